@@ -1,0 +1,1 @@
+"""What the operator and the trainer share: API types, the trainer's config, reports and error kinds."""

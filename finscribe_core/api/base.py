@@ -1,0 +1,64 @@
+"""The base of every API type: camelCase outside, snake_case inside, rules stated once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One cross-field rule, said twice side by side: as CEL for the API server, as Python for everyone else.
+
+    `tests/cases/invalid_specs.yaml` feeds both with the same bad specs.
+    """
+
+    cel: str
+    check: Callable[[Any], bool]
+    """True when the model keeps the rule."""
+    message: str
+    """Names the fields, and what to do."""
+
+
+class KubeModel(BaseModel):
+    """An object of the API. Unknown fields are ignored here (the CRD may be newer than this program);
+    files are read through `finscribe_core.files`, which refuses them.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        extra="ignore",
+        frozen=True,
+    )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        for rule in self.rules:
+            if not rule.check(self):
+                raise ValueError(rule.message)
+        return self
+
+    def to_kubernetes(self) -> dict[str, Any]:
+        """As JSON-ready camelCase, without what is unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+# Strict numbers: "2e-5" in quotes is a mistake, not a number, for the API server and so for us.
+Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Int = Annotated[int, Field(strict=True)]
+Bool = Annotated[bool, Field(strict=True)]
+Quantity = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
+        max_length=32,
+    ),
+]
+"""A Kubernetes quantity, such as 500m, 2 or 16Gi."""
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+"""The name of another object in the same namespace."""

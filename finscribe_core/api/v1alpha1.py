@@ -1,0 +1,313 @@
+"""FineTuneJob, version v1alpha1. What stands here is the CRD, the API reference and the validation.
+
+Every field's description is its docstring. v1alpha1 grows by addition only: there is no conversion webhook.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name, Quantity, Rule
+from finscribe_core.api.conditions import Condition
+from finscribe_core.constants import API_VERSION, KIND
+from finscribe_core.report import Metrics, Outputs, Progress
+from finscribe_core.trainer_config import (
+    EarlyStoppingSpec,
+    LoraSpec,
+    Method,
+    OutputFormat,
+    StorageEndpoint,
+    TrainingSpec,
+)
+
+S3Uri = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$", max_length=1024)]
+
+
+class ModelSpec(KubeModel):
+    """The base model."""
+
+    source: Annotated[
+        str, Field(pattern=r"^(hf://[^/\s]+/[^/\s]+|s3://[^/\s]+/[^\s]+|/[^\s]+)$", max_length=1024)
+    ]
+    """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, or an absolute path in the image."""
+    revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Commit, tag or branch of an hf:// model; pin a commit to make runs repeatable."""
+
+    rules = (
+        Rule(
+            cel="!has(self.revision) || self.source.startsWith('hf://')",
+            check=lambda m: m.revision is None or m.source.startswith("hf://"),
+            message="model.revision applies to hf:// sources only; remove it",
+        ),
+    )
+
+
+class DatasetSpec(KubeModel):
+    """The documents to learn from."""
+
+    train: S3Uri
+    """Training rows: an s3:// URI of a .jsonl file. Images are named relative to it."""
+    validation: S3Uri | None = None
+    """Validation rows, likewise."""
+    validation_split: Float | None = Field(None, gt=0, lt=1)
+    """Share of the training rows held out when there is no `validation`; 0.05 when both are unset."""
+    max_image_pixels: Int = Field(50_000_000, ge=784)
+    """An image with more pixels fails the run: it is more likely a decompression bomb than a page."""
+
+    rules = (
+        Rule(
+            cel="!(has(self.validation) && has(self.validationSplit))",
+            check=lambda d: d.validation is None or d.validation_split is None,
+            message="dataset.validation and dataset.validationSplit are mutually exclusive; keep one",
+        ),
+    )
+
+
+class OutputSpec(KubeModel):
+    """Where results go."""
+
+    uri: S3Uri
+    """Prefix below which each run gets `runs/<run>/`, and `latest.json` names the newest."""
+    formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
+    """What to upload: `Adapter`, `Merged` or both."""
+
+    rules = (
+        Rule(
+            cel="self.formats.all(f, self.formats.filter(g, g == f).size() == 1)",
+            check=lambda o: len(set(o.formats)) == len(o.formats),
+            message="output.formats must not repeat a format",
+        ),
+    )
+
+
+class SecretReference(KubeModel):
+    """A Secret of the job's namespace."""
+
+    name: Name
+    """Name of the Secret."""
+
+
+class StorageSpec(StorageEndpoint):
+    """How to reach the object storage."""
+
+    credentials_secret_ref: SecretReference | None = None
+    """Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and optionally AWS_SESSION_TOKEN,
+    AWS_ENDPOINT_URL and AWS_REGION. Only the pod reads it; the operator never does."""
+    service_account_name: Name | None = None
+    """Service account the pod runs as, for workload identity instead of a Secret."""
+
+    rules = (
+        Rule(
+            cel="!(has(self.credentialsSecretRef) && has(self.serviceAccountName))",
+            check=lambda s: s.credentials_secret_ref is None or s.service_account_name is None,
+            message="storage.credentialsSecretRef and storage.serviceAccountName are mutually exclusive; "
+            "keep one",
+        ),
+    )
+
+
+class ResourcesSpec(KubeModel):
+    """What the run's pod asks for."""
+
+    gpus: Int = Field(1, ge=0, le=1)
+    """GPUs of the pod: 1, or 0 to train on the CPU."""
+    gpu_resource_name: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", max_length=316)] = (
+        "nvidia.com/gpu"
+    )
+    """The extended resource a GPU is asked for by."""
+    cpu: Quantity = "4"
+    """CPU request."""
+    memory: Quantity = "16Gi"
+    """Memory request and limit."""
+    scratch: Quantity = "50Gi"
+    """Size limit of the pod's scratch volume: dataset, model, checkpoints and exports."""
+
+
+class Toleration(KubeModel):
+    """A taint the pod tolerates, as in a pod's spec."""
+
+    key: Annotated[str, Field(max_length=316)] | None = None
+    """Taint key; all when unset."""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    """How value is compared."""
+    value: Annotated[str, Field(max_length=316)] | None = None
+    """Taint value."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Taint effect; all when unset."""
+    toleration_seconds: Int | None = None
+    """How long a NoExecute taint is tolerated."""
+
+
+class PodSpec(KubeModel):
+    """What else the cluster's administrators ask of a pod."""
+
+    labels: dict[str, str] = {}
+    """Extra labels."""
+    annotations: dict[str, str] = {}
+    """Extra annotations."""
+    node_selector: dict[str, str] = {}
+    """Labels a node must have."""
+    tolerations: Annotated[list[Toleration], Field(max_length=64)] = []
+    """Taints the pod tolerates."""
+    priority_class_name: Name | None = None
+    """PriorityClass of the pod."""
+    runtime_class_name: Name | None = None
+    """RuntimeClass of the pod."""
+    image_pull_secrets: Annotated[list[SecretReference], Field(max_length=16)] = []
+    """Secrets to pull the image with."""
+
+
+class FineTuneJobSpec(KubeModel):
+    """What to train, on what, and where the result goes.
+
+    A change of anything but `suspend`, `backoffLimit` and `activeDeadlineSeconds` starts a new run.
+    """
+
+    model: ModelSpec
+    """The base model."""
+    dataset: DatasetSpec
+    """The documents to learn from."""
+    method: Method = Method.LoRA
+    """`LoRA`, or `QLoRA` to hold the language model in 4 bits."""
+    lora: LoraSpec = LoraSpec()
+    """LoRA's own hyperparameters."""
+    training: TrainingSpec = TrainingSpec()
+    """Hyperparameters."""
+    early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
+    """When to stop before the last epoch."""
+    output: OutputSpec
+    """Where results go."""
+    storage: StorageSpec = StorageSpec()
+    """How to reach the object storage."""
+    resources: ResourcesSpec = ResourcesSpec()
+    """What the run's pod asks for."""
+    pod: PodSpec = PodSpec()
+    """What else the cluster's administrators ask of a pod."""
+    image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Trainer image; the operator's default when unset."""
+    suspend: Bool = False
+    """True ends the run's pod, which saves a checkpoint first; false goes on from there."""
+    backoff_limit: Int = Field(3, ge=0, le=100)
+    """Failed attempts after which the run fails. User errors are never retried, evictions never counted."""
+    active_deadline_seconds: Int | None = Field(None, ge=1)
+    """Seconds after which the run is ended, retries included."""
+
+
+class State(StrEnum):
+    """A job's state in one word, derived from the conditions by `operator/.../status.py` alone."""
+
+    Pending = "Pending"
+    Invalid = "Invalid"
+    Suspended = "Suspended"
+    Running = "Running"
+    Retrying = "Retrying"
+    Complete = "Complete"
+    Failed = "Failed"
+
+
+class Summary(KubeModel):
+    """The status in words, for `kubectl get`; programs read the conditions."""
+
+    state: State = State.Pending
+    """The job's state in one word."""
+    progress: str = "0%"
+    """Share of the training steps taken."""
+    eta: str = "-"
+    """Time of training left."""
+    loss: str = "-"
+    """Last training loss."""
+
+
+class RunStatus(KubeModel):
+    """The run under way, or the last one."""
+
+    name: str
+    """The run's name: the job's, and a hash of the spec that it trains."""
+    start_time: str | None = None
+    """When the run's Job was started (RFC 3339)."""
+    completion_time: str | None = None
+    """When the run ended (RFC 3339)."""
+    failed_attempts: int = 0
+    """Pods of this run that failed."""
+    resumed_from: str | None = None
+    """The checkpoint the last attempt went on from."""
+    outputs: Outputs = Outputs()
+    """Where the results are."""
+
+
+class RunRecord(KubeModel):
+    """A run of the past."""
+
+    name: str
+    """The run's name."""
+    outcome: Literal["Succeeded", "Failed", "Superseded"]
+    """How it ended; `Superseded`: the spec changed while it ran."""
+    reason: str = ""
+    """Why it failed."""
+    start_time: str | None = None
+    """When it started (RFC 3339)."""
+    completion_time: str | None = None
+    """When it ended (RFC 3339)."""
+    metrics: Metrics = Metrics()
+    """Its last figures."""
+    outputs: Outputs = Outputs()
+    """Where its results are."""
+
+
+class FineTuneJobStatus(KubeModel):
+    """What the operator observed. It is the only part of the object that the operator writes."""
+
+    observed_generation: int = 0
+    """The generation of the spec this status is about."""
+    conditions: list[Condition] = []
+    """Accepted, Suspended, Running, Complete, Failed; Reconciling and Stalled for kstatus."""
+    summary: Summary = Summary()
+    """The status in words."""
+    progress: Progress = Progress()
+    """How far the run is."""
+    metrics: Metrics = Metrics()
+    """The run's latest figures."""
+    run: RunStatus | None = None
+    """The run under way, or the last one."""
+    runs: Annotated[list[RunRecord], Field(max_length=10)] = []
+    """Earlier runs, newest first, ten at most."""
+
+
+class ObjectMeta(KubeModel):
+    """The part of an object's metadata that is used here."""
+
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 1
+    resource_version: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+
+
+MAX_NAME_LENGTH = 52
+"""A run's name adds 9 characters and a pod's label value holds 63."""
+
+
+class FineTuneJob(KubeModel):
+    """Fine-tunes a small document model on the documents of a team, once for every version of its spec."""
+
+    api_version: Literal["finscribe.io/v1alpha1"] = API_VERSION  # type: ignore[assignment]
+    kind: Literal["FineTuneJob"] = KIND  # type: ignore[assignment]
+    metadata: ObjectMeta
+    spec: FineTuneJobSpec
+    """What to train, on what, and where the result goes."""
+    status: FineTuneJobStatus = FineTuneJobStatus()
+    """What the operator observed."""
+
+    rules = (
+        Rule(
+            cel=f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
+            check=lambda j: len(j.metadata.name) <= MAX_NAME_LENGTH,
+            message=f"metadata.name must have at most {MAX_NAME_LENGTH} characters: "
+            "the names of runs are made from it",
+        ),
+    )

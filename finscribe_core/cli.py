@@ -1,0 +1,73 @@
+"""The `finscribe` command: finds its subcommands among the installed sides and runs one."""
+
+import sys
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points, version
+
+import click
+
+from finscribe_core.errors import FinscribeError
+
+COMMANDS_GROUP = "finscribe.commands"
+
+
+class Commands(click.Group):
+    """Subcommands named by entry points and imported only when called, so that `--help` stays fast."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.sides: Mapping[str, EntryPoint] = {
+            point.name: point for point in entry_points(group=COMMANDS_GROUP)
+        }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all subcommands, sorted."""
+        return sorted(self.sides)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, imported now.
+
+        Raises:
+            click.ClickException: a package it needs is not installed.
+        """
+        if cmd_name not in self.sides:
+            return None
+        try:
+            command = self.sides[cmd_name].load()
+        except ModuleNotFoundError as error:
+            side = "operator" if "operator" in self.sides[cmd_name].value else "trainer"
+            raise click.ClickException(
+                f"`finscribe {cmd_name}` needs the package {error.name}, which is not installed. "
+                f"Run: pip install 'finscribe[{side}]'"
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every subcommand with its first line of help; one that can't be imported says why."""
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+                rows.append((name, command.get_short_help_str(80) if command else ""))
+            except click.ClickException as error:
+                rows.append((name, f"(not installed) {error.message}"))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("finscribe"), prog_name="finscribe")
+def main_command() -> None:
+    """Fine-tune PaddleOCR-VL on your own financial documents, on a laptop or on Kubernetes."""
+
+
+def main() -> None:
+    """Run the command line; a FinscribeError ends as its message and its exit code, not as a traceback."""
+    try:
+        main_command()
+    except FinscribeError as error:
+        click.secho(f"error ({error.reason}): {error.message}", fg="red", err=True)
+        if error.remedy:
+            click.secho(f"  -> {error.remedy}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,207 @@
+"""Reading YAML files strictly: every mistake is named with file, line and field, and the nearest known key."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from finscribe_core.errors import FailureReason, UserError
+
+M = TypeVar("M", bound=BaseModel)
+Loc = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 2e-5 as a number, as YAML 1.2 and the Kubernetes tools do."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:float"]
+    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"
+    ),
+    list("-+0123456789."),
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document with the line of each of its fields."""
+
+    source: str
+    data: Any
+    lines: dict[Loc, int]
+
+    def where(self, loc: Loc) -> str:
+        """`file:line` of a field, or of its nearest parent when the field itself is missing."""
+        while loc not in self.lines and loc:
+            loc = loc[:-1]
+        return f"{self.source}:{self.lines.get(loc, 1)}"
+
+
+def read_documents(path: Path) -> list[Document]:
+    """All non-empty documents of a YAML file.
+
+    Raises:
+        UserError: the file can't be read, is no YAML, or says a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(FailureReason.InvalidConfig, f"{path}: no such file.", "Check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(FailureReason.InvalidConfig, f"{path}: can't be read: {error}.") from None
+    loader = _Loader(text)
+    documents = []
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            lines: dict[Loc, int] = {}
+            _note_lines(node, (), lines, str(path))
+            documents.append(Document(str(path), loader.construct_document(node), lines))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UserError(
+            FailureReason.InvalidConfig, f"{path}{line}: not valid YAML: {problem}.", "Mind the indentation."
+        ) from None
+    finally:
+        loader.dispose()
+    return [d for d in documents if d.data is not None]
+
+
+def _note_lines(node: yaml.Node | None, loc: Loc, lines: dict[Loc, int], source: str) -> None:
+    if node is None:
+        return
+    lines.setdefault(loc, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            child = (*loc, str(key.value))
+            if child in lines:
+                raise UserError(
+                    FailureReason.InvalidConfig,
+                    f"{source}:{key.start_mark.line + 1}: {dotted(child)} is set twice "
+                    f"(first in line {lines[child]}).",
+                    "Remove one.",
+                )
+            lines[child] = key.start_mark.line + 1
+            _note_lines(value, child, lines, source)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _note_lines(value, (*loc, index), lines, source)
+
+
+def parse_strictly(model: type[M], document: Document) -> M:
+    """The document as a model.
+
+    Raises:
+        UserError: naming every unknown key and every wrong value, each with file and line.
+    """
+    problems = [
+        f"{document.where(loc)}: unknown key {dotted(loc)}{hint}."
+        for loc, hint in unknown_keys(model, document.data)
+    ]
+    try:
+        parsed = model.model_validate(document.data)
+    except ValidationError as error:
+        problems += [f"{document.where(loc)}: {message}" for loc, message in validation_problems(error)]
+        parsed = None
+    if problems or parsed is None:
+        raise UserError(FailureReason.InvalidConfig, "\n".join(problems))
+    return parsed
+
+
+def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
+    """Pydantic's errors, each as the field's location and one sentence that names it."""
+    problems = []
+    for item in error.errors(include_url=False):
+        loc = tuple(part for part in item["loc"] if not str(part).startswith("function-"))
+        message = str(item["msg"]).removeprefix("Value error, ")
+        value = item.get("input")
+        if item["type"] == "missing":
+            text = f"{dotted(loc)} is required."
+        elif item["type"] in ("float_type", "int_type") and _is_number(value):
+            text = f"{dotted(loc)} must be a number, but {value!r} in quotes is a text; remove the quotes."
+        elif item["type"] == "value_error":
+            text = f"{message}."
+        else:
+            shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+            text = f"{dotted(loc)}: {message}{shown}."
+        problems.append((loc, text))
+    return problems
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
+def unknown_keys(model: type[BaseModel], data: Any, at: Loc = ()) -> list[tuple[Loc, str]]:
+    """Keys of `data` that the model does not know, each with a hint at the nearest one it does."""
+    if not isinstance(data, dict):
+        return []
+    known = _known_keys(model)
+    found: list[tuple[Loc, str]] = []
+    for key, value in data.items():
+        loc = (*at, str(key))
+        if key not in known:
+            near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.6)
+            found.append((loc, f"; did you mean {near[0]}?" if near else ""))
+            continue
+        child = known[key]
+        if child is None:
+            continue
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                found += unknown_keys(child, item, (*loc, index))
+        else:
+            found += unknown_keys(child, value, loc)
+    return found
+
+
+def _known_keys(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
+    """Every accepted spelling of a model's keys, with the model of its value if it is one."""
+    known: dict[str, type[BaseModel] | None] = {}
+    for name, field in model.model_fields.items():
+        child = _model_in(field.annotation)
+        names = {name, field.alias or name}
+        if isinstance(field.validation_alias, str):
+            names.add(field.validation_alias)
+        elif field.validation_alias is not None:
+            names.update(str(choice) for choice in getattr(field.validation_alias, "choices", ()))
+        known.update(dict.fromkeys(names, child))
+    known.update(dict.fromkeys(getattr(model, "also_known_keys", ()), None))
+    return known
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        if found := _model_in(argument):
+            return found
+    return None
+
+
+def dotted(loc: Loc) -> str:
+    """A field's location as people write it.
+
+    >>> dotted(("spec", "lora", "targetModules", 0))
+    'spec.lora.targetModules[0]'
+    """
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.lstrip(".") or "the document"

@@ -1,0 +1,138 @@
+"""What a run tells the outside: its progress while it runs, its result when it ends."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field
+
+from finscribe_core.api.base import KubeModel
+from finscribe_core.constants import TERMINATION_LOG_LIMIT
+from finscribe_core.errors import FailureReason
+
+
+class Phase(StrEnum):
+    """What a run is doing; the reason of the Running condition while it does."""
+
+    Starting = "Starting"
+    """The process has started."""
+    Downloading = "Downloading"
+    """Fetching dataset, model or checkpoint from the object storage."""
+    Preparing = "Preparing"
+    """Reading rows, loading the model."""
+    Training = "Training"
+    """Taking optimizer steps."""
+    Evaluating = "Evaluating"
+    """Computing the validation loss."""
+    Exporting = "Exporting"
+    """Writing the adapter and the merged model."""
+    Uploading = "Uploading"
+    """Uploading the result."""
+
+
+class Progress(KubeModel):
+    """How far a run is."""
+
+    phase: Phase = Phase.Starting
+    """What the run is doing."""
+    step: int = 0
+    """Optimizer steps taken."""
+    total_steps: int = 0
+    """Optimizer steps planned; 0 while not yet known."""
+    epoch: float = 0.0
+    """Passes over the training set, with fraction."""
+    percent: int = Field(0, ge=0, le=100)
+    """step / totalSteps, in percent."""
+    eta_seconds: int | None = None
+    """Seconds of training left at the present speed."""
+
+
+class Metrics(KubeModel):
+    """Figures of a run, as decimal strings (floats don't survive every JSON round trip)."""
+
+    train_loss: str | None = None
+    """Training loss of the last log line."""
+    eval_loss: str | None = None
+    """Validation loss of the last evaluation."""
+    best_eval_loss: str | None = None
+    """Lowest validation loss so far; the restored checkpoint's, once finished."""
+    base_eval_loss: str | None = None
+    """Validation loss of the base model, before the first step."""
+    learning_rate: str | None = None
+    """Learning rate of the last step."""
+
+
+class Outputs(KubeModel):
+    """Where a run's results are."""
+
+    uri: str | None = None
+    """The run's prefix in the bucket."""
+    adapter: str | None = None
+    """Prefix of the LoRA adapter."""
+    merged: str | None = None
+    """Prefix of the merged model."""
+    manifest: str | None = None
+    """URI of the manifest: every file with size and SHA-256. Written last."""
+
+
+class ProgressReport(KubeModel):
+    """The body of the trainer's `/progress`."""
+
+    run: str = ""
+    """The run's name."""
+    progress: Progress = Progress()
+    metrics: Metrics = Metrics()
+
+
+class RunResult(KubeModel):
+    """A run's last words, written as the pod's termination message."""
+
+    succeeded: bool
+    """True when every output is uploaded."""
+    reason: FailureReason | None = None
+    """Why not."""
+    message: str = ""
+    """For people."""
+    remedy: str = ""
+    """What to do about it."""
+    retryable: bool = False
+    """True when the same job may succeed if tried again."""
+    stopped_early: bool = False
+    """True when early stopping ended the training."""
+    resumed_from: str | None = None
+    """The checkpoint this attempt went on from."""
+    progress: Progress = Progress()
+    metrics: Metrics = Metrics()
+    outputs: Outputs = Outputs()
+
+    def to_termination_message(self) -> str:
+        """As JSON within the kubelet's limit: only the free texts are shortened."""
+        result = self
+        for limit in (2000, 1000, 500, 100):
+            text = result.model_dump_json(by_alias=True, exclude_none=True)
+            if len(text.encode()) <= TERMINATION_LOG_LIMIT:
+                return text
+            result = self.model_copy(
+                update={"message": _shorten(self.message, limit), "remedy": _shorten(self.remedy, limit)}
+            )
+        return result.model_dump_json(by_alias=True, exclude_none=True)
+
+    @classmethod
+    def from_termination_message(cls, text: str) -> Self | None:
+        """None when the text is not a RunResult (a process killed before it could write one)."""
+        try:
+            return cls.model_validate_json(text)
+        except ValueError:
+            return None
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def format_metric(value: float) -> str:
+    """A figure as the status shows it: six significant digits.
+
+    >>> format_metric(0.41234567)
+    '0.412346'
+    """
+    return f"{value:.6g}"
