@@ -1,4 +1,4 @@
-"""Reading YAML files strictly: every mistake is named with file, line and field, and the nearest known key."""
+"""Reads YAML files strictly: every mistake is named with file, line and field, and the nearest known key."""
 
 import difflib
 import re

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -52,11 +52,26 @@ class KubeModel(BaseModel):
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
+_QUANTITY_PATTERN = r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
+
+
+def _whole_number_as_text(value: Any) -> Any:
+    """`cpu: 4` is as good as `cpu: "4"`, as everywhere in Kubernetes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Quantity = Annotated[
     str,
-    Field(
-        pattern=r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
-        max_length=32,
+    Field(pattern=_QUANTITY_PATTERN, max_length=32),
+    BeforeValidator(_whole_number_as_text),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "minimum": 0,
+            "pattern": _QUANTITY_PATTERN,
+            "maxLength": 32,
+        }
     ),
 ]
 """A Kubernetes quantity, such as 500m, 2 or 16Gi."""

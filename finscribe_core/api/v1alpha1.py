@@ -260,7 +260,12 @@ class FineTuneJobStatus(KubeModel):
 
     observed_generation: int = 0
     """The generation of the spec this status is about."""
-    conditions: list[Condition] = []
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = []
     """Accepted, Suspended, Running, Complete, Failed; Reconciling and Stalled for kstatus."""
     summary: Summary = Summary()
     """The status in words."""

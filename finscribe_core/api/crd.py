@@ -1,0 +1,222 @@
+"""FineTuneJob's pydantic models as a CustomResourceDefinition; `tools/generate.py` writes it out.
+
+A CRD takes a *structural* schema only: no `$ref`, no unions, no `additionalProperties: false`, and draft-4
+spelling of exclusive limits. What pydantic says that has no such form fails here, by name.
+
+Defaults are part of the CRD, so that a stored job says in full what is trained, and `kubectl explain` shows
+them. The default on `status` gives `kubectl get` its columns, and kstatus an `observedGeneration` that is not
+yet the object's, before the operator has seen a new job. Empty lists and maps say nothing, and are left out.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from finscribe_core.api.base import KubeModel
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.constants import GROUP, KIND, PLURAL, VERSION
+
+Schema = dict[str, Any]
+
+SHORT_NAME = "ftj"
+PRINTER_COLUMNS: list[Schema] = [
+    {"name": "State", "type": "string", "jsonPath": ".status.summary.state"},
+    {"name": "Progress", "type": "string", "jsonPath": ".status.summary.progress"},
+    {"name": "ETA", "type": "string", "jsonPath": ".status.summary.eta"},
+    {"name": "Loss", "type": "string", "jsonPath": ".status.summary.loss"},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {"name": "Run", "type": "string", "jsonPath": ".status.run.name", "priority": 1},
+]
+
+# Keywords that mean the same in pydantic's JSON schema and in a structural schema.
+_SAME_KEYWORDS = {
+    *("description", "type", "enum", "pattern", "format", "required"),
+    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
+    "anyOf",  # beside x-kubernetes-int-or-string, which asks for it; elsewhere it is resolved first
+}
+_DROPPED_KEYWORDS = {"title", "$defs"}
+
+
+def build_crd(model: type[KubeModel] = FineTuneJob) -> Schema:
+    """The CustomResourceDefinition of a kind.
+
+    Raises:
+        TypeError: a field's type can't be said in a structural schema.
+    """
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": [SHORT_NAME],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": PRINTER_COLUMNS,
+                    "schema": {"openAPIV3Schema": build_root_schema(model)},
+                }
+            ],
+        },
+    }
+
+
+def build_root_schema(model: type[KubeModel]) -> Schema:
+    """The structural schema of a whole object; of its metadata the API server knows more than the model."""
+    schema = build_schema(model)
+    schema["properties"] = {
+        **schema["properties"],
+        "apiVersion": {"type": "string", "description": "Version of the API this object is written in."},
+        "kind": {"type": "string", "description": "Kind of this object."},
+        "metadata": {"type": "object"},
+    }
+    schema["required"] = ["spec"]
+    return schema
+
+
+def build_schema(model: type[BaseModel]) -> Schema:
+    """The structural schema of any model, by its camelCase names.
+
+    Raises:
+        TypeError: a field's type can't be said in a structural schema.
+    """
+    # In this mode a field goes by its alias; for validation, by the first spelling that a file may use.
+    document = model.model_json_schema(mode="serialization")
+    return _Converter(model, document.get("$defs", {})).convert(
+        {"$ref": f"#/$defs/{model.__name__}"} if "$ref" in document else document, model.__name__
+    )
+
+
+class _Converter:
+    def __init__(self, model: type[BaseModel], definitions: dict[str, Schema]) -> None:
+        self.definitions = definitions
+        self.classes = {found.__name__: found for found in _classes_in(model)}
+        self.root = model.__name__
+
+    def convert(self, node: Schema, path: str) -> Schema:
+        """The structural form of one node of the JSON schema; `path` is for error messages."""
+        node, name = self._resolved(node, path)
+        default = node.pop("default", None)
+        result: Schema = {
+            key: node[key] for key in ("description", "type") if key in node
+        }  # these come first
+        for keyword, value in node.items():
+            result |= self._keyword(keyword, value, path)
+        if "description" in result:
+            result["description"] = _unwrapped(result["description"])
+        found = self.classes.get(name)
+        if found and issubclass(found, StrEnum):
+            meanings = "".join(f" {value}: {text}" for value, text in enum_descriptions(found).items())
+            result["description"] = result.get("description", "") + meanings
+        elif found and issubclass(found, KubeModel) and found.rules:
+            result["x-kubernetes-validations"] = [
+                {"rule": rule.cel, "message": rule.message} for rule in found.rules
+            ]
+        return result | _default(default, result, path)
+
+    def _resolved(self, node: Schema, path: str) -> tuple[Schema, str]:
+        """The node without null, references and the indirection around them, and its class's name."""
+        siblings = dict(node)
+        if "anyOf" in siblings and "x-kubernetes-int-or-string" not in siblings:
+            choices = [choice for choice in siblings.pop("anyOf") if choice != {"type": "null"}]
+            if len(choices) != 1:
+                raise TypeError(f"{path}: a union of several types has no structural schema")
+            siblings = {**choices[0], **siblings}
+        if "$ref" not in siblings:
+            return siblings, self.root if path == self.root else ""
+        name = siblings.pop("$ref").rsplit("/", 1)[-1]
+        return {**self.definitions[name], **siblings}, name
+
+    def _keyword(self, keyword: str, value: Any, path: str) -> Schema:
+        match keyword:
+            case "properties":
+                converted = {name: self.convert(field, f"{path}.{name}") for name, field in value.items()}
+                return {keyword: converted}
+            case "items" | "additionalProperties" if isinstance(value, dict):
+                return {keyword: self.convert(value, f"{path}[]")}
+            case "const":
+                return {"enum": [value]}
+            case "exclusiveMinimum" | "exclusiveMaximum":
+                return {keyword.removeprefix("exclusive").lower(): value, keyword: True}
+            case _ if keyword in _SAME_KEYWORDS or keyword.startswith("x-kubernetes-"):
+                return {keyword: value}
+            case _ if keyword in _DROPPED_KEYWORDS:
+                return {}
+        raise TypeError(f"{path}: {keyword}: {value!r} has no structural form")
+
+
+def _default(value: Any, schema: Schema, path: str) -> Schema:
+    """The `default` keyword. An object's is `{}`: the API server goes on to the defaults of its fields."""
+    value = _without_empty(value)
+    if value is None:
+        return {}
+    if "properties" in schema:
+        if value != _field_defaults(schema):
+            raise TypeError(f"{path}: its default is not made of its fields' own defaults")
+        return {"default": {}}
+    return {"default": value}
+
+
+def _field_defaults(schema: Schema) -> Schema:
+    """What an object with the schema is when `{}` is given."""
+    fields = schema["properties"].items()
+    return {
+        name: _field_defaults(field) if field["default"] == {} else field["default"]
+        for name, field in fields
+        if "default" in field
+    }
+
+
+def _without_empty(value: Any) -> Any:
+    """The value without null, and without lists and maps that hold nothing; None when nothing is left."""
+    if isinstance(value, dict):
+        kept = {key: kept for key, item in value.items() if (kept := _without_empty(item)) is not None}
+        return kept or None
+    return None if value == [] else value
+
+
+def enum_descriptions(enum: type[StrEnum]) -> dict[str, str]:
+    """The docstrings below an enum's members, by value; Python itself does not keep them."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(enum))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        match statement, following:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str() as text)),
+            ):
+                found[enum[name].value] = _unwrapped(text)
+    return found
+
+
+def _unwrapped(text: str) -> str:
+    """A docstring's paragraphs, each as one line."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
+
+
+def _classes_in(annotation: Any) -> Iterator[type]:
+    """Every model and enum that an annotation leads to."""
+    for argument in get_args(annotation):
+        yield from _classes_in(argument)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _classes_in(field.annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        yield annotation
