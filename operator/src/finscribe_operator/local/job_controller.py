@@ -1,0 +1,195 @@
+"""The Job controller's part: pods one after another, until one succeeds or the Job is given up.
+
+Faithful where `status.py` can tell: backoff, podFailurePolicy, suspend, deadline, the words of conditions.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from finscribe_operator.local.failure_policy import Action, judge
+from finscribe_operator.local.job_status import complete, failed, is_finished, started, stopped, suspended
+from finscribe_operator.local.kubelet import Kubelet
+from finscribe_operator.local.object_files import Object, ObjectFiles, rfc3339_now
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Seconds before a failed Job's next pod: doubled with each failure. The defaults are Kubernetes's."""
+
+    first: float = 10
+    limit: float = 600
+
+    def delay(self, num_failed: int) -> float:
+        """Before the pod that follows the n-th failure; none before the first pod."""
+        return min(self.first * 2 ** (num_failed - 1), self.limit) if num_failed else 0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How what happens here becomes seen: objects are stored, then shown to whoever watches."""
+
+    publish: Callable[[Object], Object]
+    remove: Callable[[Object], None]
+
+
+class JobController:
+    """Runs every Job that is neither finished nor suspended."""
+
+    def __init__(self, objects: ObjectFiles, kubelet: Kubelet, watch: Watch, backoff: Backoff) -> None:
+        self._objects = objects
+        self._kubelet = kubelet
+        self._watch = watch
+        self._backoff = backoff
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+
+    async def sync(self, job: Object) -> None:
+        """Bring the Job's processes in line with its spec."""
+        key = _key(job)
+        if is_finished(job):
+            return
+        if job["spec"].get("suspend", False):
+            await self._halt(key)
+            self._set_status(key, suspended)
+        elif key not in self._tasks or self._tasks[key].done():
+            self._tasks[key] = asyncio.create_task(self._work(key), name=f"job {job['metadata']['name']}")
+
+    async def delete(self, job: Object) -> None:
+        """End the Job's pods, then forget it and them."""
+        await self._halt(_key(job))
+        for pod in self._pods_of(job):
+            self._watch.remove(pod)
+        self._watch.remove(job)
+
+    async def shut_down(self) -> None:
+        """End every pod as a drained node does: gracefully, and without counting it as a failure."""
+        await asyncio.gather(*(self._halt(key) for key in list(self._tasks)))
+
+    def recover(self) -> None:
+        """Take over what an earlier process left: its running pods are gone with it, uncounted, and a
+        Job's deadline stood still while nothing ran.
+        """
+        for pod in self._objects.list("Pod"):
+            if pod["status"]["phase"] in ("Pending", "Running"):
+                self._watch.remove(pod)
+        for job in self._objects.list("Job"):
+            if not is_finished(job):
+                self._set_status(_key(job), stopped)
+
+    async def _halt(self, key: Key) -> None:
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _work(self, key: Key) -> None:
+        job = self._set_status(key, started) if not self._start_time(key) else self._job(key)
+        try:
+            async with asyncio.timeout(self._time_left(job)):
+                while not is_finished(job):
+                    await asyncio.sleep(self._backoff.delay(job["status"].get("failed", 0)))
+                    job = await self._attempt(job)
+        except TimeoutError:
+            message = "Job was active longer than specified deadline"
+            self._set_status(key, lambda status: failed(status, "DeadlineExceeded", message))
+
+    async def _attempt(self, job: Object) -> Object:
+        """Run one pod to its end, and draw the consequence."""
+        key = _key(job)
+        pod = self._watch.publish(build_pod(job))
+        self._set_status(key, lambda status: {**status, "active": 1, "ready": 0})
+        try:
+            pod = await self._kubelet.run(pod)
+        except asyncio.CancelledError:
+            self._watch.remove(pod)
+            self._set_status(key, lambda status: {**status, "active": 0, "ready": 0})
+            raise
+        if pod["status"]["phase"] == "Succeeded":
+            return self._set_status(key, complete)
+        return self._set_status(key, lambda status: _after_failure(self._job(key), status, pod))
+
+    def _job(self, key: Key) -> Object:
+        job = self._objects.get("Job", *key)
+        assert job is not None, "a Job is halted before it is deleted"
+        return job
+
+    def _start_time(self, key: Key) -> str | None:
+        time: str | None = self._job(key).get("status", {}).get("startTime")
+        return time
+
+    def _set_status(self, key: Key, change: Callable[[Object], Object]) -> Object:
+        job = self._job(key)
+        return self._watch.publish({**job, "status": change(job.get("status", {}))})
+
+    def _pods_of(self, job: Object) -> list[Object]:
+        uid = job["metadata"]["uid"]
+        return [
+            pod for pod in self._objects.list("Pod") if pod["metadata"]["ownerReferences"][0]["uid"] == uid
+        ]
+
+    @staticmethod
+    def _time_left(job: Object) -> float | None:
+        """Seconds until the deadline, counted from the Job's start; None without one."""
+        deadline: int | None = job["spec"].get("activeDeadlineSeconds")
+        if deadline is None:
+            return None
+        start = datetime.fromisoformat(job["status"]["startTime"])
+        return max(0.0, deadline - (datetime.now(UTC) - start).total_seconds())
+
+
+def build_pod(job: Object) -> Object:
+    """The pod of the Job's next attempt, from its template."""
+    name, namespace, uid = (job["metadata"][key] for key in ("name", "namespace", "uid"))
+    template = job["spec"]["template"]
+    labels = {
+        **template.get("metadata", {}).get("labels", {}),
+        "job-name": name,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "batch.kubernetes.io/controller-uid": uid,
+    }
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{name}-{secrets.token_hex(3)}",
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": template.get("metadata", {}).get("annotations", {}),
+            "ownerReferences": [owner],
+        },
+        "spec": template["spec"],
+        "status": {"phase": "Pending", "startTime": rfc3339_now()},
+    }
+
+
+def _after_failure(job: Object, status: Object, pod: Object) -> Object:
+    verdict = judge(job, pod)
+    status = {**status, "active": 0, "ready": 0}
+    if verdict.action == Action.Ignore:
+        return status
+    status["failed"] = status.get("failed", 0) + 1
+    if verdict.action == Action.FailJob:
+        return failed(status, "PodFailurePolicy", verdict.message)
+    if status["failed"] > job["spec"].get("backoffLimit", 6):
+        return failed(status, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    return status
+
+
+def _key(job: Object) -> Key:
+    return job["metadata"]["namespace"], job["metadata"]["name"]

@@ -1,0 +1,35 @@
+"""One `finscribe run` at a time for a state directory."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from finscribe_core.errors import FailureReason, RetryableError
+
+
+@contextmanager
+def exclusive(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory; the kernel lets go of it however this process ends.
+
+    Raises:
+        RetryableError: another process holds it.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    # Opened without truncating: the holder's process id must survive our try.
+    with (state_dir / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise RetryableError(
+                FailureReason.Interrupted,
+                f"{state_dir}: another `finscribe run` (process {holder}) works with this state directory.",
+                "Wait for it, stop it with Ctrl+C, or name another one with --state-dir.",
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,81 @@
+"""The API server's part: objects as JSON files, with uid, generation and resource version."""
+
+import json
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Object = dict[str, Any]
+
+# No two runs on one state directory may name their children alike, and the same manifest run again
+# there must find its checkpoints: the uid follows from the name and the place.
+_UID_NAMESPACE = uuid.UUID("5a3a5a0c-9d5e-5d0e-8a35-5f1ca5c21be0")
+
+
+def rfc3339_now() -> str:
+    """The present time, as the API writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class ObjectFiles:
+    """Objects below `<directory>/<kind>/<namespace>/<name>.json`.
+
+    Secrets have no business here and are refused.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """The object, or None."""
+        try:
+            loaded: Object = json.loads(self._path(kind, namespace, name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return loaded
+
+    def list(self, kind: str) -> list[Object]:
+        """All objects of a kind, oldest first."""
+        found = [json.loads(path.read_text("utf-8")) for path in (self._directory / kind).glob("*/*.json")]
+        return sorted(found, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
+
+    def put(self, obj: Object) -> Object:
+        """Create or replace an object; returns it with the server's own metadata.
+
+        Its generation moves when its spec does.
+        """
+        kind, meta = obj["kind"], dict(obj["metadata"])
+        assert kind != "Secret", "Secrets are never written to disk"
+        namespace = meta.setdefault("namespace", "default")
+        old = self.get(kind, namespace, meta["name"])
+        before = old["metadata"] if old else {}
+        changed = old is not None and old.get("spec") != obj.get("spec")
+        meta["uid"] = before.get("uid") or meta.get("uid") or str(uuid.uuid4())
+        meta["creationTimestamp"] = before.get("creationTimestamp") or rfc3339_now()
+        meta["generation"] = before.get("generation", 1) + (1 if changed else 0)
+        meta["resourceVersion"] = str(int(before.get("resourceVersion", 0)) + 1)
+        stored = {**obj, "metadata": meta}
+        self._write(self._path(kind, namespace, meta["name"]), stored)
+        return stored
+
+    def delete(self, kind: str, namespace: str, name: str) -> Object | None:
+        """Remove an object; returns what it was."""
+        old = self.get(kind, namespace, name)
+        self._path(kind, namespace, name).unlink(missing_ok=True)
+        return old
+
+    def stable_uid(self, kind: str, namespace: str, name: str) -> str:
+        """The same for the same name in the same directory, always."""
+        return str(uuid.uuid5(_UID_NAMESPACE, f"{self._directory.resolve()}/{kind}/{namespace}/{name}"))
+
+    def _path(self, kind: str, namespace: str, name: str) -> Path:
+        return self._directory / kind / namespace / f"{name}.json"
+
+    @staticmethod
+    def _write(path: Path, obj: Object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(obj, indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, path)  # noqa: PTH105 - the atomic one

@@ -1,0 +1,107 @@
+"""A Job controller whose containers are real processes: small Python programs in the place of a trainer."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finscribe_core.constants import EXIT_USER_ERROR
+from finscribe_operator.local.container import Machine
+from finscribe_operator.local.job_controller import Backoff, JobController, Watch
+from finscribe_operator.local.kubelet import Kubelet
+from finscribe_operator.local.object_files import Object, ObjectFiles
+
+POLICY = {
+    "rules": [
+        {
+            "action": "FailJob",
+            "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [EXIT_USER_ERROR]},
+        },
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
+}
+
+
+class World:
+    """One state directory, with everything that was published in it."""
+
+    def __init__(self, state_dir: Path, secrets: dict[str, dict[str, str]]) -> None:
+        self.objects = ObjectFiles(state_dir / "objects")
+        self.changed = asyncio.Event()
+        machine = Machine(state_dir, dict(os.environ), secrets, entrypoint=(sys.executable, "-c"))
+        self.kubelet = Kubelet(machine, self.objects, self.publish)
+        watch = Watch(self.publish, self.remove)
+        self.controller = JobController(self.objects, self.kubelet, watch, Backoff(first=0))
+
+    def publish(self, obj: Object) -> Object:
+        stored = self.objects.put(obj)
+        self.changed.set()
+        return stored
+
+    def remove(self, obj: Object) -> None:
+        self.objects.delete(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])
+        self.changed.set()
+
+    @property
+    def job(self) -> Object:
+        job = self.objects.get("Job", "default", "run-1")
+        assert job
+        return job
+
+    @property
+    def pods(self) -> list[Object]:
+        return self.objects.list("Pod")
+
+    async def apply(self, **spec: Any) -> None:
+        """Apply the Job with these fields of its spec changed."""
+        await self.controller.sync(self.publish({**self.job, "spec": {**self.job["spec"], **spec}}))
+
+    async def until(self, happened: Callable[[], Any]) -> None:
+        """Wait for it, ten seconds at most."""
+        async with asyncio.timeout(10):
+            while not happened():
+                self.changed.clear()
+                await asyncio.wait([asyncio.create_task(self.changed.wait())], timeout=0.05)
+
+
+def build_job(program: str, container: dict[str, Any], pod: dict[str, Any]) -> Object:
+    trainer = {"name": "trainer", "image": "trainer:1", "args": [program], **container}
+    spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 5, "containers": [trainer], **pod}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "run-1", "namespace": "default"},
+        "spec": {"backoffLimit": 2, "podFailurePolicy": POLICY, "template": {"spec": spec}},
+    }
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Start a Job whose container runs a Python program."""
+    worlds: list[World] = []
+
+    async def start(
+        program: str,
+        *,
+        container: dict[str, Any] | None = None,
+        pod: dict[str, Any] | None = None,
+        secrets: dict[str, dict[str, str]] | None = None,
+        config_map: dict[str, str] | None = None,
+        **spec: Any,
+    ) -> World:
+        world = World(tmp_path / "state", secrets or {})
+        worlds.append(world)
+        if config_map:
+            meta = {"name": "config", "namespace": "default"}
+            world.publish({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": config_map})
+        world.publish(build_job(program, container or {}, pod or {}))
+        await world.apply(**spec)
+        return world
+
+    yield start
+    for world in worlds:
+        await world.controller.shut_down()
