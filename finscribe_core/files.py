@@ -132,7 +132,7 @@ def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
         elif item["type"] in ("float_type", "int_type") and _is_number(value):
             text = f"{dotted(loc)} must be a number, but {value!r} in quotes is a text; remove the quotes."
         elif item["type"] == "value_error":
-            text = f"{message}."
+            text = f"{dotted(loc)}: {message}." if loc else f"{message}."
         else:
             shown = "" if isinstance(value, dict | list) else f", got {value!r}"
             text = f"{dotted(loc)}: {message}{shown}."

@@ -3,9 +3,9 @@
 A CRD takes a *structural* schema only: no `$ref`, no unions, no `additionalProperties: false`, and draft-4
 spelling of exclusive limits. What pydantic says that has no such form fails here, by name.
 
-Defaults are part of the CRD, so that a stored job says in full what is trained, and `kubectl explain` shows
-them. The default on `status` gives `kubectl get` its columns, and kstatus an `observedGeneration` that is not
-yet the object's, before the operator has seen a new job. Empty lists and maps say nothing, and are left out.
+Defaults are part of the CRD, so that a stored job says in full what is trained. The default on `status` gives
+`kubectl get` its columns, and kstatus an `observedGeneration` that is not yet the object's, before the operator
+has seen a new job. Empty lists and maps say nothing, and are left out.
 """
 
 import ast

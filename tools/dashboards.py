@@ -1,0 +1,219 @@
+"""The Grafana dashboard of the chart: a run's learning, speed and traffic, and the operator's own work."""
+
+import json
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizLegendOptions
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import BigValueTextMode, LegendDisplayMode, LegendPlacement
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableRefresh
+
+DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+RUNS = 'namespace=~"$namespace", finetunejob=~"$finetunejob"'
+"""Selects the chosen jobs' series; every metric of the trainer carries these labels."""
+LEGEND = "{{finetunejob}} {{run}}"
+WIDTH, HEIGHT = 24, 7
+
+
+@dataclass(frozen=True)
+class Query:
+    """A PromQL expression, and how its series are named."""
+
+    expr: str
+    legend: str = LEGEND
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel; `words` shows the last value, or the series' name, instead of a graph."""
+
+    title: str
+    description: str
+    queries: tuple[Query, ...]
+    unit: str = "short"
+    words: BigValueTextMode | None = None
+
+
+ROWS: dict[str, tuple[Panel, ...]] = {
+    "Runs": (
+        Panel(
+            "Phase",
+            "What each run is doing.",
+            (Query(f"finscribe_phase{{{RUNS}}} == 1", "{{finetunejob}}: {{phase}}"),),
+            words=BigValueTextMode.NAME,
+        ),
+        Panel(
+            "Progress",
+            "Optimizer steps taken, of those planned.",
+            (Query(f"finscribe_train_step{{{RUNS}}} / (finscribe_train_planned_steps{{{RUNS}}} > 0)"),),
+            unit="percentunit",
+            words=BigValueTextMode.VALUE_AND_NAME,
+        ),
+        Panel(
+            "Best validation loss",
+            "The lowest so far; its checkpoint is the one that is kept.",
+            (Query(f"finscribe_best_eval_loss{{{RUNS}}}"),),
+            words=BigValueTextMode.VALUE_AND_NAME,
+        ),
+        Panel(
+            "Model and method",
+            "What is fine-tuned, and how.",
+            (Query(f"finscribe_run_info{{{RUNS}}}", "{{finetunejob}}: {{model}} ({{method}})"),),
+            words=BigValueTextMode.NAME,
+        ),
+    ),
+    "Learning": (
+        Panel(
+            "Loss",
+            "Training loss, and validation loss. The second one rising while the first falls is overfitting.",
+            (
+                Query(f"finscribe_train_loss{{{RUNS}}}", f"train {LEGEND}"),
+                Query(f"finscribe_eval_loss{{{RUNS}}}", f"validation {LEGEND}"),
+            ),
+        ),
+        Panel(
+            "Learning rate",
+            "After the warm-up it follows the scheduler.",
+            (Query(f"finscribe_learning_rate{{{RUNS}}}"),),
+            unit="sci",
+        ),
+        Panel("Epoch", "Passes over the training set.", (Query(f"finscribe_epoch{{{RUNS}}}"),)),
+    ),
+    "Speed": (
+        Panel(
+            "Tokens per second",
+            "Prompt, image and answer tokens that the model has seen.",
+            (Query(f"rate(finscribe_tokens_total{{{RUNS}}}[$__rate_interval])"),),
+        ),
+        Panel(
+            "Rows per second",
+            "Rows of the dataset that the model has seen.",
+            (Query(f"rate(finscribe_samples_total{{{RUNS}}}[$__rate_interval])"),),
+        ),
+        Panel(
+            "Duration of a step (95 %)",
+            "Seconds between two optimizer steps.",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le, finetunejob, run) "
+                    f"(rate(finscribe_step_duration_seconds_bucket{{{RUNS}}}[$__rate_interval])))"
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Object storage",
+            "Bytes per second from and to the bucket.",
+            (
+                Query(
+                    f"rate(finscribe_storage_transferred_bytes_total{{{RUNS}}}[$__rate_interval])",
+                    "{{direction}} " + LEGEND,
+                ),
+            ),
+            unit="Bps",
+        ),
+    ),
+    "Operator": (
+        Panel(
+            "Jobs by state",
+            "FineTuneJobs of all namespaces that the operator watches.",
+            (Query("sum by (state) (finscribe_finetunejobs)", "{{state}}"),),
+        ),
+        Panel(
+            "Runs started and finished per hour",
+            "Finished runs by their outcome, failed ones by their reason.",
+            (
+                Query("sum(increase(finscribe_runs_started_total[1h]))", "started"),
+                Query(
+                    "sum by (outcome, reason) (increase(finscribe_runs_finished_total[1h]))",
+                    "{{outcome}} {{reason}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Reconciliations per second",
+            "By result; errors that stay are in the operator's log.",
+            (
+                Query(
+                    "sum by (result) (rate(finscribe_operator_reconcile_total[$__rate_interval]))",
+                    "{{result}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Duration of a reconciliation (95 %)",
+            "Requests to the API server included.",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le) "
+                    "(rate(finscribe_operator_reconcile_duration_seconds_bucket[$__rate_interval])))",
+                    "95 %",
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Jobs waiting to be looked at",
+            "A queue that only grows means that the operator can't keep up.",
+            (Query("sum(finscribe_operator_queue_depth)", "waiting"),),
+        ),
+    ),
+}
+
+
+def dashboard_text() -> str:
+    """The dashboard as the JSON that Grafana imports."""
+    board = (
+        dashboard.Dashboard("FinScribe")
+        .uid("finscribe")
+        .description("Fine-tuning runs and the operator that starts them.")
+        .tags(["finscribe", "fine-tuning"])
+        .time("now-6h", "now")
+        .refresh("30s")
+        .timezone("browser")
+        .readonly()
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(_variable("namespace", "Namespace", "label_values(finscribe_run_info, namespace)"))
+        .with_variable(
+            _variable(
+                "finetunejob",
+                "FineTuneJob",
+                'label_values(finscribe_run_info{namespace=~"$namespace"}, finetunejob)',
+            )
+        )
+    )
+    for title, panels in ROWS.items():
+        board.with_row(dashboard.Row(title))
+        for panel in panels:
+            board.with_panel(_build_panel(panel, span=WIDTH // min(len(panels), 4)))
+    return json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(board.build())), indent=2) + "\n"
+
+
+def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(DATASOURCE)
+        .query(query)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+    )
+
+
+def _build_panel(panel: Panel, span: int) -> stat.Panel | timeseries.Panel:
+    built: stat.Panel | timeseries.Panel
+    if panel.words:
+        last = ReduceDataOptions().calcs(["lastNotNull"])
+        built = stat.Panel().text_mode(panel.words).reduce_options(last)
+    else:
+        legend = VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+        built = timeseries.Panel().legend(legend.show_legend(True)).min(0)
+    built.title(panel.title).description(panel.description).unit(panel.unit)
+    built.datasource(DATASOURCE).span(span).height(HEIGHT)
+    for index, query in enumerate(panel.queries):
+        target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend)
+        built.with_target(target.ref_id(chr(ord("A") + index)))
+    return built
