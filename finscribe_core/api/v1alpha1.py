@@ -3,6 +3,7 @@
 Every field's description is its docstring. v1alpha1 grows by addition only: there is no conversion webhook.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name, Quantity, Rule
 from finscribe_core.api.conditions import Condition
-from finscribe_core.constants import API_VERSION, KIND
+from finscribe_core.constants import API_VERSION, GROUP, KIND
 from finscribe_core.report import Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
     EarlyStoppingSpec,
@@ -156,6 +157,14 @@ class PodSpec(KubeModel):
     """RuntimeClass of the pod."""
     image_pull_secrets: Annotated[list[SecretReference], Field(max_length=16)] = []
     """Secrets to pull the image with."""
+
+    rules = (
+        Rule(
+            cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{GROUP}/'))",
+            check=lambda p: not any(key.startswith(f"{GROUP}/") for key in p.labels),
+            message=f"pod.labels must not begin with {GROUP}/: by those labels the operator finds its pods",
+        ),
+    )
 
 
 class FineTuneJobSpec(KubeModel):
@@ -314,5 +323,11 @@ class FineTuneJob(KubeModel):
             check=lambda j: len(j.metadata.name) <= MAX_NAME_LENGTH,
             message=f"metadata.name must have at most {MAX_NAME_LENGTH} characters: "
             "the names of runs are made from it",
+        ),
+        Rule(
+            cel="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            check=lambda j: re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", j.metadata.name) is not None,
+            message="metadata.name must be made of lower-case letters, digits and '-', and begin with a "
+            "letter: each run has a Service named after it",
         ),
     )

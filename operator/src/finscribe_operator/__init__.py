@@ -1,0 +1,1 @@
+"""The operator: turns FineTuneJobs into runs, and what happens to the runs into status."""

@@ -1,0 +1,53 @@
+"""The operator's configuration: one YAML file, read strictly."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from finscribe_core.api.base import Float, Int, KubeModel, Name
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.files import parse_strictly, read_documents
+
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+
+
+class OperatorConfig(KubeModel):
+    """The file `python -m finscribe_operator --config` reads, and the chart writes."""
+
+    trainer_image: Annotated[str, Field(min_length=1, max_length=1024)] = "finscribe-trainer:0.1.0"
+    """Image of runs whose job names none. It should be of the operator's version."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When nodes pull the trainer image."""
+    namespaces: list[Name] = []
+    """Namespaces to watch; all of them when empty."""
+    progress_interval_seconds: Float = Field(5.0, gt=0)
+    """Seconds between two questions to a running pod about its progress."""
+    resync_interval_seconds: Float = Field(600.0, gt=0)
+    """Seconds between two listings of everything, in case an event was lost."""
+    max_concurrent_reconciles: Int = Field(16, ge=1, le=1024)
+    """Jobs that are worked on at the same time."""
+    health_port: Port = 8081
+    """Port of `/healthz`, for the kubelet."""
+    metrics_port: Port = 9090
+    """Port of `/metrics`, for Prometheus."""
+    log_format: Literal["json", "text"] = "json"
+    """`json` writes one object a line, `text` is for people."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severity that is logged."""
+
+
+def read_config(path: Path | None) -> OperatorConfig:
+    """The configuration in a file; all defaults without one, or when it is empty.
+
+    Raises:
+        UserError: with file and line, what is wrong in it.
+    """
+    if path is None:
+        return OperatorConfig()
+    documents = read_documents(path)
+    if len(documents) > 1:
+        raise UserError(
+            FailureReason.InvalidConfig, f"{path}: holds {len(documents)} YAML documents.", "Keep one."
+        )
+    return parse_strictly(OperatorConfig, documents[0]) if documents else OperatorConfig()

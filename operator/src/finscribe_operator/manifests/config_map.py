@@ -1,0 +1,48 @@
+"""The ConfigMap of a run: the trainer's configuration as the one file it reads."""
+
+import yaml
+
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.constants import CONFIG_FILE, WORK_DIR
+from finscribe_core.trainer_config import StorageEndpoint, TrainerConfig
+from finscribe_operator.manifests.metadata import build_metadata
+from finscribe_operator.objects import Object
+
+OUTPUT_DIR = f"{WORK_DIR}/output"
+
+
+def build_config_map(job: FineTuneJob, run: str) -> Object:
+    """The ConfigMap; immutable, for a run never changes what it trains."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": build_metadata(job, run),
+        "immutable": True,
+        "data": {CONFIG_FILE: _to_yaml(build_trainer_config(job))},
+    }
+
+
+def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
+    """The spec in the trainer's terms."""
+    spec = job.spec
+    return TrainerConfig(
+        model_name_or_path=spec.model.source.removeprefix("hf://"),
+        model_revision=spec.model.revision,
+        dataset_path=spec.dataset.train,
+        validation_path=spec.dataset.validation,
+        validation_split=spec.dataset.validation_split,
+        max_image_pixels=spec.dataset.max_image_pixels,
+        method=spec.method,
+        lora=spec.lora,
+        training=spec.training,
+        early_stopping=spec.early_stopping,
+        output_dir=OUTPUT_DIR,
+        output_uri=spec.output.uri,
+        output_formats=spec.output.formats,
+        storage=StorageEndpoint(endpoint=spec.storage.endpoint, region=spec.storage.region),
+    )
+
+
+def _to_yaml(config: TrainerConfig) -> str:
+    """Defaults are written out: the file says everything that the run does."""
+    return yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)

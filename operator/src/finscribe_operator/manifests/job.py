@@ -1,0 +1,48 @@
+"""The batch/v1 Job of a run: attempts, and which of their ends count."""
+
+from typing import Any
+
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
+from finscribe_core.constants import CONTAINER_NAME, EXIT_USER_ERROR
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.manifests.metadata import build_metadata
+from finscribe_operator.manifests.pod import build_pod_template
+from finscribe_operator.objects import Object
+
+
+def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+    """The Job. Its pod template can't change later; `build_mutable_fields` can."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": build_metadata(job, run),
+        "spec": {
+            **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
+            "completions": 1,
+            "parallelism": 1,
+            # A new attempt waits until the last one is gone: two must never write the same checkpoints.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": build_pod_template(job, run, config),
+        },
+    }
+
+
+def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
+    """The Job's fields that follow the spec during the run, as a merge patch: None means absent."""
+    return {
+        "suspend": spec.suspend,
+        "backoffLimit": spec.backoff_limit,
+        "activeDeadlineSeconds": spec.active_deadline_seconds,
+    }
+
+
+def _failure_rules() -> list[Object]:
+    """A user error ends the run at once; evictions, preemptions and node drains cost no attempt."""
+    return [
+        {
+            "action": "FailJob",
+            "onExitCodes": {"containerName": CONTAINER_NAME, "operator": "In", "values": [EXIT_USER_ERROR]},
+        },
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]

@@ -1,0 +1,151 @@
+"""The pod template of a run: the trainer in a pod that Pod Security `restricted` admits."""
+
+from typing import Any
+
+from finscribe_core.api.v1alpha1 import FineTuneJob, PodSpec, ResourcesSpec, SecretReference
+from finscribe_core.constants import (
+    CONFIG_DIR,
+    CONFIG_FILE,
+    CONTAINER_NAME,
+    ENV_HTTP_PORT,
+    ENV_JOB,
+    ENV_LOG_FORMAT,
+    ENV_NAMESPACE,
+    ENV_RUN,
+    ENV_TERMINATION_LOG,
+    HTTP_PORT,
+    HTTP_PORT_NAME,
+    SECRET_KEYS_OPTIONAL,
+    SECRET_KEYS_REQUIRED,
+    TERMINATION_LOG,
+    WORK_DIR,
+)
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.manifests.metadata import build_labels
+from finscribe_operator.objects import Object
+
+GRACE_SECONDS = 120
+"""Time a trainer has, once asked to stop, to save and upload a checkpoint."""
+USER_ID = 65532
+"""The images' user `nonroot`."""
+TMP_DIR = "/tmp"  # noqa: S108 - a volume of the pod's own
+
+
+def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+    """The template. Our labels win over the job's: by them children are found."""
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_build_container(job, run, config)],
+        "volumes": _build_volumes(job, run),
+    }
+    if job.spec.storage.service_account_name:
+        spec["serviceAccountName"] = job.spec.storage.service_account_name
+    metadata: dict[str, Any] = {"labels": {**job.spec.pod.labels, **build_labels(job, run)}}
+    if job.spec.pod.annotations:
+        metadata["annotations"] = job.spec.pod.annotations
+    return {"metadata": metadata, "spec": spec | _build_overrides(job.spec.pod)}
+
+
+def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+    """No probe: nothing waits for readiness, and a liveness probe would end runs that merely are busy
+    (loading a model holds the interpreter for minutes). A run that hangs is `activeDeadlineSeconds`' to end.
+    """
+    return {
+        "name": CONTAINER_NAME,
+        "image": job.spec.image or config.trainer_image,
+        "imagePullPolicy": config.image_pull_policy,
+        "args": ["train", "--config", f"{CONFIG_DIR}/{CONFIG_FILE}"],
+        "env": _build_env(job, run),
+        "ports": [{"name": HTTP_PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "resources": _build_resources(job.spec.resources),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "terminationMessagePath": TERMINATION_LOG,
+        # A trainer that died before it could write its RunResult leaves its last log lines instead.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": _build_mounts(),
+    }
+
+
+def _build_env(job: FineTuneJob, run: str) -> list[Object]:
+    values = {
+        ENV_JOB: job.metadata.name,
+        ENV_NAMESPACE: job.metadata.namespace,
+        ENV_RUN: run,
+        ENV_HTTP_PORT: str(HTTP_PORT),
+        ENV_TERMINATION_LOG: TERMINATION_LOG,
+        ENV_LOG_FORMAT: "json",
+        # The root file system is read-only: every cache belongs on the scratch volume.
+        "HOME": WORK_DIR,
+        "HF_HOME": f"{WORK_DIR}/huggingface",
+        "TMPDIR": TMP_DIR,
+    }
+    env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
+    if secret := job.spec.storage.credentials_secret_ref:
+        env += [_from_secret(secret, key, optional=False) for key in SECRET_KEYS_REQUIRED]
+        env += [_from_secret(secret, key, optional=True) for key in SECRET_KEYS_OPTIONAL]
+    return env
+
+
+def _from_secret(secret: SecretReference, key: str, *, optional: bool) -> Object:
+    return {
+        "name": key,
+        "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key, "optional": optional}},
+    }
+
+
+def _build_resources(resources: ResourcesSpec) -> Object:
+    requests = {
+        "cpu": resources.cpu,
+        "memory": resources.memory,
+        "ephemeral-storage": resources.scratch,
+    }
+    limits = {"memory": resources.memory}
+    if resources.gpus:
+        # An extended resource's request must equal its limit.
+        gpus = {resources.gpu_resource_name: str(resources.gpus)}
+        return {"requests": requests | gpus, "limits": limits | gpus}
+    return {"requests": requests, "limits": limits}
+
+
+def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
+    return [
+        {"name": "config", "configMap": {"name": run}},
+        {"name": "work", "emptyDir": {"sizeLimit": job.spec.resources.scratch}},
+        {"name": "tmp", "emptyDir": {}},
+        # Data loader workers hand over batches in shared memory; the runtime's 64 MiB are too few.
+        {"name": "shm", "emptyDir": {"medium": "Memory"}},
+    ]
+
+
+def _build_mounts() -> list[Object]:
+    return [
+        {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
+        {"name": "work", "mountPath": WORK_DIR},
+        {"name": "tmp", "mountPath": TMP_DIR},
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a volume of the pod's own
+    ]
+
+
+def _build_overrides(pod: PodSpec) -> Object:
+    overrides: dict[str, Any] = {
+        "nodeSelector": pod.node_selector,
+        "tolerations": [toleration.to_kubernetes() for toleration in pod.tolerations],
+        "priorityClassName": pod.priority_class_name,
+        "runtimeClassName": pod.runtime_class_name,
+        "imagePullSecrets": [secret.to_kubernetes() for secret in pod.image_pull_secrets],
+    }
+    return {name: value for name, value in overrides.items() if value}

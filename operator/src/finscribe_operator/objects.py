@@ -1,0 +1,85 @@
+"""Kubernetes objects as they travel: JSON in plain dictionaries, and the few questions asked of them."""
+
+from typing import Any, NamedTuple
+
+from finscribe_core.constants import LABEL_JOB, LABEL_RUN
+
+Object = dict[str, Any]
+"""An object of the API, as JSON."""
+
+
+class JobKey(NamedTuple):
+    """Which FineTuneJob: what the work queue holds."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Ref(NamedTuple):
+    """Which object a write is for."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+    """When set, only the object with this uid is meant, never another one of the same name."""
+
+    @classmethod
+    def of(cls, obj: Object) -> "Ref":
+        """The reference to an object, its uid included if it has one."""
+        meta = obj["metadata"]
+        return cls(obj["apiVersion"], obj["kind"], namespace_of(obj), meta["name"], meta.get("uid", ""))
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def namespace_of(obj: Object) -> str:
+    """The object's namespace."""
+    return str(obj["metadata"].get("namespace", "default"))
+
+
+def key_of(job: Object) -> JobKey:
+    """The key of a FineTuneJob."""
+    return JobKey(namespace_of(job), job["metadata"]["name"])
+
+
+def parent_key(child: Object) -> JobKey | None:
+    """The key of the FineTuneJob that a child belongs to by its label, or None."""
+    name = label(child, LABEL_JOB)
+    return JobKey(namespace_of(child), name) if name else None
+
+
+def run_of(child: Object) -> str:
+    """The run that a child belongs to by its label; empty when it has none."""
+    return label(child, LABEL_RUN)
+
+
+def label(obj: Object, name: str) -> str:
+    """A label's value; empty when there is none."""
+    return str((obj["metadata"].get("labels") or {}).get(name, ""))
+
+
+def controller_uid(obj: Object) -> str:
+    """The uid of the owner that controls the object; empty when nothing does."""
+    for owner in obj["metadata"].get("ownerReferences") or []:
+        if owner.get("controller"):
+            return str(owner["uid"])
+    return ""
+
+
+def is_being_deleted(obj: Object) -> bool:
+    """Whether the object is on its way out."""
+    return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def true_condition(obj: Object, type_: str) -> Object | None:
+    """The object's condition of that type if it holds, else None."""
+    for condition in obj.get("status", {}).get("conditions") or []:
+        if condition.get("type") == type_ and condition.get("status") == "True":
+            return dict(condition)
+    return None
