@@ -1,0 +1,118 @@
+"""An API server for tests: etcd, kube-apiserver and kube-controller-manager in a temporary folder.
+
+There is no node, so no pod ever runs: a test plays the kubelet and says what pods do.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.kube.binaries import provide
+from tools.kube.catalogue import CONTROL_PLANE
+from tools.kube.certificates import Certificates, write_kubeconfig
+from tools.kube.control_plane import ControlPlane
+from tools.kube.process import Processes, free_ports
+from tools.kube.progress import ToolError, say
+
+CONTROLLERS = (
+    "job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller,"
+    "ttl-after-finished-controller,clusterrole-aggregation-controller"
+)
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """A running API server."""
+
+    url: str
+    ca: Path
+    kubeconfig: Path
+    """Of an administrator."""
+    kubectl_program: Path
+    folder: Path
+    """Temporary; holds the logs."""
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl as administrator and return what it printed.
+
+        Raises:
+            ToolError: it failed; the text is its error message.
+        """
+        done = self.try_kubectl(*arguments, stdin=stdin)
+        if done.returncode:
+            raise ToolError(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def try_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run kubectl as administrator; the caller looks at the exit code."""
+        command = [str(self.kubectl_program), f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+    def kubeconfig_of_service_account(self, namespace: str, name: str) -> Path:
+        """A kubeconfig with a token of a service account."""
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}").strip()
+        path = self.folder / f"{namespace}-{name}.kubeconfig"
+        return write_kubeconfig(path, self.url, self.ca, {"token": token})
+
+
+@contextmanager
+def running_api_server(crds: Sequence[Path] = ()) -> Iterator[ApiServer]:
+    """Start an API server, install `crds`, and end everything afterwards, also after Ctrl+C.
+
+    The logs are kept when the body raises, and their folder is named.
+
+    Raises:
+        ToolError: a program can't be built, or a part did not start.
+    """
+    programs = provide(CONTROL_PLANE)
+    folder = Path(tempfile.mkdtemp(prefix="finscribe-apiserver-"))
+    processes = Processes(folder, die_with_parent=True)
+    plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", *free_ports(4))
+    try:
+        yield _start(plane, processes, crds)
+    except BaseException:
+        shutil.rmtree(folder / "etcd", ignore_errors=True)
+        say(f"Logs of the API server are kept in {folder}")
+        raise
+    else:
+        _stop(processes)
+        shutil.rmtree(folder)
+    finally:
+        _stop(processes)
+
+
+def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> ApiServer:
+    plane.issue_certificates("IP:10.96.0.1")
+    processes.start(plane.etcd())
+    processes.start(
+        plane.apiserver(
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",  # no pod will ever look for the API server
+            "--authorization-mode=RBAC",
+        )
+    )
+    folder = plane.certificates.folder
+    server = ApiServer(
+        plane.server,
+        plane.certificates.ca,
+        folder / "admin.kubeconfig",
+        plane.programs["kubectl"],
+        processes.folder,
+    )
+    # Before the garbage collector starts: it looks for new kinds only every half minute.
+    for crd in crds:
+        server.kubectl("apply", "--server-side", f"--filename={crd}")
+        server.kubectl("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
+    processes.start(plane.controller_manager(f"--controllers={CONTROLLERS}"))
+    return server
+
+
+def _stop(processes: Processes) -> None:
+    """The API server before etcd, which it would wait for."""
+    for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+        processes.stop(name)

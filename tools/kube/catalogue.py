@@ -1,0 +1,60 @@
+"""Which programs are built, from which Go modules, in which versions."""
+
+from dataclasses import dataclass
+
+KUBERNETES_VERSION = "v1.36.3"
+KUBERNETES_MODULE = "k8s.io/kubernetes"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that is built from a Go module."""
+
+    name: str
+    module: str
+    version: str
+    package: str
+    """Import path of its main package."""
+    ldflags: str = "-s -w"
+
+    @property
+    def in_kubernetes(self) -> bool:
+        """True for Kubernetes' own commands, whose module needs its staging modules replaced."""
+        return self.module == KUBERNETES_MODULE
+
+
+def _kubernetes(name: str) -> Tool:
+    return Tool(
+        name,
+        KUBERNETES_MODULE,
+        KUBERNETES_VERSION,
+        f"{KUBERNETES_MODULE}/cmd/{name}",
+        f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}",
+    )
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        _kubernetes("kube-apiserver"),
+        _kubernetes("kube-controller-manager"),
+        _kubernetes("kube-scheduler"),
+        _kubernetes("kubelet"),
+        _kubernetes("kube-proxy"),
+        _kubernetes("kubectl"),
+        Tool("etcd", "go.etcd.io/etcd/server/v3", "v3.6.6", "go.etcd.io/etcd/server/v3"),
+        Tool("coredns", "github.com/coredns/coredns", "v1.15.0", "github.com/coredns/coredns"),
+        Tool("helm", "helm.sh/helm/v3", "v3.22.0", "helm.sh/helm/v3/cmd/helm"),
+        Tool(
+            "versitygw",
+            "github.com/versity/versitygw",
+            "v1.8.0",
+            "github.com/versity/versitygw/cmd/versitygw",
+        ),
+    )
+}
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+"""What the API server for tests needs."""
+CLUSTER = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm", "versitygw")
+"""What a cluster with its helpers needs."""

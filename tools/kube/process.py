@@ -1,0 +1,132 @@
+"""Programs that run in the background: started with a log, waited for, and ended by their own pid only."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.kube.progress import ToolError
+
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
+LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Part:
+    """One background program of a cluster."""
+
+    name: str
+    command: list[str]
+    is_ready: Callable[[], bool]
+    env: dict[str, str] = field(default_factory=dict)
+    """Added to the environment."""
+
+
+class Processes:
+    """The running parts of one cluster; their pids and logs are files below `folder`, so that a later process
+    can end what an earlier one started.
+    """
+
+    def __init__(self, folder: Path, *, die_with_parent: bool = False) -> None:
+        self.folder = folder
+        self.die_with_parent = die_with_parent
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self, part: Part) -> None:
+        """Start a part and wait until it is ready; a part that runs already is left alone.
+
+        Raises:
+            ToolError: it ended, or was not ready within 90 seconds; the text ends with its log's last lines.
+        """
+        if self.pid(part.name) is None:
+            self._spawn(part)
+        deadline = time.monotonic() + READY_SECONDS
+        while not part.is_ready():
+            if self.pid(part.name) is None:
+                raise ToolError(f"{part.name} ended at once:\n{self._log_tail(part.name)}")
+            if time.monotonic() > deadline:
+                raise ToolError(
+                    f"{part.name} is not ready after {READY_SECONDS:.0f} s:\n{self._log_tail(part.name)}"
+                )
+            time.sleep(0.1)
+
+    def _spawn(self, part: Part) -> None:
+        command = part.command
+        if self.die_with_parent and (setpriv := shutil.which("setpriv")):
+            # Not even a `kill -9` of the tests may leave an API server behind.
+            command = [setpriv, "--pdeathsig", "KILL", *command]
+        with self.log(part.name).open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                env={**os.environ, **part.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl+C reaches us alone: parts are ended in order
+            )
+        self._children[part.name] = child
+        self._pid_file(part.name).write_text(f"{child.pid} {_started_at(child.pid)}")
+
+    def stop(self, name: str, sig: signal.Signals = signal.SIGTERM) -> bool:
+        """End a part: `sig`, then SIGKILL after 20 seconds. False when it does not run."""
+        pid = self.pid(name)
+        if pid is not None:
+            os.kill(pid, sig)
+            if not self._ended_within(name, STOP_SECONDS):
+                os.kill(pid, signal.SIGKILL)
+                self._ended_within(name, STOP_SECONDS)
+        self._pid_file(name).unlink(missing_ok=True)
+        return pid is not None
+
+    def _ended_within(self, name: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.pid(name) is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def pid(self, name: str) -> int | None:
+        """The part's pid while it runs; a pid that the system gave to another program since does not count."""
+        if name in self._children:
+            self._children[name].poll()  # an ended child stays a zombie until it is asked for
+        try:
+            pid, started_at = self._pid_file(name).read_text().split()
+        except (FileNotFoundError, ValueError):
+            return None
+        return int(pid) if _started_at(int(pid)) == started_at else None
+
+    def log(self, name: str) -> Path:
+        """Where a part's output goes."""
+        return self.folder / f"{name}.log"
+
+    def _pid_file(self, name: str) -> Path:
+        return self.folder / f"{name}.pid"
+
+    def _log_tail(self, name: str) -> str:
+        lines = self.log(name).read_text(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_TAIL_LINES:])
+
+
+def _started_at(pid: int) -> str:
+    """When a process started, in the system's own words; empty when there is none, or only its remains."""
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split(maxsplit=1)
+    return "" if len(shown) < 2 or shown[0].startswith("Z") else shown[1].strip().replace(" ", "_")
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports nobody listens on right now, all different."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(s.getsockname()[1]) for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
