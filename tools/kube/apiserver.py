@@ -6,7 +6,7 @@ There is no node, so no pod ever runs: a test plays the kubelet and says what po
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,12 @@ class ApiServer:
 
 
 @contextmanager
-def running_api_server(crds: Sequence[Path] = ()) -> Iterator[ApiServer]:
+def running_api_server(
+    crds: Sequence[Path] = (), keep_logs: Callable[[], bool] = lambda: False
+) -> Iterator[ApiServer]:
     """Start an API server, install `crds`, and end everything afterwards, also after Ctrl+C.
 
-    The logs are kept when the body raises, and their folder is named.
+    The logs are kept when the body raises or `keep_logs` says so, and their folder is named.
 
     Raises:
         ToolError: a program can't be built, or a part did not start.
@@ -72,17 +74,16 @@ def running_api_server(crds: Sequence[Path] = ()) -> Iterator[ApiServer]:
     folder = Path(tempfile.mkdtemp(prefix="finscribe-apiserver-"))
     processes = Processes(folder, die_with_parent=True)
     plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", *free_ports(4))
+    went_well = False
     try:
         yield _start(plane, processes, crds)
-    except BaseException:
-        shutil.rmtree(folder / "etcd", ignore_errors=True)
-        say(f"Logs of the API server are kept in {folder}")
-        raise
-    else:
-        _stop(processes)
-        shutil.rmtree(folder)
+        went_well = True
     finally:
         _stop(processes)
+        if went_well and not keep_logs():
+            shutil.rmtree(folder)
+        else:
+            say(f"The API server's logs are in {folder}")
 
 
 def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> ApiServer:

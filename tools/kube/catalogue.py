@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 KUBERNETES_VERSION = "v1.36.3"
 KUBERNETES_MODULE = "k8s.io/kubernetes"
+VERSITYGW_MODULE = "github.com/versity/versitygw"
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,7 @@ TOOLS = {
         Tool("etcd", "go.etcd.io/etcd/server/v3", "v3.6.6", "go.etcd.io/etcd/server/v3"),
         Tool("coredns", "github.com/coredns/coredns", "v1.15.0", "github.com/coredns/coredns"),
         Tool("helm", "helm.sh/helm/v3", "v3.22.0", "helm.sh/helm/v3/cmd/helm"),
-        Tool(
-            "versitygw",
-            "github.com/versity/versitygw",
-            "v1.8.0",
-            "github.com/versity/versitygw/cmd/versitygw",
-        ),
+        Tool("versitygw", VERSITYGW_MODULE, "v1.8.0", f"{VERSITYGW_MODULE}/cmd/versitygw"),
     )
 }
 

@@ -95,8 +95,8 @@ def _runs(process: subprocess.Popen[bytes]) -> bool:
 def kubernetes_go_mod(go: Path, tool: Tool) -> str:
     """A go.mod that builds Kubernetes' commands outside of its repository.
 
-    Its own go.mod replaces the staging modules (k8s.io/api and the like) by folders of the repository; the same
-    modules are published as v0.X.Y for Kubernetes v1.X.Y.
+    Its own go.mod replaces the staging modules (k8s.io/api and the like) by folders of the repository; the
+    same modules are published as v0.X.Y for Kubernetes v1.X.Y.
     """
     download = [str(go), "mod", "download", "-json", f"{tool.module}@{tool.version}"]
     done = subprocess.run(download, capture_output=True, text=True, check=False)
