@@ -13,7 +13,8 @@ from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_operator.local.container import Machine
 from finscribe_operator.local.job_controller import Backoff, JobController, Watch
 from finscribe_operator.local.kubelet import Kubelet
-from finscribe_operator.local.object_files import Object, ObjectFiles
+from finscribe_operator.local.object_files import ObjectFiles
+from finscribe_operator.objects import Object
 
 POLICY = {
     "rules": [
@@ -31,20 +32,16 @@ class World:
 
     def __init__(self, state_dir: Path, secrets: dict[str, dict[str, str]]) -> None:
         self.objects = ObjectFiles(state_dir / "objects")
-        self.changed = asyncio.Event()
         machine = Machine(state_dir, dict(os.environ), secrets, entrypoint=(sys.executable, "-c"))
         self.kubelet = Kubelet(machine, self.objects, self.publish)
         watch = Watch(self.publish, self.remove)
         self.controller = JobController(self.objects, self.kubelet, watch, Backoff(first=0))
 
     def publish(self, obj: Object) -> Object:
-        stored = self.objects.put(obj)
-        self.changed.set()
-        return stored
+        return self.objects.put(obj)
 
     def remove(self, obj: Object) -> None:
         self.objects.delete(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])
-        self.changed.set()
 
     @property
     def job(self) -> Object:
@@ -63,9 +60,8 @@ class World:
     async def until(self, happened: Callable[[], Any]) -> None:
         """Wait for it, ten seconds at most."""
         async with asyncio.timeout(10):
-            while not happened():
-                self.changed.clear()
-                await asyncio.wait([asyncio.create_task(self.changed.wait())], timeout=0.05)
+            while not happened():  # noqa: ASYNC110 - what is waited for is a file's content or a process
+                await asyncio.sleep(0.02)
 
 
 def build_job(program: str, container: dict[str, Any], pod: dict[str, Any]) -> Object:

@@ -12,13 +12,16 @@ import yaml
 
 from finscribe_core.constants import CONFIG_FILE, ENV_HTTP_PORT, ENV_LOG_FORMAT, TERMINATION_LOG
 from finscribe_operator.local.mounts import Mounts
-from finscribe_operator.local.object_files import Object, ObjectFiles
+from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.local.process import Command
+from finscribe_operator.objects import Object
 
 ENTRYPOINT = (sys.executable, "-m", "finscribe_trainer")
 """What the trainer image runs."""
 MACHINE_DIRECTORIES = ("/tmp", "/dev/shm")  # noqa: S108 - no file is made there; they are left as they are
 """Mounted for pods because a container lacks them; this machine has its own."""
+MACHINE_VARIABLES = ("HOME", "HF_HOME", "TMPDIR")
+"""Set for pods because a container's file system is read-only; the user has a home and caches."""
 USERS_PATHS = frozenset({"model_name_or_path"})
 """The config's keys whose absolute path the user wrote, and means on this machine."""
 
@@ -130,6 +133,8 @@ def _environment(machine: Machine, pod: Object, mounts: Mounts, port: int) -> di
     env = dict(machine.environment)
     for entry in pod["spec"]["containers"][0].get("env", []):
         name = entry["name"]
+        if name in MACHINE_VARIABLES:
+            continue
         if "value" in entry:
             env[name] = mounts.translate(entry["value"])
         elif "secretKeyRef" in entry["valueFrom"]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from finscribe_operator.local.object_files import Object
+from finscribe_operator.objects import Object
 
 
 class Action(StrEnum):

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from finscribe_operator.local.failure_policy import Action, judge
 from finscribe_operator.local.job_status import complete, failed, is_finished, started, stopped, suspended
 from finscribe_operator.local.kubelet import Kubelet
-from finscribe_operator.local.object_files import Object, ObjectFiles, rfc3339_now
+from finscribe_operator.local.object_files import ObjectFiles, rfc3339_now
+from finscribe_operator.objects import Object
 
 Key = tuple[str, str]
 """Namespace and name."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from finscribe_operator.local.object_files import Object, rfc3339_now
+from finscribe_operator.local.object_files import rfc3339_now
+from finscribe_operator.objects import Object
 
 
 def condition(type_: str, status: str, reason: str, message: str) -> dict[str, Any]:

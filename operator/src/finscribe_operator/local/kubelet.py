@@ -6,8 +6,9 @@ from typing import Any
 
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_operator.local.container import Container, Machine, build_container
-from finscribe_operator.local.object_files import Object, ObjectFiles, rfc3339_now
+from finscribe_operator.local.object_files import ObjectFiles, rfc3339_now
 from finscribe_operator.local.process import LocalProcess
+from finscribe_operator.objects import Object
 
 LOG_TAIL_LIMIT = 2048
 """Bytes of log that stand in for a missing termination message, as the kubelet has it."""

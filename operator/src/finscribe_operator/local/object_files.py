@@ -5,9 +5,8 @@ import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-Object = dict[str, Any]
+from finscribe_operator.objects import Object
 
 # No two runs on one state directory may name their children alike, and the same manifest run again
 # there must find its checkpoints: the uid follows from the name and the place.

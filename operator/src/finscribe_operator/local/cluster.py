@@ -1,0 +1,161 @@
+"""`LocalCluster`: the API server, Job controller and kubelet of this machine, for one state directory."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiohttp
+
+from finscribe_core.constants import KIND
+from finscribe_core.report import ProgressReport
+from finscribe_operator.cluster import ConflictError, Event, NotFoundError
+from finscribe_operator.local.container import Machine
+from finscribe_operator.local.job_controller import Backoff, JobController, Watch
+from finscribe_operator.local.kubelet import Kubelet
+from finscribe_operator.local.object_files import ObjectFiles
+from finscribe_operator.objects import Object, Ref, is_being_deleted
+
+PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
+PROGRESS_LIMIT = 64 * 1024
+"""Bytes read of a trainer's answer, at most."""
+
+
+class LocalCluster:
+    """Implements the `Cluster` protocol with files and processes.
+
+    `notice(obj, deleted)` is called with every version of every object, as a watch would.
+    """
+
+    def __init__(
+        self, machine: Machine, notice: Callable[[Object, bool], None], backoff: Backoff | None = None
+    ) -> None:
+        self.objects = ObjectFiles(machine.state_dir / "objects")
+        self._notice = notice
+        self._kubelet = Kubelet(machine, self.objects, self._publish)
+        watch = Watch(self._publish, self._remove)
+        self._job_controller = JobController(self.objects, self._kubelet, watch, backoff or Backoff())
+
+    async def start(self) -> None:
+        """Take over what an earlier process left, and show it to the watcher."""
+        self._job_controller.recover()
+        for kind in (KIND, "Job", "Pod"):
+            for obj in self.objects.list(kind):
+                self._notice(obj, False)
+        for job in self.objects.list("Job"):
+            await self._job_controller.sync(job)
+
+    async def shut_down(self) -> None:
+        """End every process gracefully."""
+        await self._job_controller.shut_down()
+
+    def kill(self) -> None:
+        """End every process at once."""
+        self._kubelet.kill_all()
+
+    async def apply(self, manifest: Object) -> Object:
+        """Create the object, or bring it in line with the manifest; its status stays."""
+        live = self.objects.get(*_place(Ref.of(manifest)))
+        if live is not None and _template(manifest) != _template(live):
+            raise ConflictError(f"{Ref.of(live)}: spec.template is immutable")
+        return await self._store(manifest if live is None else _merged(live, manifest))
+
+    async def get(self, ref: Ref) -> Object:
+        """The live object."""
+        live = self.objects.get(*_place(ref))
+        if live is None or ref.uid not in ("", live["metadata"]["uid"]):
+            raise NotFoundError(f"{ref} does not exist")
+        return live
+
+    async def patch(self, ref: Ref, patch: Object) -> Object:
+        """Apply a JSON merge patch."""
+        return await self._store(_merged(await self.get(ref), patch))
+
+    async def delete(self, ref: Ref) -> None:
+        """Delete the object and what it owns."""
+        try:
+            obj = await self.get(ref)
+        except NotFoundError:
+            return
+        if obj["kind"] == "Job":
+            await self._job_controller.delete(obj)
+            return
+        for kind in ("Job", "Pod", "Service", "ConfigMap"):
+            for child in self.objects.list(kind):
+                owners = child["metadata"].get("ownerReferences", [])
+                if any(owner["uid"] == obj["metadata"]["uid"] for owner in owners):
+                    await self.delete(Ref.of(child))
+        self._remove(obj)
+
+    async def patch_status(self, job: Object, status: Object) -> Object:
+        """Replace a FineTuneJob's status."""
+        live = await self.get(Ref.of(job))
+        if live["metadata"]["resourceVersion"] != job["metadata"]["resourceVersion"]:
+            raise ConflictError(f"{Ref.of(job)} has changed since it was read")
+        return self._publish({**live, "status": status})
+
+    async def fetch_progress(self, pod: Object) -> ProgressReport | None:
+        """Ask the pod's process, on the loopback interface."""
+        port = self._kubelet.port(pod["metadata"]["name"])
+        if port is None or is_being_deleted(pod):
+            return None
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT) as session,
+                session.get(f"http://127.0.0.1:{port}/progress", allow_redirects=False) as response,
+            ):
+                if response.status != 200:
+                    return None
+                return ProgressReport.model_validate_json(await response.content.read(PROGRESS_LIMIT))
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return None
+
+    async def emit_event(self, job: Object, event: Event) -> None:
+        """Nothing to do: whoever would read events sees the conditions change as it happens."""
+
+    async def list_finetunejobs(self) -> Sequence[Object]:
+        """All FineTuneJobs of the state directory."""
+        return self.objects.list(KIND)
+
+    async def list_jobs(self) -> Sequence[Object]:
+        """All Jobs."""
+        return self.objects.list("Job")
+
+    async def list_pods(self) -> Sequence[Object]:
+        """All pods."""
+        return self.objects.list("Pod")
+
+    async def _store(self, obj: Object) -> Object:
+        stored = self._publish(obj)
+        if obj["kind"] == "Job":
+            await self._job_controller.sync(stored)
+        return stored
+
+    def _publish(self, obj: Object) -> Object:
+        stored = self.objects.put(obj)
+        self._notice(stored, False)
+        return stored
+
+    def _remove(self, obj: Object) -> None:
+        meta = obj["metadata"]
+        if removed := self.objects.delete(obj["kind"], meta["namespace"], meta["name"]):
+            self._notice(removed, True)
+
+
+def _place(ref: Ref) -> tuple[str, str, str]:
+    return ref.kind, ref.namespace, ref.name
+
+
+def _template(obj: Object) -> Any:
+    return obj["spec"]["template"] if obj["kind"] == "Job" else None
+
+
+def _merged(live: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(live) if isinstance(live, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result
