@@ -1,15 +1,22 @@
 """Writes every generated file, or checks that none differs from its source: `tools/generate.py [--check]`."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
-from finscribe_core.api.crd import build_crd
-from finscribe_core.constants import GROUP, PLURAL
+from finscribe_core.api.crd import SHORT_NAME, build_crd
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.constants import API_VERSION, GROUP, PLURAL
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_operator.config import OperatorConfig
 from finscribe_operator.permissions import PERMISSIONS, Permission, Scope
+from tools.dashboards import dashboard_text
+from tools.reference import file_reference_text, kind_reference_text
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "make generate"
@@ -61,11 +68,68 @@ def _rule_text(permission: Permission) -> str:
     return f"# {permission.why}\n" + yaml.safe_dump([rule], sort_keys=False, default_flow_style=None)
 
 
+def values_schema_text() -> str:
+    """The values' schema: written by hand but for the part about the operator's configuration."""
+    path = ROOT / CHART / "values.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    schema["properties"]["operator"]["properties"]["config"] = _strict_json_schema(OperatorConfig)
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _strict_json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(mode="serialization")
+    assert "$defs" not in schema, "a section of the operator's configuration would need its own strict schema"
+    properties = {
+        name: {k: v for k, v in field.items() if k != "title"} for name, field in schema["properties"].items()
+    }
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def job_reference_text() -> str:
+    """The page about FineTuneJob."""
+    intro = f"`{API_VERSION}`, short name `{SHORT_NAME}`. " + _generated_page(
+        "finscribe_core/api/v1alpha1.py"
+    )
+    return kind_reference_text("FineTuneJob", intro, FineTuneJob)
+
+
+def trainer_config_reference_text() -> str:
+    """The page about the trainer's file."""
+    intro = (
+        "The file that `finscribe train --config` reads. Keys may be written in snake_case, as here, or in "
+        "camelCase, as in a FineTuneJob; `lora_alpha`, `lora_dropout` and `max_seq_length` are understood "
+        "too. An unknown key is an error. " + _generated_page("finscribe_core/trainer_config.py")
+    )
+    return file_reference_text("Trainer configuration", intro, TrainerConfig, by_alias=False)
+
+
+def operator_config_reference_text() -> str:
+    """The page about the operator's file."""
+    intro = "The chart's value `operator.config`. " + _generated_page("finscribe_operator/config.py")
+    return file_reference_text("Operator configuration", intro, OperatorConfig, by_alias=True)
+
+
+def _generated_page(source: str) -> str:
+    return f"Generated from the docstrings of `{source}` by `{COMMAND}`."
+
+
 FILES: Mapping[str, Callable[[], str]] = {
     f"crds/{GROUP}_{PLURAL}.yaml": crd_text,
     f"{CHART}/templates/crd.yaml": chart_crd_text,
     f"{CHART}/templates/_rules.tpl": rbac_rules_text,
+    f"{CHART}/values.schema.json": values_schema_text,
+    f"{CHART}/dashboards/finscribe.json": dashboard_text,
+    "docs/reference/finetunejob.md": job_reference_text,
+    "docs/reference/trainer-config.md": trainer_config_reference_text,
+    "docs/reference/operator-config.md": operator_config_reference_text,
 }
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes a list again instead of pointing to it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _notice(source: str) -> str:
@@ -73,7 +137,7 @@ def _notice(source: str) -> str:
 
 
 def _yaml(data: Any) -> str:
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(data, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _literal(text: str) -> str:

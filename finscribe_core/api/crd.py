@@ -4,8 +4,8 @@ A CRD takes a *structural* schema only: no `$ref`, no unions, no `additionalProp
 spelling of exclusive limits. What pydantic says that has no such form fails here, by name.
 
 Defaults are part of the CRD, so that a stored job says in full what is trained. The default on `status` gives
-`kubectl get` its columns, and kstatus an `observedGeneration` that is not yet the object's, before the operator
-has seen a new job. Empty lists and maps say nothing, and are left out.
+`kubectl get` its columns, and kstatus an `observedGeneration` that is not yet the object's, before the
+operator has seen a new job. Empty lists and maps say nothing, and are left out.
 """
 
 import ast
@@ -89,17 +89,15 @@ def build_root_schema(model: type[KubeModel]) -> Schema:
     return schema
 
 
-def build_schema(model: type[BaseModel]) -> Schema:
-    """The structural schema of any model, by its camelCase names.
+def build_schema(model: type[BaseModel], *, by_alias: bool = True) -> Schema:
+    """The structural schema of any model, with camelCase names or else those of Python and YAML files.
 
     Raises:
         TypeError: a field's type can't be said in a structural schema.
     """
     # In this mode a field goes by its alias; for validation, by the first spelling that a file may use.
-    document = model.model_json_schema(mode="serialization")
-    return _Converter(model, document.get("$defs", {})).convert(
-        {"$ref": f"#/$defs/{model.__name__}"} if "$ref" in document else document, model.__name__
-    )
+    document = model.model_json_schema(by_alias=by_alias, mode="serialization")
+    return _Converter(model, document.get("$defs", {})).convert(document, model.__name__)
 
 
 class _Converter:

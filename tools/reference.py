@@ -1,0 +1,85 @@
+"""The reference pages: every field with type, default, limits and description, from the types' docstrings."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from finscribe_core.api.crd import Schema, build_schema
+
+
+def file_reference_text(title: str, intro: str, model: type[BaseModel], *, by_alias: bool) -> str:
+    """A page about a model that is a file, with its camelCase or its Python names."""
+    return _page(title, intro, _section("Keys", "", build_schema(model, by_alias=by_alias)))
+
+
+def kind_reference_text(title: str, intro: str, model: type[BaseModel]) -> str:
+    """A page about a kind of the API."""
+    fields = build_schema(model)["properties"]
+    return _page(
+        title,
+        f"{model.__doc__} {intro}",
+        (part for name in ("spec", "status") for part in _section(f"`{name}`", name, fields[name])),
+    )
+
+
+def _page(title: str, intro: str, parts: Iterable[str]) -> str:
+    return f"# {title}\n\n{intro}\n" + "".join(parts)
+
+
+def _section(heading: str, path: str, schema: Schema) -> Iterator[str]:
+    """An object's table and rules, then those of the objects below it."""
+    level = "##" if "." not in path else "###"
+    yield f"\n{level} {heading}\n\n"
+    if path:
+        yield f"{schema['description']}\n\n"
+    yield "| Field | Type | Default | Limits | Description |\n|---|---|---|---|---|\n"
+    below = []
+    for name, field in schema["properties"].items():
+        yield _row(name, field, required=name in schema.get("required", ()))
+        inner = field.get("items", field)
+        if "properties" in inner:
+            child = f"{path}.{name}" if path else name
+            below.append((child + ("[]" if inner is not field else ""), inner))
+    if rules := schema.get("x-kubernetes-validations"):
+        yield "\n" + "".join(f"- {rule['message']}.\n" for rule in rules)
+    for child, inner in below:
+        yield from _section(f"`{child}`", child, inner)
+
+
+def _row(name: str, field: Schema, *, required: bool) -> str:
+    default = "**required**" if required else _shown(field.get("default"))
+    cells = (f"`{name}`", _type(field), default, _limits(field), field.get("description", ""))
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n\n", " ") for cell in cells) + " |\n"
+
+
+def _type(field: Schema) -> str:
+    if "x-kubernetes-int-or-string" in field:
+        return "quantity"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "items" in field:
+        return f"list of {_type(field['items'])}"
+    if "additionalProperties" in field:
+        return "map of strings"
+    return str(field["type"])
+
+
+def _limits(field: Schema) -> str:
+    limits = []
+    if "minimum" in field and "x-kubernetes-int-or-string" not in field:
+        limits.append(f"{'>' if field.get('exclusiveMinimum') else '≥'} {field['minimum']}")
+    if "maximum" in field:
+        limits.append(f"{'<' if field.get('exclusiveMaximum') else '≤'} {field['maximum']}")
+    for kind, unit in (("Length", "characters"), ("Items", "items")):
+        low, high = field.get(f"min{kind}"), field.get(f"max{kind}")
+        if low or high:
+            limits.append(f"{low or 0} to {high} {unit}" if high else f"{unit}: at least {low}")
+    if "pattern" in field:
+        limits.append(f"`{field['pattern']}`")
+    return ", ".join(limits)
+
+
+def _shown(value: Any) -> str:
+    return "" if value in (None, {}) else f"`{json.dumps(value)}`"
