@@ -1,0 +1,133 @@
+"""A PaddleOCR-VL of the real classes with random weights, small enough to train on a laptop's CPU.
+
+It reads nothing: it is for trying out the way from rows to an adapter, and for tests.
+"""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    PaddleOCRVLConfig,
+    PaddleOCRVLForConditionalGeneration,
+    PaddleOCRVLProcessor,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
+
+BOS, EOS, PAD, UNK = "<|begin_of_sentence|>", "</s>", "<pad>", "<unk>"
+IMAGE, IMAGE_START, IMAGE_END = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"
+VOCABULARY_SIZE = 640
+MAX_IMAGE_PIXELS = 80_000
+"""Pages are shrunk to about this: 100 image tokens, each of 28 x 28 pixels."""
+
+CHAT_TEMPLATE = """\
+{{- "<|begin_of_sentence|>" -}}
+{%- for message in messages -%}
+    {%- if message["role"] == "user" -%}
+        {{- "User: " -}}
+        {%- for content in message["content"] if content["type"] == "image" -%}
+            {{- "<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>" -}}
+        {%- endfor -%}
+        {%- for content in message["content"] if content["type"] == "text" -%}
+            {{- content["text"] -}}
+        {%- endfor -%}
+        {{- "\\n" -}}
+    {%- elif message["role"] == "assistant" -%}
+        {{- "Assistant: " -}}
+        {%- for content in message["content"] if content["type"] == "text" -%}
+            {{- content["text"] -}}
+        {%- endfor -%}
+        {{- "</s>" -}}
+    {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- "Assistant: " -}}
+{%- endif -%}
+"""
+"""The shape of version 1's template; versions 1.5 and later end the prompt with a newline instead."""
+
+
+def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
+    """Write model, processor and tokenizer to `folder`, as the hub holds a model.
+
+    Args:
+        folder: is made if missing.
+        texts: what the tokenizer's vocabulary is made from.
+        seed: of the weights.
+    """
+    tokenizer = build_tokenizer(texts)
+    processor = PaddleOCRVLProcessor(
+        image_processor=PaddleOCRVLImageProcessorPil(
+            size={"shortest_edge": 28 * 28, "longest_edge": MAX_IMAGE_PIXELS},
+            image_mean=[0.5, 0.5, 0.5],
+            image_std=[0.5, 0.5, 0.5],
+        ),
+        tokenizer=tokenizer,
+        chat_template=CHAT_TEMPLATE,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = PaddleOCRVLForConditionalGeneration(build_config(tokenizer))
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def build_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with the special tokens of PaddleOCR-VL."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY_SIZE,
+        special_tokens=[PAD, BOS, EOS, UNK, IMAGE, IMAGE_START, IMAGE_END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        unk_token=UNK,
+        extra_special_tokens={"image_token": IMAGE},
+    )
+
+
+def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
+    """The real configuration class with a hundred-thousandth of the real sizes."""
+    ids = tokenizer.convert_tokens_to_ids
+    return PaddleOCRVLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 32,
+            "initializer_range": 0.08,
+            "pad_token_id": ids(PAD),
+            "bos_token_id": ids(BOS),
+            "eos_token_id": ids(EOS),
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 500000.0,
+                "mrope_section": [4, 6, 6],
+            },
+        },
+        vision_config={
+            "hidden_size": 48,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 56,
+        },
+        image_token_id=ids(IMAGE),
+        vision_start_token_id=ids(IMAGE_START),
+        vision_end_token_id=ids(IMAGE_END),
+        video_token_id=len(tokenizer) + 1,
+        eos_token_id=ids(EOS),
+        pad_token_id=ids(PAD),
+    )
