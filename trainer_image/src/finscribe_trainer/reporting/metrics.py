@@ -1,0 +1,113 @@
+"""The run's Prometheus metrics, in a registry of their own."""
+
+import sys
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from finscribe_core.report import Phase
+
+_LABELS = ("finetunejob", "run")
+_STEP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
+"""Seconds: from a tiny model on a CPU to a large effective batch."""
+
+
+class RunMetrics:
+    """Every metric of a run, labelled with its job and its own name."""
+
+    def __init__(self, job: str, run: str) -> None:
+        self.registry = CollectorRegistry()
+        self._identity = (job, run)
+        self.train_loss = self._gauge("train_loss", "Training loss of the last log line.")
+        self.eval_loss = self._gauge("eval_loss", "Validation loss of the last evaluation.")
+        self.best_eval_loss = self._gauge("best_eval_loss", "Lowest validation loss so far.")
+        self.base_eval_loss = self._gauge("base_eval_loss", "Validation loss before the first step.")
+        self.learning_rate = self._gauge("learning_rate", "Learning rate of the last step.")
+        self.step = self._gauge("train_step", "Optimizer steps taken.")
+        self.planned_steps = self._gauge("train_planned_steps", "Optimizer steps planned.")
+        self.epoch = self._gauge("epoch", "Passes over the training set, with fraction.")
+        self.tokens = self._counter("tokens", "Tokens trained on by this process.")
+        self.samples = self._counter("samples", "Rows trained on by this process.")
+        self.retried = self._counter("storage_requests_retried", "Storage requests that were tried again.")
+        self.step_duration = Histogram(
+            "finscribe_step_duration_seconds",
+            "Training time of an optimizer step.",
+            _LABELS,
+            buckets=_STEP_BUCKETS,
+            registry=self.registry,
+        ).labels(*self._identity)
+        self._phase = Gauge(
+            "finscribe_phase", "1 for the phase the run is in.", (*_LABELS, "phase"), registry=self.registry
+        )
+        self._transferred = Counter(
+            "finscribe_storage_transferred_bytes",
+            "Bytes moved from and to the object storage.",
+            (*_LABELS, "direction"),
+            registry=self.registry,
+        )
+        self._info = Gauge(
+            "finscribe_run_info",
+            "What the run trains; always 1.",
+            (*_LABELS, "model", "method"),
+            registry=self.registry,
+        )
+        self.set_phase(Phase.Starting)
+        for direction in ("download", "upload"):
+            self.transferred(direction, 0)
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_GpuMemory(self._identity))
+
+    def set_phase(self, phase: Phase) -> None:
+        """The phase the run is in, and no other."""
+        for each in Phase:
+            self._phase.labels(*self._identity, each.value).set(1 if each is phase else 0)
+
+    def transferred(self, direction: str, num_bytes: int) -> None:
+        """Bytes moved: "download" or "upload"."""
+        self._transferred.labels(*self._identity, direction).inc(num_bytes)
+
+    def set_info(self, model: str, method: str) -> None:
+        """What the run trains."""
+        self._info.clear()
+        self._info.labels(*self._identity, model, method).set(1)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        # A figure not yet known shows as no sample, not as 0: the labels come with the first value.
+        return Gauge(f"finscribe_{name}", text, _LABELS, registry=self.registry)
+
+    def set(self, gauge: Gauge, value: float) -> None:
+        """Set a gauge of this run."""
+        gauge.labels(*self._identity).set(value)
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"finscribe_{name}", text, _LABELS, registry=self.registry).labels(*self._identity)
+
+
+class _GpuMemory(Collector):
+    """Memory of the GPU in use, if there is one; torch is asked only where it is already at work."""
+
+    def __init__(self, identity: tuple[str, str]) -> None:
+        self._identity = identity
+
+    def collect(self) -> Iterator[Metric]:
+        torch = sys.modules.get("torch")
+        cuda = getattr(torch, "cuda", None)
+        if cuda is None or not cuda.is_initialized():
+            return
+        allocated = GaugeMetricFamily(
+            "finscribe_gpu_memory_allocated_bytes", "GPU memory held by tensors.", labels=[*_LABELS, "device"]
+        )
+        peak = GaugeMetricFamily(
+            "finscribe_gpu_memory_peak_bytes",
+            "Most GPU memory ever held by tensors.",
+            labels=[*_LABELS, "device"],
+        )
+        for device in range(cuda.device_count()):
+            labels = [*self._identity, str(device)]
+            allocated.add_metric(labels, cuda.memory_allocated(device))
+            peak.add_metric(labels, cuda.max_memory_allocated(device))
+        yield allocated
+        yield peak

@@ -1,0 +1,93 @@
+"""The trainer's HTTP server: /metrics (Prometheus), /progress (the operator), /healthz (the kubelet)."""
+
+import logging
+import os
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from prometheus_client.exposition import choose_encoder
+
+from finscribe_core.errors import FailureReason, UserError
+
+if TYPE_CHECKING:
+    from finscribe_trainer.reporting.reporter import RunReporter
+
+log = logging.getLogger(__name__)
+
+_REQUEST_TIMEOUT = 10.0
+"""Seconds after which a silent client is dropped."""
+
+
+class ReportServer:
+    """Serves a reporter in a daemon thread; bound to all addresses in a pod, to 127.0.0.1 elsewhere.
+
+    Attributes:
+        port: the port; a free one is chosen when asked for port 0.
+    """
+
+    def __init__(self, reporter: "RunReporter", port: int) -> None:
+        # Every container of a pod has this variable, with or without a service account.
+        host = "0.0.0.0" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"  # noqa: S104 - see above
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler_for(reporter))
+        except OSError as error:
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"Port {port} can't be served on {host}: {error}.",
+                "Choose another port with FINSCRIBE_HTTP_PORT, or leave it out to serve nothing.",
+            ) from error
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, name="report-server", daemon=True)
+        self._thread.start()
+        log.info("serving /metrics, /progress and /healthz on http://%s:%d", host, self.port)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _handler_for(reporter: "RunReporter") -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_TIMEOUT
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                encode, content_type = choose_encoder(self.headers.get("Accept") or "")
+                self._answer(HTTPStatus.OK, content_type, encode(reporter.prometheus.registry))
+            elif path == "/progress":
+                body = reporter.snapshot().model_dump_json(by_alias=True, exclude_none=True)
+                self._answer(HTTPStatus.OK, "application/json", body.encode())
+            elif path == "/healthz":
+                healthy = reporter.is_healthy()
+                status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+                self._answer(status, "text/plain", b"ok\n" if healthy else b"no step for too long\n")
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"try /metrics, /progress or /healthz\n")
+
+        def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+            """Requests come every few seconds; they would drown the run's own lines."""
+            log.debug(format, *args)
+
+    return Handler

@@ -1,0 +1,25 @@
+"""A run's last words, for the kubelet to keep."""
+
+import logging
+import os
+from pathlib import Path
+
+from finscribe_core.constants import ENV_TERMINATION_LOG
+from finscribe_core.report import RunResult
+
+log = logging.getLogger(__name__)
+
+
+def write_termination(result: RunResult) -> None:
+    """Write the result, in at most 4096 bytes, to the file FINSCRIBE_TERMINATION_LOG names, if it names one.
+
+    A file that can't be written is only warned about: the exit code still says how the run ended.
+    """
+    path = os.environ.get(ENV_TERMINATION_LOG)
+    if not path:
+        return
+    try:
+        # In place, not by renaming: the kubelet mounts this very file.
+        Path(path).write_text(result.to_termination_message(), encoding="utf-8")
+    except OSError as error:
+        log.warning("the termination message could not be written to %s: %s", path, error)

@@ -1,0 +1,85 @@
+"""Checkpoints in the bucket: complete ones have a manifest, older ones go."""
+
+import logging
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from finscribe_core.constants import CHECKPOINTS_PREFIX, MANIFEST_FILE
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.storage.bucket import delete, list_objects, read_bytes
+from finscribe_trainer.storage.connection import Connection
+from finscribe_trainer.storage.manifest import Manifest, damaged_files
+from finscribe_trainer.storage.transfer import Transfers
+from finscribe_trainer.storage.uri import ObjectUri, local_path
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+_MISSING = FailureReason.OutputNotFound
+
+
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    def __init__(self, connection: Connection, run: ObjectUri) -> None:
+        self._connection = connection
+        self._transfers = Transfers(connection)
+        self._root = run.below(CHECKPOINTS_PREFIX)
+
+    def save(self, folder: Path, keep: Collection[str]) -> None:
+        """Upload a checkpoint, its manifest last, then remove those whose names are not in `keep`."""
+        self._transfers.publish(folder, self._root.below(folder.name), f"Checkpoint {folder.name}")
+        self._prune({folder.name, *keep})
+
+    def _prune(self, keep: set[str]) -> None:
+        gone = [
+            item
+            for item in list_objects(self._connection, self._root, _MISSING)
+            if item.relative.partition("/")[0] not in keep
+        ]
+        # Manifests first: half a checkpoint must not look like a whole one.
+        for item in sorted(gone, key=lambda item: not item.relative.endswith(f"/{MANIFEST_FILE}")):
+            delete(self._connection, item.uri)
+
+    def complete_names(self) -> list[str]:
+        """Names of all complete checkpoints, newest first."""
+        found = {
+            item.relative.removesuffix(f"/{MANIFEST_FILE}")
+            for item in list_objects(self._connection, self._root, _MISSING)
+            if item.relative.count("/") == 1 and item.relative.endswith(f"/{MANIFEST_FILE}")
+        }
+        steps = {int(match[1]): name for name in found if (match := _NAME.fullmatch(name))}
+        return [steps[step] for step in sorted(steps, reverse=True)]
+
+    def fetch(self, name: str, dest_dir: Path) -> Path | None:
+        """A checkpoint's folder, verified; None (with a warning) when it is damaged or gone."""
+        folder = local_path(dest_dir, name)
+        try:
+            content = read_bytes(self._connection, self._root.below(name, MANIFEST_FILE), _MISSING)
+            manifest = Manifest.model_validate_json(content)
+            wrong = damaged_files(folder, manifest)
+            pairs = [(self._root.below(name, path), local_path(folder, path)) for path in wrong]
+            self._transfers.fetch(pairs, _MISSING, f"Checkpoint {name}")
+            damage = ", ".join(damaged_files(folder, manifest))
+        except ValidationError as error:
+            damage = f"{MANIFEST_FILE} ({error.error_count()} errors)"
+        except UserError as error:
+            if error.reason is not _MISSING:
+                raise
+            damage = error.message
+        if not damage:
+            return folder
+        log.warning("%s is damaged and left out: %s", self._root.below(name), damage)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def fetch_last(self, dest_dir: Path) -> Path | None:
+        """The newest checkpoint that is complete and undamaged."""
+        for name in self.complete_names():
+            if folder := self.fetch(name, dest_dir):
+                return folder
+        return None

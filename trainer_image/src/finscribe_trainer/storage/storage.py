@@ -1,0 +1,165 @@
+"""The object storage as the recipe sees it."""
+
+import json
+import threading
+import uuid
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from finscribe_core.constants import LATEST_FILE
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.storage.bucket import delete, first_key, list_objects, read_json
+from finscribe_trainer.storage.checkpoints import Checkpoints
+from finscribe_trainer.storage.connection import (
+    Connection,
+    NoObserver,
+    RetryPolicy,
+    TransferObserver,
+    connect,
+)
+from finscribe_trainer.storage.progress import TransferProgress
+from finscribe_trainer.storage.transfer import Transfers
+from finscribe_trainer.storage.upload import put_bytes
+from finscribe_trainer.storage.uri import ObjectUri, local_path
+
+
+class Storage:
+    """Moves files from and to S3.
+
+    Every method raises UserError when access is denied, or something does not exist, and RetryableError
+    when the storage can't be reached (StorageUnavailable), the disk is full (DiskFull), or the cancel
+    event is set (Interrupted).
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._transfers = Transfers(connection)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: StorageEndpoint,
+        *,
+        observer: TransferObserver | None = None,
+        cancel: threading.Event | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> "Storage":
+        """The storage of a config; credentials come from the environment, as boto3 finds them.
+
+        Args:
+            config: endpoint and region; both win over the environment's.
+            observer: told about bytes and retries; a `RunReporter` is one.
+            cancel: once set, transfers end with RetryableError(Interrupted) within seconds.
+            policy: how patient requests are.
+        """
+        return cls(
+            Connection(
+                connect(config),
+                policy or RetryPolicy(),
+                observer or NoObserver(),
+                cancel or threading.Event(),
+            )
+        )
+
+    def fetch_file(
+        self,
+        uri: str,
+        dest: Path,
+        progress: TransferProgress | None = None,
+        missing: FailureReason = FailureReason.DatasetNotFound,
+    ) -> Path:
+        """Fetch one object to `dest`; an earlier, unfinished try is gone on with."""
+        self._transfers.fetch([(ObjectUri.parse(uri), dest)], missing, f"Download {uri}", progress)
+        return dest
+
+    def fetch_objects(
+        self,
+        pairs: Iterable[tuple[str, Path]],
+        progress: TransferProgress | None = None,
+        missing: FailureReason = FailureReason.DatasetNotFound,
+    ) -> None:
+        """Fetch many objects, each to its own file."""
+        wanted = [(ObjectUri.parse(uri), path) for uri, path in pairs]
+        self._transfers.fetch(wanted, missing, f"Download {len(wanted)} objects", progress)
+
+    def fetch_prefix(
+        self,
+        uri: str,
+        dest_dir: Path,
+        progress: TransferProgress | None = None,
+        missing: FailureReason = FailureReason.ModelNotFound,
+    ) -> Path:
+        """Fetch everything below a prefix into a folder.
+
+        Raises:
+            UserError: with reason `missing` when nothing is there.
+        """
+        prefix = ObjectUri.parse(uri)
+        found = [
+            (item.uri, local_path(dest_dir, item.relative))
+            for item in list_objects(self._connection, prefix, missing)
+        ]
+        if not found:
+            raise UserError(missing, f"Nothing is stored below {uri}.", "Check the bucket and the prefix.")
+        self._transfers.fetch(found, missing, f"Download {uri}", progress)
+        return dest_dir
+
+    def exists(self, uri: str) -> bool:
+        """Whether there is an object of this name, or any below it."""
+        target = ObjectUri.parse(uri)
+        # The object's own key sorts first; asked apart, since `a-b` sorts between `a` and `a/b`.
+        first = first_key(self._connection, target.bucket, target.key)
+        return first == target.key or first_key(self._connection, target.bucket, target.as_prefix) is not None
+
+    def read_json(self, uri: str) -> dict[str, Any] | None:
+        """A JSON object; None when there is none, or (with a warning) when it is something else."""
+        return read_json(self._connection, ObjectUri.parse(uri))
+
+    def publish_run(self, local_dir: Path, run_uri: str, progress: TransferProgress | None = None) -> str:
+        """Upload every file of a folder below `run_uri`, the manifest last; its URI is returned."""
+        target = ObjectUri.parse(run_uri)
+        return str(self._transfers.publish(local_dir, target, f"Upload to {run_uri}", progress))
+
+    def write_latest(self, output_uri: str, payload: dict[str, Any]) -> None:
+        """Let `latest.json` name the newest result."""
+        text = json.dumps(payload, indent=2)
+        put_bytes(self._connection, ObjectUri.parse(output_uri).below(LATEST_FILE), text.encode())
+
+    def save_checkpoint(
+        self, local_checkpoint_dir: Path, run_uri: str, keep: Collection[str] | None = None
+    ) -> None:
+        """Upload a `checkpoint-<step>` folder, its manifest last, and remove remote ones not kept.
+
+        Args:
+            local_checkpoint_dir: the checkpoint.
+            run_uri: prefix of the run.
+            keep: names of the checkpoints to keep beside it; those beside it on disk when None.
+        """
+        if keep is None:
+            keep = [path.name for path in local_checkpoint_dir.parent.glob("checkpoint-*")]
+        Checkpoints(self._connection, ObjectUri.parse(run_uri)).save(local_checkpoint_dir, keep)
+
+    def fetch_checkpoint(self, run_uri: str, name: str, dest_dir: Path) -> Path | None:
+        """A checkpoint of the run by name, in `dest_dir/<name>`; None when it is gone or damaged."""
+        return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch(name, dest_dir)
+
+    def fetch_last_checkpoint(self, run_uri: str, dest_dir: Path) -> Path | None:
+        """The run's newest complete checkpoint, in `dest_dir/checkpoint-<step>`; None without any.
+
+        Every file is compared with the manifest's SHA-256; a damaged checkpoint is left out, with a
+        warning, for the one before it.
+        """
+        return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch_last(dest_dir)
+
+    def check_writable(self, output_uri: str) -> None:
+        """Find out before the training, not after it, whether results can be written.
+
+        Raises:
+            UserError: StorageAccessDenied or OutputNotFound.
+            RetryableError: StorageUnavailable.
+        """
+        probe = ObjectUri.parse(output_uri).below(f".finscribe-write-check-{uuid.uuid4().hex}")
+        put_bytes(self._connection, probe, b"")
+        delete(self._connection, probe)
