@@ -107,8 +107,10 @@ def parse_strictly(model: type[M], document: Document) -> M:
         UserError: naming every unknown key and every wrong value, each with file and line.
     """
     problems = [
-        f"{document.where(loc)}: unknown key {dotted(loc)}{hint}."
-        for loc, hint in unknown_keys(model, document.data)
+        f"{document.where(loc)}: unknown key {dotted(loc)}{hint}"
+        for loc, hint in unknown_keys(
+            model, document.data, camel_case=getattr(model, "camel_case_only", False)
+        )
     ]
     try:
         parsed = model.model_validate(document.data)
@@ -148,41 +150,46 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def unknown_keys(model: type[BaseModel], data: Any, at: Loc = ()) -> list[tuple[Loc, str]]:
-    """Keys of `data` that the model does not know, each with a hint at the nearest one it does."""
+def unknown_keys(
+    model: type[BaseModel], data: Any, at: Loc = (), *, camel_case: bool = False
+) -> list[tuple[Loc, str]]:
+    """Keys of `data` that the model does not know, each with a hint at the nearest one it does.
+
+    With `camel_case`, other spellings are unknown too, as they are to the API server.
+    """
     if not isinstance(data, dict):
         return []
-    known = _known_keys(model)
+    known = _known_keys(model, camel_case=camel_case)
     found: list[tuple[Loc, str]] = []
     for key, value in data.items():
         loc = (*at, str(key))
         if key not in known:
             near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.6)
-            found.append((loc, f"; did you mean {near[0]}?" if near else ""))
+            found.append((loc, f"; did you mean {near[0]}?" if near else "."))
             continue
         child = known[key]
         if child is None:
             continue
         if isinstance(value, list):
             for index, item in enumerate(value):
-                found += unknown_keys(child, item, (*loc, index))
+                found += unknown_keys(child, item, (*loc, index), camel_case=camel_case)
         else:
-            found += unknown_keys(child, value, loc)
+            found += unknown_keys(child, value, loc, camel_case=camel_case)
     return found
 
 
-def _known_keys(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
+def _known_keys(model: type[BaseModel], *, camel_case: bool) -> dict[str, type[BaseModel] | None]:
     """Every accepted spelling of a model's keys, with the model of its value if it is one."""
     known: dict[str, type[BaseModel] | None] = {}
     for name, field in model.model_fields.items():
         child = _model_in(field.annotation)
-        names = {name, field.alias or name}
-        if isinstance(field.validation_alias, str):
-            names.add(field.validation_alias)
-        elif field.validation_alias is not None:
-            names.update(str(choice) for choice in getattr(field.validation_alias, "choices", ()))
-        known.update(dict.fromkeys(names, child))
-    known.update(dict.fromkeys(getattr(model, "also_known_keys", ()), None))
+        names = {field.serialization_alias or name}
+        if not camel_case:
+            choices = getattr(field.validation_alias, "choices", (field.validation_alias,))
+            names |= {name, *(choice for choice in choices if isinstance(choice, str))}
+        known.update(dict.fromkeys(sorted(names), child))
+    if not camel_case:
+        known.update(dict.fromkeys(getattr(model, "also_known_keys", ()), None))
     return known
 
 

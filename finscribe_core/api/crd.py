@@ -119,8 +119,9 @@ class _Converter:
             result["description"] = _unwrapped(result["description"])
         found = self.classes.get(name)
         if found and issubclass(found, StrEnum):
-            meanings = "".join(f" {value}: {text}" for value, text in enum_descriptions(found).items())
-            result["description"] = result.get("description", "") + meanings
+            meanings = [f"{value}: {text}" for value, text in enum_descriptions(found).items()]
+            if meanings:
+                result["description"] = " ".join(filter(None, [result.get("description"), *meanings]))
         elif found and issubclass(found, KubeModel) and found.rules:
             result["x-kubernetes-validations"] = [
                 {"rule": rule.cel, "message": rule.message} for rule in found.rules

@@ -5,7 +5,7 @@ Every field's description is its docstring. v1alpha1 grows by addition only: the
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -309,6 +309,8 @@ MAX_NAME_LENGTH = 52
 class FineTuneJob(KubeModel):
     """Fine-tunes a small document model on the documents of a team, once for every version of its spec."""
 
+    camel_case_only: ClassVar[bool] = True
+    """In files too: what runs on a laptop must mean the same to the API server."""
     api_version: Literal["finscribe.io/v1alpha1"] = API_VERSION  # type: ignore[assignment]
     kind: Literal["FineTuneJob"] = KIND  # type: ignore[assignment]
     metadata: ObjectMeta

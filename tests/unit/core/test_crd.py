@@ -1,0 +1,148 @@
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field, create_model
+
+from finscribe_core.api.base import KubeModel, Quantity, Rule
+from finscribe_core.api.crd import Schema, build_crd, build_schema, enum_descriptions
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from tests.cases.invalid_specs import load_invalid_specs
+
+
+class Size(StrEnum):
+    Small = "Small"
+    """Fits in
+    a hand."""
+    Large = "Large"
+
+
+class Inner(KubeModel):
+    """An inner object."""
+
+    width: int = 3
+    """How wide."""
+
+
+CONVERSIONS: dict[str, tuple[Any, Any, Schema]] = {
+    "an optional field loses null": (int | None, None, {"type": "integer"}),
+    "a constant becomes an enum": (Literal["v1"], "v1", {"type": "string", "enum": ["v1"], "default": "v1"}),
+    "an exclusive limit is a flag": (
+        Annotated[float, Field(gt=0, lt=1)],
+        ...,
+        {
+            "type": "number",
+            "minimum": 0,
+            "exclusiveMinimum": True,
+            "maximum": 1,
+            "exclusiveMaximum": True,
+        },
+    ),
+    "a list keeps its limits": (
+        Annotated[list[str], Field(max_length=2)],
+        [],
+        {"type": "array", "items": {"type": "string"}, "maxItems": 2},
+    ),
+    "a map has typed values": (
+        dict[str, str],
+        {},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+    ),
+    "an object stands where it was referred to": (
+        Inner,
+        Inner(),
+        {
+            "type": "object",
+            "description": "An inner object.",
+            "properties": {"width": {"type": "integer", "description": "How wide.", "default": 3}},
+            "default": {},
+        },
+    ),
+    "an enum says what its values mean": (
+        Size,
+        Size.Small,
+        {
+            "type": "string",
+            "enum": ["Small", "Large"],
+            "description": "Small: Fits in a hand.",
+            "default": "Small",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("annotation", "default", "expected"), CONVERSIONS.values(), ids=CONVERSIONS.keys())
+def test_a_field_becomes_structural(annotation: Any, default: Any, expected: Schema):
+    model = create_model("Model", __base__=KubeModel, some_field=(annotation, default))
+
+    assert build_schema(model)["properties"]["someField"] == expected
+
+
+def test_a_quantity_may_be_a_number_or_a_text():
+    schema = build_schema(create_model("Model", __base__=KubeModel, cpu=(Quantity, "4")))["properties"]["cpu"]
+
+    assert schema["x-kubernetes-int-or-string"] is True
+    assert "type" not in schema
+
+
+def test_a_field_named_title_is_kept():
+    assert "title" in build_schema(create_model("Model", __base__=KubeModel, title=(str, ...)))["properties"]
+
+
+def test_rules_become_cel_beside_their_message():
+    class Ruled(KubeModel):
+        size: int
+        rules = (Rule(cel="self.size > 1", check=lambda m: m.size > 1, message="size must be above 1"),)
+
+    assert build_schema(Ruled)["x-kubernetes-validations"] == [
+        {"rule": "self.size > 1", "message": "size must be above 1"}
+    ]
+
+
+def test_a_union_of_types_is_refused_by_name():
+    model = create_model("Model", __base__=KubeModel, either=(int | list[str], ...))
+
+    with pytest.raises(TypeError, match=r"Model\.either: a union"):
+        build_schema(model)
+
+
+def test_a_default_that_is_not_its_fields_own_is_refused():
+    model = create_model("Model", __base__=KubeModel, inner=(Inner, Inner(width=9)))
+
+    with pytest.raises(TypeError, match=r"Model\.inner: its default"):
+        build_schema(model)
+
+
+def test_every_rule_of_the_kind_has_a_bad_job_that_breaks_it():
+    covered = [case.message for case in load_invalid_specs() if case.message]
+    messages = [rule["message"] for rule in _rules(build_crd())]
+
+    assert len(messages) >= 8
+    assert [text for text in messages if not any(part in text for part in covered)] == []
+
+
+def test_every_field_of_the_spec_is_described():
+    fields = dict(_fields("", build_schema(FineTuneJob)["properties"]["spec"]))
+
+    assert ".training.learningRate" in fields
+    assert [path for path, field in fields.items() if not field.get("description")] == []
+
+
+def test_enum_descriptions_are_the_docstrings_below_the_values():
+    assert enum_descriptions(Size) == {"Small": "Fits in a hand."}
+
+
+def _rules(node: Any) -> list[dict[str, str]]:
+    if isinstance(node, list):
+        return [rule for item in node for rule in _rules(item)]
+    if not isinstance(node, dict):
+        return []
+    below = [rule for value in node.values() for rule in _rules(value)]
+    return [*node.get("x-kubernetes-validations", []), *below]
+
+
+def _fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    for name, field in schema.get("properties", {}).items():
+        yield f"{path}.{name}", field
+        yield from _fields(f"{path}.{name}", field.get("items", field))

@@ -1,0 +1,192 @@
+from pathlib import Path
+
+import pytest
+
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.trainer_config import TrainerConfig
+
+JOB = """\
+apiVersion: finscribe.io/v1alpha1
+kind: FineTuneJob
+metadata: {name: invoices}
+spec:
+  model: {source: "hf://PaddlePaddle/PaddleOCR-VL"}
+  dataset:
+    train: s3://team-docs/train.jsonl
+  training:
+    learningRate: 2e-5
+  output: {uri: s3://team-models/invoices}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "job.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def parse(path: Path, model: type = FineTuneJob):
+    return parse_strictly(model, read_documents(path)[0])
+
+
+def test_a_number_without_a_point_before_its_exponent_is_a_number(write):
+    assert parse(write(JOB)).spec.training.learning_rate == 2e-5
+
+
+@pytest.mark.parametrize("text", ["1e3", "1.5e-4", ".5", "2.", "-3E+2", "1.0"])
+def test_floats_are_read_as_kubernetes_tools_read_them(write, text: str):
+    assert isinstance(read_documents(write(f"value: {text}"))[0].data["value"], float)
+
+
+@pytest.mark.parametrize("text", ["1.2.3", "e5", "0x1f", "12", '"2e-5"', "s3://a/1e5"])
+def test_what_only_looks_like_a_float_is_none(write, text: str):
+    assert not isinstance(read_documents(write(f"value: {text}"))[0].data["value"], float)
+
+
+MISTAKES = {
+    "an unknown key, with the nearest known one": (
+        JOB.replace("learningRate", "learningrate"),
+        "job.yaml:9: unknown key spec.training.learningrate; did you mean learningRate?",
+    ),
+    "a key in the spelling of the trainer's file": (
+        JOB.replace("learningRate", "learning_rate"),
+        "job.yaml:9: unknown key spec.training.learning_rate; did you mean learningRate?",
+    ),
+    "a key in the wrong place": (
+        JOB.replace("    train:", "    bogus: 1\n    train:"),
+        "job.yaml:7: unknown key spec.dataset.bogus.",
+    ),
+    "a number in quotes": (
+        JOB.replace("2e-5", '"2e-5"'),
+        "job.yaml:9: spec.training.learningRate must be a number, but '2e-5' in quotes is a text; "
+        "remove the quotes.",
+    ),
+    "a number out of its limits": (
+        JOB.replace("2e-5", "2"),
+        "job.yaml:9: spec.training.learningRate: Input should be less than or equal to 1, got 2.",
+    ),
+    "a missing field, at the line of its parent": (
+        JOB.replace("train:", "validation:"),
+        "job.yaml:6: spec.dataset.train is required.",
+    ),
+    "a broken rule, at the line of its object": (
+        JOB.replace("    train:", "    validation: s3://a-b/v.jsonl\n    validationSplit: 0.1\n    train:"),
+        "job.yaml:6: spec.dataset: dataset.validation and dataset.validationSplit are mutually exclusive",
+    ),
+    "a key that is set twice": (
+        JOB.replace("  output:", "    learningRate: 1\n  output:"),
+        "job.yaml:10: spec.training.learningRate is set twice (first in line 9).",
+    ),
+    "a tab where YAML wants spaces": (
+        JOB.replace("    train:", "\ttrain:"),
+        "job.yaml:7: not valid YAML:",
+    ),
+    "a list where an object belongs": ("- a\n- b\n", "job.yaml:1: the document: Input should be"),
+    "a text for a section": (
+        JOB.replace("training:\n    learningRate: 2e-5", "training: fast"),
+        "job.yaml:8: spec.training: Input should be",
+    ),
+    "an unknown choice": (
+        JOB.replace("  training:", "  method: Full\n  training:"),
+        "job.yaml:8: spec.method: Input should be 'LoRA' or 'QLoRA', got 'Full'.",
+    ),
+    "an unknown key in a list": (
+        JOB.replace("  training:", "  pod:\n    tolerations:\n      - efect: NoSchedule\n  training:"),
+        "job.yaml:10: unknown key spec.pod.tolerations[0].efect; did you mean effect?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_named_with_file_line_and_field(write, text: str, message: str):
+    with pytest.raises(UserError) as caught:
+        parse(write(text))
+
+    assert caught.value.reason == FailureReason.InvalidConfig
+    assert message in str(caught.value)
+
+
+def test_all_mistakes_are_named_at_once(write):
+    text = JOB.replace("2e-5", "2").replace("    train:", "    bogus: 1\n    train:")
+
+    with pytest.raises(UserError) as caught:
+        parse(write(text))
+
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match=r"missing\.yaml: no such file"):
+        read_documents(tmp_path / "missing.yaml")
+
+
+def test_several_documents_keep_their_own_lines(write):
+    documents = read_documents(write(f"---\n{JOB}---\n{JOB}"))
+
+    assert [document.where(("spec", "output")).rsplit(":", 1)[1] for document in documents] == ["11", "22"]
+
+
+def test_empty_documents_are_left_out(write):
+    assert read_documents(write("---\n---\n# nothing\n")) == []
+
+
+def test_merged_keys_may_be_overridden(write):
+    document = read_documents(write("base: &base {a: 1}\nother:\n  <<: *base\n  a: 2\n"))[0]
+
+    assert document.data["other"] == {"a": 2}
+
+
+GUIDE = """\
+# Model Configuration
+model_name_or_path: "PaddlePaddle/PaddleOCR-VL"
+dataset_path: "./data/unsloth_train.jsonl"
+
+# LoRA Configuration
+lora:
+  enabled: true
+  r: 16
+  lora_alpha: 32
+  target_modules: ["q_proj", "v_proj", "k_proj", "o_proj"]
+  dropout: 0.05
+
+# Training Hyperparameters
+training:
+  learning_rate: 2.0e-5
+  per_device_train_batch_size: 8
+  gradient_accumulation_steps: 2
+  num_train_epochs: 5
+  warmup_ratio: 0.1
+  weight_decay: 0.01
+  max_grad_norm: 1.0
+  lr_scheduler_type: "cosine"
+  gradient_checkpointing: true
+
+# Output
+output_dir: "./finetuned_paddleocr_invoice_model"
+"""
+
+
+def test_the_training_guides_file_loads_as_it_is_written(write):
+    config = parse(write(GUIDE), TrainerConfig)
+
+    assert (config.lora.r, config.lora.alpha, config.lora.dropout) == (16, 32, 0.05)
+    assert config.training.learning_rate == 2e-5
+    assert config.output_dir == "./finetuned_paddleocr_invoice_model"
+
+
+def test_training_without_lora_is_refused(write):
+    with pytest.raises(UserError, match=r"lora\.enabled must be true"):
+        parse(write(GUIDE.replace("enabled: true", "enabled: false")), TrainerConfig)
+
+
+@pytest.mark.parametrize("spelling", ["max_sequence_length", "maxSequenceLength", "max_seq_length"])
+def test_a_setting_has_the_spellings_people_know(write, spelling: str):
+    text = GUIDE.replace("gradient_checkpointing: true", f"{spelling}: 512")
+
+    assert parse(write(text), TrainerConfig).training.max_sequence_length == 512

@@ -1,0 +1,39 @@
+import pytest
+
+from finscribe_core.constants import TERMINATION_LOG_LIMIT
+from finscribe_core.errors import FailureReason
+from finscribe_core.report import Metrics, RunResult, format_metric
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 10_000, "ü" * 10_000, '"\n' * 5_000])
+def test_a_result_fits_into_the_termination_message(text: str):
+    result = RunResult(succeeded=False, reason=FailureReason.DatasetInvalid, message=text, remedy=text)
+
+    message = result.to_termination_message()
+    read = RunResult.from_termination_message(message)
+
+    assert len(message.encode()) <= TERMINATION_LOG_LIMIT
+    assert read is not None
+    assert read.reason == FailureReason.DatasetInvalid
+    assert read.message[:5] == text[:5]
+
+
+def test_shortening_keeps_figures():
+    result = RunResult(succeeded=True, message="x" * 10_000, metrics=Metrics(eval_loss="0.377"))
+
+    read = RunResult.from_termination_message(result.to_termination_message())
+
+    assert read is not None
+    assert read.metrics.eval_loss == "0.377"
+
+
+@pytest.mark.parametrize("text", ["", "Killed", "{", '{"succeeded": "maybe"}', "[]"])
+def test_what_is_no_result_is_none(text: str):
+    assert RunResult.from_termination_message(text) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.41234567, "0.412346"), (2e-5, "2e-05"), (0.0, "0"), (12.0, "12")]
+)
+def test_figures_have_six_significant_digits(value: float, shown: str):
+    assert format_metric(value) == shown
