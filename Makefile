@@ -1,0 +1,106 @@
+# Everything a developer runs. Assumed: make, git, Python >= 3.11 with venv. The rest is installed into .venv,
+# or built once into the user's cache.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .venv-bootstrap/bin/uv)
+RUN := .venv/bin
+SETUP := .venv/.finscribe-setup
+# More arguments for pytest, such as PYTEST_ARGS="-k storage -x".
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Use it
+
+.PHONY: setup
+setup: $(SETUP) ## Install everything into .venv (about 6 GB with torch; skipped while up to date).
+
+$(SETUP): pyproject.toml uv.lock | $(UV)
+	$(UV) sync --locked --all-extras --inexact
+	@touch $@
+
+.venv-bootstrap/bin/uv:
+	@echo "uv is not on the PATH: installing it into .venv-bootstrap"
+	$(PYTHON) -m venv .venv-bootstrap
+	.venv-bootstrap/bin/pip install --quiet uv
+
+.PHONY: demo
+demo: setup ## Fine-tune a tiny model on synthetic invoices, from S3 to S3, on this machine's CPU.
+	$(RUN)/finscribe demo
+
+## Test it
+
+.PHONY: test
+test: setup binaries ## Run all tests but e2e: unit, golden, integration, chart, and against a real API server.
+	$(RUN)/pytest -m "not e2e" $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## Run the tests that take seconds.
+	$(RUN)/pytest tests/unit tests/golden $(PYTEST_ARGS)
+
+.PHONY: test-chart
+test-chart: setup ## Run the chart's tests with the real helm.
+	@$(RUN)/python -m tools.kube binaries helm
+	$(RUN)/pytest -m "chart or not chart" tests/chart $(PYTEST_ARGS)
+
+.PHONY: e2e
+e2e: setup ## Run a real cluster on this machine, and the tests that need one.
+	$(RUN)/pytest -m e2e tests/e2e $(PYTEST_ARGS)
+
+.PHONY: binaries
+binaries: setup
+	@echo "Programs for the tests (built once, which takes minutes, and kept in the user's cache):"
+	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager kubectl helm
+
+## Check and generate
+
+.PHONY: check
+check: setup lint types imports verify ## Lint, format, types, import rules, generated files.
+
+.PHONY: lint
+lint: setup
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+
+.PHONY: types
+types: setup
+	$(RUN)/mypy
+
+.PHONY: imports
+imports: setup
+	$(RUN)/lint-imports
+
+.PHONY: generate
+generate: setup ## Write CRD, RBAC, values schema, dashboard and reference from the types.
+	$(RUN)/python tools/generate.py
+
+.PHONY: verify
+verify: setup ## Fail if a generated file is not what its source says.
+	$(RUN)/python tools/generate.py --check
+
+.PHONY: update-golden
+update-golden: setup ## Rewrite the expected outputs of golden tests; review the diff.
+	UPDATE_GOLDEN=1 $(RUN)/pytest -m "not e2e" tests/golden tests/chart $(PYTEST_ARGS)
+
+.PHONY: format
+format: setup ## Format the code and fix what the linter can.
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+## Run a cluster
+
+.PHONY: cluster
+cluster: setup ## Start a real single-node Kubernetes on this machine (Linux, root).
+	$(RUN)/python -m tools.kube up
+
+.PHONY: cluster-down
+cluster-down: setup ## End it and wipe its state.
+	$(RUN)/python -m tools.kube down
