@@ -1,0 +1,49 @@
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.kube.binaries import provide
+
+CHART = Path(__file__).parents[2] / "charts" / "finscribe"
+KUBE_VERSION = "1.36.3"
+"""What the chart is rendered for; helm alone has no cluster to ask."""
+
+Render = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the real helm; a test reads what it said from the result."""
+    program = provide(["helm"])["helm"]
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(program), *args], capture_output=True, text=True, check=False, timeout=60)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def render_text(helm) -> Callable[..., str]:
+    """The chart rendered with `key=value` settings, as text."""
+
+    def render(*settings: str) -> str:
+        flags = [flag for setting in settings for flag in ("--set-json", setting)]
+        done = helm(
+            *("template", "finscribe", str(CHART), "--namespace", "finscribe-system"),
+            *("--kube-version", KUBE_VERSION),
+            *flags,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def render(render_text) -> Render:
+    """The chart rendered with `key=value` settings, as objects."""
+    return lambda *settings: [found for found in yaml.safe_load_all(render_text(*settings)) if found]

@@ -1,0 +1,157 @@
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from finscribe_core.api.crd import build_crd
+from finscribe_core.constants import FIELD_MANAGER, HTTP_PORT_NAME
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.permissions import PERMISSIONS
+from tests.chart.conftest import CHART
+
+pytestmark = pytest.mark.chart
+
+DEFAULTS = Path(__file__).with_name("defaults.yaml")
+
+
+def find(objects: Iterable[dict[str, Any]], kind: str, name: str | None = None) -> list[dict[str, Any]]:
+    return [found for found in objects if found["kind"] == kind and name in (None, found["metadata"]["name"])]
+
+
+def test_helm_finds_nothing_to_complain_about(helm):
+    done = helm("lint", "--strict", "--kube-version", "1.36.3", str(CHART))
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_defaults_render_as_they_did(render_text):
+    rendered = render_text("crds.enabled=false")
+    if os.environ.get("UPDATE_GOLDEN"):
+        DEFAULTS.write_text(rendered)
+
+    assert rendered == DEFAULTS.read_text(), "if this is meant: make update-golden"
+
+
+def test_the_crd_of_the_chart_is_the_crd(render):
+    (crd,) = find(render(), "CustomResourceDefinition")
+
+    assert crd["spec"] == build_crd()["spec"]
+    assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_the_crd_can_be_left_out(render):
+    assert find(render("crds.enabled=false"), "CustomResourceDefinition") == []
+
+
+def test_the_crd_can_be_given_up(render):
+    (crd,) = find(render("crds.keep=false"), "CustomResourceDefinition")
+
+    assert "annotations" not in crd["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("operator.replicas=2", "additional properties 'replicas' not allowed"),
+        ('operator.config.logLevle="INFO"', "additional properties 'logLevle' not allowed"),
+        ('operator.config.metricsPort="9090"', "got string, want integer"),
+        ("operator.config.maxConcurrentReconciles=0", "minimum: got 0, want 1"),
+        ("crd.enabled=false", "additional properties 'crd' not allowed"),
+    ],
+)
+def test_a_mistaken_value_is_refused(helm, setting: str, said: str):
+    done = helm("template", "finscribe", str(CHART), "--kube-version", "1.36.3", "--set-json", setting)
+
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_the_default_configuration_is_the_operators_own(render):
+    (config_map,) = find(render(), "ConfigMap")
+
+    assert (
+        OperatorConfig.model_validate(yaml.safe_load(config_map["data"]["config.yaml"])) == OperatorConfig()
+    )
+
+
+def test_a_setting_reaches_the_operator_and_restarts_it(render):
+    before, after = render(), render('operator.config.trainerImage="team/trainer:2"')
+    (config_map,) = find(after, "ConfigMap")
+    checksums = {
+        find(objects, "Deployment")[0]["spec"]["template"]["metadata"]["annotations"][
+            "finscribe.io/config-checksum"
+        ]
+        for objects in (before, after)
+    }
+
+    assert yaml.safe_load(config_map["data"]["config.yaml"])["trainerImage"] == "team/trainer:2"
+    assert len(checksums) == 2
+
+
+def test_the_cluster_role_holds_the_permissions_and_nothing_else(render):
+    (role,) = find(render(), "ClusterRole", "finscribe-operator")
+
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+    assert granted == {(p.group, p.resource): set(p.verbs) for p in PERMISSIONS}
+    assert not any("secrets" in resource for _, resource in granted)
+
+
+def test_named_namespaces_get_roles_and_the_cluster_none(render):
+    objects = render('operator.config.namespaces=["team-a", "team-b"]', "rbac.aggregate=false")
+
+    assert [role["metadata"]["namespace"] for role in find(objects, "Role")] == ["team-a", "team-b"]
+    assert [bound["metadata"]["namespace"] for bound in find(objects, "RoleBinding")] == ["team-a", "team-b"]
+    assert find(objects, "ClusterRole") == []
+    assert find(objects, "ClusterRoleBinding") == []
+
+
+def test_the_operators_pod_is_admitted_by_pod_security_restricted(render):
+    (deployment,) = find(render(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_ports_follow_the_configuration(render):
+    (deployment,) = find(render("operator.config.healthPort=8000"), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+
+    assert {"name": "health", "containerPort": 8000} in container["ports"]
+    assert container["livenessProbe"]["httpGet"]["port"] == "health"
+
+
+def test_pod_monitors_find_the_operator_and_the_runs(render):
+    objects = render("metrics.podMonitor.enabled=true")
+    operator, runs = find(objects, "PodMonitor")
+    (deployment,) = find(objects, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+
+    assert operator["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert runs["spec"]["selector"]["matchLabels"]["app.kubernetes.io/managed-by"] == FIELD_MANAGER
+    assert runs["spec"]["podMetricsEndpoints"][0]["port"] == HTTP_PORT_NAME
+    assert runs["spec"]["namespaceSelector"] == {"any": True}
+
+
+def test_the_dashboard_reaches_grafana_unchanged(render):
+    (config_map,) = find(render("metrics.dashboard.enabled=true"), "ConfigMap", "finscribe-dashboard")
+
+    assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert config_map["data"]["finscribe.json"].strip() == (
+        (CHART / "dashboards" / "finscribe.json").read_text().strip()
+    )
