@@ -7,6 +7,7 @@ number of jobs and O(children) in those of one. Not safe for threads: everything
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
 from finscribe_operator.objects import JobKey, Object, key_of, parent_key
@@ -76,9 +77,14 @@ class Store:
                     touched.add(key)
         return touched
 
-    def keys(self) -> list[JobKey]:
+    def all_keys(self) -> list[JobKey]:
         """The keys of all FineTuneJobs."""
         return list(self._jobs)
+
+    def states(self) -> Iterator[str]:
+        """The state of each FineTuneJob, as its status has it."""
+        for job in self._jobs.values():
+            yield job.get("status", {}).get("summary", {}).get("state", State.Pending)
 
     def finetunejob(self, key: JobKey) -> Object | None:
         """The FineTuneJob, or None."""

@@ -1,0 +1,114 @@
+"""What a run is doing just now: the Running condition of a run that has not ended."""
+
+from dataclasses import dataclass
+
+from finscribe_core.api.conditions import Reason
+from finscribe_core.report import Progress
+from finscribe_operator.attempts import container_status
+from finscribe_operator.objects import Object, is_being_deleted
+from finscribe_operator.observe import Observed
+from finscribe_operator.outcome import last_failure
+
+_CANNOT_START = {
+    "ErrImagePull": "Check spec.image and spec.pod.imagePullSecrets.",
+    "ImagePullBackOff": "Check spec.image and spec.pod.imagePullSecrets.",
+    "ErrImageNeverPull": "Load the image onto the node, or change the operator's imagePullPolicy.",
+    "InvalidImageName": "Correct spec.image.",
+    "CreateContainerConfigError": "Check the Secret that spec.storage.credentialsSecretRef names.",
+    "CreateContainerError": "",
+    "RunContainerError": "",
+}
+"""The kubelet's reasons for a container that will not start by waiting, each with what to look at."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Whether the trainer runs, and in a word and a sentence what it is doing or waiting for."""
+
+    running: bool
+    reason: str
+    message: str
+
+
+def read_activity(observed: Observed) -> Activity:
+    """What the wanted run is doing."""
+    pod = observed.newest_pod
+    job = observed.batch_job
+    if observed.stray_pods:
+        name = observed.stray_pods[0]["metadata"]["name"]
+        return Activity(False, Reason.Stopping, f"Waiting for pod {name} of a deleted Job to end.")
+    if job is not None and is_being_deleted(job):
+        return Activity(False, Reason.Stopping, "The run's Job is being deleted.")
+    if pod is None or (observed.job.spec.suspend and _has_ended(pod)):
+        return _without_pod(observed)
+    if is_being_deleted(pod) and not _has_ended(pod):
+        return Activity(
+            _is_running(pod), Reason.Stopping, "The pod is being ended; it saves a checkpoint first."
+        )
+    return _of_pod(observed, pod)
+
+
+def _without_pod(observed: Observed) -> Activity:
+    if observed.job.spec.suspend:
+        return Activity(False, Reason.SuspendedBySpec, "No pod exists while spec.suspend is true.")
+    return Activity(False, Reason.Pending, "Waiting for the run's pod to be created.")
+
+
+def _of_pod(observed: Observed, pod: Object) -> Activity:
+    phase = pod.get("status", {}).get("phase", "Pending")
+    if phase == "Running":
+        return _at_work(observed)
+    if phase == "Succeeded":
+        return Activity(False, Reason.Finished, "The pod has succeeded; the Job is about to complete.")
+    if phase == "Failed":
+        return _between_attempts(observed)
+    return _pending(pod)
+
+
+def _at_work(observed: Observed) -> Activity:
+    report = observed.report
+    if report is None:
+        return Activity(True, "Starting", "The trainer has started and has not reported yet.")
+    return Activity(True, report.progress.phase, describe_progress(report.progress))
+
+
+def describe_progress(progress: Progress) -> str:
+    """Steps and epochs in words.
+
+    >>> describe_progress(Progress(step=42, total_steps=100, epoch=1.25))
+    'Step 42 of 100, epoch 1.25.'
+    """
+    if not progress.total_steps:
+        return "No step taken yet."
+    return f"Step {progress.step} of {progress.total_steps}, epoch {progress.epoch:.2f}."
+
+
+def _between_attempts(observed: Observed) -> Activity:
+    failure = last_failure(observed.pods[observed.wanted])
+    limit = observed.job.spec.backoff_limit
+    failed = int((observed.batch_job or {}).get("status", {}).get("failed", 0))
+    why = f"{failure.reason}: {failure}" if failure else "the pod failed."
+    message = f"Attempt failed ({failed} of at most {limit + 1}); the next resumes from its last checkpoint."
+    return Activity(False, Reason.Retrying, f"{message} {why}")
+
+
+def _pending(pod: Object) -> Activity:
+    for condition in pod.get("status", {}).get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return Activity(False, Reason.Unschedulable, f"No node fits: {condition.get('message', '')}")
+    waiting = container_status(pod).get("state", {}).get("waiting") or {}
+    reason = waiting.get("reason", "")
+    if reason in _CANNOT_START:
+        text = str(waiting.get("message", "")).rstrip(".")
+        return Activity(
+            False, Reason.ContainerCannotStart, f"{reason}: {text}. {_CANNOT_START[reason]}".strip()
+        )
+    return Activity(False, Reason.ContainerCreating, "The node is pulling the image or mounting volumes.")
+
+
+def _is_running(pod: Object) -> bool:
+    return "running" in (container_status(pod).get("state") or {})
+
+
+def _has_ended(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")

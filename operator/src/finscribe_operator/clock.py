@@ -1,0 +1,16 @@
+"""The present time, as it is injected where it matters."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], str]
+"""Returns the present time as the API writes it (RFC 3339, seconds, UTC)."""
+
+
+def utc_now() -> str:
+    """The present time.
+
+    >>> utc_now().endswith("Z")
+    True
+    """
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,166 @@
+"""When jobs are looked at: on events, on new progress, and now and then in case an event was lost.
+
+Needs neither kopf nor Kubernetes. Whoever sees objects calls `notice` with each; `start` seeds the store from
+the cluster's listings, so that no decision is made on half a view, and runs the workers and the sweeps until
+`stop`:
+
+    controller = Controller(cluster, Store(), OperatorConfig())
+    await controller.start()
+    controller.notice(job)
+    ...
+    await controller.stop()
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from finscribe_core.constants import KIND
+from finscribe_operator.clock import Clock, utc_now
+from finscribe_operator.cluster import Cluster, ClusterError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.metrics import Metrics
+from finscribe_operator.objects import JobKey, Object, is_being_deleted, key_of, parent_key
+from finscribe_operator.reconcile import Reconciler
+from finscribe_operator.store import Store
+from finscribe_operator.work_queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+
+class Controller:
+    """Serialises the looks at each job, bounds those at different ones, and retries what fails."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        config: OperatorConfig,
+        metrics: Metrics | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.metrics = metrics or Metrics(store)
+        self._cluster = cluster
+        self._store = store
+        self._config = config
+        self._reconciler = Reconciler(cluster, store, config, self.metrics, clock)
+        self._queue = WorkQueue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def notice(self, obj: Object, *, deleted: bool = False) -> None:
+        """Take in a FineTuneJob, Job or Pod that was seen, or its deletion, and look at the job concerned."""
+        key = key_of(obj) if obj["kind"] == KIND else parent_key(obj)
+        if deleted:
+            self._store.remove(obj)
+        elif not self._store.put(obj):
+            return
+        if key is not None:
+            self.enqueue(key)
+
+    def enqueue(self, key: JobKey) -> None:
+        """Look at a job as soon as possible."""
+        self._queue.add(key)
+        self.metrics.queue_depth.set(len(self._queue))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job has been looked at since it last changed, with success."""
+        return self._queue.is_idle
+
+    async def start(self) -> None:
+        """Seed the store, then look at everything in the background.
+
+        Raises:
+            ClusterError: the cluster could not be listed.
+        """
+        await self.resync()
+        workers = [self._work() for _ in range(self._config.max_concurrent_reconciles)]
+        sweeps = [
+            self._every(self._config.progress_interval_seconds, self.poll_progress),
+            self._every(self._config.resync_interval_seconds, self.resync),
+        ]
+        self._tasks = [asyncio.create_task(task) for task in (*workers, *sweeps)]
+
+    async def stop(self) -> None:
+        """End the background tasks. What they were at is done again after the next start."""
+        self._queue.close()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    async def resync(self) -> None:
+        """List everything and look at every job.
+
+        Raises:
+            ClusterError: the cluster could not be listed.
+        """
+        # Children first: a job must never be looked at without those it has.
+        listings: Sequence[tuple[str, Callable[[], Awaitable[Sequence[Object]]]]] = (
+            ("Pod", self._cluster.list_pods),
+            ("Job", self._cluster.list_jobs),
+            (KIND, self._cluster.list_finetunejobs),
+        )
+        for kind, list_objects in listings:
+            since = self._store.begin_listing()
+            self._store.replace(kind, await list_objects(), since)
+        for key in self._store.all_keys():
+            self.enqueue(key)
+
+    async def poll_progress(self) -> None:
+        """Ask every running pod how far it is, a bounded number at a time."""
+        limit = asyncio.Semaphore(self._config.max_concurrent_reconciles)
+        running = [
+            pod
+            for pod in self._store.all_pods()
+            if pod.get("status", {}).get("phase") == "Running" and not is_being_deleted(pod)
+        ]
+        await asyncio.gather(*(self._poll(pod, limit) for pod in running))
+
+    async def _poll(self, pod: Object, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            report = await self._cluster.fetch_progress(pod)
+        key = parent_key(pod)
+        if report is not None and key is not None and self._store.put_report(pod, report):
+            self.enqueue(key)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            self.metrics.queue_depth.set(len(self._queue))
+            result = await self._look_at(key)
+            self.metrics.reconciles.labels(result).inc()
+
+    async def _look_at(self, key: JobKey) -> str:
+        began = time.monotonic()
+        try:
+            await self._reconciler.reconcile(key)
+        except ClusterError as error:
+            delay = self._queue.failed(key)
+            logger.warning(
+                "Will retry", extra={"key": str(key), "error": str(error), "delay": round(delay, 2)}
+            )
+            return "retry"
+        except Exception:
+            # A defect of ours with one job must not stop the others; it stays visible, here and as a metric.
+            delay = self._queue.failed(key)
+            logger.exception("Defect while reconciling", extra={"key": str(key), "delay": round(delay, 2)})
+            return "error"
+        finally:
+            self.metrics.reconcile_seconds.observe(time.monotonic() - began)
+        self._queue.succeeded(key)
+        return "success"
+
+    async def _every(self, seconds: float, sweep: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await sweep()
+            except ClusterError as error:
+                logger.warning("Sweep failed", extra={"sweep": sweep.__name__, "error": str(error)})
+            except Exception:
+                logger.exception("Defect in a sweep", extra={"sweep": sweep.__name__})

@@ -1,0 +1,67 @@
+"""The Events of a job: one for each transition of its status, so that `kubectl describe` tells its story."""
+
+from finscribe_core.api.conditions import Condition, ConditionType, Reason
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_operator.cluster import Event
+
+
+def build_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
+    """What happened between two statuses."""
+    return [*_spec_events(old, new), *_run_events(old, new), *_outcome_events(old, new)]
+
+
+def _spec_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
+    events = []
+    accepted, was_accepted = (_get(s, ConditionType.Accepted) for s in (new, old))
+    if accepted and accepted.status == "False" and not _same(accepted, was_accepted):
+        events.append(Event("Warning", Reason.InvalidSpec, accepted.message))
+    if was_accepted and was_accepted.status == "False" and accepted and accepted.status == "True":
+        events.append(Event("Normal", Reason.Accepted, "The spec is valid again."))
+    if _became(old, new, ConditionType.Suspended):
+        events.append(Event("Normal", "Suspended", "spec.suspend is true."))
+    if _became(new, old, ConditionType.Suspended) and not _ended(new):
+        events.append(Event("Normal", "Resumed", "spec.suspend is false; the run goes on."))
+    return events
+
+
+def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
+    recorded = {record.name for record in old.runs}
+    events = [
+        Event("Normal", "Superseded", f"Run {record.name} was ended: the spec has changed.")
+        for record in new.runs
+        if record.outcome == "Superseded" and record.name not in recorded
+    ]
+    before = old.run.name if old.run else None
+    if new.run and new.run.name != before and not _ended(new):
+        events.append(Event("Normal", "RunStarted", f"Run {new.run.name} starts."))
+    running = _get(new, ConditionType.Running)
+    if running and running.reason == Reason.Retrying and not _same(running, _get(old, ConditionType.Running)):
+        events.append(Event("Warning", Reason.Retrying, running.message))
+    return events
+
+
+def _outcome_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
+    events = []
+    for type_, severity in ((ConditionType.Complete, "Normal"), (ConditionType.Failed, "Warning")):
+        condition = _get(new, type_)
+        if condition and condition.status == "True" and not _same(condition, _get(old, type_)):
+            text = f"{condition.reason}: {condition.message}"
+            events.append(Event("Normal" if severity == "Normal" else "Warning", type_, text))
+    return events
+
+
+def _get(status: FineTuneJobStatus, type_: ConditionType) -> Condition | None:
+    return next((condition for condition in status.conditions if condition.type == type_), None)
+
+
+def _same(new: Condition, old: Condition | None) -> bool:
+    return old is not None and (old.status, old.reason, old.message) == (new.status, new.reason, new.message)
+
+
+def _became(old: FineTuneJobStatus, new: FineTuneJobStatus, type_: ConditionType) -> bool:
+    before, after = _get(old, type_), _get(new, type_)
+    return bool(after and after.status == "True" and not (before and before.status == "True"))
+
+
+def _ended(status: FineTuneJobStatus) -> bool:
+    return status.run is not None and bool(status.run.completion_time)

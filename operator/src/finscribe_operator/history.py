@@ -1,0 +1,73 @@
+"""The runs of the past: which are kept, and what is said of them."""
+
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord
+from finscribe_core.report import Metrics, Outputs
+from finscribe_operator.objects import Object
+from finscribe_operator.observe import Observed
+from finscribe_operator.outcome import read_outcome
+
+MAX_RECORDS = 10
+
+
+def build_history(observed: Observed, now: str) -> list[RunRecord]:
+    """The records of all runs but the wanted one, newest first.
+
+    Beside the recorded ones these are the run that the status speaks of, when another one is wanted now, and
+    those of Jobs that nothing speaks of (an operator was killed before it could write them down).
+    """
+    status = observed.job.status
+    records = {record.name: record for record in status.runs}
+    names = [status.run.name] if status.run else []
+    for name in [*names, *observed.jobs]:
+        if name not in records and name != observed.wanted:
+            records[name] = _build_record(observed, name, now)
+    records.pop(observed.wanted, None)
+    newest_first = sorted(records.values(), key=lambda record: record.completion_time or "", reverse=True)
+    return newest_first[:MAX_RECORDS]
+
+
+def find_record(status: FineTuneJobStatus, run: str) -> RunRecord | None:
+    """What is written down of a run."""
+    return next((record for record in status.runs if record.name == run), None)
+
+
+def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
+    status = observed.job.status
+    if status.run is not None and status.run.name == name and status.run.completion_time:
+        return _record_of_status(status)
+    job = observed.jobs.get(name)
+    outcome = read_outcome(job, observed.pods[name]) if job else None
+    spoken_of = status.run is not None and status.run.name == name
+    record = RunRecord(
+        name=name,
+        outcome="Superseded",
+        start_time=(job or {}).get("status", {}).get("startTime"),
+        completion_time=now,
+        metrics=status.metrics if spoken_of else Metrics(),
+        outputs=status.run.outputs if spoken_of and status.run else Outputs(),
+    )
+    if outcome is None:
+        return record
+    update: Object = {
+        "outcome": "Failed" if outcome.failure else "Succeeded",
+        "reason": outcome.failure.reason if outcome.failure else "",
+        "completion_time": outcome.completion_time,
+    }
+    if outcome.result:
+        update |= {"metrics": outcome.result.metrics, "outputs": outcome.result.outputs}
+    return record.model_copy(update=update)
+
+
+def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
+    """The record of the finished run that a status speaks of."""
+    assert status.run is not None
+    failed = next((c for c in status.conditions if c.type == "Failed" and c.status == "True"), None)
+    return RunRecord(
+        name=status.run.name,
+        outcome="Failed" if failed else "Succeeded",
+        reason=failed.reason if failed else "",
+        start_time=status.run.start_time,
+        completion_time=status.run.completion_time,
+        metrics=status.metrics,
+        outputs=status.run.outputs,
+    )

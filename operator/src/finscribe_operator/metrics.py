@@ -1,0 +1,79 @@
+"""What the operator counts, for Prometheus."""
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
+from finscribe_operator.store import Store
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The operator's figures, in a registry of their own."""
+
+    def __init__(self, store: Store) -> None:
+        self.registry = CollectorRegistry()
+        self.reconciles = Counter(
+            "finscribe_operator_reconcile",
+            "Looks taken at jobs, by result: success, retry (the world's fault) or error (a defect).",
+            ["result"],
+            registry=self.registry,
+        )
+        self.reconcile_seconds = Histogram(
+            "finscribe_operator_reconcile_duration_seconds",
+            "Time a look at a job took, API requests included.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.queue_depth = Gauge(
+            "finscribe_operator_queue_depth", "Jobs waiting to be looked at.", registry=self.registry
+        )
+        self.api_requests = Counter(
+            "finscribe_operator_api_requests",
+            "Requests to the API server, by verb, kind and HTTP status (0: no answer).",
+            ["verb", "kind", "code"],
+            registry=self.registry,
+        )
+        self.runs_started = Counter(
+            "finscribe_runs_started", "Runs whose Job was created.", registry=self.registry
+        )
+        self.runs_finished = Counter(
+            "finscribe_runs_finished",
+            "Runs that ended, by outcome and, when failed, by reason.",
+            ["outcome", "reason"],
+            registry=self.registry,
+        )
+        self.registry.register(_JobsByState(store))
+
+    def note_outcome(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
+        """Count the runs that a change of status ended."""
+        known = {record.name for record in old.runs}
+        if old.run is not None and old.run.completion_time:
+            known.add(old.run.name)
+        for record in new.runs:
+            if record.name not in known:
+                self.runs_finished.labels(record.outcome, record.reason).inc()
+        if new.run is None or not new.run.completion_time or new.run.name in known:
+            return
+        failed = next((c for c in new.conditions if c.type == "Failed" and c.status == "True"), None)
+        self.runs_finished.labels("Failed" if failed else "Succeeded", failed.reason if failed else "").inc()
+
+
+class _JobsByState(Collector):
+    """Counts jobs when asked, so that no count can go astray."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The number of FineTuneJobs in each state."""
+        tally = Tally(self._store.states())
+        family = GaugeMetricFamily("finscribe_finetunejobs", "FineTuneJobs by state.", labels=["state"])
+        for state in State:
+            family.add_metric([state], tally[state])
+        yield family

@@ -1,0 +1,104 @@
+"""What is known about one job, gathered from the store and parsed: all that `decide` and `status` look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
+from finscribe_core.files import dotted, validation_problems
+from finscribe_core.report import ProgressReport
+from finscribe_operator.objects import JobKey, Object, controller_uid, run_of
+from finscribe_operator.runs import build_run_name
+from finscribe_operator.store import Store
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A valid job and its children."""
+
+    raw: Object
+    """The FineTuneJob as it was read."""
+    job: FineTuneJob
+    wanted: str
+    """The run that the present spec asks for."""
+    jobs: Mapping[str, Object]
+    """The Jobs that the FineTuneJob owns, by run."""
+    pods: Mapping[str, Sequence[Object]]
+    """The pods of those Jobs, by run, oldest first."""
+    stray_pods: Sequence[Object] = ()
+    """Pods of the wanted run that have not ended and whose Job is gone."""
+    report: ProgressReport | None = None
+    """What the newest pod of the wanted run told last."""
+
+    @property
+    def batch_job(self) -> Object | None:
+        """The Job of the wanted run."""
+        return self.jobs.get(self.wanted)
+
+    @property
+    def newest_pod(self) -> Object | None:
+        """The pod of the wanted run's last attempt."""
+        pods = self.pods.get(self.wanted)
+        return pods[-1] if pods else None
+
+
+@dataclass(frozen=True)
+class InvalidJob:
+    """A job whose spec breaks a rule; an older CRD may have let it in."""
+
+    raw: Object
+    generation: int
+    status: FineTuneJobStatus
+    problems: str
+    """Every broken rule, as sentences that name the field."""
+
+
+def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
+    """What is known about the job; None when it does not exist."""
+    raw = store.finetunejob(key)
+    if raw is None:
+        return None
+    status = _read_status(raw)
+    try:
+        job = FineTuneJob.model_validate({**raw, "status": status})
+    except ValidationError as error:
+        problems = " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
+        return InvalidJob(raw, int(raw["metadata"].get("generation", 1)), status, problems)
+    wanted = build_run_name(job)
+    jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == job.metadata.uid}
+    pods = {run: _pods_of(store, key, j) for run, j in jobs.items()}
+    newest = pods[wanted][-1] if pods.get(wanted) else None
+    return Observed(
+        raw=raw,
+        job=job,
+        wanted=wanted,
+        jobs=jobs,
+        pods=pods,
+        stray_pods=[pod for pod in store.pods(key) if _is_stray(pod, wanted, jobs)],
+        report=store.report(newest) if newest else None,
+    )
+
+
+def _read_status(raw: Object) -> FineTuneJobStatus:
+    """The status we wrote; an unreadable one (someone else's) counts as none."""
+    try:
+        return FineTuneJobStatus.model_validate(raw.get("status") or {})
+    except ValidationError:
+        return FineTuneJobStatus()
+
+
+def _sentence(loc: tuple[str | int, ...], text: str) -> str:
+    """A broken rule of several fields names them itself, but not where they are."""
+    return text if text.startswith(dotted(loc)) or not loc else f"{dotted(loc)}: {text}"
+
+
+def _is_stray(pod: Object, wanted: str, jobs: Mapping[str, Object]) -> bool:
+    if run_of(pod) != wanted or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    return wanted not in jobs or controller_uid(pod) != jobs[wanted]["metadata"]["uid"]
+
+
+def _pods_of(store: Store, key: JobKey, job: Object) -> list[Object]:
+    pods = [pod for pod in store.pods(key) if controller_uid(pod) == job["metadata"]["uid"]]
+    return sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))

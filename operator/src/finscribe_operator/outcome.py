@@ -1,0 +1,62 @@
+"""How a run ended: from its Job's conditions, and from the pods for the reason behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from finscribe_core.errors import FailureReason
+from finscribe_core.report import RunResult
+from finscribe_operator.attempts import Failure, explain_failure, read_result
+from finscribe_operator.objects import Object, true_condition
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run."""
+
+    completion_time: str
+    """When it ended (RFC 3339)."""
+    failure: Failure | None
+    """Why it failed; None when it succeeded."""
+    result: RunResult | None
+    """The last words of its last attempt, if it left any."""
+
+
+def read_outcome(job: Object, pods: Sequence[Object]) -> Outcome | None:
+    """The end of a run, from its Job and the Job's pods (oldest first); None while it goes on."""
+    if complete := true_condition(job, "Complete"):
+        ended = job["status"].get("completionTime") or complete["lastTransitionTime"]
+        return Outcome(ended, None, _last_result(pods, succeeded=True))
+    if failed := true_condition(job, "Failed"):
+        failure = _explain(job, failed, last_failure(pods))
+        return Outcome(failed["lastTransitionTime"], failure, _last_result(pods, succeeded=False))
+    return None
+
+
+def last_failure(pods: Sequence[Object]) -> Failure | None:
+    """Why the last failed attempt failed."""
+    failures = (explain_failure(pod) for pod in reversed(pods))
+    return next((failure for failure in failures if failure is not None), None)
+
+
+def _last_result(pods: Sequence[Object], *, succeeded: bool) -> RunResult | None:
+    results = (read_result(pod) for pod in reversed(pods))
+    return next((r for r in results if r is not None and r.succeeded is succeeded), None)
+
+
+def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure:
+    """The reason behind the Job's own, where it is known: a run that gave up did so because of something."""
+    reason = condition.get("reason", "")
+    if reason == "DeadlineExceeded":
+        seconds = job["spec"].get("activeDeadlineSeconds")
+        return Failure(
+            FailureReason.DeadlineExceeded,
+            f"The run took longer than spec.activeDeadlineSeconds ({seconds}).",
+            "Raise it, then delete the FineTuneJob and apply it again.",
+        )
+    if reason != "BackoffLimitExceeded":
+        return attempt or Failure(FailureReason.InternalError, condition.get("message", "The Job failed."))
+    attempts = int(job["status"].get("failed", 0))
+    gave_up = f"Gave up after {attempts} failed attempt{'' if attempts == 1 else 's'}"
+    if attempt is None:
+        return Failure(FailureReason.BackoffLimitExceeded, f"{gave_up}.", "Raise spec.backoffLimit.")
+    return Failure(attempt.reason, f"{gave_up}; the last one: {attempt.message}", attempt.remedy)
