@@ -32,7 +32,7 @@ class Checkpoints:
 
     def save(self, folder: Path, keep: Collection[str]) -> None:
         """Upload a checkpoint, its manifest last, then remove those whose names are not in `keep`."""
-        self._transfers.publish(folder, self._root.below(folder.name), f"Checkpoint {folder.name}")
+        self._transfers.publish(folder, self._root.below(folder.name), f"Upload {folder.name}")
         self._prune({folder.name, *keep})
 
     def _prune(self, keep: set[str]) -> None:
@@ -63,7 +63,7 @@ class Checkpoints:
             manifest = Manifest.model_validate_json(content)
             wrong = damaged_files(folder, manifest)
             pairs = [(self._root.below(name, path), local_path(folder, path)) for path in wrong]
-            self._transfers.fetch(pairs, _MISSING, f"Checkpoint {name}")
+            self._transfers.fetch(pairs, _MISSING, f"Download {name}")
             damage = ", ".join(damaged_files(folder, manifest))
         except ValidationError as error:
             damage = f"{MANIFEST_FILE} ({error.error_count()} errors)"

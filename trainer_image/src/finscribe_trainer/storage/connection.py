@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from finscribe_core.errors import FailureReason, FinscribeError, RetryableError
+from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage.failures import Problem, classify, translate
 
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 NUM_WORKERS = 8
 """Requests under way at once."""
-_CONNECT_TIMEOUT = 10.0
-_READ_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,9 @@ class RetryPolicy:
     """Failures in a row, without a byte gained, after which a request is given up."""
     first_delay: float = 0.5
     max_delay: float = 20.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    """Longest silence in the middle of an answer."""
     sleep: Callable[[float], object] | None = None
     """How to wait; on the cancel event when unset, so that an interruption ends the wait."""
 
@@ -115,7 +116,7 @@ class Connection:
 
     def translate(
         self, error: Exception, uri: object, missing: FailureReason, failures: int = 1
-    ) -> FinscribeError:
+    ) -> Exception:
         """The error as what the run reports."""
         tried = f" (tried {failures} times)" if failures > 1 else ""
         return translate(error, f"{uri}{tried}", self.endpoint, missing)
@@ -130,7 +131,7 @@ class Connection:
             raise RetryableError(FailureReason.Interrupted, "The transfer was interrupted.")
 
 
-def connect(config: StorageEndpoint) -> "S3Client":
+def connect(config: StorageEndpoint, policy: RetryPolicy) -> "S3Client":
     """A client for the endpoint; the config wins over the environment, credentials come from there alone.
 
     Buckets are part of the path when an endpoint is set (S3-compatible servers seldom have wildcard
@@ -146,8 +147,8 @@ def connect(config: StorageEndpoint) -> "S3Client":
         s3={"addressing_style": "path" if endpoint else "virtual"},
         # `Connection.call` does all retrying: it can be interrupted, counted and tested.
         retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=_CONNECT_TIMEOUT,
-        read_timeout=_READ_TIMEOUT,
+        connect_timeout=policy.connect_timeout,
+        read_timeout=policy.read_timeout,
         max_pool_connections=NUM_WORKERS + 2,
         # Many S3-compatible servers don't know the newer checksum trailers; Content-MD5 is sent instead.
         request_checksum_calculation="when_required",

@@ -5,12 +5,14 @@ each piece has come. Pieces are read with `If-Match`, so a replaced object is no
 A worker holds one chunk (256 KiB) in memory, whatever the object's size.
 """
 
+import errno
 import hashlib
 import logging
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +88,10 @@ class Download:
 
     def start(self) -> Iterable[Task]:
         """Begin, or go on where an earlier process stopped; the rest comes back as tasks."""
+        with self._disk_watched():
+            return self._start()
+
+    def _start(self) -> list[Task]:
         if self._target.exists() and self._is_current():
             return []
         self._target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +169,7 @@ class Download:
         except Exception as error:
             # Tried again as a piece like any other; what can't be mended is raised there.
             if classify(error) is not Problem.Transient:
-                raise self._failure(error) from error
+                raise
 
     def _request_first(self) -> "GetObjectOutputTypeDef | None":
         """The first piece; None for an object without content, of which no range can be asked."""
@@ -180,46 +186,55 @@ class Download:
 
     def _reserve(self, size: int) -> None:
         """Take the room at once: a disk that is too small fails here, before anything is fetched."""
-        try:
-            with self._part_file.open("wb") as file:
-                if size and hasattr(os, "posix_fallocate"):
+        with self._part_file.open("wb") as file:
+            file.truncate(size)
+            if size and hasattr(os, "posix_fallocate"):
+                try:
                     os.posix_fallocate(file.fileno(), 0, size)
-                else:
-                    file.truncate(size)
-        except OSError as error:
-            raise self._failure(error) from error
+                except OSError as error:
+                    if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # this file system can't reserve
+                        raise
 
-    def _failure(self, error: Exception) -> Exception:
-        """The error as the run reports it; a full disk gets its room back first.
+    @contextmanager
+    def _disk_watched(self) -> Iterator[None]:
+        """Report a full disk as such, and give its room back first.
 
         Logs, checkpoints and other programs need it more than a download that can't end here.
         """
-        if classify(error) is Problem.DiskFull:
+        try:
+            yield
+        except OSError as error:
+            if classify(error) is not Problem.DiskFull:
+                raise
             self.discard()
-            return disk_full(str(self._target), error)
-        if classify(error) is Problem.Changed:
-            return ObjectChangedError(f"{self._source} was replaced while it was fetched")
-        return self._connection.translate(error, self._source, self._missing)
+            raise disk_full(str(self._target), error) from error
 
     def _fetch_piece(self, index: int) -> Iterable[Task]:
+        with self._disk_watched():
+            self._read_to_end(index)
+            self._save_state()
+            with self._lock:
+                self._num_open -= 1
+                is_last = self._num_open == 0
+            if is_last:
+                self._finish()
+        return []
+
+    def _read_to_end(self, index: int) -> None:
         failures = 0
         while self._part.positions[index] < self._part.end(index):
             before = self._part.positions[index]
             try:
                 self._copy(self._request_piece(index), index)
             except Exception as error:
-                if classify(error) in (Problem.DiskFull, Problem.Changed):
-                    raise self._failure(error) from error
+                if classify(error) is Problem.DiskFull:
+                    raise
+                if classify(error) is Problem.Changed:
+                    self.discard()
+                    raise ObjectChangedError(f"{self._source} was replaced while it was fetched") from error
                 self._save_state()
                 failures = 1 if self._part.positions[index] > before else failures + 1
                 self._connection.wait_or_give_up(error, failures, self._source, self._missing)
-        self._save_state()
-        with self._lock:
-            self._num_open -= 1
-            is_last = self._num_open == 0
-        if is_last:
-            self._finish()
-        return []
 
     def _request_piece(self, index: int) -> "GetObjectOutputTypeDef":
         self._connection.check_cancelled()
@@ -254,6 +269,7 @@ class Download:
         if self._part.md5 is not None:
             found = _md5_of(self._part_file)
             if found != self._part.md5:
+                self.discard()
                 raise ObjectChangedError(f"{self._source} arrived with MD5 {found}, not {self._part.md5}")
         if self._part.modified:
             os.utime(self._part_file, (self._part.modified, self._part.modified))

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
-from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 
 
 class Problem(Enum):
@@ -16,10 +16,15 @@ class Problem(Enum):
     Denied = auto()
     Missing = auto()
     Changed = auto()
-    """The object is not the one the download began with (412 of If-Match)."""
+    """The object is not the one the download began with (412 of If-Match, or it became shorter: 416)."""
     WrongRegion = auto()
+    InvalidName = auto()
+    """No bucket or object can have this name."""
     DiskFull = auto()
-    Unknown = auto()
+    Refused = auto()
+    """S3 answered with an error of another kind."""
+    NotOurs = auto()
+    """Neither the storage's nor the disk's: a defect, to be seen as what it is."""
 
 
 class TruncatedBodyError(Exception):
@@ -30,19 +35,25 @@ class ObjectChangedError(Exception):
     """The object was replaced, or arrived damaged: what is on disk must be fetched anew."""
 
 
-_TRANSIENT_CODES = {"RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable", "Throttling"}
-_DENIED_CODES = {
-    "AccessDenied",
-    "ExpiredToken",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "SignatureDoesNotMatch",
-    "TokenRefreshRequired",
+_BY_CODE = {
+    **dict.fromkeys(("RequestTimeout", "SlowDown", "InternalError", "Throttling"), Problem.Transient),
+    **dict.fromkeys(("ExpiredToken", "InvalidToken", "TokenRefreshRequired"), Problem.Denied),
+    **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed"), Problem.WrongRegion),
+    "InvalidBucketName": Problem.InvalidName,
 }
-_WRONG_REGION_CODES = {
-    "PermanentRedirect",
-    "AuthorizationHeaderMalformed",
-    "IllegalLocationConstraintException",
+"""S3's error codes that say more than their HTTP status."""
+_BY_STATUS = {
+    HTTPStatus.MOVED_PERMANENTLY: Problem.WrongRegion,
+    HTTPStatus.UNAUTHORIZED: Problem.Denied,
+    HTTPStatus.FORBIDDEN: Problem.Denied,
+    HTTPStatus.NOT_FOUND: Problem.Missing,
+    HTTPStatus.PRECONDITION_FAILED: Problem.Changed,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: Problem.Changed,
+    HTTPStatus.TOO_MANY_REQUESTS: Problem.Transient,
+    HTTPStatus.INTERNAL_SERVER_ERROR: Problem.Transient,
+    HTTPStatus.BAD_GATEWAY: Problem.Transient,
+    HTTPStatus.SERVICE_UNAVAILABLE: Problem.Transient,
+    HTTPStatus.GATEWAY_TIMEOUT: Problem.Transient,
 }
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -52,36 +63,21 @@ def classify(error: BaseException) -> Problem:
     from botocore import exceptions as boto  # noqa: PLC0415 - botocore is slow to import, and not always needed
 
     if isinstance(error, boto.ClientError):
-        return _classify_response(error.response)
-    if isinstance(
-        error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError
-    ):
-        return Problem.Denied
-    if isinstance(error, boto.HTTPClientError | boto.IncompleteReadError | TruncatedBodyError):
-        return Problem.Transient
-    if isinstance(error, OSError):
-        if error.errno in _DISK_FULL:
-            return Problem.DiskFull
-        if isinstance(error, ConnectionError | TimeoutError):
-            return Problem.Transient
-    return Problem.Unknown
-
-
-def _classify_response(response: Any) -> Problem:
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = error_code(response)
-    if code in _WRONG_REGION_CODES or status == HTTPStatus.MOVED_PERMANENTLY:
-        return Problem.WrongRegion
-    if code in _DENIED_CODES or status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED):
-        return Problem.Denied
-    if status == HTTPStatus.NOT_FOUND:
-        return Problem.Missing
-    if status == HTTPStatus.PRECONDITION_FAILED:
-        return Problem.Changed
-    lasting = status == HTTPStatus.NOT_IMPLEMENTED
-    if code in _TRANSIENT_CODES or status == HTTPStatus.TOO_MANY_REQUESTS or (status >= 500 and not lasting):
-        return Problem.Transient
-    return Problem.Unknown
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return _BY_CODE.get(error_code(error.response)) or _BY_STATUS.get(status, Problem.Refused)
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return Problem.DiskFull
+    table: tuple[tuple[tuple[type[BaseException], ...], Problem], ...] = (
+        (
+            (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
+            Problem.Denied,
+        ),
+        ((boto.ParamValidationError,), Problem.InvalidName),
+        ((boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError), Problem.Transient),
+        ((TruncatedBodyError, ConnectionError, TimeoutError), Problem.Transient),
+        ((boto.BotoCoreError,), Problem.Refused),
+    )
+    return next((problem for types, problem in table if isinstance(error, types)), Problem.NotOurs)
 
 
 def error_code(response: Any) -> str:
@@ -89,36 +85,41 @@ def error_code(response: Any) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
-def translate(error: Exception, uri: str, endpoint: str, missing: FailureReason) -> FinscribeError:
-    """The exception as what the run reports; `missing` is the reason of a 404."""
-    if isinstance(error, FinscribeError):
-        return error
+def translate(error: Exception, uri: str, endpoint: str, missing: FailureReason) -> Exception:
+    """The exception as what the run reports; `missing` is the reason of a 404. Defects stay what they are."""
     what = f"{uri} (endpoint {endpoint})"
     detail = f"{type(error).__name__}: {error}"
-    match classify(error):
-        case Problem.Denied:
-            return UserError(
-                FailureReason.StorageAccessDenied,
-                f"Access to {what} was denied: {detail}.",
-                "Check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or the service account) "
-                "and that they may read, write and list here.",
-            )
-        case Problem.Missing:
-            return UserError(missing, f"{what} does not exist: {detail}.", "Check the bucket and the path.")
-        case Problem.WrongRegion:
-            return UserError(
-                FailureReason.InvalidConfig,
-                f"The bucket of {what} is in another region: {detail}.",
-                "Set storage.region to the bucket's region.",
-            )
-        case Problem.DiskFull:
-            return disk_full(uri, error)
-        case _:
-            return RetryableError(
-                FailureReason.StorageUnavailable,
-                f"{what} could not be reached: {detail}.",
-                "Check that the object storage is up and its endpoint right.",
-            )
+    unreachable = RetryableError(
+        FailureReason.StorageUnavailable,
+        f"{what} could not be reached: {detail}.",
+        "Check that the object storage is up and its endpoint right.",
+    )
+    meanings = {
+        Problem.Transient: unreachable,
+        Problem.Refused: unreachable,
+        Problem.Changed: unreachable,
+        Problem.Denied: UserError(
+            FailureReason.StorageAccessDenied,
+            f"Access to {what} was denied: {detail}.",
+            "Check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or the service account) "
+            "and that they may read, write and list here.",
+        ),
+        Problem.Missing: UserError(
+            missing, f"{what} does not exist: {detail}.", "Check the bucket and the path."
+        ),
+        Problem.WrongRegion: UserError(
+            FailureReason.InvalidConfig,
+            f"The bucket of {what} is in another region: {detail}.",
+            "Set storage.region to the bucket's region.",
+        ),
+        Problem.InvalidName: UserError(
+            FailureReason.InvalidConfig,
+            f"{what} is no valid name: {detail}.",
+            "Check the bucket and the path.",
+        ),
+        Problem.DiskFull: disk_full(uri, error),
+    }
+    return meanings.get(classify(error), error)
 
 
 def disk_full(what: str, error: Exception) -> RetryableError:

@@ -1,9 +1,10 @@
 """The list of a result's files, written last: what it names is complete."""
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationError
 
 from finscribe_core.api.base import KubeModel
 from finscribe_core.constants import MANIFEST_FILE
@@ -11,10 +12,17 @@ from finscribe_core.constants import MANIFEST_FILE
 _READ_SIZE = 1024 * 1024
 
 
+def _stay_below(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts:
+        raise ValueError("leads outside")
+    return path
+
+
 class ManifestFile(KubeModel):
     """One file."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_stay_below)]
     """Path below the manifest's own prefix, with slashes."""
     size: int = Field(ge=0)
     """Bytes."""
@@ -27,6 +35,14 @@ class Manifest(KubeModel):
 
     version: int = 1
     files: list[ManifestFile]
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder; None when it has none of ours."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def sha256_of(path: Path) -> str:

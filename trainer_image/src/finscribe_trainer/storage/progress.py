@@ -34,7 +34,7 @@ class TransferProgress(Protocol):
 
 
 class LoggedProgress:
-    """A log line every ten seconds, and one at the end of a transfer that took longer."""
+    """A log line every ten seconds, and one at the end."""
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._label = label

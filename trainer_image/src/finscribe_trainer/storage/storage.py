@@ -19,6 +19,7 @@ from finscribe_trainer.storage.connection import (
     TransferObserver,
     connect,
 )
+from finscribe_trainer.storage.manifest import damaged_files, read_manifest
 from finscribe_trainer.storage.progress import TransferProgress
 from finscribe_trainer.storage.transfer import Transfers
 from finscribe_trainer.storage.upload import put_bytes
@@ -54,10 +55,11 @@ class Storage:
             cancel: once set, transfers end with RetryableError(Interrupted) within seconds.
             policy: how patient requests are.
         """
+        policy = policy or RetryPolicy()
         return cls(
             Connection(
-                connect(config),
-                policy or RetryPolicy(),
+                connect(config, policy),
+                policy,
                 observer or NoObserver(),
                 cancel or threading.Event(),
             )
@@ -91,10 +93,10 @@ class Storage:
         progress: TransferProgress | None = None,
         missing: FailureReason = FailureReason.ModelNotFound,
     ) -> Path:
-        """Fetch everything below a prefix into a folder.
+        """Fetch everything below a prefix into a folder, and compare it with its manifest, if it has one.
 
         Raises:
-            UserError: with reason `missing` when nothing is there.
+            UserError: with reason `missing` when nothing is there, or a file is not what the manifest says.
         """
         prefix = ObjectUri.parse(uri)
         found = [
@@ -104,6 +106,11 @@ class Storage:
         if not found:
             raise UserError(missing, f"Nothing is stored below {uri}.", "Check the bucket and the prefix.")
         self._transfers.fetch(found, missing, f"Download {uri}", progress)
+        manifest = read_manifest(dest_dir)
+        if manifest and (damaged := damaged_files(dest_dir, manifest)):
+            raise UserError(
+                missing, f"Damaged below {uri}: {', '.join(damaged)}.", "Upload these files once more."
+            )
         return dest_dir
 
     def exists(self, uri: str) -> bool:

@@ -63,6 +63,18 @@ def run_parallel(tasks: Iterable[Task], num_workers: int, cancel: threading.Even
     threads = [threading.Thread(target=queue.work, daemon=True) for _ in range(num_workers)]
     for thread in threads:
         thread.start()
+    try:
+        _wait_for(threads, cancel)
+    except BaseException as error:  # Ctrl+C: begin no new task
+        queue.error = error
+        raise
+    if cancel.is_set():
+        raise RetryableError(FailureReason.Interrupted, "The transfer was interrupted.") from queue.error
+    if queue.error is not None:
+        raise queue.error
+
+
+def _wait_for(threads: list[threading.Thread], cancel: threading.Event) -> None:
     deadline: float | None = None
     while alive := [thread for thread in threads if thread.is_alive()]:
         if cancel.is_set():
@@ -70,7 +82,3 @@ def run_parallel(tasks: Iterable[Task], num_workers: int, cancel: threading.Even
             if time.monotonic() > deadline:
                 break
         alive[0].join(_POLL)
-    if cancel.is_set():
-        raise RetryableError(FailureReason.Interrupted, "The transfer was interrupted.") from queue.error
-    if queue.error is not None:
-        raise queue.error
