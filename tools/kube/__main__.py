@@ -6,6 +6,7 @@ import click
 
 from tools.kube.binaries import provide
 from tools.kube.catalogue import CLUSTER, TOOLS
+from tools.kube.cluster import local_cluster, remove_cluster
 from tools.kube.progress import ToolError, say
 
 
@@ -20,6 +21,38 @@ def binaries(names: tuple[str, ...]) -> None:
     """Build what is missing (all, or NAMES) and print the paths."""
     for name, path in provide(names or CLUSTER).items():
         click.echo(f"{name}\t{path}")
+
+
+@main.command()
+def up() -> None:
+    """Start the cluster, or what of it does not run."""
+    cluster = local_cluster()
+    cluster.up()
+    click.echo(f"export KUBECONFIG={cluster.kubeconfig}")
+
+
+@main.command()
+@click.option("--purge", is_flag=True, help="Remove the images and certificates too.")
+def down(purge: bool) -> None:
+    """End the cluster and wipe its state."""
+    if purge:
+        remove_cluster(local_cluster())
+    else:
+        local_cluster().down()
+
+
+@main.command()
+def status() -> None:
+    """Say which parts run."""
+    for name, pid in local_cluster().status().items():
+        click.echo(f"{name:24} {'down' if pid is None else f'pid {pid}'}")
+
+
+@main.command()
+@click.argument("part")
+def restart(part: str) -> None:
+    """End PART and start it again."""
+    local_cluster().restart(part)
 
 
 if __name__ == "__main__":

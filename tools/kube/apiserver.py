@@ -73,7 +73,7 @@ def running_api_server(
     programs = provide(CONTROL_PLANE)
     folder = Path(tempfile.mkdtemp(prefix="finscribe-apiserver-"))
     processes = Processes(folder, die_with_parent=True)
-    plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", *free_ports(4))
+    plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", "127.0.0.1", *free_ports(4))
     went_well = False
     try:
         yield _start(plane, processes, crds)
@@ -91,8 +91,6 @@ def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> A
     processes.start(plane.etcd())
     processes.start(
         plane.apiserver(
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
             "--endpoint-reconciler-type=none",  # no pod will ever look for the API server
             "--authorization-mode=RBAC",
         )

@@ -23,6 +23,8 @@ class ControlPlane:
     certificates: Certificates
     data: Path
     """etcd's folder."""
+    address: str
+    """Of this machine, where the API server listens; nowhere else."""
     etcd_port: int
     etcd_peer_port: int
     api_port: int
@@ -30,16 +32,14 @@ class ControlPlane:
 
     @property
     def server(self) -> str:
-        """URL of the API server on this machine."""
-        return f"https://127.0.0.1:{self.api_port}"
+        """URL of the API server."""
+        return f"https://{self.address}:{self.api_port}"
 
     def issue_certificates(self, *alternatives: str) -> None:
         """Certificates for all parts; `alternatives` are further names and addresses of the API server."""
         certificates = self.certificates
         certificates.make_authority()
-        certificates.issue_server(
-            "apiserver", "/CN=kube-apiserver", "IP:127.0.0.1", "DNS:localhost", *alternatives
-        )
+        certificates.issue_server("apiserver", "/CN=kube-apiserver", f"IP:{self.address}", *alternatives)
         certificates.issue_client("admin", "admin", "system:masters")
         for component in ("kube-controller-manager", "kube-scheduler", "kube-proxy"):
             certificates.issue_client(component, f"system:{component}")
@@ -68,6 +68,8 @@ class ControlPlane:
         command = [
             str(self.programs["kube-apiserver"]),
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
+            f"--bind-address={self.address}",
+            f"--advertise-address={self.address}",
             f"--secure-port={self.api_port}",
             f"--service-cluster-ip-range={SERVICE_CIDR}",
             f"--tls-cert-file={c.crt('apiserver')}",

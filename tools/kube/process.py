@@ -94,7 +94,7 @@ class Processes:
         return True
 
     def pid(self, name: str) -> int | None:
-        """The part's pid while it runs; a pid that the system has since given to another program is not it."""
+        """The part's pid while it runs. A pid that went to another program meanwhile is not it."""
         if name in self._children:
             self._children[name].poll()  # an ended child stays a zombie until it is asked for
         try:

@@ -1,0 +1,71 @@
+"""The images' base, python:3.11-slim-bookworm, for machines that reach no container registry."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tools.kube.progress import ToolError, step
+
+BASE_IMAGE = "docker.io/library/python:3.11-slim-bookworm"
+PACKAGES = "ca-certificates,python3,python3-venv,python3-pip,netbase,tzdata"
+SUPERFLUOUS = (
+    *("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"),
+    "usr/lib/python3.11/EXTERNALLY-MANAGED",
+)
+PULL_SECONDS = 60
+
+
+def provide_base_image(buildah: list[str], scratch: Path) -> None:
+    """Have the base image in buildah's store: kept, pulled, or made of the same Debian's packages.
+
+    Raises:
+        ToolError: debootstrap failed.
+    """
+    if subprocess.run([*buildah, "inspect", BASE_IMAGE], capture_output=True, check=False).returncode == 0:
+        return
+    if not _pull(buildah):
+        with step("no registry answers: making the base image with debootstrap"):
+            _bootstrap(buildah, scratch)
+
+
+def _pull(buildah: list[str]) -> bool:
+    try:
+        done = subprocess.run(
+            [*buildah, "pull", "--quiet", BASE_IMAGE],
+            capture_output=True,
+            check=False,
+            timeout=PULL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _bootstrap(buildah: list[str], scratch: Path) -> None:
+    root = scratch / "python-slim"
+    shutil.rmtree(root, ignore_errors=True)
+    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"`{' '.join(command)}` failed:\n{done.stdout[-2000:]}{done.stderr}")
+    for superfluous in (root / name for name in SUPERFLUOUS):
+        shutil.rmtree(superfluous) if superfluous.is_dir() else superfluous.unlink(missing_ok=True)
+    for name, program in (("python", "python3"), ("python3", "python3"), ("pip", "pip3")):
+        (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{program}")
+    container = _output([*buildah, "from", "scratch"])
+    path = "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+    for arguments in (
+        ["add", "--quiet", container, str(root), "/"],
+        ["config", "--env", path, "--env", "LANG=C.UTF-8", "--cmd", "python3", container],
+        ["commit", "--quiet", container, BASE_IMAGE],
+        ["rm", container],
+    ):
+        _output([*buildah, *arguments])
+    shutil.rmtree(root)
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+    return done.stdout.strip()
