@@ -71,3 +71,7 @@ def main() -> None:
         if error.remedy:
             click.secho(f"  -> {error.remedy}", err=True)
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

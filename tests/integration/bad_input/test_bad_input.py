@@ -1,0 +1,73 @@
+"""Bad input gets a clear error, with the same reason from the trainer alone and through the job's status."""
+
+import pytest
+
+from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
+from finscribe_core.errors import FailureReason
+from tests.integration.bad_input.cases import CASES, Case
+from tests.integration.bad_input.world import World
+from tests.support.faulty_proxy import Fault, faulty_proxy
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@every_case
+def test_the_trainer_ends_with_the_reason(case: Case, world: World) -> None:
+    case.spoil(world)
+    code, result, output = world.run_trainer()
+    assert result is not None, output
+    assert (code, result.reason) == (EXIT_USER_ERROR, case.reason), output
+    for part in case.says:
+        assert part in result.message
+    assert "Traceback" not in output
+
+
+@every_case
+def test_the_status_shows_the_reason(case: Case, world: World) -> None:
+    case.spoil(world)
+    code, failed, output = world.run_job()
+    assert (code, failed.get("status"), failed.get("reason")) == (EXIT_USER_ERROR, "True", case.reason), (
+        output
+    )
+    for part in case.says:
+        assert part in failed["message"]
+        assert part in output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("training.lerningRate", 0.1, "learningRate"),
+        ("training.learningRate", "2e-5", "remove the quotes"),
+    ],
+)
+def test_a_mistake_in_the_manifest_is_named_with_its_line(
+    world: World, field: str, value: object, says: str
+) -> None:
+    world.set(field, value)
+    code, _, output = world.run_job()
+    assert code == EXIT_USER_ERROR
+    assert field.rsplit(".", 1)[-1] in output
+    assert says in output
+    assert "job.yaml:" in output
+
+
+def test_a_storage_that_vanishes_for_good_ends_with_the_retry_code(world: World) -> None:
+    with faulty_proxy(world.server.port) as proxy:
+        proxy.fail_after(1, Fault.Vanish)
+        world.env["AWS_ENDPOINT_URL"] = proxy.endpoint
+        code, failed, output = world.run_job()
+    assert (code, failed.get("reason")) == (EXIT_RETRY, FailureReason.StorageUnavailable), output
+    assert world.bucket in failed["message"]
+
+
+def test_a_full_disk_ends_with_the_retry_code_and_says_what_to_raise(world: World) -> None:
+    # A private mount of 1 MiB over the state directory: the disk is really full.
+    (world.directory / "state").mkdir()
+    world.put_rows("train.jsonl", [{"prompt": "x" * 1000, "completion": "y"}] * 4000)
+    mount = f'mount -t tmpfs -o size=1m none {world.directory / "state"} && exec "$@"'
+    world.prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
+    code, _, output = world.run_job()
+    assert code == EXIT_RETRY, output
+    assert FailureReason.DiskFull in output
+    assert "scratch" in output
