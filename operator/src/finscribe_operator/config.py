@@ -27,6 +27,8 @@ class OperatorConfig(KubeModel):
     """Seconds between two listings of everything, in case an event was lost."""
     max_concurrent_reconciles: Int = Field(16, ge=1, le=1024)
     """Jobs that are worked on at the same time."""
+    bind_address: Annotated[str, Field(min_length=1, max_length=64)] = "0.0.0.0"  # noqa: S104 - a pod's own
+    """Address that `/healthz` and `/metrics` are served on."""
     health_port: Port = 8081
     """Port of `/healthz`, for the kubelet."""
     metrics_port: Port = 9090

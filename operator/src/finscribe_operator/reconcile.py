@@ -107,11 +107,10 @@ class Reconciler:
         logger.info("Run removed", extra={"run": name})
 
     async def _write_status(self, raw: Object, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
-        status = new.to_kubernetes()
-        if status == raw.get("status"):
+        if new == old:
             return
         try:
-            self._store.put(await self._cluster.patch_status(raw, status))
+            self._store.put(await self._cluster.patch_status(raw, new.to_kubernetes()))
         except NotFoundError:
             return  # The job was deleted meanwhile: nobody is left to be told.
         self._metrics.note_outcome(old, new)

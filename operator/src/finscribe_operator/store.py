@@ -83,7 +83,7 @@ class Store:
 
     def states(self) -> Iterator[str]:
         """The state of each FineTuneJob, as its status has it."""
-        for job in self._jobs.values():
+        for job in list(self._jobs.values()):  # a copy: Prometheus asks from its own thread
             yield job.get("status", {}).get("summary", {}).get("state", State.Pending)
 
     def finetunejob(self, key: JobKey) -> Object | None:

@@ -1,0 +1,52 @@
+"""kopf's part: it watches, and hands what it sees to the controller. No handler here decides anything.
+
+Only `on.event` is used. It needs no finalizer and writes no annotation, as kopf's other handlers do.
+"""
+
+from typing import Any
+
+import kopf
+
+from finscribe_core.constants import GROUP, LABEL_JOB, PLURAL, VERSION
+from finscribe_operator.controller import Controller
+
+
+def build_registry(controller: Controller) -> kopf.OperatorRegistry:
+    """The registry of kopf, with our few handlers."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(_login)
+    kopf.on.startup(registry=registry)(_configure)
+
+    @kopf.on.startup(registry=registry)
+    async def start(**_: Any) -> None:
+        await controller.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await controller.stop()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    @kopf.on.event("batch", "v1", "jobs", labels={LABEL_JOB: kopf.PRESENT}, registry=registry)
+    @kopf.on.event("", "v1", "pods", labels={LABEL_JOB: kopf.PRESENT}, registry=registry)
+    async def see(event: kopf.RawEvent, **_: Any) -> None:
+        controller.notice(dict(event["object"]), deleted=event["type"] == "DELETED")
+
+    return registry
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+    settings.posting.enabled = False  # our Events are the controller's to post
+    settings.scanning.disabled = True  # needs rights on namespaces and CRDs that we can do without
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_JOB
+    settings.watching.label_selectors["", "v1", "pods"] = LABEL_JOB
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.queueing.idle_timeout = 1.0  # one task per object that just changed: let it go soon

@@ -1,0 +1,234 @@
+"""`Cluster` as an API server: the only module that knows the Kubernetes client.
+
+Objects stay raw JSON: typed models would cost memory and time, and drop fields they don't know.
+"""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+from pydantic import ValidationError
+
+from finscribe_core.constants import API_VERSION, FIELD_MANAGER, HTTP_PORT, KIND, LABEL_JOB, PLURAL
+from finscribe_core.report import ProgressReport
+from finscribe_operator.api_errors import translate
+from finscribe_operator.clock import utc_now
+from finscribe_operator.cluster import ConflictError, Event, NotFoundError, TransientError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.merge_patch import build_merge_patch
+from finscribe_operator.metrics import Metrics
+from finscribe_operator.objects import Object, Ref, namespace_of, run_of
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
+PROGRESS_LIMIT = 64 * 1024
+PAGE_SIZE = 500
+EVENT_MESSAGE_LIMIT = 1024
+
+_PLURALS = {
+    "ConfigMap": "configmaps",
+    "Event": "events",
+    "Job": "jobs",
+    "Pod": "pods",
+    "Service": "services",
+    KIND: PLURAL,
+}
+_JSON = "application/json"
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+
+
+class KubernetesCluster:
+    """Talks to an API server; `close` it in the end."""
+
+    def __init__(self, api: ApiClient, config: OperatorConfig, metrics: Metrics) -> None:
+        self._api = api
+        self._config = config
+        self._metrics = metrics
+        # trust_env stays off: a proxy for the outside world knows no pod addresses.
+        self._pods = aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT)
+
+    @classmethod
+    async def connect(cls, config: OperatorConfig, metrics: Metrics) -> Self:
+        """With the pod's service account, or outside a cluster with KUBECONFIG or ~/.kube/config.
+
+        Raises:
+            kubernetes.aio.config.ConfigException: there is neither.
+        """
+        configuration = Configuration()
+        if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
+            kube_config.load_incluster_config(  # type: ignore[no-untyped-call] - the client is half typed
+                client_configuration=configuration
+            )
+        else:
+            file = os.environ.get("KUBECONFIG") or None
+            await kube_config.load_kube_config(  # type: ignore[no-untyped-call] - the client is half typed
+                config_file=file, client_configuration=configuration
+            )
+        configuration.connection_pool_maxsize = 2 * config.max_concurrent_reconciles
+        api = ApiClient(configuration)
+        api.user_agent = FIELD_MANAGER
+        return cls(api, config, metrics)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._pods.close()
+        await self._api.close()  # type: ignore[no-untyped-call] - the client is half typed
+
+    async def apply(self, manifest: Object) -> Object:
+        """Server-side apply, taking over fields that others changed."""
+        path = _path_of(Ref.of(manifest))
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self._request("PATCH", path, query, manifest, _APPLY)
+
+    async def get(self, ref: Ref) -> Object:
+        """The live object."""
+        return await self._request("GET", _path_of(ref))
+
+    async def patch(self, ref: Ref, patch: Object) -> Object:
+        """Apply a JSON merge patch, to the object with the reference's uid only."""
+        body = {**patch, "metadata": {"uid": ref.uid}} if ref.uid else patch
+        return await self._request("PATCH", _path_of(ref), {"fieldManager": FIELD_MANAGER}, body, _MERGE)
+
+    async def delete(self, ref: Ref) -> None:
+        """Delete the object and, in the background, what it owns."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if ref.uid:
+            options["preconditions"] = {"uid": ref.uid}
+        try:
+            await self._request("DELETE", _path_of(ref), body=options)
+        except (NotFoundError, ConflictError):
+            return
+
+    async def patch_status(self, job: Object, status: Object) -> Object:
+        """Patch what differs; refused when the job has changed since it was read."""
+        meta = job["metadata"]
+        body = {
+            "metadata": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},
+            "status": build_merge_patch(job.get("status") or {}, status),
+        }
+        path = f"{_path_of(Ref.of(job))}/status"
+        return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, _MERGE)
+
+    async def fetch_progress(self, pod: Object) -> ProgressReport | None:
+        """What the pod's `/progress` says, within 2 seconds and 64 KiB."""
+        address = pod.get("status", {}).get("podIP")
+        if not address:
+            return None
+        host = f"[{address}]" if ":" in address else address
+        try:
+            body = await self._read_bounded(f"http://{host}:{HTTP_PORT}/progress")
+            report = ProgressReport.model_validate_json(body)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
+            return None
+        # An address outlives its pod and may have been given to another one.
+        return report if report.run == run_of(pod) else None
+
+    async def emit_event(self, job: Object, event: Event) -> None:
+        """Post an Event; its name is unique, as client-go's are."""
+        namespace, now = namespace_of(job), utc_now()
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{job['metadata']['name']}.{time.time_ns():x}", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": namespace,
+                "name": job["metadata"]["name"],
+                "uid": job["metadata"]["uid"],
+            },
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message[:EVENT_MESSAGE_LIMIT],
+            "source": {"component": FIELD_MANAGER},
+            "reportingComponent": FIELD_MANAGER,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        await self._request("POST", _collection_path("v1", "Event", namespace), body=body)
+
+    async def list_finetunejobs(self) -> Sequence[Object]:
+        """All FineTuneJobs of the watched namespaces."""
+        return await self._list(API_VERSION, KIND)
+
+    async def list_jobs(self) -> Sequence[Object]:
+        """All child Jobs of the watched namespaces."""
+        return await self._list("batch/v1", "Job", LABEL_JOB)
+
+    async def list_pods(self) -> Sequence[Object]:
+        """All child pods of the watched namespaces."""
+        return await self._list("v1", "Pod", LABEL_JOB)
+
+    async def _list(self, api_version: str, kind: str, selector: str = "") -> list[Object]:
+        found: list[Object] = []
+        for namespace in self._config.namespaces or [""]:
+            query = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
+            while True:
+                page = await self._request("GET", _collection_path(api_version, kind, namespace), query)
+                # Items of a listing say neither version nor kind.
+                found += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"]]
+                if not (token := page["metadata"].get("continue")):
+                    break
+                query = {**query, "continue": token}
+        return found
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        type_: str = _JSON,
+    ) -> Object:
+        code = 0
+        try:
+            verb, url, headers, data, _ = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": _JSON, "Content-Type": type_},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self._api.call_api(verb, url, headers, data, _request_timeout=REQUEST_TIMEOUT)
+            code = response.status
+            answer = json.loads(await response.response.read())
+        except (aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+            raise TransientError(f"{method} {path}: {type(error).__name__}: {error}") from error
+        finally:
+            self._metrics.api_requests.labels(method, _kind_of(path), str(code)).inc()
+        if code >= 300:
+            raise translate(code, answer)
+        return dict(answer)
+
+    async def _read_bounded(self, url: str) -> bytes:
+        async with self._pods.get(url, allow_redirects=False) as response:
+            response.raise_for_status()
+            body = b""
+            async for chunk in response.content.iter_chunked(8192):
+                body += chunk
+                if len(body) > PROGRESS_LIMIT:
+                    raise aiohttp.ClientPayloadError(f"more than {PROGRESS_LIMIT} bytes")
+            return body
+
+
+def _path_of(ref: Ref) -> str:
+    return f"{_collection_path(ref.api_version, ref.kind, ref.namespace)}/{ref.name}"
+
+
+def _collection_path(api_version: str, kind: str, namespace: str) -> str:
+    root = "/apis" if "/" in api_version else "/api"
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{root}/{api_version}{scope}/{_PLURALS[kind]}"
+
+
+def _kind_of(path: str) -> str:
+    """The plural in a path, for the metrics' label."""
+    return next((part for part in reversed(path.split("/")) if part in _PLURALS.values()), "")
