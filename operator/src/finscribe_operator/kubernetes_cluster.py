@@ -62,12 +62,12 @@ class KubernetesCluster:
         """
         configuration = Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
-            kube_config.load_incluster_config(  # type: ignore[no-untyped-call] - the client is half typed
+            kube_config.load_incluster_config(  # type: ignore[no-untyped-call]  # the client is half typed
                 client_configuration=configuration
             )
         else:
             file = os.environ.get("KUBECONFIG") or None
-            await kube_config.load_kube_config(  # type: ignore[no-untyped-call] - the client is half typed
+            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]  # the client is half typed
                 config_file=file, client_configuration=configuration
             )
         configuration.connection_pool_maxsize = 2 * config.max_concurrent_reconciles
@@ -78,7 +78,7 @@ class KubernetesCluster:
     async def close(self) -> None:
         """Close all connections."""
         await self._pods.close()
-        await self._api.close()  # type: ignore[no-untyped-call] - the client is half typed
+        await self._api.close()  # type: ignore[no-untyped-call]  # the client is half typed
 
     async def apply(self, manifest: Object) -> Object:
         """Server-side apply, taking over fields that others changed."""
