@@ -1,33 +1,41 @@
 """`LocalCluster`: the API server, Job controller and kubelet of this machine, for one state directory."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import shutil
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import aiohttp
 
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
-from finscribe_operator.cluster import ConflictError, Event, NotFoundError
-from finscribe_operator.local.container import Machine
+from finscribe_operator.cluster import ConflictError, Event, NotFoundError, TransientError
+from finscribe_operator.local.container import Machine, run_directory
 from finscribe_operator.local.job_controller import Backoff, JobController, Watch
 from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.objects import Object, Ref, is_being_deleted
 
+WATCHED = (KIND, "Job", "Pod")
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 PROGRESS_LIMIT = 64 * 1024
 """Bytes read of a trainer's answer, at most."""
 
 
+class Notice(Protocol):
+    """`Controller.notice`."""
+
+    def __call__(self, obj: Object, *, deleted: bool = False) -> None:
+        """Take in an object that was seen, or its deletion."""
+
+
 class LocalCluster:
     """Implements the `Cluster` protocol with files and processes.
 
-    `notice(obj, deleted)` is called with every version of every object, as a watch would.
+    `notice` is called with every version of every FineTuneJob, Job and Pod, as a watch would.
     """
 
-    def __init__(
-        self, machine: Machine, notice: Callable[[Object, bool], None], backoff: Backoff | None = None
-    ) -> None:
+    def __init__(self, machine: Machine, notice: Notice, backoff: Backoff | None = None) -> None:
+        self._state_dir = machine.state_dir
         self.objects = ObjectFiles(machine.state_dir / "objects")
         self._notice = notice
         self._kubelet = Kubelet(machine, self.objects, self._publish)
@@ -35,13 +43,18 @@ class LocalCluster:
         self._job_controller = JobController(self.objects, self._kubelet, watch, backoff or Backoff())
 
     async def start(self) -> None:
-        """Take over what an earlier process left, and show it to the watcher."""
+        """Take over what an earlier process left, and go on with its unfinished Jobs."""
         self._job_controller.recover()
-        for kind in (KIND, "Job", "Pod"):
-            for obj in self.objects.list(kind):
-                self._notice(obj, False)
         for job in self.objects.list("Job"):
             await self._job_controller.sync(job)
+
+    async def wait_for_defect(self) -> None:
+        """Return never, but raise what keeps a Job from being worked on.
+
+        Raises:
+            ClusterError: the state directory can't be written.
+        """
+        await self._job_controller.wait_for_defect()
 
     async def shut_down(self) -> None:
         """End every process gracefully."""
@@ -56,7 +69,10 @@ class LocalCluster:
         live = self.objects.get(*_place(Ref.of(manifest)))
         if live is not None and _template(manifest) != _template(live):
             raise ConflictError(f"{Ref.of(live)}: spec.template is immutable")
-        return await self._store(manifest if live is None else _merged(live, manifest))
+        if live is None:
+            return await self._store(manifest)
+        meta = {**live["metadata"], **manifest["metadata"]}
+        return await self._store({**live, **manifest, "metadata": meta})
 
     async def get(self, ref: Ref) -> Object:
         """The live object."""
@@ -70,20 +86,17 @@ class LocalCluster:
         return await self._store(_merged(await self.get(ref), patch))
 
     async def delete(self, ref: Ref) -> None:
-        """Delete the object and what it owns."""
+        """Delete the object; a Job with its pods and directories."""
         try:
             obj = await self.get(ref)
         except NotFoundError:
             return
         if obj["kind"] == "Job":
             await self._job_controller.delete(obj)
-            return
-        for kind in ("Job", "Pod", "Service", "ConfigMap"):
-            for child in self.objects.list(kind):
-                owners = child["metadata"].get("ownerReferences", [])
-                if any(owner["uid"] == obj["metadata"]["uid"] for owner in owners):
-                    await self.delete(Ref.of(child))
-        self._remove(obj)
+            # Another run has taken its place; its checkpoints are in the bucket.
+            shutil.rmtree(run_directory(self._state_dir, ref.name), ignore_errors=True)
+        else:
+            self._remove(obj)
 
     async def patch_status(self, job: Object, status: Object) -> Object:
         """Replace a FineTuneJob's status."""
@@ -109,7 +122,7 @@ class LocalCluster:
             return None
 
     async def emit_event(self, job: Object, event: Event) -> None:
-        """Nothing to do: whoever would read events sees the conditions change as it happens."""
+        """Nothing to do: events tell afterwards what is seen here as it happens."""
 
     async def list_finetunejobs(self) -> Sequence[Object]:
         """All FineTuneJobs of the state directory."""
@@ -130,14 +143,19 @@ class LocalCluster:
         return stored
 
     def _publish(self, obj: Object) -> Object:
-        stored = self.objects.put(obj)
-        self._notice(stored, False)
+        try:
+            stored = self.objects.put(obj)
+        except OSError as error:
+            raise TransientError(f"{Ref.of(obj)} can't be written: {error}") from error
+        if stored["kind"] in WATCHED:
+            self._notice(stored)
         return stored
 
     def _remove(self, obj: Object) -> None:
         meta = obj["metadata"]
-        if removed := self.objects.delete(obj["kind"], meta["namespace"], meta["name"]):
-            self._notice(removed, True)
+        removed = self.objects.delete(obj["kind"], meta["namespace"], meta["name"])
+        if removed and removed["kind"] in WATCHED:
+            self._notice(removed, deleted=True)
 
 
 def _place(ref: Ref) -> tuple[str, str, str]:

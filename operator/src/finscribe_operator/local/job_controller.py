@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from finscribe_operator.local.failure_policy import Action, judge
 from finscribe_operator.local.job_status import complete, failed, is_finished, started, stopped, suspended
 from finscribe_operator.local.kubelet import Kubelet
-from finscribe_operator.local.object_files import ObjectFiles, rfc3339_now
+from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.objects import Object
 
 Key = tuple[str, str]
@@ -49,6 +49,7 @@ class JobController:
         self._watch = watch
         self._backoff = backoff
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._defect: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def sync(self, job: Object) -> None:
         """Bring the Job's processes in line with its spec."""
@@ -59,7 +60,8 @@ class JobController:
             await self._halt(key)
             self._set_status(key, suspended)
         elif key not in self._tasks or self._tasks[key].done():
-            self._tasks[key] = asyncio.create_task(self._work(key), name=f"job {job['metadata']['name']}")
+            self._tasks[key] = asyncio.create_task(self._work(key))
+            self._tasks[key].add_done_callback(self._note_defect)
 
     async def delete(self, job: Object) -> None:
         """End the Job's pods, then forget it and them."""
@@ -71,6 +73,10 @@ class JobController:
     async def shut_down(self) -> None:
         """End every pod as a drained node does: gracefully, and without counting it as a failure."""
         await asyncio.gather(*(self._halt(key) for key in list(self._tasks)))
+
+    async def wait_for_defect(self) -> None:
+        """Return never, but raise what ended the work on a Job before its end."""
+        await asyncio.shield(self._defect)
 
     def recover(self) -> None:
         """Take over what an earlier process left: its running pods are gone with it, uncounted, and a
@@ -90,6 +96,11 @@ class JobController:
             with suppress(asyncio.CancelledError):
                 await task
 
+    def _note_defect(self, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._defect.done():
+            self._defect.set_exception(error)
+
     async def _work(self, key: Key) -> None:
         job = self._set_status(key, started) if not self._start_time(key) else self._job(key)
         try:
@@ -104,8 +115,8 @@ class JobController:
     async def _attempt(self, job: Object) -> Object:
         """Run one pod to its end, and draw the consequence."""
         key = _key(job)
-        pod = self._watch.publish(build_pod(job))
         self._set_status(key, lambda status: {**status, "active": 1, "ready": 0})
+        pod = build_pod(job)
         try:
             pod = await self._kubelet.run(pod)
         except asyncio.CancelledError:
@@ -175,7 +186,7 @@ def build_pod(job: Object) -> Object:
             "ownerReferences": [owner],
         },
         "spec": template["spec"],
-        "status": {"phase": "Pending", "startTime": rfc3339_now()},
+        "status": {"phase": "Pending"},
     }
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from finscribe_operator.local.object_files import rfc3339_now
+from finscribe_operator.clock import utc_now
 from finscribe_operator.objects import Object
 
 
 def condition(type_: str, status: str, reason: str, message: str) -> dict[str, Any]:
     """One condition of a Job or a pod, of now."""
-    now = rfc3339_now()
+    now = utc_now()
     return {
         "type": type_,
         "status": status,
@@ -38,7 +38,7 @@ def is_finished(job: Object) -> bool:
 
 def started(status: Object) -> Object:
     """The Job has a pod's place to fill, from now."""
-    status = {**status, "startTime": rfc3339_now()}
+    status = {**status, "startTime": utc_now()}
     if any(c["type"] == "Suspended" for c in status.get("conditions", [])):
         status = with_condition(status, condition("Suspended", "False", "JobResumed", "Job resumed"))
     return status
@@ -59,7 +59,7 @@ def complete(status: Object) -> Object:
     message = "Reached expected number of succeeded pods"
     for type_ in ("SuccessCriteriaMet", "Complete"):
         status = with_condition(status, condition(type_, "True", "CompletionsReached", message))
-    return {**status, "active": 0, "ready": 0, "succeeded": 1, "completionTime": rfc3339_now()}
+    return {**status, "active": 0, "ready": 0, "succeeded": 1, "completionTime": utc_now()}
 
 
 def failed(status: Object, reason: str, message: str) -> Object:

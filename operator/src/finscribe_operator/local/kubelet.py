@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
+from finscribe_operator.clock import utc_now
 from finscribe_operator.local.container import Container, Machine, build_container
-from finscribe_operator.local.object_files import ObjectFiles, rfc3339_now
+from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.local.process import LocalProcess
 from finscribe_operator.objects import Object
 
@@ -26,9 +27,12 @@ class Kubelet:
         self._ports: dict[str, int] = {}
 
     async def run(self, pod: Object) -> Object:
-        """Run the pod to its end and return it. When cancelled, ends the process gracefully first."""
+        """Run the pod to its end and return it. When cancelled, ends the process gracefully first.
+
+        The pod is seen once it runs: here is no scheduler and no image it could wait for.
+        """
         name = pod["metadata"]["name"]
-        started_at = rfc3339_now()
+        started_at = utc_now()
         try:
             container = build_container(self._machine, self._objects, pod)
             process = await LocalProcess.start(container.command)
@@ -39,6 +43,7 @@ class Kubelet:
             pod = self._publish(_running(pod, started_at))
             code = await process.wait()
         except asyncio.CancelledError:
+            pod = self._publish({**pod, "metadata": {**pod["metadata"], "deletionTimestamp": utc_now()}})
             code = await process.stop()
             self._publish(_terminated(pod, started_at, code, container))
             raise
@@ -70,7 +75,7 @@ def _ended(pod: Object, started_at: str, code: int, reason: str, message: str) -
         "exitCode": code,
         "reason": reason,
         "startedAt": started_at,
-        "finishedAt": rfc3339_now(),
+        "finishedAt": utc_now(),
     }
     if message:
         terminated["message"] = message
@@ -80,7 +85,7 @@ def _ended(pod: Object, started_at: str, code: int, reason: str, message: str) -
 
 def _with_status(pod: Object, phase: str, state: Object, *, ready: bool) -> Object:
     spec = pod["spec"]["containers"][0]
-    now = rfc3339_now()
+    now = utc_now()
     kept = [
         c for c in pod.get("status", {}).get("conditions", []) if c["type"] not in ("Ready", "PodScheduled")
     ]

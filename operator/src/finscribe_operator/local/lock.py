@@ -17,6 +17,8 @@ def exclusive(state_dir: Path) -> Iterator[None]:
         RetryableError: another process holds it.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
+    # Documents and models of a team do not belong in its repository.
+    (state_dir / ".gitignore").write_text("*\n")
     # Opened without truncating: the holder's process id must survive our try.
     with (state_dir / "lock").open("a+") as file:
         try:

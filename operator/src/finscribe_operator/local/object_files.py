@@ -3,19 +3,14 @@
 import json
 import os
 import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 
+from finscribe_operator.clock import utc_now
 from finscribe_operator.objects import Object
 
 # No two runs on one state directory may name their children alike, and the same manifest run again
 # there must find its checkpoints: the uid follows from the name and the place.
 _UID_NAMESPACE = uuid.UUID("5a3a5a0c-9d5e-5d0e-8a35-5f1ca5c21be0")
-
-
-def rfc3339_now() -> str:
-    """The present time, as the API writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class ObjectFiles:
@@ -52,7 +47,7 @@ class ObjectFiles:
         before = old["metadata"] if old else {}
         changed = old is not None and old.get("spec") != obj.get("spec")
         meta["uid"] = before.get("uid") or meta.get("uid") or str(uuid.uuid4())
-        meta["creationTimestamp"] = before.get("creationTimestamp") or rfc3339_now()
+        meta["creationTimestamp"] = before.get("creationTimestamp") or utc_now()
         meta["generation"] = before.get("generation", 1) + (1 if changed else 0)
         meta["resourceVersion"] = str(int(before.get("resourceVersion", 0)) + 1)
         stored = {**obj, "metadata": meta}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from finscribe_core.api.conditions import Condition, ConditionType
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
 
 FOR_MACHINES = (ConditionType.Reconciling, ConditionType.Stalled)
 """Conditions that say again what the others say."""
@@ -52,7 +52,7 @@ class View:
         """Print what changed since the last status."""
         for condition in status.conditions:
             self._show_condition(condition)
-        if status.progress.total_steps and not _has_ended(status):
+        if status.progress.total_steps and status.summary.state == State.Running:
             self._show_progress(status)
 
     def _show_condition(self, condition: Condition) -> None:
@@ -100,11 +100,6 @@ def describe_progress(status: FineTuneJobStatus) -> str:
     if progress.eta_seconds is not None:
         parts.append(f"{status.summary.eta} left")
     return ", ".join(parts)
-
-
-def _has_ended(status: FineTuneJobStatus) -> bool:
-    ends = (ConditionType.Complete, ConditionType.Failed)
-    return any(c.type in ends and c.status == "True" for c in status.conditions)
 
 
 def _colour(condition: Condition) -> str:

@@ -1,0 +1,68 @@
+"""What an earlier `finscribe run` left in the state directory, and what becomes of it now."""
+
+import shutil
+import uuid
+from pathlib import Path
+
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, State
+from finscribe_core.constants import KIND, LABEL_JOB, LABEL_RUN
+from finscribe_operator.local.container import run_directory
+from finscribe_operator.local.object_files import ObjectFiles
+from finscribe_operator.objects import Object, label
+from finscribe_operator.runs import build_run_name
+
+CHILDREN = ("Pod", "Job", "Service", "ConfigMap")
+
+
+def with_uid(objects: ObjectFiles, job: FineTuneJob) -> FineTuneJob:
+    """The job with its uid here: the one it has, else always the same for its name and this directory.
+
+    A run's name, and so the place of its checkpoints in the bucket, follows from the uid.
+    """
+    name, namespace = job.metadata.name, job.metadata.namespace
+    live = objects.get(KIND, namespace, name)
+    uid = live["metadata"]["uid"] if live else objects.stable_uid(KIND, namespace, name)
+    return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
+
+
+def forget_all(objects: ObjectFiles, state_dir: Path, job: FineTuneJob) -> FineTuneJob:
+    """Forget the job, so that its next run is a new one; returns it with a new uid."""
+    for child in _children(objects, job):
+        _delete(objects, child)
+        if child["kind"] == "Job":
+            shutil.rmtree(run_directory(state_dir, child["metadata"]["name"]), ignore_errors=True)
+    objects.delete(KIND, job.metadata.namespace, job.metadata.name)
+    return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": str(uuid.uuid4())})})
+
+
+def forget_failure(objects: ObjectFiles, job: FineTuneJob) -> str:
+    """Forget that the run of this very spec failed, for who runs it again means it; returns the reason.
+
+    On a cluster a failed run stays failed until its spec changes: nobody is there to mean anything. The run
+    keeps its name, and so its checkpoints. Empty when it had not failed.
+    """
+    live = objects.get(KIND, job.metadata.namespace, job.metadata.name)
+    status = FineTuneJobStatus.model_validate(live.get("status", {})) if live else FineTuneJobStatus()
+    if status.run is None or status.summary.state != State.Failed or status.run.name != build_run_name(job):
+        return ""
+    assert live is not None
+    for child in _children(objects, job):
+        if label(child, LABEL_RUN) == status.run.name and child["kind"] in ("Pod", "Job"):
+            _delete(objects, child)
+    fresh = FineTuneJobStatus(runs=status.runs)
+    objects.put({**live, "status": fresh.to_kubernetes()})
+    return next(c.reason for c in status.conditions if c.type == State.Failed)
+
+
+def _children(objects: ObjectFiles, job: FineTuneJob) -> list[Object]:
+    name, namespace = job.metadata.name, job.metadata.namespace
+    found = (child for kind in CHILDREN for child in objects.list(kind))
+    return [
+        child
+        for child in found
+        if child["metadata"]["namespace"] == namespace and label(child, LABEL_JOB) == name
+    ]
+
+
+def _delete(objects: ObjectFiles, obj: Object) -> None:
+    objects.delete(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])

@@ -1,0 +1,187 @@
+"""One `finscribe run`: the operator's own controller on a `LocalCluster`, until the run has ended."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from finscribe_core.api.conditions import ConditionType
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, State
+from finscribe_core.constants import KIND
+from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_operator.attempts import read_result
+from finscribe_operator.cluster import ClusterError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.controller import Controller
+from finscribe_operator.local.cluster import LocalCluster
+from finscribe_operator.local.container import Machine, log_file, scratch_directory
+from finscribe_operator.local.earlier_runs import forget_all, forget_failure, with_uid
+from finscribe_operator.local.manifest_file import Manifest
+from finscribe_operator.local.view import View
+from finscribe_operator.objects import Object, run_of
+from finscribe_operator.store import Store
+
+PROGRESS_INTERVAL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """What to run, and where."""
+
+    manifest: Manifest
+    state_dir: Path
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    """What the trainer inherits."""
+    rerun: bool = False
+    """Forget earlier runs of this job and train again."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How it ended."""
+
+    status: FineTuneJobStatus
+    log: Path | None
+    """The last attempt's log."""
+    exit_code: int | None
+    """The last attempt's exit code, where it came to one."""
+    last_words: str
+    """What the trainer said when it was asked to stop."""
+
+    @property
+    def state(self) -> State:
+        """The job's state in one word; anything but an end means that we were asked to stop."""
+        return self.status.summary.state
+
+
+class Session:
+    """Holds what one run needs. Use from one event loop only."""
+
+    def __init__(self, run: LocalRun, view: View) -> None:
+        self._run = run
+        self._view = view
+        self._settled = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._announced: set[str] = set()
+        self._last_words = ""
+        machine = Machine(run.state_dir.resolve(), run.environment, run.manifest.secrets)
+        self._state_dir = machine.state_dir
+        self._cluster = LocalCluster(machine, self._notice)
+        config = OperatorConfig(progress_interval_seconds=PROGRESS_INTERVAL_SECONDS)
+        self._controller = Controller(self._cluster, Store(), config)
+
+    async def run(self) -> Ending:
+        """Run to the end, or until asked to stop; then nothing of it is left running."""
+        job = self._take_up()
+        with _on_signals(self._stop):
+            try:
+                await self._cluster.start()
+                await self._controller.start()
+                await self._cluster.apply(self._build_manifest(job))
+                await self._wait()
+            except ClusterError as error:
+                remedy = "Make room, or name another directory with --state-dir."
+                raise RetryableError(FailureReason.DiskFull, str(error), remedy) from error
+            finally:
+                await self._cluster.shut_down()
+                await self._controller.stop()
+        live = self._cluster.objects.get(KIND, job.metadata.namespace, job.metadata.name)
+        assert live is not None
+        return self._end(FineTuneJobStatus.model_validate(live.get("status", {})))
+
+    async def _wait(self) -> None:
+        """Until the run has ended, or shall.
+
+        Raises:
+            ClusterError: it can't go on.
+        """
+        waits = [self._settled.wait(), self._stopped.wait(), self._cluster.wait_for_defect()]
+        tasks = [asyncio.create_task(wait) for wait in waits]
+        done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+        for task in done:
+            task.result()
+
+    def _stop(self) -> None:
+        if self._stopped.is_set():
+            self._view.say(
+                "[red]Killing the trainer.[/red] It goes on from its last checkpoint, when run again."
+            )
+            self._cluster.kill()
+            return
+        self._view.say("Stopping: the trainer saves a checkpoint. Press Ctrl+C again to kill it instead.")
+        self._stopped.set()
+
+    def _notice(self, obj: Object, *, deleted: bool = False) -> None:
+        self._controller.notice(obj, deleted=deleted)
+        if obj["kind"] == "Pod" and not deleted:
+            self._notice_pod(obj)
+        if obj["kind"] == KIND and not deleted and not self._stopped.is_set():
+            self._notice_job(obj)
+
+    def _notice_pod(self, pod: Object) -> None:
+        if result := read_result(pod):
+            self._last_words = result.message
+        name = pod["metadata"]["name"]
+        if name not in self._announced:
+            self._announced.add(name)
+            self._view.say(f"Run {run_of(pod)}; the trainer's log: {log_file(self._state_dir, pod)}")
+
+    def _notice_job(self, job: Object) -> None:
+        status = FineTuneJobStatus.model_validate(job.get("status", {}))
+        if status.observed_generation == job["metadata"]["generation"]:
+            self._view.show(status)
+            if _is_settled(status):
+                self._settled.set()
+
+    def _build_manifest(self, job: FineTuneJob) -> Object:
+        """The FineTuneJob as the API server would keep it, every default written out."""
+        manifest = job.to_kubernetes()
+        del manifest["status"]
+        return manifest
+
+    def _take_up(self) -> FineTuneJob:
+        """The job with its uid, after a look at what is left of earlier runs."""
+        objects, job = self._cluster.objects, self._run.manifest.job
+        if self._run.rerun:
+            return forget_all(objects, self._state_dir, job)
+        job = with_uid(objects, job)
+        if reason := forget_failure(objects, job):
+            self._view.say(f"The last run failed ({reason}); trying again.")
+        return job
+
+    def _end(self, status: FineTuneJobStatus) -> Ending:
+        name = status.run.name if status.run else ""
+        if status.summary.state == State.Complete:
+            shutil.rmtree(scratch_directory(self._state_dir, name), ignore_errors=True)
+        pods = [pod for pod in self._cluster.objects.list("Pod") if run_of(pod) == name]
+        if not pods:
+            return Ending(status, None, None, self._last_words)
+        statuses = pods[-1]["status"].get("containerStatuses", [])
+        code = statuses[0]["state"].get("terminated", {}).get("exitCode") if statuses else None
+        return Ending(status, log_file(self._state_dir, pods[-1]), code, self._last_words)
+
+
+def _is_settled(status: FineTuneJobStatus) -> bool:
+    """Whether nothing more will happen to the job as it is written."""
+    reconciling = next((c for c in status.conditions if c.type == ConditionType.Reconciling), None)
+    return reconciling is not None and reconciling.status == "False"
+
+
+@contextmanager
+def _on_signals(handler: Callable[[], None]) -> Iterator[None]:
+    """Call the handler for every request to end, instead of ending."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
