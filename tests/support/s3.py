@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
+
+
+@cache
+def _client(endpoint: str) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(s3={"addressing_style": "path"}),
+    )
 
 
 @dataclass(frozen=True)
@@ -40,14 +53,7 @@ class S3Server:
 
     def client(self) -> "S3Client":
         """A client that goes straight to the server, whatever faults stand before it."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        return _client(self.endpoint)
 
     def create_bucket(self) -> str:
         """A new, empty bucket."""

@@ -42,7 +42,7 @@ _BY_CODE = {
     "InvalidBucketName": Problem.InvalidName,
 }
 """S3's error codes that say more than their HTTP status."""
-_BY_STATUS = {
+_BY_STATUS: dict[int, Problem] = {
     HTTPStatus.MOVED_PERMANENTLY: Problem.WrongRegion,
     HTTPStatus.UNAUTHORIZED: Problem.Denied,
     HTTPStatus.FORBIDDEN: Problem.Denied,

@@ -1,0 +1,184 @@
+"""A network that fails on command between the real client and a real S3 server."""
+
+import logging
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_trainer.storage.download import PIECE_SIZE
+from tests.support.faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from tests.support.storage import NUM_TRIES, CountingObserver, impatient_storage
+
+SIZE = 3 * PIECE_SIZE + 12345
+CONTENT = random.Random(7).randbytes(SIZE)
+ALMOST_NOTHING = SIZE // 20
+"""Headers, and the chunks under way when a connection ends."""
+
+
+@pytest.fixture
+def proxy(s3_env):
+    with faulty_proxy(s3_env.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def stored(s3_env, bucket) -> str:
+    s3_env.client().put_object(Bucket=bucket, Key="model.safetensors", Body=CONTENT)
+    return f"s3://{bucket}/model.safetensors"
+
+
+@pytest.mark.parametrize("fault", [Fault.Cut, Fault.Stall])
+def test_a_download_that_breaks_half_way_goes_on_where_it_was(fault, proxy, stored, tmp_path):
+    observer = CountingObserver()
+    proxy.fail_after(SIZE // 2, fault)
+
+    path = impatient_storage(proxy.endpoint, observer=observer).fetch_file(stored, tmp_path / "model")
+
+    assert path.read_bytes() == CONTENT
+    assert proxy.num_faults == 1
+    assert observer.num_retries >= 1
+    assert proxy.bytes_down < SIZE + ALMOST_NOTHING
+
+
+def test_a_download_that_breaks_again_and_again_ends_as_long_as_it_gets_on(
+    proxy: FaultyProxy, stored, tmp_path
+):
+    proxy.fail_after(SIZE // 10, Fault.Cut, times=3 * NUM_TRIES)
+
+    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+
+    assert path.read_bytes() == CONTENT
+    assert proxy.num_faults > NUM_TRIES
+
+
+def test_a_storage_that_vanishes_is_given_up_and_the_next_try_fetches_only_the_rest(proxy, stored, tmp_path):
+    proxy.fail_after(SIZE // 2, Fault.Vanish)
+    with pytest.raises(RetryableError, match=f"127.0.0.1:{proxy.port}") as caught:
+        impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    assert caught.value.reason is FailureReason.StorageUnavailable
+    assert not (tmp_path / "model").exists()
+    proxy.heal()
+
+    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+
+    assert path.read_bytes() == CONTENT
+    assert proxy.bytes_down < SIZE + ALMOST_NOTHING
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_an_object_replaced_between_two_tries_is_fetched_anew(proxy, stored, s3_env, bucket, tmp_path):
+    other = random.Random(8).randbytes(SIZE)
+    proxy.fail_after(SIZE // 2, Fault.Vanish)
+    with pytest.raises(RetryableError):
+        impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    s3_env.client().put_object(Bucket=bucket, Key="model.safetensors", Body=other)
+    proxy.heal()
+
+    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+
+    assert path.read_bytes() == other
+
+
+class Replacement:
+    """Replaces an object as soon as the first bytes of it have come."""
+
+    def __init__(self, replace) -> None:
+        self._replace = replace
+        self._first = threading.Lock()
+
+    def expect(self, num_bytes: int) -> None:
+        """Nothing to do."""
+
+    def advance(self, num_bytes: int) -> None:
+        if self._first.acquire(blocking=False):
+            self._replace()
+
+
+def test_an_object_replaced_midway_is_noticed_and_never_mixed(
+    proxy, stored, s3_env, bucket, tmp_path, caplog
+):
+    other = random.Random(8).randbytes(SIZE - 99)
+    replacement = Replacement(
+        lambda: s3_env.client().put_object(Bucket=bucket, Key="model.safetensors", Body=other)
+    )
+
+    with caplog.at_level(logging.WARNING):
+        path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model", replacement)
+
+    assert path.read_bytes() == other
+    assert "was replaced while it was fetched" in caplog.text
+
+
+def test_bytes_damaged_at_rest_on_the_disk_are_noticed(proxy, stored, tmp_path, caplog):
+    proxy.fail_after(SIZE // 2, Fault.Vanish)
+    with pytest.raises(RetryableError):
+        impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    with (tmp_path / "model.part").open("r+b") as part:
+        part.write(b"damaged")
+    proxy.heal()
+
+    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+
+    assert path.read_bytes() == CONTENT
+    assert "arrived with MD5" in caplog.text
+
+
+@pytest.mark.parametrize("fault", [Fault.Cut, Fault.Stall])
+def test_an_upload_that_breaks_half_way_is_sent_again_before_the_manifest(
+    fault, proxy, s3_env, bucket, tmp_path
+):
+    (tmp_path / "weights").write_bytes(CONTENT)
+    proxy.fail_after(SIZE // 2, fault, direction="up")
+
+    impatient_storage(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
+
+    assert proxy.num_faults == 1
+    assert s3_env.read(bucket, "run/weights") == CONTENT
+    assert s3_env.keys(bucket) == ["run/manifest.json", "run/weights"]
+
+
+def test_a_storage_that_vanishes_mid_upload_leaves_no_manifest(proxy, s3_env, bucket, tmp_path):
+    storage = impatient_storage(proxy.endpoint)
+    (tmp_path / "weights").write_bytes(b"an earlier result")
+    storage.publish_run(tmp_path, f"s3://{bucket}/run")
+    (tmp_path / "weights").write_bytes(CONTENT)
+    proxy.fail_after(SIZE // 2, Fault.Vanish, direction="up")
+
+    with pytest.raises(RetryableError) as caught:
+        storage.publish_run(tmp_path, f"s3://{bucket}/run")
+
+    assert caught.value.reason is FailureReason.StorageUnavailable
+    assert "run/manifest.json" not in s3_env.keys(bucket)
+
+
+def test_parts_of_a_failed_upload_are_taken_back(proxy, s3_env, bucket, tmp_path):
+    (tmp_path / "weights").write_bytes(CONTENT)
+    # Every try fails, while single small requests, such as the one that takes back, get through.
+    proxy.fail_after(PIECE_SIZE // 2, Fault.Cut, direction="up", times=1000)
+
+    with pytest.raises(RetryableError):
+        impatient_storage(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
+
+    assert s3_env.client().list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+def test_an_interruption_ends_a_transfer_soon(direction, proxy, stored, bucket, tmp_path):
+    cancel = threading.Event()
+    storage = impatient_storage(proxy.endpoint, cancel=cancel)
+    proxy.fail_after(SIZE // 2, Fault.Stall, direction=direction, times=1000)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "weights").write_bytes(CONTENT)
+    threading.Timer(0.2, cancel.set).start()
+
+    with pytest.raises(RetryableError) as caught:
+        if direction == "down":
+            storage.fetch_file(stored, tmp_path / "model")
+        else:
+            storage.publish_run(tmp_path / "out", f"s3://{bucket}/run")
+
+    assert caught.value.reason is FailureReason.Interrupted
+    assert not Path(tmp_path / "model").exists()
