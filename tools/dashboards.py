@@ -66,10 +66,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Learning": (
         Panel(
             "Loss",
-            "Training loss, and validation loss. The second one rising while the first falls is overfitting.",
+            "A validation loss that rises while the training loss falls is overfitting.",
             (
                 Query(f"finscribe_train_loss{{{RUNS}}}", f"train {LEGEND}"),
                 Query(f"finscribe_eval_loss{{{RUNS}}}", f"validation {LEGEND}"),
+                Query(f"finscribe_base_eval_loss{{{RUNS}}}", f"validation, base model {LEGEND}"),
             ),
         ),
         Panel(
@@ -112,6 +113,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ),
             ),
             unit="Bps",
+        ),
+        Panel(
+            "GPU memory",
+            "Held by tensors; CUDA itself needs some more.",
+            (Query(f"finscribe_gpu_memory_allocated_bytes{{{RUNS}}}", "GPU {{device}} " + LEGEND),),
+            unit="bytes",
         ),
     ),
     "Operator": (
@@ -186,8 +193,13 @@ def dashboard_text() -> str:
     for title, panels in ROWS.items():
         board.with_row(dashboard.Row(title))
         for panel in panels:
-            board.with_panel(_build_panel(panel, span=WIDTH // min(len(panels), 4)))
+            board.with_panel(_build_panel(panel, span=WIDTH // _columns(panels)))
     return json.dumps(json.loads(JSONEncoder(sort_keys=True).encode(board.build())), indent=2) + "\n"
+
+
+def _columns(panels: tuple[Panel, ...]) -> int:
+    """Panels beside each other: a row of up to four, else two rows."""
+    return len(panels) if len(panels) <= 4 else (len(panels) + 1) // 2
 
 
 def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:

@@ -14,7 +14,7 @@ from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import API_VERSION, GROUP, PLURAL
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_operator.config import OperatorConfig
-from finscribe_operator.permissions import PERMISSIONS, Permission, Scope
+from finscribe_operator.permissions import PERMISSIONS, Permission
 from tools.dashboards import dashboard_text
 from tools.reference import file_reference_text, kind_reference_text
 
@@ -47,15 +47,12 @@ def chart_crd_text() -> str:
 
 
 def rbac_rules_text() -> str:
-    """The rules of the operator's roles, as named templates that `rbac.yaml` puts into roles."""
-    parts = [
-        f'{{{{- define "finscribe.rules.{scope.lower()}" -}}}}\n'
-        + "".join(_rule_text(permission) for permission in PERMISSIONS if permission.scope == scope)
-        + "{{- end }}\n"
-        for scope in Scope
-    ]
+    """The rules of the operator's role, as a named template that `rbac.yaml` includes."""
     return (
-        "{{/* Generated from finscribe_operator/permissions.py by `" + COMMAND + "`. */}}\n" + "".join(parts)
+        f"{{{{/* Generated from finscribe_operator/permissions.py by `{COMMAND}`. */}}}}\n"
+        '{{- define "finscribe.rules" -}}\n'
+        + "".join(_rule_text(permission) for permission in PERMISSIONS)
+        + "{{- end }}\n"
     )
 
 

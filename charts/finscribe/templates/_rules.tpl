@@ -1,13 +1,13 @@
 {{/* Generated from finscribe_operator/permissions.py by `make generate`. */}}
-{{- define "finscribe.rules.namespace" -}}
+{{- define "finscribe.rules" -}}
 # what is to be trained
 - apiGroups: [finscribe.io]
   resources: [finetunejobs]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # the only part of a job the operator writes
 - apiGroups: [finscribe.io]
   resources: [finetunejobs/status]
-  verbs: [get, patch]
+  verbs: [patch]
 # to own children where owner references are checked
 - apiGroups: [finscribe.io]
   resources: [finetunejobs/finalizers]
@@ -15,27 +15,21 @@
 # one for each run
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, get, create, patch, delete]
 # why a run waits, and where its progress is asked for
 - apiGroups: ['']
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # a run's configuration
 - apiGroups: ['']
   resources: [configmaps]
-  verbs: [get, create, patch]
+  verbs: [get, create, patch, delete]
 # a run's address
 - apiGroups: ['']
   resources: [services]
-  verbs: [get, create, patch]
-# news for `kubectl describe`
+  verbs: [get, create, patch, delete]
+# a job's story, for `kubectl describe`
 - apiGroups: ['']
   resources: [events]
-  verbs: [create, patch]
-{{- end }}
-{{- define "finscribe.rules.cluster" -}}
-# to notice the FineTuneJob kind when it is installed after the operator
-- apiGroups: [apiextensions.k8s.io]
-  resources: [customresourcedefinitions]
-  verbs: [list, watch]
+  verbs: [create]
 {{- end }}
