@@ -28,6 +28,8 @@ class FaultyProxy:
         port: where it listens.
         bytes_down: bytes that went from the server to clients.
         bytes_up: bytes that went from clients to the server.
+        num_faults: faults that have happened.
+        faulted: set by the first one.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -35,7 +37,7 @@ class FaultyProxy:
         self._lock = threading.Lock()
         self._fault: Fault | None = None
         self._direction = "down"
-        self._bytes_left = 0
+        self._bytes_left = self._every = 0
         self._times = 0
         self._gone = False
         self._closing = threading.Event()
@@ -43,6 +45,7 @@ class FaultyProxy:
         self.port = int(self._listener.getsockname()[1])
         self.bytes_down = self.bytes_up = 0
         self.num_faults = 0
+        self.faulted = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -103,6 +106,7 @@ class FaultyProxy:
                 if num_bytes >= self._bytes_left:
                     num_bytes, fault = self._bytes_left, self._fault
                     self.num_faults += 1
+                    self.faulted.set()
                     self._times -= 1
                     self._bytes_left = self._every
                     self._gone = fault is Fault.Vanish

@@ -25,6 +25,7 @@ class ReportServer:
     """Serves a reporter in a daemon thread; bound to all addresses in a pod, to 127.0.0.1 elsewhere.
 
     Attributes:
+        address: the address it listens on.
         port: the port; a free one is chosen when asked for port 0.
     """
 
@@ -40,6 +41,7 @@ class ReportServer:
                 "Choose another port with FINSCRIBE_HTTP_PORT, or leave it out to serve nothing.",
             ) from error
         self._server.daemon_threads = True
+        self.address = host
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="report-server", daemon=True)
         self._thread.start()

@@ -170,6 +170,8 @@ class Download:
             # Tried again as a piece like any other; what can't be mended is raised there.
             if classify(error) is not Problem.Transient:
                 raise
+        if self._part.unfinished:
+            self._save_state()
 
     def _request_first(self) -> "GetObjectOutputTypeDef | None":
         """The first piece; None for an object without content, of which no range can be asked."""

@@ -1,0 +1,70 @@
+"""A disk without room, and a process killed in the middle: on real file systems, with real processes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from finscribe_trainer.storage.download import PIECE_SIZE
+from tests.support.faulty_proxy import Fault, faulty_proxy
+from tests.support.storage import impatient_storage
+
+SIZE = 3 * PIECE_SIZE + 12345
+CONTENT = random.Random(7).randbytes(SIZE)
+
+# Runs as root of a user namespace of its own, so mounting needs no rights on the machine.
+FULL_DISK_SCRIPT = """
+import os, subprocess, sys
+from pathlib import Path
+from tests.support.storage import impatient_storage
+disk, endpoint, uri = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+try:
+    impatient_storage(endpoint).fetch_file(uri, disk / "model")
+except Exception as error:
+    print(type(error).__name__, error.reason, sorted(os.listdir(disk)))
+"""
+
+FETCH_SCRIPT = """
+import sys
+from pathlib import Path
+from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.storage import Storage
+Storage.from_config(StorageEndpoint(endpoint=sys.argv[1])).fetch_file(sys.argv[2], Path(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def stored(s3_env, bucket) -> str:
+    s3_env.client().put_object(Bucket=bucket, Key="model.safetensors", Body=CONTENT)
+    return f"s3://{bucket}/model.safetensors"
+
+
+def test_a_full_disk_is_named_and_gets_its_room_back(s3_env, stored, tmp_path):
+    done = subprocess.run(
+        ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
+         sys.executable, "-c", FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.strip() == "RetryableError DiskFull []"
+
+
+def test_a_download_killed_half_way_goes_on_in_the_next_process(s3_env, stored, tmp_path):
+    target = tmp_path / "model"
+    with faulty_proxy(s3_env.port) as proxy:
+        proxy.fail_after(int(SIZE * 0.9), Fault.Stall)
+        process = subprocess.Popen([sys.executable, "-c", FETCH_SCRIPT, proxy.endpoint, stored, str(target)])
+        assert proxy.faulted.wait(timeout=60)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        fetched_before = proxy.bytes_down
+        assert not target.exists()
+
+        impatient_storage(proxy.endpoint).fetch_file(stored, target)
+
+        assert target.read_bytes() == CONTENT
+        assert proxy.bytes_down - fetched_before < SIZE - PIECE_SIZE // 2

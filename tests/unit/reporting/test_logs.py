@@ -1,0 +1,82 @@
+"""Log lines: for machines, for people, and without secrets."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import logging, warnings
+from finscribe_trainer.reporting import setup_logging
+setup_logging()
+log = logging.getLogger("finscribe_trainer.recipe")
+log.debug("too much detail")
+log.info("step %d", 3, extra={"loss": 0.4})
+log.info("url https://s3/x?X-Amz-Credential=abc%%2Fd&X-Amz-Signature=0123abcd&y=1")
+warnings.warn("old option")
+try:
+    raise RuntimeError("key AKIAVERYSECRET/with\\\\odd\\"signs")
+except RuntimeError:
+    log.exception("failed for %s", "SESSION-token+123", extra={"token": "SESSION-token+123"})
+"""
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": 'AKIAVERYSECRET/with\\odd"signs',
+    "AWS_SESSION_TOKEN": "SESSION-token+123",
+}
+
+
+def run_script(log_format: str | None) -> list[str]:
+    env = {**SECRETS, "FINSCRIBE_RUN": "invoices-1a2b", "AWS_ACCESS_KEY_ID": "step"}
+    if log_format:
+        env["FINSCRIBE_LOG_FORMAT"] = log_format
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True)
+    return done.stderr.splitlines()
+
+
+@pytest.fixture(scope="module")
+def json_lines() -> list[str]:
+    return run_script(None)
+
+
+def test_without_a_terminal_every_line_is_json_with_the_run_and_extra_fields(json_lines):
+    records = [json.loads(line) for line in json_lines]
+
+    assert (
+        records[0].items()
+        >= {
+            "level": "info",
+            "logger": "finscribe_trainer.recipe",
+            "message": "step 3",
+            "run": "invoices-1a2b",
+            "loss": 0.4,
+        }.items()
+    )
+    assert records[0]["ts"].endswith("+00:00")
+
+
+def test_warnings_of_python_are_logged(json_lines):
+    assert any("old option" in json.loads(line)["message"] for line in json_lines)
+
+
+def test_exceptions_come_with_their_traceback(json_lines):
+    assert "Traceback" in json.loads(json_lines[-1])["exception"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_no_secret_is_ever_logged(log_format):
+    text = "\n".join(run_script(log_format))
+
+    assert "[redacted]" in text
+    for secret in (*SECRETS.values(), "AKIAVERYSECRET", "0123abcd", "abc%2Fd"):
+        assert secret not in text
+
+
+def test_text_lines_are_for_people():
+    line = run_script("text")[0]
+
+    assert line.endswith("INFO    finscribe_trainer.recipe: step 3")
+
+
+def test_a_short_value_is_no_secret_worth_garbling_every_line(json_lines):
+    assert json.loads(json_lines[0])["message"] == "step 3"

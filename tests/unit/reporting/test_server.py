@@ -1,0 +1,137 @@
+"""What Prometheus, the operator and the kubelet read from the trainer's port."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from finscribe_core.errors import UserError
+from finscribe_core.report import Phase, ProgressReport
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.reporting.reporter import STALLED_AFTER
+
+IDENTITY = {"finetunejob": "invoices", "run": "invoices-1a2b"}
+
+
+@pytest.fixture
+def reporter(clock) -> RunReporter:
+    return RunReporter("invoices-1a2b", "invoices", clock)
+
+
+def get(server, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as response:
+        return response.read().decode()
+
+
+def read_samples(server) -> dict[tuple[str, str], float]:
+    """Samples that carry the run's identity, by name and the value of their other label."""
+    samples = {}
+    for family in text_string_to_metric_families(get(server, "/metrics")):
+        for sample in family.samples:
+            if sample.name.startswith("finscribe_"):
+                assert sample.labels.items() >= IDENTITY.items()
+                rest = [value for name, value in sorted(sample.labels.items()) if name not in IDENTITY]
+                samples[sample.name, ",".join(rest)] = sample.value
+    return samples
+
+
+def test_every_figure_is_a_metric(reporter, clock):
+    reporter.describe("PaddlePaddle/PaddleOCR-VL", "LoRA")
+    reporter.phase(Phase.Training)
+    reporter.step(0, 10, 0.0)
+    clock.wait(2.0)
+    reporter.step(1, 10, 0.5)
+    reporter.metric(
+        train_loss=0.4, eval_loss=0.5, best_eval_loss=0.45, base_eval_loss=2.5, learning_rate=2e-5
+    )
+    reporter.metric(tokens=100, samples=4)
+    reporter.metric(tokens=50, samples=2)
+    reporter.transferred("download", 1234)
+    reporter.retried()
+
+    with reporter.serve(0) as server:
+        samples = read_samples(server)
+
+    expected = {
+        ("finscribe_train_loss", ""): 0.4,
+        ("finscribe_eval_loss", ""): 0.5,
+        ("finscribe_best_eval_loss", ""): 0.45,
+        ("finscribe_base_eval_loss", ""): 2.5,
+        ("finscribe_learning_rate", ""): 2e-5,
+        ("finscribe_train_step", ""): 1,
+        ("finscribe_train_planned_steps", ""): 10,
+        ("finscribe_epoch", ""): 0.5,
+        ("finscribe_tokens_total", ""): 150,
+        ("finscribe_samples_total", ""): 6,
+        ("finscribe_step_duration_seconds_count", ""): 1,
+        ("finscribe_step_duration_seconds_sum", ""): 2.0,
+        ("finscribe_phase", "Training"): 1,
+        ("finscribe_phase", "Starting"): 0,
+        ("finscribe_storage_transferred_bytes_total", "download"): 1234,
+        ("finscribe_storage_transferred_bytes_total", "upload"): 0,
+        ("finscribe_storage_requests_retried_total", ""): 1,
+        ("finscribe_run_info", "LoRA,PaddlePaddle/PaddleOCR-VL"): 1,
+    }
+    assert {key: samples.get(key) for key in expected} == expected
+
+
+def test_a_figure_not_yet_known_is_no_sample(reporter):
+    with reporter.serve(0) as server:
+        assert ("finscribe_eval_loss", "") not in read_samples(server)
+
+
+def test_the_process_itself_is_measured(reporter):
+    with reporter.serve(0) as server:
+        assert re.search(r"^process_resident_memory_bytes \d", get(server, "/metrics"), re.MULTILINE)
+
+
+def test_progress_is_camel_case_json_the_operator_reads_back(reporter):
+    reporter.phase(Phase.Training)
+    reporter.step(3, 10, 0.3)
+    reporter.metric(train_loss=0.4)
+
+    with reporter.serve(0) as server:
+        text = get(server, "/progress")
+
+    assert json.loads(text)["progress"]["totalSteps"] == 10
+    assert ProgressReport.model_validate_json(text) == reporter.snapshot()
+
+
+def test_healthz_turns_unavailable_when_the_training_hangs(reporter, clock):
+    reporter.phase(Phase.Training)
+    with reporter.serve(0) as server:
+        assert get(server, "/healthz") == "ok\n"
+        clock.wait(STALLED_AFTER)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            get(server, "/healthz")
+
+
+def test_other_paths_are_not_found(reporter):
+    with reporter.serve(0) as server, pytest.raises(urllib.error.HTTPError, match="404"):
+        get(server, "/etc/passwd")
+
+
+def test_a_taken_port_is_named(reporter):
+    with reporter.serve(0) as server, pytest.raises(UserError, match=str(server.port)):
+        reporter.serve(server.port)
+
+
+def test_the_environment_decides_whether_to_serve(reporter, monkeypatch):
+    monkeypatch.delenv("FINSCRIBE_HTTP_PORT", raising=False)
+    with reporter.serve_where_asked() as server:
+        assert server is None
+    monkeypatch.setenv("FINSCRIBE_HTTP_PORT", "http")
+    with pytest.raises(UserError, match="FINSCRIBE_HTTP_PORT"):
+        reporter.serve_where_asked()
+
+
+@pytest.mark.parametrize(("in_pod", "address"), [(True, "0.0.0.0"), (False, "127.0.0.1")])
+def test_only_a_pod_listens_to_the_outside(in_pod, address, reporter, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    if in_pod:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with reporter.serve(0) as server:
+        assert server.address == address
