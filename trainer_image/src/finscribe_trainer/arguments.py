@@ -1,0 +1,90 @@
+"""The spec's hyperparameters as Hugging Face's TrainingArguments."""
+
+import importlib.util
+import logging
+import math
+import os
+from pathlib import Path
+
+import torch
+from transformers import TrainingArguments
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import LrScheduler, TrainingSpec
+
+log = logging.getLogger(__name__)
+
+
+def use_bf16(spec: TrainingSpec) -> bool:
+    """Whether to compute in bfloat16: as set, else where a GPU supports it.
+
+    Raises:
+        UserError: InvalidConfig when it is asked of a GPU that does not support it.
+    """
+    on_gpu = torch.cuda.is_available()
+    supported = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if spec.bf16 and on_gpu and not supported:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"training.bf16 is true, but {torch.cuda.get_device_name()} has no bfloat16.",
+            "Remove bf16, or use an Ampere or newer GPU.",
+        )
+    return supported if spec.bf16 is None else spec.bf16
+
+
+def steps_per_epoch(spec: TrainingSpec, num_rows: int) -> int:
+    """Optimizer steps in which every row is seen once."""
+    batches = math.ceil(num_rows / spec.per_device_train_batch_size)
+    return math.ceil(batches / spec.gradient_accumulation_steps)
+
+
+def build_arguments(spec: TrainingSpec, output_dir: Path, num_rows: int, *, bf16: bool) -> TrainingArguments:
+    """Every field of the spec in Hugging Face's words.
+
+    Evaluation and checkpoints go by steps throughout; "once an epoch" is so many of them.
+    """
+    eval_steps = spec.eval_steps or steps_per_epoch(spec, num_rows)
+    _warn_of_idle_settings(spec)
+    if report_to := ["tensorboard"] if importlib.util.find_spec("tensorboard") else []:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(output_dir / "logs")
+    arguments = TrainingArguments(
+        output_dir=str(output_dir),
+        learning_rate=spec.learning_rate,
+        num_train_epochs=spec.num_train_epochs,
+        max_steps=spec.max_steps or -1,
+        per_device_train_batch_size=spec.per_device_train_batch_size,
+        per_device_eval_batch_size=spec.per_device_eval_batch_size or spec.per_device_train_batch_size,
+        gradient_accumulation_steps=spec.gradient_accumulation_steps,
+        warmup_steps=spec.warmup_ratio,  # below 1 it is a share of all steps
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.max_grad_norm,
+        lr_scheduler_type=str(spec.lr_scheduler_type),
+        activation_checkpointing=spec.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        bf16=bf16,
+        logging_steps=spec.logging_steps,
+        logging_nan_inf_filter=False,  # a loss that is no number ends the training instead
+        eval_strategy="steps",
+        eval_steps=eval_steps,
+        save_strategy="steps",
+        save_steps=spec.save_steps or eval_steps,
+        save_total_limit=spec.save_total_limit,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        seed=spec.seed,
+        dataloader_num_workers=spec.dataloader_num_workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        remove_unused_columns=False,
+        report_to=report_to,
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    if arguments.n_gpu > 1:
+        log.warning("%d GPUs are visible, one is used", arguments.n_gpu)
+        arguments._n_gpu = 1  # or the Trainer would split batches over all of them
+    return arguments
+
+
+def _warn_of_idle_settings(spec: TrainingSpec) -> None:
+    if spec.lr_scheduler_type is LrScheduler.constant and "warmup_ratio" in spec.model_fields_set:
+        log.warning("warmupRatio has no effect with lrSchedulerType constant; use constant_with_warmup")

@@ -1,0 +1,133 @@
+"""Checkpoints: uploaded while training goes on, and found again when a run starts anew."""
+
+import json
+import logging
+import re
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.best import BEST_FILE
+from finscribe_trainer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+_STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
+
+
+class CheckpointUploads:
+    """Uploads one checkpoint at a time in the background."""
+
+    def __init__(self, upload: Callable[[Path], None]) -> None:
+        self._upload = upload
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._running: Future[None] | None = None
+
+    def submit(self, checkpoint: Path) -> None:
+        """Start uploading, once the upload before it is done."""
+        self.wait()
+        self._running = self._pool.submit(self._upload, checkpoint)
+
+    def wait(self) -> None:
+        """Wait for the upload under way; its error, if any, is raised here."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.result()
+
+    def raise_if_failed(self) -> None:
+        """Raise the error of an upload that has ended with one."""
+        if self._running is not None and self._running.done():
+            self.wait()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint on this machine."""
+
+    folder: Path
+    state: dict[str, Any]
+    """What Hugging Face's Trainer knew: global_step, log_history, best_metric, callbacks."""
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+        return int(self.state["global_step"])
+
+    @property
+    def best_file(self) -> Path:
+        """The best adapter up to here."""
+        return self.folder / BEST_FILE
+
+    def callback_state(self, name: str) -> dict[str, Any]:
+        """What a callback gave to be kept."""
+        found = self.state.get("stateful_callbacks", {}).get(name, {})
+        return dict(found[-1] if isinstance(found, list) else found)
+
+    def logged(self, key: str) -> float | None:
+        """The last figure of this name in the history."""
+        values = [entry[key] for entry in self.state.get("log_history", []) if key in entry]
+        return float(values[-1]) if values else None
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """A checkpoint as `--resume` names it.
+
+    Raises:
+        UserError: InvalidConfig when the folder holds no complete checkpoint.
+    """
+    try:
+        state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{folder} is not a complete checkpoint.",
+            "Name a folder checkpoint-<step> that holds trainer_state.json.",
+        ) from None
+    return Checkpoint(folder, state)
+
+
+def find_checkpoint(resume: str | None, run_uri: str | None, output_dir: Path, storage: Storage) -> Checkpoint | None:
+    """The checkpoint to go on from: the one named, else the run's newest in the bucket, else none.
+
+    Raises:
+        UserError: the one named is no checkpoint; or there are checkpoints in `output_dir` that a run without
+            a name would mix with its own.
+    """
+    if resume is not None:
+        return read_checkpoint(_local_copy(resume, output_dir, storage))
+    if run_uri is not None:
+        found = storage.fetch_last_checkpoint(run_uri, output_dir)
+        _remove_others(output_dir, found)
+        return read_checkpoint(found) if found else None
+    if old := _local_checkpoints(output_dir):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{output_dir} holds checkpoints of an earlier training.",
+            f"Pass --resume {old[-1]} to go on from there, or name another output_dir.",
+        )
+    return None
+
+
+def _local_copy(resume: str, output_dir: Path, storage: Storage) -> Path:
+    if not resume.startswith("s3://"):
+        return Path(resume)
+    name = resume.rstrip("/").rsplit("/", 1)[-1]
+    return storage.fetch_prefix(resume, output_dir / name, missing=FailureReason.InvalidConfig)
+
+
+def _local_checkpoints(output_dir: Path) -> list[Path]:
+    found = [path for path in output_dir.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
+
+
+def _remove_others(output_dir: Path, kept: Path | None) -> None:
+    """What an earlier attempt left on this disk may be half written; the bucket holds what counts."""
+    for path in _local_checkpoints(output_dir):
+        if kept is None or path.name != kept.name:
+            log.info("removing %s, which the bucket does not hold as the newest", path)
+            shutil.rmtree(path)

@@ -1,0 +1,101 @@
+"""`finscribe train`: a fine-tuning run on this machine, and what the pod of a FineTuneJob runs."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.trainer_config import TrainerConfig
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML file, as in the training guide.",
+)
+@click.option("--train-file", help="Training rows instead of the config's dataset_path.")
+@click.option("--val-file", help="Validation rows instead of the config's validation_path.")
+@click.option("--output-dir", help="Folder for checkpoints and results instead of the config's output_dir.")
+@click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
+@click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
+def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
+    """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
+
+    \b
+    Writes below output_dir:
+      checkpoint-<step>/   to go on from, with --resume
+      final_model/         the adapter of the lowest validation loss (safetensors)
+      merged_model/        a complete model, if output_formats names Merged
+      metrics.json         every figure, and what it was measured on
+      logs/                for TensorBoard, if it is installed
+
+    Ctrl+C finishes the step under way, saves a checkpoint and ends; a second one ends at once.
+
+    \b
+    Exit codes:  0 done   78 the config or the data must be changed   75 try again   70 a defect
+
+    \b
+    Examples:
+      finscribe train --config finetune_config.yaml
+      finscribe train --config finetune_config.yaml --train-file data/train.jsonl --val-file data/val.jsonl
+      finscribe train --config finetune_config.yaml --use-quantization
+      finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
+    """
+    from finscribe_trainer.session import run_session  # noqa: PLC0415 - `--help` needs no torch
+
+    sys.exit(run_session(lambda: load_config(config_file, overrides), resume))
+
+
+def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
+    """The config file with the command line's changes.
+
+    Raises:
+        UserError: InvalidConfig, naming file, line and field.
+    """
+    documents = read_documents(path)
+    if len(documents) != 1:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{path} holds {len(documents)} documents, not one.",
+            "Write one config to a file.",
+        )
+    config = parse_strictly(TrainerConfig, documents[0])
+    names = {"train_file": "dataset_path", "val_file": "validation_path", "output_dir": "output_dir"}
+    changes: dict[str, Any] = {field: overrides[name] for name, field in names.items() if overrides.get(name)}
+    if "validation_path" in changes:
+        changes["validation_split"] = None
+    if overrides.get("use_quantization"):
+        changes["method"] = "QLoRA"
+    # Checked again as a whole: a change may contradict what the file says.
+    return TrainerConfig.model_validate({**config.model_dump(exclude_unset=True), **changes})
+
+
+def run_name(config: TrainerConfig) -> str:
+    """The operator's name for the run; a name of its own for a local training that uploads."""
+    given = os.environ.get(ENV_RUN, "")
+    if given or config.output_uri is None:
+        return given
+    return datetime.now(UTC).strftime("local-%Y%m%d-%H%M%S")
+
+
+def http_port() -> int | None:
+    """The port to report on, if the environment names one.
+
+    Raises:
+        UserError: it is no port.
+    """
+    text = os.environ.get(ENV_HTTP_PORT)
+    if not text:
+        return None
+    if not text.isdigit() or not int(text) < 65536:
+        raise UserError(FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is no port.", "Use 1 to 65535.")
+    return int(text)

@@ -1,0 +1,78 @@
+"""Images of rows: found only below the data set's folder, checked whole before training, decoded in training."""
+
+import hashlib
+import warnings
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, UnidentifiedImageError
+
+
+class ImageProblem(ValueError):
+    """An image can't be used; the message says why."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that can lead out of the data set.
+
+    Raises:
+        ImageProblem: the name is absolute, an URL, or goes up.
+    """
+    path = PurePosixPath(name)
+    if "://" in name or path.is_absolute() or "\\" in name or "\0" in name or ".." in path.parts:
+        raise ImageProblem(
+            f"image {name!r} must be a path relative to the .jsonl file, with forward slashes and without '..'"
+        )
+
+
+def resolve_image(root: Path, name: str) -> Path:
+    """The file of an image named in a row.
+
+    Raises:
+        ImageProblem: the name leads out of `root` (a symbolic link may do so, too), or no file is there.
+    """
+    check_name(name)
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise ImageProblem(f"image {name!r} leads out of the data set's folder")
+    if not path.is_file():
+        raise ImageProblem(f"image {name!r} does not exist")
+    return path
+
+
+def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int], str]:
+    """Read an image to its end, its size first: nothing larger than `max_pixels` is ever decoded.
+
+    Returns:
+        (width, height) in pixels and the file's SHA-256.
+
+    Raises:
+        ImageProblem: too large, of no known format, or damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is the user's
+            with Image.open(path) as image:
+                size = image.size
+                if size[0] * size[1] > max_pixels:
+                    raise ImageProblem(
+                        f"image {name!r} has {size[0]} x {size[1]} pixels, more than maxImagePixels = "
+                        f"{max_pixels}"
+                    )
+                image.draft("L", (size[0] // 8, size[1] // 8))  # JPEG: an eighth of the work, all of the file
+                image.load()
+    except UnidentifiedImageError:
+        raise ImageProblem(f"image {name!r} is of no known image format") from None
+    except Image.DecompressionBombError as error:
+        raise ImageProblem(f"image {name!r} is too large: {error}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, ImageProblem):
+            raise
+        raise ImageProblem(f"image {name!r} is damaged: {error}") from None
+    with path.open("rb") as file:
+        return size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_image(path: Path) -> Image.Image:
+    """The image, decoded to RGB."""
+    with Image.open(path) as image:
+        return image.convert("RGB")

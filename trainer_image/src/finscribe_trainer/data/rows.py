@@ -1,0 +1,173 @@
+"""One row of a data set, whichever of the three formats it is written in (docs/data.md)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+_PLACEHOLDER = "<image>"
+
+
+class RowError(ValueError):
+    """A row can't be used; the message names the field."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of the prompt."""
+
+    role: Role
+    text: str
+    num_images: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the model is shown, and what it is to answer."""
+
+    turns: tuple[Turn, ...]
+    completion: str
+    images: tuple[str, ...] = ()
+    """Paths relative to the .jsonl file, in the order in which the turns use them."""
+
+
+def parse_row(data: Any) -> Row:
+    """A row from its JSON.
+
+    Raises:
+        RowError: a field is missing, empty or of the wrong type.
+    """
+    if not isinstance(data, dict):
+        raise RowError(f"a row must be a JSON object, not {_kind(data)}")
+    if "messages" in data:
+        row = _from_messages(data)
+    elif "completion" in data or "prompt" in data:
+        row = _single_turn(data, _required_text(data, "prompt"), _answer(data, "completion"))
+    else:
+        row = _from_instruction(data)
+    _check_encodable(row)
+    return row
+
+
+def _from_instruction(data: dict[str, Any]) -> Row:
+    instruction = _required_text(data, "instruction")
+    extra = data.get("input")
+    if extra is not None and not isinstance(extra, str):
+        raise RowError(f"input must be a text, not {_kind(extra)}")
+    answer = _answer(data, "output")
+    if not extra or not extra.strip():
+        return _single_turn(data, instruction, answer)
+    if is_image_path(extra):
+        return _single_turn({**data, "images": [extra, *_images(data)]}, instruction, answer)
+    return _single_turn(data, f"{instruction}\n{extra}", answer)
+
+
+def is_image_path(text: str) -> bool:
+    """Whether a guide row's `input` names an image: one line that ends like an image file's name.
+
+    >>> is_image_path("scans/invoice 7.png"), is_image_path("Total: 12.00")
+    (True, False)
+    """
+    return "\n" not in text and text.strip().lower().endswith(IMAGE_SUFFIXES)
+
+
+def _single_turn(data: dict[str, Any], prompt: str, completion: str) -> Row:
+    images = _images(data)
+    return Row((Turn("user", prompt, len(images)),), completion, images)
+
+
+def _images(data: dict[str, Any]) -> tuple[str, ...]:
+    if "image" in data and "images" in data:
+        # `input` put there by _from_instruction goes with `image`; the user's own pair would be ambiguous.
+        first = _image_list(data["images"])
+        return first + tuple(name for name in _image_list(data["image"]) if name not in first)
+    return _image_list(data.get("images", data.get("image")))
+
+
+def _image_list(value: Any) -> tuple[str, ...]:
+    names = [] if value is None else value if isinstance(value, list) else [value]
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise RowError(f"image must be a path (or images a list of paths), not {_kind(name)}")
+    return tuple(name.strip() for name in names)
+
+
+def _from_messages(data: dict[str, Any]) -> Row:
+    messages = data["messages"]
+    if not isinstance(messages, list) or len(messages) < 2:
+        raise RowError("messages must be a list that ends with a user's message and the assistant's answer")
+    inline: list[str] = []
+    turns = [_turn(message, f"messages[{i}]", inline) for i, message in enumerate(messages)]
+    *prompt, answer = turns
+    if answer.role != "assistant" or prompt[-1].role != "user":
+        raise RowError("messages must end with a user's message and the assistant's answer")
+    if not answer.text.strip() or answer.num_images:
+        raise RowError("the last message, the assistant's, must be a text that is not empty")
+    images = (*inline, *_images(data))
+    return Row(_with_images(prompt, len(images)), answer.text, images)
+
+
+def _turn(message: Any, where: str, inline: list[str]) -> Turn:
+    role = message.get("role") if isinstance(message, dict) else None
+    if role not in ("system", "user", "assistant"):
+        raise RowError(f"{where}.role must be system, user or assistant, not {role!r}")
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    texts, num_images = [], 0
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "image":
+            num_images += 1
+            inline.extend(_image_list(part.get("image")))
+        elif kind == "text" and isinstance(part.get("text"), str):
+            num_images += part["text"].count(_PLACEHOLDER)
+            texts.append(part["text"].replace(_PLACEHOLDER, ""))
+        else:
+            raise RowError(f"{where}.content must be a text, or a list of text and image parts")
+    return Turn(role, "\n".join(texts), num_images)
+
+
+def _with_images(turns: list[Turn], num_images: int) -> tuple[Turn, ...]:
+    """The turns with as many images as the row names; without placeholders they all go to the first user's."""
+    placed = sum(turn.num_images for turn in turns)
+    if placed == num_images:
+        return tuple(turns)
+    if placed:
+        raise RowError(f"messages hold {placed} image placeholders, but the row names {num_images} images")
+    first = next(i for i, turn in enumerate(turns) if turn.role == "user")
+    turns[first] = Turn("user", turns[first].text, num_images)
+    return tuple(turns)
+
+
+def _required_text(data: dict[str, Any], key: str) -> str:
+    if key not in data:
+        raise RowError(
+            f"{key} is missing; a row has instruction and output, prompt and completion, or messages"
+        )
+    value = data[key]
+    if not isinstance(value, str):
+        raise RowError(f"{key} must be a text, not {_kind(value)}")
+    if not value.strip():
+        raise RowError(f"{key} is empty")
+    return value
+
+
+def _answer(data: dict[str, Any], key: str) -> str:
+    """The completion; an object or a list stands for its own JSON text."""
+    value = data.get(key)
+    if isinstance(value, dict | list) and value:
+        return json.dumps(value, ensure_ascii=False)
+    return _required_text(data, key)
+
+
+def _check_encodable(row: Row) -> None:
+    try:
+        "".join((*(turn.text for turn in row.turns), row.completion)).encode()
+    except UnicodeEncodeError:
+        raise RowError("a text holds half a surrogate pair (\\ud800 to \\udfff), which is no character") from None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,77 @@
+"""Which checked rows are trained on: those whose tokens fit, and whose texts hold no reserved token."""
+
+import logging
+from dataclasses import dataclass, replace
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.findings import MAX_SHOWN, Findings
+from finscribe_trainer.families.base import Family
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What is trained on, and what it is judged by."""
+
+    train: list[Example]
+    validation: list[Example]
+    train_fingerprint: str
+    validation_fingerprint: str | None
+    """None when the validation rows were held out of the training file."""
+    num_left_out: int = 0
+    """Rows longer than max_sequence_length."""
+
+
+def select(splits: Splits, family: Family, max_tokens: int) -> Splits:
+    """Leave out, and report, the rows that are too long.
+
+    Raises:
+        UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
+    """
+    findings = Findings()
+    for example in (*splits.train, *splits.validation):
+        _check_reserved(example, family, findings)
+    findings.raise_if_any()
+    train, long_train = _fitting(splits.train, family, max_tokens)
+    validation, long_validation = _fitting(splits.validation, family, max_tokens)
+    _report([*long_train, *long_validation], max_tokens)
+    for name, kept in (("training", train), ("validation", validation)):
+        if not kept:
+            raise UserError(
+                FailureReason.DatasetInvalid,
+                f"Every {name} row is longer than maxSequenceLength = {max_tokens} tokens.",
+                "Raise training.maxSequenceLength, or use smaller images or shorter texts.",
+            )
+    return replace(
+        splits, train=train, validation=validation, num_left_out=len(long_train) + len(long_validation)
+    )
+
+
+def _check_reserved(example: Example, family: Family, findings: Findings) -> None:
+    row = example.row
+    text = "\n".join((*(turn.text for turn in row.turns), row.completion))
+    for token in dict.fromkeys(family.reserved_tokens):
+        if token in text:
+            findings.add(example.where, f"a text holds {token!r}, which means something else to the model")
+
+
+def _fitting(
+    examples: list[Example], family: Family, max_tokens: int
+) -> tuple[list[Example], list[tuple[Example, int]]]:
+    kept, too_long = [], []
+    for example in examples:
+        count = family.count_tokens(example)
+        if count <= max_tokens:
+            kept.append(example)
+        else:
+            too_long.append((example, count))
+    return kept, too_long
+
+
+def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:
+    for example, count in too_long[:MAX_SHOWN]:
+        log.warning("%s: left out: %d tokens, more than maxSequenceLength = %d", example.where, count, max_tokens)
+    if too_long:
+        log.warning("%d rows are longer than maxSequenceLength and left out", len(too_long))

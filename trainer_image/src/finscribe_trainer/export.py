@@ -1,0 +1,59 @@
+"""What a run leaves behind: adapter, merged model, config and figures."""
+
+import json
+import logging
+import os
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from peft import PeftModel
+
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.families.base import Family
+from finscribe_trainer.families.source import ModelSource
+
+log = logging.getLogger(__name__)
+
+ADAPTER_DIR = "final_model"
+MERGED_DIR = "merged_model"
+METRICS_FILE = "metrics.json"
+CONFIG_FILE = "config.yaml"
+_PACKAGES = ("finscribe", "torch", "transformers", "peft", "accelerate")
+
+
+def export_adapter(model: PeftModel, family: Family, source: ModelSource, folder: Path) -> None:
+    """Write the adapter (safetensors) with the processor it is used with."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = source.name.removeprefix("hf://")  # not where it was on this disk
+        config.revision = source.revision
+    model.save_pretrained(folder, safe_serialization=True)
+    family.processing.save_pretrained(folder)
+    log.info("adapter written to %s", folder)
+
+
+def write_config(config: TrainerConfig, path: Path) -> None:
+    """The config with every default filled in, as a file `finscribe train` reads."""
+    data = config.model_dump(mode="json", exclude_none=True)
+    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def write_metrics(figures: dict[str, Any], path: Path) -> None:
+    """The run's figures, and the versions that made them."""
+    versions = {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
+    path.write_text(json.dumps({**figures, "versions": versions}, indent=2) + "\n", encoding="utf-8")
+
+
+def stage_result(output_dir: Path, folder: Path) -> None:
+    """Lay out the result as it will be in the bucket; links, so that nothing is on the disk twice."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, published in ((ADAPTER_DIR, "adapter"), (MERGED_DIR, "merged")):
+        if (output_dir / name).is_dir():
+            shutil.copytree(output_dir / name, folder / published, copy_function=os.link)
+    for name in (METRICS_FILE, CONFIG_FILE):
+        os.link(output_dir / name, folder / name)

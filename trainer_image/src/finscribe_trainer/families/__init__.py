@@ -1,0 +1,1 @@
+"""How model families differ: loading, prompts, batches, and where an adapter goes."""

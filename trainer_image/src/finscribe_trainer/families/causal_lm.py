@@ -1,0 +1,67 @@
+"""Any causal language model of the transformers library, on rows of text."""
+
+from typing import Any, ClassVar
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.families.source import ModelSource, model_errors
+
+
+class CausalLM(Family):
+    """The prompt comes from the tokenizer's chat template; without one it is the text and a newline."""
+
+    language_model_pattern: ClassVar[str] = ""
+    unquantised_modules: ClassVar[tuple[str, ...]] = ("lm_head",)
+
+    def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
+        with model_errors(source):
+            self.processing = AutoTokenizer.from_pretrained(source.location, revision=source.revision)
+        self.config = config
+        self.tokenizer = self.processing
+        self._name = source.name
+        if self.tokenizer.eos_token_id is None:
+            raise UserError(
+                FailureReason.ModelUnsupported,
+                f"{source.name}: the tokenizer has no end-of-text token, so no answer could ever end.",
+                "Use a model whose tokenizer names an eos_token.",
+            )
+
+    def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
+        """The model with its weights, from safetensors only."""
+        with model_errors(source):
+            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+                source.location, revision=source.revision, use_safetensors=True, **options
+            )
+        return model
+
+    def encode_prompt(self, example: Example) -> Encoded:
+        """input_ids (tokens,)."""
+        return {"input_ids": torch.tensor(self._prompt_ids(example), dtype=torch.long)}
+
+    def count_prompt_tokens(self, example: Example) -> int:
+        """Tokens of the text."""
+        return len(self._prompt_ids(example))
+
+    def _prompt_ids(self, example: Example) -> list[int]:
+        if example.images:
+            raise UserError(
+                FailureReason.ModelUnsupported,
+                f"{example.where}: the row has an image, but {self._name} reads text only.",
+                "Use a PaddleOCR-VL model, or rows without images.",
+            )
+        if not self.tokenizer.chat_template:
+            text = "\n".join(turn.text for turn in example.row.turns) + "\n"
+            return list(self.tokenizer(text)["input_ids"])
+        messages = [{"role": turn.role, "content": turn.text} for turn in example.row.turns]
+        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @property
+    def reserved_tokens(self) -> tuple[str, ...]:
+        """The tokens that begin and end a text."""
+        named = (self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token)
+        return tuple(token for token in named if token)

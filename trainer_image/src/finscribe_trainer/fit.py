@@ -1,0 +1,140 @@
+"""The training itself: base loss, steps, checkpoints, and the best adapter at the end."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from peft import PeftModel
+from transformers import TrainerState
+
+from finscribe_core.constants import CHECKPOINTS_PREFIX
+from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_core.report import Phase
+from finscribe_trainer.arguments import build_arguments, steps_per_epoch, use_bf16
+from finscribe_trainer.best import BestAdapter
+from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
+from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads
+from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.families.base import Family
+from finscribe_trainer.progress_bar import ProgressBar
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopRequested
+from finscribe_trainer.storage import Storage
+from finscribe_trainer.trainer import BASE_PREFIX, AnswerTrainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training came to."""
+
+    model: PeftModel
+    state: Any
+    """Hugging Face's TrainerState at the end."""
+    base_loss: float | None
+    stopped_early: bool
+    resumed_from: str | None
+
+
+def fit(  # noqa: PLR0913 - the parts of a training, each made by a step of the recipe
+    run: Run,
+    model: PeftModel,
+    family: Family,
+    splits: Splits,
+    checkpoint: Checkpoint | None,
+    storage: Storage,
+) -> Trained:
+    """Train until the last step, or until early stopping; the best adapter is in the model afterwards.
+
+    Raises:
+        UserError: NonFiniteLoss.
+        RetryableError: Interrupted, after a checkpoint was saved and uploaded.
+    """
+    early_stopping = EarlyStopping(run.config.early_stopping)
+    report = Report(run.reporter)
+    uploads = CheckpointUploads(lambda folder: storage.save_checkpoint(folder, run.uri) if run.uri else None)
+    callbacks = [Schedule(run.stop), early_stopping, report, AfterSave(uploads.submit, uploads.raise_if_failed)]
+    spec, bf16 = run.config.training, use_bf16(run.config.training)
+    trainer = AnswerTrainer(
+        model=model,
+        args=build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16),
+        family=family,
+        train=splits.train,
+        validation=splits.validation,
+        callbacks=callbacks,
+        stop=run.stop,
+        best=BestAdapter(),
+        before_save=uploads.wait,
+    )
+    if checkpoint:
+        report.base_loss = checkpoint.logged(BASE_LOSS)
+        trainer.best.load(checkpoint.folder)
+        early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
+    else:
+        report.base_loss = _measure_base(run, trainer)
+    with run.stop.deferred():
+        if checkpoint and (early_stopping.triggered or checkpoint.step >= _total_steps(run, splits)):
+            _take_over(checkpoint, trainer)
+        else:
+            _take_steps(run, trainer, checkpoint)
+        uploads.wait()
+        _raise_if_stopped(run, trainer.state)
+    if not trainer.best.restore(model):
+        log.warning("no evaluation took place: the last adapter is exported")
+    return Trained(
+        model, trainer.state, report.base_loss, early_stopping.triggered, _said(run, checkpoint)
+    )
+
+
+def _measure_base(run: Run, trainer: AnswerTrainer) -> float:
+    """The base model's validation loss: a fresh adapter adds nothing yet."""
+    run.reporter.phase(Phase.Evaluating)
+    loss = trainer.evaluate(metric_key_prefix=BASE_PREFIX)[BASE_LOSS]
+    if run.stop.requested.is_set():
+        raise StopRequested
+    run.reporter.metric(base_eval_loss=loss)
+    return loss
+
+
+def _total_steps(run: Run, splits: Splits) -> int:
+    spec = run.config.training
+    return spec.max_steps or spec.num_train_epochs * steps_per_epoch(spec, len(splits.train))
+
+
+def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None) -> None:
+    if checkpoint:
+        log.info("going on from %s, step %d", checkpoint.folder, checkpoint.step)
+    bar = ProgressBar() if run.show_bar else None
+    if bar:
+        trainer.add_callback(bar)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+    finally:
+        if bar:
+            bar.close()
+
+
+def _take_over(checkpoint: Checkpoint, trainer: AnswerTrainer) -> None:
+    """The checkpoint is the end of the training: an earlier attempt failed after it."""
+    log.info("%s is the last step: nothing is left to train", checkpoint.folder)
+    trainer._load_from_checkpoint(str(checkpoint.folder))
+    trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
+
+
+def _raise_if_stopped(run: Run, state: TrainerState) -> None:
+    if not run.stop.requested.is_set():
+        return
+    folder = run.output_dir / f"checkpoint-{state.global_step}"
+    remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"
+    raise RetryableError(
+        FailureReason.Interrupted, f"Asked to stop; checkpoint saved after step {state.global_step}.", remedy
+    )
+
+
+def _said(run: Run, checkpoint: Checkpoint | None) -> str | None:
+    if checkpoint is None:
+        return None
+    if run.uri and not run.resume:
+        return f"{run.uri}/{CHECKPOINTS_PREFIX}/{checkpoint.folder.name}"
+    return run.resume

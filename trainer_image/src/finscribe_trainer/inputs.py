@@ -1,0 +1,71 @@
+"""Brings what a run reads onto this machine: rows, the images they name, the base model."""
+
+import logging
+from pathlib import Path
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.data.dataset import DataFile, Dataset, hold_out, image_names, load_dataset
+from finscribe_trainer.data.images import check_name
+from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.families.source import ModelSource, local_or_hub
+from finscribe_trainer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+S3 = "s3://"
+
+
+def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
+    """The rows' file and every image its rows name; a local file stays where it is.
+
+    Raises:
+        UserError: DatasetNotFound.
+    """
+    if not uri.startswith(S3):
+        return DataFile(Path(uri), uri)
+    if not uri.rsplit("/", 1)[-1].endswith((".jsonl", ".json")):
+        raise UserError(
+            FailureReason.DatasetNotFound, f"{uri} is no .jsonl file.", "Name the rows' file, not its prefix."
+        )
+    prefix, name = uri.rsplit("/", 1)
+    file = DataFile(storage.fetch_file(uri, folder / name), uri)
+    images = image_names(file, check_name)
+    storage.fetch_objects([(f"{prefix}/{image}", folder / image) for image in images])
+    return file
+
+
+def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits:
+    """Training and validation examples, every row checked."""
+    train = _load(config, config.dataset_path, folder / "train", storage)
+    share = config.effective_validation_split
+    if share is not None:
+        kept, held_out = hold_out(train.examples, share, config.training.seed)
+        log.info("%d of %d rows are held out for validation", len(held_out), len(train.examples))
+        return Splits(kept, held_out, train.fingerprint, None)
+    assert config.validation_path is not None
+    validation = _load(config, config.validation_path, folder / "validation", storage)
+    return Splits(train.examples, validation.examples, train.fingerprint, validation.fingerprint)
+
+
+def _load(config: TrainerConfig, uri: str, folder: Path, storage: Storage) -> Dataset:
+    return load_dataset(fetch_rows(uri, folder, storage), config.max_image_pixels)
+
+
+def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:
+    """The base model: a prefix of a bucket is fetched, a hub id left to `from_pretrained`.
+
+    Raises:
+        UserError: ModelNotFound.
+    """
+    name = config.model_name_or_path
+    if not name.startswith(S3):
+        return local_or_hub(name, config.model_revision)
+    path = storage.fetch_prefix(name, folder, missing=FailureReason.ModelNotFound)
+    if not (path / "config.json").is_file():
+        raise UserError(
+            FailureReason.ModelNotFound,
+            f"{name} holds no config.json.",
+            "Name the prefix that holds config.json and model.safetensors themselves.",
+        )
+    return ModelSource(str(path), None, name)

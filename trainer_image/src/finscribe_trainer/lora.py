@@ -1,0 +1,99 @@
+"""Where the adapter goes, and the 4-bit base of QLoRA."""
+
+import logging
+import re
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import BitsAndBytesConfig, PreTrainedModel
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import LoraScope, LoraSpec
+from finscribe_trainer.families.base import Family
+
+log = logging.getLogger(__name__)
+
+
+def target_pattern(spec: LoraSpec, language_model_pattern: str) -> str:
+    """The regular expression that a module's whole path must match to get an adapter.
+
+    >>> target_pattern(LoraSpec(target_modules=["q_proj"]), r"(?:.*\\.)?language_model\\.")
+    '(?:.*\\\\.)?language_model\\\\.(?:.*\\\\.)?(?:q_proj)'
+    """
+    scope = language_model_pattern if spec.scope is LoraScope.LanguageModel else ""
+    names = "|".join(re.escape(name) for name in spec.target_modules)
+    return rf"{scope}(?:.*\.)?(?:{names})"
+
+
+def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> PeftModel:
+    """The model with a fresh adapter, whose weights alone are trained.
+
+    Raises:
+        UserError: LoraTargetsNotFound, naming modules that exist.
+    """
+    pattern = target_pattern(spec, family.language_model_pattern)
+    matched = [name for name, _ in model.named_modules() if re.fullmatch(pattern, name)]
+    if not matched:
+        raise UserError(
+            FailureReason.LoraTargetsNotFound,
+            f"lora.targetModules {spec.target_modules} matches no module in scope {spec.scope}.",
+            f"Modules that exist there: {', '.join(_linear_names(model, family, spec))}.",
+        )
+    for name in spec.target_modules:
+        if not any(path == name or path.endswith(f".{name}") for path in matched):
+            log.warning("lora.targetModules: %s matches no module in scope %s", name, spec.scope)
+    config = LoraConfig(
+        r=spec.r,
+        lora_alpha=spec.alpha,
+        lora_dropout=spec.dropout,
+        target_modules=pattern,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        adapted: PeftModel = get_peft_model(model, config)
+    except ValueError as error:  # a matched module is no layer that can hold an adapter
+        raise UserError(
+            FailureReason.LoraTargetsNotFound,
+            f"lora.targetModules {spec.target_modules}: {error}",
+            f"Name linear layers, such as {', '.join(_linear_names(model, family, spec))}.",
+        ) from error
+    trainable, total = adapted.get_nb_trainable_parameters()
+    log.info("adapter on %d modules (scope %s): %s", len(matched), spec.scope, pattern)
+    log.info("%s of %s parameters are trained (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
+    return adapted
+
+
+def _linear_names(model: PreTrainedModel, family: Family, spec: LoraSpec) -> list[str]:
+    """Last parts of the paths of linear layers in the scope, at most ten."""
+    scope = family.language_model_pattern if spec.scope is LoraScope.LanguageModel else ""
+    names = {
+        path.rsplit(".", 1)[-1]
+        for path, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and re.match(scope, path)
+    }
+    return sorted(names)[:10]
+
+
+def quantisation(family: Family, compute_dtype: torch.dtype) -> dict[str, Any]:
+    """Options of `from_pretrained` for QLoRA: nf4 with double quantisation, the language model only.
+
+    Raises:
+        UserError: InvalidConfig when bitsandbytes is not installed.
+    """
+    try:
+        import bitsandbytes  # noqa: F401, PLC0415 - only to see whether it is there
+    except ImportError:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            "method QLoRA needs bitsandbytes, which is not installed.",
+            "Use method LoRA, or install bitsandbytes (not available on macOS).",
+        ) from None
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+        llm_int8_skip_modules=list(family.unquantised_modules),  # 4-bit loading reads it, too
+    )
+    return {"quantization_config": config}

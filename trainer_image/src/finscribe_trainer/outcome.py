@@ -1,0 +1,89 @@
+"""Turns however a run ends into a RunResult, a log line and an exit code."""
+
+import errno
+import logging
+from collections.abc import Callable, Iterator
+
+from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
+from finscribe_core.report import RunResult
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.stop import StopRequested
+
+log = logging.getLogger(__name__)
+
+_NO_SPACE = ("no space left on device", "os error 28", "pytorchstreamwriter failed writing")
+
+
+def conclude(train: Callable[[], RunResult], reporter: RunReporter) -> int:
+    """Run `train` and write its result, or its error, as the termination message.
+
+    Returns:
+        the exit code: 0 done, 78 the user's error, 75 try again, 70 a defect of ours.
+    """
+    try:
+        result = train()
+        code = EXIT_DONE
+    except (Exception, StopRequested) as error:
+        known = classify(error)
+        result, code = _failure(error, known, reporter)
+        if known is None:
+            log.exception("InternalError: this is a defect of FinScribe, please report it")
+        else:
+            log.error("%s: %s%s", known.reason, known.message, f" -> {known.remedy}" if known.remedy else "")
+    reporter.write_termination(result)
+    return code
+
+
+def _failure(error: BaseException, known: FinscribeError | None, reporter: RunReporter) -> tuple[RunResult, int]:
+    now = reporter.snapshot()
+    result = RunResult(
+        succeeded=False,
+        reason=known.reason if known else FailureReason.InternalError,
+        message=known.message if known else f"{type(error).__name__}: {error}",
+        remedy=known.remedy if known else "Please report this, with the log.",
+        retryable=not isinstance(known, UserError),
+        progress=now.progress,
+        metrics=now.metrics,
+    )
+    return result, known.exit_code if known else EXIT_INTERNAL
+
+
+def classify(error: BaseException) -> FinscribeError | None:
+    """The error in our words; None for a defect."""
+    for cause in _chain(error):
+        if isinstance(cause, FinscribeError):
+            return cause
+        if isinstance(cause, StopRequested):
+            return RetryableError(FailureReason.Interrupted, "Asked to stop before training began or after it.")
+        if _is_disk_full(cause):
+            return RetryableError(
+                FailureReason.DiskFull,
+                f"No space is left on the disk: {cause}.",
+                "Raise resources.scratch (or free space in output_dir).",
+            )
+        if _is_out_of_gpu_memory(cause):
+            return UserError(
+                FailureReason.InvalidConfig,
+                "The GPU's memory does not suffice.",
+                "Lower perDeviceTrainBatchSize (raise gradientAccumulationSteps instead), keep "
+                "gradientCheckpointing true, or use method QLoRA.",
+            )
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return isinstance(error, Exception) and any(text in str(error).lower() for text in _NO_SPACE)
+
+
+def _is_out_of_gpu_memory(error: BaseException) -> bool:
+    return type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch")

@@ -1,0 +1,35 @@
+"""What one start of the trainer was given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from finscribe_core.constants import RUNS_PREFIX
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.stop import StopSignal
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one start of the trainer was given."""
+
+    config: TrainerConfig
+    name: str
+    """The run's name; empty for a training that is only local."""
+    resume: str | None
+    """Checkpoint to go on from: a folder or an s3:// prefix."""
+    reporter: RunReporter
+    stop: StopSignal
+    show_bar: bool = False
+
+    @property
+    def output_dir(self) -> Path:
+        """Where checkpoints and exports go on this machine."""
+        return Path(self.config.output_dir)
+
+    @property
+    def uri(self) -> str | None:
+        """The run's prefix in the bucket; None when nothing is uploaded."""
+        if self.config.output_uri is None or not self.name:
+            return None
+        return f"{self.config.output_uri.rstrip('/')}/{RUNS_PREFIX}/{self.name}"

@@ -1,0 +1,44 @@
+"""One start of the trainer: logging, signals and reports around the recipe."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+
+from finscribe_core.report import RunResult
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.command import http_port, run_name
+from finscribe_trainer.outcome import conclude
+from finscribe_trainer.reporting import RunReporter, setup_logging
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+
+
+def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) -> int:
+    """Train as the config says; whatever happens ends as a RunResult.
+
+    Returns:
+        the exit code.
+    """
+    setup_logging()
+    stop = StopSignal()
+    stop.install()
+    reporter = RunReporter()
+
+    def work() -> RunResult:
+        config = load_config()
+        port = http_port()
+        with reporter.serve(port) if port else contextlib.nullcontext():
+            _prepare_environment()
+            from finscribe_trainer.recipe import train  # noqa: PLC0415 - slow: a bad config is said at once
+
+            run = Run(config, run_name(config), resume, reporter, stop, show_bar=sys.stderr.isatty())
+            return train(run)
+
+    return conclude(work, reporter)
+
+
+def _prepare_environment() -> None:
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # data workers are forked
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

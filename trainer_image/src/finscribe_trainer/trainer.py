@@ -1,0 +1,188 @@
+"""Hugging Face's Trainer with logits for answer tokens only, and honest losses."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.best import BestAdapter
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.families.base import IGNORED, Encoded, Family
+from finscribe_trainer.stop import StopSignal, block_in_worker
+
+BASE_PREFIX = "base_eval"
+
+
+class EncodedExamples(Dataset[Encoded]):
+    """Examples, encoded when they are asked for: images are decoded in the data workers."""
+
+    def __init__(self, examples: Sequence[Example], family: Family) -> None:
+        self.examples = examples
+        self.family = family
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Encoded:
+        return self.family.encode(self.examples[index])
+
+
+def answer_loss(model: Any, inputs: Encoded) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy over the answer tokens, summed, and their number.
+
+    The head sees only positions whose next token counts: of a page with 1,300 image tokens and a vocabulary
+    of 103,424 the full logits would be most of the memory.
+
+    Args:
+        model: takes `logits_to_keep` as a boolean mask (rows, tokens); a model that ignores it is asked for
+            all logits.
+        inputs: a batch with labels (rows, tokens), IGNORED where nothing is learned.
+    """
+    labels = inputs["labels"]
+    targets = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
+    keep = targets != IGNORED
+    rest = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**rest, logits_to_keep=keep, use_cache=False).logits
+    if logits.shape[:-1] == keep.shape:
+        logits = logits[keep]
+    return functional.cross_entropy(logits.float(), targets[keep], reduction="sum"), keep.sum()
+
+
+class AnswerTrainer(Trainer):
+    """Trains an adapter on the answers.
+
+    The loss of an optimizer step is the mean over all answer tokens of all its batches, and the validation
+    loss the mean over all answer tokens of the set: neither depends on how rows fall into batches.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a training consists of
+        self,
+        *,
+        model: Any,
+        args: TrainingArguments,
+        family: Family,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        callbacks: list[TrainerCallback],
+        stop: StopSignal,
+        best: BestAdapter,
+        before_save: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=family.collate,
+            train_dataset=EncodedExamples(train, family),
+            eval_dataset=EncodedExamples(validation, family),
+            callbacks=callbacks,
+        )
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        self.stop = stop
+        self.best = best
+        self.before_save = before_save
+        self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
+        self.loss_is_scaled_for_ga = True
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Encoded,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Summed loss over the answer tokens, divided by their number in the whole optimizer step.
+
+        Raises:
+            UserError: NonFiniteLoss.
+        """
+        loss, count = answer_loss(model, inputs)
+        if not torch.isfinite(loss):
+            raise non_finite("the training loss", self.state.global_step + 1)
+        mean = loss / (count if num_items_in_batch is None else num_items_in_batch)
+        return (mean, None) if return_outputs else mean
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        norm: torch.Tensor = super()._clip_grad_norm(model)
+        if not math.isfinite(float(norm)):
+            raise non_finite("the gradient", self.state.global_step + 1)
+        return norm
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """The mean loss over every answer token of the validation set.
+
+        A stop asked for meanwhile ends it early, with an infinite loss that is neither logged nor ever the
+        best; the training loop then saves and stops.
+
+        Raises:
+            UserError: NonFiniteLoss.
+        """
+        key = f"{metric_key_prefix}_loss"
+        total, tokens = self._sum_losses(self.get_eval_dataloader(eval_dataset))
+        if self.stop.requested.is_set():
+            self.control.should_save = self.control.should_training_stop = True
+            return {key: math.inf}
+        loss = total / tokens
+        if not math.isfinite(loss):
+            raise non_finite("the validation loss", self.state.global_step)
+        metrics = {key: loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    @torch.no_grad()
+    def _sum_losses(self, batches: Any) -> tuple[float, int]:
+        self.model.eval()
+        total, tokens = 0.0, 0
+        for batch in batches:
+            if self.stop.requested.is_set():
+                break
+            with self.accelerator.autocast():
+                loss, count = answer_loss(self.model, self._prepare_inputs(batch))
+            total += float(loss)
+            tokens += int(count)
+            self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
+        return total, tokens
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        is_best = super()._determine_best_metric(metrics, trial)
+        if is_best:
+            self.best.take(self.model)
+        return is_best
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.before_save()
+        super()._save_checkpoint(model, trial)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """The adapter and the best one; no pickled arguments, which nobody reads."""
+        folder = Path(output_dir or self.args.output_dir)
+        self.model.save_pretrained(folder, safe_serialization=True)
+        self.best.save(folder)
+
+    def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        loader = super()._get_dataloader(*args, **kwargs)
+        inner = getattr(loader, "base_dataloader", loader)
+        inner.worker_init_fn = block_in_worker
+        return loader
+
+
+def non_finite(what: str, step: int) -> UserError:
+    """The error of a loss that became NaN or infinite."""
+    return UserError(
+        FailureReason.NonFiniteLoss,
+        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; the last checkpoint is kept.",
+        "Lower training.learningRate (by 10, say), or raise warmupRatio; then look for odd rows in the data.",
+    )
