@@ -96,6 +96,8 @@ def _pending(pod: Object) -> Activity:
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return Activity(False, Reason.Unschedulable, f"No node fits: {condition.get('message', '')}")
+    if not pod.get("spec", {}).get("nodeName"):
+        return Activity(False, Reason.Pending, "Waiting for the scheduler to find a node.")
     waiting = container_status(pod).get("state", {}).get("waiting") or {}
     reason = waiting.get("reason", "")
     if reason in _CANNOT_START:

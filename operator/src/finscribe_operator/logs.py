@@ -14,8 +14,9 @@ def configure_logging(config: OperatorConfig) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if config.log_format == "json" else TextFormatter())
     logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
-    # kopf logs every event of every object at this level.
-    logging.getLogger("kopf").setLevel(max(logging.getLevelName(config.log_level), logging.WARNING))
+    # kopf logs every event of every object at INFO, aiohttp every probe of the kubelet.
+    for name in ("kopf", "aiohttp.access"):
+        logging.getLogger(name).setLevel(max(logging.getLevelName(config.log_level), logging.WARNING))
 
 
 class JsonFormatter(logging.Formatter):

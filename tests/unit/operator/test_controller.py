@@ -1,0 +1,100 @@
+"""When jobs are looked at."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from finscribe_operator.cluster import TransientError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.controller import Controller
+from finscribe_operator.objects import JobKey, Object
+from finscribe_operator.store import Store
+from finscribe_operator.work_queue import WorkQueue
+from tests.unit.operator.builders import a_job, run_name
+from tests.unit.operator.memory_cluster import MemoryCluster
+
+
+class FlakyCluster(MemoryCluster):
+    """Answers the first applies with an error."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    async def apply(self, manifest: Object) -> Object:
+        if self.failures:
+            self.failures -= 1
+            raise TransientError("no answer")
+        return await super().apply(manifest)
+
+
+class DefectiveCluster(MemoryCluster):
+    """Has a bug with one job."""
+
+    defects = 0
+
+    async def apply(self, manifest: Object) -> Object:
+        if "unlucky" in manifest["metadata"]["name"]:
+            self.defects += 1
+            raise KeyError("a bug")
+        return await super().apply(manifest)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is awaited happens in a dictionary
+            await asyncio.sleep(0.01)
+
+
+async def test_what_the_world_refuses_is_tried_again_and_told_meanwhile():
+    cluster = FlakyCluster(failures=2)
+    cluster.seed(a_job())
+    controller = Controller(cluster, Store(), OperatorConfig())
+    await controller.start()
+    await until(lambda: "no answer" in str(cluster.of_kind("FineTuneJob")[0].get("status", "")))
+    await until(lambda: controller.is_idle)
+    await controller.stop()
+    assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
+
+
+async def test_a_defect_with_one_job_does_not_stop_another():
+    cluster = DefectiveCluster()
+    cluster.seed(a_job())
+    unlucky = a_job()
+    unlucky["metadata"] |= {"name": "unlucky", "uid": "unlucky-uid"}
+    cluster.seed(unlucky)
+    controller = Controller(cluster, Store(), OperatorConfig(max_concurrent_reconciles=1))
+    await controller.start()
+    await until(lambda: bool(cluster.of_kind("Job")) and cluster.defects > 1)
+    await controller.stop()
+    assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
+
+
+async def test_a_key_that_is_worked_on_is_never_worked_on_twice_at_once():
+    queue, key = WorkQueue(), JobKey("team", "invoices")
+    queue.add(key)
+    queue.add(key)
+    assert await queue.get() == key
+    queue.add(key)
+    second = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    assert not second.done()
+    queue.succeeded(key)
+    assert await second == key
+    queue.succeeded(key)
+    assert queue.is_idle
+
+
+async def test_failures_wait_longer_and_longer_until_one_success():
+    queue, key = WorkQueue(), JobKey("team", "invoices")
+    delays = []
+    for _ in range(12):
+        queue.add(key)
+        delays.append(queue.failed(await queue.get()))
+    assert all(later > sooner for sooner, later in itertools.pairwise(delays[:8]))
+    assert max(delays) <= 150
+    queue.add(key)
+    queue.succeeded(await queue.get())
+    queue.add(key)
+    assert queue.failed(await queue.get()) < 1
+    queue.close()

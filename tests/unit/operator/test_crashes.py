@@ -1,0 +1,153 @@
+"""The operator is killed at every write, before and after it reaches the server, and started again."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.metrics import Metrics
+from finscribe_operator.objects import Object, key_of
+from finscribe_operator.reconcile import Reconciler
+from finscribe_operator.store import Store
+from tests.unit.operator.builders import NOW, a_job, ended, run_name
+from tests.unit.operator.memory_cluster import Killed, MemoryCluster
+
+FIRST, SECOND = a_job(), a_job({"lora": {"r": 8}})
+
+
+async def start_operator(cluster: MemoryCluster) -> None:
+    """A fresh process: it lists everything, and looks at the job until there is nothing to do."""
+    store = Store()
+    for obj in (*await cluster.list_jobs(), *await cluster.list_pods(), *await cluster.list_finetunejobs()):
+        store.put(obj)
+    reconciler = Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW)
+    writes = -1
+    while writes != cluster.writes:
+        writes = cluster.writes
+        await reconciler.reconcile(key_of(FIRST))
+        for obj in (*await cluster.list_jobs(), *await cluster.list_finetunejobs()):
+            store.put(obj)
+        kept = {obj["metadata"]["uid"] for obj in await cluster.list_jobs()}
+        for obj in store.jobs(key_of(FIRST)):
+            if obj["metadata"]["uid"] not in kept:
+                store.remove(obj)
+
+
+async def run_killed_at(cluster: MemoryCluster, write: int, after: bool) -> bool:
+    """Whether the operator lived to be killed at that write; it is started again and left to converge."""
+    cluster.die_at, cluster.die_after_write = cluster.writes + write, after
+    try:
+        await start_operator(cluster)
+    except Killed:
+        await start_operator(cluster)
+        return True
+    cluster.die_at = None
+    return False
+
+
+def edit_spec(cluster: MemoryCluster, job: Object) -> None:
+    live = cluster.objects[("FineTuneJob", "team", "invoices")]
+    cluster.seed({**live, "spec": job["spec"], "metadata": live["metadata"] | {"generation": 2}})
+
+
+def end_jobs(cluster: MemoryCluster, status: Object) -> None:
+    for job in cluster.of_kind("Job"):
+        cluster.seed({**job, "status": status})
+
+
+def status_of(cluster: MemoryCluster) -> FineTuneJobStatus:
+    return FineTuneJobStatus.model_validate(cluster.of_kind("FineTuneJob")[0]["status"])
+
+
+def names(cluster: MemoryCluster, kind: str) -> list[str]:
+    return sorted(obj["metadata"]["name"] for obj in cluster.of_kind(kind))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+async def test_a_new_job_gets_exactly_one_run(after: bool):
+    for write in itertools.count(1):
+        cluster = MemoryCluster()
+        cluster.seed(FIRST)
+        killed = await run_killed_at(cluster, write, after)
+        for kind in ("Job", "ConfigMap", "Service"):
+            assert names(cluster, kind) == [run_name(FIRST)]
+        assert cluster.created.count(f"Job/{run_name(FIRST)}") == 1
+        assert status_of(cluster).run is not None
+        if not killed:
+            assert write > 4
+            return
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+async def test_a_superseded_run_is_ended_and_written_down_once(after: bool):
+    for write in itertools.count(1):
+        cluster = MemoryCluster()
+        cluster.seed(FIRST)
+        await start_operator(cluster)
+        edit_spec(cluster, SECOND)
+        killed = await run_killed_at(cluster, write, after)
+        for kind in ("Job", "ConfigMap", "Service"):
+            assert names(cluster, kind) == [run_name(SECOND)]
+        assert cluster.created.count(f"Job/{run_name(SECOND)}") == 1
+        assert [(r.name, r.outcome) for r in status_of(cluster).runs] == [(run_name(FIRST), "Superseded")]
+        if not killed:
+            assert write > 8
+            return
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+async def test_a_result_is_neither_lost_nor_trained_twice(after: bool):
+    for write in itertools.count(1):
+        cluster = MemoryCluster()
+        cluster.seed(FIRST)
+        await start_operator(cluster)
+        end_jobs(cluster, ended("Complete"))
+        edit_spec(cluster, SECOND)
+        killed = await run_killed_at(cluster, write, after)
+        assert [(r.name, r.outcome) for r in status_of(cluster).runs] == [(run_name(FIRST), "Succeeded")]
+        assert names(cluster, "Job") == sorted([run_name(FIRST), run_name(SECOND)])
+        edit_spec(cluster, FIRST)
+        await start_operator(cluster)
+        assert cluster.created.count(f"Job/{run_name(FIRST)}") == 1
+        assert status_of(cluster).summary.state == "Complete"
+        if not killed:
+            return
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+async def test_going_back_to_a_failed_spec_trains_it_once_more(after: bool):
+    for write in itertools.count(1):
+        cluster = MemoryCluster()
+        cluster.seed(FIRST)
+        await start_operator(cluster)
+        end_jobs(cluster, ended("Failed", "BackoffLimitExceeded", 4))
+        await start_operator(cluster)
+        edit_spec(cluster, SECOND)
+        await start_operator(cluster)
+        edit_spec(cluster, FIRST)
+        killed = await run_killed_at(cluster, write, after)
+        assert cluster.created.count(f"Job/{run_name(FIRST)}") == 2
+        assert names(cluster, "Job") == [run_name(FIRST)]
+        assert [r.name for r in status_of(cluster).runs] == [run_name(SECOND)]
+        assert status_of(cluster).summary.state == "Pending"
+        if not killed:
+            return
+
+
+async def test_looking_again_writes_nothing():
+    cluster = MemoryCluster()
+    cluster.seed(FIRST)
+    await start_operator(cluster)
+    writes = cluster.writes
+    await start_operator(cluster)
+    assert cluster.writes == writes
+
+
+async def test_two_looks_from_the_same_old_view_make_one_run():
+    cluster = MemoryCluster()
+    cluster.seed(FIRST)
+    results = await asyncio.gather(start_operator(cluster), start_operator(cluster), return_exceptions=True)
+    assert names(cluster, "Job") == [run_name(FIRST)]
+    assert all(result is None or "modified" in str(result) for result in results)

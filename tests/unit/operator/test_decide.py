@@ -1,0 +1,129 @@
+"""What happens next to a job."""
+
+from finscribe_core.api.v1alpha1 import RunRecord, RunStatus
+from finscribe_operator.decide import Plan, decide
+from finscribe_operator.objects import Object, key_of
+from finscribe_operator.observe import Observed, observe
+from finscribe_operator.store import Store
+from tests.unit.operator.builders import EARLIER, NOW, a_batch_job, a_job, a_pod, ended, run_name
+
+JOB = a_job()
+RUN = run_name(JOB)
+CHANGED = a_job({"lora": {"r": 8}})
+NEXT = run_name(CHANGED)
+
+
+def test_a_new_job_gets_its_run():
+    assert plan(JOB) == Plan(create=True)
+
+
+def test_a_run_under_way_is_left_alone():
+    assert plan(JOB, a_batch_job(RUN), a_pod(RUN)) == Plan()
+
+
+def test_another_ones_job_of_the_same_label_is_none_of_ours():
+    stranger = a_batch_job(RUN)
+    stranger["metadata"]["ownerReferences"] = [{"uid": "another", "controller": True}]
+    assert plan(JOB, stranger) == Plan(create=True)
+
+
+def test_fields_that_may_change_are_patched():
+    job = a_job({"suspend": True, "backoffLimit": 5})
+    batch = a_batch_job(RUN, spec={"activeDeadlineSeconds": 60})
+    assert plan(job, batch) == Plan(patch={"suspend": True, "backoffLimit": 5, "activeDeadlineSeconds": None})
+
+
+def test_an_ended_run_is_neither_patched_nor_made_again():
+    job = with_run(a_job({"suspend": True}), RUN, completion_time=NOW)
+    assert plan(job, a_batch_job(RUN, ended("Complete"))) == Plan()
+    assert plan(job) == Plan()
+
+
+def test_a_job_deleted_by_hand_while_it_ran_is_made_again():
+    assert plan(with_run(JOB, RUN)) == Plan(create=True)
+
+
+def test_a_job_deleted_by_hand_is_made_again_only_when_its_pod_is_gone():
+    assert plan(with_run(JOB, RUN), a_pod(RUN)) == Plan()
+
+
+def test_a_job_that_is_being_deleted_is_waited_for():
+    batch = a_batch_job(RUN)
+    batch["metadata"]["deletionTimestamp"] = NOW
+    assert plan(JOB, batch) == Plan()
+
+
+def test_a_changed_spec_writes_the_old_run_down_then_ends_it_and_starts_the_new_one():
+    old = a_batch_job(RUN)
+    result = plan(with_run(CHANGED, RUN), old)
+    assert result.status is not None and result.status.run is not None
+    assert result.status.run.name == NEXT
+    assert [(r.name, r.outcome) for r in result.status.runs] == [(RUN, "Superseded")]
+    assert (result.delete, result.create) == ([old], True)
+
+
+def test_an_ended_job_stays_as_long_as_its_record():
+    old = a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded"))
+    result = plan(with_run(CHANGED, RUN), old)
+    assert result.status is not None
+    assert [(r.name, r.outcome) for r in result.status.runs] == [(RUN, "Failed")]
+    assert result.delete == []
+
+
+def test_a_run_that_nothing_speaks_of_is_written_down_before_it_is_ended():
+    forgotten = a_batch_job(RUN)
+    result = plan(CHANGED, forgotten)
+    assert result.status is not None
+    assert [r.name for r in result.status.runs] == [RUN]
+    assert result.delete == [forgotten]
+
+
+def test_ten_runs_are_remembered_and_the_job_of_the_eleventh_goes():
+    records = [
+        RunRecord(name=f"r{i}", outcome="Failed", completion_time=f"2026-04-{20 - i}") for i in range(10)
+    ]
+    job = with_run(CHANGED, RUN, completion_time=NOW, runs=records)
+    oldest = a_batch_job("r9", ended("Failed"))
+    oldest["status"]["conditions"][0]["lastTransitionTime"] = "2026-04-11"
+    result = plan(job, oldest)
+    assert result.status is not None
+    assert [r.name for r in result.status.runs] == [RUN, *(f"r{i}" for i in range(9))]
+    assert result.delete == [oldest]
+    again = plan({**job, "status": result.status.to_kubernetes()}, oldest)
+    assert (again.status, again.delete) == (None, [oldest])
+
+
+def test_going_back_to_a_spec_that_succeeded_trains_nothing():
+    record = RunRecord(name=NEXT, outcome="Succeeded", completion_time=EARLIER)
+    result = plan(with_run(CHANGED, RUN, completion_time=NOW, runs=[record]))
+    assert result.status is not None and result.status.run is not None
+    assert (result.status.run.name, result.status.run.completion_time) == (NEXT, EARLIER)
+    assert (result.status.summary.state, result.create) == ("Complete", False)
+
+
+def test_going_back_to_a_spec_that_failed_trains_again_once_the_old_job_is_gone():
+    record = RunRecord(name=NEXT, outcome="Failed", completion_time=EARLIER)
+    job = with_run(CHANGED, RUN, completion_time=NOW, runs=[record])
+    old = a_batch_job(NEXT, ended("Failed"))
+    assert plan(job, old) == Plan(delete=[old], wait=True)
+    result = plan(job)
+    assert result.status is not None
+    assert ([r.name for r in result.status.runs], result.create) == ([RUN], True)
+
+
+def plan(job: Object, *children: Object) -> Plan:
+    store = Store()
+    for obj in (job, *children):
+        store.put(obj)
+    observed = observe(store, key_of(job))
+    assert isinstance(observed, Observed)
+    return decide(observed, NOW)
+
+
+def with_run(job: Object, run: str, runs: list[RunRecord] | None = None, **fields: str) -> Object:
+    status = {
+        "run": RunStatus(name=run, **fields).to_kubernetes(),
+        "runs": [record.to_kubernetes() for record in runs or []],
+        "conditions": [],
+    }
+    return {**job, "status": status}

@@ -1,0 +1,248 @@
+"""What the status says of what is observed."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from finscribe_core.errors import FailureReason
+from finscribe_core.report import Metrics, Phase, Progress, ProgressReport
+from finscribe_operator.objects import Object, key_of
+from finscribe_operator.observe import InvalidJob, Observed, observe
+from finscribe_operator.status import build_invalid_status, build_status
+from finscribe_operator.store import Store
+from tests.unit.operator.builders import (
+    NOW,
+    a_batch_job,
+    a_failure,
+    a_job,
+    a_pod,
+    a_success,
+    ended,
+    failed,
+    run_name,
+    succeeded,
+    waiting,
+)
+
+JOB = a_job()
+RUN = run_name(JOB)
+SUSPENDED = a_job({"suspend": True})
+BUCKET_GONE = a_failure(FailureReason.StorageUnavailable, "s3://docs does not answer.", "Check the endpoint.")
+NO_BUCKET = a_failure(FailureReason.OutputNotFound, "No bucket s3://models.", "Create it.")
+UNSCHEDULABLE: Object = {
+    "phase": "Pending",
+    "containerStatuses": [],
+    "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes: no nvidia.com/gpu"}],
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is there, and what is to be said of it: state, condition and words of its message."""
+
+    state: str
+    condition: str
+    reason: str
+    words: tuple[str, ...] = ()
+    job: Object | None = None
+    batch: Object | None = None
+    pods: tuple[Object, ...] = ()
+
+
+CASES = {
+    "no pod yet": Case("Pending", "Running", "Pending", batch=a_batch_job(RUN)),
+    "no node has a GPU": Case(
+        "Pending", "Running", "Unschedulable", ("nvidia.com/gpu",), pods=(a_pod(RUN, UNSCHEDULABLE),)
+    ),
+    "the image is being pulled": Case(
+        "Pending", "Running", "ContainerCreating", pods=(a_pod(RUN, waiting("ContainerCreating", "")),)
+    ),
+    "the image does not exist": Case(
+        "Pending",
+        "Running",
+        "ContainerCannotStart",
+        ("manifest unknown", "spec.image"),
+        pods=(a_pod(RUN, waiting("ErrImagePull", "manifest unknown")),),
+    ),
+    "the Secret does not exist": Case(
+        "Pending",
+        "Running",
+        "ContainerCannotStart",
+        ('secret "s3" not found', "credentialsSecretRef"),
+        pods=(a_pod(RUN, waiting("CreateContainerConfigError", 'secret "s3" not found')),),
+    ),
+    "the trainer runs and has not reported": Case("Running", "Running", "Starting", pods=(a_pod(RUN),)),
+    "the pod is being ended": Case(
+        "Running", "Running", "Stopping", ("checkpoint",), pods=(a_pod(RUN, deletionTimestamp=NOW),)
+    ),
+    "an attempt failed and another one follows": Case(
+        "Retrying",
+        "Running",
+        "Retrying",
+        ("1 of at most 4", "StorageUnavailable", "Check the endpoint."),
+        batch=a_batch_job(RUN, {"failed": 1}),
+        pods=(a_pod(RUN, failed(75, BUCKET_GONE)),),
+    ),
+    "it is suspended": Case("Suspended", "Suspended", "SuspendedBySpec", job=SUSPENDED),
+    "it succeeded": Case(
+        "Complete",
+        "Complete",
+        "Succeeded",
+        ("Stopped early", "0.27", "s3://models/invoices/runs/x"),
+        batch=a_batch_job(RUN, ended("Complete")),
+        pods=(a_pod(RUN, succeeded(a_success())),),
+    ),
+    "a user error": Case(
+        "Failed",
+        "Failed",
+        "OutputNotFound",
+        ("No bucket s3://models.", "Create it."),
+        batch=a_batch_job(RUN, ended("Failed", "PodFailurePolicy", 1)),
+        pods=(a_pod(RUN, failed(78, NO_BUCKET)),),
+    ),
+    "too many attempts failed: the reason is the last one's": Case(
+        "Failed",
+        "Failed",
+        "StorageUnavailable",
+        ("Gave up after 4 failed attempts", "does not answer", "Check the endpoint."),
+        batch=a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded", 4)),
+        pods=(a_pod(RUN, failed(1), 0), a_pod(RUN, failed(75, BUCKET_GONE), 1)),
+    ),
+    "too many attempts failed and no pod is left": Case(
+        "Failed",
+        "Failed",
+        "BackoffLimitExceeded",
+        ("spec.backoffLimit",),
+        batch=a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded", 4)),
+    ),
+    "out of memory": Case(
+        "Failed",
+        "Failed",
+        "OOMKilled",
+        ("16Gi", "spec.resources.memory"),
+        batch=a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded", 4)),
+        pods=(a_pod(RUN, failed(137, reason="OOMKilled")),),
+    ),
+    "the scratch volume ran over": Case(
+        "Failed",
+        "Failed",
+        "Evicted",
+        ("exceeds the limit", "spec.resources.scratch"),
+        batch=a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded", 4)),
+        pods=(
+            a_pod(
+                RUN,
+                {
+                    "phase": "Failed",
+                    "reason": "Evicted",
+                    "message": 'Usage of EmptyDir volume "work" exceeds the limit "50Gi".',
+                },
+            ),
+        ),
+    ),
+    "the deadline ran out": Case(
+        "Failed",
+        "Failed",
+        "DeadlineExceeded",
+        ("activeDeadlineSeconds (60)",),
+        batch=a_batch_job(RUN, ended("Failed", "DeadlineExceeded"), {"activeDeadlineSeconds": 60}),
+    ),
+    "a trainer that died without a word": Case(
+        "Failed",
+        "Failed",
+        "InternalError",
+        ("exit code 1", "ImportError: libcuda", f"kubectl logs {RUN}-0 -n team"),
+        batch=a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded", 1)),
+        pods=(a_pod(RUN, failed(1, "Traceback\nImportError: libcuda\n")),),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_the_status_tells(case: Case):
+    status = build_status(observed(case.job or JOB, case.batch or a_batch_job(RUN), *case.pods), NOW)
+    condition = next(c for c in status.conditions if c.type == case.condition)
+    assert (status.summary.state, condition.reason) == (case.state, case.reason)
+    for words in case.words:
+        assert words in condition.message
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_every_status_has_all_conditions_and_a_whole_summary(case: Case):
+    status = build_status(observed(case.job or JOB, case.batch or a_batch_job(RUN), *case.pods), NOW)
+    types = {"Accepted", "Suspended", "Running", "Complete", "Failed", "Reconciling", "Stalled"}
+    assert {c.type for c in status.conditions} == types
+    assert all(c.reason and c.observed_generation == 1 for c in status.conditions)
+    assert all(status.summary.to_kubernetes().values())
+    reconciling, stalled = (holds(status, name) for name in ("Reconciling", "Stalled"))
+    assert reconciling == (case.state in ("Pending", "Running", "Retrying"))
+    assert stalled == (case.state == "Failed")
+
+
+def test_progress_is_told_in_numbers_and_in_words():
+    report = ProgressReport(
+        run=RUN,
+        progress=Progress(
+            phase=Phase.Training, step=33, total_steps=100, epoch=1.65, percent=33, eta_seconds=1810
+        ),
+        metrics=Metrics(train_loss="0.412"),
+    )
+    status = build_status(observed(JOB, a_batch_job(RUN), a_pod(RUN), report=report), NOW)
+    running = next(c for c in status.conditions if c.type == "Running")
+    assert (running.reason, running.message) == ("Training", "Step 33 of 100, epoch 1.65.")
+    assert status.summary.to_kubernetes() == {
+        "state": "Running",
+        "progress": "33%",
+        "eta": "30m",
+        "loss": "0.412",
+    }
+
+
+def test_what_was_said_of_an_ended_run_stays_when_its_job_is_gone():
+    done = build_status(
+        observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success()))), NOW
+    )
+    later = build_status(observed({**JOB, "status": done.to_kubernetes()}), "2026-06-01T00:00:00Z")
+    assert later == done
+
+
+def test_a_transition_time_moves_only_when_the_condition_does():
+    first = build_status(observed(JOB, a_batch_job(RUN)), NOW)
+    second = build_status(
+        observed({**JOB, "status": first.to_kubernetes()}, a_batch_job(RUN), a_pod(RUN)), "later"
+    )
+    moved = {c.type for c in second.conditions if c.last_transition_time == "later"}
+    assert moved == {"Running"}
+
+
+def test_why_a_run_cannot_be_created_is_told():
+    status = build_status(observed(JOB), NOW, trouble="exceeded quota: gpus")
+    running = next(c for c in status.conditions if c.type == "Running")
+    assert (running.reason, running.message) == ("Pending", "The run can't be created: exceeded quota: gpus")
+
+
+def test_an_invalid_spec_is_told_with_its_field_and_without_a_retry():
+    store = Store()
+    store.put(a_job({"lora": {"r": 0}}))
+    invalid = observe(store, key_of(JOB))
+    assert isinstance(invalid, InvalidJob)
+    status = build_invalid_status(invalid, NOW)
+    accepted = next(c for c in status.conditions if c.type == "Accepted")
+    assert (accepted.status, accepted.reason, status.summary.state) == ("False", "InvalidSpec", "Invalid")
+    assert "spec.lora.r" in accepted.message
+    assert status.observed_generation == 1
+
+
+def observed(job: Object, *children: Object, report: ProgressReport | None = None) -> Observed:
+    store = Store()
+    for obj in (job, *children):
+        store.put(obj)
+        if report is not None and obj["kind"] == "Pod":
+            store.put_report(obj, report)
+    result = observe(store, key_of(job))
+    assert isinstance(result, Observed)
+    return result
+
+
+def holds(status, type_: str) -> bool:
+    return next(c.status for c in status.conditions if c.type == type_) == "True"

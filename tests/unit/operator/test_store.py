@@ -1,0 +1,64 @@
+"""What the operator remembers, in whichever order it hears of it."""
+
+import copy
+
+from finscribe_operator.objects import JobKey, Object
+from finscribe_operator.store import Store
+from tests.unit.operator.builders import a_batch_job, a_job, a_pod
+
+KEY = JobKey("team", "invoices")
+
+
+def at_version(obj: Object, version: int) -> Object:
+    obj = copy.deepcopy(obj)
+    obj["metadata"]["resourceVersion"] = str(version)
+    return obj
+
+
+def test_children_are_found_by_their_job():
+    store = Store()
+    store.put(a_batch_job("run-1"))
+    store.put(a_pod("run-1"))
+    assert [j["metadata"]["name"] for j in store.jobs(KEY)] == ["run-1"]
+    assert [p["metadata"]["name"] for p in store.pods(KEY)] == ["run-1-0"]
+    assert store.jobs(JobKey("other", "invoices")) == []
+
+
+def test_an_older_version_never_replaces_a_newer_one():
+    store = Store()
+    assert store.put(at_version(a_job({"suspend": True}), 10))
+    assert not store.put(at_version(a_job(), 9))
+    job = store.finetunejob(KEY)
+    assert job is not None and job["spec"]["suspend"] is True
+
+
+def test_a_deleted_object_does_not_come_back():
+    store = Store()
+    store.remove(a_batch_job("run-1"))
+    assert not store.put(a_batch_job("run-1"))
+
+
+def test_a_listing_removes_what_is_gone():
+    store = Store()
+    store.put(a_batch_job("run-1"))
+    assert store.replace("Job", [], since=store.begin_listing()) == {KEY}
+    assert store.jobs(KEY) == []
+
+
+def test_a_listing_does_not_undo_what_was_learnt_meanwhile():
+    store = Store()
+    store.put(a_batch_job("run-1"))
+    since = store.begin_listing()
+    store.put(a_batch_job("run-2"))
+    store.remove(a_batch_job("run-1"))
+    store.replace("Job", [a_batch_job("run-1")], since)
+    assert [j["metadata"]["name"] for j in store.jobs(KEY)] == ["run-2"]
+
+
+def test_managed_fields_are_not_kept():
+    store = Store()
+    job = a_job()
+    job["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    store.put(job)
+    kept = store.finetunejob(KEY)
+    assert kept is not None and "managedFields" not in kept["metadata"]
