@@ -135,7 +135,7 @@ def connect(config: StorageEndpoint, policy: RetryPolicy) -> "S3Client":
     """A client for the endpoint; the config wins over the environment, credentials come from there alone.
 
     Buckets are part of the path when an endpoint is set (S3-compatible servers seldom have wildcard
-    DNS), and of the host name on AWS.
+    DNS), and of the host name on AWS (but for names with dots, which its certificates do not cover).
     """
     import boto3  # noqa: PLC0415 - slow to import, and not needed for a purely local run
     from botocore.config import Config  # noqa: PLC0415 - likewise
@@ -144,7 +144,7 @@ def connect(config: StorageEndpoint, policy: RetryPolicy) -> "S3Client":
     session = boto3.Session()
     region = config.region or os.environ.get("AWS_REGION") or session.region_name or "us-east-1"
     settings = Config(
-        s3={"addressing_style": "path" if endpoint else "virtual"},
+        s3={"addressing_style": "path" if endpoint else "auto"},
         # `Connection.call` does all retrying: it can be interrupted, counted and tested.
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=policy.connect_timeout,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from finscribe_core.errors import FailureReason
+from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.failures import (
     ObjectChangedError,
@@ -241,12 +241,20 @@ class Download:
     def _request_piece(self, index: int) -> "GetObjectOutputTypeDef":
         self._connection.check_cancelled()
         first, last = self._part.positions[index], self._part.end(index) - 1
-        return self._connection.client.get_object(
+        response = self._connection.client.get_object(
             Bucket=self._source.bucket,
             Key=self._source.key,
             Range=f"bytes={first}-{last}",
             IfMatch=self._part.etag,
         )
+        if first and not response.get("ContentRange", "").startswith(f"bytes {first}-"):
+            # Written at this place, another range would damage the file without a sign of it.
+            raise RetryableError(
+                FailureReason.StorageUnavailable,
+                f"{self._connection.endpoint} answered with another part of {self._source} than asked for.",
+                "The server must support ranged requests.",
+            )
+        return response
 
     def _copy(self, response: "GetObjectOutputTypeDef", index: int) -> None:
         """Write a body at its place, chunk by chunk."""

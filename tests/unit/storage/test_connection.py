@@ -1,0 +1,41 @@
+"""Which server requests go to."""
+
+import pytest
+
+from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.storage.connection import RetryPolicy, connect
+
+
+def url_of(client) -> str:
+    return client.generate_presigned_url("get_object", Params={"Bucket": "team", "Key": "a/b"}).partition(
+        "?"
+    )[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "env", "url", "region"),
+    [
+        ({}, {}, "https://team.s3.amazonaws.com/a/b", "us-east-1"),
+        ({"region": "eu-central-1"}, {"AWS_REGION": "us-west-2"}, None, "eu-central-1"),
+        ({}, {"AWS_REGION": "us-west-2"}, None, "us-west-2"),
+        ({}, {"AWS_ENDPOINT_URL": "http://minio:9000"}, "http://minio:9000/team/a/b", "us-east-1"),
+        (
+            {"endpoint": "https://s3.example.com"},
+            {"AWS_ENDPOINT_URL": "http://minio:9000"},
+            "https://s3.example.com/team/a/b",
+            "us-east-1",
+        ),
+    ],
+    ids=["AWS", "region of the config", "region of the env", "endpoint of the env", "endpoint of the config"],
+)
+def test_the_config_wins_over_the_environment(config, env, url, region, s3_env, monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+    client = connect(StorageEndpoint(**config), RetryPolicy())
+
+    assert client.meta.region_name == region
+    if url:
+        assert url_of(client) == url
