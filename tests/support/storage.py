@@ -28,8 +28,8 @@ class CountingObserver:
 def impatient_storage(
     endpoint: str, *, observer: TransferObserver | None = None, cancel: threading.Event | None = None
 ) -> Storage:
-    """A storage with three tries, half a second of silence allowed, and no pause between tries."""
-    policy = RetryPolicy(tries=NUM_TRIES, connect_timeout=1.0, read_timeout=0.5, sleep=lambda seconds: None)
+    """A storage with three tries, two seconds of silence allowed, and no pause between tries."""
+    policy = RetryPolicy(tries=NUM_TRIES, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None)
     return Storage.from_config(
         StorageEndpoint(endpoint=endpoint), observer=observer, cancel=cancel, policy=policy
     )
