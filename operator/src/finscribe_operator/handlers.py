@@ -17,7 +17,7 @@ def build_registry(controller: Controller) -> kopf.OperatorRegistry:
     kopf.on.login(registry=registry)(_login)
     kopf.on.startup(registry=registry)(_configure)
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, backoff=5)  # seconds between two tries to list everything
     async def start(**_: Any) -> None:
         await controller.start()
 

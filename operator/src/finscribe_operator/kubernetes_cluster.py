@@ -14,7 +14,15 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import ValidationError
 
-from finscribe_core.constants import API_VERSION, FIELD_MANAGER, HTTP_PORT, KIND, LABEL_JOB, PLURAL
+from finscribe_core.constants import (
+    API_VERSION,
+    FIELD_MANAGER,
+    HTTP_PORT,
+    HTTP_PORT_NAME,
+    KIND,
+    LABEL_JOB,
+    PLURAL,
+)
 from finscribe_core.report import ProgressReport
 from finscribe_operator.api_errors import translate
 from finscribe_operator.clock import utc_now
@@ -122,7 +130,7 @@ class KubernetesCluster:
             return None
         host = f"[{address}]" if ":" in address else address
         try:
-            body = await self._read_bounded(f"http://{host}:{HTTP_PORT}/progress")
+            body = await self._read_bounded(f"http://{host}:{_http_port(pod)}/progress")
             report = ProgressReport.model_validate_json(body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
             return None
@@ -217,6 +225,14 @@ class KubernetesCluster:
                 if len(body) > PROGRESS_LIMIT:
                     raise aiohttp.ClientPayloadError(f"more than {PROGRESS_LIMIT} bytes")
             return body
+
+
+def _http_port(pod: Object) -> int:
+    """The pod's own word for it: a run keeps the port that it was made with."""
+    ports = (port for c in pod.get("spec", {}).get("containers") or [] for port in c.get("ports") or [])
+    return next(
+        (int(port["containerPort"]) for port in ports if port.get("name") == HTTP_PORT_NAME), HTTP_PORT
+    )
 
 
 def _path_of(ref: Ref) -> str:

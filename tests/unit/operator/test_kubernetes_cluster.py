@@ -1,0 +1,108 @@
+"""What the API server and pods answer, in the reconciler's terms."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes.aio.client import ApiClient, Configuration
+
+from finscribe_core.constants import HTTP_PORT_NAME
+from finscribe_core.report import Progress, ProgressReport
+from finscribe_operator.api_errors import translate
+from finscribe_operator.cluster import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    InvalidObjectError,
+    NotFoundError,
+    TransientError,
+)
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.kubernetes_cluster import PROGRESS_LIMIT, KubernetesCluster
+from finscribe_operator.merge_patch import build_merge_patch
+from finscribe_operator.metrics import Metrics
+from finscribe_operator.objects import Object
+from finscribe_operator.store import Store
+from tests.unit.operator.builders import a_pod
+
+Serve = Callable[[web.Response], Awaitable[Object]]
+
+REFUSALS = {
+    "a missing object": (404, "not found", NotFoundError),
+    "an object that has changed": (409, "the object has been modified", ConflictError),
+    "a Job whose template differs": (422, "spec.template: field is immutable", ConflictError),
+    "another one's object": (422, "Only one reference can have Controller set to true.", ConflictError),
+    "a broken rule": (422, "spec.backoffLimit: must be >= 0", InvalidObjectError),
+    "an exhausted quota": (403, "exceeded quota", ForbiddenError),
+    "too many requests": (429, "slow down", TransientError),
+    "a page token that is too old": (410, "expired", TransientError),
+    "a server that is starting": (503, "", TransientError),
+}
+
+
+@pytest.mark.parametrize(("code", "message", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_refusal_has_a_kind(code: int, message: str, expected: type[ClusterError]):
+    error = translate(code, {"message": message})
+    assert type(error) is expected
+    assert message in str(error)
+
+
+def test_a_merge_patch_says_only_what_differs_and_removes_what_is_gone():
+    old = {"summary": {"eta": "1m", "loss": "1"}, "runs": [1], "run": {"name": "a"}}
+    new = {"summary": {"eta": "-", "loss": "1"}, "runs": [1, 2]}
+    assert build_merge_patch(old, new) == {"summary": {"eta": "-"}, "runs": [1, 2], "run": None}
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[KubernetesCluster]:
+    cluster = KubernetesCluster(ApiClient(Configuration()), OperatorConfig(), Metrics(Store()))
+    yield cluster
+    await cluster.close()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Starts a pod's HTTP server with one answer, and returns the pod."""
+    servers = []
+
+    async def start(response: web.Response) -> Object:
+        async def answer(_: web.Request) -> web.Response:
+            return response
+
+        app = web.Application()
+        app.router.add_get("/progress", answer)
+        server = TestServer(app, host="127.0.0.1")
+        await server.start_server()
+        servers.append(server)
+        pod = a_pod("run-1", {"podIP": "127.0.0.1"})
+        pod["spec"]["containers"][0]["ports"] = [{"name": HTTP_PORT_NAME, "containerPort": server.port}]
+        return pod
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+async def test_a_pod_is_asked_for_its_progress(cluster: KubernetesCluster, serve: Serve):
+    report = ProgressReport(run="run-1", progress=Progress(step=3, total_steps=10, percent=30))
+    pod = await serve(web.json_response(report.to_kubernetes()))
+    assert await cluster.fetch_progress(pod) == report
+
+
+ANSWERS = {
+    "speaks of another run: the address was given away": web.json_response({"run": "run-2"}),
+    "is no report": web.Response(text="<html>"),
+    "is an error": web.Response(status=500),
+    "does not end": web.Response(body=b" " * (PROGRESS_LIMIT + 1)),
+    "sends us elsewhere": web.Response(status=302, headers={"Location": "http://127.0.0.1/"}),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_an_answer_counts_as_none_when_it(name: str, cluster: KubernetesCluster, serve: Serve):
+    assert await cluster.fetch_progress(await serve(ANSWERS[name])) is None
+
+
+async def test_a_pod_that_does_not_listen_has_no_progress(cluster: KubernetesCluster):
+    assert await cluster.fetch_progress(a_pod("run-1")) is None
