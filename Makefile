@@ -49,7 +49,7 @@ test-unit: setup ## Run the tests that take seconds.
 .PHONY: test-chart
 test-chart: setup ## Run the chart's tests with the real helm.
 	@$(RUN)/python -m tools.kube binaries helm
-	$(RUN)/pytest -m "chart or not chart" tests/chart $(PYTEST_ARGS)
+	$(RUN)/pytest -m chart tests/chart $(PYTEST_ARGS)
 
 .PHONY: e2e
 e2e: setup ## Run a real cluster on this machine, and the tests that need one.
@@ -87,8 +87,9 @@ verify: setup ## Fail if a generated file is not what its source says.
 	$(RUN)/python tools/generate.py --check
 
 .PHONY: update-golden
-update-golden: setup ## Rewrite the expected outputs of golden tests; review the diff.
-	UPDATE_GOLDEN=1 $(RUN)/pytest -m "not e2e" tests/golden tests/chart $(PYTEST_ARGS)
+update-golden: setup binaries ## Rewrite the expected outputs of golden tests; review the diff.
+	$(RUN)/pytest tests/golden --update-golden
+	UPDATE_GOLDEN=1 $(RUN)/pytest -m "chart or apiserver" tests/chart tests/apiserver
 
 .PHONY: format
 format: setup ## Format the code and fix what the linter can.

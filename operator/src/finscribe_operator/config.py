@@ -15,7 +15,7 @@ Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 class OperatorConfig(KubeModel):
     """The file `python -m finscribe_operator --config` reads, and the chart writes."""
 
-    trainer_image: Annotated[str, Field(min_length=1, max_length=1024)] = "finscribe-trainer:0.1.0"
+    trainer_image: Annotated[str, Field(min_length=1, max_length=1024)] = "finscribe/trainer:0.1.0"
     """Image of runs whose job names none. It should be of the operator's version."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When nodes pull the trainer image."""
