@@ -1,0 +1,74 @@
+"""One real API server for the session, the real operator in front of it, a namespace for each test."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes import client, config
+
+from tests.apiserver.eventually import eventually
+from tests.apiserver.operator_process import OperatorProcess
+from tests.apiserver.workspace import Workspace
+from tools.kube.apiserver import ApiServer, running_api_server
+from tools.kube.binaries import provide
+from tools.kube.catalogue import KUBERNETES_VERSION
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "finscribe"
+SYSTEM_NAMESPACE = "finscribe-system"
+OPERATORS_RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.apiserver)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
+    crds = sorted((ROOT / "crds").glob("*.yaml"))
+    with running_api_server(crds, keep_logs=lambda: request.session.testsfailed > 0) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api(server: ApiServer) -> Iterator[client.ApiClient]:
+    with config.new_client_from_config(str(server.kubeconfig)) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(server: ApiServer) -> Path:
+    """Of a service account with the rights the chart gives, and no others."""
+    helm = provide(["helm"])["helm"]
+    command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={SYSTEM_NAMESPACE}"]
+    command += [f"--kube-version={KUBERNETES_VERSION}"]
+    rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
+    rights = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in OPERATORS_RIGHTS]
+    server.kubectl("create", "namespace", SYSTEM_NAMESPACE)
+    server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rights))
+    account = next(d["metadata"]["name"] for d in rights if d["kind"] == "ServiceAccount")
+    return server.kubeconfig_of_service_account(SYSTEM_NAMESPACE, account)
+
+
+@pytest.fixture(scope="session")
+def operator(server: ApiServer, operator_kubeconfig: Path) -> Iterator[OperatorProcess]:
+    """One operator for all tests; a test that kills it starts it again."""
+    process = OperatorProcess(server.folder, operator_kubeconfig)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def workspace(server: ApiServer, api: client.ApiClient) -> Iterator[Workspace]:
+    core = client.CoreV1Api(api)
+    namespace = core.create_namespace({"metadata": {"generateName": "test-"}}).metadata.name
+    eventually(
+        lambda: core.list_namespaced_service_account(namespace).items, what="the default service account"
+    )
+    yield Workspace(server, namespace, api)
+    core.delete_namespace(namespace)

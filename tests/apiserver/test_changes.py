@@ -1,0 +1,102 @@
+"""What a user changes about a job, and what a change must not do."""
+
+import json
+
+import pytest
+
+from finscribe_core.api.conditions import Reason
+from finscribe_core.report import RunResult
+from tests.apiserver.eventually import eventually
+from tests.apiserver.workspace import Workspace, build_job
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+def workspace(workspace: Workspace) -> Workspace:
+    workspace.apply(build_job())
+    workspace.await_pod()
+    return workspace
+
+
+def test_suspend_ends_the_pod_and_resume_makes_another_for_the_same_run(workspace: Workspace):
+    pod, run = workspace.await_pod(), workspace.batch_jobs()[0].metadata.name
+    workspace.kubelet.running(pod)
+
+    workspace.change({"spec": {"suspend": True}})
+    workspace.await_condition("Suspended", "True", Reason.SuspendedBySpec)
+    workspace.assert_table_is_full()
+    eventually(lambda: not workspace.pods())
+    workspace.kubelet.gone(pod)
+    assert workspace.table()[0][0] == "Suspended"
+
+    workspace.change({"spec": {"suspend": False}})
+    workspace.await_pod(other_than=pod)
+    workspace.await_condition("Suspended", "False")
+    assert [job.metadata.name for job in workspace.batch_jobs()] == [run]
+
+
+def test_deleting_a_job_collects_everything_it_made(workspace: Workspace):
+    run = workspace.batch_jobs()[0].metadata.name
+
+    workspace.delete()
+
+    eventually(lambda: not workspace.batch_jobs() and not workspace.pods())
+    eventually(lambda: run not in workspace.kubectl("get", "configmaps,services", "--output=name"))
+
+
+def test_a_changed_spec_starts_a_new_run_and_remembers_the_old_one(workspace: Workspace):
+    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    first = workspace.batch_jobs()[0].metadata.name
+
+    workspace.change({"spec": {"lora": {"r": 8}}})
+
+    eventually(lambda: workspace.status().run.name != first)
+    second = workspace.status().run.name
+    eventually(lambda: second in [job.metadata.name for job in workspace.batch_jobs()])
+    assert [(r.name, r.outcome) for r in workspace.status().runs] == [(first, "Succeeded")]
+    workspace.assert_table_is_full()
+
+
+def test_a_changed_spec_supersedes_a_run_under_way(workspace: Workspace):
+    pod = workspace.await_pod()
+    first = workspace.batch_jobs()[0].metadata.name
+    workspace.kubelet.running(pod)
+
+    workspace.change({"spec": {"training": {"learningRate": 1e-4}}})
+
+    eventually(lambda: [(r.name, r.outcome) for r in workspace.status().runs] == [(first, "Superseded")])
+    eventually(lambda: not workspace.pods())
+    workspace.kubelet.gone(pod)
+    eventually(lambda: first not in [job.metadata.name for job in workspace.batch_jobs()])
+    eventually(lambda: len(workspace.batch_jobs()) == 1)
+
+
+def test_applying_the_same_job_again_starts_nothing_and_shows_no_difference(workspace: Workspace):
+    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    before = workspace.job()
+
+    diff = workspace.server.try_kubectl(
+        f"--namespace={workspace.namespace}", "diff", "--filename=-", stdin=json.dumps(build_job())
+    )
+    workspace.apply(build_job())
+
+    assert (diff.returncode, diff.stdout) == (0, "")
+    assert workspace.job()["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    assert len(workspace.batch_jobs()) == 1
+
+
+def test_a_gitops_tool_that_applies_on_the_server_sees_no_difference_either(workspace: Workspace):
+    arguments = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--filename=-")
+    workspace.kubectl("apply", *arguments, stdin=json.dumps(build_job()))
+    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+
+    diff = workspace.server.try_kubectl(
+        f"--namespace={workspace.namespace}", "diff", *arguments, stdin=json.dumps(build_job())
+    )
+
+    assert (diff.returncode, diff.stdout) == (0, "")
+    assert len(workspace.batch_jobs()) == 1

@@ -1,0 +1,103 @@
+"""The operator is killed without a warning: nothing is lost, nothing is done twice."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finscribe_core.report import RunResult
+from tests.apiserver.eventually import eventually
+from tests.apiserver.operator_process import OperatorProcess
+from tests.apiserver.workspace import Workspace, build_job
+from tools.kube.apiserver import ApiServer
+
+SOME = 8
+MANY = 200
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_happens_while_the_operator_is_dead_is_seen_when_it_is_back(
+    workspace: Workspace, operator: OperatorProcess
+):
+    workspace.apply(build_job())
+    pod = workspace.await_pod()
+    workspace.kubelet.running(pod)
+
+    operator.kill()
+    workspace.kubelet.succeeded(pod, RunResult(succeeded=True))
+    workspace.apply(build_job("receipts"))
+    operator.start()
+
+    workspace.await_condition("Complete", "True")
+    workspace.await_pod("receipts")
+    assert len(workspace.batch_jobs()) == len(workspace.batch_jobs("receipts")) == 1
+
+
+@pytest.mark.parametrize("milliseconds", [0, 30, 150])
+def test_an_operator_killed_amid_its_work_leaves_one_run_for_each_job(
+    workspace: Workspace, operator: OperatorProcess, milliseconds: int
+):
+    names = [f"job-{number}" for number in range(SOME)]
+    _create(workspace, names)
+    killer = threading.Timer(milliseconds / 1000, operator.kill)
+    killer.start()
+    killer.join()
+    operator.start()
+
+    for name in names:
+        workspace.kubelet.succeeded(workspace.await_pod(name), RunResult(succeeded=True))
+    for name in names:
+        workspace.await_condition("Complete", "True", name=name)
+        assert [job.metadata.name for job in workspace.batch_jobs(name)] == [workspace.status(name).run.name]
+        assert workspace.status(name).runs == []
+        assert len(workspace.pods(name)) == 1
+
+
+@pytest.mark.usefixtures("operator")
+def test_many_jobs_at_once_become_exactly_as_many_runs(workspace: Workspace, record_property):
+    items = [build_job(f"job-{number}", suspend=True) for number in range(MANY)]
+    workspace.kubectl(
+        "create", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    )
+
+    eventually(
+        lambda: len(workspace.batch.list_namespaced_job(workspace.namespace).items) == MANY, within=120
+    )
+    eventually(lambda: {row[0] for row in workspace.table()} == {"Suspended"}, within=60)
+    record_property("seconds", round(time.monotonic() - started, 1))
+
+    owners = [
+        job.metadata.owner_references[0].name
+        for job in workspace.batch.list_namespaced_job(workspace.namespace).items
+    ]
+    assert sorted(owners) == sorted(names)
+
+
+def test_a_newer_definition_of_the_kind_disturbs_no_running_operator(
+    workspace: Workspace, operator: OperatorProcess, server: ApiServer
+):
+    path = next((ROOT / "crds").glob("*.yaml"))
+    newer = yaml.safe_load(path.read_text())
+    spec = newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["fieldOfTheFuture"] = {"type": "string", "default": "new"}
+    workspace.apply(build_job())
+    workspace.await_pod()
+
+    server.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(newer))
+    eventually(lambda: workspace.job()["spec"].get("fieldOfTheFuture") == "new")
+    workspace.apply(build_job("receipts"))
+
+    workspace.await_pod("receipts")
+    workspace.change({"metadata": {"labels": {"seen": "again"}}})
+    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    assert len(workspace.batch_jobs()) == len(workspace.batch_jobs("receipts")) == 1
+    server.kubectl("apply", "--server-side", f"--filename={path}")
+
+
+def _create(workspace: Workspace, names: list[str], **spec: object) -> None:
+    everything = {"apiVersion": "v1", "kind": "List", "items": [build_job(name, **spec) for name in names]}
+    workspace.kubectl("create", "--filename=-", stdin=json.dumps(everything))
