@@ -1,7 +1,7 @@
 """The demo's object storage: an S3 server in memory, on a free port of the loopback interface."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,18 +39,14 @@ class Bucket:
         )
         self._client.create_bucket(Bucket=name)
 
-    def upload(self, folder: Path, console: Console) -> None:
-        """Upload every file below the folder, by its relative path, with a progress bar."""
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+    def upload(self, files: Mapping[str, Path], console: Console) -> None:
+        """Upload files, by key, with a progress bar."""
         columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("uploading", total=sum(path.stat().st_size for path in files))
-            for path in files:
+            task = bar.add_task("uploading", total=sum(path.stat().st_size for path in files.values()))
+            for key, path in files.items():
                 self._client.upload_file(
-                    str(path),
-                    self.name,
-                    path.relative_to(folder).as_posix(),
-                    Callback=lambda num_bytes: bar.advance(task, num_bytes),
+                    str(path), self.name, key, Callback=lambda num_bytes: bar.advance(task, num_bytes)
                 )
 
     def list(self) -> list[StoredObject]:
@@ -59,10 +55,10 @@ class Bucket:
         return [StoredObject(o["Key"], o["Size"]) for page in pages for o in page.get("Contents", [])]
 
     def download(self, prefix: str, folder: Path) -> None:
-        """Download everything below a prefix into the folder."""
+        """Download everything below a prefix into the folder, by its key."""
         for stored in self.list():
             if stored.key.startswith(prefix):
-                path = folder / stored.key.removeprefix(prefix)
+                path = folder / stored.key
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._client.download_file(self.name, stored.key, str(path))
 

@@ -1,0 +1,67 @@
+"""What the demo shows at its end: the losses, and the bucket's content."""
+
+import re
+from collections.abc import Iterable
+from itertools import groupby
+
+from rich.filesize import decimal
+from rich.table import Table
+
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_operator.local.embedded_s3 import StoredObject
+
+FOLDED = re.compile(r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+)/")
+"""Folders shown as one row."""
+MEANINGS = (
+    (r"^datasets/.*/images/", "rendered invoices"),
+    (r"^datasets/.*train\.jsonl$", "training rows: instruction, image, expected answer"),
+    (r"^datasets/.*val\.jsonl$", "validation rows"),
+    (r"^models/", "the base model: PaddleOCR-VL's classes, tiny and random"),
+    (r"/checkpoints/", "checkpoint: what an interrupted run goes on from"),
+    (r"/adapter_model\.safetensors$", "the result: the LoRA adapter's weights"),
+    (r"/adapter_config\.json$", "the adapter's rank, targets and base model"),
+    (r"/adapter/", "the processor, so that the adapter's folder can be loaded alone"),
+    (r"/merged/", "the base model with the adapter merged in"),
+    (r"/config\.yaml$", "the run's whole configuration, defaults written out"),
+    (r"/metrics\.json$", "every loss of the run"),
+    (r"/manifest\.json$", "every file with size and SHA-256, written last"),
+    (r"/latest\.json$", "names the newest successful run"),
+)
+
+
+def build_table(objects: Iterable[StoredObject]) -> Table:
+    """The bucket's content: key, size, and what it is."""
+    table = Table("key", ("size"), "what it is", header_style="bold")
+    table.columns[1].justify = "right"
+    for key, members in groupby(objects, lambda stored: fold(stored.key)):
+        group = list(members)
+        name = f"{key} ({len(group)} files)" if key.endswith("/") else key
+        table.add_row(name, decimal(sum(stored.size for stored in group)), explain(key))
+    return table
+
+
+def fold(key: str) -> str:
+    """The key, or the folder it is shown as a part of.
+
+    >>> fold("datasets/invoices/images/7.png")
+    'datasets/invoices/images/'
+    """
+    match = FOLDED.match(key)
+    return match[0] if match else key
+
+
+def explain(key: str) -> str:
+    """What an object is."""
+    return next((meaning for pattern, meaning in MEANINGS if re.search(pattern, key)), "")
+
+
+def describe_loss(status: FineTuneJobStatus) -> str:
+    """How far the training went, and what it brought."""
+    metrics, progress = status.metrics, status.progress
+    early = progress.step < progress.total_steps
+    ended = "Early stopping ended it" if early else "It was trained to the end"
+    return (
+        f"Validation loss: [bold]{metrics.base_eval_loss}[/bold] of the base model, "
+        f"[bold green]{metrics.best_eval_loss}[/bold green] at best. "
+        f"{ended} at step {progress.step} of {progress.total_steps}."
+    )

@@ -1,0 +1,26 @@
+"""`finscribe demo`, as a newcomer starts it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.timeout(900)
+async def test_the_demo_ends_with_an_adapter_that_beats_the_base_model(tmp_path):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "finscribe_core.cli", "demo"),
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output = (await process.communicate())[0].decode()
+
+    assert process.returncode == 0, output
+    assert "of the base model" in output
+    assert "results/invoices/latest.json" in output
+    results = tmp_path / "finscribe-demo" / "results"
+    assert list(results.rglob("adapter/adapter_model.safetensors"))
