@@ -22,6 +22,7 @@ class View:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._conditions: dict[str, tuple[str, str]] = {}
+        self._phases: set[str] = set()
         self._plain: tuple[int, str | None] = (0, None)
         self._task: TaskID | None = None
         self._bar = Progress(
@@ -68,6 +69,16 @@ class View:
         colour = _colour(condition)
         name = f"[{colour}]{condition.type}={condition.status}[/{colour}]"
         self.say(f"{name} {condition.reason}  {_escaped(condition.message)}".rstrip())
+
+    def _is_old_news(self, condition: Condition) -> bool:
+        """Training and evaluation take turns; that is said once an attempt."""
+        if condition.type != ConditionType.Running:
+            return False
+        if condition.status != "True":
+            self._phases.clear()
+        known = condition.reason in self._phases
+        self._phases.add(condition.reason)
+        return known
 
     def _show_progress(self, status: FineTuneJobStatus) -> None:
         progress, metrics = status.progress, status.metrics
