@@ -52,4 +52,4 @@ RUN --mount=type=cache,target=/uv --mount=type=cache,target=/root/.cache/uv \
         --require-hashes --requirement /opt/finscribe/requirements.txt
 COPY --from=code /opt/finscribe /opt/finscribe
 USER 65532:65532
-ENTRYPOINT ["finscribe"]
+ENTRYPOINT ["python", "-m", "finscribe_trainer"]

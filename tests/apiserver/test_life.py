@@ -69,12 +69,12 @@ def test_a_run_goes_from_waiting_to_complete_and_the_table_is_full_at_every_stag
     workspace.assert_table_is_full()
 
     address = workspace.kubelet.running(pod)
-    with serving_progress(address, TRAINING) as trainer:
+    report = TRAINING.model_copy(update={"run": workspace.batch_jobs()[0].metadata.name})
+    with serving_progress(address, report) as trainer:
         workspace.await_condition("Running", "True", Phase.Training)
         eventually(lambda: workspace.table()[0][:4] == ["Running", "33%", "30m", "0.412"])
-        trainer.report = TRAINING.model_copy(
-            update={"progress": TRAINING.progress.model_copy(update={"percent": 90})}
-        )
+        progress = report.progress.model_copy(update={"percent": 90})
+        trainer.report = report.model_copy(update={"progress": progress})
         eventually(lambda: workspace.table()[0][1] == "90%")
 
     workspace.kubelet.succeeded(pod, RESULT)

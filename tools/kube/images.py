@@ -1,16 +1,14 @@
 """Building the images, with Docker or with buildah, and loading them into the cluster."""
 
-import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from tools.kube.base_image import provide_base_image
 from tools.kube.cache import cache_dir
-from tools.kube.leftovers import NAMESPACE
+from tools.kube.load import load_image
 from tools.kube.packages import FOR_IMAGES, require
 from tools.kube.progress import ToolError, step
 
@@ -89,42 +87,12 @@ class Buildah:
         return [f"--volume={source}:{inside}:ro" for source, inside in mounts.items()]
 
     def load(self, target: str, socket: Path) -> None:
-        """Stream one image into containerd, unless it holds it already.
+        """Bring one image into containerd.
 
         Raises:
-            ToolError: the import failed.
+            ToolError: it is not built, or the import failed.
         """
-        name = image_name(target)
-        identity = self._identity(name)
-        marker = self.folder / f"{target}.loaded"
-        if marker.exists() and marker.read_text() == identity and _is_loaded(name, socket):
-            return
-        with (
-            step(f"loading {name} into the cluster") as still_going,
-            tempfile.TemporaryDirectory() as scratch,
-        ):
-            pipe = Path(scratch) / "image.tar"
-            os.mkfifo(pipe)
-            push = subprocess.Popen([*self.command, "push", "--quiet", name, f"docker-archive:{pipe}:{name}"])
-            load = subprocess.Popen([*_ctr(socket), "import", str(pipe)], stdout=subprocess.DEVNULL)
-            while load.poll() is None:
-                _wait_a_second(load)
-                still_going()
-            push.kill()
-            if load.returncode:
-                raise ToolError(f"containerd could not import {name}")
-        marker.write_text(identity)
-
-    def _identity(self, name: str) -> str:
-        done = subprocess.run(
-            [*self.command, "inspect", "--type=image", "--format={{.FromImageID}}", name],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ToolError(f"{name} is not built: {done.stderr.strip()}")
-        return done.stdout.strip()
+        load_image(self.command, self.folder / "layout", image_name(target), socket)
 
 
 def _build(command: list[str], target: str) -> None:
@@ -148,12 +116,3 @@ def _wait_a_second(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=1)
     except subprocess.TimeoutExpired:
         return
-
-
-def _ctr(socket: Path) -> list[str]:
-    return ["ctr", f"--address={socket}", f"--namespace={NAMESPACE}", "images"]
-
-
-def _is_loaded(name: str, socket: Path) -> bool:
-    done = subprocess.run([*_ctr(socket), "ls", "--quiet"], capture_output=True, text=True, check=False)
-    return name in done.stdout.split()
