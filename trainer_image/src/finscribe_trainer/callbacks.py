@@ -62,15 +62,11 @@ class EarlyStopping(TrainerCallback, ExportableState):
         else:
             self.fruitless += 1
 
-    def on_evaluate(  # noqa: PLR0913 - transformers' signature
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **_: Any,
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> TrainerControl:
         """Count an evaluation of the tuned model, and stop if it was one too many."""
+        metrics: dict[str, float] = given["metrics"]
         if "eval_loss" in metrics:
             self.observe(metrics["eval_loss"])
             if self.triggered:
@@ -124,16 +120,12 @@ class Report(TrainerCallback):
         if control.should_evaluate:
             self.reporter.phase(Phase.Evaluating)
 
-    def on_evaluate(  # noqa: PLR0913 - transformers' signature
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **_: Any,
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Report a validation loss."""
-        if loss := metrics.get("eval_loss"):
+        loss = given["metrics"].get("eval_loss")
+        if loss is not None:
             self.reporter.metric(eval_loss=loss)
             self._note_best(loss)
             self.reporter.phase(Phase.Training)
@@ -142,17 +134,15 @@ class Report(TrainerCallback):
         self.best = min(self.best, loss)
         self.reporter.metric(best_eval_loss=self.best)
 
-    def on_log(  # noqa: PLR0913 - transformers' signature
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **_: Any,
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Write the guide's line, and report the training loss."""
+        logs: dict[str, float] = given["logs"]
         self.reporter.metric(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
-        shown = {k: v for k, v in logs.items() if k in ("loss", "eval_loss", BASE_LOSS, "learning_rate", "epoch")}
+        shown = {
+            k: v for k, v in logs.items() if k in ("loss", "eval_loss", BASE_LOSS, "learning_rate", "epoch")
+        }
         if shown.keys() & {"loss", "eval_loss", BASE_LOSS}:
             rounded = {name: float(f"{value:.4g}") for name, value in shown.items()}
             log.info("%s", rounded, extra={"step": state.global_step})

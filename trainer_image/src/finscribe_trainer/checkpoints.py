@@ -91,7 +91,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, state)
 
 
-def find_checkpoint(resume: str | None, run_uri: str | None, output_dir: Path, storage: Storage) -> Checkpoint | None:
+def find_checkpoint(
+    resume: str | None, run_uri: str | None, output_dir: Path, storage: Storage
+) -> Checkpoint | None:
     """The checkpoint to go on from: the one named, else the run's newest in the bucket, else none.
 
     Raises:

@@ -28,7 +28,7 @@ from finscribe_core.trainer_config import TrainerConfig
 @click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
 @click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
 def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
-    """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
+    r"""Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
 
     \b
     Writes below output_dir:
@@ -97,5 +97,7 @@ def http_port() -> int | None:
     if not text:
         return None
     if not text.isdigit() or not int(text) < 65536:
-        raise UserError(FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is no port.", "Use 1 to 65535.")
+        raise UserError(
+            FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is no port.", "Use 1 to 65535."
+        )
     return int(text)

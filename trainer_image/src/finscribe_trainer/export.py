@@ -31,7 +31,7 @@ def export_adapter(model: PeftModel, family: Family, source: ModelSource, folder
     for config in model.peft_config.values():
         config.base_model_name_or_path = source.name.removeprefix("hf://")  # not where it was on this disk
         config.revision = source.revision
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(str(folder), safe_serialization=True)
     family.processing.save_pretrained(folder)
     log.info("adapter written to %s", folder)
 

@@ -37,7 +37,7 @@ class Trained:
     resumed_from: str | None
 
 
-def fit(  # noqa: PLR0913 - the parts of a training, each made by a step of the recipe
+def fit(
     run: Run,
     model: PeftModel,
     family: Family,
@@ -54,7 +54,12 @@ def fit(  # noqa: PLR0913 - the parts of a training, each made by a step of the 
     early_stopping = EarlyStopping(run.config.early_stopping)
     report = Report(run.reporter)
     uploads = CheckpointUploads(lambda folder: storage.save_checkpoint(folder, run.uri) if run.uri else None)
-    callbacks = [Schedule(run.stop), early_stopping, report, AfterSave(uploads.submit, uploads.raise_if_failed)]
+    callbacks = [
+        Schedule(run.stop),
+        early_stopping,
+        report,
+        AfterSave(uploads.submit, uploads.raise_if_failed),
+    ]
     spec, bf16 = run.config.training, use_bf16(run.config.training)
     trainer = AnswerTrainer(
         model=model,
@@ -82,9 +87,7 @@ def fit(  # noqa: PLR0913 - the parts of a training, each made by a step of the 
         _raise_if_stopped(run, trainer.state)
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
-    return Trained(
-        model, trainer.state, report.base_loss, early_stopping.triggered, _said(run, checkpoint)
-    )
+    return Trained(model, trainer.state, report.base_loss, early_stopping.triggered, _said(run, checkpoint))
 
 
 def _measure_base(run: Run, trainer: AnswerTrainer) -> float:

@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def target_pattern(spec: LoraSpec, language_model_pattern: str) -> str:
-    """The regular expression that a module's whole path must match to get an adapter.
+    r"""The regular expression that a module's whole path must match to get an adapter.
 
-    >>> target_pattern(LoraSpec(target_modules=["q_proj"]), r"(?:.*\\.)?language_model\\.")
-    '(?:.*\\\\.)?language_model\\\\.(?:.*\\\\.)?(?:q_proj)'
+    >>> target_pattern(LoraSpec(target_modules=["q_proj"]), r"(?:.*\.)?language_model\.")
+    '(?:.*\\.)?language_model\\.(?:.*\\.)?(?:q_proj)'
     """
     scope = language_model_pattern if spec.scope is LoraScope.LanguageModel else ""
     names = "|".join(re.escape(name) for name in spec.target_modules)
@@ -60,7 +60,9 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
         ) from error
     trainable, total = adapted.get_nb_trainable_parameters()
     log.info("adapter on %d modules (scope %s): %s", len(matched), spec.scope, pattern)
-    log.info("%s of %s parameters are trained (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
+    log.info(
+        "%s of %s parameters are trained (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total
+    )
     return adapted
 
 

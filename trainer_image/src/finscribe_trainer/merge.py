@@ -46,7 +46,7 @@ def export_merged(
     adapted = PeftModel.from_pretrained(base.float(), str(adapter)).eval()
     reference = [_logits(adapted, batch) for batch in batches]
     merged: PreTrainedModel = adapted.merge_and_unload()
-    merged.to(stored_dtype).save_pretrained(folder, safe_serialization=True)
+    merged.to(dtype=stored_dtype).save_pretrained(folder, safe_serialization=True)
     family.processing.save_pretrained(folder)
     del base, adapted, merged
     gc.collect()

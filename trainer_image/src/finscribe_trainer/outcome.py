@@ -35,7 +35,9 @@ def conclude(train: Callable[[], RunResult], reporter: RunReporter) -> int:
     return code
 
 
-def _failure(error: BaseException, known: FinscribeError | None, reporter: RunReporter) -> tuple[RunResult, int]:
+def _failure(
+    error: BaseException, known: FinscribeError | None, reporter: RunReporter
+) -> tuple[RunResult, int]:
     now = reporter.snapshot()
     result = RunResult(
         succeeded=False,
@@ -55,7 +57,9 @@ def classify(error: BaseException) -> FinscribeError | None:
         if isinstance(cause, FinscribeError):
             return cause
         if isinstance(cause, StopRequested):
-            return RetryableError(FailureReason.Interrupted, "Asked to stop before training began or after it.")
+            return RetryableError(
+                FailureReason.Interrupted, "Asked to stop before training began or after it."
+            )
         if _is_disk_full(cause):
             return RetryableError(
                 FailureReason.DiskFull,

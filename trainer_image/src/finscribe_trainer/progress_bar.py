@@ -36,15 +36,11 @@ class ProgressBar(TrainerCallback):
         if self._task is not None:
             self._bar.update(self._task, completed=state.global_step)
 
-    def on_log(  # noqa: PLR0913 - transformers' signature
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **_: Any,
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Show the loss."""
+        logs: dict[str, float] = given["logs"]
         if self._task is not None and "loss" in logs:
             self._bar.update(self._task, loss=f"loss {logs['loss']:.4g}")
 

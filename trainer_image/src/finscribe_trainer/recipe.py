@@ -92,7 +92,7 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     return attach_adapter(family.load_model(source, **options), family, config.lora)
 
 
-def export(  # noqa: PLR0913 - what an export is made from
+def export(
     run: Run,
     model: PeftModel,
     family: Family,
@@ -123,7 +123,9 @@ def _figures(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
     state = trained.state
     best = state.best_metric
     if best is not None and trained.base_loss is not None and best >= trained.base_loss:
-        log.warning("the tuned model is no better than the base: eval loss %.6g, base %.6g", best, trained.base_loss)
+        log.warning(
+            "the tuned model is no better than the base: eval loss %.6g, base %.6g", best, trained.base_loss
+        )
     return {
         "run": run.name,
         "model": run.config.model_name_or_path,
@@ -194,4 +196,6 @@ def _outputs(run: Run) -> Outputs:
 
 def _summary(run: Run, metrics: Metrics) -> str:
     where = run.uri or str(run.output_dir)
-    return f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss}); result in {where}."
+    return (
+        f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss}); result in {where}."
+    )

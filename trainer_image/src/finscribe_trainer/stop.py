@@ -54,5 +54,5 @@ class StopSignal:
 
 
 def block_in_worker(_worker: int = 0) -> None:
-    """Let the main process alone decide: a signal to the whole process group must not end its data workers."""
+    """Let the main process alone decide: a signal to the process group must not end its data workers."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

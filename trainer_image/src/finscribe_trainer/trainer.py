@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch.nn import functional
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -144,13 +145,14 @@ class AnswerTrainer(Trainer):
 
     @torch.no_grad()
     def _sum_losses(self, batches: Any) -> tuple[float, int]:
-        self.model.eval()
+        model = self._adapted_model()
+        model.eval()
         total, tokens = 0.0, 0
         for batch in batches:
             if self.stop.requested.is_set():
                 break
             with self.accelerator.autocast():
-                loss, count = answer_loss(self.model, self._prepare_inputs(batch))
+                loss, count = answer_loss(model, self._prepare_inputs(batch))
             total += float(loss)
             tokens += int(count)
             self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
@@ -159,7 +161,7 @@ class AnswerTrainer(Trainer):
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         is_best = super()._determine_best_metric(metrics, trial)
         if is_best:
-            self.best.take(self.model)
+            self.best.take(self._adapted_model())
         return is_best
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -168,9 +170,14 @@ class AnswerTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """The adapter and the best one; no pickled arguments, which nobody reads."""
-        folder = Path(output_dir or self.args.output_dir)
-        self.model.save_pretrained(folder, safe_serialization=True)
+        assert output_dir is not None
+        folder = Path(output_dir)
+        self._adapted_model().save_pretrained(str(folder), safe_serialization=True)
         self.best.save(folder)
+
+    def _adapted_model(self) -> PeftModel:
+        assert isinstance(self.model, PeftModel)
+        return self.model
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         loader = super()._get_dataloader(*args, **kwargs)

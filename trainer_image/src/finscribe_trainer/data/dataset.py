@@ -11,7 +11,7 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.findings import Findings
-from finscribe_trainer.data.images import ImageProblem, check_image, resolve_image
+from finscribe_trainer.data.images import ImageError, check_image, resolve_image
 from finscribe_trainer.data.jsonl import read_rows
 from finscribe_trainer.data.rows import Row
 
@@ -100,14 +100,14 @@ def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
 
     Args:
         file: the rows.
-        accept: raises ImageProblem for a name that must not be fetched.
+        accept: raises ImageError for a name that must not be fetched.
     """
     names: dict[str, None] = {}
     for _, row in read_rows(file.path, file.source, Findings()):
         for name in row.images:
             try:
                 accept(name)
-            except ImageProblem:
+            except ImageError:
                 continue
             names[name] = None
     return list(names)
@@ -127,18 +127,18 @@ def _check_images(
     first_line = {name: number for number, row in reversed(list(rows)) for name in row.images}
     root = file.path.parent
 
-    def check(name: str) -> _CheckedImage | ImageProblem:
+    def check(name: str) -> _CheckedImage | ImageError:
         try:
             path = resolve_image(root, name)
             return _CheckedImage(path, *check_image(path, name, max_pixels))
-        except ImageProblem as problem:
+        except ImageError as problem:
             return problem
 
     names = sorted(first_line, key=lambda name: first_line[name])
     checked = {}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         for name, result in zip(names, pool.map(check, names), strict=True):
-            if isinstance(result, ImageProblem):
+            if isinstance(result, ImageError):
                 findings.add(f"{file.source}:{first_line[name]}", str(result))
             else:
                 checked[name] = result

@@ -1,4 +1,4 @@
-"""Images of rows: found only below the data set's folder, checked whole before training, decoded in training."""
+"""Images of rows: found only below the data set's folder, and read to their end before training."""
 
 import hashlib
 import warnings
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image, UnidentifiedImageError
 
 
-class ImageProblem(ValueError):
+class ImageError(ValueError):
     """An image can't be used; the message says why."""
 
 
@@ -15,12 +15,12 @@ def check_name(name: str) -> None:
     """Refuse a name that can lead out of the data set.
 
     Raises:
-        ImageProblem: the name is absolute, an URL, or goes up.
+        ImageError: the name is absolute, an URL, or goes up.
     """
     path = PurePosixPath(name)
     if "://" in name or path.is_absolute() or "\\" in name or "\0" in name or ".." in path.parts:
-        raise ImageProblem(
-            f"image {name!r} must be a path relative to the .jsonl file, with forward slashes and without '..'"
+        raise ImageError(
+            f"image {name!r} must be a path relative to the .jsonl file, with forward slashes, without '..'"
         )
 
 
@@ -28,14 +28,14 @@ def resolve_image(root: Path, name: str) -> Path:
     """The file of an image named in a row.
 
     Raises:
-        ImageProblem: the name leads out of `root` (a symbolic link may do so, too), or no file is there.
+        ImageError: the name leads out of `root` (a symbolic link may do so, too), or no file is there.
     """
     check_name(name)
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise ImageProblem(f"image {name!r} leads out of the data set's folder")
+        raise ImageError(f"image {name!r} leads out of the data set's folder")
     if not path.is_file():
-        raise ImageProblem(f"image {name!r} does not exist")
+        raise ImageError(f"image {name!r} does not exist")
     return path
 
 
@@ -46,7 +46,7 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
         (width, height) in pixels and the file's SHA-256.
 
     Raises:
-        ImageProblem: too large, of no known format, or damaged.
+        ImageError: too large, of no known format, or damaged.
     """
     try:
         with warnings.catch_warnings():
@@ -54,20 +54,20 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
             with Image.open(path) as image:
                 size = image.size
                 if size[0] * size[1] > max_pixels:
-                    raise ImageProblem(
+                    raise ImageError(
                         f"image {name!r} has {size[0]} x {size[1]} pixels, more than maxImagePixels = "
                         f"{max_pixels}"
                     )
                 image.draft("L", (size[0] // 8, size[1] // 8))  # JPEG: an eighth of the work, all of the file
                 image.load()
     except UnidentifiedImageError:
-        raise ImageProblem(f"image {name!r} is of no known image format") from None
+        raise ImageError(f"image {name!r} is of no known image format") from None
     except Image.DecompressionBombError as error:
-        raise ImageProblem(f"image {name!r} is too large: {error}") from None
+        raise ImageError(f"image {name!r} is too large: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, ImageProblem):
+        if isinstance(error, ImageError):
             raise
-        raise ImageProblem(f"image {name!r} is damaged: {error}") from None
+        raise ImageError(f"image {name!r} is damaged: {error}") from None
     with path.open("rb") as file:
         return size, hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -129,7 +129,7 @@ def _turn(message: Any, where: str, inline: list[str]) -> Turn:
 
 
 def _with_images(turns: list[Turn], num_images: int) -> tuple[Turn, ...]:
-    """The turns with as many images as the row names; without placeholders they all go to the first user's."""
+    """The turns with as many images as the row names; without placeholders all go to the first user's."""
     placed = sum(turn.num_images for turn in turns)
     if placed == num_images:
         return tuple(turns)
@@ -165,7 +165,9 @@ def _check_encodable(row: Row) -> None:
     try:
         "".join((*(turn.text for turn in row.turns), row.completion)).encode()
     except UnicodeEncodeError:
-        raise RowError("a text holds half a surrogate pair (\\ud800 to \\udfff), which is no character") from None
+        raise RowError(
+            "a text holds half a surrogate pair (\\ud800 to \\udfff), which is no character"
+        ) from None
 
 
 def _kind(value: Any) -> str:

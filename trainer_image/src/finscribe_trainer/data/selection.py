@@ -72,6 +72,8 @@ def _fitting(
 
 def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:
     for example, count in too_long[:MAX_SHOWN]:
-        log.warning("%s: left out: %d tokens, more than maxSequenceLength = %d", example.where, count, max_tokens)
+        log.warning(
+            "%s: left out: %d tokens, more than maxSequenceLength = %d", example.where, count, max_tokens
+        )
     if too_long:
         log.warning("%d rows are longer than maxSequenceLength and left out", len(too_long))

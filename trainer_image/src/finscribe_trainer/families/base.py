@@ -71,7 +71,7 @@ class Family(ABC):
         return encoded
 
     def collate(self, rows: Sequence[Encoded]) -> Encoded:
-        """A batch, padded on the right. Shapes: (rows, longest) for token tensors, images one after another."""
+        """A batch, padded on the right: token tensors (rows, longest), images one after another."""
         pad = self.tokenizer.pad_token_id
         fill = {"input_ids": self.tokenizer.eos_token_id if pad is None else pad, "labels": IGNORED}
         keys = dict.fromkeys(key for row in rows for key in row)

@@ -57,8 +57,8 @@ class CausalLM(Family):
             text = "\n".join(turn.text for turn in example.row.turns) + "\n"
             return list(self.tokenizer(text)["input_ids"])
         messages = [{"role": turn.role, "content": turn.text} for turn in example.row.turns]
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return list(self.tokenizer(str(prompt), add_special_tokens=False)["input_ids"])
 
     @property
     def reserved_tokens(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class PaddleOCRVL(Family):
         """The model with its weights, from safetensors only."""
         with model_errors(source):
             return PaddleOCRVLForConditionalGeneration.from_pretrained(
-                source.location, revision=source.revision, use_safetensors=True, **options
+                source.location, revision=source.revision or "main", use_safetensors=True, **options
             )
 
     def encode_prompt(self, example: Example) -> Encoded:
@@ -79,7 +79,7 @@ class PaddleOCRVL(Family):
     def _image_tokens(self, width: int, height: int) -> int:
         processor = self.processing.image_processor
         patches: int = processor.get_number_of_image_patches(height, width)
-        return patches // processor.merge_size**2
+        return patches // int(processor.merge_size) ** 2
 
     @property
     def reserved_tokens(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ def load_family(source: ModelSource) -> Family:
     """The family of a model, with its processor or tokenizer; no weights yet.
 
     Raises:
-        UserError: ModelNotFound; ModelUnsupported when it is neither PaddleOCR-VL nor a causal language model.
+        UserError: ModelNotFound; ModelUnsupported when it is neither PaddleOCR-VL nor a causal LM.
     """
     with model_errors(source):
         config = AutoConfig.from_pretrained(

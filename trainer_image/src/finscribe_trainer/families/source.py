@@ -54,16 +54,26 @@ def model_errors(source: ModelSource) -> Iterator[None]:
     try:
         yield
     except OfflineModeIsEnabled as error:
-        raise UserError(FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL) from None
+        raise UserError(
+            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL
+        ) from None
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status >= 500 or status == 429:
             raise RetryableError(
-                FailureReason.StorageUnavailable, f"{source.name}: the hub answered {status}.", "Try again later."
+                FailureReason.StorageUnavailable,
+                f"{source.name}: the hub answered {status}.",
+                "Try again later.",
             ) from None
-        raise UserError(FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL) from None
+        raise UserError(
+            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL
+        ) from None
     except (OSError, ValueError, KeyError) as error:
-        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError):
+        if (
+            isinstance(error, OSError)
+            and error.errno is not None
+            and not isinstance(error, FileNotFoundError)
+        ):
             raise
         raise UserError(
             FailureReason.ModelNotFound, f"{source.name} can't be loaded: {_first_line(error)}", _NO_MODEL

@@ -14,28 +14,36 @@ import click
 )
 @click.option("--rows", type=click.IntRange(1, 100_000), default=96, show_default=True, help="Training rows.")
 @click.option(
-    "--validation-rows", type=click.IntRange(1, 100_000), default=16, show_default=True, help="Validation rows."
+    "--validation-rows",
+    type=click.IntRange(1, 100_000),
+    default=16,
+    show_default=True,
+    help="Validation rows.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Seed of it all.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Seed of it all."
+)
 def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None:
-    """Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
+    r"""Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
 
     \b
     Writes   train.jsonl, val.jsonl   rows: instruction, image (or input), output
              images/                  rendered invoices
              model/                   a PaddleOCR-VL of the real classes, random and tiny
 
-    The same options write the same rows, pages and weights. The tiny model trains on a CPU in a minute; it
-    learns what invoices of this set look like as JSON, not to read.
+    The same options write the same rows, pages and weights. The tiny model trains on a CPU in a
+    minute; it learns what invoices of this set look like as JSON, not to read.
 
     \b
     Example:
       finscribe sample --output-dir sample
-      finscribe train --config examples/local/tiny.yaml
+      finscribe train --config my.yaml --train-file sample/train.jsonl --val-file sample/val.jsonl
     """
     from finscribe_trainer.sample.dataset import write_dataset  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
 
     texts = write_dataset(output_dir, rows, validation_rows, seed)
     write_tiny_model(output_dir / "model", texts, seed)
-    click.echo(f"Wrote {rows} training and {validation_rows} validation rows and a tiny model to {output_dir}.")
+    click.echo(
+        f"Wrote {rows} training and {validation_rows} validation rows and a tiny model to {output_dir}."
+    )

@@ -97,7 +97,10 @@ def build_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
     """The real configuration class with a hundred-thousandth of the real sizes."""
-    ids = tokenizer.convert_tokens_to_ids
+
+    def ids(token: str) -> int:
+        return int(tokenizer.get_vocab()[token])
+
     return PaddleOCRVLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -128,6 +131,4 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
         vision_start_token_id=ids(IMAGE_START),
         vision_end_token_id=ids(IMAGE_END),
         video_token_id=len(tokenizer) + 1,
-        eos_token_id=ids(EOS),
-        pad_token_id=ids(PAD),
     )

@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.data.dataset import DataFile, Dataset, load_dataset
+from finscribe_trainer.families.base import Family
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.sample.dataset import write_dataset
+from finscribe_trainer.sample.tiny_model import write_tiny_model
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory) -> Path:
+    """Eight training rows (one without image), two validation rows, and the tiny model."""
+    folder = tmp_path_factory.mktemp("sample")
+    texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)
+    write_tiny_model(folder / "model", texts, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def source(sample: Path) -> ModelSource:
+    return ModelSource(str(sample / "model"))
+
+
+@pytest.fixture(scope="session")
+def family(source: ModelSource) -> Family:
+    return load_family(source)
+
+
+@pytest.fixture(scope="session")
+def dataset(sample: Path) -> Dataset:
+    return load_dataset(DataFile(sample / "train.jsonl", "train.jsonl"), max_image_pixels=10**6)
+
+
+@pytest.fixture
+def config(sample: Path, tmp_path: Path) -> TrainerConfig:
+    """Three steps on the tiny model; tests change what they are about."""
+    return TrainerConfig.model_validate(
+        {
+            "model_name_or_path": str(sample / "model"),
+            "dataset_path": str(sample / "train.jsonl"),
+            "validation_path": str(sample / "val.jsonl"),
+            "output_dir": str(tmp_path / "out"),
+            "training": {
+                "learning_rate": 5e-3,
+                "max_steps": 3,
+                "per_device_train_batch_size": 2,
+                "gradient_accumulation_steps": 2,
+                "eval_steps": 1,
+                "logging_steps": 1,
+                "gradient_checkpointing": False,
+                "dataloader_num_workers": 0,
+            },
+        }
+    )
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path):
+    """Writes rows (objects, or raw lines) as rows.jsonl and gives the file."""
+
+    def write(*rows: object) -> DataFile:
+        lines = [row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n" for row in rows]
+        (tmp_path / "rows.jsonl").write_bytes(b"".join(lines))
+        return DataFile(tmp_path / "rows.jsonl", "rows.jsonl")
+
+    return write
+
+
+def change(config: TrainerConfig, section: str, **values: object) -> TrainerConfig:
+    """The config with some fields of a section changed."""
+    changed = getattr(config, section).model_copy(update=values)
+    return config.model_copy(update={section: changed})

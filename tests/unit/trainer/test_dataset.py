@@ -1,0 +1,99 @@
+import os
+
+import pytest
+from PIL import Image
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.dataset import DataFile, hold_out, load_dataset
+from finscribe_trainer.data.jsonl import MAX_LINE_BYTES
+
+GOOD = {"instruction": "Read.", "output": "{}"}
+
+
+def with_image(name: str) -> dict:
+    return {**GOOD, "image": name}
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Good, damaged, foreign and outside files, beside rows.jsonl."""
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.png"
+    Image.new("RGB", (40, 30)).save(outside)
+    Image.effect_noise((400, 300), 80).save(tmp_path / "good.png")
+    Image.effect_noise((400, 300), 80).save(tmp_path / "good.jpg")
+    for name in ("png", "jpg"):
+        content = (tmp_path / f"good.{name}").read_bytes()
+        (tmp_path / f"cut.{name}").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "link.png").symlink_to(outside)
+    return tmp_path
+
+
+BAD_FILES = {
+    "not JSON": ([GOOD, b"{oops}\n"], "rows.jsonl:2: not valid JSON"),
+    "truncated": ([GOOD, b'{"instruction": "Re'], "rows.jsonl:2: not valid JSON.*may be truncated"),
+    "not UTF-8": ([GOOD, b'{"instruction": "\xff"}\n'], "rows.jsonl:2: not UTF-8"),
+    "nested too deeply": ([b"[" * 100_000 + b"\n"], "rows.jsonl:1: .*nested too deeply"),
+    "a huge line": ([b'"' + b"x" * MAX_LINE_BYTES + b'"\n', GOOD], "rows.jsonl:1: the line is longer than"),
+    "a missing field, after a blank line": ([GOOD, b"\n", {"instruction": "x"}], "rows.jsonl:3: output is missing"),
+    "no rows": ([b"\n"], "rows.jsonl: the file has no rows"),
+    "image missing": ([GOOD, with_image("none.png")], "rows.jsonl:2: image 'none.png' does not exist"),
+    "image of no format": ([with_image("text.png")], "rows.jsonl:1: image 'text.png' is of no known image format"),
+    "PNG cut off": ([with_image("cut.png")], "rows.jsonl:1: image 'cut.png' is damaged"),
+    "JPEG cut off": ([with_image("cut.jpg")], "rows.jsonl:1: image 'cut.jpg' is damaged"),
+    "image too large": ([with_image("good.png")], "rows.jsonl:1: image 'good.png' has 400 x 300 pixels, more than"),
+    "path goes up": ([with_image("../x.png")], "rows.jsonl:1: image '../x.png' must be a path relative"),
+    "path is absolute": ([with_image("/etc/x.png")], "rows.jsonl:1: image '/etc/x.png' must be a path relative"),
+    "path is an URL": ([with_image("http://x/y.png")], "rows.jsonl:1: .* must be a path relative"),
+    "a link leads out": ([with_image("link.png")], "rows.jsonl:1: image 'link.png' leads out of the data set"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_what_is_wrong_with_a_data_set_is_named_by_file_and_line(rows, message, images, write_rows):
+    limit = 100_000 if "more than" in message else 10**6
+    with pytest.raises(UserError, match=message) as caught:
+        load_dataset(write_rows(*rows), max_image_pixels=limit)
+    assert caught.value.reason is FailureReason.DatasetInvalid
+
+
+def test_all_findings_are_reported_at_once_the_first_twenty_in_full(write_rows):
+    with pytest.raises(UserError) as caught:
+        load_dataset(write_rows(*[{"instruction": "x"}] * 25), max_image_pixels=10**6)
+    lines = caught.value.message.splitlines()
+    assert lines[19].startswith("rows.jsonl:20: output is missing")
+    assert lines[20:] == ["... and 5 more problems."]
+
+
+def test_a_missing_file_is_not_found(tmp_path):
+    with pytest.raises(UserError, match="nothing.jsonl: no such file") as caught:
+        load_dataset(DataFile(tmp_path / "nothing.jsonl", "nothing.jsonl"), max_image_pixels=10**6)
+    assert caught.value.reason is FailureReason.DatasetNotFound
+
+
+def test_the_fingerprint_changes_with_a_pixel(images, write_rows):
+    file = write_rows(with_image("good.png"))
+    before = load_dataset(file, max_image_pixels=10**6).fingerprint
+    assert load_dataset(file, max_image_pixels=10**6).fingerprint == before
+    Image.new("RGB", (400, 300)).save(images / "good.png")
+    os.utime(images / "good.png", (0, 0))
+    assert load_dataset(file, max_image_pixels=10**6).fingerprint != before
+
+
+def test_the_validation_split_is_the_seeds(write_rows):
+    examples = load_dataset(write_rows(*[GOOD] * 20), max_image_pixels=10**6).examples
+
+    def held_out(seed: int) -> list[str]:
+        kept, chosen = hold_out(examples, 0.2, seed)
+        assert len(kept) == 16
+        assert not {e.where for e in kept} & {e.where for e in chosen}
+        return [e.where for e in chosen]
+
+    assert held_out(1) == held_out(1)
+    assert held_out(1) != held_out(2)
+
+
+def test_one_row_alone_cannot_be_split(write_rows):
+    examples = load_dataset(write_rows(GOOD), max_image_pixels=10**6).examples
+    with pytest.raises(UserError, match="rows.jsonl:1: the only row"):
+        hold_out(examples, 0.05, seed=1)
