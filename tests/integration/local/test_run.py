@@ -46,4 +46,4 @@ async def test_a_bad_manifest_is_named_with_file_and_line(desk):
     code, output = await desk.run()
 
     assert code == EXIT_USER_ERROR, output
-    assert "job.yaml:11: unknown key spec.training.numTrainEpoch; did you mean numTrainEpochs?" in output
+    assert "job.yaml:12: unknown key spec.training.numTrainEpoch; did you mean numTrainEpochs?" in output

@@ -10,7 +10,7 @@ from rich.table import Table
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.local.embedded_s3 import StoredObject
 
-FOLDED = re.compile(r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+)/")
+FOLDED = re.compile(r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+|.*/merged)/")
 """Folders shown as one row."""
 MEANINGS = (
     (r"^datasets/.*/images/", "rendered invoices"),
@@ -32,6 +32,7 @@ MEANINGS = (
 def build_table(objects: Iterable[StoredObject]) -> Table:
     """The bucket's content: key, size, and what it is."""
     table = Table("key", ("size"), "what it is", header_style="bold")
+    table.columns[0].overflow = "fold"  # a key that is cut can't be used
     table.columns[1].justify = "right"
     for key, members in groupby(objects, lambda stored: fold(stored.key)):
         group = list(members)
