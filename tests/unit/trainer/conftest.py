@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import DataFile, Dataset, load_dataset
@@ -10,7 +11,7 @@ from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.sample.dataset import write_dataset
-from finscribe_trainer.sample.tiny_model import write_tiny_model
+from finscribe_trainer.sample.tiny_model import build_tokenizer, write_tiny_model
 
 torch.set_num_threads(1)
 
@@ -78,3 +79,15 @@ def change(config: TrainerConfig, section: str, **values: object) -> TrainerConf
     """The config with some fields of a section changed."""
     changed = getattr(config, section).model_copy(update=values)
     return config.model_copy(update={section: changed})
+
+
+@pytest.fixture(scope="session")
+def text_model(sample: Path, tmp_path_factory) -> Path:
+    """A tiny causal language model without chat template."""
+    folder = tmp_path_factory.mktemp("text-model")
+    tokenizer = build_tokenizer([(sample / "train.jsonl").read_text()])
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(1)
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -35,18 +35,33 @@ BAD_FILES = {
     "not UTF-8": ([GOOD, b'{"instruction": "\xff"}\n'], "rows.jsonl:2: not UTF-8"),
     "nested too deeply": ([b"[" * 100_000 + b"\n"], "rows.jsonl:1: .*nested too deeply"),
     "a huge line": ([b'"' + b"x" * MAX_LINE_BYTES + b'"\n', GOOD], "rows.jsonl:1: the line is longer than"),
-    "a missing field, after a blank line": ([GOOD, b"\n", {"instruction": "x"}], "rows.jsonl:3: output is missing"),
+    "a missing field, after a blank line": (
+        [GOOD, b"\n", {"instruction": "x"}],
+        "rows.jsonl:3: output is missing",
+    ),
     "no rows": ([b"\n"], "rows.jsonl: the file has no rows"),
     "image missing": ([GOOD, with_image("none.png")], "rows.jsonl:2: image 'none.png' does not exist"),
-    "image of no format": ([with_image("text.png")], "rows.jsonl:1: image 'text.png' is of no known image format"),
+    "image of no format": (
+        [with_image("text.png")],
+        "rows.jsonl:1: image 'text.png' is of no known image format",
+    ),
     "PNG cut off": ([with_image("cut.png")], "rows.jsonl:1: image 'cut.png' is damaged"),
     "JPEG cut off": ([with_image("cut.jpg")], "rows.jsonl:1: image 'cut.jpg' is damaged"),
-    "image too large": ([with_image("good.png")], "rows.jsonl:1: image 'good.png' has 400 x 300 pixels, more than"),
+    "image too large": (
+        [with_image("good.png")],
+        "rows.jsonl:1: image 'good.png' has 400 x 300 pixels, more than",
+    ),
     "path goes up": ([with_image("../x.png")], "rows.jsonl:1: image '../x.png' must be a path relative"),
-    "path is absolute": ([with_image("/etc/x.png")], "rows.jsonl:1: image '/etc/x.png' must be a path relative"),
+    "path is absolute": (
+        [with_image("/etc/x.png")],
+        "rows.jsonl:1: image '/etc/x.png' must be a path relative",
+    ),
     "path is an URL": ([with_image("http://x/y.png")], "rows.jsonl:1: .* must be a path relative"),
-    "a link leads out": ([with_image("link.png")], "rows.jsonl:1: image 'link.png' leads out of the data set"),
-}  # fmt: skip
+    "a link leads out": (
+        [with_image("link.png")],
+        "rows.jsonl:1: image 'link.png' leads out of the data set",
+    ),
+}
 
 
 @pytest.mark.parametrize(("rows", "message"), BAD_FILES.values(), ids=BAD_FILES)
@@ -66,7 +81,7 @@ def test_all_findings_are_reported_at_once_the_first_twenty_in_full(write_rows):
 
 
 def test_a_missing_file_is_not_found(tmp_path):
-    with pytest.raises(UserError, match="nothing.jsonl: no such file") as caught:
+    with pytest.raises(UserError, match=r"nothing\.jsonl: no such file") as caught:
         load_dataset(DataFile(tmp_path / "nothing.jsonl", "nothing.jsonl"), max_image_pixels=10**6)
     assert caught.value.reason is FailureReason.DatasetNotFound
 
@@ -95,5 +110,5 @@ def test_the_validation_split_is_the_seeds(write_rows):
 
 def test_one_row_alone_cannot_be_split(write_rows):
     examples = load_dataset(write_rows(GOOD), max_image_pixels=10**6).examples
-    with pytest.raises(UserError, match="rows.jsonl:1: the only row"):
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: the only row"):
         hold_out(examples, 0.05, seed=1)

@@ -46,7 +46,8 @@ def export_merged(
     adapted = PeftModel.from_pretrained(base.float(), str(adapter)).eval()
     reference = [_logits(adapted, batch) for batch in batches]
     merged: PreTrainedModel = adapted.merge_and_unload()
-    merged.to(dtype=stored_dtype).save_pretrained(folder, safe_serialization=True)
+    torch.nn.Module.to(merged, stored_dtype)
+    merged.save_pretrained(folder, safe_serialization=True)
     family.processing.save_pretrained(folder)
     del base, adapted, merged
     gc.collect()

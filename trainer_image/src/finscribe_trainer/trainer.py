@@ -111,7 +111,7 @@ class AnswerTrainer(Trainer):
         return (mean, None) if return_outputs else mean
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
-        norm: torch.Tensor = super()._clip_grad_norm(model)
+        norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
         if not math.isfinite(float(norm)):
             raise non_finite("the gradient", self.state.global_step + 1)
         return norm

@@ -21,7 +21,7 @@ class Family(ABC):
     language_model_pattern: ClassVar[str]
     """Regular expression of the module paths that belong to the language model."""
     unquantised_modules: ClassVar[tuple[str, ...]]
-    """Modules that QLoRA keeps in full precision."""
+    """Regular expressions, matched from the start of a module's path, of what QLoRA keeps unquantised."""
     processing: Any
     """Processor or tokenizer, saved beside every export."""
     tokenizer: PreTrainedTokenizerBase

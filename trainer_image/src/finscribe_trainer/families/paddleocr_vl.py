@@ -26,7 +26,11 @@ class PaddleOCRVL(Family):
     """
 
     language_model_pattern: ClassVar[str] = r"(?:.*\.)?language_model\."
-    unquantised_modules: ClassVar[tuple[str, ...]] = ("visual", "projector", "lm_head")
+    unquantised_modules: ClassVar[tuple[str, ...]] = (
+        r"(?:.*\.)?visual",
+        r"(?:.*\.)?projector",
+        "lm_head",
+    )
 
     def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
         with model_errors(source):

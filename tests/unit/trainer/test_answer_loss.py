@@ -1,0 +1,61 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from finscribe_core.trainer_config import LoraSpec
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.lora import attach_adapter
+from finscribe_trainer.trainer import answer_loss
+
+
+def plain_loss(model, batch):
+    """Over all logits, as textbooks have it."""
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    logits = model(**inputs, use_cache=False).logits[:, :-1]
+    return functional.cross_entropy(logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum")
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.fixture
+def adapted(family, source):
+    torch.manual_seed(1)
+    model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))
+    with torch.no_grad():  # a fresh adapter is zero in one half, which would hide half of the gradients
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    return model
+
+
+@pytest.mark.parametrize("rows", [(0, 1), (3,), (2, 3, 4)], ids=["images", "text", "mixed"])
+def test_loss_and_gradients_equal_those_of_all_logits(adapted, family, dataset, rows):
+    batch = family.collate([family.encode(dataset.examples[i]) for i in rows])
+    plain = plain_loss(adapted, batch)
+    expected = gradients(adapted, plain)
+    loss, count = answer_loss(adapted, batch)
+    found = gradients(adapted, loss)
+    assert int(count) == int((batch["labels"] != -100).sum())
+    torch.testing.assert_close(loss, plain)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, msg=name, rtol=1e-4, atol=1e-4)
+
+
+def test_padding_beside_a_longer_row_changes_no_loss(adapted, family, dataset):
+    encoded = [family.encode(dataset.examples[i]) for i in (2, 3)]
+    alone = sum(answer_loss(adapted, family.collate([row]))[0] for row in encoded)
+    torch.testing.assert_close(answer_loss(adapted, family.collate(encoded))[0], alone)
+
+
+def test_a_text_model_is_trained_on_the_same_loss(text_model, dataset):
+    source = ModelSource(str(text_model))
+    family = load_family(source)
+    model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))
+    batch = family.collate([family.encode(dataset.examples[3])])
+    torch.testing.assert_close(answer_loss(model, batch)[0], plain_loss(model, batch))

@@ -1,0 +1,99 @@
+import pytest
+import torch
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.rows import Row, Turn
+from finscribe_trainer.data.selection import Splits, select
+from finscribe_trainer.families.base import IGNORED
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource, local_or_hub
+
+
+def text_example(prompt: str, completion: str) -> Example:
+    return Example(Row((Turn("user", prompt),), completion), "rows.jsonl:1")
+
+
+def test_only_the_answer_and_its_end_are_learned(family):
+    encoded = family.encode(text_example("Read.", '{"a": 1}'))
+    tokenizer = family.tokenizer
+    learned = encoded["labels"][encoded["labels"] != IGNORED]
+    assert tokenizer.decode(learned) == '{"a": 1}</s>'
+    assert tokenizer.decode(encoded["input_ids"]) == (
+        '<|begin_of_sentence|>User: Read.\nAssistant: {"a": 1}</s>'
+    )
+    prompt_length = len(encoded["labels"]) - len(learned)
+    assert torch.all(encoded["labels"][:prompt_length] == IGNORED)
+    assert torch.equal(encoded["input_ids"][prompt_length:], learned)
+
+
+def test_an_image_row_holds_one_token_for_each_28_pixel_square(family, dataset):
+    example = next(e for e in dataset.examples if e.images)
+    encoded = family.encode(example)
+    num_image_tokens = int((encoded["input_ids"] == family.config.image_token_id).sum())
+    assert num_image_tokens == int(encoded["image_grid_thw"].prod()) // 4
+    assert int(encoded["mm_token_type_ids"].sum()) == num_image_tokens
+    assert torch.all(encoded["labels"][encoded["mm_token_type_ids"] == 1] == IGNORED)
+    assert len(encoded["mm_token_type_ids"]) == len(encoded["input_ids"]) == len(encoded["labels"])
+
+
+def test_a_row_is_measured_without_decoding_its_image(family, dataset):
+    for example in dataset.examples:
+        assert family.count_tokens(example) == len(family.encode(example)["input_ids"])
+
+
+@pytest.mark.parametrize("ending", ["Assistant: ", "Assistant:\n"])
+def test_the_prompt_ends_as_the_checkpoints_own_template_says(source, ending):
+    family = load_family(source)
+    family.processing.chat_template = family.processing.chat_template.replace(
+        '{{- "Assistant: " -}}\n{%- endif', "{{- " + repr(ending) + " -}}\n{%- endif"
+    )
+    encoded = family.encode_prompt(text_example("Read.", "x"))
+    assert family.tokenizer.decode(encoded["input_ids"]).endswith(f"User: Read.\n{ending}")
+
+
+def test_rows_with_and_without_image_share_a_batch(family, dataset):
+    encoded = [family.encode(example) for example in dataset.examples[2:4]]
+    batch = family.collate(encoded)
+    lengths = [len(row["input_ids"]) for row in encoded]
+    assert "pixel_values" not in encoded[1]
+    assert batch["attention_mask"].sum(1).tolist() == lengths
+    assert batch["input_ids"].shape == batch["labels"].shape == (2, max(lengths))
+    assert batch["pixel_values"].shape[0] == int(batch["image_grid_thw"].prod(1).sum())
+
+
+def test_overlong_rows_are_left_out_never_cut(family, dataset):
+    lengths = sorted(family.count_tokens(example) for example in dataset.examples)
+    kept = select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
+    assert sorted(family.count_tokens(example) for example in kept.train) == lengths[:4]
+    assert kept.num_left_out == 2 * (len(lengths) - 4)
+    with pytest.raises(UserError, match="Every training row is longer than maxSequenceLength = 16"):
+        select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
+
+
+def test_a_text_that_holds_the_models_own_tokens_is_refused(family):
+    examples = [text_example("Read <|IMAGE_PLACEHOLDER|>.", "x</s>")]
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: a text holds '<\|IMAGE_PLACEHOLDER\|>'"):
+        select(Splits(examples, examples, "", None), family, max_tokens=100)
+
+
+def test_an_image_row_does_not_fit_a_text_model(text_model, dataset):
+    family = load_family(ModelSource(str(text_model), said="my-text-model"))
+    with pytest.raises(UserError, match="the row has an image, but my-text-model reads text only") as caught:
+        family.count_tokens(dataset.examples[0])
+    assert caught.value.reason is FailureReason.ModelUnsupported
+
+
+def test_a_text_model_without_template_gets_the_prompt_and_a_newline(text_model):
+    family = load_family(ModelSource(str(text_model)))
+    encoded = family.encode(text_example("Read.", "ok"))
+    assert family.tokenizer.decode(encoded["input_ids"]) == "Read.\nok</s>"
+
+
+def test_a_folder_that_is_no_model_is_not_found(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load_family(ModelSource(str(tmp_path), said="s3://models/empty"))
+    assert caught.value.reason is FailureReason.ModelNotFound
+    assert "s3://models/empty" in caught.value.message
+    with pytest.raises(UserError, match="no such folder"):
+        local_or_hub("./nowhere/at/all", None)

@@ -1,0 +1,62 @@
+import re
+
+import pytest
+import torch
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import LoraScope, LoraSpec
+from finscribe_trainer.families.paddleocr_vl import PaddleOCRVL
+from finscribe_trainer.lora import attach_adapter, quantisation, target_pattern
+from finscribe_trainer.trainer import answer_loss
+
+LANGUAGE = "model.language_model.layers.0.self_attn.q_proj"
+VISION = "model.visual.vision_model.encoder.layers.0.self_attn.q_proj"
+CASES = [
+    (["q_proj"], LoraScope.LanguageModel, LANGUAGE, True),
+    (["q_proj"], LoraScope.LanguageModel, VISION, False),
+    (["q_proj"], LoraScope.All, VISION, True),
+    (["q_proj"], LoraScope.All, LANGUAGE, True),
+    (["self_attn.q_proj"], LoraScope.LanguageModel, LANGUAGE, True),
+    (["proj"], LoraScope.All, LANGUAGE, False),
+    (["k_proj", "v_proj"], LoraScope.All, LANGUAGE, False),
+    (["q.proj"], LoraScope.All, LANGUAGE, False),
+]
+
+
+@pytest.mark.parametrize(("names", "scope", "path", "matches"), CASES)
+def test_a_target_is_a_whole_name_within_its_scope(names, scope, path, matches):
+    pattern = target_pattern(LoraSpec(target_modules=names, scope=scope), PaddleOCRVL.language_model_pattern)
+    assert bool(re.fullmatch(pattern, path)) is matches
+
+
+def test_the_vision_tower_stays_frozen_by_default(family, source):
+    model = attach_adapter(family.load_model(source), family, LoraSpec())
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert trained
+    assert all("language_model" in name and "lora_" in name for name in trained)
+
+
+def test_targets_that_do_not_exist_are_answered_with_some_that_do(family, source):
+    with pytest.raises(UserError, match=r"\['query'\] matches no module") as caught:
+        attach_adapter(family.load_model(source), family, LoraSpec(target_modules=["query"]))
+    assert caught.value.reason is FailureReason.LoraTargetsNotFound
+    assert "q_proj" in caught.value.remedy
+
+
+def test_qlora_quantises_the_language_model_alone_and_trains_on_the_cpu(family, source, dataset):
+    model = family.load_model(source, dtype=torch.float32, **quantisation(family, torch.float32))
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    quantised = [name for name, kind in kinds.items() if kind == "Linear4bit"]
+    assert quantised
+    assert all(".language_model." in name for name in quantised)
+    adapted = attach_adapter(model, family, LoraSpec())
+    optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], lr=1e-2)
+    batch = family.collate([family.encode(example) for example in dataset.examples[:2]])
+    losses = []
+    for _ in range(5):
+        loss, count = answer_loss(adapted, batch)
+        (loss / count).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss / count))
+    assert losses[-1] < losses[0] - 0.1
