@@ -22,12 +22,9 @@ RUN for side in operator trainer; do \
         /uv/bin/uv export --frozen --no-dev --no-emit-project --extra $side --output-file /$side.txt --quiet; \
     done
 
-# The code alone, installed into an empty environment.
+# The code alone (.dockerignore lets nothing else in), installed into an empty environment.
 FROM tools AS code
-COPY pyproject.toml README.md LICENSE ./
-COPY finscribe_core finscribe_core
-COPY operator operator
-COPY trainer_image trainer_image
+COPY . .
 RUN /uv/bin/uv build --wheel --out-dir /wheel \
     && /uv/bin/uv pip install --python /opt/finscribe --no-cache --no-deps --compile-bytecode /wheel/*.whl
 

@@ -7,6 +7,7 @@ import click
 from tools.kube.binaries import provide
 from tools.kube.catalogue import CLUSTER, TOOLS
 from tools.kube.cluster import local_cluster, remove_cluster
+from tools.kube.images import TARGETS, Buildah, build_with_docker, docker_works
 from tools.kube.progress import ToolError, say
 
 
@@ -53,6 +54,21 @@ def status() -> None:
 def restart(part: str) -> None:
     """End PART and start it again."""
     local_cluster().restart(part)
+
+
+@main.command()
+@click.argument("targets", nargs=-1, type=click.Choice(TARGETS))
+def images(targets: tuple[str, ...]) -> None:
+    """Build the images (both, or TARGETS), and load them into the cluster when it is up."""
+    cluster = local_cluster()
+    for target in targets or TARGETS:
+        if docker_works():
+            build_with_docker(target)
+            continue
+        builder = Buildah.of_this_user()
+        builder.build(target)
+        if cluster.is_up:
+            builder.load(target, cluster.containerd_socket)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,11 @@ class Cluster:
         return self.folder / "pki" / "admin.kubeconfig"
 
     @property
+    def containerd_socket(self) -> Path:
+        """Where the container runtime listens."""
+        return self.folder / "containerd-run" / "containerd.sock"
+
+    @property
     def processes(self) -> Processes:
         """Its background programs."""
         return Processes(self.folder / "run")
@@ -117,9 +122,8 @@ class Cluster:
             for name in STOP_ORDER[:-1]:
                 self.processes.stop(name)
         with step("removing containers"):
-            socket = self.folder / "containerd-run" / "containerd.sock"
             if self.processes.pid("containerd"):
-                remove_containers(socket)
+                remove_containers(self.containerd_socket)
             self.processes.stop("containerd")
             remove_mounts(self.folder)
         with step("removing network and state"):

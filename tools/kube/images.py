@@ -92,7 +92,7 @@ class Buildah:
         Raises:
             ToolError: it is not built, or the import failed.
         """
-        load_image(self.command, self.folder / "layout", image_name(target), socket)
+        load_image(self.command, image_name(target), socket, self.folder / f"{target}.loaded")
 
 
 def _build(command: list[str], target: str) -> None:

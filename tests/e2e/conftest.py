@@ -1,0 +1,165 @@
+"""A real cluster with the chart installed, an S3 server and a Prometheus; one team's namespace.
+
+What was not running before is ended afterwards, unless KEEP=1.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.e2e.team import Bucket, Team
+from tools.kube.binaries import provide
+from tools.kube.cluster import Cluster, local_cluster
+from tools.kube.images import Buildah, image_name
+from tools.kube.network import NODE_ADDRESS
+from tools.kube.process import Processes, free_ports
+from tools.kube.services import Prometheus, S3Server
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "finscribe"
+SYSTEM_NAMESPACE = "finscribe-system"
+BUCKET = "finscribe-demo"
+CREDENTIALS = ("finscribe", "only-for-this-test")
+WATCH_SECONDS = 1.0
+POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(1800))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    cluster = local_cluster()
+    was_up = cluster.is_up
+    try:
+        cluster.up()
+        images = Buildah.of_this_user()
+        for target in ("operator", "trainer"):
+            images.build(target)
+            images.load(target, cluster.containerd_socket)
+        yield cluster
+    finally:
+        if not was_up and os.environ.get("KEEP") != "1":
+            cluster.down()
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Programs beside the cluster; they end with the tests."""
+    processes = Processes(tmp_path_factory.mktemp("services"), die_with_parent=True)
+    yield processes
+    for name in ("prometheus", "versitygw"):
+        processes.stop(name)
+
+
+@pytest.fixture(scope="session")
+def bucket(cluster: Cluster, services: Processes) -> Bucket:
+    """An S3 server that pods reach, with the sample's rows and model in a bucket."""
+    server = S3Server(NODE_ADDRESS, 7070, services.folder / "s3", *CREDENTIALS)
+    services.start(server.part())
+    sample = services.folder / "sample"
+    subprocess.run(
+        [sys.executable, "-m", "finscribe_trainer", "sample", "--output-dir", str(sample)], check=True
+    )
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    bucket = Bucket(client, BUCKET, server, sample)
+    bucket.upload(sample / "model", "models/tiny-paddleocr-vl")
+    for name in ("train.jsonl", "val.jsonl", "images"):
+        bucket.upload(sample / name, f"datasets/invoices/{name}")
+    return bucket
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Cluster) -> None:
+    """The chart, installed by helm as a user does, with the images just built."""
+    settings = {
+        "operator.image.pullPolicy": "Never",
+        "operator.config.trainerImage": image_name("trainer"),
+        "operator.config.imagePullPolicy": "Never",
+        "operator.config.progressIntervalSeconds": 1,
+    }
+    command = [str(provide(["helm"])["helm"]), f"--kubeconfig={cluster.kubeconfig}", "upgrade", "--install"]
+    command += [RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={SYSTEM_NAMESPACE}"]
+    command += ["--create-namespace", "--wait", "--timeout=3m"]
+    command += [f"--set-json={key}={json.dumps(value)}" for key, value in settings.items()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pods = cluster.kubectl("describe", "pods", f"--namespace={SYSTEM_NAMESPACE}")
+        pytest.fail(f"helm: {done.stderr}\n{pods[-3000:]}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def prometheus(cluster: Cluster, services: Processes, release: None) -> Prometheus:
+    labels = {"app.kubernetes.io/name": "finscribe", "app.kubernetes.io/instance": RELEASE}
+    server = Prometheus(free_ports(1)[0], services.folder / "prometheus", cluster.kubeconfig, labels)
+    services.start(server.part())
+    return server
+
+
+@dataclass
+class TableWatcher:
+    """Looks at `kubectl get ftj` every second of all tests."""
+
+    team: Team
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        self.blank: list[str] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(WATCH_SECONDS):
+            for row in self.team.table():
+                self.looks += 1
+                if len(row) != 6 or "<none>" in row:
+                    self.blank.append(" ".join(row))
+
+
+@pytest.fixture(scope="session")
+def team(cluster: Cluster, bucket: Bucket, release: None, prometheus: Prometheus) -> Iterator[Team]:
+    """A namespace that enforces Pod Security `restricted`, with the Secret of the bucket."""
+    team = Team(cluster, "team-invoices")
+    labels = {"name": team.namespace, "labels": POD_SECURITY}
+    team.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": labels})
+    team.write_secret("s3-credentials", bucket.server)
+    watcher = TableWatcher(team)
+    watcher.start()
+    yield team
+    watcher.stop()
+    cluster.kubectl("delete", "namespace", team.namespace)
+    assert watcher.looks > 0
+    assert watcher.blank == [], "kubectl get ftj must always say something"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def versions() -> None:
+    """Images carry the version of the checkout."""
+    assert version("finscribe") in image_name("operator")

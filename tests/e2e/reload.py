@@ -1,0 +1,29 @@
+"""Using a run's adapter as anyone would: plain transformers and peft, no trainer around the model."""
+
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+from finscribe_trainer.data.dataset import DataFile, load_dataset
+from finscribe_trainer.families.base import IGNORED
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource
+
+MAX_PIXELS = 50_000_000
+
+
+@torch.no_grad()
+def eval_loss_of_adapter(base: Path, adapter: Path, rows: Path) -> float:
+    """Mean cross-entropy over all answer tokens of the rows, one row at a time, as the model itself says."""
+    family = load_family(ModelSource(str(base), None, str(base)))
+    model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32)
+    model = PeftModel.from_pretrained(model, adapter).eval()
+    total, count = 0.0, 0
+    for example in load_dataset(DataFile(rows, str(rows)), MAX_PIXELS).examples:
+        batch = family.collate([family.encode(example)])
+        answers = int((batch["labels"] != IGNORED).sum())
+        total += float(model(**batch).loss) * answers
+        count += answers
+    return total / count

@@ -1,0 +1,49 @@
+"""Every query of the dashboard finds data in a real Prometheus, while a real run goes on."""
+
+import json
+import re
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver.eventually import eventually
+from tests.e2e.team import RUN_SECONDS, Team
+from tools.kube.services import Prometheus
+
+DASHBOARDS = Path(__file__).parents[2] / "charts" / "finscribe" / "dashboards"
+VARIABLES = {"$namespace": ".*", "$finetunejob": ".*", "$__rate_interval": "30s"}
+NEEDS_A_GPU = re.compile("finscribe_gpu_")
+
+
+def dashboard_queries() -> list[str]:
+    targets = [
+        target["expr"]
+        for path in sorted(DASHBOARDS.glob("*.json"))
+        for panel in json.loads(path.read_text())["panels"]
+        for target in panel.get("targets", [])
+    ]
+    return [query for query in targets if not NEEDS_A_GPU.search(query)]
+
+
+@pytest.fixture(scope="module")
+def training(team: Team) -> str:
+    """A run that trains long enough to be looked at."""
+    team.submit("watched", training={"numTrainEpochs": 4, "evalSteps": 8}, earlyStopping={"enabled": False})
+    eventually(lambda: team.status("watched").progress.step >= 9, within=RUN_SECONDS)
+    return "watched"
+
+
+@pytest.mark.usefixtures("training")
+@pytest.mark.parametrize("query", dashboard_queries())
+def test_a_query_of_the_dashboard_finds_data(prometheus: Prometheus, query: str):
+    for name, value in VARIABLES.items():
+        query = query.replace(name, value)
+    url = f"{prometheus.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+
+    def found() -> list:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.loads(answer.read())["data"]["result"]
+
+    eventually(found, within=60, what=f"no data for {query}")

@@ -1,0 +1,106 @@
+"""Runs on a real cluster: kubelet, containers, object storage and all."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finscribe_core.errors import FailureReason
+from finscribe_core.report import Phase
+from tests.apiserver.eventually import eventually
+from tests.e2e.reload import eval_loss_of_adapter
+from tests.e2e.team import EXAMPLE, RUN_SECONDS, Bucket, Team
+from tools.kube.progress import ToolError
+
+SHORT = {"numTrainEpochs": 1, "maxSteps": 4}
+
+
+def test_the_example_is_trained_and_its_adapter_has_the_loss_that_was_reported(
+    team: Team, bucket: Bucket, tmp_path: Path
+):
+    example = yaml.safe_load(EXAMPLE.read_text())
+    team.apply(example | {"metadata": {"name": "invoices", "namespace": team.namespace}})
+
+    team.await_condition("invoices", "Complete")
+
+    status = team.status("invoices")
+    outputs = status.run.outputs
+    manifest = bucket.read_json(outputs.manifest)
+    assert manifest
+    assert bucket.read_json("s3://finscribe-demo/results/invoices/latest.json")["uri"] == outputs.uri
+    figures = bucket.read_json(f"{outputs.uri}/metrics.json")
+    assert figures["best_eval_loss"] < figures["base_eval_loss"]
+    adapter = bucket.download(outputs.adapter, tmp_path / "adapter")
+    loss = eval_loss_of_adapter(bucket.sample / "model", adapter, bucket.sample / "val.jsonl")
+    assert loss == pytest.approx(figures["best_eval_loss"], rel=1e-3)
+
+
+def test_a_pod_that_is_deleted_amid_the_training_goes_on_from_its_checkpoint(team: Team, bucket: Bucket):
+    training = {"numTrainEpochs": 3, "evalSteps": 8, "saveSteps": 8}
+    team.submit("interrupted", training=training, earlyStopping={"enabled": False})
+    eventually(lambda: team.status("interrupted").progress.step >= 9, within=RUN_SECONDS)
+    eventually(lambda: [k for k in bucket.keys("results/interrupted/") if "checkpoint" in k], within=60)
+    pod = team.pods("interrupted")[0]["metadata"]["name"]
+
+    team.kubectl("delete", "pod", pod)
+    team.await_condition("interrupted", "Complete")
+
+    run = team.status("interrupted").run
+    assert run.resumed_from is not None and "/checkpoints/checkpoint-" in run.resumed_from
+    figures = bucket.read_json(f"{run.outputs.uri}/metrics.json")
+    assert figures["steps"] == figures["total_steps"]
+
+
+def test_a_run_that_needs_more_memory_than_it_may_have_says_so(team: Team):
+    team.submit("too-big", resources={"memory": "96Mi"}, backoffLimit=0)
+
+    message = team.await_condition("too-big", "Failed", FailureReason.OOMKilled)
+
+    assert "resources.memory" in message
+
+
+def test_wrong_credentials_end_the_run_at_once(team: Team, bucket: Bucket):
+    team.write_secret("wrong-credentials", bucket.server, secret_key="not-the-one-of-the-server")
+    team.submit("denied", storage={"credentialsSecretRef": {"name": "wrong-credentials"}})
+
+    team.await_condition("denied", "Failed", FailureReason.StorageAccessDenied)
+
+    assert team.status("denied").run.failed_attempts == 1
+
+
+def test_a_dataset_that_does_not_exist_ends_the_run_at_once(team: Team):
+    missing = "s3://finscribe-demo/datasets/receipts/train.jsonl"
+    team.submit("missing", dataset={"train": missing})
+
+    message = team.await_condition("missing", "Failed", FailureReason.DatasetNotFound)
+
+    assert missing in message
+    assert team.status("missing").run.failed_attempts == 1
+
+
+def test_a_suspended_run_gives_its_place_back_and_goes_on_later(team: Team):
+    training = {"numTrainEpochs": 2, "evalSteps": 8, "saveSteps": 8}
+    team.submit("suspended", training=training, earlyStopping={"enabled": False})
+    eventually(lambda: team.status("suspended").progress.phase == Phase.Training, within=RUN_SECONDS)
+
+    team.kubectl("patch", "ftj", "suspended", "--type=merge", '--patch={"spec":{"suspend":true}}')
+    team.await_condition("suspended", "Suspended")
+    eventually(lambda: not team.pods("suspended"), within=180)
+    team.kubectl("patch", "ftj", "suspended", "--type=merge", '--patch={"spec":{"suspend":false}}')
+
+    team.await_condition("suspended", "Complete")
+    assert team.status("suspended").run.resumed_from is not None
+
+
+def test_the_namespace_that_all_this_runs_in_admits_no_privileged_pod(team: Team):
+    container = {"name": "c", "image": "finscribe/pause:1", "securityContext": {"privileged": True}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "privileged", "namespace": team.namespace},
+        "spec": {"containers": [container]},
+    }
+
+    with pytest.raises(ToolError, match="violates PodSecurity"):
+        team.kubectl("create", "--filename=-", stdin=json.dumps(pod))
