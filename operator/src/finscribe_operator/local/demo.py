@@ -125,8 +125,10 @@ def fine_tune(directory: Path, bucket: "Bucket", console: Console) -> int:
     ending = execute(run, console)
     if ending.state == State.Complete:
         console.print(describe_loss(ending.status))
-    else:
+    elif ending.state == State.Failed:
         report(ending, run, console)
+    else:
+        console.print("Interrupted. The bucket is gone with its server; to start again: finscribe demo")
     return exit_code(ending)
 
 

@@ -26,6 +26,8 @@ from finscribe_operator.objects import Object, run_of
 from finscribe_operator.store import Store
 
 PROGRESS_INTERVAL_SECONDS = 1.0
+SAME_REQUEST_SECONDS = 1.0
+"""Signals this close are one request: `timeout` and some shells signal a process and then its group."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Session:
         self._view = view
         self._settled = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._stopped_at = 0.0
         self._announced: set[str] = set()
         self._last_words = ""
         machine = Machine(run.state_dir.resolve(), run.environment, run.manifest.secrets)
@@ -108,14 +111,14 @@ class Session:
             task.result()
 
     def _stop(self) -> None:
-        if self._stopped.is_set():
-            self._view.say(
-                "[red]Killing the trainer.[/red] It goes on from its last checkpoint, when run again."
-            )
+        now = asyncio.get_running_loop().time()
+        if not self._stopped.is_set():
+            self._stopped_at = now
+            self._stopped.set()
+            self._view.say("Stopping: the trainer saves a checkpoint. Press Ctrl+C again to kill it instead.")
+        elif now - self._stopped_at > SAME_REQUEST_SECONDS:
+            self._view.say("[red]Killing the trainer.[/red] What it did since its last checkpoint is lost.")
             self._cluster.kill()
-            return
-        self._view.say("Stopping: the trainer saves a checkpoint. Press Ctrl+C again to kill it instead.")
-        self._stopped.set()
 
     def _notice(self, obj: Object, *, deleted: bool = False) -> None:
         self._controller.notice(obj, deleted=deleted)
