@@ -75,12 +75,6 @@ def write_rows(tmp_path: Path):
     return write
 
 
-def change(config: TrainerConfig, section: str, **values: object) -> TrainerConfig:
-    """The config with some fields of a section changed."""
-    changed = getattr(config, section).model_copy(update=values)
-    return config.model_copy(update={section: changed})
-
-
 @pytest.fixture(scope="session")
 def text_model(sample: Path, tmp_path_factory) -> Path:
     """A tiny causal language model without chat template."""

@@ -58,5 +58,5 @@ def test_qlora_quantises_the_language_model_alone_and_trains_on_the_cpu(family, 
         (loss / count).backward()
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(float(loss / count))
+        losses.append((loss / count).item())
     assert losses[-1] < losses[0] - 0.1

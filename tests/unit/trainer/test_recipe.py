@@ -1,0 +1,193 @@
+import json
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.trainer_config import LrScheduler, OutputFormat, TrainerConfig
+from finscribe_trainer.checkpoints import read_checkpoint
+from finscribe_trainer.fit import fit
+from finscribe_trainer.inputs import load_splits
+from finscribe_trainer.merge import check_merge
+from finscribe_trainer.recipe import load_adapted_model, train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopRequested, StopSignal
+from finscribe_trainer.storage import Storage
+from finscribe_trainer.trainer import answer_loss
+
+
+def start(config: TrainerConfig, resume: str | None = None, stop: StopSignal | None = None) -> Run:
+    reporter = RunReporter(run="", job="")
+    return Run(config, name="", resume=resume, reporter=reporter, stop=stop or StopSignal())
+
+
+def with_training(config: TrainerConfig, **changes: object) -> TrainerConfig:
+    return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
+    both = config.model_copy(update={"output_formats": [OutputFormat.Adapter, OutputFormat.Merged]})
+    result = train(start(both))
+    out = tmp_path / "out"
+    figures = json.loads((out / "metrics.json").read_text())
+    assert result.succeeded
+    assert result.progress.step == result.progress.total_steps == 3
+    assert figures["best_eval_loss"] < figures["base_eval_loss"]
+    assert [entry["step"] for entry in figures["eval_history"]] == [1, 2, 3]
+    assert figures["dataset"]["train_rows"] == 8
+    assert TrainerConfig.model_validate(yaml.safe_load((out / "config.yaml").read_text())) == both
+    assert "model.safetensors" in {path.name for path in (out / "merged_model").iterdir()}
+    adapter = json.loads((out / "final_model" / "adapter_config.json").read_text())
+    assert adapter["base_model_name_or_path"] == config.model_name_or_path
+    assert not [path.name for path in (out / "final_model").iterdir() if path.suffix in (".bin", ".pt")]
+
+
+def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path):
+    # Far too high a rate: after a first good step the loss goes up again.
+    train(start(with_training(config, learning_rate=0.5, lr_scheduler_type=LrScheduler.constant)))
+    out = tmp_path / "out"
+    figures = json.loads((out / "metrics.json").read_text())
+    losses = {entry["step"]: entry["eval_loss"] for entry in figures["eval_history"]}
+    assert figures["best_step"] == min(losses, key=losses.__getitem__) == 1
+    exported = load_file(out / "final_model" / "adapter_model.safetensors")
+    last = load_file(out / "checkpoint-3" / "adapter_model.safetensors")
+    best = load_file(out / f"checkpoint-{figures['best_step']}" / "adapter_model.safetensors")
+    assert all(torch.equal(exported[name], best[name]) for name in best)
+    assert not all(torch.equal(exported[name], last[name]) for name in last)
+
+
+def test_the_validation_loss_weighs_tokens_not_batches(config, family, source, tmp_path):
+    splits = load_splits(config, tmp_path, Storage.from_config(config.storage))
+    losses = []
+    for batch_size in (1, 3):
+        changed = with_training(config, per_device_eval_batch_size=batch_size, max_steps=1)
+        run = start(changed.model_copy(update={"output_dir": f"{config.output_dir}-{batch_size}"}))
+        model = load_adapted_model(run.config, source, family)
+        trained = fit(run, model, family, splits, None, Storage.from_config(config.storage))
+        losses.append(trained.base_loss)
+    batch = family.collate([family.encode(example) for example in splits.validation])
+    with torch.no_grad():
+        total, count = answer_loss(family.load_model(source), batch)
+    assert losses == pytest.approx([float(total / count)] * 2, rel=1e-5)
+
+
+def test_gradient_accumulation_changes_no_step(config, tmp_path):
+    """Two batches of two rows make the step of one batch of four, though their answers differ in length."""
+    adapters = []
+    for size, accumulation in ((4, 1), (2, 2)):
+        changed = with_training(
+            config,
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=accumulation,
+            max_steps=1,
+            warmup_ratio=0.0,
+        )
+        no_dropout = changed.lora.model_copy(update={"dropout": 0.0})
+        out = tmp_path / f"out-{size}"
+        train(start(changed.model_copy(update={"output_dir": str(out), "lora": no_dropout})))
+        history = json.loads((out / "metrics.json").read_text())["train_history"]
+        adapters.append((history[0]["loss"], history[0]["grad_norm"]))
+    assert adapters[0] == pytest.approx(adapters[1], rel=1e-4)
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(config, tmp_path):
+    whole = config.model_copy(update={"output_dir": str(tmp_path / "whole")})
+    train(start(with_training(whole, max_steps=4)))
+    checkpoint = tmp_path / "whole" / "checkpoint-3"
+    assert read_checkpoint(checkpoint).step == 3
+    result = train(start(with_training(config, max_steps=4), resume=str(checkpoint)))
+    assert result.resumed_from == str(checkpoint)
+    expected = load_file(tmp_path / "whole" / "final_model" / "adapter_model.safetensors")
+    found = load_file(tmp_path / "out" / "final_model" / "adapter_model.safetensors")
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, msg=name)
+    figures = [json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("whole", "out")]
+    assert figures[0]["base_eval_loss"] == figures[1]["base_eval_loss"]
+    assert [e["step"] for e in figures[1]["eval_history"]] == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_of_the_last_step_needs_no_training(config, tmp_path):
+    train(start(config))
+    again = config.model_copy(update={"output_dir": str(tmp_path / "again")})
+    result = train(start(again, resume=str(tmp_path / "out" / "checkpoint-3")))
+    before, after = (
+        load_file(tmp_path / d / "final_model" / "adapter_model.safetensors") for d in ("out", "again")
+    )
+    assert result.progress.step == 3
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_checkpoints_of_an_earlier_training_are_not_mixed_in(config, tmp_path):
+    (tmp_path / "out" / "checkpoint-7").mkdir(parents=True)
+    with pytest.raises(UserError, match="holds checkpoints of an earlier training") as caught:
+        train(start(config))
+    assert "--resume" in caught.value.remedy
+
+
+def test_half_a_checkpoint_is_refused(config, tmp_path):
+    (tmp_path / "checkpoint-7").mkdir()
+    with pytest.raises(UserError, match="is not a complete checkpoint"):
+        train(start(config, resume=str(tmp_path / "checkpoint-7")))
+
+
+def test_a_loss_that_is_no_number_ends_the_run(config, sample, tmp_path):
+    broken = tmp_path / "model"
+    broken.mkdir()
+    for path in (sample / "model").iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    weights = load_file(broken / "model.safetensors")
+    name = next(name for name in weights if name.endswith("o_proj.weight"))
+    save_file(
+        weights | {name: torch.full_like(weights[name], torch.nan)},
+        broken / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(UserError, match="became NaN or infinite at step 0") as caught:
+        train(start(config.model_copy(update={"model_name_or_path": str(broken)})))
+    assert caught.value.reason is FailureReason.NonFiniteLoss
+
+
+def test_a_merge_that_computes_something_else_is_refused(config, family, source, dataset, tmp_path):
+    batch = family.collate([family.encode(dataset.examples[0])])
+    model = family.load_model(source)
+    inputs = {key: value for key, value in batch.items() if key != "labels"}
+    with torch.no_grad():
+        logits = model(**inputs).logits[batch["labels"] != -100]
+        check_merge_in(tmp_path / "same", model, family, batch, logits)
+        next(p for n, p in model.named_parameters() if "language_model" in n and "q_proj" in n).mul_(1.5)
+        with pytest.raises(UserError, match="differ from base plus adapter") as caught:
+            check_merge_in(tmp_path / "corrupted", model, family, batch, logits)
+    assert caught.value.reason is FailureReason.MergeMismatch
+
+
+def check_merge_in(folder, model, family, batch, logits):
+    model.save_pretrained(folder)
+    check_merge(family, folder, [batch], [logits], torch.float32)
+
+
+def test_a_stop_before_training_ends_at_once(config):
+    stop = StopSignal()
+    stop.requested.set()
+    with pytest.raises(StopRequested):
+        train(start(config, stop=stop))
+
+
+def test_a_stop_in_training_saves_the_step_under_way(config, tmp_path, monkeypatch):
+    stop = StopSignal()
+    run = start(config, stop=stop)
+    report_step = run.reporter.step
+
+    def stop_after_one(step, total, epoch):
+        report_step(step, total, epoch)
+        if step == 1:
+            stop.requested.set()
+
+    monkeypatch.setattr(run.reporter, "step", stop_after_one)
+    with pytest.raises(RetryableError, match="checkpoint saved after step") as caught:
+        train(run)
+    assert caught.value.reason is FailureReason.Interrupted
+    saved = sorted(path.name for path in (tmp_path / "out").glob("checkpoint-*"))
+    assert read_checkpoint(tmp_path / "out" / saved[-1]).step in (1, 2)
