@@ -1,6 +1,7 @@
 """A real cluster with the chart installed, an S3 server and a Prometheus; one team's namespace.
 
-What was not running before is ended afterwards, unless KEEP=1.
+What was not running before is ended afterwards, unless KEEP=1. IMAGES=keep takes the images that the cluster
+already holds instead of building them.
 """
 
 import json
@@ -10,16 +11,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import boto3
 import pytest
 
+from tests.e2e.scrape_targets import serving_targets
 from tests.e2e.team import Bucket, Team
 from tools.kube.binaries import provide
 from tools.kube.cluster import Cluster, local_cluster
-from tools.kube.images import Buildah, image_name
+from tools.kube.images import TARGETS, Buildah, image_name
 from tools.kube.network import NODE_ADDRESS
 from tools.kube.process import Processes, free_ports
 from tools.kube.services import Prometheus, S3Server
@@ -46,10 +47,11 @@ def cluster() -> Iterator[Cluster]:
     was_up = cluster.is_up
     try:
         cluster.up()
-        images = Buildah.of_this_user()
-        for target in ("operator", "trainer"):
-            images.build(target)
-            images.load(target, cluster.containerd_socket)
+        if os.environ.get("IMAGES") != "keep":
+            images = Buildah.of_this_user()
+            for target in TARGETS:
+                images.build(target)
+                images.load(target, cluster.containerd_socket)
         yield cluster
     finally:
         if not was_up and os.environ.get("KEEP") != "1":
@@ -61,8 +63,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     """Programs beside the cluster; they end with the tests."""
     processes = Processes(tmp_path_factory.mktemp("services"), die_with_parent=True)
     yield processes
-    for name in ("prometheus", "versitygw"):
-        processes.stop(name)
+    processes.stop("versitygw")
 
 
 @pytest.fixture(scope="session")
@@ -109,11 +110,12 @@ def release(cluster: Cluster) -> None:
 
 
 @pytest.fixture(scope="session")
-def prometheus(cluster: Cluster, services: Processes, release: None) -> Prometheus:
-    labels = {"app.kubernetes.io/name": "finscribe", "app.kubernetes.io/instance": RELEASE}
-    server = Prometheus(free_ports(1)[0], services.folder / "prometheus", cluster.kubeconfig, labels)
-    services.start(server.part())
-    return server
+def prometheus(cluster: Cluster, services: Processes, release: None) -> Iterator[Prometheus]:
+    with serving_targets(cluster) as url:
+        server = Prometheus(free_ports(1)[0], services.folder / "prometheus", url)
+        services.start(server.part())
+        yield server
+        services.stop("prometheus")
 
 
 @dataclass
@@ -157,9 +159,3 @@ def team(cluster: Cluster, bucket: Bucket, release: None, prometheus: Prometheus
     cluster.kubectl("delete", "namespace", team.namespace)
     assert watcher.looks > 0
     assert watcher.blank == [], "kubectl get ftj must always say something"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def versions() -> None:
-    """Images carry the version of the checkout."""
-    assert version("finscribe") in image_name("operator")

@@ -13,7 +13,7 @@ from tools.kube.control_plane import answers
 from tools.kube.packages import unpacked
 from tools.kube.process import Part
 
-SCRAPE_INTERVAL = "2s"
+INTERVAL = "2s"
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,11 @@ class S3Server:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Debian's Prometheus, scraping the pods that the chart's PodMonitors select."""
+    """Debian's Prometheus. Built without Kubernetes' discovery, it asks `targets_url` what to scrape."""
 
     port: int
     folder: Path
-    kubeconfig: Path
-    operator_labels: dict[str, str]
-    """The operator's pods' labels."""
+    targets_url: str
 
     @property
     def url(self) -> str:
@@ -72,34 +70,8 @@ class Prometheus:
         return Part("prometheus", command, answers(f"{self.url}/-/ready"))
 
     def _config(self) -> dict[str, Any]:
-        runs = {
-            "app.kubernetes.io/managed-by": "finscribe-operator",
-            "app.kubernetes.io/component": "trainer",
-        }
-        jobs = (("operator", self.operator_labels, "metrics"), ("runs", runs, "http"))
+        discovery = {"url": self.targets_url, "refresh_interval": INTERVAL}
         return {
-            "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": SCRAPE_INTERVAL},
-            "scrape_configs": [self._scrape(*job) for job in jobs],
-        }
-
-    def _scrape(self, name: str, labels: dict[str, str], port: str) -> dict[str, Any]:
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        discovery = {
-            "role": "pod",
-            "kubeconfig_file": str(self.kubeconfig),
-            "selectors": [{"role": "pod", "label": selector}],
-        }
-        return {
-            "job_name": name,
-            "kubernetes_sd_configs": [discovery],
-            # What the Prometheus operator makes of a PodMonitor.
-            "relabel_configs": [
-                {
-                    "source_labels": ["__meta_kubernetes_pod_container_port_name"],
-                    "regex": port,
-                    "action": "keep",
-                },
-                {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
-                {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
-            ],
+            "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL},
+            "scrape_configs": [{"job_name": "finscribe", "http_sd_configs": [discovery]}],
         }
