@@ -1,0 +1,158 @@
+"""A run in S3 that is ended in the middle and started again, in real processes, as in a pod."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finscribe_core.constants import EXIT_DONE, EXIT_RETRY
+from finscribe_core.errors import FailureReason
+from finscribe_core.report import RunResult
+from tests.support.s3 import S3Server
+
+RUN = "invoices-1a2b3c4d"
+
+
+class Pod:
+    """One attempt of the run: a process group with its own scratch folder, termination file and log."""
+
+    def __init__(self, folder: Path, config: dict, server: S3Server) -> None:
+        folder.mkdir()
+        self.folder = folder
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(folder / "work")}))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            **server.env,
+            "FINSCRIBE_RUN": RUN,
+            "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
+            "FINSCRIBE_LOG_FORMAT": "json",
+            "OMP_NUM_THREADS": "1",
+        }
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "finscribe_trainer", "train", "--config", str(folder / "config.yaml")],
+                env=environment,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @property
+    def result(self) -> RunResult:
+        result = RunResult.from_termination_message((self.folder / "termination").read_text())
+        assert result, self.log
+        return result
+
+    def wait_for(self, pattern: str, seconds: float = 120) -> None:
+        """Until the log holds the pattern."""
+        deadline = time.monotonic() + seconds
+        while not re.search(pattern, self.log):
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
+            assert time.monotonic() < deadline, self.log
+            try:
+                self.process.wait(timeout=0.1)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def end(self, signum: signal.Signals) -> None:
+        """Signal the whole group, data workers included, as a terminal or a kubelet may."""
+        os.killpg(self.process.pid, signum)
+
+
+@contextmanager
+def pod(folder: Path, config: dict, server: S3Server) -> Iterator[Pod]:
+    started = Pod(folder, config, server)
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.kill()
+            started.process.wait()
+
+
+@pytest.fixture
+def bucket(s3_env: S3Server, tmp_path: Path) -> str:
+    """A bucket with rows, images and model."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "finscribe_trainer"),
+            *("sample", "--output-dir", str(tmp_path / "sample"), "--rows", "16", "--validation-rows", "2"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    bucket = s3_env.create_bucket()
+    for path in (tmp_path / "sample").rglob("*"):
+        if path.is_file():
+            key = str(path.relative_to(tmp_path / "sample"))
+            s3_env.client().upload_file(str(path), bucket, f"in/{key}")
+    return bucket
+
+
+@pytest.fixture
+def config(bucket: str) -> dict:
+    return {
+        "model_name_or_path": f"s3://{bucket}/in/model",
+        "dataset_path": f"s3://{bucket}/in/train.jsonl",
+        "validation_path": f"s3://{bucket}/in/val.jsonl",
+        "output_uri": f"s3://{bucket}/out",
+        "training": {
+            "learning_rate": 5.0e-3,
+            "num_train_epochs": 8,
+            "per_device_train_batch_size": 2,
+            "gradient_accumulation_steps": 1,
+            "logging_steps": 1,
+            "eval_steps": 10,
+            "gradient_checkpointing": False,
+            "dataloader_num_workers": 1,
+        },
+        "early_stopping": {"enabled": False},
+    }
+
+
+def test_a_run_ended_in_the_middle_goes_on_from_its_last_step_elsewhere(bucket, config, s3_env, tmp_path):
+    with pod(tmp_path / "first", config, s3_env) as first:
+        first.wait_for(r"'loss'.*\"step\": 4|\"step\": 4.*'loss'")
+        first.end(signal.SIGTERM)
+        assert first.process.wait(timeout=60) == EXIT_RETRY, first.log
+    assert first.result.reason is FailureReason.Interrupted
+    assert first.result.retryable
+    stopped_at = first.result.progress.step
+    assert 4 <= stopped_at < 64
+
+    with pod(tmp_path / "second", config, s3_env) as second:
+        assert second.process.wait(timeout=180) == EXIT_DONE, second.log
+    checkpoint = f"s3://{bucket}/out/runs/{RUN}/checkpoints/checkpoint-{stopped_at}"
+    assert second.result.resumed_from == checkpoint
+    assert second.result.progress.step == 64
+    figures = json.loads(s3_env.read(bucket, f"out/runs/{RUN}/metrics.json"))
+    assert [entry["step"] for entry in figures["train_history"]] == list(range(1, 65))
+    assert figures["best_eval_loss"] < figures["base_eval_loss"]
+    assert json.loads(s3_env.read(bucket, "out/latest.json"))["run"] == RUN
+
+    with pod(tmp_path / "third", config, s3_env) as third:
+        assert third.process.wait(timeout=60) == EXIT_DONE, third.log
+    assert "nothing is left to do" in third.log
+    assert third.result.metrics.best_eval_loss == second.result.metrics.best_eval_loss
+    assert third.result.outputs == second.result.outputs
+
+
+def test_a_stop_before_the_first_step_is_a_retry_without_checkpoint(bucket, config, s3_env, tmp_path):
+    with pod(tmp_path / "early", config, s3_env) as early:
+        early.wait_for("adapter on")
+        early.end(signal.SIGINT)
+        assert early.process.wait(timeout=60) == EXIT_RETRY, early.log
+    assert early.result.reason is FailureReason.Interrupted
+    assert not [key for key in s3_env.keys(bucket, "out/") if "checkpoint" in key]
