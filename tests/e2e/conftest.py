@@ -20,8 +20,7 @@ from tests.e2e.scrape_targets import serving_targets
 from tests.e2e.team import Bucket, Team
 from tools.kube.binaries import provide
 from tools.kube.cluster import Cluster, local_cluster
-from tools.kube.images import TARGETS, Buildah, image_name
-from tools.kube.network import NODE_ADDRESS
+from tools.kube.images import TARGETS, image_name
 from tools.kube.process import Processes, free_ports
 from tools.kube.services import Prometheus, S3Server
 
@@ -48,10 +47,8 @@ def cluster() -> Iterator[Cluster]:
     try:
         cluster.up()
         if os.environ.get("IMAGES") != "keep":
-            images = Buildah.of_this_user()
             for target in TARGETS:
-                images.build(target)
-                images.load(target, cluster.containerd_socket)
+                cluster.provide_image(target)
         yield cluster
     finally:
         if not was_up and os.environ.get("KEEP") != "1":
@@ -69,7 +66,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 @pytest.fixture(scope="session")
 def bucket(cluster: Cluster, services: Processes) -> Bucket:
     """An S3 server that pods reach, with the sample's rows and model in a bucket."""
-    server = S3Server(NODE_ADDRESS, 7070, services.folder / "s3", *CREDENTIALS)
+    server = S3Server(cluster.host_address, 7070, services.folder / "s3", *CREDENTIALS)
     services.start(server.part())
     sample = services.folder / "sample"
     subprocess.run(

@@ -4,6 +4,7 @@ import json
 import re
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,14 @@ def dashboard_queries() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def training(team: Team) -> str:
-    """A run that trains long enough to be looked at."""
+def training(team: Team) -> Iterator[str]:
+    """A run that trains long enough to be looked at, after one that failed: ended runs are counted, too."""
+    team.submit("failed", dataset={"train": "s3://finscribe-demo/nowhere/train.jsonl"})
+    team.await_condition("failed", "Failed")
     team.submit("watched", training={"numTrainEpochs": 4, "evalSteps": 8}, earlyStopping={"enabled": False})
     eventually(lambda: team.status("watched").progress.step >= 9, within=RUN_SECONDS)
-    return "watched"
+    yield "watched"
+    team.kubectl("delete", "ftj", "watched", "failed")
 
 
 @pytest.mark.usefixtures("training")

@@ -6,8 +6,8 @@ import click
 
 from tools.kube.binaries import provide
 from tools.kube.catalogue import CLUSTER, TOOLS
-from tools.kube.cluster import local_cluster, remove_cluster
-from tools.kube.images import TARGETS, Buildah, build_with_docker, docker_works
+from tools.kube.cluster import local_cluster
+from tools.kube.images import TARGETS
 from tools.kube.progress import ToolError, say
 
 
@@ -33,13 +33,9 @@ def up() -> None:
 
 
 @main.command()
-@click.option("--purge", is_flag=True, help="Remove the images and certificates too.")
-def down(purge: bool) -> None:
-    """End the cluster and wipe its state."""
-    if purge:
-        remove_cluster(local_cluster())
-    else:
-        local_cluster().down()
+def down() -> None:
+    """End the cluster and wipe its state; images and programs stay in the cache."""
+    local_cluster().down()
 
 
 @main.command()
@@ -62,13 +58,7 @@ def images(targets: tuple[str, ...]) -> None:
     """Build the images (both, or TARGETS), and load them into the cluster when it is up."""
     cluster = local_cluster()
     for target in targets or TARGETS:
-        if docker_works():
-            build_with_docker(target)
-            continue
-        builder = Buildah.of_this_user()
-        builder.build(target)
-        if cluster.is_up:
-            builder.load(target, cluster.containerd_socket)
+        cluster.provide_image(target)
 
 
 if __name__ == "__main__":

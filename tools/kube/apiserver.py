@@ -15,8 +15,9 @@ from tools.kube.binaries import provide
 from tools.kube.catalogue import CONTROL_PLANE
 from tools.kube.certificates import Certificates, write_kubeconfig
 from tools.kube.control_plane import ControlPlane
+from tools.kube.kubectl import kubectl, try_kubectl
 from tools.kube.process import Processes, free_ports
-from tools.kube.progress import ToolError, say
+from tools.kube.progress import say
 
 CONTROLLERS = (
     "job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller,"
@@ -32,7 +33,6 @@ class ApiServer:
     ca: Path
     kubeconfig: Path
     """Of an administrator."""
-    kubectl_program: Path
     folder: Path
     """Temporary; holds the logs."""
 
@@ -42,15 +42,11 @@ class ApiServer:
         Raises:
             ToolError: it failed; the text is its error message.
         """
-        done = self.try_kubectl(*arguments, stdin=stdin)
-        if done.returncode:
-            raise ToolError(f"kubectl {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
+        return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     def try_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run kubectl as administrator; the caller looks at the exit code."""
-        command = [str(self.kubectl_program), f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        return try_kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     def kubeconfig_of_service_account(self, namespace: str, name: str) -> Path:
         """A kubeconfig with a token of a service account."""
@@ -100,7 +96,6 @@ def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> A
         plane.server,
         plane.certificates.ca,
         folder / "admin.kubeconfig",
-        plane.programs["kubectl"],
         processes.folder,
     )
     # Before the garbage collector starts: it looks for new kinds only every half minute.

@@ -1,8 +1,6 @@
 """A cluster of one node on this machine: real kubelet, real containers, two pretended GPUs."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,9 @@ from tools.kube.cache import cache_dir
 from tools.kube.catalogue import CLUSTER
 from tools.kube.certificates import Certificates
 from tools.kube.control_plane import ControlPlane
+from tools.kube.images import Buildah
+from tools.kube.kind import KindCluster, kind_is_usable
+from tools.kube.kubectl import kubectl
 from tools.kube.leftovers import ctr, remove_containers, remove_mounts, wipe
 from tools.kube.network import DNS_ADDRESS, NODE_ADDRESS, make_network, remove_network
 from tools.kube.node import NODE_NAME, PAUSE_IMAGE, Node
@@ -159,12 +160,23 @@ class Cluster:
         Raises:
             ToolError: it failed; the text is its error message.
         """
-        program = provide(["kubectl"])["kubectl"]
-        command = [str(program), f"--kubeconfig={self.kubeconfig}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ToolError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
-        return done.stdout
+        return kubectl(self.kubeconfig, *arguments, stdin=stdin)
+
+    @property
+    def host_address(self) -> str:
+        """This machine's address as pods see it."""
+        return NODE_ADDRESS
+
+    def provide_image(self, target: str) -> None:
+        """Build an image and, when the cluster is up, load it.
+
+        Raises:
+            ToolError: the build or the import failed.
+        """
+        builder = Buildah.of_this_user()
+        builder.build(target)
+        if self.is_up:
+            builder.load(target, self.containerd_socket)
 
     def _plane(self, programs: dict[str, Path]) -> ControlPlane:
         certificates = Certificates(self.folder / "pki")
@@ -233,14 +245,8 @@ class Cluster:
         self.kubectl("patch", "node", NODE_NAME, "--subresource=status", "--type=merge", f"--patch={patch}")
 
 
-def local_cluster() -> Cluster:
-    """This machine's cluster."""
+def local_cluster() -> Cluster | KindCluster:
+    """This machine's cluster: kind's where it can be used, else one of processes."""
     folder = cache_dir() / "cluster"
     folder.mkdir(parents=True, exist_ok=True)
-    return Cluster(folder)
-
-
-def remove_cluster(cluster: Cluster) -> None:
-    """End the cluster and remove all it kept, images too (some minutes for many gigabytes)."""
-    cluster.down()
-    shutil.rmtree(cluster.folder)
+    return KindCluster(folder) if kind_is_usable() else Cluster(folder)
