@@ -47,15 +47,20 @@ class Node:
         return self.folder / "containerd-run" / "containerd.sock"
 
     def write_configuration(self) -> None:
-        """Write every part's configuration file."""
-        (self.folder / "cni").mkdir(parents=True, exist_ok=True)
-        (self.folder / "cni" / "10-finscribe.conflist").write_text(cni_config(self.folder))
-        (self.folder / "containerd.toml").write_text(self._containerd_toml())
-        (self.folder / "kubelet.yaml").write_text(yaml.safe_dump(self._kubelet_config()))
-        (self.folder / "kube-proxy.yaml").write_text(yaml.safe_dump(self._proxy_config()))
+        """Write every part's configuration, but touch no file in vain: kube-proxy ends when its own changes."""
         kubeconfig = self.certificates.folder / "admin.kubeconfig"
-        (self.folder / "Corefile").write_text(COREFILE.format(address=NODE_ADDRESS, kubeconfig=kubeconfig))
-        (self.folder / "resolv.conf").write_text("")
+        files = {
+            "cni/10-finscribe.conflist": cni_config(self.folder),
+            "containerd.toml": self._containerd_toml(),
+            "kubelet.yaml": yaml.safe_dump(self._kubelet_config()),
+            "kube-proxy.yaml": yaml.safe_dump(self._proxy_config()),
+            "Corefile": COREFILE.format(address=NODE_ADDRESS, kubeconfig=kubeconfig),
+            "resolv.conf": "",
+        }
+        (self.folder / "cni").mkdir(parents=True, exist_ok=True)
+        for path, text in ((self.folder / name, text) for name, text in files.items()):
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)
 
     def containerd(self) -> Part:
         """The container runtime, the Debian package's."""
