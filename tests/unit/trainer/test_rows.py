@@ -89,12 +89,17 @@ BAD_ROWS = {
         r"messages\[0\].role must be system, user or assistant, not 'bot'",
     ),
     "more placeholders than images": (
-        {"messages": [{"role": "user", "content": "<image><image>"}, {"role": "assistant", "content": "b"}],
-         "images": ["a.png"]},
+        {
+            "messages": [
+                {"role": "user", "content": "<image><image>"},
+                {"role": "assistant", "content": "b"},
+            ],
+            "images": ["a.png"],
+        },
         "hold 2 image placeholders, but the row names 1 images",
     ),
     "half a character": ({"instruction": "x", "output": "\ud800"}, "half a surrogate pair"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("data", "message"), BAD_ROWS.values(), ids=BAD_ROWS)

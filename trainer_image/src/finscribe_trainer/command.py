@@ -28,7 +28,7 @@ from finscribe_core.trainer_config import TrainerConfig
 @click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
 @click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
 def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
-    r"""Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
+    """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
 
     \b
     Writes below output_dir:
@@ -49,7 +49,7 @@ def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
       finscribe train --config finetune_config.yaml --train-file data/train.jsonl --val-file data/val.jsonl
       finscribe train --config finetune_config.yaml --use-quantization
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
-    """
+    """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.session import run_session  # noqa: PLC0415 - `--help` needs no torch
 
     sys.exit(run_session(lambda: load_config(config_file, overrides), resume))

@@ -24,7 +24,7 @@ import click
     "--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Seed of it all."
 )
 def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None:
-    r"""Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
+    """Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
 
     \b
     Writes   train.jsonl, val.jsonl   rows: instruction, image (or input), output
@@ -38,7 +38,7 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None
     Example:
       finscribe sample --output-dir sample
       finscribe train --config my.yaml --train-file sample/train.jsonl --val-file sample/val.jsonl
-    """
+    """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.sample.dataset import write_dataset  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
 

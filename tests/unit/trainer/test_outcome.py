@@ -1,0 +1,56 @@
+import errno
+
+import pytest
+import torch
+
+from finscribe_core.constants import ENV_TERMINATION_LOG
+from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.report import RunResult
+from finscribe_trainer.outcome import conclude
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.stop import StopRequested
+
+CASES = {
+    "a user's error": (UserError(FailureReason.DatasetInvalid, "row 3"), 78, "DatasetInvalid", False),
+    "the world's error": (
+        RetryableError(FailureReason.StorageUnavailable, "503"),
+        75,
+        "StorageUnavailable",
+        True,
+    ),
+    "a stop": (StopRequested(), 75, "Interrupted", True),
+    "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 75, "DiskFull", True),
+    "a full disk, said by a library": (
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+        75,
+        "DiskFull",
+        True,
+    ),
+    "a full GPU": (torch.OutOfMemoryError("CUDA out of memory"), 78, "InvalidConfig", False),
+    "a defect": (KeyError("x"), 70, "InternalError", True),
+}
+
+
+@pytest.mark.parametrize(("error", "code", "reason", "retryable"), CASES.values(), ids=CASES)
+def test_every_error_ends_as_exit_code_and_last_words(error, code, reason, retryable, tmp_path, monkeypatch):
+    monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "termination"))
+
+    def fail() -> RunResult:
+        raise error
+
+    assert conclude(fail, RunReporter(run="r", job="j")) == code
+    result = RunResult.from_termination_message((tmp_path / "termination").read_text())
+    assert result is not None
+    assert (result.reason, result.retryable, result.succeeded) == (reason, retryable, False)
+
+
+def test_the_cause_of_an_error_names_it(tmp_path, monkeypatch):
+    monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "termination"))
+
+    def fail() -> RunResult:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise RuntimeError("could not save") from error
+
+    assert conclude(fail, RunReporter(run="r", job="j")) == 75
