@@ -10,7 +10,7 @@ from tools.kube.cache import cache_dir
 from tools.kube.catalogue import CLUSTER
 from tools.kube.certificates import Certificates
 from tools.kube.control_plane import ControlPlane
-from tools.kube.images import Buildah
+from tools.kube.images import Buildah, image_name
 from tools.kube.kind import KindCluster, kind_is_usable
 from tools.kube.kubectl import kubectl
 from tools.kube.leftovers import ctr, remove_containers, remove_mounts, wipe
@@ -20,6 +20,7 @@ from tools.kube.packages import FOR_CLUSTER, is_root, require
 from tools.kube.pause import write_pause_image
 from tools.kube.process import Part, Processes
 from tools.kube.progress import ToolError, step
+from tools.kube.registry import REGISTRY, Registry
 
 FAKE_GPUS = "2"
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -111,7 +112,7 @@ class Cluster:
         with step("making the network"):
             make_network()
         for name, make_part in self._parts(plane, node).items():
-            with step(f"starting {name}"):
+            with step(f"{'starting' if self.processes.pid(name) is None else 'asking'} {name}"):
                 self.processes.start(make_part())
         self._load_pause_image(node)
         self.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(DNS_SERVICE))
@@ -122,6 +123,7 @@ class Cluster:
         with step("ending the cluster's programs"):
             for name in STOP_ORDER[:-1]:
                 self.processes.stop(name)
+            self.processes.stop(REGISTRY)
         with step("removing containers"):
             if self.processes.pid("containerd"):
                 remove_containers(self.containerd_socket)
@@ -176,7 +178,10 @@ class Cluster:
         builder = Buildah.of_this_user()
         builder.build(target)
         if self.is_up:
-            builder.load(target, self.containerd_socket)
+            # Its layers stay when the cluster is wiped.
+            registry = Registry(cache_dir() / "registry")
+            self.processes.start(registry.part())
+            registry.load(builder.command, image_name(target), self.containerd_socket)
 
     def _plane(self, programs: dict[str, Path]) -> ControlPlane:
         certificates = Certificates(self.folder / "pki")

@@ -1,4 +1,4 @@
-"""Building the images, with Docker or with buildah, and loading them into the cluster."""
+"""Building the images, with Docker or with buildah."""
 
 import shutil
 import subprocess
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tools.kube.base_image import provide_base_image
 from tools.kube.cache import cache_dir
-from tools.kube.load import load_image
 from tools.kube.packages import FOR_IMAGES, require
 from tools.kube.progress import ToolError, step
 
@@ -85,14 +84,6 @@ class Buildah:
         uv.write_text("system-certs = true\n")
         mounts = {AUTHORITIES: AUTHORITIES, pip: "/etc/pip.conf", uv: "/etc/uv/uv.toml"}
         return [f"--volume={source}:{inside}:ro" for source, inside in mounts.items()]
-
-    def load(self, target: str, socket: Path) -> None:
-        """Bring one image into containerd.
-
-        Raises:
-            ToolError: it is not built, or the import failed.
-        """
-        load_image(self.command, image_name(target), socket, self.folder / f"{target}.loaded")
 
 
 def _build(command: list[str], target: str) -> None:

@@ -47,7 +47,7 @@ class Node:
         return self.folder / "containerd-run" / "containerd.sock"
 
     def write_configuration(self) -> None:
-        """Write every part's configuration, but touch no file in vain: kube-proxy ends when its own changes."""
+        """Write every part's configuration, where it changed: kube-proxy ends when its file is written."""
         kubeconfig = self.certificates.folder / "admin.kubeconfig"
         files = {
             "cni/10-finscribe.conflist": cni_config(self.folder),

@@ -1,0 +1,67 @@
+"""A registry for this machine alone: of an image that changed, only the changed layers are moved."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tools.kube.control_plane import answers
+from tools.kube.leftovers import NAMESPACE
+from tools.kube.packages import unpacked
+from tools.kube.process import Part
+from tools.kube.progress import ToolError, step
+
+ADDRESS = "127.0.0.1:5000"
+REGISTRY = "registry"
+DOCKER_HUB = "docker.io/"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Debian's docker-registry over a folder."""
+
+    folder: Path
+
+    def part(self) -> Part:
+        """The program; its configuration is written first."""
+        program = unpacked("docker-registry", "usr/bin/docker-registry", self.folder)
+        config = {
+            "version": 0.1,
+            "log": {"level": "error", "accesslog": {"disabled": True}},
+            "storage": {"filesystem": {"rootdirectory": str(self.folder / "layers")}},
+            "http": {"addr": ADDRESS},
+        }
+        path = self.folder / "registry.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return Part(REGISTRY, [str(program), "serve", str(path)], answers(f"http://{ADDRESS}/v2/"))
+
+    def load(self, buildah: Sequence[str], name: str, socket: Path) -> None:
+        """Bring an image from buildah's store into containerd, under its own name.
+
+        Raises:
+            ToolError: there is no such image, or a layer could not be moved.
+        """
+        here = name.replace(DOCKER_HUB, f"{ADDRESS}/", 1)
+        images = ["ctr", f"--address={socket}", f"--namespace={NAMESPACE}", "images"]
+        with step(f"loading {name} into the cluster") as still_going:
+            for command in (
+                [*buildah, "push", "--quiet", "--tls-verify=false", name, f"docker://{here}"],
+                [*images, "pull", "--plain-http", here],
+                [*images, "tag", "--force", here, name],
+                [*images, "remove", here],
+            ):
+                _run(command, still_going)
+
+
+def _run(command: Sequence[str], still_going: Callable[[], None]) -> None:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while True:
+        try:
+            _, errors = process.communicate(timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            still_going()
+    if process.returncode:
+        raise ToolError(f"`{' '.join(command)}` failed: {errors.strip()}")
