@@ -54,26 +54,39 @@ Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
 _QUANTITY_PATTERN = r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
 
+_CPU_PATTERN = r"^([0-9]+m?|[0-9]+\.[0-9]+)$"
+
 
 def _whole_number_as_text(value: Any) -> Any:
     """`cpu: 4` is as good as `cpu: "4"`, as everywhere in Kubernetes."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Quantity = Annotated[
-    str,
-    Field(pattern=_QUANTITY_PATTERN, max_length=32),
-    BeforeValidator(_whole_number_as_text),
-    WithJsonSchema(
+def _quantity_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema(
         {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
             "minimum": 0,
-            "pattern": _QUANTITY_PATTERN,
+            "pattern": pattern,
             "maxLength": 32,
         }
-    ),
+    )
+
+
+Quantity = Annotated[
+    str,
+    Field(pattern=_QUANTITY_PATTERN, max_length=32),
+    BeforeValidator(_whole_number_as_text),
+    _quantity_schema(_QUANTITY_PATTERN),
 ]
-"""A Kubernetes quantity, such as 500m, 2 or 16Gi."""
+"""A Kubernetes quantity of bytes, such as 500M, 2G or 16Gi."""
+CpuQuantity = Annotated[
+    str,
+    Field(pattern=_CPU_PATTERN, max_length=32),
+    BeforeValidator(_whole_number_as_text),
+    _quantity_schema(_CPU_PATTERN),
+]
+"""CPUs, whole ("4"), decimal ("2.5") or in thousandths ("500m")."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 """The name of another object in the same namespace."""

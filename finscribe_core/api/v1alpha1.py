@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name, Quantity, Rule
+from finscribe_core.api.base import Bool, CpuQuantity, Float, Int, KubeModel, Name, Quantity, Rule
 from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
 from finscribe_core.report import Metrics, Outputs, Progress
@@ -117,8 +117,8 @@ class ResourcesSpec(KubeModel):
         "nvidia.com/gpu"
     )
     """The extended resource a GPU is asked for by."""
-    cpu: Quantity = "4"
-    """CPU request."""
+    cpu: CpuQuantity = "4"
+    """CPU request; the trainer starts as many threads, rounded up."""
     memory: Quantity = "16Gi"
     """Memory request and limit."""
     scratch: Quantity = "50Gi"

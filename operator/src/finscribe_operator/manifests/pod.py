@@ -1,7 +1,9 @@
 """The pod template of a run: the trainer in a pod that Pod Security `restricted` admits."""
 
+import math
 from typing import Any
 
+from finscribe_core.api.base import CpuQuantity
 from finscribe_core.api.v1alpha1 import FineTuneJob, PodSpec, ResourcesSpec, SecretReference
 from finscribe_core.constants import (
     CONFIG_DIR,
@@ -92,6 +94,8 @@ def _build_env(job: FineTuneJob, run: str) -> list[Object]:
         "HOME": WORK_DIR,
         "HF_HOME": f"{WORK_DIR}/huggingface",
         "TMPDIR": TMP_DIR,
+        # Else a thread is started for every core of the node, and they wait for each other in busy loops.
+        "OMP_NUM_THREADS": str(_whole_cpus(job.spec.resources.cpu)),
     }
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
     if secret := job.spec.storage.credentials_secret_ref:
@@ -105,6 +109,17 @@ def _from_secret(secret: SecretReference, key: str, *, optional: bool) -> Object
         "name": key,
         "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key, "optional": optional}},
     }
+
+
+def _whole_cpus(quantity: CpuQuantity) -> int:
+    """CPUs, at least one, rounded up.
+
+    >>> [_whole_cpus(q) for q in ("4", "2.5", "500m", "2500m")]
+    [4, 3, 1, 3]
+    """
+    if quantity.endswith("m"):
+        return max(1, math.ceil(int(quantity[:-1]) / 1000))
+    return max(1, math.ceil(float(quantity)))
 
 
 def _build_resources(resources: ResourcesSpec) -> Object:
