@@ -90,7 +90,8 @@ class World:
         """`finscribe run` on this spec: exit code, the job's Failed condition, output."""
         state = self.directory / "state"
         manifest = self.directory / "job.yaml"
-        manifest.write_text(yaml.safe_dump(self._finetunejob()))
+        # JSON is YAML, and keeps the quotes of a number written as a text.
+        manifest.write_text(json.dumps(self._finetunejob(), indent=2))
         arguments = ["run", str(manifest), "--state-dir", str(state)]
         code, output = self._call(["-m", "finscribe_core.cli", *arguments], {})
         stored = next(state.glob("**/FineTuneJob/default/spoilt.json"), None)

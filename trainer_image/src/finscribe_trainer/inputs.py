@@ -31,7 +31,9 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
     prefix, name = uri.rsplit("/", 1)
     file = DataFile(storage.fetch_file(uri, folder / name), uri)
     images = image_names(file, check_name)
-    storage.fetch_objects([(f"{prefix}/{image}", folder / image) for image in images])
+    pairs = [(f"{prefix}/{image}", folder / image) for image in images]
+    # Which row names an image that is not there is found out when the rows are checked.
+    storage.fetch_objects(pairs, skip_missing=True)
     return file
 
 

@@ -81,10 +81,13 @@ class Storage:
         pairs: Iterable[tuple[str, Path]],
         progress: TransferProgress | None = None,
         missing: FailureReason = FailureReason.DatasetNotFound,
+        *,
+        skip_missing: bool = False,
     ) -> None:
-        """Fetch many objects, each to its own file."""
+        """Fetch many objects, each to its own file; `skip_missing` leaves out those that do not exist."""
         wanted = [(ObjectUri.parse(uri), path) for uri, path in pairs]
-        self._transfers.fetch(wanted, missing, f"Download {len(wanted)} objects", progress)
+        label = f"Download {len(wanted)} objects"
+        self._transfers.fetch(wanted, missing, label, progress, skip_missing=skip_missing)
 
     def fetch_prefix(
         self,

@@ -3,10 +3,11 @@
 import itertools
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from finscribe_core.constants import MANIFEST_FILE
-from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage.bucket import delete
 from finscribe_trainer.storage.connection import NUM_WORKERS, Connection
 from finscribe_trainer.storage.download import Download
@@ -15,7 +16,7 @@ from finscribe_trainer.storage.manifest import Manifest, files_below
 from finscribe_trainer.storage.progress import TransferProgress, show_progress
 from finscribe_trainer.storage.upload import Upload, put_bytes
 from finscribe_trainer.storage.uri import ObjectUri
-from finscribe_trainer.storage.workers import run_parallel
+from finscribe_trainer.storage.workers import Task, run_parallel
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +36,23 @@ class Transfers:
         missing: FailureReason,
         label: str,
         progress: TransferProgress | None = None,
+        *,
+        skip_missing: bool = False,
     ) -> None:
         """Fetch objects to files; those already there and unchanged are left alone.
 
         Raises:
-            UserError: an object does not exist (with reason `missing`), or access is denied.
+            UserError: an object does not exist (with reason `missing`, unless such are skipped), or access
+                is denied.
             RetryableError: StorageUnavailable, DiskFull or Interrupted; the next try goes on from there.
         """
         wanted = list(pairs)
         for round_number in itertools.count(1):
             with show_progress(label, progress) as shown:
                 downloads = [Download(self._connection, uri, path, missing, shown) for uri, path in wanted]
+                tasks = (partial(_start, d, missing if skip_missing else None) for d in downloads)
                 try:
-                    run_parallel((d.start for d in downloads), NUM_WORKERS, self._connection.cancel)
+                    run_parallel(tasks, NUM_WORKERS, self._connection.cancel)
                     return
                 except ObjectChangedError as error:
                     if round_number == _ROUNDS:
@@ -82,3 +87,14 @@ class Transfers:
         text = manifest.model_dump_json(by_alias=True, indent=2)
         put_bytes(self._connection, manifest_uri, text.encode())
         return manifest_uri
+
+
+def _start(download: Download, skipped: FailureReason | None) -> Iterable[Task]:
+    """Start a download; one that fails for the `skipped` reason is left out."""
+    try:
+        return download.start()
+    except UserError as error:
+        if error.reason is not skipped:
+            raise
+        log.warning("%s", error.message)
+        return []
