@@ -67,7 +67,7 @@ def test_a_changed_spec_supersedes_a_run_under_way(workspace: Workspace):
     workspace.change({"spec": {"training": {"learningRate": 1e-4}}})
 
     eventually(lambda: [(r.name, r.outcome) for r in workspace.status().runs] == [(first, "Superseded")])
-    eventually(lambda: not workspace.pods())
+    eventually(lambda: pod not in [p.metadata.name for p in workspace.pods()], what="the old pod is ended")
     workspace.kubelet.gone(pod)
     eventually(lambda: first not in [job.metadata.name for job in workspace.batch_jobs()])
     eventually(lambda: len(workspace.batch_jobs()) == 1)
