@@ -10,8 +10,9 @@ from finscribe_core.trainer_config import LrScheduler, OutputFormat, TrainerConf
 from finscribe_trainer.checkpoints import read_checkpoint
 from finscribe_trainer.fit import fit
 from finscribe_trainer.inputs import load_splits
+from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.merge import check_merge
-from finscribe_trainer.recipe import load_adapted_model, train
+from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopRequested, StopSignal

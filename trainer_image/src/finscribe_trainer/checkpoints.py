@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.best import BEST_FILE
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -57,11 +56,6 @@ class Checkpoint:
     def step(self) -> int:
         """Optimizer steps taken."""
         return int(self.state["global_step"])
-
-    @property
-    def best_file(self) -> Path:
-        """The best adapter up to here."""
-        return self.folder / BEST_FILE
 
     def callback_state(self, name: str) -> dict[str, Any]:
         """What a callback gave to be kept."""

@@ -7,14 +7,17 @@ import platform
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from peft import PeftModel
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.source import ModelSource
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from finscribe_trainer.families.base import Family
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ CONFIG_FILE = "config.yaml"
 _PACKAGES = ("finscribe", "torch", "transformers", "peft", "accelerate")
 
 
-def export_adapter(model: PeftModel, family: Family, source: ModelSource, folder: Path) -> None:
+def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, folder: Path) -> None:
     """Write the adapter (safetensors) with the processor it is used with."""
     shutil.rmtree(folder, ignore_errors=True)
     for config in model.peft_config.values():

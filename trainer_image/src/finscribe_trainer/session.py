@@ -10,6 +10,7 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.command import http_port, run_name
 from finscribe_trainer.outcome import conclude
+from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopSignal
@@ -31,8 +32,6 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
         port = http_port()
         with reporter.serve(port) if port else contextlib.nullcontext():
             _prepare_environment()
-            from finscribe_trainer.recipe import train  # noqa: PLC0415 - slow: a bad config is said at once
-
             run = Run(config, run_name(config), resume, reporter, stop, show_bar=sys.stderr.isatty())
             return train(run)
 

@@ -2,11 +2,14 @@
 
 import logging
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.findings import MAX_SHOWN, Findings
-from finscribe_trainer.families.base import Family
+
+if TYPE_CHECKING:
+    from finscribe_trainer.families.base import Family
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ class Splits:
     """Rows longer than max_sequence_length."""
 
 
-def select(splits: Splits, family: Family, max_tokens: int) -> Splits:
+def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
     """Leave out, and report, the rows that are too long.
 
     Raises:
@@ -49,7 +52,7 @@ def select(splits: Splits, family: Family, max_tokens: int) -> Splits:
     )
 
 
-def _check_reserved(example: Example, family: Family, findings: Findings) -> None:
+def _check_reserved(example: Example, family: "Family", findings: Findings) -> None:
     row = example.row
     text = "\n".join((*(turn.text for turn in row.turns), row.completion))
     for token in dict.fromkeys(family.reserved_tokens):
@@ -58,7 +61,7 @@ def _check_reserved(example: Example, family: Family, findings: Findings) -> Non
 
 
 def _fitting(
-    examples: list[Example], family: Family, max_tokens: int
+    examples: list[Example], family: "Family", max_tokens: int
 ) -> tuple[list[Example], list[tuple[Example, int]]]:
     kept, too_long = [], []
     for example in examples:

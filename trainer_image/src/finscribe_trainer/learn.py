@@ -1,0 +1,130 @@
+"""From checked rows to an exported adapter: load the model, train, export."""
+
+import logging
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import set_seed
+
+from finscribe_core.report import Phase
+from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
+from finscribe_trainer.arguments import use_bf16
+from finscribe_trainer.checkpoints import Checkpoint
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.selection import Splits, select
+from finscribe_trainer.export import (
+    ADAPTER_DIR,
+    CONFIG_FILE,
+    MERGED_DIR,
+    METRICS_FILE,
+    export_adapter,
+    write_config,
+    write_metrics,
+)
+from finscribe_trainer.families.base import Family
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.fit import Trained, fit
+from finscribe_trainer.lora import attach_adapter, quantisation
+from finscribe_trainer.merge import export_merged
+from finscribe_trainer.run import Run
+from finscribe_trainer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+
+def learn(
+    run: Run, source: ModelSource, splits: Splits, checkpoint: Checkpoint | None, storage: Storage
+) -> dict[str, Any]:
+    """Train on the splits, and write the exports below the output folder; returns the run's figures.
+
+    Raises:
+        FinscribeError: as its reason says.
+    """
+    run.reporter.phase(Phase.Preparing)
+    family = load_family(source)
+    splits = select(splits, family, run.config.training.max_sequence_length)
+    model = load_adapted_model(run.config, source, family)
+
+    trained = fit(run, model, family, splits, checkpoint, storage)
+
+    run.reporter.phase(Phase.Exporting)
+    figures = _figures(run, trained, splits)
+    export(run, trained.model, family, source, splits, figures)
+    return figures
+
+
+def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:
+    """The base model, frozen, with a fresh adapter; in 4 bits for QLoRA.
+
+    Raises:
+        UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
+    """
+    set_seed(config.training.seed)
+    dtype = torch.bfloat16 if use_bf16(config.training) else torch.float32
+    options: dict[str, Any] = {"dtype": dtype}
+    if config.method is Method.QLoRA:
+        options |= quantisation(family, dtype)
+    return attach_adapter(family.load_model(source, **options), family, config.lora)
+
+
+def export(
+    run: Run,
+    model: PeftModel,
+    family: Family,
+    source: ModelSource,
+    splits: Splits,
+    figures: dict[str, Any],
+) -> None:
+    """Write adapter, merged model if asked for, config and figures below the output folder.
+
+    Raises:
+        UserError: MergeMismatch.
+    """
+    adapter = run.output_dir / ADAPTER_DIR
+    export_adapter(model, family, source, adapter)
+    if OutputFormat.Merged in run.config.output_formats:
+        export_merged(source, family, adapter, run.output_dir / MERGED_DIR, _probes(splits.validation))
+    write_config(run.config, run.output_dir / CONFIG_FILE)
+    write_metrics(figures, run.output_dir / METRICS_FILE)
+
+
+def _probes(examples: list[Example]) -> list[Example]:
+    """One row with an image and one without, where there are such."""
+    first = {bool(example.images): example for example in reversed(examples)}
+    return list(first.values())
+
+
+def _figures(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
+    state = trained.state
+    best = state.best_metric
+    if best is not None and trained.base_loss is not None and best >= trained.base_loss:
+        log.warning(
+            "the tuned model is no better than the base: eval loss %.6g, base %.6g", best, trained.base_loss
+        )
+    return {
+        "run": run.name,
+        "model": run.config.model_name_or_path,
+        "model_revision": run.config.model_revision,
+        "method": str(run.config.method),
+        "base_eval_loss": trained.base_loss,
+        "best_eval_loss": best,
+        "best_step": state.best_global_step,
+        "steps": state.global_step,
+        "total_steps": state.max_steps,
+        "epoch": state.epoch,
+        "stopped_early": trained.stopped_early,
+        "resumed_from": trained.resumed_from,
+        "dataset": {
+            "train": run.config.dataset_path,
+            "train_rows": len(splits.train),
+            "train_sha256": splits.train_fingerprint,
+            "validation": run.config.validation_path,
+            "validation_rows": len(splits.validation),
+            "validation_sha256": splits.validation_fingerprint,
+            "rows_left_out": splits.num_left_out,
+        },
+        "train_history": [entry for entry in state.log_history if "loss" in entry],
+        "eval_history": [entry for entry in state.log_history if "eval_loss" in entry],
+    }
