@@ -90,7 +90,8 @@ verify: setup ## Fail if a generated file is not what its source says.
 .PHONY: update-golden
 update-golden: setup binaries ## Rewrite the expected outputs of golden tests; review the diff.
 	$(RUN)/pytest tests/golden --update-golden
-	UPDATE_GOLDEN=1 $(RUN)/pytest -m "chart or apiserver" tests/chart tests/apiserver
+	UPDATE_GOLDEN=1 $(RUN)/pytest -m chart tests/chart
+	UPDATE_GOLDEN=1 $(RUN)/pytest -m apiserver tests/apiserver -k exactly_as_expected
 
 .PHONY: format
 format: setup ## Format the code and fix what the linter can.
@@ -106,3 +107,7 @@ cluster: setup ## Start a real single-node Kubernetes on this machine (Linux, ro
 .PHONY: cluster-down
 cluster-down: setup ## End it and wipe its state.
 	$(RUN)/python -m tools.kube down
+
+.PHONY: images
+images: setup ## Build the operator's and the trainer's image, and load them into that cluster.
+	$(RUN)/python -m tools.kube images
