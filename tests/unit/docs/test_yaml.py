@@ -1,0 +1,25 @@
+"""What users copy must be right: the YAML of every page validates strictly."""
+
+import pytest
+
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.constants import KIND
+from finscribe_core.files import Document, parse_strictly, read_documents
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_operator.local.manifest_file import Secret
+from tests.unit.docs.pages import ALL
+
+KINDS = {KIND: FineTuneJob, "Secret": Secret, None: TrainerConfig}
+
+
+def check(document: Document) -> None:
+    parse_strictly(KINDS[document.data.get("kind")], document)
+
+
+@pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
+def test_the_yaml_of_a_page_is_valid(page, tmp_path):
+    for number, block in enumerate(page.blocks("yaml")):
+        path = tmp_path / f"{page.path.stem}-{number}.yaml"
+        path.write_text(block, encoding="utf-8")
+        for document in read_documents(path):
+            check(document)
