@@ -10,6 +10,7 @@ from finscribe_core.errors import FailureReason
 from finscribe_core.report import Phase
 from tests.apiserver.eventually import eventually
 from tests.e2e.team import EXAMPLE, RUN_SECONDS, Bucket, Team
+from tests.support.result_layout import EXAMPLE_LAYOUT, layout_of
 from tools.kube.progress import ToolError
 
 
@@ -28,6 +29,8 @@ def test_the_example_is_trained_and_its_adapter_has_the_loss_that_was_reported(
     manifest = bucket.read_json(outputs.manifest)
     assert manifest
     assert bucket.read_json("s3://finscribe-demo/results/invoices/latest.json")["uri"] == outputs.uri
+    keys = [key.removeprefix("results/invoices/") for key in bucket.keys("results/invoices/")]
+    assert layout_of(keys, status.run.name) == EXAMPLE_LAYOUT
     figures = bucket.read_json(f"{outputs.uri}/metrics.json")
     assert figures["best_eval_loss"] < figures["base_eval_loss"]
     adapter = bucket.download(outputs.adapter, tmp_path / "adapter")

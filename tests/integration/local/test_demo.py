@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.support.result_layout import EXAMPLE_LAYOUT, layout_of
+
 
 @pytest.mark.timeout(900)
 async def test_the_demo_ends_with_an_adapter_that_beats_the_base_model(tmp_path):
@@ -22,5 +24,8 @@ async def test_the_demo_ends_with_an_adapter_that_beats_the_base_model(tmp_path)
     assert process.returncode == 0, output
     assert "of the base model" in output
     assert "results/invoices/latest.json" in output
-    results = tmp_path / "finscribe-demo" / "results"
-    assert list(results.rglob("adapter/adapter_model.safetensors"))
+    assert "Early stopping" in output
+    results = tmp_path / "finscribe-demo" / "results" / "invoices"
+    (run,) = (results / "runs").iterdir()
+    files = [path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()]
+    assert layout_of(files, run.name) == EXAMPLE_LAYOUT

@@ -1,0 +1,37 @@
+"""What a run leaves in its bucket: the same after `finscribe run` as after a run on a cluster."""
+
+import re
+from collections.abc import Iterable
+
+PROCESSOR = {"chat_template.jinja", "processor_config.json", "tokenizer.json", "tokenizer_config.json"}
+ADAPTER = {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+TRAINING_STATE = {
+    "best_adapter.safetensors",
+    "optimizer.pt",
+    "rng_state.pth",
+    "scheduler.pt",
+    "trainer_state.json",
+}
+
+EXAMPLE_LAYOUT = {
+    "latest.json",
+    *(f"runs/<run>/{name}" for name in ("config.yaml", "manifest.json", "metrics.json")),
+    *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR),
+    *(
+        f"runs/<run>/merged/{name}"
+        for name in {"config.json", "generation_config.json", "model.safetensors"} | PROCESSOR
+    ),
+    *(
+        f"runs/<run>/checkpoints/checkpoint-<step>/{name}"
+        for name in ADAPTER | TRAINING_STATE | {"manifest.json"}
+    ),
+}
+"""Of examples/finetunejob.yaml, below its output.uri."""
+
+
+def layout_of(keys: Iterable[str], run: str) -> set[str]:
+    """Keys below an output.uri, with the run's name and the checkpoints' steps taken out."""
+    return {
+        re.sub(r"checkpoint-\d+/", "checkpoint-<step>/", key.replace(f"runs/{run}/", "runs/<run>/"))
+        for key in keys
+    }
