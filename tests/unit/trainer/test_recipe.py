@@ -46,6 +46,15 @@ def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
     assert not [path.name for path in (out / "final_model").iterdir() if path.suffix in (".bin", ".pt")]
 
 
+def test_tokens_are_counted_once_however_rows_are_padded(config, family, dataset):
+    run = start(with_training(config, max_steps=2))  # each of the eight rows once
+    train(run)
+    expected = sum(family.count_tokens(example) for example in dataset.examples)
+    assert run.reporter.prometheus.registry.get_sample_value(
+        "finscribe_tokens_total", {"finetunejob": "", "run": ""}
+    ) == pytest.approx(expected)
+
+
 def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path):
     # Far too high a rate: after a first good step the loss goes up again.
     train(start(with_training(config, learning_rate=0.5, lr_scheduler_type=LrScheduler.constant)))

@@ -75,6 +75,7 @@ def build_arguments(spec: TrainingSpec, output_dir: Path, num_rows: int, *, bf16
         dataloader_num_workers=spec.dataloader_num_workers,
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
+        include_num_input_tokens_seen="non_padding",
         report_to=report_to,
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),

@@ -98,6 +98,7 @@ class Report(TrainerCallback):
         self.reporter = reporter
         self.base_loss: float | None = None
         self.best = math.inf
+        self.tokens_seen = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -107,6 +108,7 @@ class Report(TrainerCallback):
             state.log_history.insert(0, {BASE_LOSS: self.base_loss, "step": 0, "epoch": 0.0})
         if state.best_metric is not None:
             self._note_best(state.best_metric)
+        self.tokens_seen = state.num_input_tokens_seen  # those of earlier attempts are not this process's
         self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.phase(Phase.Training)
 
@@ -116,7 +118,8 @@ class Report(TrainerCallback):
         """Report the step."""
         rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
         self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
-        self.reporter.metric(samples=rows)
+        self.reporter.metric(tokens=state.num_input_tokens_seen - self.tokens_seen, samples=rows)
+        self.tokens_seen = state.num_input_tokens_seen
         if control.should_evaluate:
             self.reporter.phase(Phase.Evaluating)
 
