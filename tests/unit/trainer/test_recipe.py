@@ -20,9 +20,11 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.trainer import answer_loss
 
 
-def start(config: TrainerConfig, resume: str | None = None, stop: StopSignal | None = None) -> Run:
+def start(
+    config: TrainerConfig, resume: str | None = None, stop: StopSignal | None = None, name: str = ""
+) -> Run:
     reporter = RunReporter(run="", job="")
-    return Run(config, name="", resume=resume, reporter=reporter, stop=stop or StopSignal())
+    return Run(config, name=name, resume=resume, reporter=reporter, stop=stop or StopSignal())
 
 
 def with_training(config: TrainerConfig, **changes: object) -> TrainerConfig:
@@ -46,13 +48,15 @@ def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
     assert not [path.name for path in (out / "final_model").iterdir() if path.suffix in (".bin", ".pt")]
 
 
-def test_tokens_are_counted_once_however_rows_are_padded(config, family, dataset):
-    run = start(with_training(config, max_steps=2))  # each of the eight rows once
+def test_rows_and_tokens_are_counted_once_however_batches_fall(config, family, dataset):
+    # Each of the eight rows once: a step of three and three, and a step of two.
+    run = start(with_training(config, max_steps=2, per_device_train_batch_size=3))
     train(run)
-    expected = sum(family.count_tokens(example) for example in dataset.examples)
-    assert run.reporter.prometheus.registry.get_sample_value(
-        "finscribe_tokens_total", {"finetunejob": "", "run": ""}
-    ) == pytest.approx(expected)
+    counted = [
+        run.reporter.prometheus.registry.get_sample_value(name, {"finetunejob": "", "run": ""})
+        for name in ("finscribe_samples_total", "finscribe_tokens_total")
+    ]
+    assert counted == [8, sum(family.count_tokens(example) for example in dataset.examples)]
 
 
 def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path):
@@ -130,11 +134,16 @@ def test_a_checkpoint_of_the_last_step_needs_no_training(config, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_checkpoints_of_an_earlier_training_are_not_mixed_in(config, tmp_path):
-    (tmp_path / "out" / "checkpoint-7").mkdir(parents=True)
+@pytest.mark.parametrize("uploads", [False, True])
+def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config, tmp_path, s3_env, uploads):
+    earlier = tmp_path / "out" / "checkpoint-7"
+    earlier.mkdir(parents=True)
+    if uploads:
+        config = config.model_copy(update={"output_uri": f"s3://{s3_env.create_bucket()}/results"})
     with pytest.raises(UserError, match="holds checkpoints of an earlier training") as caught:
-        train(start(config))
+        train(start(config, name="local-now" if uploads else ""))
     assert "--resume" in caught.value.remedy
+    assert earlier.is_dir()
 
 
 def test_half_a_checkpoint_is_refused(config, tmp_path):

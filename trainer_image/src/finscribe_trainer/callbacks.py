@@ -116,9 +116,8 @@ class Report(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Report the step."""
-        rows = args.per_device_train_batch_size * args.gradient_accumulation_steps
         self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
-        self.reporter.metric(tokens=state.num_input_tokens_seen - self.tokens_seen, samples=rows)
+        self.reporter.metric(tokens=state.num_input_tokens_seen - self.tokens_seen)
         self.tokens_seen = state.num_input_tokens_seen
         if control.should_evaluate:
             self.reporter.phase(Phase.Evaluating)

@@ -90,9 +90,15 @@ def find_checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint to go on from: the one named, else the run's newest in the bucket, else none.
 
+    Args:
+        resume: a checkpoint's folder or s3:// prefix, as the user named it.
+        run_uri: prefix of a run that may have begun before; None for a new one.
+        output_dir: where checkpoints are on this machine.
+        storage: where the run's own are.
+
     Raises:
-        UserError: the one named is no checkpoint; or there are checkpoints in `output_dir` that a run without
-            a name would mix with its own.
+        UserError: the one named is no checkpoint; or there are checkpoints in `output_dir` that a new run
+            would mix with its own.
     """
     if resume is not None:
         return read_checkpoint(_local_copy(resume, output_dir, storage))

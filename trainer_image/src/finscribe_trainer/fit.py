@@ -71,6 +71,7 @@ def fit(
         stop=run.stop,
         best=BestAdapter(),
         before_save=uploads.wait,
+        count_rows=lambda count: run.reporter.metric(samples=count),
     )
     if checkpoint:
         report.base_loss = checkpoint.logged(BASE_LOSS)

@@ -34,7 +34,7 @@ def train(run: Run) -> RunResult:
     run.output_dir.mkdir(parents=True, exist_ok=True)
 
     reporter.phase(Phase.Downloading)
-    checkpoint = find_checkpoint(run.resume, run.uri, run.output_dir, storage)
+    checkpoint = find_checkpoint(run.resume, run.uri if run.may_have_begun else None, run.output_dir, storage)
     splits = load_splits(config, run.output_dir / "inputs", storage)
     source = fetch_model(config, run.output_dir / "inputs" / "model", storage)
 

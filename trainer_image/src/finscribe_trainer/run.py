@@ -21,6 +21,8 @@ class Run:
     reporter: RunReporter
     stop: StopSignal
     show_bar: bool = False
+    may_have_begun: bool = False
+    """Whether this may be another attempt: whoever named the run starts it again under that name."""
 
     @property
     def output_dir(self) -> Path:

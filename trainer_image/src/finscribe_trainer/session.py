@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
+from finscribe_core.constants import ENV_RUN
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.command import http_port, run_name
@@ -32,7 +33,15 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
         port = http_port()
         with reporter.serve(port) if port else contextlib.nullcontext():
             _prepare_environment()
-            run = Run(config, run_name(config), resume, reporter, stop, show_bar=sys.stderr.isatty())
+            run = Run(
+                config,
+                run_name(config),
+                resume,
+                reporter,
+                stop,
+                show_bar=sys.stderr.isatty(),
+                may_have_begun=ENV_RUN in os.environ,
+            )
             return train(run)
 
     return conclude(work, reporter)

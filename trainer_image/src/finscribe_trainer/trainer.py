@@ -75,6 +75,7 @@ class AnswerTrainer(Trainer):
         stop: StopSignal,
         best: BestAdapter,
         before_save: Callable[[], None] = lambda: None,
+        count_rows: Callable[[int], None] = lambda _: None,
     ) -> None:
         super().__init__(
             model=model,
@@ -89,8 +90,14 @@ class AnswerTrainer(Trainer):
         self.stop = stop
         self.best = best
         self.before_save = before_save
+        self.count_rows = count_rows
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
         self.loss_is_scaled_for_ga = True
+
+    def training_step(self, model: Any, inputs: Encoded, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One batch forward and backward; its rows are counted."""
+        self.count_rows(len(inputs["labels"]))
+        return super().training_step(model, inputs, *args, **kwargs)
 
     def compute_loss(
         self,
