@@ -99,10 +99,11 @@ class Controller:
         Raises:
             ClusterError: the cluster could not be listed.
         """
-        # Children first: a job must never be looked at without those it has.
+        # Children first: a job must never be looked at without those it has. Pods after Jobs: of a Job that
+        # has ended the end of its pods must be known.
         listings: Sequence[tuple[str, Callable[[], Awaitable[Sequence[Object]]]]] = (
-            ("Pod", self._cluster.list_pods),
             ("Job", self._cluster.list_jobs),
+            ("Pod", self._cluster.list_pods),
             (KIND, self._cluster.list_finetunejobs),
         )
         for kind, list_objects in listings:

@@ -35,6 +35,8 @@ def build_status(observed: Observed, now: str, trouble: str = "") -> FineTuneJob
         return _finish(observed, status, now)
     job = observed.batch_job
     outcome = read_outcome(job, observed.pods[observed.wanted]) if job else None
+    if _lags_behind(observed.newest_pod):
+        outcome = None
     status = _with_run(observed, status, outcome)
     if outcome is not None:
         return _conclude(observed, status, outcome, now)
@@ -111,6 +113,13 @@ def format_eta(seconds: int | None) -> str:
     if days:
         return f"{days}d{hours % 24}h"
     return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
+
+
+def _lags_behind(pod: Object | None) -> bool:
+    """Whether a pod's end has not been seen. Pods are watched apart from Jobs, and a Job ends after its pods:
+    to conclude before the pod's end is seen would lose the trainer's last words for good.
+    """
+    return pod is not None and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | None) -> FineTuneJobStatus:

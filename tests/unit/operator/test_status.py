@@ -206,6 +206,18 @@ def test_what_was_said_of_an_ended_run_stays_when_its_job_is_gone():
     assert later == done
 
 
+def test_a_run_is_not_concluded_before_the_end_of_its_pod_is_seen():
+    early = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN)), NOW)
+    assert early.run is not None
+    assert (early.run.completion_time, early.summary.state) == (None, "Running")
+    then = {**JOB, "status": early.to_kubernetes()}
+    done = build_status(
+        observed(then, a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success()))), NOW
+    )
+    assert done.run is not None
+    assert done.run.outputs.uri == "s3://models/invoices/runs/x"
+
+
 def test_a_transition_time_moves_only_when_the_condition_does():
     first = build_status(observed(JOB, a_batch_job(RUN)), NOW)
     second = build_status(
