@@ -233,6 +233,13 @@ def test_why_a_run_cannot_be_created_is_told():
     assert (running.reason, running.message) == ("Pending", "The run can't be created: exceeded quota: gpus")
 
 
+def test_a_run_whose_job_cannot_be_changed_goes_on():
+    status = build_status(observed(JOB, a_batch_job(RUN), a_pod(RUN)), NOW, trouble="denied by a webhook")
+    running = next(c for c in status.conditions if c.type == "Running")
+    assert (running.status, running.reason) == ("True", "Starting")
+    assert "The run's Job can't be changed: denied by a webhook" in running.message
+
+
 def test_an_invalid_spec_is_told_with_its_field_and_without_a_retry():
     store = Store()
     store.put(a_job({"lora": {"r": 0}}))
