@@ -64,7 +64,9 @@ class Reconciler:
         except ClusterError as error:
             trouble = error
         after = observe(self._store, key)
-        if isinstance(after, Observed) and not is_being_deleted(after.raw):
+        # Of a spec that changed meanwhile the next look speaks: nothing has been done for it yet.
+        same_spec = isinstance(after, Observed) and after.wanted == observed.wanted
+        if isinstance(after, Observed) and same_spec and not is_being_deleted(after.raw):
             status = build_status(after, self._clock(), str(trouble) if trouble else "")
             await self._write_status(after.raw, after.job.status, status)
         if trouble is not None:

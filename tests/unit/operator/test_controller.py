@@ -4,13 +4,16 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.cluster import TransientError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.controller import Controller
-from finscribe_operator.objects import JobKey, Object
+from finscribe_operator.metrics import Metrics
+from finscribe_operator.objects import JobKey, Object, key_of
+from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
 from finscribe_operator.work_queue import WorkQueue
-from tests.unit.operator.builders import a_job, run_name
+from tests.unit.operator.builders import NOW, a_job, run_name
 from tests.unit.operator.memory_cluster import MemoryCluster
 
 
@@ -37,6 +40,22 @@ class DefectiveCluster(MemoryCluster):
         if "unlucky" in manifest["metadata"]["name"]:
             self.defects += 1
             raise KeyError("a bug")
+        return await super().apply(manifest)
+
+
+class EditedMeanwhile(MemoryCluster):
+    """While the first run is made, a user changes the spec, and the watch is quick to tell."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.store = store
+
+    async def apply(self, manifest: Object) -> Object:
+        live = self.of_kind("FineTuneJob")[0]
+        if manifest["kind"] == "Job" and live["metadata"]["generation"] == 1:
+            edited = {**live, "spec": a_job({"lora": {"r": 8}})["spec"]}
+            edited["metadata"]["generation"] = 2
+            self.store.put(self.seed(edited))
         return await super().apply(manifest)
 
 
@@ -68,6 +87,17 @@ async def test_a_defect_with_one_job_does_not_stop_another():
     await until(lambda: bool(cluster.of_kind("Job")) and cluster.defects > 1)
     await controller.stop()
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
+
+
+async def test_a_look_at_an_older_spec_says_nothing_of_a_newer_one():
+    store = Store()
+    cluster = EditedMeanwhile(store)
+    cluster.seed(a_job())
+    store.put(cluster.of_kind("FineTuneJob")[0])
+    reconciler = Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW)
+    await reconciler.reconcile(key_of(a_job()))
+    status = FineTuneJobStatus.model_validate(cluster.of_kind("FineTuneJob")[0].get("status", {}))
+    assert status.observed_generation == 0
 
 
 async def test_a_key_that_is_worked_on_is_never_worked_on_twice_at_once():
