@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,30 @@ signal.signal(signal.SIGTERM, save)
 print("ready", flush=True)
 while True: time.sleep(1)
 """
+SAVES_SLOWLY = """
+import pathlib, signal, sys, time
+state_dir = pathlib.Path(sys.argv[1])
+def save(*_):
+    while not (state_dir / "go-on").exists(): time.sleep(0.02)
+    (state_dir / "saved").touch()
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+(state_dir / "ready").touch()
+while True: time.sleep(1)
+"""
+KILLED_WHILE_TRAINING = """
+import asyncio, os, pathlib, signal, sys
+from finscribe_operator.local.lock import exclusive
+from finscribe_operator.local.process import Command, LocalProcess
+async def train(state_dir):
+    trainer = [sys.executable, "-c", sys.argv[2], str(state_dir)]
+    await LocalProcess.start(Command(trainer, os.environ, state_dir / "log", 10))
+    while not (state_dir / "ready").exists(): await asyncio.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGKILL)
+state_dir = pathlib.Path(sys.argv[1])
+with exclusive(state_dir):
+    asyncio.run(train(state_dir))
+"""
 
 
 async def test_a_process_whose_starter_is_gone_gets_time_to_save_and_ends():
@@ -34,6 +61,28 @@ async def test_a_process_whose_starter_is_gone_gets_time_to_save_and_ends():
         process.stdin.close()  # what the kernel does for a process that is killed
         assert await process.stdout.readline() == b"saved\n"
         assert await process.wait() == 75
+
+
+def test_a_killed_runs_trainer_holds_the_state_directory_while_it_saves(tmp_path):
+    starter = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_TRAINING, str(tmp_path), SAVES_SLOWLY], check=False, timeout=30
+    )
+    assert starter.returncode == -signal.SIGKILL
+    with pytest.raises(RetryableError), exclusive(tmp_path):
+        pass
+    (tmp_path / "go-on").touch()
+    deadline = time.monotonic() + 10
+    while not is_free(tmp_path):
+        assert time.monotonic() < deadline
+    assert (tmp_path / "saved").exists()
+
+
+def is_free(state_dir: Path) -> bool:
+    try:
+        with exclusive(state_dir):
+            return True
+    except RetryableError:
+        return False
 
 
 def test_a_state_directory_is_held_by_one_run_at_a_time(tmp_path):

@@ -11,7 +11,7 @@ from finscribe_core.errors import FailureReason, RetryableError
 
 @contextmanager
 def exclusive(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory; the kernel lets go of it however this process ends.
+    """Hold the state directory; the kernel lets go of it however this process and its trainer end.
 
     Raises:
         RetryableError: another process holds it.
@@ -29,9 +29,12 @@ def exclusive(state_dir: Path) -> Iterator[None]:
             raise RetryableError(
                 FailureReason.Interrupted,
                 f"{state_dir}: another `finscribe run` (process {holder}) works with this state directory.",
-                "Wait for it, stop it with Ctrl+C, or name another one with --state-dir.",
+                "Wait for it (after a kill its trainer still saves a checkpoint), stop it with Ctrl+C, or "
+                "name another one with --state-dir.",
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
+        # A trainer that outlives us, to save its checkpoint, holds it too: its lifeline inherits it.
+        os.set_inheritable(file.fileno(), True)
         yield

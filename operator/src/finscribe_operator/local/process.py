@@ -50,6 +50,7 @@ class LocalProcess:
                 stderr=log,
                 env=dict(command.env),
                 start_new_session=True,
+                close_fds=False,  # it holds the state directory's lock: see `lock`
             )
         return cls(process, command.grace_seconds)
 
