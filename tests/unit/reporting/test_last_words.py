@@ -33,6 +33,17 @@ def test_the_message_fits_and_keeps_reason_and_figures(message, monkeypatch, tmp
     assert read.message[:5] == message[:5]
 
 
+def test_no_secret_is_among_the_last_words(monkeypatch, tmp_path):
+    monkeypatch.setenv("FINSCRIBE_TERMINATION_LOG", str(tmp_path / "log"))
+    # A Secret's value often ends with the line end of the `echo` that it was made with.
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token-1\n")
+
+    write_termination(RunResult(succeeded=False, message="Invalid header value b'session-token-1\\n'"))
+
+    message = RunResult.from_termination_message((tmp_path / "log").read_text()).message
+    assert message == "Invalid header value b'[redacted]\\n'"
+
+
 def test_a_message_that_can_not_be_written_is_only_warned_about(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("FINSCRIBE_TERMINATION_LOG", str(tmp_path))
 

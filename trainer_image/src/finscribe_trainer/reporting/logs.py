@@ -26,7 +26,8 @@ class Redactor:
     """Strikes credentials out of texts: the environment's own values, and signatures in URLs and headers."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        values = {environ.get(name, "") for name in _SECRET_VARIABLES}
+        # Errors quote a line end at a value's end ("Invalid header value b'...\\n'") in ways of their own.
+        values = {environ.get(name, "").strip() for name in _SECRET_VARIABLES}
         secrets = {form for value in values for form in (value, json.dumps(value)[1:-1])}
         self._secrets = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from finscribe_core.constants import ENV_TERMINATION_LOG
 from finscribe_core.report import RunResult
+from finscribe_trainer.reporting.logs import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +19,11 @@ def write_termination(result: RunResult) -> None:
     path = os.environ.get(ENV_TERMINATION_LOG)
     if not path:
         return
+    redact = Redactor(os.environ)  # the message becomes status and events: others read those than the log
+    clean = {"message": redact(result.message), "remedy": redact(result.remedy)}
+    text = result.model_copy(update=clean).to_termination_message()
     try:
         # In place, not by renaming: the kubelet mounts this very file.
-        Path(path).write_text(result.to_termination_message(), encoding="utf-8")
+        Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         log.warning("the termination message could not be written to %s: %s", path, error)
