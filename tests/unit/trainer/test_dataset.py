@@ -34,6 +34,10 @@ BAD_FILES = {
     "truncated": ([GOOD, b'{"instruction": "Re'], "rows.jsonl:2: not valid JSON.*may be truncated"),
     "not UTF-8": ([GOOD, b'{"instruction": "\xff"}\n'], "rows.jsonl:2: not UTF-8"),
     "nested too deeply": ([b"[" * 100_000 + b"\n"], "rows.jsonl:1: .*nested too deeply"),
+    "a number of thousands of digits": (
+        [b'{"x": ' + b"1" * 5000 + b"}\n"],
+        "rows.jsonl:1: not readable as JSON",
+    ),
     "a huge line": ([b'"' + b"x" * MAX_LINE_BYTES + b'"\n', GOOD], "rows.jsonl:1: the line is longer than"),
     "a missing field, after a blank line": (
         [GOOD, b"\n", {"instruction": "x"}],

@@ -37,6 +37,8 @@ def read_rows(path: Path, source: str, findings: Findings) -> Iterator[tuple[int
                 findings.add(where, f"not valid JSON ({error.msg}, column {error.colno}){hint}")
             except UnicodeDecodeError as error:
                 findings.add(where, f"not UTF-8 (byte {error.start} of the line)")
+            except ValueError as error:  # a number of thousands of digits
+                findings.add(where, f"not readable as JSON ({error})")
             except RecursionError:
                 findings.add(where, "the JSON is nested too deeply")
 
