@@ -6,6 +6,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.report import Phase
 from finscribe_core.trainer_config import LrScheduler, OutputFormat, TrainerConfig
 from finscribe_trainer.checkpoints import read_checkpoint
 from finscribe_trainer.fit import fit
@@ -210,3 +211,27 @@ def test_a_stop_in_training_saves_the_step_under_way(config, tmp_path, monkeypat
     assert caught.value.reason is FailureReason.Interrupted
     saved = sorted(path.name for path in (tmp_path / "out").glob("checkpoint-*"))
     assert read_checkpoint(tmp_path / "out" / saved[-1]).step in (1, 2)
+
+
+def test_an_evaluation_that_a_stop_cut_off_at_the_last_step_is_made_up_for(config, tmp_path):
+    """Else an epoch's only evaluation could be lost, and with it the best adapter's figure."""
+    stop = StopSignal()
+    last_only = with_training(config, eval_steps=3, logging_steps=3)
+    run = start(last_only, stop=stop)
+    note_phase = run.reporter.phase
+
+    def stop_in_evaluation(phase):
+        note_phase(phase)
+        if phase is Phase.Evaluating and run.reporter.snapshot().progress.step == 3:
+            stop.requested.set()
+
+    run.reporter.phase = stop_in_evaluation
+    with pytest.raises(RetryableError, match="checkpoint saved after step 3"):
+        train(run)
+    again = last_only.model_copy(update={"output_dir": str(tmp_path / "again")})
+    result = train(start(again, resume=str(tmp_path / "out" / "checkpoint-3")))
+    figures = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert [entry["step"] for entry in figures["eval_history"]] == [3]
+    assert figures["best_eval_loss"] == figures["eval_history"][0]["eval_loss"]
+    assert figures["best_step"] == 3
+    assert result.metrics.eval_loss == result.metrics.best_eval_loss is not None

@@ -81,7 +81,7 @@ def fit(
         report.base_loss = _measure_base(run, trainer)
     with run.stop.deferred():
         if checkpoint and (early_stopping.triggered or checkpoint.step >= _total_steps(run, splits)):
-            _take_over(checkpoint, trainer)
+            _take_over(run, checkpoint, trainer)
         else:
             _take_steps(run, trainer, checkpoint)
         uploads.wait()
@@ -119,11 +119,15 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
             bar.close()
 
 
-def _take_over(checkpoint: Checkpoint, trainer: AnswerTrainer) -> None:
-    """The checkpoint is the end of the training: an earlier attempt failed after it."""
+def _take_over(run: Run, checkpoint: Checkpoint, trainer: AnswerTrainer) -> None:
+    """The checkpoint is the end of the training: an earlier attempt failed or was stopped after it."""
     log.info("%s is the last step: nothing is left to train", checkpoint.folder)
     trainer._load_from_checkpoint(str(checkpoint.folder))
     trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
+    history = trainer.state.log_history
+    if not any("eval_loss" in entry and entry["step"] == checkpoint.step for entry in history):
+        run.reporter.phase(Phase.Evaluating)  # the stop cut the last evaluation off
+        trainer._determine_best_metric(trainer.evaluate(), None)
 
 
 def _raise_if_stopped(run: Run, state: TrainerState) -> None:

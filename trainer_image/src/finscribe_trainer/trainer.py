@@ -166,6 +166,8 @@ class AnswerTrainer(Trainer):
         return total, tokens
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        if not math.isfinite(metrics["eval_loss"]):  # cut off by a stop: not even the first one is the best
+            return False
         is_best = super()._determine_best_metric(metrics, trial)
         if is_best:
             self.best.take(self._adapted_model())
