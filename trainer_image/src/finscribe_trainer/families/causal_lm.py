@@ -19,7 +19,9 @@ class CausalLM(Family):
 
     def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
         with model_errors(source):
-            self.processing = AutoTokenizer.from_pretrained(source.location, revision=source.revision)
+            self.processing = AutoTokenizer.from_pretrained(
+                source.location, revision=source.revision, trust_remote_code=False
+            )
         self.config = config
         self.tokenizer = self.processing
         self._name = source.name
@@ -34,7 +36,11 @@ class CausalLM(Family):
         """The model with its weights, from safetensors only."""
         with model_errors(source):
             model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-                source.location, revision=source.revision, use_safetensors=True, **options
+                source.location,
+                revision=source.revision,
+                use_safetensors=True,
+                trust_remote_code=False,
+                **options,
             )
         return model
 

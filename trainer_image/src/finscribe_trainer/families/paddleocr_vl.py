@@ -34,7 +34,9 @@ class PaddleOCRVL(Family):
 
     def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
         with model_errors(source):
-            self.processing = AutoProcessor.from_pretrained(source.location, revision=source.revision)
+            self.processing = AutoProcessor.from_pretrained(
+                source.location, revision=source.revision, trust_remote_code=False
+            )
         self.config = config
         self.tokenizer = self.processing.tokenizer
         if not self.processing.chat_template:
