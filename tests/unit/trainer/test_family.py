@@ -1,13 +1,18 @@
+import contextlib
+import json
+import shutil
+
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.families.base import IGNORED
 from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource, local_or_hub
+from finscribe_trainer.families.source import ModelSource, local_or_hub, model_errors
 
 
 def text_example(prompt: str, completion: str) -> Example:
@@ -97,3 +102,26 @@ def test_a_folder_that_is_no_model_is_not_found(tmp_path):
     assert "s3://models/empty" in caught.value.message
     with pytest.raises(UserError, match="no such folder"):
         local_or_hub("./nowhere/at/all", None)
+
+
+def test_code_beside_a_tokenizer_is_never_run_nor_asked_about(text_model, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    shutil.copytree(text_model, folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings |= {"tokenizer_class": "OwnTokenizer", "auto_map": {"AutoTokenizer": ["own.OwnTokenizer", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\nclass OwnTokenizer: ...\n")
+    questions = []
+    monkeypatch.setattr("builtins.input", lambda text="": questions.append(text) or "y")
+    with contextlib.suppress(UserError):
+        load_family(ModelSource(str(folder)))
+    assert not questions
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_hub_that_does_not_answer_is_tried_again():
+    """transformers calls a dead connection an OSError, as it does a missing file."""
+    cause = LocalEntryNotFoundError("cannot find the requested files in the local cache")
+    with pytest.raises(RetryableError) as caught, model_errors(ModelSource("owner/model")):
+        raise OSError("We couldn't connect to 'https://huggingface.co' to load the files") from cause
+    assert caught.value.reason is FailureReason.StorageUnavailable

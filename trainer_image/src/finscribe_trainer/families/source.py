@@ -69,6 +69,10 @@ def model_errors(source: ModelSource) -> Iterator[None]:
             FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL
         ) from None
     except (OSError, ValueError, KeyError) as error:
+        if _hub_was_out_of_reach(error):
+            raise RetryableError(
+                FailureReason.StorageUnavailable, f"{source.name}: {_first_line(error)}", "Try again later."
+            ) from error
         if (
             isinstance(error, OSError)
             and error.errno is not None
@@ -78,6 +82,19 @@ def model_errors(source: ModelSource) -> Iterator[None]:
         raise UserError(
             FailureReason.ModelNotFound, f"{source.name} can't be loaded: {_first_line(error)}", _NO_MODEL
         ) from error
+
+
+def _hub_was_out_of_reach(error: BaseException) -> bool:
+    """A dead connection, a 5xx and a 429 reach us as an OSError like that of a missing file; only its causes
+    tell them apart.
+    """
+    from huggingface_hub.constants import is_offline_mode  # noqa: PLC0415 - slow to import
+    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415 - likewise
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, LocalEntryNotFoundError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None and not is_offline_mode()
 
 
 def _first_line(error: BaseException) -> str:
