@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from finscribe_core.errors import RetryableError
+from finscribe_core.errors import RetryableError, UserError
 from finscribe_operator.local import lifeline
 from finscribe_operator.local.lock import exclusive
+from finscribe_operator.local.object_files import ObjectFiles
 
 STOPPED_WITH_GRACE = """
 import signal, sys, time
@@ -93,3 +94,23 @@ def test_a_state_directory_is_held_by_one_run_at_a_time(tmp_path):
         assert "--state-dir" in caught.value.remedy
     with exclusive(tmp_path):
         pass
+
+
+def test_a_state_directory_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UserError, match="file/state: can't be used") as caught,
+        exclusive(tmp_path / "file/state"),
+    ):
+        pass
+    assert "--state-dir" in caught.value.remedy
+
+
+def test_a_damaged_object_is_named_with_what_to_do(tmp_path):
+    objects = ObjectFiles(tmp_path)
+    objects.put({"kind": "Job", "metadata": {"name": "run-1"}})
+    (tmp_path / "Job/default/run-1.json").write_text("")  # a machine that lost its power
+    for read in (lambda: objects.get("Job", "default", "run-1"), lambda: objects.list("Job")):
+        with pytest.raises(UserError, match=r"run-1\.json: is damaged") as caught:
+            read()
+        assert "Delete" in caught.value.remedy

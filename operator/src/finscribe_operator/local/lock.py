@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 
 
 @contextmanager
@@ -15,12 +16,9 @@ def exclusive(state_dir: Path) -> Iterator[None]:
 
     Raises:
         RetryableError: another process holds it.
+        UserError: it can't be made, or not be written.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
-    # Documents and models of a team do not belong in its repository.
-    (state_dir / ".gitignore").write_text("*\n")
-    # Opened without truncating: the holder's process id must survive our try.
-    with (state_dir / "lock").open("a+") as file:
+    with _open_lock(state_dir) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,3 +36,18 @@ def exclusive(state_dir: Path) -> Iterator[None]:
         # A trainer that outlives us, to save its checkpoint, holds it too: its lifeline inherits it.
         os.set_inheritable(file.fileno(), True)
         yield
+
+
+def _open_lock(state_dir: Path) -> TextIO:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        # Documents and models of a team do not belong in its repository.
+        (state_dir / ".gitignore").write_text("*\n")
+        # Opened without truncating: the holder's process id must survive our try.
+        return (state_dir / "lock").open("a+")
+    except OSError as error:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{state_dir}: can't be used as state directory: {error.strerror}.",
+            "Name another one with --state-dir.",
+        ) from error

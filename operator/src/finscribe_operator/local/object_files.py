@@ -5,6 +5,7 @@ import os
 import uuid
 from pathlib import Path
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_operator.clock import utc_now
 from finscribe_operator.objects import Object
 
@@ -23,16 +24,19 @@ class ObjectFiles:
         self._directory = directory
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        """The object, or None."""
+        """The object, or None.
+
+        Raises:
+            UserError: its file is damaged.
+        """
         try:
-            loaded: Object = json.loads(self._path(kind, namespace, name).read_text(encoding="utf-8"))
+            return self._read(self._path(kind, namespace, name))
         except FileNotFoundError:
             return None
-        return loaded
 
     def list(self, kind: str) -> list[Object]:
         """All objects of a kind, oldest first."""
-        found = [json.loads(path.read_text("utf-8")) for path in (self._directory / kind).glob("*/*.json")]
+        found = [self._read(path) for path in (self._directory / kind).glob("*/*.json")]
         return sorted(found, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
 
     def put(self, obj: Object) -> Object:
@@ -66,6 +70,17 @@ class ObjectFiles:
 
     def _path(self, kind: str, namespace: str, name: str) -> Path:
         return self._directory / kind / namespace / f"{name}.json"
+
+    def _read(self, path: Path) -> Object:
+        try:
+            loaded: Object = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"{path}: is damaged: {error}.",
+                f"Delete {self._directory} and run again: checkpoints in the bucket are found again.",
+            ) from error
+        return loaded
 
     @staticmethod
     def _write(path: Path, obj: Object) -> None:
