@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tools.kube.progress import ToolError
+
 NODE_ADDRESS = "10.245.0.1"
 """Of the node, the API server, and whatever a test serves to pods."""
 NODE_BRIDGE = "fs0"
@@ -63,10 +65,9 @@ def remove_network() -> None:
             ["ip", "-json", "link", "show", "master", POD_BRIDGE], capture_output=True, text=True, check=True
         ).stdout
         for link in json.loads(shown or "[]"):
-            _ip("link", "delete", link["ifname"])
+            _delete(link["ifname"])
     for bridge in (POD_BRIDGE, NODE_BRIDGE):
-        if _exists(bridge):
-            _ip("link", "delete", bridge)
+        _delete(bridge)
     for family, table in TABLES:
         subprocess.run(["nft", "delete", "table", family, table], capture_output=True, check=False)
 
@@ -93,6 +94,14 @@ def cni_config(state: Path) -> str:
 
 def _exists(link: str) -> bool:
     return Path(f"/sys/class/net/{link}").exists()
+
+
+def _delete(link: str) -> None:
+    """Delete a link, unless it is gone: a pod's goes with its network namespace, at any moment."""
+    command = ["ip", "link", "delete", link]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and _exists(link):
+        raise ToolError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def _ip(*arguments: str) -> None:

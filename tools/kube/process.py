@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,10 +79,11 @@ class Processes:
         """End a part: `sig`, then SIGKILL after 20 seconds. False when it does not run."""
         pid = self.pid(name)
         if pid is not None:
-            os.kill(pid, sig)
-            if not self._ended_within(name, STOP_SECONDS):
-                os.kill(pid, signal.SIGKILL)
-                self._ended_within(name, STOP_SECONDS)
+            with suppress(ProcessLookupError):  # it ends by itself just now
+                os.kill(pid, sig)
+                if not self._ended_within(name, STOP_SECONDS):
+                    os.kill(pid, signal.SIGKILL)
+                    self._ended_within(name, STOP_SECONDS)
         self._pid_file(name).unlink(missing_ok=True)
         return pid is not None
 
