@@ -54,25 +54,27 @@ class Reconciler:
         plan = decide(observed, self._clock())
         if plan.status is not None:
             await self._write_status(observed.raw, observed.job.status, plan.status)
-        for job in plan.delete:
-            await self._delete_run(job)
-        if plan.wait:
-            return
         trouble: ClusterError | None = None
         try:
             await self._bring_about(observed, plan)
         except ClusterError as error:
             trouble = error
-        after = observe(self._store, key)
-        # Of a spec that changed meanwhile the next look speaks: nothing has been done for it yet.
-        same_spec = isinstance(after, Observed) and after.wanted == observed.wanted
-        if isinstance(after, Observed) and same_spec and not is_being_deleted(after.raw):
-            status = build_status(after, self._clock(), str(trouble) if trouble else "")
-            await self._write_status(after.raw, after.job.status, status)
+        if not plan.wait:
+            await self._tell(key, observed.wanted, trouble)
         if trouble is not None:
             raise trouble
 
+    async def _tell(self, key: JobKey, wanted: str, trouble: ClusterError | None) -> None:
+        """Of a spec that changed meanwhile the next look speaks: nothing has been done for it yet."""
+        after = observe(self._store, key)
+        if not isinstance(after, Observed) or after.wanted != wanted or is_being_deleted(after.raw):
+            return
+        status = build_status(after, self._clock(), str(trouble) if trouble else "")
+        await self._write_status(after.raw, after.job.status, status)
+
     async def _bring_about(self, observed: Observed, plan: Plan) -> None:
+        for job in plan.delete:
+            await self._delete_run(job)
         if plan.create:
             job, run = observed.job, observed.wanted
             await self._create(build_config_map(job, run))

@@ -28,7 +28,7 @@ def build_status(observed: Observed, now: str, trouble: str = "") -> FineTuneJob
     Args:
         observed: The job and its children, after the plan's writes.
         now: The present time (RFC 3339).
-        trouble: Why the run's children can't be made or changed; empty when they can.
+        trouble: What could not be done for the run; empty when all was.
     """
     status = observed.job.status
     if status.run is not None and status.run.completion_time:
@@ -44,7 +44,7 @@ def build_status(observed: Observed, now: str, trouble: str = "") -> FineTuneJob
     if trouble and job is None:
         activity = Activity(False, Reason.Pending, f"The run can't be created: {trouble}")
     elif trouble:
-        message = f"{activity.message} The run's Job can't be changed: {trouble}"
+        message = f"{activity.message} A change could not be made: {trouble}"
         activity = Activity(activity.running, activity.reason, message)
     return _go_on(observed, status, activity, now)
 

@@ -5,15 +5,15 @@ import itertools
 from collections.abc import Callable
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
-from finscribe_operator.cluster import TransientError
+from finscribe_operator.cluster import ForbiddenError, TransientError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.controller import Controller
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import JobKey, Object, key_of
+from finscribe_operator.objects import JobKey, Object, Ref, key_of
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
 from finscribe_operator.work_queue import WorkQueue
-from tests.unit.operator.builders import NOW, a_job, run_name
+from tests.unit.operator.builders import NOW, a_batch_job, a_job, run_name
 from tests.unit.operator.memory_cluster import MemoryCluster
 
 
@@ -59,6 +59,13 @@ class EditedMeanwhile(MemoryCluster):
         return await super().apply(manifest)
 
 
+class UndeletableCluster(MemoryCluster):
+    """An admission webhook protects what is there."""
+
+    async def delete(self, ref: Ref) -> None:
+        raise ForbiddenError("denied by a webhook")
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is awaited happens in a dictionary
@@ -87,6 +94,17 @@ async def test_a_defect_with_one_job_does_not_stop_another():
     await until(lambda: bool(cluster.of_kind("Job")) and cluster.defects > 1)
     await controller.stop()
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
+
+
+async def test_why_an_older_run_cannot_be_removed_is_told():
+    cluster = UndeletableCluster()
+    cluster.seed(a_job())
+    cluster.seed(a_batch_job("invoices-older"))
+    controller = Controller(cluster, Store(), OperatorConfig())
+    await controller.start()
+    await until(lambda: "denied by a webhook" in str(cluster.of_kind("FineTuneJob")[0].get("status", "")))
+    await controller.stop()
+    assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == ["invoices-older"]
 
 
 async def test_a_look_at_an_older_spec_says_nothing_of_a_newer_one():

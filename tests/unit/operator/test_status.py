@@ -237,7 +237,7 @@ def test_a_run_whose_job_cannot_be_changed_goes_on():
     status = build_status(observed(JOB, a_batch_job(RUN), a_pod(RUN)), NOW, trouble="denied by a webhook")
     running = next(c for c in status.conditions if c.type == "Running")
     assert (running.status, running.reason) == ("True", "Starting")
-    assert "The run's Job can't be changed: denied by a webhook" in running.message
+    assert "A change could not be made: denied by a webhook" in running.message
 
 
 def test_an_invalid_spec_is_told_with_its_field_and_without_a_retry():
