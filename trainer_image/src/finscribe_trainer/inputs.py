@@ -1,7 +1,7 @@
 """Brings what a run reads onto this machine: rows, the images they name, the base model."""
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
@@ -31,7 +31,9 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
     prefix, name = uri.rsplit("/", 1)
     file = DataFile(storage.fetch_file(uri, folder / name), uri)
     images = image_names(file, check_name)
-    pairs = [(f"{prefix}/{image}", folder / image) for image in images]
+    # A key is no path: "./a.png" and "a//b.png" are other objects there than "a.png" and "a/b.png".
+    names = dict.fromkeys(str(PurePosixPath(image)) for image in images)
+    pairs = [(f"{prefix}/{name}", folder / name) for name in names]
     # Which row names an image that is not there is found out when the rows are checked.
     storage.fetch_objects(pairs, skip_missing=True)
     return file
