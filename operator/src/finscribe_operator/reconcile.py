@@ -73,8 +73,8 @@ class Reconciler:
         await self._write_status(after.raw, after.job.status, status)
 
     async def _bring_about(self, observed: Observed, plan: Plan) -> None:
-        for job in plan.delete:
-            await self._delete_run(job)
+        for superseded in plan.delete:
+            await self._delete_run(superseded)
         if plan.create:
             job, run = observed.job, observed.wanted
             await self._create(build_config_map(job, run))
