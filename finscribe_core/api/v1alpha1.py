@@ -22,7 +22,10 @@ from finscribe_core.trainer_config import (
     TrainingSpec,
 )
 
-S3Uri = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$", max_length=1024)]
+_S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$"
+S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
+# A result names five places below it, and has to fit into a pod's termination message.
+OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=512)]
 
 
 class ModelSpec(KubeModel):
@@ -68,7 +71,7 @@ class DatasetSpec(KubeModel):
 class OutputSpec(KubeModel):
     """Where results go."""
 
-    uri: S3Uri
+    uri: OutputUri
     """Prefix below which each run gets `runs/<run>/`, and `latest.json` names the newest."""
     formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
     """What to upload: `Adapter`, `Merged` or both."""

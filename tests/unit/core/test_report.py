@@ -2,7 +2,7 @@ import pytest
 
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import Metrics, RunResult, format_metric
+from finscribe_core.report import Metrics, Outputs, RunResult, format_metric
 
 
 @pytest.mark.parametrize("text", ["short", "x" * 10_000, "ü" * 10_000, '"\n' * 5_000])
@@ -16,6 +16,25 @@ def test_a_result_fits_into_the_termination_message(text: str):
     assert read is not None
     assert read.reason == FailureReason.DatasetInvalid
     assert read.message[:5] == text[:5]
+
+
+def test_the_places_below_the_longest_output_uri_fit():
+    longest = "s3://" + "b" * (512 - len("s3://"))
+    run = f"{longest}/runs/{'r' * 61}"
+    outputs = Outputs(
+        uri=run, adapter=f"{run}/adapter", merged=f"{run}/merged", manifest=f"{run}/manifest.json"
+    )
+    result = RunResult(
+        succeeded=True,
+        message="x" * 10_000,
+        outputs=outputs,
+        resumed_from=f"{run}/checkpoints/checkpoint-1000000",
+    )
+
+    message = result.to_termination_message()
+
+    assert len(message.encode()) <= TERMINATION_LOG_LIMIT
+    assert RunResult.from_termination_message(message).outputs == outputs
 
 
 def test_shortening_keeps_figures():
