@@ -14,7 +14,7 @@ class ConditionType(StrEnum):
     Accepted = "Accepted"
     """The spec is valid and the operator works on it."""
     Suspended = "Suspended"
-    """`spec.suspend` holds the run: no pod, and therefore no GPU, is in use."""
+    """`spec.suspend` holds the run: once its pod has ended (see Running), no GPU is in use."""
     Running = "Running"
     """The run's trainer runs in a pod; when false, the reason says what it waits for."""
     Complete = "Complete"
