@@ -1,12 +1,12 @@
 """Brings what a run reads onto this machine: rows, the images they name, the base model."""
 
 import logging
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import DataFile, Dataset, hold_out, image_names, load_dataset
-from finscribe_trainer.data.images import check_name
+from finscribe_trainer.data.images import check_name, object_names
 from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.families.source import ModelSource, local_or_hub
 from finscribe_trainer.storage import Storage
@@ -30,10 +30,8 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
         )
     prefix, name = uri.rsplit("/", 1)
     file = DataFile(storage.fetch_file(uri, folder / name), uri)
-    images = image_names(file, check_name)
-    # A key is no path: "./a.png" and "a//b.png" are other objects there than "a.png" and "a/b.png".
-    names = dict.fromkeys(str(PurePosixPath(image)) for image in images)
-    pairs = [(f"{prefix}/{name}", folder / name) for name in names]
+    images = object_names(image_names(file, check_name))
+    pairs = [(f"{prefix}/{image}", folder / image) for image in images]
     # Which row names an image that is not there is found out when the rows are checked.
     storage.fetch_objects(pairs, skip_missing=True)
     return file

@@ -2,9 +2,10 @@
 
 import hashlib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 class ImageError(ValueError):
@@ -22,6 +23,14 @@ def check_name(name: str) -> None:
         raise ImageError(
             f"image {name!r} must be a path relative to the .jsonl file, with forward slashes, without '..'"
         )
+
+
+def object_names(names: Iterable[str]) -> list[str]:
+    """The names below the data set's prefix that images have as objects, once each.
+
+    A key is no path: "./a.png" and "a//b.png" would be other objects than "a.png" and "a/b.png".
+    """
+    return list(dict.fromkeys(str(PurePosixPath(name)) for name in names))
 
 
 def resolve_image(root: Path, name: str) -> Path:
@@ -73,6 +82,8 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
 
 
 def open_image(path: Path) -> Image.Image:
-    """The image, decoded to RGB."""
+    """The image, decoded to RGB and upright: a phone says by EXIF how it was held, and processors that are
+    given a path, as in inference, heed it.
+    """
     with Image.open(path) as image:
-        return image.convert("RGB")
+        return ImageOps.exif_transpose(image).convert("RGB")

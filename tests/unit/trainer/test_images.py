@@ -1,0 +1,28 @@
+"""Images of rows: by which name they are fetched, and how they are seen."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from finscribe_trainer.data.images import object_names, open_image
+
+ORIENTATION = 0x0112
+
+
+def test_every_path_that_finds_an_image_on_a_disk_names_one_object():
+    paths = ["images/a.png", "./images/a.png", "images//a.png", "images/./a.png", "b.png"]
+
+    assert object_names(paths) == ["images/a.png", "b.png"]
+
+
+def test_a_photo_is_turned_the_way_its_camera_was_held(tmp_path: Path):
+    photo = Image.new("L", (40, 20), 255)
+    photo.putpixel((0, 19), 0)  # lower left as stored: the upper left once turned a quarter clockwise
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    photo.save(tmp_path / "photo.png", exif=exif)
+
+    seen = open_image(tmp_path / "photo.png")
+
+    assert seen.size == (20, 40)
+    assert seen.getpixel((0, 0)) == (0, 0, 0)
