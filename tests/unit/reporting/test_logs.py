@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from finscribe_trainer.reporting.logs import Redactor
+
 SCRIPT = """
 import logging, warnings
 from finscribe_trainer.reporting import setup_logging
@@ -80,3 +82,19 @@ def test_text_lines_are_for_people():
 
 def test_a_short_value_is_no_secret_worth_garbling_every_line(json_lines):
     assert json.loads(json_lines[0])["message"] == "step 3"
+
+
+@pytest.mark.parametrize(
+    ("key_id", "shown"),
+    [
+        ("finscribe", "s3://finscribe-demo/finscribe does not exist"),
+        ("AKIAIOSFODNN7EXAMPLE", "s3://finscribe-demo/finscribe does not exist"),
+        ("finscribe-demo/finscribe", "s3://[redacted] does not exist"),
+    ],
+    ids=["a team's name", "a key of AWS", "long enough to be a credential"],
+)
+def test_a_short_key_id_is_a_name_that_uris_may_hold(key_id, shown):
+    redact = Redactor({"AWS_ACCESS_KEY_ID": key_id})
+
+    assert redact("s3://finscribe-demo/finscribe does not exist") == shown
+    assert key_id == "finscribe" or key_id not in redact(f"the key {key_id} is refused")

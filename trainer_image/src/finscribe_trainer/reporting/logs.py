@@ -13,12 +13,18 @@ from finscribe_core.constants import ENV_LOG_FORMAT, ENV_RUN
 
 Format = Literal["json", "text"]
 
-_SECRET_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HF_TOKEN")
 _SIGNATURE = re.compile(
     r"((?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|Credential)=)[^&\s\"',]+"
 )
-_SHORTEST_SECRET = 6
-"""A shorter value ("test") is no secret, and striking it out would garble every line."""
+_SHORTEST_SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": 6,
+    "AWS_SESSION_TOKEN": 6,
+    "HF_TOKEN": 6,
+    # AWS's have 16 and more; on other servers it is often a word, such as the team's, that URIs hold, too.
+    "AWS_ACCESS_KEY_ID": 16,
+}
+"""Variables, and how long their values are at least. A shorter one ("test") is no secret, and striking it out
+would garble every line."""
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
@@ -27,9 +33,10 @@ class Redactor:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         # Errors quote a line end at a value's end ("Invalid header value b'...\\n'") in ways of their own.
-        values = {environ.get(name, "").strip() for name in _SECRET_VARIABLES}
-        secrets = {form for value in values for form in (value, json.dumps(value)[1:-1])}
-        self._secrets = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
+        values = {name: environ.get(name, "").strip() for name in _SHORTEST_SECRETS}
+        found = {value for name, value in values.items() if len(value) >= _SHORTEST_SECRETS[name]}
+        secrets = {form for value in found for form in (value, json.dumps(value)[1:-1])}
+        self._secrets = sorted(secrets, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """The text with every secret replaced."""
