@@ -129,15 +129,103 @@ class TrainingSpec(KubeModel):
     )
 
 
+class DocumentMetric(StrEnum):
+    """A figure of how well documents are read, from 0 to 1; more is better (docs/metrics.md)."""
+
+    field_accuracy = "field_accuracy"
+    """Share of the fields read exactly."""
+    field_f1 = "field_f1"
+    """F1 of (field, value) pairs."""
+    nted = "nted"
+    """One minus the normalised tree edit distance of the whole answer."""
+    anls_star = "anls_star"
+    """ANLS*: similarity of texts, with lists matched at their best."""
+    teds_score = "teds_score"
+    """TEDS of the line-item table: structure and content."""
+    teds_structure_score = "teds_structure_score"
+    """TEDS of its structure alone."""
+    numeric_accuracy = "numeric_accuracy"
+    """Share of the numbers read right."""
+    validation_pass_rate = "validation_pass_rate"  # noqa: S105 - no password
+    """Share of the documents that are valid JSON, keep the schema, and add up."""
+    parse_rate = "parse_rate"
+    """Share of the answers that are strict JSON."""
+
+
+class SelectionMetric(StrEnum):
+    """What checkpoints are judged by: the validation loss, or a figure of documents read."""
+
+    eval_loss = "eval_loss"
+    eval_field_accuracy = "eval_field_accuracy"
+    eval_field_f1 = "eval_field_f1"
+    eval_nted = "eval_nted"
+    eval_anls_star = "eval_anls_star"
+    eval_teds_score = "eval_teds_score"
+    eval_teds_structure_score = "eval_teds_structure_score"
+    eval_numeric_accuracy = "eval_numeric_accuracy"
+    eval_validation_pass_rate = "eval_validation_pass_rate"  # noqa: S105 - no password
+    eval_parse_rate = "eval_parse_rate"
+
+    @property
+    def greater_is_better(self) -> bool:
+        """True of all but the loss."""
+        return self is not SelectionMetric.eval_loss
+
+
 class EarlyStoppingSpec(KubeModel):
-    """Stop when the validation loss no longer falls."""
+    """Stop when the evaluations no longer improve."""
 
     enabled: Bool = True
     """False trains to the end; the best checkpoint is restored all the same."""
     patience: Int = Field(3, ge=1, le=10000)
     """Evaluations without improvement after which training stops."""
     min_delta: Float = Field(0.001, ge=0)
-    """A smaller fall of the validation loss does not count as improvement."""
+    """A smaller change of the metric does not count as improvement."""
+    metric: SelectionMetric = SelectionMetric.eval_loss
+    """What is watched, and what the best checkpoint is chosen by: `eval_loss`, or a figure of the documents
+    read at each evaluation, such as `eval_field_accuracy`."""
+
+
+class GateSpec(KubeModel):
+    """What a run must reach for `latest.json` to name it."""
+
+    metric: DocumentMetric = DocumentMetric.field_accuracy
+    """The figure that is judged."""
+    minimum: Float | None = Field(None, ge=0, le=1)
+    """The tuned model's figure must be at least this."""
+    minimum_improvement: Float | None = Field(None, ge=-1, le=1)
+    """The tuned model's figure must exceed the base model's by at least this."""
+
+    rules = (
+        Rule(
+            cel="has(self.minimum) || has(self.minimumImprovement)",
+            check=lambda g: g.minimum is not None or g.minimum_improvement is not None,
+            message="evaluation.gate needs minimum, minimumImprovement or both",
+        ),
+    )
+
+
+class EvaluationSpec(KubeModel):
+    """How well documents are read: base and tuned model answer the same documents, and are compared."""
+
+    enabled: Bool = True
+    """Read documents with the base and the tuned model once training has ended."""
+    max_documents: Int = Field(200, ge=1, le=100000)
+    """Documents read then: a sample when there are more, always the same one."""
+    training_documents: Int = Field(8, ge=0, le=10000)
+    """Validation documents read at each evaluation while training; 0 leaves it at the loss."""
+    max_new_tokens: Int | None = Field(None, ge=1, le=131072)
+    """Tokens after which an answer is cut off; when unset, half as many again as the longest right answer."""
+    gate: GateSpec | None = None
+    """What the run must reach for `latest.json` to name it; any run may when unset."""
+
+    rules = (
+        Rule(
+            cel="!has(self.gate) || self.enabled",
+            check=lambda e: e.gate is None or e.enabled,
+            message="evaluation.gate needs evaluation.enabled to be true",
+        ),
+    )
 
 
 class StorageEndpoint(KubeModel):
@@ -162,6 +250,9 @@ class TrainerConfig(KubeModel):
     """Validation rows, likewise; when unset, `validation_split` of the training rows."""
     validation_split: Float | None = Field(None, gt=0, lt=1)
     """Share of the training rows held out for validation (0.05 when there is no `validation_path`)."""
+    test_path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Documents that base and tuned model are compared on, never seen in training; the validation rows when
+    unset."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
     """An image with more pixels is refused: it is more likely a decompression bomb than a page."""
     method: Method = Method.LoRA
@@ -172,6 +263,8 @@ class TrainerConfig(KubeModel):
     """Hyperparameters."""
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     """When to stop before the last epoch."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+    """How well documents are read, while training and at its end."""
     output_dir: Annotated[str, Field(min_length=1)] = "./finetuned_model"
     """Local folder for checkpoints, logs and exports."""
     output_uri: Annotated[str, Field(pattern=r"^s3://[^/\s]+", max_length=1024)] | None = None
@@ -186,6 +279,14 @@ class TrainerConfig(KubeModel):
             cel="!(has(self.validationPath) && has(self.validationSplit))",
             check=lambda c: c.validation_path is None or c.validation_split is None,
             message="validation_path and validation_split are mutually exclusive",
+        ),
+        Rule(
+            cel="self.earlyStopping.metric == 'eval_loss' || self.evaluation.trainingDocuments > 0",
+            check=lambda c: (
+                c.early_stopping.metric is SelectionMetric.eval_loss or c.evaluation.training_documents > 0
+            ),
+            message="early_stopping.metric needs evaluation.training_documents above 0 for any figure but "
+            "eval_loss",
         ),
     )
 

@@ -1,0 +1,35 @@
+"""`finscribe data`: everything about rows and documents that needs no model."""
+
+from importlib import import_module
+
+import click
+
+SUBCOMMANDS = {
+    "validate": "finscribe_trainer.validate.command",
+    "generate": "finscribe_trainer.synthetic.command",
+    "split": "finscribe_trainer.curate.split_command",
+    "anonymize": "finscribe_trainer.curate.anonymize_command",
+    "corrections": "finscribe_trainer.curate.corrections_command",
+}
+"""Each subcommand's module, which holds a command of that name."""
+
+
+class Subcommands(click.Group):
+    """Imports a subcommand only when it is asked for: one needs Faker, another a tokenizer."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which data is made, checked and used."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, imported now."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        command = getattr(import_module(SUBCOMMANDS[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
+def data() -> None:
+    """Make, check and prepare rows of documents."""

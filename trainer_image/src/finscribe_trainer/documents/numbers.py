@@ -1,0 +1,56 @@
+"""Exact numbers: JSON is read without binary floats, and a number has a size one can compute with."""
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+MAX_DIGITS = 30
+"""Digits before and behind the point together: `1e999999` is a short text, and a huge number."""
+
+
+class NumberError(ValueError):
+    """A value is no number that a document may hold; the message says why."""
+
+
+def read_decimal(value: object) -> Decimal:
+    """The number that a JSON value stands for: a number, or a text that is a plain decimal ("1204.50").
+
+    Raises:
+        NumberError: it is none, is not finite, or has more than MAX_DIGITS digits.
+
+    >>> read_decimal("1204.50"), read_decimal(3)
+    (Decimal('1204.50'), Decimal('3'))
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise NumberError('must be a number, or a plain decimal such as "1204.50"')
+    if isinstance(value, str) and (not value.isascii() or "_" in value or value != value.strip()):
+        raise NumberError('must be a plain decimal such as "1204.50"')
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        raise NumberError(f"has more than {MAX_DIGITS} digits")
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise NumberError('must be a plain decimal such as "1204.50"') from None
+    if not number.is_finite():
+        raise NumberError("must be a finite number")
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    if len(digits) + abs(exponent) > MAX_DIGITS:
+        raise NumberError(f"has more than {MAX_DIGITS} digits")
+    return number
+
+
+def load_json(text: str) -> Any:
+    """JSON with exact numbers: fractions come as Decimal.
+
+    Raises:
+        ValueError: it is not strict JSON (NaN and Infinity are none, either), or nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,254 @@
+"""The canonical schema: what a model answers to an invoice, a receipt, a statement of account or a purchase
+order.
+
+Amounts are plain decimals, as texts ("1204.50", which keeps the printed digits) or as JSON numbers. Dates are
+ISO 8601. Fields that a page does not show are left out. `data/schema.json` is made from here.
+"""
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+)
+
+from finscribe_trainer.documents.numbers import MAX_DIGITS, read_decimal
+
+_DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
+
+
+def _decimal(value: object) -> Decimal:
+    return read_decimal(value)
+
+
+def _number_schema(minimum: int | None = None, maximum: int | None = None) -> WithJsonSchema:
+    limits = {"minimum": minimum, "maximum": maximum}
+    number = {"type": "number", **{key: limit for key, limit in limits.items() if limit is not None}}
+    return WithJsonSchema(
+        {"anyOf": [number, {"type": "string", "pattern": _DECIMAL_PATTERN, "maxLength": MAX_DIGITS + 2}]}
+    )
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+_AsText = PlainSerializer(_plain, return_type=str)
+Amount = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _number_schema()]
+"""Money, in the document's currency; negative for credits."""
+Quantity = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _number_schema()]
+"""How many, or how much, in the line's unit."""
+Percent = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=100), _AsText, _number_schema(0, 100)]
+"""A rate in percent: 19 is 19 %."""
+
+
+def _iso_date(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("must be a date as YYYY-MM-DD")
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("is no day of the calendar") from None
+    return value
+
+
+IsoDate = Annotated[str, AfterValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+"""A day as YYYY-MM-DD."""
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+Text = Annotated[
+    str, AfterValidator(_not_blank), WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"\S"})
+]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+"""An ISO 4217 code."""
+
+
+class Part(BaseModel):
+    """A part of a document; a key that the schema does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+
+
+class Address(Part):
+    """A postal address, part by part."""
+
+    street: Text | None = None
+    """Street and number."""
+    city: Text | None = None
+    """Town."""
+    state: Text | None = None
+    """State, province or county, where it is printed."""
+    zip: Text | None = None
+    """Postal code."""
+    country: Text | None = None
+    """Country, as printed."""
+
+
+class Contact(Part):
+    """How to reach a party."""
+
+    phone: Text | None = None
+    """Telephone number, as printed."""
+    email: Text | None = None
+    """Mail address."""
+    website: Text | None = None
+    """Web address, as printed."""
+
+
+class Party(Part):
+    """Who sells, or who buys."""
+
+    name: Text
+    """Name of the company or person."""
+    address: Address | None = None
+    """Where it is."""
+    contact: Contact | None = None
+    """How to reach it."""
+    tax_id: Text | None = None
+    """VAT number, EIN, GSTIN or the like, as printed."""
+
+
+class LineItem(Part):
+    """A line of the table: quantity x unit_price - discount = line_total, before tax."""
+
+    description: Text
+    """What is sold; the lines of a cell are joined by a space."""
+    sku: Text | None = None
+    """Article number."""
+    quantity: Quantity | None = None
+    """How many, or how much."""
+    unit_price: Amount | None = None
+    """Price of one."""
+    discount: Amount | None = None
+    """Money taken off this line."""
+    tax_rate: Percent | None = None
+    """The line's tax rate, where lines differ."""
+    line_total: Amount
+    """What the line comes to, before tax."""
+    bbox: Annotated[list[int], Field(min_length=4, max_length=4)] | None = None
+    """The line's box on the page: left, top, right, bottom in pixels of the image."""
+
+
+class FinancialSummary(Part):
+    """The totals: subtotal - discount + shipping + tax_amount = grand_total."""
+
+    subtotal: Amount | None = None
+    """Sum of the lines."""
+    discount: Amount | None = None
+    """Money taken off the subtotal."""
+    tax_rate: Percent | None = None
+    """The one tax rate, when there is one."""
+    tax_amount: Amount | None = None
+    """All taxes together."""
+    shipping: Amount | None = None
+    """Shipping and handling."""
+    grand_total: Amount
+    """What is to be paid, was paid, or is owed."""
+    currency: Currency
+    """ISO 4217 code of every amount."""
+
+
+class Document(Part):
+    """What all documents share."""
+
+    document_type: str
+    vendor: Party
+    """Who sells and issues the document (for a purchase order: who is ordered from)."""
+    client: Party | None = None
+    """Who buys."""
+    invoice_number: Text | None = None
+    """The document's number."""
+    issue_date: IsoDate
+    """When it was issued."""
+    due_date: IsoDate | None = None
+    """When it is to be paid, or delivered."""
+    po_number: Text | None = None
+    """Number of the purchase order."""
+    payment_terms: Text | None = None
+    """How and when to pay, as printed."""
+    line_items: Annotated[list[LineItem], Field(min_length=1)]
+    """The lines of the table, from top to bottom."""
+    financial_summary: FinancialSummary
+    """The totals."""
+    metadata: dict[str, str | int | bool | None] | None = None
+    """What else is worth keeping, by names of your own; never scored."""
+
+    never_scored: ClassVar[tuple[str, ...]] = ("metadata", "bbox")
+
+
+class Invoice(Document):
+    """A bill."""
+
+    document_type: Literal["invoice"]
+    client: Party
+    """Who buys."""
+    invoice_number: Text
+    """The invoice's number."""
+
+
+class Receipt(Document):
+    """A proof of payment; the buyer is seldom named."""
+
+    document_type: Literal["receipt"]
+
+
+class Statement(Document):
+    """A statement of account: its lines are the open items, its grand_total what is owed."""
+
+    document_type: Literal["statement"]
+    client: Party
+    """Whose account it is."""
+
+
+class PurchaseOrder(Document):
+    """An order: the client orders from the vendor."""
+
+    document_type: Literal["purchase_order"]
+    client: Party
+    """Who orders."""
+    po_number: Text
+    """The order's number."""
+
+
+AnyDocument = Annotated[Invoice | Receipt | Statement | PurchaseOrder, Discriminator("document_type")]
+DOCUMENT_TYPES = ("invoice", "receipt", "statement", "purchase_order")
+adapter: TypeAdapter[Invoice | Receipt | Statement | PurchaseOrder] = TypeAdapter(AnyDocument)
+
+
+def parse_document(data: Any) -> Invoice | Receipt | Statement | PurchaseOrder:
+    """The document that JSON (read by `load_json`) stands for.
+
+    Raises:
+        pydantic.ValidationError: naming each field that breaks the schema.
+    """
+    return adapter.validate_python(data)
+
+
+def to_answer(document: Document) -> str:
+    """The document as the JSON text that a model learns to answer: canonical order, unset fields left out."""
+    return document.model_dump_json(exclude_none=True)
+
+
+def schema_json() -> dict[str, Any]:
+    """The canonical schema as JSON Schema (draft 2020-12)."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "FinScribe document",
+        **adapter.json_schema(mode="validation"),
+    }

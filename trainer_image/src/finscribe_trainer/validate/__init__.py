@@ -1,0 +1,1 @@
+"""Checks rows of any number before they cost GPU hours."""
