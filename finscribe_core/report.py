@@ -23,6 +23,8 @@ class Phase(StrEnum):
     """Taking optimizer steps."""
     Evaluating = "Evaluating"
     """Computing the validation loss."""
+    Comparing = "Comparing"
+    """Reading documents with the base and the tuned model."""
     Exporting = "Exporting"
     """Writing the adapter and the merged model."""
     Uploading = "Uploading"
@@ -70,8 +72,49 @@ class Outputs(KubeModel):
     """Prefix of the LoRA adapter."""
     merged: str | None = None
     """Prefix of the merged model."""
+    evaluation: str | None = None
+    """Prefix of the comparison of base and tuned model: report.html, report.md and every answer."""
     manifest: str | None = None
     """URI of the manifest: every file with size and SHA-256. Written last."""
+
+
+class DocumentFigures(KubeModel):
+    """How well a model reads documents: shares from 0 to 1, as decimal strings; unset where none applies."""
+
+    field_accuracy: str | None = None
+    """Share of the fields read exactly."""
+    teds_score: str | None = None
+    """TEDS of the line-item table: structure and content."""
+    numeric_accuracy: str | None = None
+    """Share of the numbers read right."""
+    validation_pass_rate: str | None = None
+    """Share of the documents that are valid JSON, keep the schema, and add up."""
+
+
+GATE_MESSAGE_LIMIT = 300
+"""Characters; the verdict has to fit into a pod's last words."""
+
+
+class GateVerdict(KubeModel):
+    """Whether a run may be named by `latest.json`."""
+
+    passed: bool
+    """True when the tuned model reached what `evaluation.gate` asks for."""
+    message: str = Field("", max_length=GATE_MESSAGE_LIMIT)
+    """The figures that were judged."""
+
+
+class EvaluationReport(KubeModel):
+    """How the base and the tuned model read the same documents, after the training."""
+
+    documents: int = 0
+    """Documents that both read."""
+    base: DocumentFigures = DocumentFigures()
+    """The base model's figures."""
+    tuned: DocumentFigures = DocumentFigures()
+    """The tuned model's figures."""
+    gate: GateVerdict | None = None
+    """The gate's verdict; unset when the job sets none."""
 
 
 class ProgressReport(KubeModel):
@@ -103,6 +146,8 @@ class RunResult(KubeModel):
     progress: Progress = Progress()
     metrics: Metrics = Metrics()
     outputs: Outputs = Outputs()
+    evaluation: EvaluationReport | None = None
+    """How base and tuned model read documents; unset when `evaluation.enabled` is false."""
 
     def to_termination_message(self) -> str:
         """As JSON within the kubelet's limit: only the free texts are shortened."""

@@ -21,6 +21,8 @@ class ConditionType(StrEnum):
     """The run ended and its outputs are in the bucket."""
     Failed = "Failed"
     """The run ended without a result and will not be retried."""
+    Promoted = "Promoted"
+    """The run passed its gate, or has none, and `latest.json` was moved to it."""
     Reconciling = "Reconciling"
     """The run has not ended yet, and is not at rest in suspension (read by kstatus: Flux, Argo CD)."""
     Stalled = "Stalled"
@@ -58,6 +60,12 @@ class Reason(StrEnum):
     """The run has ended; see Complete and Failed."""
     NotFailed = "NotFailed"
     """The run has not failed."""
+    NoGate = "NoGate"
+    """`evaluation.gate` is not set: any run that succeeds may be named by `latest.json`."""
+    GatePassed = "GatePassed"
+    """The tuned model reached what `evaluation.gate` asks for."""
+    GateFailed = "GateFailed"
+    """It did not: the outputs are kept, `latest.json` was not moved."""
 
 
 class Condition(KubeModel):

@@ -12,20 +12,23 @@ from pydantic import Field
 from finscribe_core.api.base import Bool, CpuQuantity, Float, Int, KubeModel, Name, Quantity, Rule
 from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
-from finscribe_core.report import Metrics, Outputs, Progress
+from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
     EarlyStoppingSpec,
+    EvaluationSpec,
     LoraSpec,
     Method,
     OutputFormat,
+    SelectionMetric,
     StorageEndpoint,
     TrainingSpec,
 )
 
 _S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$"
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
-# A result names five places below it, and has to fit into a pod's termination message.
-OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=512)]
+OUTPUT_URI_LIMIT = 384
+"""A result names six places below it, and has to fit into a pod's termination message."""
+OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
 
 
 class ModelSpec(KubeModel):
@@ -56,6 +59,9 @@ class DatasetSpec(KubeModel):
     """Validation rows, likewise."""
     validation_split: Float | None = Field(None, gt=0, lt=1)
     """Share of the training rows held out when there is no `validation`; 0.05 when both are unset."""
+    test: S3Uri | None = None
+    """Documents that base and tuned model are compared on, never seen in training; the validation rows when
+    unset."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
     """An image with more pixels fails the run: it is more likely a decompression bomb than a page."""
 
@@ -72,7 +78,8 @@ class OutputSpec(KubeModel):
     """Where results go."""
 
     uri: OutputUri
-    """Prefix below which each run gets `runs/<run>/`, and `latest.json` names the newest."""
+    """Prefix below which each run gets `runs/<run>/`, and `latest.json` names the newest run that passed its
+    gate."""
     formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
     """What to upload: `Adapter`, `Merged` or both."""
 
@@ -188,6 +195,8 @@ class FineTuneJobSpec(KubeModel):
     """Hyperparameters."""
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     """When to stop before the last epoch."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+    """How well documents are read, while training and at its end, and what `latest.json` asks for."""
     output: OutputSpec
     """Where results go."""
     storage: StorageSpec = StorageSpec()
@@ -204,6 +213,17 @@ class FineTuneJobSpec(KubeModel):
     """Failed attempts after which the run fails. User errors are never retried, evictions never counted."""
     active_deadline_seconds: Int | None = Field(None, ge=1)
     """Seconds after which the run is ended, retries included."""
+
+    rules = (
+        Rule(
+            cel="self.earlyStopping.metric == 'eval_loss' || self.evaluation.trainingDocuments > 0",
+            check=lambda s: (
+                s.early_stopping.metric is SelectionMetric.eval_loss or s.evaluation.training_documents > 0
+            ),
+            message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any figure but "
+            "eval_loss",
+        ),
+    )
 
 
 class State(StrEnum):
@@ -263,6 +283,8 @@ class RunRecord(KubeModel):
     """When it ended (RFC 3339)."""
     metrics: Metrics = Metrics()
     """Its last figures."""
+    evaluation: EvaluationReport | None = None
+    """How base and tuned model read documents."""
     outputs: Outputs = Outputs()
     """Where its results are."""
 
@@ -278,13 +300,15 @@ class FineTuneJobStatus(KubeModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = []
-    """Accepted, Suspended, Running, Complete, Failed; Reconciling and Stalled for kstatus."""
+    """Accepted, Suspended, Running, Complete, Failed, Promoted; Reconciling and Stalled for kstatus."""
     summary: Summary = Summary()
     """The status in words."""
     progress: Progress = Progress()
     """How far the run is."""
     metrics: Metrics = Metrics()
     """The run's latest figures."""
+    evaluation: EvaluationReport | None = None
+    """How base and tuned model read documents, once the run has ended."""
     run: RunStatus | None = None
     """The run under way, or the last one."""
     runs: Annotated[list[RunRecord], Field(max_length=10)] = []

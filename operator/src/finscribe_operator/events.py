@@ -47,6 +47,13 @@ def _outcome_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Even
         if condition and condition.status == "True" and not _same(condition, _get(old, type_)):
             text = f"{condition.reason}: {condition.message}"
             events.append(Event("Normal" if severity == "Normal" else "Warning", type_, text))
+    promoted = _get(new, ConditionType.Promoted)
+    if (
+        promoted
+        and promoted.reason == Reason.GateFailed
+        and not _same(promoted, _get(old, ConditionType.Promoted))
+    ):
+        events.append(Event("Warning", Reason.GateFailed, promoted.message))
     return events
 
 

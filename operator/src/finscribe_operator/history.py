@@ -54,7 +54,8 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
         "completion_time": outcome.completion_time,
     }
     if outcome.result:
-        update |= {"metrics": outcome.result.metrics, "outputs": outcome.result.outputs}
+        result = outcome.result
+        update |= {"metrics": result.metrics, "evaluation": result.evaluation, "outputs": result.outputs}
     return record.model_copy(update=update)
 
 
@@ -69,5 +70,6 @@ def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
         start_time=status.run.start_time,
         completion_time=status.run.completion_time,
         metrics=status.metrics,
+        evaluation=status.evaluation,
         outputs=status.run.outputs,
     )

@@ -8,7 +8,7 @@ from finscribe_core.api.v1alpha1 import (
     State,
     Summary,
 )
-from finscribe_core.report import Metrics, Phase, Progress
+from finscribe_core.report import EvaluationReport, Metrics, Phase, Progress
 from finscribe_operator.activity import Activity, describe_progress, read_activity
 from finscribe_operator.attempts import read_result
 from finscribe_operator.history import find_record
@@ -18,6 +18,12 @@ from finscribe_operator.outcome import Outcome, read_outcome
 
 Said = tuple[ConditionType, bool, str, str]
 """A condition to be set: type, whether it holds, reason, message."""
+_OF_THE_RUN = (
+    ConditionType.Running,
+    ConditionType.Complete,
+    ConditionType.Failed,
+    ConditionType.Promoted,
+)
 
 _CONTROL_CHARACTERS = dict.fromkeys(range(32), " ")
 
@@ -72,9 +78,16 @@ def build_switched_status(observed: Observed, history: list[RunRecord], now: str
         outputs=record.outputs,
     )
     progress = Progress(phase=Phase.Uploading, percent=100)
-    status = fresh.model_copy(update={"run": restored, "metrics": record.metrics, "progress": progress})
+    status = fresh.model_copy(
+        update={
+            "run": restored,
+            "metrics": record.metrics,
+            "evaluation": record.evaluation,
+            "progress": progress,
+        }
+    )
     message = f"Run {record.name} had succeeded before, with the same spec."
-    return _say(observed, status, _succeeded(message), now)
+    return _say(observed, status, [*_succeeded(message), _promoted(record.evaluation, restored=True)], now)
 
 
 def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
@@ -138,11 +151,12 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         "completion_time": outcome.completion_time if outcome else None,
         "failed_attempts": int(job_status.get("failed", 0)),
     }
-    if result is not None:
-        update |= {"resumed_from": result.resumed_from or run.resumed_from, "outputs": result.outputs}
     figures: Object = (
         {"progress": told.progress, "metrics": _merge(status.metrics, told.metrics)} if told else {}
     )
+    if result is not None:
+        update |= {"resumed_from": result.resumed_from or run.resumed_from, "outputs": result.outputs}
+        figures["evaluation"] = result.evaluation
     return status.model_copy(update={"run": run.model_copy(update=update), **figures})
 
 
@@ -154,11 +168,13 @@ def _merge(old: Metrics, new: Metrics) -> Metrics:
 def _conclude(observed: Observed, status: FineTuneJobStatus, outcome: Outcome, now: str) -> FineTuneJobStatus:
     status = _without_eta(status)
     if outcome.failure is None:
-        return _say(observed, status, _succeeded(_success_message(status, outcome)), now)
-    said: list[Said] = [
+        said = [*_succeeded(_success_message(status, outcome)), _promoted(status.evaluation)]
+        return _say(observed, status, said, now)
+    said = [
         (ConditionType.Running, False, Reason.Finished, "The run has ended."),
         (ConditionType.Complete, False, Reason.Finished, "The run failed."),
         (ConditionType.Failed, True, outcome.failure.reason, str(outcome.failure)),
+        (ConditionType.Promoted, False, Reason.Finished, "The run failed."),
     ]
     return _say(observed, status, said, now)
 
@@ -169,6 +185,7 @@ def _success_message(status: FineTuneJobStatus, outcome: Outcome) -> str:
     stopped = "Stopped early" if outcome.result.stopped_early else "Trained to the end"
     loss = status.metrics.best_eval_loss or status.metrics.eval_loss
     at = f" at validation loss {loss}" if loss else ""
+    at += _accuracy(status.evaluation)
     where = f" Outputs are in {outcome.result.outputs.uri}." if outcome.result.outputs.uri else ""
     return f"{stopped}{at}. {describe_progress(status.progress)}{where}"
 
@@ -181,12 +198,34 @@ def _succeeded(message: str) -> list[Said]:
     ]
 
 
+def _accuracy(evaluation: EvaluationReport | None) -> str:
+    if evaluation is None or evaluation.tuned.field_accuracy is None:
+        return ""
+    base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
+    return f", field accuracy {tuned} (base model: {base})"
+
+
+def _promoted(evaluation: EvaluationReport | None, *, restored: bool = False) -> Said:
+    """Whether `latest.json` was moved to a run that succeeded."""
+    gate = evaluation.gate if evaluation else None
+    if gate is not None and not gate.passed:
+        message = f"{gate.message} The outputs are kept; latest.json was not moved."
+        return ConditionType.Promoted, False, Reason.GateFailed, message
+    moved = (
+        "latest.json was moved to this run when it succeeded." if restored else "latest.json names this run."
+    )
+    if gate is None:
+        return ConditionType.Promoted, True, Reason.NoGate, moved
+    return ConditionType.Promoted, True, Reason.GatePassed, f"{gate.message} {moved}"
+
+
 def _go_on(observed: Observed, status: FineTuneJobStatus, activity: Activity, now: str) -> FineTuneJobStatus:
     """The status of a run that has not ended."""
     said: list[Said] = [
         (ConditionType.Running, activity.running, activity.reason, activity.message),
         (ConditionType.Complete, False, Reason.NotFinished, "The run has not ended."),
         (ConditionType.Failed, False, Reason.NotFailed, ""),
+        (ConditionType.Promoted, False, Reason.NotFinished, "The run has not ended."),
     ]
     return _say(observed, status if activity.running else _without_eta(status), said, now)
 
@@ -196,7 +235,7 @@ def _finish(observed: Observed, status: FineTuneJobStatus, now: str) -> FineTune
     said: list[Said] = [
         (ConditionType(c.type), c.status == "True", c.reason, c.message)
         for c in status.conditions
-        if c.type in (ConditionType.Running, ConditionType.Complete, ConditionType.Failed)
+        if c.type in _OF_THE_RUN
     ]
     return _say(observed, status, said, now)
 
@@ -206,7 +245,7 @@ def _without_eta(status: FineTuneJobStatus) -> FineTuneJobStatus:
 
 
 def _say(observed: Observed, status: FineTuneJobStatus, said: list[Said], now: str) -> FineTuneJobStatus:
-    """The status with Running, Complete and Failed as said, and with all that follows from them."""
+    """The status with the run's own conditions as said, and with all that follows from them."""
     generation = observed.job.metadata.generation
     conditions = status.conditions
     for type_, holds, reason, message in [*_of_spec(observed, status), *said, *_for_kstatus(said)]:

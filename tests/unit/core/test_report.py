@@ -1,8 +1,18 @@
 import pytest
 
+from finscribe_core.api.v1alpha1 import OUTPUT_URI_LIMIT
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import Metrics, Outputs, RunResult, format_metric
+from finscribe_core.report import (
+    GATE_MESSAGE_LIMIT,
+    DocumentFigures,
+    EvaluationReport,
+    GateVerdict,
+    Metrics,
+    Outputs,
+    RunResult,
+    format_metric,
+)
 
 
 @pytest.mark.parametrize("text", ["short", "x" * 10_000, "ü" * 10_000, '"\n' * 5_000])
@@ -19,15 +29,27 @@ def test_a_result_fits_into_the_termination_message(text: str):
 
 
 def test_the_places_below_the_longest_output_uri_fit():
-    longest = "s3://" + "b" * (512 - len("s3://"))
+    longest = "s3://" + "b" * (OUTPUT_URI_LIMIT - len("s3://"))
     run = f"{longest}/runs/{'r' * 61}"
     outputs = Outputs(
-        uri=run, adapter=f"{run}/adapter", merged=f"{run}/merged", manifest=f"{run}/manifest.json"
+        uri=run,
+        adapter=f"{run}/adapter",
+        merged=f"{run}/merged",
+        evaluation=f"{run}/evaluation",
+        manifest=f"{run}/manifest.json",
     )
+    figures = DocumentFigures(**dict.fromkeys(DocumentFigures.model_fields, "0.123456"))
     result = RunResult(
         succeeded=True,
         message="x" * 10_000,
+        metrics=Metrics(**dict.fromkeys(Metrics.model_fields, "0.00123456")),
         outputs=outputs,
+        evaluation=EvaluationReport(
+            documents=100_000,
+            base=figures,
+            tuned=figures,
+            gate=GateVerdict(passed=False, message="x" * GATE_MESSAGE_LIMIT),
+        ),
         resumed_from=f"{run}/checkpoints/checkpoint-1000000",
     )
 

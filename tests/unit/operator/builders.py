@@ -6,7 +6,7 @@ from typing import Any
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import CONTAINER_NAME, LABEL_JOB, LABEL_RUN
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import Metrics, Outputs, Phase, Progress, RunResult
+from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress, RunResult
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import build_run_name
 
@@ -105,7 +105,7 @@ def succeeded(message: str = "") -> Object:
     return {"phase": "Succeeded", **_container({"terminated": {"exitCode": 0, "message": message}})}
 
 
-def a_success() -> str:
+def a_success(evaluation: EvaluationReport | None = None) -> str:
     """The last words of a run that worked."""
     return RunResult(
         succeeded=True,
@@ -115,6 +115,7 @@ def a_success() -> str:
         outputs=Outputs(
             uri="s3://models/invoices/runs/x", manifest="s3://models/invoices/runs/x/manifest.json"
         ),
+        evaluation=evaluation,
     ).to_termination_message()
 
 

@@ -4,8 +4,18 @@ from dataclasses import dataclass
 
 import pytest
 
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import Metrics, Phase, Progress, ProgressReport
+from finscribe_core.report import (
+    DocumentFigures,
+    EvaluationReport,
+    GateVerdict,
+    Metrics,
+    Phase,
+    Progress,
+    ProgressReport,
+)
+from finscribe_operator.events import build_events
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import InvalidJob, Observed, observe
 from finscribe_operator.status import build_invalid_status, build_status
@@ -170,7 +180,7 @@ def test_the_status_tells(case: Case):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_every_status_has_all_conditions_and_a_whole_summary(case: Case):
     status = build_status(observed(case.job or JOB, case.batch or a_batch_job(RUN), *case.pods), NOW)
-    types = {"Accepted", "Suspended", "Running", "Complete", "Failed", "Reconciling", "Stalled"}
+    types = {"Accepted", "Suspended", "Running", "Complete", "Failed", "Promoted", "Reconciling", "Stalled"}
     assert {c.type for c in status.conditions} == types
     assert all(c.reason and c.observed_generation == 1 for c in status.conditions)
     assert all(status.summary.to_kubernetes().values())
@@ -196,6 +206,46 @@ def test_progress_is_told_in_numbers_and_in_words():
         "eta": "30m",
         "loss": "0.412",
     }
+
+
+READ = EvaluationReport(
+    documents=200,
+    base=DocumentFigures(field_accuracy="0.02"),
+    tuned=DocumentFigures(field_accuracy="0.83"),
+)
+SHORT = "field_accuracy 0.83 is below the minimum 0.9."
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "promoted", "reason", "words"),
+    [
+        (None, True, "NoGate", "latest.json names this run"),
+        (READ, True, "NoGate", "latest.json names this run"),
+        (
+            READ.model_copy(update={"gate": GateVerdict(passed=True, message="0.83")}),
+            True,
+            "GatePassed",
+            "0.83",
+        ),
+        (
+            READ.model_copy(update={"gate": GateVerdict(passed=False, message=SHORT)}),
+            False,
+            "GateFailed",
+            SHORT,
+        ),
+    ],
+)
+def test_a_run_that_fails_its_gate_is_complete_but_not_promoted(evaluation, promoted, reason, words):
+    words_of_pod = succeeded(a_success(evaluation))
+
+    status = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, words_of_pod)), NOW)
+
+    condition = next(c for c in status.conditions if c.type == "Promoted")
+    assert (condition.status, condition.reason) == (str(promoted), reason)
+    assert words in condition.message
+    assert (status.summary.state, status.evaluation) == ("Complete", evaluation)
+    warned = [event.reason for event in build_events(FineTuneJobStatus(), status) if event.type == "Warning"]
+    assert warned == ([] if promoted else ["GateFailed"])
 
 
 def test_what_was_said_of_an_ended_run_stays_when_its_job_is_gone():
