@@ -2,8 +2,11 @@
 
 import threading
 
+import pytest
+
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage import RetryPolicy, Storage, TransferObserver
+from tests.support.s3 import S3Server
 
 NUM_TRIES = 3
 
@@ -33,3 +36,15 @@ def impatient_storage(
     return Storage.from_config(
         StorageEndpoint(endpoint=endpoint), observer=observer, cancel=cancel, policy=policy
     )
+
+
+@pytest.fixture
+def bucket(s3_env: S3Server) -> str:
+    """A bucket of the test's own."""
+    return s3_env.create_bucket()
+
+
+@pytest.fixture
+def storage(s3_env: S3Server) -> Storage:
+    """The storage that holds it."""
+    return impatient_storage(s3_env.endpoint)

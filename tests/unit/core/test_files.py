@@ -142,34 +142,7 @@ def test_merged_keys_may_be_overridden(write):
     assert document.data["other"] == {"a": 2}
 
 
-GUIDE = """\
-# Model Configuration
-model_name_or_path: "PaddlePaddle/PaddleOCR-VL"
-dataset_path: "./data/unsloth_train.jsonl"
-
-# LoRA Configuration
-lora:
-  enabled: true
-  r: 16
-  lora_alpha: 32
-  target_modules: ["q_proj", "v_proj", "k_proj", "o_proj"]
-  dropout: 0.05
-
-# Training Hyperparameters
-training:
-  learning_rate: 2.0e-5
-  per_device_train_batch_size: 8
-  gradient_accumulation_steps: 2
-  num_train_epochs: 5
-  warmup_ratio: 0.1
-  weight_decay: 0.01
-  max_grad_norm: 1.0
-  lr_scheduler_type: "cosine"
-  gradient_checkpointing: true
-
-# Output
-output_dir: "./finetuned_paddleocr_invoice_model"
-"""
+GUIDE = (Path(__file__).parents[2] / "cases/training_guide.yaml").read_text()
 
 
 def test_the_training_guides_file_loads_as_it_is_written(write):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -7,27 +8,7 @@ from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import Method
 from finscribe_trainer.command import load_config
 
-GUIDE = """\
-model_name_or_path: "PaddlePaddle/PaddleOCR-VL"
-dataset_path: "./data/unsloth_train.jsonl"
-lora:
-  enabled: true
-  r: 16
-  lora_alpha: 32
-  target_modules: ["q_proj", "v_proj", "k_proj", "o_proj"]
-  dropout: 0.05
-training:
-  learning_rate: 2.0e-5
-  per_device_train_batch_size: 8
-  gradient_accumulation_steps: 2
-  num_train_epochs: 5
-  warmup_ratio: 0.1
-  weight_decay: 0.01
-  max_grad_norm: 1.0
-  lr_scheduler_type: "cosine"
-  gradient_checkpointing: true
-output_dir: "./finetuned_paddleocr_invoice_model"
-"""
+GUIDE = (Path(__file__).parents[2] / "cases/training_guide.yaml").read_text()
 
 
 @pytest.fixture
