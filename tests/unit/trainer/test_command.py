@@ -38,7 +38,7 @@ def test_the_command_line_wins_over_the_file(guide):
 def test_a_misspelt_key_is_named_with_its_line_and_the_nearest_key(guide):
     guide.write_text(GUIDE.replace("learning_rate", "learnig_rate"))
     with pytest.raises(
-        UserError, match=r"config\.yaml:10: unknown key training\.learnig_rate.*learning_rate"
+        UserError, match=r"config\.yaml:15: unknown key training\.learnig_rate.*learning_rate"
     ):
         load_config(guide, {})
 
