@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -70,8 +70,11 @@ class Family(ABC):
             encoded["mm_token_type_ids"] = torch.cat([encoded["mm_token_type_ids"], torch.zeros_like(answer)])
         return encoded
 
-    def collate(self, rows: Sequence[Encoded]) -> Encoded:
-        """A batch, padded on the right: token tensors (rows, longest), images one after another."""
+    def collate(self, rows: Sequence[Encoded], *, padding: Literal["left", "right"] = "right") -> Encoded:
+        """A batch: token tensors (rows, longest), images one after another.
+
+        Prompts that are to be answered are padded on the left, so that every answer begins at once.
+        """
         pad = self.tokenizer.pad_token_id
         fill = {"input_ids": self.tokenizer.eos_token_id if pad is None else pad, "labels": IGNORED}
         keys = dict.fromkeys(key for row in rows for key in row)
@@ -79,16 +82,17 @@ class Family(ABC):
             key: _pad(
                 [row[key] if key in row else torch.zeros_like(row["input_ids"]) for row in rows],
                 fill.get(key, 0),
+                padding,
             )
             for key in keys
             if key in ("input_ids", "labels", "mm_token_type_ids")
         }
-        batch["attention_mask"] = _pad([torch.ones_like(row["input_ids"]) for row in rows], 0)
+        batch["attention_mask"] = _pad([torch.ones_like(row["input_ids"]) for row in rows], 0, padding)
         for key in keys:
             if key not in batch:
                 batch[key] = torch.cat([row[key] for row in rows if key in row])
         return batch
 
 
-def _pad(tensors: list[torch.Tensor], value: int) -> torch.Tensor:
-    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
+def _pad(tensors: list[torch.Tensor], value: int, side: str) -> torch.Tensor:
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value, padding_side=side)
