@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import yaml
+from pydantic import TypeAdapter
 
 TaxSystem = Literal["sales_tax", "vat", "gst"]
 
@@ -106,180 +107,33 @@ def words(locale: Locale) -> dict[str, Any]:
 
 @cache
 def _read(language: str, spelling: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    text = files(__package__).joinpath("words", f"{language}.yaml").read_text(encoding="utf-8")
+    text = _text(language)
     for usual, local in spelling:
         text = text.replace(usual, local)
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 
 
-def _decimals(*values: str) -> tuple[Decimal, ...]:
-    return tuple(map(Decimal, values))
+@cache
+def read_words(name: str) -> dict[str, Any]:
+    """The file `words/<name>.yaml`."""
+    found: dict[str, Any] = yaml.safe_load(_text(name))
+    return found
 
 
-def _make(code: str, **settings: Any) -> Locale:
-    """A locale with the first date format and the first synonym of each label."""
-    locale = Locale(code, code.partition("_")[0], **settings)
-    labels = {key: synonyms[0] for key, synonyms in words(locale)["labels"].items()}
-    return replace(locale, labels=labels, date_format=locale.date_formats[0])
+def _text(name: str) -> str:
+    return files(__package__).joinpath("words", f"{name}.yaml").read_text(encoding="utf-8")
 
 
-_EURO: dict[str, Any] = {"currency": "EUR", "symbol": " €", "symbol_first": False, "price_level": Decimal(1)}
-_DOTTED: dict[str, Any] = {"decimal": ",", "grouping": "."}
+def _load() -> dict[str, Locale]:
+    """Each locale with the first date format and the first synonym of each label."""
+    adapter, found = TypeAdapter(Locale), {}
+    for code, settings in read_words("countries").items():
+        locale = adapter.validate_python({"code": code, "language": code.partition("_")[0], **settings})
+        labels = {key: synonyms[0] for key, synonyms in words(locale)["labels"].items()}
+        found[code] = replace(locale, labels=labels, date_format=locale.date_formats[0])
+    return found
 
-LOCALES = {
-    locale.code: locale
-    for locale in (
-        _make(
-            "en_US",
-            country="USA",
-            currency="USD",
-            symbol="$",
-            symbol_first=True,
-            decimal=".",
-            grouping=",",
-            date_formats=("{m:02}/{d:02}/{y}", "{B} {d}, {y}", "{b} {d}, {y}", "{m}/{d}/{y}"),
-            tax="sales_tax",
-            tax_name="Sales Tax",
-            tax_rates=(),
-            tax_id="EIN",
-            price_level=Decimal("1.1"),
-            paper="letter",
-            city_line="{city}, {state} {zip}",
-            street_line="{number} {street}",
-            spelling=(("Ageing", "Aging"), ("Authorised", "Authorized")),
-        ),
-        _make(
-            "en_GB",
-            country="United Kingdom",
-            currency="GBP",
-            symbol="£",
-            symbol_first=True,
-            decimal=".",
-            grouping=",",
-            date_formats=("{d:02}/{m:02}/{y}", "{d} {B} {y}", "{d:02} {b} {y}"),
-            tax="vat",
-            tax_name="VAT",
-            tax_rates=_decimals("20", "5"),
-            tax_id="VAT Reg No",
-            price_level=Decimal("0.9"),
-            city_line="{city} {zip}",
-            street_line="{number} {street}",
-        ),
-        _make(
-            "en_IN",
-            country="India",
-            currency="INR",
-            symbol="₹",
-            symbol_first=True,
-            decimal=".",
-            grouping=",",
-            lakh=True,
-            date_formats=("{d:02}/{m:02}/{y}", "{d:02}-{b}-{y}", "{d:02}-{m:02}-{y}"),
-            tax="gst",
-            tax_name="GST",
-            tax_rates=_decimals("18", "12", "5"),
-            tax_id="GSTIN",
-            price_level=Decimal(80),
-            city_line="{city} {zip}, {state}",
-            street_line="{number}, {street}",
-        ),
-        _make(
-            "de_DE",
-            country="Deutschland",
-            **_EURO,
-            **_DOTTED,
-            date_formats=("{d:02}.{m:02}.{y}", "{d}. {B} {y}"),
-            tax="vat",
-            tax_name="MwSt.",
-            tax_rates=_decimals("19", "7"),
-            tax_id="USt-IdNr.",
-            percent_space=True,
-        ),
-        _make(
-            "de_CH",
-            country="Schweiz",
-            currency="CHF",
-            symbol="CHF ",
-            symbol_first=True,
-            decimal=".",
-            grouping="'",
-            date_formats=("{d:02}.{m:02}.{y}", "{d}. {B} {y}"),
-            tax="vat",
-            tax_name="MWST",
-            tax_rates=_decimals("8.1", "2.6"),
-            tax_id="MWST-Nr.",
-            price_level=Decimal("1.3"),
-            spelling=(("ß", "ss"), ("MwSt.", "MWST")),
-        ),
-        _make(
-            "fr_FR",
-            country="France",
-            **_EURO,
-            decimal=",",
-            grouping="\u00a0",
-            date_formats=("{d:02}/{m:02}/{y}", "{d} {B} {y}"),
-            tax="vat",
-            tax_name="TVA",
-            tax_rates=_decimals("20", "10", "5.5"),
-            tax_id="N° TVA",
-            percent_space=True,
-            street_line="{number} {street}",
-        ),
-        _make(
-            "es_ES",
-            country="España",
-            **_EURO,
-            **_DOTTED,
-            date_formats=("{d:02}/{m:02}/{y}", "{d} de {B} de {y}"),
-            tax="vat",
-            tax_name="IVA",
-            tax_rates=_decimals("21", "10", "4"),
-            tax_id="NIF",
-            percent_space=True,
-            street_line="{street}, {number}",
-        ),
-        _make(
-            "it_IT",
-            country="Italia",
-            **_EURO,
-            **_DOTTED,
-            date_formats=("{d:02}/{m:02}/{y}", "{d} {B} {y}"),
-            tax="vat",
-            tax_name="IVA",
-            tax_rates=_decimals("22", "10", "4"),
-            tax_id="P. IVA",
-            city_line="{zip} {city} {state}",
-            street_line="{street}, {number}",
-        ),
-        _make(
-            "nl_NL",
-            country="Nederland",
-            currency="EUR",
-            symbol="€ ",
-            symbol_first=True,
-            **_DOTTED,
-            date_formats=("{d:02}-{m:02}-{y}", "{d} {B} {y}"),
-            tax="vat",
-            tax_name="btw",
-            tax_rates=_decimals("21", "9"),
-            tax_id="Btw-nr.",
-            price_level=Decimal(1),
-        ),
-        _make(
-            "pl_PL",
-            country="Polska",
-            currency="PLN",
-            symbol=" zł",
-            symbol_first=False,
-            decimal=",",
-            grouping="\u00a0",
-            date_formats=("{d:02}.{m:02}.{y}", "{y}-{m:02}-{d:02}"),
-            tax="vat",
-            tax_name="VAT",
-            tax_rates=_decimals("23", "8", "5"),
-            tax_id="NIP",
-            price_level=Decimal("4.3"),
-        ),
-    )
-}
+
+LOCALES = _load()
+"""Each country's way, by code."""
