@@ -1,0 +1,92 @@
+"""A table as TEDS compares it, and the table that a document's line items are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from finscribe_trainer.documents.schema import Document, LineItem
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell and the part of the grid that it covers."""
+
+    content: Sequence[str] = ""
+    """Its text; where HTML marks up the text, a tuple of characters and tags: ("<b>", "7", "</b>")."""
+    colspan: int = 1
+    """Columns it covers."""
+    rowspan: int = 1
+    """Rows it covers."""
+
+    @property
+    def tags(self) -> int:
+        """Elements that mark up the text."""
+        if isinstance(self.content, str):
+            return 0
+        return sum(len(token) > 1 and not token.startswith("</") for token in self.content)
+
+
+Row = tuple[Cell, ...]
+"""Its cells from left to right; a cell that began in a row above is not repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows that belong together."""
+
+    tag: str | None
+    """`thead`, `tbody` or `tfoot`; None for rows that stand in the table itself."""
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A grid of cells, from top to bottom; one without sections is empty."""
+
+    sections: tuple[Section, ...] = ()
+
+    @cached_property
+    def nodes(self) -> int:
+        """Elements below <table>, as IBM's TEDS counts them: with the tags inside cells."""
+        return sum(
+            (section.tag is not None) + sum(1 + sum(1 + cell.tags for cell in row) for row in section.rows)
+            for section in self.sections
+        )
+
+
+_COLUMNS = tuple(name for name in LineItem.model_fields if name not in Document.never_scored)
+
+
+def line_item_table(document: Any) -> Table:
+    """The line items of a document (as `load_json` reads it) as a table: a head of names, then a row a line.
+
+    Its columns are the keys that any of its lines has a value for, in the schema's order; keys that the
+    schema does not know follow. It depends on no other document: a right answer's table is the same whatever
+    it is compared with. Anything malformed is an empty cell, row or table.
+    """
+    lines = document.get("line_items") if isinstance(document, dict) else None
+    if not isinstance(lines, list) or not lines:
+        return Table()
+    items = [line if isinstance(line, dict) else {} for line in lines]
+    used = {
+        name: None
+        for item in items
+        for name, value in item.items()
+        if value is not None and name not in Document.never_scored
+    }
+    columns = [name for name in _COLUMNS if name in used]
+    columns += [name for name in used if name not in _COLUMNS]
+    head = Section("thead", (tuple(map(Cell, columns)),))
+    return Table((head, Section("tbody", tuple(_row(item, columns) for item in items))))
+
+
+def _row(item: dict[str, Any], columns: list[str]) -> Row:
+    return tuple(Cell(_text(item.get(name))) for name in columns)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
