@@ -32,7 +32,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
         config = load_config()
         port = http_port()
         with reporter.serve(port) if port else contextlib.nullcontext():
-            _prepare_environment()
+            prepare_environment()
             run = Run(
                 config,
                 run_name(config),
@@ -47,7 +47,8 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
     return conclude(work, reporter)
 
 
-def _prepare_environment() -> None:
+def prepare_environment() -> None:
+    """Set what the libraries read from the environment, before they are imported."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # data workers are forked
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

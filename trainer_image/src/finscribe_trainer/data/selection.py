@@ -33,10 +33,7 @@ def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
     Raises:
         UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
     """
-    findings = Findings()
-    for example in (*splits.train, *splits.validation):
-        _check_reserved(example, family, findings)
-    findings.raise_if_any()
+    refuse_reserved_tokens([*splits.train, *splits.validation], family)
     train, long_train = _fitting(splits.train, family, max_tokens)
     validation, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)
@@ -50,6 +47,18 @@ def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
     return replace(
         splits, train=train, validation=validation, num_left_out=len(long_train) + len(long_validation)
     )
+
+
+def refuse_reserved_tokens(examples: list[Example], family: "Family") -> None:
+    """Refuse rows whose texts hold tokens that are the model's own.
+
+    Raises:
+        UserError: DatasetInvalid, naming every row.
+    """
+    findings = Findings()
+    for example in examples:
+        _check_reserved(example, family, findings)
+    findings.raise_if_any()
 
 
 def _check_reserved(example: Example, family: "Family", findings: Findings) -> None:

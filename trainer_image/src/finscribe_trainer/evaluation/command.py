@@ -1,0 +1,83 @@
+"""`finscribe evaluate`: how well a model reads documents it has not seen."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--test-dir", required=True, help="Documents: a folder, a rows' file, or an s3:// URI.")
+@click.option(
+    "--model-path", required=True, help="An adapter's or a model's folder, s3:// prefix, or hub id."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write, such as evaluation/results.json.",
+)
+@click.option("--base-model", help="The adapter's base, where it is not what adapter_config.json names.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 1024),
+    default=8,
+    show_default=True,
+    help="Documents read at once: more is faster and takes more memory.",
+)
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(1, 131072),
+    help="Tokens after which an answer is cut off; half as many again as the longest right answer if unset.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Read so many documents only: a sample over the whole set, always the same one.",
+)
+def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
+    test_dir: str,
+    model_path: str,
+    output: Path,
+    base_model: str | None,
+    batch_size: int,
+    max_new_tokens: int | None,
+    limit: int | None,
+) -> None:
+    """Let a model read documents whose right answers are known, and score what it reads.
+
+    \b
+    A folder stands for its test.jsonl, else its val.jsonl (or .jsonl.gz, .parquet), else for all the
+    row files in it. The model may be an adapter (final_model/, checkpoint-<step>/), a merged model
+    or a base model. It answers greedily, each row's own prompt.
+
+    \b
+    Writes
+      <output>                 figures with 95 % intervals, by field and by region, every answer
+      <output>.partial.jsonl   answers so far: the same command goes on from there; removed at the end
+      <output>.inputs/         what was fetched from s3://
+
+    \b
+    Exit codes:  0 done   78 the options or the data must be changed   75 try again
+
+    \b
+    Examples:
+      finscribe evaluate --test-dir data/test_dataset --model-path finetuned_model/final_model \\
+        --output evaluation/results.json
+      finscribe evaluate --test-dir data/test.jsonl --model-path PaddlePaddle/PaddleOCR-VL \\
+        --output evaluation/base.json --limit 100
+    """  # noqa: D301 - click reads \b as "keep these lines"
+    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+
+    with command_session():
+        from finscribe_trainer.evaluation.test_set import load_test_set  # noqa: PLC0415 - likewise
+
+        test_set = load_test_set(test_dir, limit, output)
+
+        # torch takes seconds to import: a mistake in the rows is said before.
+        from finscribe_trainer.evaluation.figures import figure_lines  # noqa: PLC0415
+        from finscribe_trainer.evaluation.run import evaluate_into  # noqa: PLC0415
+
+        results = evaluate_into(output, model_path, base_model, test_set, batch_size, max_new_tokens)
+    for line in figure_lines(results):
+        click.echo(line)
+    click.echo(f"Every answer is in {output}.")

@@ -1,0 +1,35 @@
+"""What a command that reads documents needs around it: logging, signals, errors with exit codes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_trainer.outcome import classify
+from finscribe_trainer.reporting import setup_logging
+from finscribe_trainer.session import prepare_environment
+from finscribe_trainer.stop import StopRequested, StopSignal
+
+
+@contextmanager
+def command_session() -> Iterator[None]:
+    """Log to stderr, end at Ctrl+C or SIGTERM, and raise what `finscribe` knows how to say.
+
+    Raises:
+        FinscribeError: what went wrong; Interrupted after a signal. A defect is raised as it is.
+    """
+    setup_logging()
+    prepare_environment()
+    StopSignal().install()
+    try:
+        yield
+    except StopRequested:
+        raise RetryableError(
+            FailureReason.Interrupted,
+            "Asked to stop; answers read so far are kept.",
+            "Run the same command again.",
+        ) from None
+    except Exception as error:
+        known = classify(error)
+        if known is None:
+            raise
+        raise known from error
