@@ -1,0 +1,43 @@
+"""Results of two models, made by hand: real answers, scored by the real metrics."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Record, Results, Settings, Timing
+from finscribe_trainer.metrics.corpus import summarise
+from finscribe_trainer.metrics.score import score_document
+
+
+def results_of(name: str, answers: Sequence[tuple[Any, Any]], images: Sequence[str] = ()) -> Results:
+    """What a model read.
+
+    Args:
+        name: of the model.
+        answers: (right answer, the model's) of each document, as texts or as what JSON is made from.
+        images: the page of each document, if any.
+    """
+    records = []
+    for number, (gold, predicted) in enumerate(answers):
+        texts = [one if isinstance(one, str) else json.dumps(one) for one in (gold, predicted)]
+        pages = (str(images[number]),) if images else ()
+        score = score_document(*texts)
+        records.append(Record(f"test.jsonl:{number + 1}", pages, *texts, 40, False, 0.5, score))
+    summary = summarise([record.score for record in records])
+    perfect = summarise([score_document(record.gold, record.gold) for record in records])
+    return Results(
+        ModelInfo(name, None, None, fingerprint=name),
+        DataInfo("test.jsonl", "0" * 64, len(records), len(records)),
+        Settings(512, "float32"),
+        summary,
+        perfect.gates,
+        Timing("cpu", 8, 12.0),
+        {"transformers": "5.21.0", "python": "3.11.9"},
+        tuple(records),
+    )
+
+
+def with_settings(results: Results, **changes: Any) -> Results:
+    """The same results, had they been made with other settings."""
+    return replace(results, settings=replace(results.settings, **changes))

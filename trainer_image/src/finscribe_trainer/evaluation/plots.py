@@ -1,0 +1,140 @@
+"""The report's plots, as SVG that takes its colours and fonts from the page it stands in."""
+
+import io
+import re
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from finscribe_trainer.evaluation.compare import MetricPair, Pair, Reading
+from finscribe_trainer.evaluation.labels import LABELS
+
+WIDTH = 5.0
+"""Inches, of 72 units each: narrow, so that texts can still be read when a phone scales the plot down."""
+# Each stands for a colour of the page, which differs in the dark.
+_INK, _MUTED, _GRID, _BASE, _TUNED, _GOOD, _BAD = (f"#0102{n:02x}" for n in range(7))
+_NAMES = {
+    _INK: "ink",
+    _MUTED: "muted",
+    _GRID: "grid",
+    _BASE: "base",
+    _TUNED: "tuned",
+    _GOOD: "good",
+    _BAD: "bad",
+}
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
+    "text.parse_math": False,  # a field's name may hold a $
+    "font.size": 9.5,
+    "text.color": _INK,
+    "axes.labelcolor": _MUTED,
+    "xtick.color": _MUTED,
+    "ytick.color": _INK,
+    "axes.edgecolor": _GRID,
+    "grid.color": _GRID,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "ytick.left": False,
+}
+
+
+def metrics_plot(pairs: Sequence[MetricPair]) -> str:
+    """A bar for each model and metric, with its 95 % interval."""
+    with mpl.rc_context(_STYLE):
+        canvas, axes = _canvas(0.55 + 0.5 * len(pairs))
+        for which, colour, offset in (("base", _BASE, -0.19), ("tuned", _TUNED, 0.19)):
+            figures = [getattr(pair, which) for pair in pairs]
+            axes.barh(
+                [row + offset for row in range(len(pairs))],
+                [100 * figure.value for figure in figures],
+                height=0.34,
+                color=colour,
+                xerr=[
+                    [100 * max(0.0, figure.value - figure.low) for figure in figures],
+                    [100 * max(0.0, figure.high - figure.value) for figure in figures],
+                ],
+                error_kw={"ecolor": _INK, "elinewidth": 0.9, "capsize": 2},
+            )
+        _percent_axes(axes, [LABELS[pair.name] for pair in pairs])
+        return _svg(canvas, "metrics")
+
+
+def fields_plot(pairs: Sequence[Pair]) -> str:
+    """A dumbbell for each field, from the base model's accuracy to the tuned model's."""
+    with mpl.rc_context(_STYLE):
+        canvas, axes = _canvas(0.55 + 0.24 * len(pairs))
+        for row, pair in enumerate(pairs):
+            ends = [100 * pair.base.value, 100 * pair.tuned.value]
+            axes.plot(ends, [row, row], color=_BAD if pair.change < 0 else _GRID, linewidth=2.5, zorder=1)
+        for which, colour in (("base", _BASE), ("tuned", _TUNED)):
+            values = [100 * getattr(pair, which).value for pair in pairs]
+            axes.scatter(values, range(len(pairs)), color=colour, s=26, zorder=2, clip_on=False)
+        _percent_axes(axes, [_cut(pair.name) for pair in pairs])
+        return _svg(canvas, "fields")
+
+
+def changes_plot(readings: Sequence[Reading]) -> str:
+    """How many documents lost or gained how much."""
+    edges = range(-105, 106, 10)
+    with mpl.rc_context({**_STYLE, "axes.grid.axis": "y", "ytick.color": _MUTED}):
+        canvas, axes = _canvas(2.6)
+        changes = [100 * reading.change for reading in readings]
+        groups = [
+            ([c for c in changes if c < 0], _BAD),
+            ([c for c in changes if c == 0], _MUTED),
+            ([c for c in changes if c > 0], _GOOD),
+        ]
+        axes.hist(
+            [values for values, _ in groups],
+            bins=list(edges),
+            stacked=True,
+            color=[colour for _, colour in groups],
+            rwidth=0.9,
+        )
+        axes.set_xlim(-106, 106)
+        axes.set_xlabel("change in field accuracy, percentage points")
+        axes.set_ylabel("documents")
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        return _svg(canvas, "changes")
+
+
+def _canvas(height: float) -> tuple[Canvas, Axes]:
+    canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
+    return canvas, canvas.add_subplot()
+
+
+def _percent_axes(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100 %"])
+
+
+def _cut(name: str) -> str:
+    """A field's name, its end kept: that is where fields differ."""
+    return name if len(name) <= 30 else f"…{name[-29:]}"
+
+
+def _svg(canvas: Canvas, name: str) -> str:
+    """The plot as an element; the same plot gives the same text, and no id occurs twice on a page."""
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({"svg.hashsalt": name}):
+        canvas.savefig(file, format="svg", transparent=True, metadata=nothing)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for colour, variable in _NAMES.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    # The page decides on size and font, and a style in here would reach all of it.
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg, count=1
+    )
+    return re.sub(r" font-family: [^;\"]*;", "", svg)

@@ -1,0 +1,61 @@
+"""Writes a comparison for people: report.md for a terminal or a pull request, report.html for a browser."""
+
+from pathlib import Path
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.evaluation.compare import Comparison
+from finscribe_trainer.evaluation.report_html import html
+from finscribe_trainer.evaluation.report_markdown import TITLE, markdown
+
+
+def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
+    """Write the report as Markdown to `output`, and as a self-contained page beside it.
+
+    An earlier report there is replaced; each file is written whole or not at all.
+
+    Args:
+        comparison: what to report.
+        output: a path that ends in .md; its folder is made if missing.
+
+    Returns:
+        the paths of report.md and report.html.
+
+    Raises:
+        UserError: see `check_output`.
+    """
+    page = check_output(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for path, text in ((output, markdown(comparison)), (page, html(comparison))):
+        temporary = path.with_name(f".{path.name}.tmp")
+        # A model may write half a surrogate pair as an escape in its JSON; no file can hold that.
+        temporary.write_bytes(text.encode(errors="replace"))
+        temporary.replace(path)
+    return output, page
+
+
+def check_output(output: Path) -> Path:
+    """The path of the page beside `output`.
+
+    Raises:
+        UserError: InvalidConfig when `output` does not end in .md, or a file that is no report is in the way.
+    """
+    if output.suffix != ".md":
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"--output {output} does not end in .md.",
+            "Name the Markdown report; the page is written beside it as .html.",
+        )
+    page = output.with_suffix(".html")
+    for path in (output, page):
+        if path.exists() and not (path.is_file() and _is_report(path)):
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"{path} exists and is not a report of `finscribe compare`.",
+                "Name another --output, or move it away.",
+            )
+    return page
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return TITLE.encode() in file.read(1000)

@@ -1,0 +1,97 @@
+"""A comparison as one HTML page that needs neither network nor script (report.html.jinja, report.css)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from finscribe_trainer.evaluation import labels
+from finscribe_trainer.evaluation.compare import Comparison, Reading
+from finscribe_trainer.evaluation.headline import headline, notes
+from finscribe_trainer.evaluation.measured import measured
+from finscribe_trainer.evaluation.plots import changes_plot, fields_plot, metrics_plot
+from finscribe_trainer.evaluation.side_by_side import Leaf, side_by_side
+from finscribe_trainer.evaluation.thumbnails import data_uri
+
+SHOWN_FIELDS = 500
+"""Rows of the table of fields."""
+PLOTTED_FIELDS = 24
+SHOWN_DOCUMENTS = 5
+"""Documents of each kind, greatest losses and greatest gains."""
+_SHOWN_PAGES = 2
+_SHOWN_LEAVES = 60
+_SHOWN_CHARACTERS = 20_000
+"""Of one value or answer; the results file has the rest."""
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A document as the page shows it."""
+
+    reading: Reading
+    pages: list[str | None]
+    """Data URIs; None for a page that is not on this machine."""
+    wrong: list[Leaf]
+    unshown: int
+    """Wrong leaves beyond the limit."""
+    right: int
+    """Leaves that both read right."""
+
+
+def html(comparison: Comparison) -> str:
+    """The page. Every text of documents and models is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": labels.percent,
+        "points": labels.points,
+        "p_value": labels.p_value,
+        "words": labels.words,
+        "bounded": _bounded,
+    }
+    changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
+    return environment.get_template(
+        "report.html.jinja"
+    ).render(
+        comparison=comparison,
+        headline=headline(comparison),
+        notes=notes(comparison),
+        labels=labels.LABELS,
+        meanings=labels.MEANINGS,
+        # Only the plots are markup already; matplotlib escapes the names in them.
+        metrics_plot=Markup(metrics_plot(comparison.metrics)),  # noqa: S704 - see above
+        fields_plot=Markup(  # noqa: S704 - see above
+            fields_plot(sorted(changed_most, key=lambda pair: pair.change, reverse=True))
+        ),
+        changes_plot=Markup(changes_plot(comparison.readings)),  # noqa: S704 - see above
+        fields=comparison.fields[:SHOWN_FIELDS],
+        plotted=len(changed_most),
+        groups=[
+            ("Greatest losses", [_document(r) for r in comparison.regressions(SHOWN_DOCUMENTS)]),
+            ("Greatest gains", [_document(r) for r in comparison.gains(SHOWN_DOCUMENTS)]),
+        ],
+        measured=measured(comparison.base, comparison.tuned),
+    )
+
+
+def _document(reading: Reading) -> _Document:
+    compared = side_by_side(reading)
+    wrong = [leaf for leaf in compared if leaf.differs]
+    return _Document(
+        reading,
+        [data_uri(Path(name)) for name in reading.base.images[:_SHOWN_PAGES]],
+        wrong[:_SHOWN_LEAVES],
+        max(0, len(wrong) - _SHOWN_LEAVES),
+        len(compared) - len(wrong),
+    )
+
+
+def _bounded(text: str) -> str:
+    rest = len(text) - _SHOWN_CHARACTERS
+    return text if rest <= 0 else f"{text[:_SHOWN_CHARACTERS]}… ({rest} more characters)"
