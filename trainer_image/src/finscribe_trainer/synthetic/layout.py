@@ -1,0 +1,218 @@
+"""The drawing engine: text on a page, with the box of ink of every field that is drawn."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image, ImageDraw
+
+from finscribe_trainer.synthetic import fonts
+from finscribe_trainer.synthetic.fonts import Face
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; right and bottom are the first that are outside."""
+Colour = tuple[int, int, int]
+Align = Literal["left", "right", "center"]
+BLACK: Colour = (24, 24, 28)
+GREY: Colour = (104, 106, 112)
+RULE: Colour = (190, 192, 198)
+WHITE: Colour = (255, 255, 255)
+
+
+class PageFullError(Exception):
+    """The page is too small for what is drawn at this size of type."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A piece of a line."""
+
+    text: str
+    path: str = ""
+    """The field it shows, as `documents/paths.leaves` names it."""
+    weight: str = ""
+    """Another weight than the line's."""
+
+
+Line = Sequence[Run]
+
+
+def plain(text: str, path: str = "") -> Line:
+    """A line of one piece."""
+    return (Run(text, path),)
+
+
+def tint(colour: Colour, share: float) -> Colour:
+    """A colour thinned with white: `share` of 1 is the colour itself."""
+    return tuple(round(255 - (255 - c) * share) for c in colour)  # type: ignore[return-value]  # three of three
+
+
+def union(a: Box, b: Box) -> Box:
+    """The box around two."""
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+class Canvas:
+    """A page while it is drawn. Places are pixels from its upper left; `y` of a text is its line's top.
+
+    Attributes:
+        boxes: The ink of every field drawn so far.
+        floor: Nothing of the body may lie below: where the footer begins.
+        rng: Decides what varies.
+    """
+
+    def __init__(self, size: tuple[int, int], family: str, type_size: float, rng: random.Random) -> None:
+        self.image = Image.new("RGB", size, WHITE)
+        self.shapes = ImageDraw.Draw(self.image)
+        self.width, self.height = size
+        self.floor = self.height
+        self.family, self.type_size, self.rng = family, type_size, rng
+        self.boxes: dict[str, Box] = {}
+
+    def face(self, scale: float = 1.0, weight: str = "regular") -> Face:
+        """A face relative to the body's type."""
+        return fonts.face(self.family, weight, max(8.0, round(2 * self.type_size * scale) / 2))
+
+    def fitting(self, line: Line | str, width: float, size: float, weight: str = "bold") -> Face:
+        """The largest face up to `size` pixels in which a title or a name is at most `width` pixels wide."""
+        while (face := fonts.face(self.family, weight, size)) and size > 10:
+            if self.width_of(line, face) <= width:
+                break
+            size -= 1
+        return face
+
+    def width_of(self, line: Line | str, face: Face) -> float:
+        """Width of a line in pixels."""
+        if isinstance(line, str):
+            return face.width(line)
+        return sum(self._of(run, face).width(run.text) for run in line)
+
+    def _of(self, run: Run, face: Face) -> Face:
+        return face.other(run.weight) if run.weight else face
+
+    def text(  # noqa: PLR0913 - what a text has
+        self,
+        x: float,
+        y: float,
+        line: Line | str,
+        face: Face,
+        *,
+        align: Align = "left",
+        ink: Colour = BLACK,
+        on: Face | None = None,
+    ) -> float:
+        """Draw a line of text.
+
+        Args:
+            x: Its left or right edge, or its middle, as `align` says.
+            y: The line's top.
+            line: Its pieces, or a text that is no field.
+            face: Type.
+            align: Which place `x` is.
+            ink: Colour.
+            on: A larger face of a text in the same line, to stand on its base line.
+
+        Returns:
+            The x where the next piece would begin.
+
+        Raises:
+            PageFullError: it leaves the page, or reaches the footer.
+        """
+        runs = plain(line) if isinstance(line, str) else line
+        if align != "left":
+            x -= self.width_of(runs, face) / (1 if align == "right" else 2)
+        base = round(y) + (on or face).ascent
+        for run in runs:
+            own = self._of(run, face)
+            self._stamp(run, x, base, own, ink)
+            x += own.width(run.text)
+        return x
+
+    def _stamp(self, run: Run, x: float, base: int, face: Face, ink: Colour) -> None:
+        stamp = face.stamp(run.text, x % 1)
+        if stamp is None:
+            return
+        left, top = int(x // 1) + stamp.left, base + stamp.top
+        height, width = stamp.mask.shape
+        box = (left, top, left + width, top + height)
+        if left < 2 or box[2] > self.width - 2 or top < 0 or box[3] > self.floor:
+            raise PageFullError(run.text)
+        self.image.paste(ink, box, Image.fromarray(stamp.mask))
+        if run.path:
+            self.mark(run.path, box)
+
+    def mark(self, path: str, box: Box) -> None:
+        """Note where a field is; a field of several pieces has the box around them."""
+        old = self.boxes.get(path)
+        self.boxes[path] = union(old, box) if old else box
+
+    def lines(  # noqa: PLR0913 - what a block has
+        self,
+        x: float,
+        y: float,
+        lines: Iterable[Line | str],
+        face: Face,
+        *,
+        align: Align = "left",
+        ink: Colour = BLACK,
+    ) -> float:
+        """Draw lines below each other; returns the y below them."""
+        for line in lines:
+            self.text(x, y, line, face, align=align, ink=ink)
+            y += face.line
+        return y
+
+    def fill(self, box: tuple[float, float, float, float], colour: Colour) -> None:
+        """Fill a rectangle; right and bottom are outside."""
+        left, top, right, bottom = map(round, box)
+        self.shapes.rectangle((left, top, right - 1, bottom - 1), fill=colour)
+
+    def frame(self, box: tuple[float, float, float, float], colour: Colour = BLACK, width: int = 1) -> None:
+        """Draw the border of a rectangle."""
+        left, top, right, bottom = map(round, box)
+        self.shapes.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
+
+    def rule(self, left: float, right: float, y: float, colour: Colour = RULE, width: int = 1) -> None:
+        """Draw a horizontal rule, whose top is `y`."""
+        self.fill((left, y, right, round(y) + width), colour)
+
+    def upright(self, x: float, top: float, bottom: float, colour: Colour = RULE) -> None:
+        """Draw a vertical rule of one pixel."""
+        self.fill((x, top, round(x) + 1, bottom), colour)
+
+
+def wrap(line: Line, face: Face, width: float) -> list[Line]:
+    """Break a line between words where it is wider than `width` pixels; a long word stays whole.
+
+    Pieces keep their fields; a space at a break goes.
+    """
+    words = [
+        Run(word, run.path, run.weight)
+        for run in line
+        for word in run.text.replace(" ", " \0").split("\0")
+        if word
+    ]
+    lines: list[list[Run]] = [[]]
+    x = 0.0
+    for word in words:
+        own = face.other(word.weight) if word.weight else face
+        needed = own.width(word.text.rstrip(" "))
+        if lines[-1] and x + needed > width and lines[-1][-1].text.endswith(" "):
+            lines.append([])
+            x = 0.0
+        lines[-1].append(word)
+        x += own.width(word.text)
+    return [_joined(words) for words in lines]
+
+
+def _joined(words: list[Run]) -> Line:
+    """The words of one field as one piece again, without the space at the end."""
+    runs: list[Run] = []
+    for word in words:
+        if runs and (runs[-1].path, runs[-1].weight) == (word.path, word.weight):
+            runs[-1] = Run(runs[-1].text + word.text, word.path, word.weight)
+        else:
+            runs.append(word)
+    runs[-1] = Run(runs[-1].text.rstrip(" "), runs[-1].path, runs[-1].weight)
+    return runs
