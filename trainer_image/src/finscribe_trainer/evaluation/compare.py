@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.evaluation.results import Record, Results
+from finscribe_trainer.evaluation.labels import LABELS
+from finscribe_trainer.evaluation.results import DataInfo, Record, Results, Settings
 from finscribe_trainer.metrics.corpus import Difference, Figure, paired_differences
 
 SIGNIFICANT = 0.05
@@ -34,6 +35,7 @@ class Pair:
 class MetricPair(Pair):
     """A metric of both models; its difference is paired by document."""
 
+    name: DocumentMetric
     difference: Difference
 
 
@@ -62,7 +64,7 @@ class Comparison:
     base: Results
     tuned: Results
     metrics: tuple[MetricPair, ...]
-    """Those that apply to these documents, in the order of DocumentMetric."""
+    """Those that apply to these documents, in the order of LABELS."""
     fields: tuple[Pair, ...]
     """Greatest loss first, greatest gain last."""
     regions: tuple[Pair, ...]
@@ -102,14 +104,14 @@ def compare(base: Results, tuned: Results) -> Comparison:
     Raises:
         UserError: InvalidConfig when they are of different documents or settings; it names what differs.
     """
-    _refuse_different(base, tuned)
+    refuse_different((base.data, base.settings), (tuned.data, tuned.settings))
     differences = paired_differences(
         [record.score for record in base.documents], [record.score for record in tuned.documents]
     )
     metrics = tuple(
         MetricPair(metric, base.summary.metrics[metric], tuned.summary.metrics[metric], differences[metric])
-        for metric in DocumentMetric
-        if metric in differences and differences[metric].documents
+        for metric in LABELS
+        if metric in differences and metric in base.summary.metrics and metric in tuned.summary.metrics
     )
     return Comparison(
         base,
@@ -126,53 +128,46 @@ def compare(base: Results, tuned: Results) -> Comparison:
     )
 
 
-def _refuse_different(base: Results, tuned: Results) -> None:
+def refuse_different(base: tuple[DataInfo, Settings], tuned: tuple[DataInfo, Settings]) -> None:
+    """Refuse to compare what was read from other documents or with other settings.
+
+    Raises:
+        UserError: InvalidConfig, naming what differs.
+    """
     sides = [
-        {
-            "rows (sha256)": results.data.sha256,
-            "documents": results.data.documents,
-            **asdict(results.settings),
-        }
-        for results in (base, tuned)
+        {"the rows' sha256": data.sha256, "documents": data.documents, **asdict(settings)}
+        for data, settings in (base, tuned)
     ]
     different = [
-        f"{name} {sides[0][name]} and {sides[1][name]}"
+        f"{name} ({sides[0][name]} and {sides[1][name]})"
         for name in sides[0]
         if sides[0][name] != sides[1][name]
     ]
-    if not different and [r.gold for r in base.documents] != [r.gold for r in tuned.documents]:
-        different = ["the right answers"]
     if different:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"The results can't be compared, base and tuned differ in: {'; '.join(different)}.",
-            "Evaluate both models on the same rows with the same limits; `finscribe compare "
-            "--baseline-model ... --finetuned-model ...` does both.",
+            f"Base and tuned can't be compared, they differ in: {', '.join(different)}.",
+            "Read the same documents with the same limits: `finscribe compare` does so itself when it is "
+            "given both models.",
         )
 
 
 def _by_change(base: Mapping[str, Figure], tuned: Mapping[str, Figure]) -> tuple[Pair, ...]:
-    pairs = [
-        Pair(name, figure, tuned[name]) for name, figure in base.items() if name in tuned and figure.documents
-    ]
+    pairs = [Pair(name, figure, tuned[name]) for name, figure in base.items() if name in tuned]
     return tuple(sorted(pairs, key=lambda pair: (pair.change, pair.name)))
 
 
 def _readings(base: Sequence[Record], tuned: Sequence[Record]) -> tuple[Reading, ...]:
     """Among equal changes of the fields, the likeness of the texts decides: a near miss is less of a loss."""
-
-    def order(reading: Reading) -> tuple[float, float]:
-        was, now = (_share(r, DocumentMetric.anls_star) or 0.0 for r in (reading.base, reading.tuned))
-        return reading.change, now - was
-
     readings = []
     for before, after in zip(base, tuned, strict=True):
-        was, now = _share(before, JUDGED_BY), _share(after, JUDGED_BY)
-        if was is not None and now is not None:
-            readings.append(Reading(before, after, now - was))
-    return tuple(sorted(readings, key=order))
+        change = _change(before, after, JUDGED_BY)
+        if change is not None:
+            likeness = _change(before, after, DocumentMetric.anls_star) or 0.0
+            readings.append((change, likeness, Reading(before, after, change)))
+    return tuple(reading for *_, reading in sorted(readings, key=lambda entry: entry[:2]))
 
 
-def _share(record: Record, metric: DocumentMetric) -> float | None:
-    ratio = record.score.metrics.get(metric)
-    return ratio.numerator / ratio.denominator if ratio is not None and ratio.denominator else None
+def _change(before: Record, after: Record, metric: DocumentMetric) -> float | None:
+    was, now = (record.score.metrics[metric].value for record in (before, after))
+    return None if was is None or now is None else now - was

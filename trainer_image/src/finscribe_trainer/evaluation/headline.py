@@ -46,7 +46,7 @@ def notes(comparison: Comparison) -> list[str]:
     found = []
     for who, results in (("base", comparison.base), ("tuned", comparison.tuned)):
         parsed = results.summary.metrics.get(DocumentMetric.parse_rate)
-        if parsed is not None and parsed.documents and parsed.value < _ASKED_FOR_JSON:
+        if parsed is not None and parsed.value < _ASKED_FOR_JSON:
             found.append(
                 f"Only {percent(parsed.value)} of the {who} model's answers are strict JSON: its figures "
                 "show how well it keeps the asked-for form as much as how well it reads."

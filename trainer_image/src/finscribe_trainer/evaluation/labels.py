@@ -2,28 +2,36 @@
 
 from finscribe_core.trainer_config import DocumentMetric
 
-LABELS: dict[str, str] = {
-    DocumentMetric.field_accuracy: "Field accuracy",
+LABELS: dict[DocumentMetric, str] = {
+    DocumentMetric.field_accuracy: "Field Accuracy",
+    DocumentMetric.teds_score: "TEDS Score",
+    DocumentMetric.numeric_accuracy: "Numeric Accuracy",
+    DocumentMetric.validation_pass_rate: "Validation Pass Rate",
+    DocumentMetric.parse_rate: "Parse Rate",
     DocumentMetric.field_f1: "Field F1",
-    DocumentMetric.nted: "Tree similarity (nTED)",
+    DocumentMetric.nted: "nTED",
     DocumentMetric.anls_star: "ANLS*",
-    DocumentMetric.teds_score: "TEDS",
-    DocumentMetric.teds_structure_score: "TEDS, structure",
-    DocumentMetric.numeric_accuracy: "Numeric accuracy",
-    DocumentMetric.validation_pass_rate: "Validation pass rate",
-    DocumentMetric.parse_rate: "Parse rate",
+    DocumentMetric.teds_structure_score: "TEDS Structure Score",
 }
-MEANINGS: dict[str, str] = {
+"""In the order in which they are shown: the training guide's four first."""
+MEANINGS: dict[DocumentMetric, str] = {
     DocumentMetric.field_accuracy: "fields read exactly",
-    DocumentMetric.field_f1: "fields found and right, wrong extras counted",
-    DocumentMetric.nted: "the answer as a tree, near misses counted in part",
-    DocumentMetric.anls_star: "likeness of texts, lists matched at their best",
     DocumentMetric.teds_score: "the table: its rows, columns and cells",
-    DocumentMetric.teds_structure_score: "the table's rows and columns alone",
     DocumentMetric.numeric_accuracy: "numbers read right, to half a cent",
     DocumentMetric.validation_pass_rate: "answers that are valid and add up",
     DocumentMetric.parse_rate: "answers that are strict JSON",
+    DocumentMetric.field_f1: "fields read exactly, wrong extras counted",
+    DocumentMetric.nted: "the answer as a tree, near misses counted in part",
+    DocumentMetric.anls_star: "likeness of texts, lists matched at their best",
+    DocumentMetric.teds_structure_score: "the table's rows and columns alone",
 }
+GATES = {
+    "json": "is strict JSON",
+    "schema": "keeps the schema",
+    "arithmetic": "adds up",
+    "required": "has every number",
+}
+"""Each gate as what an answer does that passes it."""
 
 
 def words(name: str) -> str:
@@ -31,17 +39,17 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
 
 
-def percent(value: float) -> str:
+def percent(share: float) -> str:
     """A share, as "83.2%"."""
-    return f"{100 * value:.1f}%"
+    return f"{100 * share:.1f}%"
 
 
-def points(value: float) -> str:
+def points(change: float) -> str:
     """A difference of shares in percentage points, with its sign: "+81.2", "0.0"."""
-    text = f"{100 * value:+.1f}"
+    text = f"{100 * change:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def p_value(value: float) -> str:
-    """A p-value, as "p = 0.03" or "p < 0.001"."""
+    """A p-value, as "p = 0.030" or "p < 0.001"."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

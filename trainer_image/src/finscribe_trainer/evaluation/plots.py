@@ -3,10 +3,12 @@
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from finscribe_trainer.evaluation.compare import MetricPair, Pair, Reading
 from finscribe_trainer.evaluation.labels import LABELS
@@ -24,7 +26,7 @@ _NAMES = {
     _GOOD: "good",
     _BAD: "bad",
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
     "text.parse_math": False,  # a field's name may hold a $
     "font.size": 9.5,
@@ -100,7 +102,7 @@ def changes_plot(readings: Sequence[Reading]) -> str:
         axes.set_xlim(-106, 106)
         axes.set_xlabel("change in field accuracy, percentage points")
         axes.set_ylabel("documents")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(canvas, "changes")
 
 

@@ -1,5 +1,6 @@
 """A comparison as one HTML page that needs neither network nor script (report.html.jinja, report.css)."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from finscribe_trainer.evaluation.compare import Comparison, Reading
 from finscribe_trainer.evaluation.headline import headline, notes
 from finscribe_trainer.evaluation.measured import measured
 from finscribe_trainer.evaluation.plots import changes_plot, fields_plot, metrics_plot
-from finscribe_trainer.evaluation.side_by_side import Leaf, side_by_side
+from finscribe_trainer.evaluation.side_by_side import Leaf, SideBySide, side_by_side
 from finscribe_trainer.evaluation.thumbnails import data_uri
 
 SHOWN_FIELDS = 500
@@ -32,11 +33,11 @@ class _Document:
     reading: Reading
     pages: list[str | None]
     """Data URIs; None for a page that is not on this machine."""
+    compared: SideBySide
     wrong: list[Leaf]
+    """Leaves that a model did not read, up to a limit."""
     unshown: int
-    """Wrong leaves beyond the limit."""
-    right: int
-    """Leaves that both read right."""
+    """Those beyond it."""
 
 
 def html(comparison: Comparison) -> str:
@@ -54,6 +55,7 @@ def html(comparison: Comparison) -> str:
         "p_value": labels.p_value,
         "words": labels.words,
         "bounded": _bounded,
+        "breakable": _breakable,
     }
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
     return environment.get_template(
@@ -63,6 +65,7 @@ def html(comparison: Comparison) -> str:
         headline=headline(comparison),
         notes=notes(comparison),
         labels=labels.LABELS,
+        gates=labels.GATES,
         meanings=labels.MEANINGS,
         # Only the plots are markup already; matplotlib escapes the names in them.
         metrics_plot=Markup(metrics_plot(comparison.metrics)),  # noqa: S704 - see above
@@ -82,16 +85,21 @@ def html(comparison: Comparison) -> str:
 
 def _document(reading: Reading) -> _Document:
     compared = side_by_side(reading)
-    wrong = [leaf for leaf in compared if leaf.differs]
+    wrong = [leaf for leaf in compared.leaves if leaf.differs]
     return _Document(
         reading,
         [data_uri(Path(name)) for name in reading.base.images[:_SHOWN_PAGES]],
+        compared,
         wrong[:_SHOWN_LEAVES],
         max(0, len(wrong) - _SHOWN_LEAVES),
-        len(compared) - len(wrong),
     )
 
 
 def _bounded(text: str) -> str:
     rest = len(text) - _SHOWN_CHARACTERS
     return text if rest <= 0 else f"{text[:_SHOWN_CHARACTERS]}… ({rest} more characters)"
+
+
+def _breakable(path: str) -> Markup:
+    """A path that a line may break after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._\]])", path))  # escapes what it joins

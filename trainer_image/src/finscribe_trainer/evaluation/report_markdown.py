@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from finscribe_trainer.evaluation.compare import Comparison, Pair, Reading
 from finscribe_trainer.evaluation.headline import headline, notes
-from finscribe_trainer.evaluation.labels import LABELS, p_value, percent, points, words
+from finscribe_trainer.evaluation.labels import GATES, LABELS, p_value, percent, points, words
 from finscribe_trainer.evaluation.measured import measured
 from finscribe_trainer.evaluation.side_by_side import side_by_side
 from finscribe_trainer.metrics.corpus import Figure
@@ -82,10 +82,10 @@ def _metrics(comparison: Comparison) -> str:
 
 def _gates(comparison: Comparison) -> str:
     return _table(
-        ("Gate", "Base", "Tuned", "Ceiling"),
+        ("The answer …", "Base", "Tuned", "Ceiling"),
         (
             (
-                escape(words(gate.name)),
+                GATES[gate.name],
                 _figure(gate.base),
                 _figure(gate.tuned),
                 percent(gate.ceiling.value) if gate.ceiling else "",
@@ -117,7 +117,7 @@ def _documents(title: str, readings: Sequence[Reading]) -> Iterator[str]:
     yield f"## {title}"
     for reading in readings:
         yield f"### {escape(reading.base.where)}: {points(reading.change)}"
-        wrong = [leaf for leaf in side_by_side(reading) if leaf.differs]
+        wrong = [leaf for leaf in side_by_side(reading).leaves if leaf.differs]
         yield _table(
             ("Field", "Right answer", "Base", "Tuned"),
             (
