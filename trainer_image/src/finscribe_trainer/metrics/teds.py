@@ -5,18 +5,13 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from finscribe_trainer.metrics.tables import Table
-from finscribe_trainer.metrics.tree_distance import (
-    Forest,
-    Matrix,
-    Node,
-    forest_distance,
-    position_distance,
-    size,
-    trim,
-)
+from finscribe_trainer.metrics.tree_distance import Matrix, forest_distance
+from finscribe_trainer.metrics.trees import Forest, Node, position_distance, size, trim
 
 MAX_NODE_PAIRS = 4_000_000
 """Two tables of 2000 nodes each: beyond, nodes are compared position by position."""
+MAX_SECTIONS = 20
+"""Of a table: likewise."""
 MAX_CHARACTER_PAIRS = 20_000_000_000
 """All texts of one table times all texts of the other: beyond, a text is right or wrong, nothing between."""
 
@@ -29,8 +24,8 @@ def teds(gold: Table, predicted: Table, *, structure_only: bool = False) -> floa
     are those of IBM's implementation, but for: a distance larger than the table is 0, not negative; two empty
     tables are 1. An empty table and another are 0.
 
-    Exact up to MAX_NODE_PAIRS and MAX_CHARACTER_PAIRS (once equal rows at both ends are set aside); beyond,
-    a lower bound, so that no time is spent on an answer that repeats itself without end.
+    Exact up to MAX_NODE_PAIRS and MAX_CHARACTER_PAIRS (once equal rows at both ends are set aside) and
+    MAX_SECTIONS; beyond, a lower bound, so that an answer that repeats itself without end costs a second.
 
     Args:
         gold: the right table.
@@ -43,7 +38,8 @@ def teds(gold: Table, predicted: Table, *, structure_only: bool = False) -> floa
     if not gold.nodes or not predicted.nodes:
         return float(gold.nodes == predicted.nodes)
     a, b = trim(_forest(gold, structure_only), _forest(predicted, structure_only))
-    exact = size(a) * size(b) <= MAX_NODE_PAIRS
+    few_sections = max(len(gold.sections), len(predicted.sections)) <= MAX_SECTIONS
+    exact = few_sections and size(a) * size(b) <= MAX_NODE_PAIRS
     distance = forest_distance(a, b, _rename) if exact else position_distance(a, b, _rename_one)
     return max(0.0, 1.0 - distance / max(gold.nodes, predicted.nodes))
 

@@ -2,63 +2,21 @@
 
 Zhang and Shasha's algorithm (1989, "Simple fast algorithms for the editing distance between trees and related
 problems"): the distances of all pairs of subtrees, from the smallest to the whole. Three things make it fast:
-equal trees at both ends are matched beforehand; pairs of leaves, and pairs of rows with nothing but leaves,
-are computed all at once; the rest goes by rows of the matrix instead of by its places.
+pairs with a leaf have a formula; nodes that hold nothing but leaves (a table's rows) are computed all at
+once; the rest goes by rows of the matrix instead of by its places.
 
 Inserting and deleting a node cost 1, renaming costs what the caller says, from 0 to 1.
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
+from finscribe_trainer.metrics.trees import Forest, Node, size
+
 Matrix = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-
-class Node(NamedTuple):
-    """A node and all below it; two are equal if their whole trees are."""
-
-    label: Hashable
-    content: Sequence[str]
-    """What a leaf holds; empty for the others."""
-    children: "tuple[Node, ...]" = ()
-
-
-Forest = tuple[Node, ...]
-
-
-def size(forest: Forest) -> int:
-    """Nodes of a forest."""
-    return sum(1 + size(node.children) for node in forest)
-
-
-def trim(a: Forest, b: Forest) -> tuple[Forest, Forest]:
-    """What is left of two forests when equal trees at both ends are taken away, at no cost.
-
-    This is exact: a mapping that crosses from a tree to the rest of the other forest can be changed, at no
-    cost, to one that maps the two equal trees to each other; so, too, for two roots of one name.
-    """
-    while True:
-        start = _equal(a, b)
-        a, b = a[start:], b[start:]
-        end = _equal(a[::-1], b[::-1])
-        a, b = a[: len(a) - end], b[: len(b) - end]
-        if len(a) != 1 or len(b) != 1 or a[0].label != b[0].label or a[0].content or b[0].content:
-            return a, b
-        a, b = a[0].children, b[0].children
-
-
-def _equal(a: Forest, b: Forest) -> int:
-    """Equal trees that both begin with."""
-    count = 0
-    for one, other in zip(a, b, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 class _Tree:
@@ -73,15 +31,13 @@ class _Tree:
         index = np.arange(len(first))
         self.sizes: Indices = index - self.first + 1
         self.leaves: Indices = index[self.first == index]
-        inner = [i for i in index if self.nodes[i].children]
-        self.flat: Indices = np.array(
-            [i for i in inner if not any(child.children for child in self.nodes[i].children)], np.int64
-        )
+        inner = [i for i, node in enumerate(self.nodes) if node.children]
+        deep = {i for i in inner if any(child.children for child in self.nodes[i].children)}
+        self.flat: Indices = np.array([i for i in inner if i not in deep])
         """Nodes whose children all are leaves."""
-        deep = set(inner) - set(self.flat.tolist())
-        last = {int(self.first[i]): int(i) for i in index}  # the topmost node of each leftmost leaf
-        self.keyroots = [(i, i in deep) for i in sorted(last.values()) if i in deep or self.nodes[i].children]
-        """Inner nodes with a left sibling, and the root; and whether they are deep: neither leaf nor flat."""
+        topmost = {leaf: i for i, leaf in enumerate(first)}  # of each leftmost path
+        self.deep = sorted(deep.intersection(topmost.values()))
+        """Nodes that are neither leaf nor flat and have a left sibling, and the root if it is so."""
 
     def _add(self, node: Node, first: list[int]) -> int:
         begins = [self._add(child, first) for child in node.children]
@@ -107,14 +63,14 @@ def forest_distance(a: Forest, b: Forest, rename: Rename) -> float:
     distances = np.zeros_like(costs)
     distances[one.leaves] = _from_leaves(costs[one.leaves], other)
     distances[:, other.leaves] = _from_leaves(costs[:, other.leaves].T, one).T
-    if len(one.flat) and len(other.flat):
-        distances[np.ix_(one.flat, other.flat)] = _between_flat(one, other, costs)
-    for i, i_deep in one.keyroots:
-        for j, j_deep in other.keyroots:
-            if i_deep:
-                _fill(one, i, other, j, costs, distances)
-            elif j_deep:
-                _fill(other, j, one, i, costs.T, distances.T)
+    distances[np.ix_(one.flat, other.flat)] = _between_flat(one, other, costs)
+    for j in other.deep:
+        _flat_to_deep(one, other, j, costs, distances)
+    for i in one.deep:
+        _flat_to_deep(other, one, i, costs.T, distances.T)
+    for i in one.deep:
+        for j in other.deep:
+            _fill(one, i, other, j, costs, distances)
     return float(distances[-1, -1])
 
 
@@ -127,7 +83,8 @@ def _from_leaves(costs: Matrix, tree: _Tree) -> Matrix:
 
 
 def _between_flat(one: _Tree, other: _Tree, costs: Matrix) -> Matrix:
-    """Distances of all pairs of flat nodes: their own renaming, and an alignment of their leaves.
+    """Distances of all pairs of flat nodes: their own renaming, and an alignment of their leaves (to match
+    one of them with a leaf instead is never cheaper: all other nodes would be deleted or inserted).
 
     The leaves of all of `other`'s flat nodes stand side by side, each node's after a place for "none yet";
     one step takes the next leaf of each of `one`'s flat nodes.
@@ -159,40 +116,58 @@ def _between_flat(one: _Tree, other: _Tree, costs: Matrix) -> Matrix:
     return aligned + costs[np.ix_(one.flat, other.flat)]
 
 
+def _flat_to_deep(one: _Tree, other: _Tree, j: int, costs: Matrix, distances: Matrix) -> None:
+    """Distances of all flat nodes to the subtrees on j's leftmost path; all smaller ones must be there."""
+    lengths = one.sizes[one.flat] - 1
+    order = np.argsort(-lengths, kind="stable")
+    flat, lengths = one.flat[order], lengths[order]
+    columns, before, on_path, ramp = _columns(other, j)
+    forest = np.tile(ramp, (len(flat), 1))
+    for step in range(int(lengths[0])):
+        active = int(np.count_nonzero(lengths > step))
+        now = forest[:active]
+        best = now[:, before] + distances[one.first[flat[:active]] + step, columns]
+        np.minimum(best, now[:, 1:] + 1, out=best)
+        _insert(now, best, ramp, step + 1)
+    matched = np.where(
+        on_path, forest[:, :-1] + costs[flat, columns], ramp[before] + distances[flat, columns]
+    )
+    _insert(forest, np.minimum(matched, forest[:, 1:] + 1), ramp, lengths + 1)
+    distances[np.ix_(flat, np.arange(columns.start, columns.stop)[on_path])] = forest[:, 1:][:, on_path]
+
+
 def _fill(one: _Tree, i: int, other: _Tree, j: int, costs: Matrix, distances: Matrix) -> None:
-    """Distances of the subtrees on the leftmost paths of i and j; all smaller ones must be there.
+    """Distances of the subtrees on i's and j's leftmost paths; all smaller ones must be there.
 
     `forest[x, y]` is the distance of i's first x nodes to j's first y nodes.
     """
-    left, top = int(one.first[i]), int(other.first[j])
-    columns = slice(top, j + 1)
-    before = other.first[columns] - top  # nodes to the left of each subtree
-    on_path = before == 0
-    ramp = np.arange(j - top + 2, dtype=np.float64)
-    forest = np.empty((i - left + 2, len(ramp)))
-    forest[0] = ramp
+    left = int(one.first[i])
+    columns, before, on_path, ramp = _columns(other, j)
+    forest = np.tile(ramp, (i - left + 2, 1))
     for row, x in enumerate(range(left, i + 1), start=1):
         start = int(one.first[x]) - left
-        best = forest[start][before] + distances[x, columns]
+        best = forest[start].take(before) + distances[x, columns]
         if start == 0:
             best = np.where(on_path, forest[row - 1, :-1] + costs[x, columns], best)
         np.minimum(best, forest[row - 1, 1:] + 1, out=best)
-        now = forest[row]
-        now[0] = row
-        np.subtract(best, ramp[1:], out=now[1:])
-        np.minimum.accumulate(now, out=now)  # an insertion is a step to the right
-        now += ramp
+        _insert(forest[row], best, ramp, row)
         if start == 0:
-            distances[x, columns][on_path] = now[1:][on_path]
+            distances[x, columns][on_path] = forest[row, 1:][on_path]
 
 
-def position_distance(a: Forest, b: Forest, rename: Callable[[Node, Node], float]) -> float:
-    """An upper bound of the distance, in time O(n + m): the k-th tree of one forest becomes the k-th of the
-    other, and so on below.
+def _columns(tree: _Tree, j: int) -> tuple[slice, Indices, npt.NDArray[np.bool_], Matrix]:
+    """The nodes of j's subtree; how many of them are to the left of each one's subtree; whether that is none;
+    and the costs of inserting the first 0, 1, 2... of them.
     """
-    shared = min(len(a), len(b))
-    pairs = zip(a[:shared], b[:shared], strict=True)
-    matched = sum(
-        rename(one, other) + position_distance(one.children, other.children, rename) for one, other in pairs
-    )
-    return matched + size(a[shared:]) + size(b[shared:])
+    first = int(tree.first[j])
+    columns = slice(first, j + 1)
+    before = tree.first[columns] - first
+    return columns, before, before == 0, np.arange(j - first + 2, dtype=np.float64)
+
+
+def _insert(now: Matrix, best: Matrix, ramp: Matrix, deleted: int | Indices) -> None:
+    """Writes the least costs into `now`: those of `best`, or of the place to the left and an insertion."""
+    now[..., 0] = deleted
+    np.subtract(best, ramp[1:], out=now[..., 1:])
+    np.minimum.accumulate(now, axis=-1, out=now)
+    now += ramp
