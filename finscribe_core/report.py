@@ -59,6 +59,14 @@ class Metrics(KubeModel):
     """Lowest validation loss so far; the restored checkpoint's, once finished."""
     base_eval_loss: str | None = None
     """Validation loss of the base model, before the first step."""
+    eval_field_accuracy: str | None = None
+    """Share of the fields read exactly, of the validation documents read at the last evaluation."""
+    eval_teds_score: str | None = None
+    """TEDS of their line-item tables."""
+    eval_numeric_accuracy: str | None = None
+    """Share of their numbers read right."""
+    eval_validation_pass_rate: str | None = None
+    """Share of their answers that are valid JSON, keep the schema, and add up."""
     learning_rate: str | None = None
     """Learning rate of the last step."""
 

@@ -52,6 +52,7 @@ class Desk:
                 "dataloaderNumWorkers": 0,
                 **training,
             },
+            "evaluation": {"trainingDocuments": 0},
             "output": {"uri": f"s3://{self.bucket}/results"},
             "storage": {"credentialsSecretRef": {"name": "s3"}},
             "resources": {"gpus": 0},

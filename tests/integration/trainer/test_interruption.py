@@ -119,6 +119,7 @@ def config(bucket: str) -> dict:
             "dataloader_num_workers": 1,
         },
         "early_stopping": {"enabled": False},
+        "evaluation": {"training_documents": 0},
     }
 
 

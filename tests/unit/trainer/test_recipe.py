@@ -82,7 +82,7 @@ def test_the_validation_loss_weighs_tokens_not_batches(config, family, source, t
         run = start(changed.model_copy(update={"output_dir": f"{config.output_dir}-{batch_size}"}))
         model = load_adapted_model(run.config, source, family)
         trained = fit(run, model, family, splits, None, Storage.from_config(config.storage))
-        losses.append(trained.base_loss)
+        losses.append(trained.base["base_eval_loss"])
     batch = family.collate([family.encode(example) for example in splits.validation])
     with torch.no_grad():
         total, count = answer_loss(family.load_model(source), batch)

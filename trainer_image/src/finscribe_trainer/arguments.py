@@ -10,7 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.trainer_config import LrScheduler, TrainingSpec
+from finscribe_core.trainer_config import LrScheduler, SelectionMetric, TrainingSpec
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,10 @@ def steps_per_epoch(spec: TrainingSpec, num_rows: int) -> int:
     return math.ceil(batches / spec.gradient_accumulation_steps)
 
 
-def build_arguments(spec: TrainingSpec, output_dir: Path, num_rows: int, *, bf16: bool) -> TrainingArguments:
-    """Every field of the spec in Hugging Face's words.
+def build_arguments(
+    spec: TrainingSpec, output_dir: Path, num_rows: int, *, bf16: bool, metric: SelectionMetric
+) -> TrainingArguments:
+    """Every field of the spec in Hugging Face's words; `metric` decides which checkpoint is the best.
 
     Evaluation and checkpoints go by steps throughout; "once an epoch" is so many of them.
     """
@@ -69,8 +71,8 @@ def build_arguments(spec: TrainingSpec, output_dir: Path, num_rows: int, *, bf16
         save_strategy="steps",
         save_steps=spec.save_steps or eval_steps,
         save_total_limit=spec.save_total_limit,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model=str(metric),
+        greater_is_better=metric.greater_is_better,
         seed=spec.seed,
         dataloader_num_workers=spec.dataloader_num_workers,
         dataloader_pin_memory=torch.cuda.is_available(),

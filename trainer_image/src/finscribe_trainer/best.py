@@ -1,4 +1,4 @@
-"""The adapter of the lowest validation loss: held in memory, and part of every checkpoint.
+"""The adapter of the best evaluation: held in memory, and part of every checkpoint.
 
 So a run that goes on in another pod, from the newest checkpoint alone, can still return to its best one.
 """

@@ -9,14 +9,25 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import Phase
-from finscribe_core.trainer_config import EarlyStoppingSpec
+from finscribe_core.trainer_config import EarlyStoppingSpec, SelectionMetric
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.stop import StopSignal
 
 log = logging.getLogger(__name__)
 
 BASE_LOSS = "base_eval_loss"
+SHOWN = ("loss", "eval_loss", "eval_field_accuracy", "eval_teds_score", "learning_rate", "epoch")
+"""What a console line holds, of the base model's figures, too."""
+REPORTED = (
+    "eval_loss",
+    "eval_field_accuracy",
+    "eval_teds_score",
+    "eval_numeric_accuracy",
+    "eval_validation_pass_rate",
+)
+"""What status and /metrics hold of an evaluation."""
 
 
 class Schedule(TrainerCallback):
@@ -41,13 +52,13 @@ class Schedule(TrainerCallback):
 class EarlyStopping(TrainerCallback, ExportableState):
     """Ends the training after `patience` evaluations in a row without improvement.
 
-    An evaluation improves when its loss is more than `min_delta` below that of the last improvement, so that
-    many small falls add up to one. The counters are part of each checkpoint.
+    An evaluation improves when its metric is more than `min_delta` better than that of the last improvement,
+    so that many small steps add up to one. The counters are part of each checkpoint.
     """
 
     def __init__(self, spec: EarlyStoppingSpec) -> None:
         self.spec = spec
-        self.reference = math.inf
+        self.reference = -math.inf if spec.metric.greater_is_better else math.inf
         self.fruitless = 0
 
     @property
@@ -55,10 +66,11 @@ class EarlyStopping(TrainerCallback, ExportableState):
         """Whether the training has to end."""
         return self.spec.enabled and self.fruitless >= self.spec.patience
 
-    def observe(self, loss: float) -> None:
+    def observe(self, value: float) -> None:
         """Count an evaluation."""
-        if loss < self.reference - self.spec.min_delta:
-            self.reference, self.fruitless = loss, 0
+        gain = value - self.reference if self.spec.metric.greater_is_better else self.reference - value
+        if gain > self.spec.min_delta:
+            self.reference, self.fruitless = value, 0
         else:
             self.fruitless += 1
 
@@ -67,13 +79,14 @@ class EarlyStopping(TrainerCallback, ExportableState):
     ) -> TrainerControl:
         """Count an evaluation of the tuned model, and stop if it was one too many."""
         metrics: dict[str, float] = given["metrics"]
-        if "eval_loss" in metrics:
-            self.observe(metrics["eval_loss"])
+        if self.spec.metric in metrics:
+            self.observe(metrics[self.spec.metric])
             if self.triggered:
                 log.info(
-                    "early stopping at step %d: %d evaluations without a fall of more than %g below %.6g",
+                    "early stopping at step %d: %d evaluations without %s more than %g better than %.6g",
                     state.global_step,
                     self.fruitless,
+                    self.spec.metric,
                     self.spec.min_delta,
                     self.reference,
                 )
@@ -82,11 +95,28 @@ class EarlyStopping(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint; the spec is the config's alone, so that a changed patience counts."""
-        return {"args": {}, "attributes": {"reference": self.reference, "fruitless": self.fruitless}}
+        attributes = {
+            "metric": str(self.spec.metric),
+            "reference": self.reference,
+            "fruitless": self.fruitless,
+        }
+        return {"args": {}, "attributes": attributes}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave.
+
+        Raises:
+            UserError: InvalidConfig when the metric has changed: its best checkpoint was another one's.
+        """
         attributes = state.get("attributes", {})
+        metric = attributes.get("metric", self.spec.metric)
+        if metric != self.spec.metric:
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"The checkpoint's best adapter was chosen by {metric}, but early_stopping.metric is now "
+                f"{self.spec.metric}.",
+                f"Set early_stopping.metric to {metric}, or train anew.",
+            )
         self.reference = attributes.get("reference", self.reference)
         self.fruitless = attributes.get("fruitless", self.fruitless)
 
@@ -94,20 +124,23 @@ class EarlyStopping(TrainerCallback, ExportableState):
 class Report(TrainerCallback):
     """Passes figures on: to the reporter, and as the console lines of the training guide."""
 
-    def __init__(self, reporter: RunReporter) -> None:
+    def __init__(self, reporter: RunReporter, metric: SelectionMetric) -> None:
         self.reporter = reporter
-        self.base_loss: float | None = None
+        self.shown = {*SHOWN, str(metric)}
+        self.base: dict[str, float] = {}
+        """The base model's figures, by names that begin with base_eval_."""
         self.best = math.inf
         self.tokens_seen = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Put the base model's loss into the history, which every checkpoint holds."""
-        if self.base_loss is not None and not any(BASE_LOSS in entry for entry in state.log_history):
-            state.log_history.insert(0, {BASE_LOSS: self.base_loss, "step": 0, "epoch": 0.0})
-        if state.best_metric is not None:
-            self._note_best(state.best_metric)
+        """Put the base model's figures into the history, which every checkpoint holds."""
+        if self.base and not any(BASE_LOSS in entry for entry in state.log_history):
+            state.log_history.insert(0, {**self.base, "step": 0, "epoch": 0.0})
+        for entry in state.log_history:
+            if "eval_loss" in entry:
+                self._note_best(entry["eval_loss"])
         self.tokens_seen = state.num_input_tokens_seen  # those of earlier attempts are not this process's
         self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.phase(Phase.Training)
@@ -125,11 +158,11 @@ class Report(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Report a validation loss."""
-        loss = given["metrics"].get("eval_loss")
-        if loss is not None:
-            self.reporter.metric(eval_loss=loss)
-            self._note_best(loss)
+        """Report an evaluation of the tuned model."""
+        metrics: dict[str, float] = given["metrics"]
+        if "eval_loss" in metrics:
+            self.reporter.metric(**{name: metrics.get(name) for name in REPORTED})
+            self._note_best(metrics["eval_loss"])
             self.reporter.phase(Phase.Training)
 
     def _note_best(self, loss: float) -> None:
@@ -142,10 +175,8 @@ class Report(TrainerCallback):
         """Write the guide's line, and report the training loss."""
         logs: dict[str, float] = given["logs"]
         self.reporter.metric(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
-        shown = {
-            k: v for k, v in logs.items() if k in ("loss", "eval_loss", BASE_LOSS, "learning_rate", "epoch")
-        }
-        if shown.keys() & {"loss", "eval_loss", BASE_LOSS}:
+        if logs.keys() & {"loss", "eval_loss", BASE_LOSS}:
+            shown = {name: value for name, value in logs.items() if name.removeprefix("base_") in self.shown}
             rounded = {name: float(f"{value:.4g}") for name, value in shown.items()}
             log.info("%s", rounded, extra={"step": state.global_step})
 

@@ -62,10 +62,14 @@ class Checkpoint:
         found = self.state.get("stateful_callbacks", {}).get(name, {})
         return dict(found[-1] if isinstance(found, list) else found)
 
-    def logged(self, key: str) -> float | None:
-        """The last figure of this name in the history."""
-        values = [entry[key] for entry in self.state.get("log_history", []) if key in entry]
-        return float(values[-1]) if values else None
+    def logged(self, prefix: str) -> dict[str, float]:
+        """Every figure of the history whose name begins so, as it was last."""
+        return {
+            name: float(value)
+            for entry in self.state.get("log_history", [])
+            for name, value in entry.items()
+            if name.startswith(prefix)
+        }
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -15,6 +15,7 @@ from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
 from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads
 from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.run import Run
@@ -32,9 +33,20 @@ class Trained:
     model: PeftModel
     state: Any
     """Hugging Face's TrainerState at the end."""
-    base_loss: float | None
+    base: dict[str, float]
+    """The base model's figures on the validation set, by names that begin with base_eval_."""
     stopped_early: bool
     resumed_from: str | None
+
+    @property
+    def best_loss(self) -> float | None:
+        """The validation loss of the best evaluation, whatever metric it was the best by."""
+        losses = [
+            float(entry["eval_loss"])
+            for entry in self.state.log_history
+            if "eval_loss" in entry and entry["step"] == self.state.best_global_step
+        ]
+        return losses[-1] if losses else None
 
 
 def fit(
@@ -52,7 +64,8 @@ def fit(
         RetryableError: Interrupted, after a checkpoint was saved and uploaded.
     """
     early_stopping = EarlyStopping(run.config.early_stopping)
-    report = Report(run.reporter)
+    metric = run.config.early_stopping.metric
+    report = Report(run.reporter, metric)
     uploads = CheckpointUploads(lambda folder: storage.save_checkpoint(folder, run.uri) if run.uri else None)
     callbacks = [
         Schedule(run.stop),
@@ -61,24 +74,33 @@ def fit(
         AfterSave(uploads.submit, uploads.raise_if_failed),
     ]
     spec, bf16 = run.config.training, use_bf16(run.config.training)
+    documents = DocumentSample(
+        splits.validation,
+        run.config.evaluation,
+        family,
+        spec.per_device_eval_batch_size or spec.per_device_train_batch_size,
+        run.stop.requested.is_set,
+    )
+    documents.refuse_inapplicable(metric)
     trainer = AnswerTrainer(
         model=model,
-        args=build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16),
+        args=build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric),
         family=family,
         train=splits.train,
         validation=splits.validation,
         callbacks=callbacks,
         stop=run.stop,
         best=BestAdapter(),
+        documents=documents,
         before_save=uploads.wait,
         count_rows=lambda count: run.reporter.metric(samples=count),
     )
     if checkpoint:
-        report.base_loss = checkpoint.logged(BASE_LOSS)
+        report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
     else:
-        report.base_loss = _measure_base(run, trainer)
+        report.base = _measure_base(run, trainer)
     with run.stop.deferred():
         if checkpoint and (early_stopping.triggered or checkpoint.step >= _total_steps(run, splits)):
             _take_over(run, checkpoint, trainer)
@@ -88,17 +110,17 @@ def fit(
         _raise_if_stopped(run, trainer.state)
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
-    return Trained(model, trainer.state, report.base_loss, early_stopping.triggered, _said(run, checkpoint))
+    return Trained(model, trainer.state, report.base, early_stopping.triggered, _said(run, checkpoint))
 
 
-def _measure_base(run: Run, trainer: AnswerTrainer) -> float:
-    """The base model's validation loss: a fresh adapter adds nothing yet."""
+def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
+    """The base model's figures on the validation set: a fresh adapter adds nothing yet."""
     run.reporter.phase(Phase.Evaluating)
-    loss = trainer.evaluate(metric_key_prefix=BASE_PREFIX)[BASE_LOSS]
+    figures = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
     if run.stop.requested.is_set():
         raise StopRequested
-    run.reporter.metric(base_eval_loss=loss)
-    return loss
+    run.reporter.metric(base_eval_loss=figures[BASE_LOSS])
+    return figures
 
 
 def _total_steps(run: Run, splits: Splits) -> int:

@@ -15,6 +15,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import IGNORED, Encoded, Family
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
@@ -74,6 +75,7 @@ class AnswerTrainer(Trainer):
         callbacks: list[TrainerCallback],
         stop: StopSignal,
         best: BestAdapter,
+        documents: DocumentSample,
         before_save: Callable[[], None] = lambda: None,
         count_rows: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -89,6 +91,7 @@ class AnswerTrainer(Trainer):
         self.remove_callback(ProgressCallback)
         self.stop = stop
         self.best = best
+        self.documents = documents
         self.before_save = before_save
         self.count_rows = count_rows
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
@@ -129,7 +132,7 @@ class AnswerTrainer(Trainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """The mean loss over every answer token of the validation set.
+        """The mean loss over every answer token of the validation set, and the figures of documents read.
 
         A stop asked for meanwhile ends it early, with an infinite loss that is neither logged nor ever the
         best; the training loop then saves and stops.
@@ -139,13 +142,14 @@ class AnswerTrainer(Trainer):
         """
         key = f"{metric_key_prefix}_loss"
         total, tokens = self._sum_losses(self.get_eval_dataloader(eval_dataset))
+        figures = self.documents.read(self._adapted_model())
         if self.stop.requested.is_set():
             self.control.should_save = self.control.should_training_stop = True
             return {key: math.inf}
         loss = total / tokens
         if not math.isfinite(loss):
             raise non_finite("the validation loss", self.state.global_step)
-        metrics = {key: loss}
+        metrics = {key: loss, **{f"{metric_key_prefix}_{name}": share for name, share in figures.items()}}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

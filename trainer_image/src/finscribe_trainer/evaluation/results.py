@@ -103,21 +103,6 @@ class Results:
 
 
 _RESULTS: TypeAdapter[Results] = TypeAdapter(Results)
-_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
-
-
-def record_to_line(record: Record) -> bytes:
-    """A record as one line of JSON."""
-    return _RECORD.dump_json(record) + b"\n"
-
-
-def record_from_line(line: bytes) -> Record:
-    """The record of such a line.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return _RECORD.validate_json(line)
 
 
 def write_results(results: Results, path: Path) -> None:

@@ -18,6 +18,8 @@ def sample_evenly(items: Sequence[T], count: int) -> list[T]:
     """
     if count >= len(items):
         return list(items)
+    if count == 0:
+        return []
     rng = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
     bounds = [len(items) * i // count for i in range(count + 1)]
     return [items[rng.randrange(low, high)] for low, high in pairwise(bounds)]

@@ -25,6 +25,19 @@ class RunMetrics:
         self.eval_loss = self._gauge("eval_loss", "Validation loss of the last evaluation.")
         self.best_eval_loss = self._gauge("best_eval_loss", "Lowest validation loss so far.")
         self.base_eval_loss = self._gauge("base_eval_loss", "Validation loss before the first step.")
+        self.eval_field_accuracy = self._gauge(
+            "eval_field_accuracy_ratio", "Share of the fields read exactly in the last evaluation."
+        )
+        self.eval_teds_score = self._gauge(
+            "eval_teds_score_ratio", "TEDS of the line-item tables in the last evaluation."
+        )
+        self.eval_numeric_accuracy = self._gauge(
+            "eval_numeric_accuracy_ratio", "Share of the numbers read right in the last evaluation."
+        )
+        self.eval_validation_pass_rate = self._gauge(
+            "eval_validation_pass_rate_ratio",
+            "Share of the answers that are valid and add up in the last evaluation.",
+        )
         self.learning_rate = self._gauge("learning_rate", "Learning rate of the last step.")
         self.step = self._gauge("train_step", "Optimizer steps taken.")
         self.planned_steps = self._gauge("train_planned_steps", "Optimizer steps planned.")

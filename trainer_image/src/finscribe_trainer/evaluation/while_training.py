@@ -1,0 +1,81 @@
+"""Reads a few validation documents at each evaluation of a training, always the same ones."""
+
+from collections.abc import Callable, Sequence
+
+from peft import PeftModel
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import DocumentMetric, EvaluationSpec, SelectionMetric
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.evaluation.reading import Reader, answer_limit
+from finscribe_trainer.evaluation.sampling import sample_evenly
+from finscribe_trainer.families.base import Family
+from finscribe_trainer.metrics.score import DocumentScore, score_document
+
+
+class DocumentSample:
+    """The documents, and how they are read.
+
+    Args:
+        validation: every validation example.
+        spec: how many are read, and how long an answer may be.
+        family: the model's.
+        batch_size: documents read at once.
+        stop: once it says True, reading ends.
+    """
+
+    def __init__(
+        self,
+        validation: Sequence[Example],
+        spec: EvaluationSpec,
+        family: Family,
+        batch_size: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.examples = sample_evenly(validation, spec.training_documents)
+        self.family = family
+        self.batch_size = batch_size
+        self.stop = stop
+        self.max_new_tokens = spec.max_new_tokens
+        if self.max_new_tokens is None and self.examples:
+            self.max_new_tokens = answer_limit(family, self.examples)
+
+    def read(self, model: PeftModel) -> dict[DocumentMetric, float]:
+        """The figures of the model as it is now; none without documents, and none after a stop.
+
+        Figures that no document has (TEDS without a table) are left out.
+        """
+        if not self.examples or self.max_new_tokens is None:
+            return {}
+        reader = Reader(model, self.family, self.max_new_tokens, self.batch_size, self.stop)
+        scores = [
+            score_document(self.examples[answer.index].row.completion, answer.text)
+            for answer in reader.read(self.examples)
+        ]
+        return {} if self.stop() else _figures(scores)
+
+    def refuse_inapplicable(self, metric: SelectionMetric) -> None:
+        """Find out before the training whether these documents can be judged by a metric.
+
+        Raises:
+            UserError: InvalidConfig.
+        """
+        if metric is SelectionMetric.eval_loss:
+            return
+        golds = [example.row.completion for example in self.examples]
+        if metric.removeprefix("eval_") not in _figures([score_document(gold, gold) for gold in golds]):
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"earlyStopping.metric {metric} applies to none of the {len(golds)} validation documents that "
+                "are read at each evaluation.",
+                "Raise evaluation.trainingDocuments, or choose another metric.",
+            )
+
+
+def _figures(scores: Sequence[DocumentScore]) -> dict[DocumentMetric, float]:
+    figures = {}
+    for metric in DocumentMetric:
+        ratios = [score.metrics[metric] for score in scores if metric in score.metrics]
+        if denominator := sum(ratio.denominator for ratio in ratios):
+            figures[metric] = sum(ratio.numerator for ratio in ratios) / denominator
+    return figures
