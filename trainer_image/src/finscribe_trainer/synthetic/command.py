@@ -1,0 +1,121 @@
+"""`finscribe data generate`: writes a data set of made-up documents."""
+
+import os
+from pathlib import Path
+
+import click
+
+from finscribe_trainer.synthetic.contact_sheet import write_contact_sheet
+from finscribe_trainer.synthetic.dataset import Plan, generate_dataset
+from finscribe_trainer.synthetic.locales import LOCALES
+from finscribe_trainer.synthetic.row import ALL, DEGRADATIONS, MIX, Choice
+from finscribe_trainer.synthetic.templates import TEMPLATES
+
+Shares = tuple[float, float, float]
+
+
+def _shares(ctx: click.Context, param: click.Parameter, value: str) -> Shares:
+    try:
+        train, val, test = map(float, value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not three numbers, such as 0.9,0.05,0.05") from None
+    if not (min(train, val, test) >= 0 and abs(train + val + test - 1) < 1e-6):
+        raise click.BadParameter(f"{value!r} does not sum up to 1")
+    return train, val, test
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to: new or empty, or one that the same command left unfinished.",
+)
+@click.option(
+    "--count", type=click.IntRange(1, 10_000_000), default=1000, show_default=True, help="Documents."
+)
+@click.option(
+    "--template-set",
+    type=click.Choice([ALL, *TEMPLATES]),
+    default=ALL,
+    show_default=True,
+    help="One template, or all.",
+)
+@click.option(
+    "--format",
+    expose_value=False,  # there is but one
+    type=click.Choice(["jsonl"]),
+    default="jsonl",
+    show_default=True,
+    help="Format of the rows.",
+)
+@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Seed of it all.")
+@click.option(
+    "--locale",
+    type=click.Choice([ALL, *LOCALES]),
+    default=ALL,
+    show_default=True,
+    help="One country's language, money, taxes and paper, or all.",
+)
+@click.option(
+    "--degrade",
+    type=click.Choice(DEGRADATIONS),
+    default=MIX,
+    show_default=True,
+    help="How bad the scans are.",
+)
+@click.option(
+    "--splits",
+    callback=_shares,
+    default="0.9,0.05,0.05",
+    show_default=True,
+    help="Shares of training, validation and test.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one for each CPU core]")
+@click.option(
+    "--contact-sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the first 24 pages on one JPEG; without --output-dir nothing else is written.",
+)
+def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
+    output_dir: Path | None,
+    count: int,
+    template_set: str,
+    seed: int,
+    locale: str,
+    degrade: str,
+    splits: Shares,
+    workers: int | None,
+    contact_sheet: Path | None,
+) -> None:
+    """Make up invoices, receipts, statements and purchase orders, with the JSON that their pages say.
+
+    \b
+    Writes below --output-dir:
+      train.jsonl, val.jsonl, test.jsonl   rows: instruction, input (the image), output (canonical JSON);
+                                           besides, boxes (of every field), template, locale
+      images/                              scans, as JPEG
+      schema.json                          the canonical schema
+      generated.json                       the options
+
+    The same options write the same files, byte for byte, with any number of workers. A run that was cut
+    off goes on when it is called again. Everything is made up: mail addresses end in .example.
+
+    \b
+    Exit codes:  0 done   78 the folder holds other things   75 no room, or Ctrl+C: call it again
+
+    \b
+    Examples:
+      finscribe data generate --output-dir data/synthetic --count 5000 --template-set all --format jsonl
+      finscribe data generate --output-dir data/german --count 500 --locale de_DE --degrade heavy
+      finscribe data generate --contact-sheet sheet.jpg --template-set till
+    """  # noqa: D301 - click reads \b as "keep these lines"
+    if output_dir is None and contact_sheet is None:
+        raise click.UsageError("Say where to write: --output-dir, or --contact-sheet.")
+    choice = Choice(seed, template_set, locale, degrade)
+    if contact_sheet:
+        shown = write_contact_sheet(choice, count, contact_sheet)
+        click.echo(f"Wrote {contact_sheet}: the first {shown} pages.")
+    if output_dir:
+        sizes = generate_dataset(Plan(choice, count, splits), output_dir, workers or os.cpu_count() or 1)
+        rows = ", ".join(f"{size} {split}" for split, size in sizes.items() if size)
+        click.echo(f"Wrote {rows} rows and {count} images to {output_dir}.")
