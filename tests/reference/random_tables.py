@@ -1,5 +1,6 @@
 """Random pairs of tables: a right one and one read with errors."""
 
+from collections.abc import Iterator
 from random import Random
 
 from finscribe_trainer.metrics.tables import Cell, Row, Section, Table
@@ -61,3 +62,18 @@ def misread(random: Random, table: Table, *, errors: int) -> Table:
                 index = random.randrange(len(sections))
                 sections[index] = (random.choice((None, "thead", "tbody")), rows)
     return joined(tuple(Section(tag, tuple(map(tuple, rows))) for tag, rows in sections))
+
+
+def random_pairs(random: Random, count: int) -> Iterator[tuple[Table, Table]]:
+    """So many pairs of a right table and a misread one; each third is of two that have nothing in common."""
+    made = 0
+    while made < count:
+        gold = random_table(random, rows=8, columns=5)
+        read = (
+            misread(random, gold, errors=random.randint(0, 6))
+            if made % 3
+            else random_table(random, rows=8, columns=5)
+        )
+        if read.nodes:  # IBM's program divides by zero where both are empty
+            yield gold, read
+            made += 1
