@@ -1,8 +1,10 @@
 """A comparison as one HTML page that needs neither network nor script (report.html.jinja, report.css)."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -14,6 +16,8 @@ from finscribe_trainer.evaluation.measured import measured
 from finscribe_trainer.evaluation.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.side_by_side import Leaf, SideBySide, side_by_side
 from finscribe_trainer.evaluation.thumbnails import data_uri
+
+T = TypeVar("T")
 
 SHOWN_FIELDS = 500
 """Rows of the table of fields."""
@@ -58,21 +62,16 @@ def html(comparison: Comparison) -> str:
         "breakable": _breakable,
     }
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
-    return environment.get_template(
-        "report.html.jinja"
-    ).render(
+    return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         headline=headline(comparison),
         notes=notes(comparison),
         labels=labels.LABELS,
         gates=labels.GATES,
         meanings=labels.MEANINGS,
-        # Only the plots are markup already; matplotlib escapes the names in them.
-        metrics_plot=Markup(metrics_plot(comparison.metrics)),  # noqa: S704 - see above
-        fields_plot=Markup(  # noqa: S704 - see above
-            fields_plot(sorted(changed_most, key=lambda pair: pair.change, reverse=True))
-        ),
-        changes_plot=Markup(changes_plot(comparison.readings)),  # noqa: S704 - see above
+        metrics_plot=_plot(metrics_plot, comparison.metrics),
+        fields_plot=_plot(fields_plot, sorted(changed_most, key=lambda pair: pair.change, reverse=True)),
+        changes_plot=_plot(changes_plot, comparison.readings),
         fields=comparison.fields[:SHOWN_FIELDS],
         plotted=len(changed_most),
         groups=[
@@ -81,6 +80,11 @@ def html(comparison: Comparison) -> str:
         ],
         measured=measured(comparison.base, comparison.tuned),
     )
+
+
+def _plot(draw: Callable[[Sequence[T]], str], items: Sequence[T]) -> Markup:
+    """A plot, if there is something to draw. It is markup already: matplotlib escapes the names in it."""
+    return Markup(draw(items)) if items else Markup()  # noqa: S704 - see above
 
 
 def _document(reading: Reading) -> _Document:

@@ -1,0 +1,170 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from finscribe_core.errors import UserError
+from finscribe_trainer.evaluation.compare import Comparison, compare
+from finscribe_trainer.evaluation.report import write_reports
+from finscribe_trainer.evaluation.report_html import html
+from finscribe_trainer.evaluation.report_markdown import markdown
+from finscribe_trainer.evaluation.side_by_side import side_by_side
+from tests.support.comparison import results_of
+
+HOSTILE = "| `[a](b)` \n# big $x^2$ </td></svg><script>alert(1)</script></style><img src=x onerror=alert(1)>"
+GOLD = {"vendor": {"name": "Acme"}, "total": "12.50", HOSTILE: HOSTILE}
+
+
+def comparison_of(gold, base, tuned, images=()) -> Comparison:
+    return compare(
+        results_of("base-model", [(gold, base)], images), results_of("tuned-model", [(gold, tuned)], images)
+    )
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Comparison:
+    return comparison_of(GOLD, {**GOLD, HOSTILE: f"{HOSTILE}!"}, {"total": HOSTILE, HOSTILE: f"{HOSTILE}?"})
+
+
+@pytest.fixture(scope="module")
+def page(hostile) -> str:
+    return html(hostile)
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page: its elements with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_hostile_texts_of_documents_stay_texts_on_the_page(page):
+    elements = Elements(page).found
+    assert {tag for tag, _ in elements} & {"script", "iframe", "object", "link", "form", "a"} == set()
+    assert [name for _, attributes in elements for name in attributes if name.startswith("on")] == []
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_hostile_texts_of_documents_stay_texts_in_markdown(hostile):
+    text = markdown(hostile)
+    assert "<" not in text
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    for table in tables:
+        # A cell that is no text of ours would have ended early: every row has as many as the head.
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
+    assert r"\| \`\[a\](b)\` # big" in text.replace(r"\#", "#")
+
+
+def test_the_page_needs_nothing_from_anywhere(page):
+    addresses = [
+        value for _, a in Elements(page).found for name, value in a.items() if name in ("src", "href")
+    ]
+    assert all(address.startswith("data:") for address in addresses)
+    assert re.findall(r"@import|url\((?!#)", page) == []
+
+
+def test_an_id_occurs_once_and_every_reference_has_its_target(page):
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids)) > 0
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
+
+
+def test_the_same_comparison_gives_the_same_bytes(hostile, page):
+    assert html(hostile) == page
+
+
+def test_pages_of_documents_are_inlined_small_and_upright(tmp_path):
+    page = tmp_path / "page.png"
+    Image.new("RGB", (3000, 1500), "white").save(page)
+    images = [
+        attributes
+        for tag, attributes in Elements(html(comparison_of(GOLD, GOLD, {}, [page]))).found
+        if tag == "img"
+    ]
+    assert len(images) == 1
+    assert images[0]["src"].startswith("data:image/jpeg;base64,")
+    assert len(images[0]["src"]) < 30_000
+
+
+@pytest.mark.parametrize("content", [None, b"no image"], ids=["not there", "no image"])
+def test_a_page_that_is_not_on_this_machine_is_said_to_be_missing(tmp_path, content):
+    page = tmp_path / "page.png"
+    if content is not None:
+        page.write_bytes(content)
+    assert "Page 1 is not on the machine that wrote this report." in html(
+        comparison_of(GOLD, GOLD, {}, [page])
+    )
+
+
+def test_a_huge_document_is_cut_and_says_so():
+    gold = {f"field{number}": str(number) for number in range(1000)} | {"text": "x" * 100_000}
+    comparison = comparison_of(gold, {}, gold)
+    page, text = html(comparison), markdown(comparison)
+    assert len(page) < 600_000
+    assert "941 more differ." in page
+    assert "501 more are in the results files." in page
+    assert "more characters" in page
+    assert len(text) < 10**5
+    assert "801 more fields are in the results files." in text
+    assert "991 more fields differ." in text
+
+
+def test_documents_without_fields_make_a_report_that_says_so():
+    comparison = comparison_of({}, {}, {})
+    for text in (html(comparison), markdown(comparison)):
+        assert "No document has a field to read" in text.replace("&#39;", "'")
+
+
+def test_half_a_surrogate_pair_in_an_answer_does_not_stop_the_report(tmp_path):
+    broken = '{"vendor": {"name": "\\ud800"}}'
+    for path in write_reports(comparison_of(GOLD, GOLD, broken), tmp_path / "report.md"):
+        assert path.read_text(encoding="utf-8")
+
+
+def test_values_stand_beside_those_read_in_their_place():
+    gold = {"line_items": [{"description": d, "quantity": "1"} for d in ("chair", "desk", "lamp")]}
+    without_first = {"line_items": gold["line_items"][1:]}
+    with_one_more = {"line_items": [*gold["line_items"], {"description": "sofa"}]}
+    comparison = comparison_of(gold, without_first, with_one_more)
+    compared = side_by_side(comparison.readings[0])
+    assert [(leaf.path, leaf.gold, leaf.base) for leaf in compared.leaves if leaf.differs] == [
+        ("line_items[0].description", "chair", None),
+        ("line_items[0].quantity", "1", None),
+    ]
+    assert (compared.base_extra, compared.tuned_extra) == (0, 1)
+
+
+def test_what_is_shown_as_right_is_what_field_accuracy_counted():
+    """Two views of one document must not contradict each other."""
+    cases = [(GOLD, {"total": 12.5}), ("plain  text", "plain text"), (GOLD, "no JSON"), ([1, 2, 3], [1, 3])]
+    for gold, predicted in cases:
+        reading = comparison_of(gold, predicted, predicted).readings[0]
+        ratio = reading.base.score.metrics["field_accuracy"]
+        compared = side_by_side(reading).leaves
+        assert (sum(leaf.base_right for leaf in compared), len(compared)) == tuple(ratio)
+
+
+def test_an_earlier_report_is_replaced_but_no_other_file(tmp_path):
+    output = tmp_path / "new" / "report.md"
+    comparison = comparison_of(GOLD, GOLD, {})
+    assert write_reports(comparison, output) == (output, output.with_suffix(".html"))
+    write_reports(comparison, output)
+    assert sorted(path.name for path in output.parent.iterdir()) == ["report.html", "report.md"]
+
+    output.write_text("# My notes\n")
+    with pytest.raises(UserError, match="is not a report"):
+        write_reports(comparison, output)
+    assert output.read_text() == "# My notes\n"
+
+
+def test_a_report_has_the_suffix_of_markdown(tmp_path):
+    with pytest.raises(UserError, match=r"does not end in \.md"):
+        write_reports(comparison_of(GOLD, GOLD, {}), Path(tmp_path / "report.html"))
