@@ -97,11 +97,12 @@ def facts(made: MadeUp, *, terms: bool = True) -> list[Labelled]:
     """Numbers and dates of the document's head; `terms` with the terms of payment."""
     document, locale, kind = made.document, made.locale, made.document.document_type
     order = kind == "purchase_order"
+    day = {"purchase_order": "order_date", "invoice": "issue_date"}.get(kind, "date")
     number = {"receipt": "receipt_number", "statement": "statement_number"}.get(kind, "invoice_number")
     found = [
         (number, document.invoice_number, "invoice_number"),
         ("po_number", document.po_number if order else None, "po_number"),
-        ("order_date" if order else "issue_date", locale.day(document.issue_date), "issue_date"),
+        (day, locale.day(document.issue_date), "issue_date"),
         (
             "delivery_date" if order else "due_date",
             locale.day(document.due_date) if document.due_date else None,

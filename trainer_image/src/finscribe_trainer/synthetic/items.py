@@ -35,7 +35,7 @@ def pick_items(rng: random.Random) -> ItemStyle:
     )
 
 
-def draw_items(  # noqa: PLR0913 - where and what
+def draw_items(
     page: Canvas,
     made: MadeUp,
     span: tuple[float, float],
@@ -44,7 +44,7 @@ def draw_items(  # noqa: PLR0913 - where and what
     style: TableStyle,
 ) -> float:
     """Draw the document's lines as a table; returns the y below it."""
-    return draw_table(page, span, top, columns(made, items), rows(made, items), page.face(), style)
+    return draw_table(page, span, top, columns(made, items), rows(made, items), style)
 
 
 def columns(made: MadeUp, style: ItemStyle) -> list[Column]:
@@ -95,7 +95,8 @@ def rows(made: MadeUp, style: ItemStyle) -> list[Cells]:
 
     A text that is no field (position, unit, date, balance) belongs to the line as a whole.
     """
-    locale, found = made.locale, []
+    locale = made.locale
+    found: list[Cells] = []
     balance = Decimal(0)
     statement = made.document.document_type == "statement"
 
@@ -129,7 +130,9 @@ def rows(made: MadeUp, style: ItemStyle) -> list[Cells]:
             cells["line_tax"] = (plain(locale.percent(item.tax_rate), f"{path}.tax_rate"),)
         if statement:
             balance += item.line_total
-            cells["balance"] = (plain(locale.number(balance), path),)
+            cells["balance"] = (
+                plain(locale.money(balance) if style.symbol else locale.number(balance), path),
+            )
             cells["date"] = (plain(locale.day(made.dates[i]), path),) if made.dates else ()
         found.append(cells)
     return found

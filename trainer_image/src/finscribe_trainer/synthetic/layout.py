@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image, ImageDraw
 
 from finscribe_trainer.synthetic import fonts
-from finscribe_trainer.synthetic.fonts import Face
+from finscribe_trainer.synthetic.fonts import Face, Stamp
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are the first that are outside."""
@@ -43,6 +43,11 @@ def plain(text: str, path: str = "") -> Line:
     return (Run(text, path),)
 
 
+def joined(lines: Iterable[Line], between: str) -> Line:
+    """Lines as one, with a text between them."""
+    return [run for line in lines for run in (*line, Run(between))][:-1]
+
+
 def tint(colour: Colour, share: float) -> Colour:
     """A colour thinned with white: `share` of 1 is the colour itself."""
     return tuple(round(255 - (255 - c) * share) for c in colour)  # type: ignore[return-value]  # three of three
@@ -60,6 +65,7 @@ class Canvas:
         boxes: The ink of every field drawn so far.
         floor: Nothing of the body may lie below: where the footer begins.
         rng: Decides what varies.
+        type_size: Of the body, in pixels.
     """
 
     def __init__(self, size: tuple[int, int], family: str, type_size: float, rng: random.Random) -> None:
@@ -69,6 +75,11 @@ class Canvas:
         self.floor = self.height
         self.family, self.type_size, self.rng = family, type_size, rng
         self.boxes: dict[str, Box] = {}
+
+    @property
+    def inset(self) -> int:
+        """From a cell's edge to its text, in pixels."""
+        return max(3, round(self.type_size * 0.45))
 
     def face(self, scale: float = 1.0, weight: str = "regular") -> Face:
         """A face relative to the body's type."""
@@ -123,31 +134,38 @@ class Canvas:
         if align != "left":
             x -= self.width_of(runs, face) / (1 if align == "right" else 2)
         base = round(y) + (on or face).ascent
+        field_end = -1
         for run in runs:
             own = self._of(run, face)
-            self._stamp(run, x, base, own, ink)
+            stamp = own.stamp(run.text, x % 1)
+            if stamp:
+                left = int(x // 1) + stamp.left
+                if (
+                    run.path and left < field_end
+                ):  # closer than a pixel to the field before: they never overlap
+                    x, left = x + field_end - left, field_end
+                end = self._paste(run, stamp, left, base + stamp.top, ink)
+                field_end = end if run.path else field_end
             x += own.width(run.text)
         return x
 
-    def _stamp(self, run: Run, x: float, base: int, face: Face, ink: Colour) -> None:
-        stamp = face.stamp(run.text, x % 1)
-        if stamp is None:
-            return
-        left, top = int(x // 1) + stamp.left, base + stamp.top
-        height, width = stamp.mask.shape
-        box = (left, top, left + width, top + height)
-        if left < 2 or box[2] > self.width - 2 or top < 0 or box[3] > self.floor:
+    def _paste(self, run: Run, stamp: Stamp, left: int, top: int, ink: Colour) -> int:
+        """Put a drawn piece on the page; returns its right edge."""
+        right, bottom = left + int(stamp.mask.shape[1]), top + int(stamp.mask.shape[0])
+        box = (left, top, right, bottom)
+        if left < 2 or right > self.width - 2 or top < 0 or bottom > self.floor:
             raise PageFullError(run.text)
         self.image.paste(ink, box, Image.fromarray(stamp.mask))
         if run.path:
             self.mark(run.path, box)
+        return right
 
     def mark(self, path: str, box: Box) -> None:
         """Note where a field is; a field of several pieces has the box around them."""
         old = self.boxes.get(path)
         self.boxes[path] = union(old, box) if old else box
 
-    def lines(  # noqa: PLR0913 - what a block has
+    def lines(
         self,
         x: float,
         y: float,

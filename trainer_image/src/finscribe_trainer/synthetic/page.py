@@ -14,8 +14,8 @@ class Page:
     Attributes:
         image: RGB.
         boxes: The ink of every field on it (left, top, right, bottom in pixels), by the paths of
-            `documents/paths.leaves`, and of every line as a whole ("line_items[0]"). A field that the template
-            does not show has none.
+            `documents/paths.leaves`, and of every line as a whole ("line_items[0]"). A field that the
+            template does not show has none.
     """
 
     image: Image.Image

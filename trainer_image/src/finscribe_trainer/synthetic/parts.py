@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from finscribe_trainer.synthetic import blocks
 from finscribe_trainer.synthetic.blocks import Labelled, Side
 from finscribe_trainer.synthetic.fonts import Face
-from finscribe_trainer.synthetic.layout import BLACK, GREY, Align, Canvas, Colour, Line, wrap
+from finscribe_trainer.synthetic.layout import BLACK, GREY, Align, Canvas, Colour, Line, plain, wrap
 from finscribe_trainer.synthetic.made_up import MadeUp
 
 ACCENTS: tuple[Colour, ...] = (
@@ -54,26 +54,26 @@ def draw_facts(  # noqa: PLR0913 - where and what
     y: float,
     facts: Sequence[Labelled],
     *,
-    align: Align = "left",
+    right: bool = False,
     label_ink: Colour = GREY,
     bold: bool = False,
 ) -> float:
     """Draw facts below each other, values in a column of their own; returns the y below.
 
-    A value too wide for the column goes below its label.
+    `right` sets the values against the right edge. A value too wide for the column goes below its label.
     """
     face, label_face = page.face(), page.face(weight="bold" if bold else "regular")
-    left, right = span
+    left, end = span
     start = left + max(page.width_of(fact.label, label_face) for fact in facts) + page.type_size
     for fact in facts:
         page.text(left, y, fact.label, label_face, ink=label_ink)
-        beside = page.width_of(fact.value, face) <= right - start
+        beside = page.width_of(fact.value, face) <= end - start
         if not beside:
             y += face.line
-        room = right - (start if beside else left)
+        room = end - (start if beside else left)
         for line in wrap(fact.value, face, room):
-            if align == "right":
-                page.text(right, y, line, face, align="right")
+            if right:
+                page.text(end, y, line, face, align="right")
             else:
                 page.text(start if beside else left, y, line, face)
             y += face.line
@@ -97,16 +97,16 @@ def draw_fact_cells(  # noqa: PLR0913 - where and what
     pad = 6 if frame else 0
     rows = [facts[i : i + per_row] for i in range(0, len(facts), per_row)]
     for row in rows:
-        cell = (span[1] - span[0]) / len(row)
+        cell = (span[1] - span[0]) / (len(row) if frame else min(per_row, len(facts)))
         values = [wrap(fact.value, face, cell - 2 * pad - 8) for fact in row]
         head = small.line + pad
         bottom = y + head + max(map(len, values)) * face.line + pad + 2
         for i, fact in enumerate(row):
-            x = span[0] + i * cell
+            x, end = round(span[0] + i * cell), round(span[0] + (i + 1) * cell)
             if label_fill:
-                page.fill((x, y, x + cell, y + head), label_fill)
+                page.fill((x, y, end, y + head), label_fill)
             if frame:
-                page.frame((x, y, x + cell + 1, bottom + 1), frame)
+                page.frame((x, y, end + 1, bottom + 1), frame)
             page.text(x + pad, y + pad / 2, _short(fact.label, small, cell - 2 * pad), small, ink=label_ink)
             page.lines(x + pad, y + head + 1, values[i], face)
         y = bottom + (0 if frame else 4)
@@ -130,8 +130,8 @@ def draw_totals(  # noqa: PLR0913 - where and what
     rule: Colour | None = BLACK,
     scale: float = 1.2,
 ) -> float:
-    """Draw totals, labels left and amounts right, the grand total larger, on a bar if `fill` says its colour."""
-    left, right = span[0] + 8, span[1] - 6
+    """Draw totals, labels left and amounts right; the grand total is larger, on a bar if `fill` says so."""
+    left, right = span[0] + page.inset, span[1] - page.inset
     face, strong = page.face(), page.face(scale, "bold")
     for labelled in lines:
         room = right - left - page.width_of(labelled.value, face) - page.type_size
@@ -156,7 +156,7 @@ def draw_notes(page: Canvas, x: float, y: float, width: float, notes: Sequence[s
     """Draw sentences; returns the y below."""
     face = page.face(0.92)
     for note in notes:
-        y = page.lines(x, y, wrap(blocks.plain(note), face, width), face, ink=GREY) + 3
+        y = page.lines(x, y, wrap(plain(note), face, width), face, ink=GREY) + 3
     return y
 
 
@@ -165,7 +165,7 @@ def draw_footer(page: Canvas, made: MadeUp, span: tuple[float, float], *, rule: 
     face = page.face(0.82)
     bank = "  ·  ".join(f"{label} {value}" for label, value in made.bank)
     texts = ([bank] if bank else []) + list(made.footer)
-    lines = wrapped([blocks.plain(text) for text in texts], face, span[1] - span[0])
+    lines = wrapped([plain(text) for text in texts], face, span[1] - span[0])
     top = page.height - 40 - len(lines) * face.line
     page.lines((span[0] + span[1]) / 2, top, lines, face, align="center", ink=GREY)
     if rule and lines:
@@ -174,15 +174,15 @@ def draw_footer(page: Canvas, made: MadeUp, span: tuple[float, float], *, rule: 
 
 
 def draw_footer_columns(page: Canvas, made: MadeUp, span: tuple[float, float], ink: Colour = GREY) -> None:
-    """Draw who the issuer is, how to reach it, and its bank, in columns at the page's end; raise the floor."""
+    """Draw who the issuer is, its bank and how to reach it, in columns at the page's end; raise the floor."""
     face, locale, side = page.face(0.8), made.locale, blocks.issuer(made)
     columns: list[list[Line]] = [
-        [blocks.plain(side.party.name), *([blocks.plain(made.slogan)] if made.slogan else [])],
+        [plain(side.party.name), *([plain(made.slogan)] if made.slogan else [])],
         [*blocks.contact(side, locale), *blocks.tax_id(side, locale)],
-        [blocks.plain(f"{label} {value}") for label, value in made.bank],
+        [plain(f"{label} {value}") for label, value in made.bank],
     ]
     columns = [column for column in columns if column]
-    extra = wrapped([blocks.plain(text) for text in made.footer], face, span[1] - span[0])
+    extra = wrapped([plain(text) for text in made.footer], face, span[1] - span[0])
     width = (span[1] - span[0]) / len(columns)
     texts = [wrapped(column, face, width - 14) for column in columns]
     height = (max(map(len, texts)) + len(extra)) * face.line

@@ -26,7 +26,16 @@ from finscribe_trainer.synthetic.templates import (
 
 _SHEETS = {"a4": (827, 1169), "letter": (850, 1100)}
 """Pixels at 100 dots per inch."""
-_SIZES = ((13.5, 1.0), (12.5, 1.0), (11.5, 1.0), (10.5, 1.0), (9.5, 1.0), (9.5, 1.2), (9.5, 1.5))
+_SIZES = (
+    (13.5, 1.0),
+    (12.5, 1.0),
+    (11.5, 1.0),
+    (10.5, 1.0),
+    (9.5, 1.0),
+    (8.75, 1.0),
+    (8.75, 1.15),
+    (8.75, 1.4),
+)
 """Sizes of type in pixels, and of the page relative to its usual one, tried until everything fits."""
 _SANS = ("roboto", "source-sans", "dejavu-sans")
 _SERIF = ("source-serif", "times", "dejavu-serif")

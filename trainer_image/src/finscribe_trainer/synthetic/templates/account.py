@@ -21,7 +21,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         bottom = parts.draw_party(page, left, y, (right - left) * 0.5, receiver, made)
     start = left + (right - left) * 0.58
     pad = 12
-    facts = parts.draw_facts(page, (start + pad, right - pad), y + 6, blocks.facts(made), align="right")
+    facts = parts.draw_facts(page, (start + pad, right - pad), y + 6, blocks.facts(made), right=True)
     page.frame((start, y - 4, right, facts + 6), accent)
     y = max(bottom, facts) + 28
 
@@ -32,7 +32,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         head_rule=None,
         zebra=tint(accent, 0.07),
         end_rule=accent,
-        pad=(7, 4),
+        pad=4,
     )
     y = draw_items(page, made, (left, right), y, items, style) + 8
     grand = blocks.grand_total(made, code=page.rng.random() < 0.4)
@@ -56,9 +56,7 @@ def _draw_head(page: Canvas, made: MadeUp, left: int, right: int, accent: Colour
     return y + 26
 
 
-def draw_ageing(  # noqa: PLR0913 - where and what
-    page: Canvas, made: MadeUp, left: float, right: float, y: float, accent: Colour
-) -> float:
+def draw_ageing(page: Canvas, made: MadeUp, left: float, right: float, y: float, accent: Colour) -> float:
     """Draw how much is owed since when, a cell each; returns the y below."""
     if not made.ageing:
         return y

@@ -25,7 +25,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         zebra=tint(accent, 0.06),
         end_rule=accent,
         upper=page.rng.random() < 0.4,
-        pad=(8, 6),
+        pad=6,
     )
     y = draw_items(page, made, (left, right), y, items, style) + 14
     grand = blocks.grand_total(made, code=page.rng.random() < 0.4)
@@ -52,7 +52,7 @@ def _draw_band(page: Canvas, made: MadeUp, left: int, right: int, accent: tuple[
     return height + 30
 
 
-def _draw_parties(  # noqa: PLR0913 - where and what
+def _draw_parties(
     page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: tuple[int, int, int]
 ) -> float:
     """From whom, to whom, and the facts, beside each other."""
@@ -66,5 +66,5 @@ def _draw_parties(  # noqa: PLR0913 - where and what
         page.text(x, y, receiver.label.upper(), label, ink=accent)
         bottom = max(bottom, parts.draw_party(page, x, y + label.line + 2, width - 16, receiver, made))
     start = left + (right - left) * 0.68
-    facts = parts.draw_facts(page, (start, right), y, blocks.facts(made), align="right", label_ink=accent)
+    facts = parts.draw_facts(page, (start, right), y, blocks.facts(made), right=True, label_ink=accent)
     return max(bottom, facts) + 24

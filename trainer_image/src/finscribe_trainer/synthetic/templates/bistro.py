@@ -32,7 +32,12 @@ def draw(page: Canvas, made: MadeUp) -> float:
     symbol = page.rng.random() < 0.5
     grand = blocks.grand_total(made, code=page.rng.random() < 0.4)
     totals = blocks.totals(made, symbol=symbol)
-    y = parts.draw_totals(page, (left - 8, right + 6), y, totals, grand, rule=None, scale=1.5) + 6
+    y = (
+        parts.draw_totals(
+            page, (left - page.inset, right + page.inset), y, totals, grand, rule=None, scale=1.5
+        )
+        + 6
+    )
     y = _rule(page, left, right, y, double=double)
     for label, value in made.payment:
         page.text(left, y, label, face)
@@ -85,7 +90,9 @@ def _draw_dishes(page: Canvas, made: MadeUp, left: int, right: int, y: float) ->
         y = page.lines(start, y, wrap(plain(item.description, f"{path}.description"), face, room), face)
         if item.unit_price is not None:
             price = Run(locale.number(item.unit_price), f"{path}.unit_price")
-            y = page.lines(start, y, [(Run("à ", path), price)], small, ink=GREY)
+            y = page.lines(
+                start, y, [(Run("@ " if locale.language == "en" else "à ", path), price)], small, ink=GREY
+            )
         if item.discount:
             amount = Run(locale.number(-item.discount), f"{path}.discount")
             label = Run(f"{locale.labels['line_discount']} ", path)

@@ -1,8 +1,8 @@
-"""The classic invoice of a small business: a large word INVOICE, a box with what is due, and filled headings."""
+"""The classic invoice of a small business: a large title, and a box with what is due."""
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import GREY, WHITE, Canvas, Colour, tint
+from finscribe_trainer.synthetic.layout import GREY, WHITE, Canvas, Colour, plain, tint
 from finscribe_trainer.synthetic.logo import draw_logo
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
@@ -28,7 +28,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         row_rule=(222, 224, 228),
         end_rule=accent,
         upper=page.rng.random() < 0.3,
-        pad=(7, 5),
+        pad=5,
     )
     y = draw_items(page, made, (left, right), y, items, style) + 10
     bottom = parts.draw_totals(
@@ -62,14 +62,12 @@ def _draw_head(page: Canvas, made: MadeUp, left: int, right: int, accent: Colour
     middle = (len(details) + 1) // 2
     y = max(y + 4, 46 + title.line if room < 260 else 0)
     first = page.lines(x, y, details[:middle], small, ink=GREY)
-    start = x + max(page.width_of(line, small) for line in details[:middle] or ["-"]) + 28
+    start = x + max((page.width_of(line, small) for line in details[:middle]), default=0) + 28
     page.lines(start, y, details[middle:], small, ink=GREY)
     return max(first, 118) + 20
 
 
-def _draw_parties(  # noqa: PLR0913 - where and what
-    page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour
-) -> float:
+def _draw_parties(page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour) -> float:
     """To whom, where to deliver to, and the facts to the right."""
     receiver, labels = blocks.addressee(made), made.locale.labels
     face, head = page.face(), page.face(0.9, "bold")
@@ -84,17 +82,13 @@ def _draw_parties(  # noqa: PLR0913 - where and what
         x = left + third
         page.text(x, y, labels["ship_to"], head, ink=accent)
         page.rule(x, x + width, y + head.line, accent)
-        lines = parts.wrapped([blocks.plain(line) for line in made.ship_to], face, width)
+        lines = parts.wrapped([plain(line) for line in made.ship_to], face, width)
         bottom = max(bottom, page.lines(x, top, lines, face))
-    facts = parts.draw_facts(
-        page, (right - third + 8, right), y, blocks.facts(made, terms=False), align="right"
-    )
+    facts = parts.draw_facts(page, (right - third + 8, right), y, blocks.facts(made, terms=False), right=True)
     return max(bottom, facts) + 18
 
 
-def _draw_due(  # noqa: PLR0913 - where and what
-    page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour
-) -> float:
+def _draw_due(page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour) -> float:
     """A wide box: the terms at its left, the total in large type at its right (which the totals repeat)."""
     grand = blocks.grand_total(made, code=False)
     label, amount = ("".join(run.text for run in line) for line in (grand.label, grand.value))
@@ -109,7 +103,7 @@ def _draw_due(  # noqa: PLR0913 - where and what
     if terms:
         page.text(left + 18, y + 8, made.locale.labels["payment_terms"], small, ink=GREY)
         room = x - page.width_of(label, face) - left - 40
-        lines = parts.wrapped([blocks.plain(terms, "payment_terms")], face, room)
+        lines = parts.wrapped([plain(terms, "payment_terms")], face, room)
         end = page.lines(left + 18, y + 9 + small.line, lines, face)
         return max(bottom, end) + 20
     return bottom + 20

@@ -2,7 +2,7 @@
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, tint
+from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, plain, tint
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
 
@@ -29,7 +29,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         zebra=(246, 247, 249) if page.rng.random() < 0.5 else None,
         row_rule=(224, 226, 230),
         end_rule=accent,
-        pad=(6, 5),
+        pad=5,
     )
     y = draw_items(page, made, (left, right), y + 12, items, style) + 14
     middle = (left + right) / 2
@@ -45,9 +45,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     return page.lines(left, below + 4, [made.locale.labels["authorised_by"]], face, ink=GREY)
 
 
-def _draw_parties(  # noqa: PLR0913 - where and what
-    page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour
-) -> float:
+def _draw_parties(page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour) -> float:
     """Issuer and receiver; where to deliver to stands below the receiver."""
     middle = (left + right) / 2
     width = middle - left - 12
@@ -65,6 +63,6 @@ def _draw_parties(  # noqa: PLR0913 - where and what
     if made.ship_to:
         x = middle + 12
         page.text(x + 8, shorter + 8, made.locale.labels["ship_to"], head, ink=accent)
-        lines = parts.wrapped([blocks.plain(line) for line in made.ship_to], face, width - 16)
+        lines = parts.wrapped([plain(line) for line in made.ship_to], face, width - 16)
         ends.append(page.lines(x + 8, shorter + 8 + head.line, lines, face))
     return max(ends) + 18

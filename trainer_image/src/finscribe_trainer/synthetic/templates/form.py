@@ -1,8 +1,8 @@
-"""A printed form: a bar with the title, every fact and party in a box, a ruled table, and a line to sign on."""
+"""A printed form: title on a bar, facts and parties in boxes, a ruled table, and a line to sign on."""
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, tint
+from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, plain, tint
 from finscribe_trainer.synthetic.logo import draw_logo
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
@@ -28,7 +28,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         head_rule=GREY,
         row_rule=GREY,
         grid=GREY,
-        pad=(5, page.rng.choice((3, 4, 6))),
+        pad=page.rng.choice((3, 4, 6)),
         upper=page.rng.random() < 0.4,
     )
     y = draw_items(page, made, (left, right), y + 10, items, style)
@@ -48,9 +48,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     return sign + 3 + face.line
 
 
-def _draw_issuer(  # noqa: PLR0913 - where and what
-    page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour
-) -> float:
+def _draw_issuer(page: Canvas, made: MadeUp, left: int, right: int, y: float, accent: Colour) -> float:
     side, locale = blocks.issuer(made), made.locale
     face, x = page.face(0.92), left
     if page.rng.random() < 0.6:
@@ -84,7 +82,7 @@ def _draw_boxes(page: Canvas, made: MadeUp, left: int, right: int, y: float, sha
         )
     if made.ship_to:
         page.text(middle + 6, y + 3, labels["ship_to"], head)
-        lines = parts.wrapped([blocks.plain(line) for line in made.ship_to], face, right - middle - 12)
+        lines = parts.wrapped([plain(line) for line in made.ship_to], face, right - middle - 12)
         bottom = max(bottom, page.lines(middle + 6, y + height + 4, lines, face))
         page.upright(middle, y, bottom + 6, GREY)
     page.frame((left, y, right + 1, bottom + 7), GREY)

@@ -2,7 +2,7 @@
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, Canvas
+from finscribe_trainer.synthetic.layout import BLACK, Canvas, joined, plain
 from finscribe_trainer.synthetic.logo import draw_logo
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
@@ -32,7 +32,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         head_rule=rule,
         row_rule=None if ruled else rule,
         grid=rule,
-        pad=(4, 2),
+        pad=2,
         min_height=int(min(body, 420)) if ruled else 0,
     )
     y = draw_items(page, made, (left, right), y + 10, items, style)
@@ -65,12 +65,12 @@ def _draw_head(page: Canvas, made: MadeUp, left: int, right: int) -> float:
     y = 34.0 + name.line
     for lines in (blocks.address(side, locale), blocks.contact(side, locale), blocks.tax_id(side, locale)):
         if lines:
-            joined = [run for line in lines for run in (*line, blocks.Run(", "))][:-1]
-            y = page.lines(x, y, parts.wrapped([joined], small, right - x - 280), small)
+            details = joined(lines, ", ")
+            y = page.lines(x, y, parts.wrapped([details], small, right - x - 280), small)
     return max(y, 34 + title.line, 92) + 12
 
 
-def _draw_parties(  # noqa: PLR0913 - where and what
+def _draw_parties(
     page: Canvas, made: MadeUp, left: int, right: int, y: float, rule: tuple[int, int, int]
 ) -> float:
     """To whom, and where to deliver to, in boxes."""
@@ -83,7 +83,7 @@ def _draw_parties(  # noqa: PLR0913 - where and what
         bottom = parts.draw_party(page, left + 6, top, middle - left - 12, receiver, made)
     if made.ship_to:
         page.text(middle + 6, y + 3, labels["ship_to"], small)
-        lines = parts.wrapped([blocks.plain(line) for line in made.ship_to], face, right - middle - 12)
+        lines = parts.wrapped([plain(line) for line in made.ship_to], face, right - middle - 12)
         bottom = max(bottom, page.lines(middle + 6, top, lines, face))
         page.upright(middle, y, bottom + 4, rule)
     page.frame((left, y, right + 1, bottom + 5), rule)

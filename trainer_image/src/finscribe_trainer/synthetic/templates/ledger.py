@@ -40,7 +40,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
 
     items = pick_items(page.rng)
     bars = page.rng.choice(_BARS)
-    style = TableStyle(head_rule=BLACK, zebra=bars, end_rule=BLACK, upper=True, pad=(6, 3))
+    style = TableStyle(head_rule=BLACK, zebra=bars, end_rule=BLACK, upper=True, pad=3)
     y = draw_items(page, made, (left, right), y, items, style) + 8
     grand = blocks.grand_total(made, code=page.rng.random() < 0.7)
     totals = blocks.totals(made, symbol=items.symbol)

@@ -17,7 +17,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     accent = page.rng.choice(parts.ACCENTS)
     parts.draw_footer_columns(page, made, (left, right))
     _draw_head(page, made, left, right, accent)
-    y = _draw_address(page, made, left, right)
+    y: float = _draw_address(page, made, left, right)
     for fold in _FOLDS:
         page.rule(0, 16, fold)
     page.text(left, y, blocks.title(made), page.fitting(blocks.title(made), right - left, 21))
@@ -28,7 +28,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         (
             TableStyle(head_rule=BLACK, end_rule=BLACK),
             TableStyle(head_fill=tint(accent, 0.14), head_rule=None, row_rule=(225, 226, 230)),
-            TableStyle(head_rule=accent, row_rule=(225, 226, 230), end_rule=accent, pad=(5, 5)),
+            TableStyle(head_rule=accent, row_rule=(225, 226, 230), end_rule=accent, pad=5),
         )
     )
     y = draw_items(page, made, (left, right), y, items, style) + 10
@@ -74,6 +74,5 @@ def _draw_address(page: Canvas, made: MadeUp, left: int, right: int) -> int:
     if receiver:
         y = parts.draw_party(page, left, y, 330, receiver, made, tax=page.rng.random() < 0.6)
     start = left + 400
-    align = page.rng.choice(("left", "right"))
-    below = parts.draw_facts(page, (start, right), _FACTS, blocks.facts(made), align=align)
+    below = parts.draw_facts(page, (start, right), _FACTS, blocks.facts(made), right=page.rng.random() < 0.5)
     return round(max(_SUBJECT, y + 14, below + 14))

@@ -2,7 +2,7 @@
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, GREY, Canvas
+from finscribe_trainer.synthetic.layout import BLACK, GREY, Canvas, joined
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
 
@@ -24,10 +24,10 @@ def draw(page: Canvas, made: MadeUp) -> float:
         page.text(left, y, receiver.label, label, ink=GREY)
         bottom = parts.draw_party(page, left, y + label.line, (right - left) * 0.5, receiver, made)
     start = left + (right - left) * 0.56
-    bottom = max(bottom, parts.draw_facts(page, (start, right), y, blocks.facts(made), align="right"))
+    bottom = max(bottom, parts.draw_facts(page, (start, right), y, blocks.facts(made), right=True))
 
     items = pick_items(page.rng)
-    style = TableStyle(head_rule=BLACK, end_rule=BLACK, pad=(4, page.rng.choice((5, 7))))
+    style = TableStyle(head_rule=BLACK, end_rule=BLACK, pad=page.rng.choice((5, 7)))
     y = draw_items(page, made, (left, right), bottom + 30, items, style) + 12
     grand = blocks.grand_total(made, code=page.rng.random() < 0.5)
     totals = blocks.totals(made, symbol=items.symbol)
@@ -47,7 +47,7 @@ def _draw_head(page: Canvas, made: MadeUp, left: int, right: int, *, centred: bo
         if made.slogan:
             y = page.lines(middle, y, [made.slogan], italic, align="center", ink=GREY)
         for pair in range(0, len(details), 3):
-            line = [run for part in details[pair : pair + 3] for run in (*part, blocks.Run("   "))][:-1]
+            line = joined(details[pair : pair + 3], "   ")
             y = page.lines(middle, y + 1, parts.wrapped([line], small, right - left), small, align="center")
         title = page.fitting(blocks.title(made), right - left, 19, "italic")
         page.text(middle, y + 20, blocks.title(made), title, align="center")

@@ -2,7 +2,7 @@
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, tint
+from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, plain, tint
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
 
@@ -17,7 +17,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     left, right = _WIDTH + 30, page.width - 40
     if made.footer:
         face = page.face(0.82)
-        lines = parts.wrapped([blocks.plain(text) for text in made.footer], face, right - left)
+        lines = parts.wrapped([plain(text) for text in made.footer], face, right - left)
         page.lines(left, page.height - 36 - len(lines) * face.line, lines, face, ink=GREY)
         page.floor = page.height - 50 - len(lines) * face.line
     _draw_column(page, made, accent, dark=dark)
@@ -31,9 +31,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         page.text(left, y, receiver.label.upper(), label, ink=GREY)
         y = parts.draw_party(page, left, y + label.line + 2, (right - left) * 0.6, receiver, made)
     items = pick_items(page.rng)
-    style = TableStyle(
-        head_ink=accent, head_rule=accent, row_rule=(226, 227, 231), end_rule=accent, pad=(4, 6)
-    )
+    style = TableStyle(head_ink=accent, head_rule=accent, row_rule=(226, 227, 231), end_rule=accent, pad=6)
     y = draw_items(page, made, (left, right), y + 30, items, style) + 12
     grand = blocks.grand_total(made, code=page.rng.random() < 0.4)
     totals = blocks.totals(made, symbol=items.symbol)
@@ -51,7 +49,7 @@ def _draw_column(page: Canvas, made: MadeUp, accent: Colour, *, dark: bool) -> N
     y = page.lines(x, 54, parts.wrapped([blocks.name(side)], name, width), name, ink=ink) + 6
     if made.slogan:
         italic = page.face(0.85, "italic")
-        y = page.lines(x, y, parts.wrapped([blocks.plain(made.slogan)], italic, width), italic, ink=pale) + 8
+        y = page.lines(x, y, parts.wrapped([plain(made.slogan)], italic, width), italic, ink=pale) + 8
     for lines in (blocks.address(side, locale), blocks.contact(side, locale), blocks.tax_id(side, locale)):
         # A label and its value break between them where the column is too narrow for both.
         y = page.lines(x, y + 6, parts.wrapped(lines, face, width), face, ink=ink)
@@ -62,5 +60,5 @@ def _draw_column(page: Canvas, made: MadeUp, accent: Colour, *, dark: bool) -> N
     if made.bank:
         y = page.lines(x, y + 16, [locale.labels["bank_details"]], small, ink=pale)
         for label, value in made.bank:
-            lines = parts.wrapped([blocks.plain(f"{label} {value}")], page.face(0.82), width)
+            lines = parts.wrapped([plain(f"{label} {value}")], page.face(0.82), width)
             y = page.lines(x, y, lines, page.face(0.82), ink=ink)

@@ -2,7 +2,7 @@
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, GREY, Canvas, plain
+from finscribe_trainer.synthetic.layout import BLACK, GREY, Canvas, joined, plain
 from finscribe_trainer.synthetic.logo import draw_logo
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.table import TableStyle
@@ -21,8 +21,8 @@ def draw(page: Canvas, made: MadeUp) -> float:
     y = 37.0 + name.line
     for lines in (blocks.address(side, locale), blocks.contact(side, locale), blocks.tax_id(side, locale)):
         if lines:
-            joined = [run for line in lines for run in (*line, blocks.Run(" · "))][:-1]
-            y = page.lines(x, y, parts.wrapped([joined], small, right - x), small, ink=GREY)
+            details = joined(lines, " · ")
+            y = page.lines(x, y, parts.wrapped([details], small, right - x), small, ink=GREY)
     y = max(y, 90) + 14
     page.rule(left, right, y, accent, 2)
     title = page.fitting(blocks.title(made), right - left, 20)
@@ -35,8 +35,8 @@ def draw(page: Canvas, made: MadeUp) -> float:
     items = pick_items(page.rng)
     style = page.rng.choice(
         (
-            TableStyle(grid=GREY, row_rule=GREY, head_rule=GREY, pad=(5, 4)),
-            TableStyle(head_rule=BLACK, row_rule=(224, 226, 230), end_rule=BLACK, pad=(4, 5)),
+            TableStyle(grid=GREY, row_rule=GREY, head_rule=GREY, pad=4),
+            TableStyle(head_rule=BLACK, row_rule=(224, 226, 230), end_rule=BLACK, pad=5),
         )
     )
     y = draw_items(page, made, (left, right), y, items, style) + 10
@@ -44,8 +44,8 @@ def draw(page: Canvas, made: MadeUp) -> float:
     totals = blocks.totals(made, symbol=items.symbol)
     y = parts.draw_totals(page, (right - 300, right), y, totals, grand, rule=accent, scale=1.25) + 10
     for label, value in made.payment:
-        page.text(right - 292, y, label, face)
-        page.text(right - 6, y, locale.number(value), face, align="right")
+        page.text(right - 300 + page.inset, y, label, face)
+        page.text(right - page.inset, y, locale.number(value), face, align="right")
         y += face.line
     texts = [plain(text) for text in (*made.notes, *made.footer)]
     lines = parts.wrapped(texts, small, right - left)

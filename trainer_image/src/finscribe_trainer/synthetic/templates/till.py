@@ -40,7 +40,9 @@ def draw(page: Canvas, made: MadeUp) -> float:
     y = _dashes(page, left, right, y, face, mark)
     grand = blocks.grand_total(made, code=page.rng.random() < 0.6)
     totals = blocks.totals(made, symbol=False)
-    y = parts.draw_totals(page, (left - 8, right + 6), y, totals, grand, rule=None, scale=1.35)
+    y = parts.draw_totals(
+        page, (left - page.inset, right + page.inset), y, totals, grand, rule=None, scale=1.35
+    )
     y = _dashes(page, left, right, y + 2, face, mark)
     for label, value in made.payment:
         page.text(left, y, label, face)
@@ -53,9 +55,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     return y + 34
 
 
-def _dashes(  # noqa: PLR0913 - where and what
-    page: Canvas, left: int, right: int, y: float, face: Face, mark: str
-) -> float:
+def _dashes(page: Canvas, left: int, right: int, y: float, face: Face, mark: str) -> float:
     """A rule of characters, as a till can print."""
     page.text((left + right) / 2, y, mark * int((right - left) / face.width(mark)), face, align="center")
     return y + face.line
@@ -73,8 +73,8 @@ def _draw_pairs(page: Canvas, made: MadeUp, left: int, right: int, y: float) -> 
     return y
 
 
-def _draw_sale(page: Canvas, made: MadeUp, left: int, right: int, y: float, face: Face) -> float:  # noqa: PLR0913
-    """What was bought: its name with the total at the right; how many, at which price, below where not one."""
+def _draw_sale(page: Canvas, made: MadeUp, left: int, right: int, y: float, face: Face) -> float:
+    """What was bought, each with its total; below, how many at which price, where it is not one."""
     locale, indent = made.locale, left + 2 * face.width(" ")
     always = page.rng.random() < 0.3
     for i, item in enumerate(made.document.line_items):
@@ -83,9 +83,8 @@ def _draw_sale(page: Canvas, made: MadeUp, left: int, right: int, y: float, face
         room = right - left - page.width_of(total, face) - face.width("  ")
         page.text(right, y, total, face, align="right")
         y = page.lines(left, y, wrap(plain(item.description, f"{path}.description"), face, room), face)
-        counted = item.quantity is not None and item.unit_price is not None
-        if counted and (always or item.quantity != 1 or item.discount):
-            assert item.quantity is not None and item.unit_price is not None  # noqa: PT018 - one condition
+        worth_it = always or item.quantity != 1 or item.discount
+        if item.quantity is not None and item.unit_price is not None and worth_it:
             unit = f" {made.units[i]}" if made.units and made.units[i] else ""
             line = (
                 Run(locale.number(item.quantity), f"{path}.quantity"),
