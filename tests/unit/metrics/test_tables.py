@@ -113,6 +113,8 @@ LINE_ITEMS = {
         lines("description quantity line_total", ("Ink", "", "7.00"), ("Pen", "2", "")),
     ),
     "digits as given": ('[{"line_total": 1204.50}]', lines("line_total", ("1204.50",))),
+    "a number without end": ('[{"line_total": 1e999999999}]', lines("line_total", ("1E+999999999",))),
+    "a list for a text": ('[{"sku": ["A"], "description": "Ink"}]', lines("description sku", ("Ink", ""))),
     "null is absent": ('[{"description": "Ink", "sku": null}]', lines("description", ("Ink",))),
     "a box is not compared": (
         '[{"description": "Ink", "bbox": [1, 2, 3, 4]}]',

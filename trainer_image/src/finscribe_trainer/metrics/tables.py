@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -87,6 +86,4 @@ def _row(item: dict[str, Any], columns: list[str]) -> Row:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return "" if value is None or isinstance(value, dict | list) else str(value)
