@@ -2,10 +2,11 @@ import math
 
 import pytest
 
-from finscribe_core.trainer_config import EarlyStoppingSpec
+from finscribe_core.errors import UserError
+from finscribe_core.trainer_config import EarlyStoppingSpec, SelectionMetric
 from finscribe_trainer.callbacks import EarlyStopping
 
-CASES = {
+LOSSES = {
     "falls on": ([3.0, 2.0, 1.0], 2, 0.0, None),
     "stops after patience evaluations": ([2.0, 2.1, 2.2, 1.0], 2, 0.0, 2),
     "an improvement starts the count anew": ([2.0, 2.1, 1.9, 2.0, 2.0], 2, 0.0, 4),
@@ -24,10 +25,35 @@ def stopped_at(stopping: EarlyStopping, losses: list[float]) -> int | None:
     return None
 
 
-@pytest.mark.parametrize(("losses", "patience", "min_delta", "expected"), CASES.values(), ids=CASES)
+ACCURACIES = {
+    "rises on": ([0.1, 0.2, 0.3], 2, 0.0, None),
+    "nothing read right yet": ([0.0, 0.0, 0.0], 2, 0.0, 2),
+    "a fall is no improvement": ([0.5, 0.4, 0.3], 2, 0.0, 2),
+    "too small a rise is none": ([0.5, 0.55, 0.58], 2, 0.1, 2),
+    "small rises add up": ([0.5, 0.55, 0.65, 0.7, 0.8], 2, 0.1, None),
+}
+
+
+@pytest.mark.parametrize(("losses", "patience", "min_delta", "expected"), LOSSES.values(), ids=LOSSES)
 def test_training_stops_when_the_validation_loss_no_longer_falls(losses, patience, min_delta, expected):
     spec = EarlyStoppingSpec(patience=patience, min_delta=min_delta)
     assert stopped_at(EarlyStopping(spec), losses) == expected
+
+
+@pytest.mark.parametrize(("values", "patience", "min_delta", "expected"), ACCURACIES.values(), ids=ACCURACIES)
+def test_training_stops_when_a_figure_of_documents_no_longer_rises(values, patience, min_delta, expected):
+    metric = SelectionMetric.eval_field_accuracy
+    spec = EarlyStoppingSpec(patience=patience, min_delta=min_delta, metric=metric)
+    assert stopped_at(EarlyStopping(spec), values) == expected
+
+
+def test_a_checkpoint_whose_best_adapter_was_chosen_by_another_metric_is_not_gone_on_from():
+    before = EarlyStopping(EarlyStoppingSpec())
+    after = EarlyStopping(EarlyStoppingSpec(metric=SelectionMetric.eval_teds_score))
+    with pytest.raises(
+        UserError, match=r"chosen by eval_loss, but early_stopping\.metric is now eval_teds_score"
+    ):
+        after.load_state(before.state())
 
 
 def test_switched_off_it_never_stops():

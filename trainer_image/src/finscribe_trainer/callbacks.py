@@ -161,7 +161,8 @@ class Report(TrainerCallback):
         """Report an evaluation of the tuned model."""
         metrics: dict[str, float] = given["metrics"]
         if "eval_loss" in metrics:
-            self.reporter.metric(**{name: metrics.get(name) for name in REPORTED})
+            figures: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
+            self.reporter.metric(**figures)
             self._note_best(metrics["eval_loss"])
             self.reporter.phase(Phase.Training)
 

@@ -116,7 +116,8 @@ def fit(
 def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
     """The base model's figures on the validation set: a fresh adapter adds nothing yet."""
     run.reporter.phase(Phase.Evaluating)
-    figures = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
+    metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
+    figures = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
     if run.stop.requested.is_set():
         raise StopRequested
     run.reporter.metric(base_eval_loss=figures[BASE_LOSS])

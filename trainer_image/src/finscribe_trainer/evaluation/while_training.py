@@ -66,8 +66,8 @@ class DocumentSample:
         if metric.removeprefix("eval_") not in _figures([score_document(gold, gold) for gold in golds]):
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"earlyStopping.metric {metric} applies to none of the {len(golds)} validation documents that "
-                "are read at each evaluation.",
+                f"earlyStopping.metric {metric} applies to none of the {len(golds)} validation "
+                "documents that are read at each evaluation.",
                 "Raise evaluation.trainingDocuments, or choose another metric.",
             )
 
