@@ -5,6 +5,7 @@ once, and a text is put together from copies: about a tenth of the time. Glyphs 
 as on a printed page; Pillow's own drawing rounds places to whole pixels, which shows as uneven spacing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -77,6 +78,16 @@ class Stamp:
     top: int
 
 
+@cache
+def _advances(file: str) -> Callable[[str], float]:
+    """How far it is, per pixel of size, from a character to the next one: a function of the pair.
+
+    Kerning is in it, and it is the same for all sizes: measured once for all of a font's faces.
+    """
+    font = ImageFont.truetype(file, 512)
+    return lru_cache(maxsize=None)(lambda pair: (font.getlength(pair) - font.getlength(pair[1:])) / 512)
+
+
 class Face:
     """A family in one weight and size; get it from `face`, which keeps it with its glyphs.
 
@@ -89,8 +100,8 @@ class Face:
         self._family, self._nominal = family, size
         size = round(2 * size * RELATIVE_SIZE.get(family, 1.0)) / 2
         self._font = ImageFont.truetype(FAMILIES[family][weight], size * _FINE)
+        self._advance, self._size = _advances(FAMILIES[family][weight]), size
         self._glyphs: dict[str, tuple[Glyph, ...]] = {}
-        self._advances: dict[str, float] = {}
         self.ascent = round(size)
         self.line = round(size * 1.32)
         self.width = lru_cache(maxsize=4096)(self._width)
@@ -99,17 +110,9 @@ class Face:
         """The same type in another weight."""
         return face(self._family, weight, self._nominal)
 
-    def _advance(self, pair: str) -> float:
-        """From a character to the next one, with their kerning."""
-        found = self._advances.get(pair)
-        if found is None:
-            found = (self._font.getlength(pair) - self._font.getlength(pair[1:])) / _FINE
-            self._advances[pair] = found
-        return found
-
     def _width(self, text: str) -> float:
         """Width of a text in pixels."""
-        return sum(self._advance(text[i : i + 2]) for i in range(len(text)))
+        return self._size * sum(self._advance(text[i : i + 2]) for i in range(len(text)))
 
     def _draw(self, character: str) -> tuple[Glyph, ...]:
         """The character at each place between two pixels; nothing for a space."""
@@ -118,13 +121,13 @@ class Face:
             return ()
         image = Image.new("L", (right - left, bottom - top))
         ImageDraw.Draw(image).text((-left, -top), character, fill=255, font=self._font, anchor="ls")
-        glyphs = []
+        large, glyphs = np.asarray(image), []
         for phase in range(_FINE):
             x, y = (left + phase) // _FINE, top // _FINE
             width, height = -(-(right + phase) // _FINE) - x, -(-bottom // _FINE) - y
             fine = np.zeros((height * _FINE, width * _FINE), np.uint16)
             row, column = top - y * _FINE, left + phase - x * _FINE
-            fine[row : row + image.height, column : column + image.width] = np.asarray(image)
+            fine[row : row + image.height, column : column + image.width] = large
             ink = fine.reshape(height, _FINE, width, _FINE).sum((1, 3)) // _FINE**2
             glyphs.append(Glyph(ink.astype(np.uint8), x, y))
         return tuple(glyphs)
@@ -140,7 +143,7 @@ class Face:
             if glyphs:
                 whole, phase = divmod(round(pen * _FINE), _FINE)
                 placed.append((whole + glyphs[phase].left, glyphs[phase]))
-            pen += self._advance(text[i : i + 2])
+            pen += self._size * self._advance(text[i : i + 2])
         if not placed:
             return None
         left = min(x for x, _ in placed)

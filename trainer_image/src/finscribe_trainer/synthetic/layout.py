@@ -83,7 +83,7 @@ class Canvas:
 
     def face(self, scale: float = 1.0, weight: str = "regular") -> Face:
         """A face relative to the body's type."""
-        return fonts.face(self.family, weight, max(8.0, round(2 * self.type_size * scale) / 2))
+        return fonts.face(self.family, weight, max(8, round(self.type_size * scale)))
 
     def fitting(self, line: Line | str, width: float, size: float, weight: str = "bold") -> Face:
         """The largest face up to `size` pixels in which a title or a name is at most `width` pixels wide."""

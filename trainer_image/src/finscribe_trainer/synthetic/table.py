@@ -91,7 +91,7 @@ def draw_table(
     Raises:
         PageFullError: it does not fit; smaller type may.
     """
-    share = page.type_size / 13.5
+    share = page.type_size / 14
     style = replace(style, pad=max(1, round(style.pad * share**2)))  # smaller type stands closer
     table = _Table(page, columns, style, page.face())
     table = replace(table, edges=_edges(table, span, rows))

@@ -93,7 +93,7 @@ def render(made: MadeUp, template: str, rng: random.Random) -> Page:
     symbol = made.locale.symbol.strip()
     family = rng.choice([name for name in chosen.families if symbol not in LACKS.get(name, "")])
     seed = rng.getrandbits(64)
-    for type_size, scale in _SIZES:
+    for type_size, scale in _SIZES[rng.randrange(2) :]:
         width, height = (chosen.width, 2600) if chosen.width else _SHEETS[made.locale.paper]
         size = (round(width * scale), round(height * scale))
         page = Canvas(size, family, type_size, random.Random(seed))  # noqa: S311 - looks, no secret
