@@ -39,7 +39,9 @@ def read_by_hand(model, family, example, end_tokens):
 
 def with_ends_at_different_lengths(model, family, examples):
     """Random weights never end an answer: let some tokens of these answers be ends, too."""
-    answers = [family.tokenizer(text)["input_ids"] for text in texts_of(Reader(model, family, LIMIT, 1), examples)]
+    answers = [
+        family.tokenizer(text)["input_ids"] for text in texts_of(Reader(model, family, LIMIT, 1), examples)
+    ]
     ends = {ids[len(ids) // (2 + i)] for i, ids in enumerate(answers[:2])}
     model.generation_config.eos_token_id = sorted({family.tokenizer.eos_token_id, *ends})
     return Reader(model, family, LIMIT, batch_size=3)
@@ -90,7 +92,9 @@ def test_a_model_in_training_is_read_and_left_as_it_was(model, family, examples)
 
 def test_with_its_adapter_switched_off_a_model_reads_as_its_base(model, family, examples):
     plain = texts_of(Reader(model, family, LIMIT, 8), examples)
-    config = LoraConfig(target_modules=r".*language_model.*(q|o)_proj", init_lora_weights=False, lora_alpha=64)
+    config = LoraConfig(
+        target_modules=r".*language_model.*(q|o)_proj", init_lora_weights=False, lora_alpha=64
+    )
     adapted = get_peft_model(model, config)
     reader = Reader(adapted, family, LIMIT, 8)
     assert texts_of(reader, examples) != plain
