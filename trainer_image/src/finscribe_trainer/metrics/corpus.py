@@ -1,0 +1,201 @@
+"""Figures of many documents, with their uncertainty."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.metrics.ratio import Ratio
+from finscribe_trainer.metrics.score import DocumentScore
+
+Matrix = npt.NDArray[np.float64]
+_BLOCK = 4_000_000
+"""Numbers that are held at once: resamples times documents."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a corpus with its 95 % interval, each from 0 to 1."""
+
+    value: float
+    low: float
+    high: float
+    documents: int
+    """Documents that it applies to."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Tuned minus base on the same documents with its 95 % interval, each from -1 to 1."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    """How likely a difference this large is if both models read equally well (two-sided)."""
+    documents: int
+    """Documents that the figure applies to."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Every figure of a corpus; those that apply to no document are left out."""
+
+    documents: int
+    metrics: dict[DocumentMetric, Figure]
+    fields: dict[str, Figure]
+    regions: dict[str, Figure]
+    gates: dict[str, Figure]
+    extra: dict[str, Figure]
+
+
+def summarise(scores: Sequence[DocumentScore], *, resamples: int = 1000, seed: int = 0) -> Summary:
+    """The corpus figures of documents' scores: sum of numerators over sum of denominators.
+
+    Intervals are percentile bootstraps over documents (Efron 1979): documents are drawn with replacement, as many
+    as there are, `resamples` times. The same seed gives the same intervals.
+    """
+    gates = [
+        {name: Ratio(passed, 1) for name, passed in score.gates.items() if passed is not None}
+        for score in scores
+    ]
+    parts = {
+        "metrics": [score.metrics for score in scores],
+        "fields": [score.fields for score in scores],
+        "regions": [score.regions for score in scores],
+        "gates": gates,
+        "extra": [score.extra for score in scores],
+    }
+    keys = [
+        (part, name)
+        for part, rows in parts.items()
+        for name in dict.fromkeys(name for row in rows for name in row)
+    ]
+    numerators, denominators = (
+        np.array(
+            [[row.get(name, (0.0, 0.0))[side] for row in parts[part]] for part, name in keys], np.float64
+        )
+        .reshape(len(keys), len(scores))
+        .T
+        for side in (0, 1)
+    )
+    figures: dict[str, dict[str, Figure]] = {part: {} for part in parts}
+    for key, figure in zip(keys, _figures(numerators, denominators, resamples, seed), strict=True):
+        if figure.documents:
+            figures[key[0]][key[1]] = figure
+    return Summary(len(scores), **figures)  # type: ignore[arg-type] # the keys of metrics are DocumentMetric
+
+
+def paired_differences(
+    base: Sequence[DocumentScore],
+    tuned: Sequence[DocumentScore],
+    *,
+    resamples: int = 1000,
+    permutations: int = 10_000,
+    seed: int = 0,
+) -> dict[DocumentMetric, Difference]:
+    """Tuned minus base of each metric, on the same documents in the same order.
+
+    Intervals are percentile bootstraps over documents, both models' scores of a document drawn together. p-values
+    are of a permutation test: each document's two scores are swapped or not, at random, or in every possible
+    way where there are no more than `permutations` (Fisher 1935).
+
+    Raises:
+        ValueError: the two are not of equal length.
+    """
+    if len(base) != len(tuned):
+        raise ValueError(f"{len(base)} documents of the base model, {len(tuned)} of the tuned one")
+    sides = [_metric_arrays(scores) for scores in (base, tuned)]
+    (top_a, low_a), (top_b, low_b) = sides
+    applies = (low_a > 0) | (low_b > 0)
+    values = _ratio(top_b.sum(0), low_b.sum(0)) - _ratio(top_a.sum(0), low_a.sum(0))
+    drawn = np.concatenate(
+        [
+            _ratio(weights @ top_b, weights @ low_b) - _ratio(weights @ top_a, weights @ low_a)
+            for weights in _resamples(len(base), resamples, seed)
+        ]
+    )
+    extreme, total = np.zeros(len(values)), 0
+    for swaps in _swaps(len(base), permutations, seed):
+        swapped_a = _ratio(top_a.sum(0) + swaps @ (top_b - top_a), low_a.sum(0) + swaps @ (low_b - low_a))
+        swapped_b = _ratio(top_b.sum(0) + swaps @ (top_a - top_b), low_b.sum(0) + swaps @ (low_a - low_b))
+        extreme += (np.abs(swapped_b - swapped_a) >= np.abs(values) - 1e-12).sum(0)
+        total += len(swaps)
+    if total != 2 ** len(base):
+        extreme, total = extreme + 1, total + 1  # the arrangement that was seen is one of them
+    lows, highs = _interval(drawn)
+    return {
+        metric: Difference(
+            float(values[i]),
+            float(lows[i]),
+            float(highs[i]),
+            float(extreme[i] / total),
+            int(applies[:, i].sum()),
+        )
+        for i, metric in enumerate(DocumentMetric)
+        if applies[:, i].any()
+    }
+
+
+def _metric_arrays(scores: Sequence[DocumentScore]) -> tuple[Matrix, Matrix]:
+    """Numerators and denominators, each of shape (documents, metrics)."""
+    ratios = np.array([[score.metrics[metric] for metric in DocumentMetric] for score in scores], np.float64)
+    ratios = ratios.reshape(len(scores), len(DocumentMetric), 2)
+    return ratios[..., 0], ratios[..., 1]
+
+
+def _figures(numerators: Matrix, denominators: Matrix, resamples: int, seed: int) -> list[Figure]:
+    """One figure for each column of two matrices of shape (documents, figures)."""
+    values = _ratio(numerators.sum(0), denominators.sum(0))
+    drawn = [
+        _ratio(weights @ numerators, weights @ denominators)
+        for weights in _resamples(len(numerators), resamples, seed)
+    ]
+    lows, highs = _interval(np.concatenate(drawn)) if drawn else (values, values)
+    counts = (denominators > 0).sum(0)
+    return [
+        Figure(float(value), float(low), float(high), int(count))
+        for value, low, high, count in zip(values, lows, highs, counts, strict=True)
+    ]
+
+
+def _ratio(numerators: Matrix, denominators: Matrix) -> Matrix:
+    """NaN where nothing was drawn that the figure applies to."""
+    return np.divide(numerators, denominators, out=np.full_like(numerators, np.nan), where=denominators > 0)
+
+
+def _interval(drawn: Matrix) -> tuple[Matrix, Matrix]:
+    """The middle 95 % of each column, NaN left out."""
+    drawn = drawn[:, :]
+    lows, highs = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
+    some = ~np.isnan(drawn).all(0)
+    if some.any():
+        lows[some], highs[some] = np.nanpercentile(drawn[:, some], (2.5, 97.5), axis=0)
+    return lows, highs
+
+
+def _resamples(documents: int, resamples: int, seed: int) -> Iterator[Matrix]:
+    """How often each document is drawn, in blocks of shape (resamples, documents)."""
+    random = np.random.default_rng(seed)
+    for count in _blocks(documents, resamples):
+        yield random.multinomial(documents, np.full(documents, 1 / documents), size=count).astype(np.float64)
+
+
+def _swaps(documents: int, permutations: int, seed: int) -> Iterator[Matrix]:
+    """Which documents are swapped (1) or not (0), in blocks of shape (permutations, documents)."""
+    if documents < 63 and 2**documents <= permutations:
+        ways = np.arange(2**documents)[:, None] >> np.arange(documents)
+        yield (ways & 1).astype(np.float64)
+        return
+    random = np.random.default_rng(seed)
+    for count in _blocks(documents, permutations):
+        yield random.integers(0, 2, (count, documents), np.int8).astype(np.float64)
+
+
+def _blocks(documents: int, rounds: int) -> Iterator[int]:
+    step = max(1, _BLOCK // max(1, documents))
+    while documents and rounds > 0:
+        yield min(step, rounds)
+        rounds -= step
