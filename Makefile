@@ -40,7 +40,7 @@ demo: setup ## Fine-tune a tiny model on synthetic invoices, from S3 to S3, on t
 ## Test it
 
 .PHONY: test
-test: setup binaries ## Run all tests but e2e: unit, golden, integration, chart, and against a real API server.
+test: setup binaries browser ## Run all tests but e2e: unit, golden, integration, chart, API server, browser.
 	$(RUN)/pytest -m "not e2e" $(PYTEST_ARGS)
 
 .PHONY: test-unit
@@ -60,6 +60,10 @@ e2e: setup ## Run a real cluster on this machine, and the tests that need one.
 binaries: setup
 	@echo "Programs for the tests (built once, which takes minutes, and kept in the user's cache):"
 	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager kubectl helm
+
+.PHONY: browser
+browser: setup
+	@$(RUN)/python -m tools.browser
 
 ## Check and generate
 

@@ -1,4 +1,4 @@
-"""Debian packages that cluster and images need: installed when missing and allowed, named otherwise."""
+"""Debian packages that cluster, images and tests need: installed if missing and allowed, else named."""
 
 import os
 import shutil
@@ -20,6 +20,7 @@ PACKAGE_OF = {
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "prometheus": "prometheus",
+    "chromium": "chromium",
 }
 """The package that holds a program (on the PATH, or with its path)."""
 FOR_IMAGES = ("buildah", "debootstrap")

@@ -1,0 +1,129 @@
+"""The report in a real browser without network: what it looks like, only a person can say (screenshots in
+pytest's temporary folder), that nothing is broken, overflows or calls home, this says."""
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from finscribe_trainer.evaluation.compare import compare
+from finscribe_trainer.evaluation.report import write_reports
+from finscribe_trainer.sample.dataset import write_dataset
+from tests.support.comparison import results_of
+
+pytestmark = pytest.mark.browser
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+LOOKS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
+}
+LONG = "Rechtsschutzversicherungsgesellschaften" * 30
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """Thirty invoices: the base model wrote prose, the tuned one most values; some are hostile, some long."""
+    folder = tmp_path_factory.mktemp("report")
+    write_dataset(folder, num_rows=1, num_validation_rows=30, seed=3)
+    rows = [json.loads(line) for line in (folder / "val.jsonl").read_text().splitlines()]
+    rng = random.Random(1)
+    base, tuned, pages = [], [], []
+    for number, row in enumerate(rows):
+        gold = json.loads(row["output"])
+        wrong = {**gold, "vendor": {"name": rng.choice(["<script>document.title='hacked'</script>", LONG])}}
+        base.append((gold, gold if number < 3 else "INVOICE <script>document.title='hacked'</script>"))
+        tuned.append((gold, wrong if number < 6 else gold))
+        pages.append(folder / row.get("image", "missing.png"))
+    comparison = compare(results_of("base", base, pages), results_of("tuned", tuned, pages))
+    return write_reports(comparison, folder / "report.md")[1]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "there is no chromium: run `make browser`"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=LOOKS)
+def page(request, browser: Browser, report: Path) -> Iterator[Page]:
+    """The report as it is opened; what it logs, and what it asks the network for, fails the test."""
+    context = browser.new_context(**LOOKS[request.param], offline=True)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))
+    page.goto(report.as_uri())
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_nothing_is_wider_than_the_screen_whatever_is_opened(page: Page, tmp_path: Path):
+    too_wide = "document.documentElement.scrollWidth - window.innerWidth"
+    page.screenshot(path=tmp_path / "as-opened.png", full_page=True)
+    assert page.evaluate(too_wide) <= 0
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.evaluate(too_wide) <= 0
+
+
+def test_every_page_of_a_document_is_shown(page: Page):
+    widths = page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth)")
+    assert len(widths) >= 5
+    assert min(widths) > 300
+
+
+def test_a_reader_opens_the_whole_answer_and_a_long_value(page: Page):
+    for summary, hidden in (
+        (page.get_by_text("The answers as they were written").first, page.locator("pre").first),
+        (page.locator("details.long summary").first, page.locator("details.long > div").first),
+    ):
+        assert not hidden.is_visible()
+        summary.click()
+        assert hidden.is_visible()
+
+
+def test_texts_can_be_told_from_the_ground_they_stand_on(page: Page):
+    """WCAG's contrast of 4.5 for each text, also of plots, by the colours that the browser computed."""
+    poor = page.evaluate(
+        """() => {
+            const luminance = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255)
+                .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+                .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+            const ground = element => {
+                for (let at = element; at; at = at.parentElement) {
+                    const colour = getComputedStyle(at).backgroundColor;
+                    if (!colour.endsWith(", 0)")) return colour;
+                }
+                return "rgb(255, 255, 255)";
+            };
+            const poor = new Set();
+            for (const element of document.querySelectorAll("body *")) {
+                const own = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+                if (!own || element.closest("details:not([open]) > :not(summary)")) continue;
+                const style = getComputedStyle(element);
+                const pair = [element instanceof SVGElement ? style.fill : style.color, ground(element)];
+                const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
+                if ((light + 0.05) / (dark + 0.05) < 4.5) poor.add(`${element.tagName} ${pair}`);
+            }
+            return [...poor];
+        }"""
+    )
+    assert poor == []
+
+
+def test_texts_of_documents_are_not_run(page: Page):
+    assert page.title() == "Tuned model against base model"
+    assert page.locator("script").count() == 0
