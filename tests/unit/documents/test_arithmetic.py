@@ -1,0 +1,112 @@
+"""Whether a document adds up, and which number is to blame."""
+
+import copy
+import random
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from finscribe_trainer.documents.arithmetic import check_arithmetic
+from finscribe_trainer.documents.numbers import load_json
+from finscribe_trainer.documents.paths import leaves
+from finscribe_trainer.sample.invoices import random_invoice
+
+DOCUMENT = load_json(
+    """{
+    "line_items": [
+        {"quantity": 2, "unit_price": "10.00", "discount": "1.00", "line_total": "19.00"},
+        {"quantity": "0.5", "unit_price": "30.00", "line_total": "15.00"},
+        {"description": "flat fee", "line_total": "6.00"}
+    ],
+    "financial_summary": {
+        "subtotal": "40.00", "discount": "4.00", "shipping": "5.00", "tax_rate": 10, "tax_amount": "3.60",
+        "grand_total": "44.60"
+    }
+}"""
+)
+
+
+def changed(path: str, value: Any) -> dict:
+    data = copy.deepcopy(DOCUMENT)
+    *keys, last = [int(key) if key.isdigit() else key for key in re.findall(r"[^.\[\]]+", path)]
+    part = data
+    for key in keys:
+        part = part[key]
+    part[last] = value
+    return data
+
+
+def test_a_right_document_has_no_problem():
+    assert check_arithmetic(DOCUMENT) == []
+    # The tax may be on the shipping, too.
+    with_shipping = changed("financial_summary.tax_amount", "4.10")
+    with_shipping["financial_summary"]["grand_total"] = "45.10"
+    assert check_arithmetic(with_shipping) == []
+
+
+@pytest.mark.parametrize("path", [path for path, value in leaves(DOCUMENT) if value != "flat fee"])
+def test_one_wrong_number_is_one_problem_that_names_it(path: str):
+    value = Decimal(str(dict(leaves(DOCUMENT))[path])) + Decimal("3.33")
+
+    (problem,) = check_arithmetic(changed(path, str(value)))
+
+    assert path == problem.path or path in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "remedy"),
+    [
+        (
+            "line_items[0].line_total",
+            "line-total",
+            "Correct line_items[0].line_total: 3.33 less would mend it.",
+        ),
+        ("line_items[0].quantity", "line-total", "one of line_items[0].quantity, line_items[0].unit_price"),
+        ("financial_summary.subtotal", "sum-of-lines", "Correct financial_summary.subtotal: 3.33 less"),
+        ("financial_summary.tax_amount", "grand-total", "Correct financial_summary.tax_amount: 3.33 less"),
+        ("financial_summary.tax_rate", "tax", "Correct financial_summary.tax_rate: 3.33 less"),
+    ],
+)
+def test_the_number_that_mends_everything_is_the_wrong_one(path: str, rule: str, remedy: str):
+    value = Decimal(str(dict(leaves(DOCUMENT))[path])) + Decimal("3.33")
+
+    (problem,) = check_arithmetic(changed(path, str(value)))
+
+    assert problem.rule == rule
+    assert remedy in problem.remedy
+
+
+def test_a_missing_line_is_missed_in_the_sum():
+    data = copy.deepcopy(DOCUMENT)
+    del data["line_items"][1]
+
+    (problem,) = check_arithmetic(data)
+
+    assert problem.rule == "sum-of-lines"
+    assert "the 2 lines add up to 25.00, not to subtotal 40.00" in problem.message
+
+
+def test_a_thousand_wrong_numbers_of_random_invoices_are_each_found():
+    rng = random.Random(1)
+    for _ in range(100):
+        document = load_json(random_invoice(rng).to_json())
+        assert check_arithmetic(document) == []
+        line = rng.randrange(len(document["line_items"]))
+        document["line_items"][line]["line_total"] = "99999.99"
+        (problem,) = check_arithmetic(document)
+        assert f"line_items[{line}].line_total" in problem.path + problem.remedy
+
+
+@pytest.mark.parametrize("value", ["12x", "", [], {}, True, "1e999999", "9" * 5000, "NaN", "1_0"])
+@pytest.mark.parametrize("path", [path for path, value in leaves(DOCUMENT) if value != "flat fee"])
+def test_what_is_no_number_takes_its_equations_out(path: str, value: Any):
+    assert check_arithmetic(changed(path, value)) == []
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], "text", 7, {"line_items": 3, "financial_summary": []}, {"line_items": [None, 4]}]
+)
+def test_what_is_no_document_has_no_sums(data: Any):
+    assert check_arithmetic(data) == []
