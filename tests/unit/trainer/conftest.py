@@ -6,7 +6,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data.dataset import DataFile, Dataset, load_dataset
+from finscribe_trainer.data.dataset import Dataset, load_dataset
+from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
@@ -59,6 +60,7 @@ def config(sample: Path, tmp_path: Path) -> TrainerConfig:
                 "gradient_checkpointing": False,
                 "dataloader_num_workers": 0,
             },
+            "evaluation": {"enabled": False, "training_documents": 0},
         }
     )
 

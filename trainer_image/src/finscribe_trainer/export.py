@@ -3,9 +3,7 @@
 import json
 import logging
 import os
-import platform
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ import yaml
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.versions import package_versions
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -23,9 +22,11 @@ log = logging.getLogger(__name__)
 
 ADAPTER_DIR = "final_model"
 MERGED_DIR = "merged_model"
+EVALUATION_DIR = "evaluation"
 METRICS_FILE = "metrics.json"
 CONFIG_FILE = "config.yaml"
-_PACKAGES = ("finscribe", "torch", "transformers", "peft", "accelerate")
+_PUBLISHED = {ADAPTER_DIR: "adapter", MERGED_DIR: "merged", EVALUATION_DIR: "evaluation"}
+"""Folders of a result, and what they are called in the bucket."""
 
 
 def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, folder: Path) -> None:
@@ -47,15 +48,16 @@ def write_config(config: TrainerConfig, path: Path) -> None:
 
 def write_metrics(figures: dict[str, Any], path: Path) -> None:
     """The run's figures, and the versions that made them."""
-    versions = {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}
-    path.write_text(json.dumps({**figures, "versions": versions}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({**figures, "versions": package_versions()}, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def stage_result(output_dir: Path, folder: Path) -> None:
     """Lay out the result as it will be in the bucket; links, so that nothing is on the disk twice."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, published in ((ADAPTER_DIR, "adapter"), (MERGED_DIR, "merged")):
+    for name, published in _PUBLISHED.items():
         if (output_dir / name).is_dir():
             shutil.copytree(output_dir / name, folder / published, copy_function=os.link)
     for name in (METRICS_FILE, CONFIG_FILE):

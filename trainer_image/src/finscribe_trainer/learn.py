@@ -1,6 +1,7 @@
 """From checked rows to an exported adapter: load the model, train, export."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ from transformers import set_seed
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
 from finscribe_trainer.arguments import use_bf16
+from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.selection import Splits, select
+from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.export import (
     ADAPTER_DIR,
     CONFIG_FILE,
@@ -50,8 +53,14 @@ def learn(
     trained = fit(run, model, family, splits, checkpoint, storage)
 
     run.reporter.phase(Phase.Exporting)
+    adapter = export(run, trained.model, family, source, splits)
     figures = _figures(run, trained, splits)
-    export(run, trained.model, family, source, splits, figures)
+    if run.config.evaluation.enabled:
+        run.reporter.phase(Phase.Comparing)
+        report = compare_models(run, trained.model, family, source, splits, adapter)
+        figures["evaluation"] = report.model_dump(mode="json", exclude_none=True)
+    write_config(run.config, run.output_dir / CONFIG_FILE)
+    write_metrics(figures, run.output_dir / METRICS_FILE)
     return figures
 
 
@@ -75,9 +84,11 @@ def export(
     family: Family,
     source: ModelSource,
     splits: Splits,
-    figures: dict[str, Any],
-) -> None:
-    """Write adapter, merged model if asked for, config and figures below the output folder.
+) -> Path:
+    """Write the adapter, and the merged model if asked for, below the output folder.
+
+    Returns:
+        the adapter's folder.
 
     Raises:
         UserError: MergeMismatch.
@@ -86,8 +97,7 @@ def export(
     export_adapter(model, family, source, adapter)
     if OutputFormat.Merged in run.config.output_formats:
         export_merged(source, family, adapter, run.output_dir / MERGED_DIR, _probes(splits.validation))
-    write_config(run.config, run.output_dir / CONFIG_FILE)
-    write_metrics(figures, run.output_dir / METRICS_FILE)
+    return adapter
 
 
 def _probes(examples: list[Example]) -> list[Example]:
@@ -98,17 +108,15 @@ def _probes(examples: list[Example]) -> list[Example]:
 
 def _figures(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
     state = trained.state
-    best = state.best_metric
-    if best is not None and trained.base_loss is not None and best >= trained.base_loss:
-        log.warning(
-            "the tuned model is no better than the base: eval loss %.6g, base %.6g", best, trained.base_loss
-        )
+    best, base = trained.best_loss, trained.base.get(BASE_LOSS)
+    if best is not None and base is not None and best >= base:
+        log.warning("the tuned model is no better than the base: eval loss %.6g, base %.6g", best, base)
     return {
         "run": run.name,
         "model": run.config.model_name_or_path,
         "model_revision": run.config.model_revision,
         "method": str(run.config.method),
-        "base_eval_loss": trained.base_loss,
+        "base_eval_loss": base,
         "best_eval_loss": best,
         "best_step": state.best_global_step,
         "steps": state.global_step,

@@ -3,11 +3,11 @@
 import logging
 from typing import Any
 
-from finscribe_core.constants import MANIFEST_FILE
-from finscribe_core.report import Metrics, Outputs, Phase, RunResult, format_metric
+from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
+from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.checkpoints import find_checkpoint
-from finscribe_trainer.export import ADAPTER_DIR, MERGED_DIR, METRICS_FILE, stage_result
+from finscribe_trainer.export import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR, METRICS_FILE, stage_result
 from finscribe_trainer.inputs import fetch_model, load_splits
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
@@ -58,28 +58,38 @@ def _published(uri: str, storage: Storage) -> dict[str, Any] | None:
 
 
 def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
-    """Let latest.json name this run, and say what came out of it."""
+    """Let latest.json name this run, unless it failed its gate, and say what came out of it."""
     names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
     known = {name: format_metric(value) for name in names if (value := figures.get(name)) is not None}
     metrics = run.reporter.snapshot().metrics.model_copy(update=known)
     outputs = _outputs(run)
-    if run.uri and run.config.output_uri:
+    evaluation = _evaluation(figures)
+    gate = evaluation.gate if evaluation else None
+    if gate is not None and not gate.passed:
+        log.warning("%s %s is not moved.", gate.message, LATEST_FILE)
+    elif run.uri and run.config.output_uri:
         payload = {"run": run.name, "uri": run.uri, "manifest": outputs.manifest, "metrics": known}
         storage.write_latest(run.config.output_uri, payload)
     run.reporter.step(figures.get("steps", 0), figures.get("total_steps", 0), figures.get("epoch") or 0.0)
     return RunResult(
         succeeded=True,
-        message=_summary(run, metrics),
+        message=_summary(run, metrics, evaluation),
         stopped_early=bool(figures.get("stopped_early")),
         resumed_from=figures.get("resumed_from"),
         progress=run.reporter.snapshot().progress,
         metrics=metrics,
         outputs=outputs,
+        evaluation=evaluation,
     )
 
 
+def _evaluation(figures: dict[str, Any]) -> EvaluationReport | None:
+    found = figures.get("evaluation")
+    return None if found is None else EvaluationReport.model_validate(found)
+
+
 def _outputs(run: Run) -> Outputs:
-    formats = run.config.output_formats
+    formats, evaluated = run.config.output_formats, run.config.evaluation.enabled
     adapter, merged, root = ADAPTER_DIR, MERGED_DIR, str(run.output_dir)
     if run.uri:
         adapter, merged, root = "adapter", "merged", run.uri
@@ -87,12 +97,15 @@ def _outputs(run: Run) -> Outputs:
         uri=root,
         adapter=f"{root}/{adapter}",
         merged=f"{root}/{merged}" if OutputFormat.Merged in formats else None,
+        evaluation=f"{root}/{EVALUATION_DIR}" if evaluated else None,
         manifest=f"{root}/{MANIFEST_FILE}" if run.uri else None,
     )
 
 
-def _summary(run: Run, metrics: Metrics) -> str:
+def _summary(run: Run, metrics: Metrics, evaluation: EvaluationReport | None) -> str:
     where = run.uri or str(run.output_dir)
-    return (
-        f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss}); result in {where}."
-    )
+    said = f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss})"
+    if evaluation is not None and evaluation.tuned.field_accuracy is not None:
+        base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
+        said += f", field accuracy {tuned} (base model: {base})"
+    return f"{said}; result in {where}."

@@ -25,6 +25,9 @@ class Splits:
     """None when the validation rows were held out of the training file."""
     num_left_out: int = 0
     """Rows longer than max_sequence_length."""
+    test: list[Example] | None = None
+    """What base and tuned model are compared on; None when the validation rows are."""
+    test_fingerprint: str | None = None
 
 
 def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
@@ -33,7 +36,7 @@ def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
     Raises:
         UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
     """
-    refuse_reserved_tokens([*splits.train, *splits.validation], family)
+    refuse_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
     train, long_train = _fitting(splits.train, family, max_tokens)
     validation, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)

@@ -1,0 +1,110 @@
+"""What a run says of its models at its end, and what that decides, in a bucket as in a pod."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pytest import MonkeyPatch
+
+from finscribe_core.constants import ENV_RUN
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.evaluation.results import read_results
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.sample.dataset import write_dataset
+from finscribe_trainer.sample.tiny_model import write_tiny_model
+from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.storage import Storage
+from tests.support.s3 import S3Server
+
+FIGURES = {"field_accuracy", "teds_score", "numeric_accuracy", "validation_pass_rate"}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sample")
+    texts = write_dataset(folder, num_rows=8, num_validation_rows=3, seed=1)
+    write_tiny_model(folder / "model", texts, seed=1)
+    (folder / "val.jsonl").rename(folder / "test.jsonl")
+    return folder
+
+
+@pytest.fixture
+def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: MonkeyPatch):
+    """Train one step, evaluated as given, into a bucket; gives the result and the bucket's reader."""
+    uri = f"s3://{s3_env.create_bucket()}/models"
+    storage = Storage.from_config(TrainerConfig(dataset_path="-").storage)
+
+    def start(name: str, evaluation: dict):
+        config = TrainerConfig.model_validate(
+            {
+                "model_name_or_path": str(sample / "model"),
+                "dataset_path": str(sample / "train.jsonl"),
+                "validation_split": 0.25,
+                "test_path": str(sample / "test.jsonl"),
+                "output_dir": str(tmp_path / name),
+                "output_uri": uri,
+                "training": {
+                    "max_steps": 1,
+                    "per_device_train_batch_size": 4,
+                    "gradient_accumulation_steps": 1,
+                    "dataloader_num_workers": 0,
+                },
+                "evaluation": {"training_documents": 0, "max_new_tokens": 40, **evaluation},
+            }
+        )
+        monkeypatch.setenv(ENV_RUN, name)
+        return train(Run(config, name, None, RunReporter(run=name, job="j"), StopSignal()))
+
+    def latest() -> dict | None:
+        return storage.read_json(f"{uri}/latest.json")
+
+    return start, latest, storage
+
+
+def test_base_and_tuned_model_read_the_test_documents(train_with, tmp_path):
+    start, latest, storage = train_with
+
+    result = start("first", {"max_documents": 2})
+
+    assert result.evaluation is not None
+    assert result.evaluation.documents == 2
+    uri = result.outputs.evaluation
+    paths = [entry["path"] for entry in storage.read_json(result.outputs.manifest)["files"]]
+    assert {path for path in paths if path.startswith("evaluation/")} == {
+        f"evaluation/{name}"
+        for name in ("report.html", "report.md", "results-base.json", "results-tuned.json")
+    }
+    base, tuned = (
+        read_results(tmp_path / f"first/evaluation/results-{who}.json") for who in ("base", "tuned")
+    )
+    assert [record.where for record in base.documents] == [record.where for record in tuned.documents]
+    assert all("test.jsonl:" in record.where for record in base.documents)
+    assert base.model.fingerprint != tuned.model.fingerprint
+    assert uri == f"{result.outputs.uri}/evaluation"
+    assert latest()["run"] == "first"
+    figures = json.loads((tmp_path / "first/metrics.json").read_text())["evaluation"]
+    assert figures == result.evaluation.model_dump(mode="json", exclude_none=True)
+
+
+def test_a_run_that_fails_its_gate_keeps_its_outputs_and_leaves_latest_json(train_with):
+    start, latest, storage = train_with
+    start("good", {"enabled": False})
+
+    result = start("bad", {"gate": {"minimum": 0.99}})
+
+    assert result.succeeded
+    assert result.evaluation.gate.passed is False
+    assert storage.read_json(f"{result.outputs.uri}/manifest.json")
+    assert latest()["run"] == "good"
+
+
+def test_a_run_found_published_says_its_verdict_again(train_with):
+    start, latest, _ = train_with
+    first = start("again", {"gate": {"minimum": 0.99}})
+
+    again = start("again", {"gate": {"minimum": 0.99}})
+
+    assert again.evaluation == first.evaluation
+    assert latest() is None

@@ -1,0 +1,98 @@
+"""At the end of a run: base and tuned model read the same documents, and the gate judges."""
+
+import logging
+from pathlib import Path
+
+from peft import PeftModel
+
+from finscribe_core.report import DocumentFigures, EvaluationReport, format_metric
+from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.evaluation.compare import Comparison, compare
+from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
+from finscribe_trainer.evaluation.figures import figure_lines
+from finscribe_trainer.evaluation.gate import judge
+from finscribe_trainer.evaluation.headline import headline
+from finscribe_trainer.evaluation.loading import LoadedModel, describe
+from finscribe_trainer.evaluation.report import write_reports
+from finscribe_trainer.evaluation.results import DataInfo, Results, write_results
+from finscribe_trainer.evaluation.sampling import sample_evenly
+from finscribe_trainer.evaluation.test_set import TestSet
+from finscribe_trainer.export import EVALUATION_DIR
+from finscribe_trainer.families.base import Family
+from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.metrics.corpus import Summary
+from finscribe_trainer.run import Run
+
+log = logging.getLogger(__name__)
+
+BASE_RESULTS, TUNED_RESULTS, REPORT = "results-base.json", "results-tuned.json", "report.md"
+
+
+def compare_models(
+    run: Run, model: PeftModel, family: Family, source: ModelSource, splits: Splits, adapter: Path
+) -> EvaluationReport:
+    """Read the test documents (the validation's, where there are none) with and without the adapter.
+
+    Writes both results and the report below the output folder's `evaluation/`.
+
+    Args:
+        run: what this start was given.
+        model: the base with the tuned adapter in it.
+        family: the model's.
+        source: where the base came from.
+        splits: holds the documents.
+        adapter: the exported adapter's folder.
+    """
+    spec, training = run.config.evaluation, run.config.training
+    test_set = _documents(run, splits)
+    batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
+    tuned = LoadedModel(model, family, describe(source, family, f"{run.name or 'tuned'} (adapter)", adapter))
+    base = LoadedModel(model, family, describe(source, family, source.name, None))
+    settings = settings_for(tuned, test_set, spec.max_new_tokens)
+    log.info("reading %d documents with the base and the tuned model", test_set.info.documents)
+    with model.disable_adapter():
+        before = evaluate(base, test_set, settings, batch_size)
+    after = evaluate(tuned, test_set, settings, batch_size)
+    comparison = compare(before, after)
+    folder = run.output_dir / EVALUATION_DIR
+    write_results(before, folder / BASE_RESULTS)
+    write_results(after, folder / TUNED_RESULTS)
+    write_reports(comparison, folder / REPORT)
+    _say(comparison, after)
+    return EvaluationReport(
+        documents=test_set.info.documents,
+        base=_figures(before.summary),
+        tuned=_figures(after.summary),
+        gate=judge(spec.gate, before.summary, after.summary) if spec.gate else None,
+    )
+
+
+def _documents(run: Run, splits: Splits) -> TestSet:
+    config = run.config
+    if splits.test is not None:
+        assert config.test_path is not None and splits.test_fingerprint is not None
+        examples, source, digest = splits.test, config.test_path, splits.test_fingerprint
+    else:
+        examples = splits.validation
+        source = config.validation_path or f"{config.dataset_path} (held out)"
+        digest = splits.validation_fingerprint or splits.train_fingerprint
+    chosen = sample_evenly(examples, config.evaluation.max_documents)
+    return TestSet(chosen, DataInfo(source, digest, len(examples), len(chosen)))
+
+
+def _figures(summary: Summary) -> DocumentFigures:
+    known = {name: figure for name, figure in summary.metrics.items() if figure.documents}
+    return DocumentFigures(
+        **{
+            name: format_metric(known[name].value)  # type: ignore[index] # a DocumentMetric is its name
+            for name in DocumentFigures.model_fields
+            if name in known
+        }
+    )
+
+
+def _say(comparison: Comparison, tuned: Results) -> None:
+    for line in figure_lines(tuned):
+        if line:
+            log.info("%s", line)
+    log.info("%s", headline(comparison))
