@@ -24,6 +24,8 @@ def headline(comparison: Comparison) -> str:
     reads = f"The tuned model reads {tuned} of 100 fields right; the base model {base}."
     if documents < FEWEST_DOCUMENTS:
         return f"{reads} {counted} {'is' if documents == 1 else 'are'} too few to tell this from chance."
+    if pair.change == 0:
+        return f"{reads} There is no difference ({counted})."
     because = f"({p_value(pair.difference.p_value)}, {counted})"
     if pair.difference.p_value < SIGNIFICANT:
         return f"{reads} The difference is significant {because}."
