@@ -5,9 +5,9 @@ from decimal import Decimal
 from string import Formatter
 
 from finscribe_trainer.documents.schema import Party
-from finscribe_trainer.synthetic.layout import Line, Run, plain
 from finscribe_trainer.synthetic.locales import Locale
 from finscribe_trainer.synthetic.made_up import MadeUp
+from finscribe_trainer.synthetic.runs import Line, Run, plain
 
 
 @dataclass(frozen=True)

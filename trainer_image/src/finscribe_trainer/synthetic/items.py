@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from finscribe_trainer.synthetic.layout import Canvas, Line, Run, plain
+from finscribe_trainer.synthetic.layout import Canvas
 from finscribe_trainer.synthetic.made_up import MadeUp
+from finscribe_trainer.synthetic.runs import Line, Run, plain
 from finscribe_trainer.synthetic.table import Cells, Column, TableStyle, draw_table
 
 

@@ -1,14 +1,14 @@
 """The drawing engine: text on a page, with the box of ink of every field that is drawn."""
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal
 
 from PIL import Image, ImageDraw
 
 from finscribe_trainer.synthetic import fonts
 from finscribe_trainer.synthetic.fonts import Face, Stamp
+from finscribe_trainer.synthetic.runs import Line, Run, plain
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are the first that are outside."""
@@ -22,30 +22,6 @@ WHITE: Colour = (255, 255, 255)
 
 class PageFullError(Exception):
     """The page is too small for what is drawn at this size of type."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A piece of a line."""
-
-    text: str
-    path: str = ""
-    """The field it shows, as `documents/paths.leaves` names it."""
-    weight: str = ""
-    """Another weight than the line's."""
-
-
-Line = Sequence[Run]
-
-
-def plain(text: str, path: str = "") -> Line:
-    """A line of one piece."""
-    return (Run(text, path),)
-
-
-def joined(lines: Iterable[Line], between: str) -> Line:
-    """Lines as one, with a text between them."""
-    return [run for line in lines for run in (*line, Run(between))][:-1]
 
 
 def tint(colour: Colour, share: float) -> Colour:
@@ -198,39 +174,3 @@ class Canvas:
     def upright(self, x: float, top: float, bottom: float, colour: Colour = RULE) -> None:
         """Draw a vertical rule of one pixel."""
         self.fill((x, top, round(x) + 1, bottom), colour)
-
-
-def wrap(line: Line, face: Face, width: float) -> list[Line]:
-    """Break a line between words where it is wider than `width` pixels; a long word stays whole.
-
-    Pieces keep their fields; a space at a break goes.
-    """
-    words = [
-        Run(word, run.path, run.weight)
-        for run in line
-        for word in run.text.replace(" ", " \0").split("\0")
-        if word
-    ]
-    lines: list[list[Run]] = [[]]
-    x = 0.0
-    for word in words:
-        own = face.other(word.weight) if word.weight else face
-        needed = own.width(word.text.rstrip(" "))
-        if lines[-1] and x + needed > width and lines[-1][-1].text.endswith(" "):
-            lines.append([])
-            x = 0.0
-        lines[-1].append(word)
-        x += own.width(word.text)
-    return [_joined(words) for words in lines]
-
-
-def _joined(words: list[Run]) -> Line:
-    """The words of one field as one piece again, without the space at the end."""
-    runs: list[Run] = []
-    for word in words:
-        if runs and (runs[-1].path, runs[-1].weight) == (word.path, word.weight):
-            runs[-1] = Run(runs[-1].text + word.text, word.path, word.weight)
-        else:
-            runs.append(word)
-    runs[-1] = Run(runs[-1].text.rstrip(" "), runs[-1].path, runs[-1].weight)
-    return runs

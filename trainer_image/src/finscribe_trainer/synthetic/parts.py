@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from finscribe_trainer.synthetic import blocks
 from finscribe_trainer.synthetic.blocks import Labelled, Side
 from finscribe_trainer.synthetic.fonts import Face
-from finscribe_trainer.synthetic.layout import BLACK, GREY, Align, Canvas, Colour, Line, plain, wrap
+from finscribe_trainer.synthetic.layout import BLACK, GREY, Align, Canvas, Colour
 from finscribe_trainer.synthetic.made_up import MadeUp
+from finscribe_trainer.synthetic.runs import Line, plain, wrap
 
 ACCENTS: tuple[Colour, ...] = (
     (28, 62, 110),

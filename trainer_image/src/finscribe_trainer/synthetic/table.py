@@ -4,17 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from finscribe_trainer.synthetic.fonts import Face
-from finscribe_trainer.synthetic.layout import (
-    BLACK,
-    RULE,
-    Align,
-    Canvas,
-    Colour,
-    Line,
-    PageFullError,
-    plain,
-    wrap,
-)
+from finscribe_trainer.synthetic.layout import BLACK, RULE, Align, Canvas, Colour, PageFullError
+from finscribe_trainer.synthetic.runs import Line, plain, wrap
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """A restaurant's receipt: centred name, how many in front of each dish, the total in large type."""
 
 from finscribe_trainer.synthetic import blocks, parts
-from finscribe_trainer.synthetic.layout import BLACK, GREY, Canvas, Run, plain, wrap
+from finscribe_trainer.synthetic.layout import BLACK, GREY, Canvas
 from finscribe_trainer.synthetic.made_up import MadeUp
+from finscribe_trainer.synthetic.runs import Run, plain, wrap
 
 
 def draw(page: Canvas, made: MadeUp) -> float:

@@ -2,8 +2,9 @@
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.items import draw_items, pick_items
-from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, plain, tint
+from finscribe_trainer.synthetic.layout import BLACK, GREY, WHITE, Canvas, Colour, tint
 from finscribe_trainer.synthetic.made_up import MadeUp
+from finscribe_trainer.synthetic.runs import plain
 from finscribe_trainer.synthetic.table import TableStyle
 
 _WIDTH = 196

@@ -6,9 +6,10 @@ from PIL import Image
 
 from finscribe_trainer.synthetic import blocks, parts
 from finscribe_trainer.synthetic.fonts import Face
-from finscribe_trainer.synthetic.layout import Canvas, Run, plain, wrap
+from finscribe_trainer.synthetic.layout import Canvas
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.page import Page
+from finscribe_trainer.synthetic.runs import Run, plain, wrap
 
 _DESKS = ((150, 112, 78), (96, 100, 108), (188, 182, 170), (70, 56, 48), (205, 208, 212))
 
