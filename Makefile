@@ -12,6 +12,8 @@ RUN := .venv/bin
 SETUP := .venv/.finscribe-setup
 # More arguments for pytest, such as PYTEST_ARGS="-k storage -x".
 PYTEST_ARGS ?=
+# More arguments for benchmarks, such as BENCH_ARGS="--repeat 3".
+BENCH_ARGS ?=
 
 .PHONY: help
 help: ## Show this help.
@@ -64,6 +66,12 @@ binaries: setup
 .PHONY: browser
 browser: setup
 	@$(RUN)/python -m tools.browser
+
+## Measure it
+
+.PHONY: bench-data
+bench-data: setup ## Measure how fast data is made, checked and scored (BENCH_ARGS="--write" keeps it).
+	$(RUN)/python -m benchmarks.data $(BENCH_ARGS)
 
 ## Check and generate
 

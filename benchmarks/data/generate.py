@@ -1,0 +1,17 @@
+"""`finscribe data generate`, with one worker."""
+
+from pathlib import Path
+
+from benchmarks.data.cases import Work
+from finscribe_trainer.synthetic.command import generate
+
+
+def prepare(items: int, folder: Path) -> Work:
+    """Nothing to prepare."""
+    arguments = ["--output-dir", str(folder / "made"), "--count", str(items), "--workers", "1"]
+
+    def work() -> list[float]:
+        generate.main(arguments, standalone_mode=False)
+        return []
+
+    return work
