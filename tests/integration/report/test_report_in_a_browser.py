@@ -23,7 +23,9 @@ ARGUMENTS = [
 LOOKS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "tablet": {"viewport": {"width": 768, "height": 1024}, "color_scheme": "light"},
     "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
+    "paper": {"viewport": {"width": 718, "height": 1000}, "color_scheme": "dark"},
 }
 LONG = "Rechtsschutzversicherungsgesellschaften" * 30
 
@@ -61,6 +63,7 @@ def page(request, browser: Browser, report: Path) -> Iterator[Page]:
     """The report as it is opened; what it logs, and what it asks the network for, fails the test."""
     context = browser.new_context(**LOOKS[request.param], offline=True)
     page = context.new_page()
+    page.emulate_media(media="print" if request.param == "paper" else "screen")
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -77,6 +80,14 @@ def test_nothing_is_wider_than_the_screen_whatever_is_opened(page: Page, tmp_pat
     assert page.evaluate(too_wide) <= 0
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.evaluate(too_wide) <= 0
+
+
+def test_no_column_is_squeezed(page: Page):
+    widths = page.evaluate(
+        """[...document.querySelectorAll("th, td")].map(cell => cell.getBoundingClientRect().width)
+            .filter(width => width > 0)"""
+    )
+    assert min(widths) > 50
 
 
 def test_every_page_of_a_document_is_shown(page: Page):
