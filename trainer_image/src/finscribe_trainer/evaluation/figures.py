@@ -2,31 +2,19 @@
 
 from collections.abc import Iterator
 
-from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.evaluation.labels import LABELS, percent
 from finscribe_trainer.evaluation.results import Results
 from finscribe_trainer.metrics.corpus import Figure
-
-_NAMES = {
-    DocumentMetric.field_accuracy: "Field Accuracy",
-    DocumentMetric.teds_score: "TEDS Score",
-    DocumentMetric.numeric_accuracy: "Numeric Accuracy",
-    DocumentMetric.validation_pass_rate: "Validation Pass Rate",
-    DocumentMetric.parse_rate: "Parse Rate",
-    DocumentMetric.field_f1: "Field F1",
-    DocumentMetric.nted: "nTED",
-    DocumentMetric.anls_star: "ANLS*",
-    DocumentMetric.teds_structure_score: "TEDS Structure Score",
-}
 
 
 def figure_lines(results: Results) -> Iterator[str]:
     """`Field Accuracy: 94.2% [92.8%, 95.6%]` and so on, with what they were measured on."""
-    for metric, name in _NAMES.items():
+    for metric, name in LABELS.items():
         yield f"{name}: {_shown(results.summary.metrics.get(metric))}"
     yield ""
     yield f"{'Gate, passed by':<24} {'answers':>24}   right answers themselves"
     for gate, figure in results.summary.gates.items():
-        yield f"{gate:<24} {_shown(figure):>24}   {_percent(results.ceiling[gate].value)}"
+        yield f"{gate:<24} {_shown(figure):>24}   {percent(results.ceiling[gate].value)}"
     cut_off = sum(record.cut_off for record in results.documents)
     yield ""
     yield (
@@ -41,8 +29,4 @@ def figure_lines(results: Results) -> Iterator[str]:
 def _shown(figure: Figure | None) -> str:
     if figure is None or not figure.documents:
         return "does not apply to these documents"
-    return f"{_percent(figure.value)} [{_percent(figure.low)}, {_percent(figure.high)}]"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+    return f"{percent(figure.value)} [{percent(figure.low)}, {percent(figure.high)}]"
