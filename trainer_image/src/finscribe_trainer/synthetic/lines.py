@@ -31,6 +31,7 @@ class LineStyle:
 
     sku_pattern: str | None
     branded: bool
+    """Goods have a maker's name and model, not only where one kind is sold twice."""
     details: float
     """Share of the lines whose description has more than one line."""
     discounts: float
@@ -49,7 +50,7 @@ def pick_line_style(kind: str, branch: str, rng: random.Random) -> LineStyle:
     goods = branch in ("office", "hardware", "medical", "groceries")
     return LineStyle(
         sku_pattern=rng.choice(_SKU_PATTERNS) if goods and rng.random() < (0.2 if receipt else 0.7) else None,
-        branded=branch in _BRANDED and rng.random() < 0.5,
+        branded=rng.random() < 0.5,
         details=0 if receipt else rng.choice([0, 0, 0.3, 0.6]),
         discounts=rng.choice([0.3, 0.6]) if rng.random() < (0.08 if receipt else 0.2) else 0,
         largest_quantity=4 if receipt else rng.choice([5, 12, 60]),
@@ -65,9 +66,8 @@ def make_lines(
     picked += rng.choices(catalogue, k=count - len(picked))
     lines, seen = [], set()
     for name, (unit, low, high) in picked:
-        named = (
-            f"{name} {rng.choice(_BRANDS)} {fill('@@%##', rng)}" if style.branded or name in seen else name
-        )
+        branded = unit and branch in _BRANDED and (style.branded or name in seen)
+        named = f"{name} {rng.choice(_BRANDS)} {fill('@@%##', rng)}" if branded else name
         seen.add(name)
         description = (named, *_details(style, branch, locale, rng))
         price = _price(low, high, locale, rng)
