@@ -52,6 +52,16 @@ def test_figures_that_apply_to_no_document_are_left_out():
     assert comparison.gates == ()
 
 
+def test_a_figure_of_what_models_wrote_says_how_many_documents_each_wrote_it_in():
+    gold = {"total": "12"}
+    comparison = compared([(gold, {}), (gold, gold)], [(gold, gold), (gold, gold)])
+    assert {pair.name: pair.documents for pair in comparison.extra} == {
+        "parse_rate_repaired": "2",
+        "numeric_accuracy_1_percent": "2",
+        "numeric_precision": "1 and 2",
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.evaluation.labels import LABELS
+from finscribe_trainer.evaluation.labels import EXTRA, LABELS
 from finscribe_trainer.evaluation.results import DataInfo, Record, Results, Settings
 from finscribe_trainer.metrics.corpus import Difference, Figure, paired_differences
 
@@ -29,6 +29,12 @@ class Pair:
     def change(self) -> float:
         """Tuned minus base, from -1 to 1."""
         return self.tuned.value - self.base.value
+
+    @property
+    def documents(self) -> str:
+        """To how many documents it applies; both counts where a figure depends on what a model wrote."""
+        counts = dict.fromkeys((self.base.documents, self.tuned.documents))
+        return " and ".join(map(str, counts))
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Comparison:
     tuned: Results
     metrics: tuple[MetricPair, ...]
     """Those that apply to these documents, in the order of LABELS."""
+    extra: tuple[Pair, ...]
+    """Likewise, in the order of EXTRA."""
     fields: tuple[Pair, ...]
     """Greatest loss first, greatest gain last."""
     regions: tuple[Pair, ...]
@@ -117,6 +125,11 @@ def compare(base: Results, tuned: Results) -> Comparison:
         base,
         tuned,
         metrics,
+        extra=tuple(
+            Pair(name, base.summary.extra[name], tuned.summary.extra[name])
+            for name in EXTRA
+            if name in base.summary.extra and name in tuned.summary.extra
+        ),
         fields=_by_change(base.summary.fields, tuned.summary.fields),
         regions=_by_change(base.summary.regions, tuned.summary.regions),
         gates=tuple(

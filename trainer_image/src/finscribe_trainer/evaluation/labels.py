@@ -25,6 +25,17 @@ MEANINGS: dict[DocumentMetric, str] = {
     DocumentMetric.anls_star: "likeness of texts, lists matched at their best",
     DocumentMetric.teds_structure_score: "the table's rows and columns alone",
 }
+EXTRA = {
+    "parse_rate_repaired": "Parse Rate, repaired",
+    "numeric_accuracy_1_percent": "Numeric Accuracy, to 1%",
+    "numeric_precision": "Numeric Precision",
+}
+"""Figures beside the metrics, which nothing is judged by."""
+EXTRA_MEANINGS = {
+    "parse_rate_repaired": "answers that are JSON, or can be mended to be",
+    "numeric_accuracy_1_percent": "numbers read right, or nearly so",
+    "numeric_precision": "numbers written that are right",
+}
 GATES = {
     "json": "is strict JSON",
     "schema": "keeps the schema",

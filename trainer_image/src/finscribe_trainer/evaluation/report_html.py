@@ -67,6 +67,8 @@ def html(comparison: Comparison) -> str:
         headline=headline(comparison),
         notes=notes(comparison),
         labels=labels.LABELS,
+        extra=labels.EXTRA,
+        extra_meanings=labels.EXTRA_MEANINGS,
         gates=labels.GATES,
         meanings=labels.MEANINGS,
         metrics_plot=_plot(metrics_plot, comparison.metrics),

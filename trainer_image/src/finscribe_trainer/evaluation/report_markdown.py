@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from finscribe_trainer.evaluation.compare import Comparison, Pair, Reading
 from finscribe_trainer.evaluation.headline import headline, notes
-from finscribe_trainer.evaluation.labels import GATES, LABELS, p_value, percent, points, words
+from finscribe_trainer.evaluation.labels import EXTRA, GATES, LABELS, p_value, percent, points, words
 from finscribe_trainer.evaluation.measured import measured
 from finscribe_trainer.evaluation.side_by_side import side_by_side
 from finscribe_trainer.metrics.corpus import Figure
@@ -71,12 +71,15 @@ def _figure(figure: Figure) -> str:
 
 
 def _metrics(comparison: Comparison) -> str:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for pair in comparison.metrics:
         by = pair.difference
         difference = f"{points(by.value)} [{points(by.low)}, {points(by.high)}]"
         cells = (_figure(pair.base), _figure(pair.tuned), difference, escape(p_value(by.p_value)))
-        rows.append((escape(LABELS[pair.name]), *cells, str(by.documents)))
+        rows.append((escape(LABELS[pair.name]), *cells, pair.documents))
+    for extra in comparison.extra:
+        cells = (_figure(extra.base), _figure(extra.tuned), points(extra.change), "")
+        rows.append((EXTRA[extra.name], *cells, extra.documents))
     return _table(("Figure", "Base", "Tuned", "Difference", "Chance", "Documents"), rows)
 
 
@@ -104,7 +107,7 @@ def _pairs(what: str, named: Iterable[tuple[str, Pair]]) -> str:
                 _figure(pair.base),
                 _figure(pair.tuned),
                 points(pair.change),
-                str(pair.base.documents),
+                pair.documents,
             )
             for name, pair in named
         ),
