@@ -1,0 +1,49 @@
+"""Checks the images of rows, some rows ahead: decoding releases the interpreter's lock."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from finscribe_trainer.data.images import ImageError, check_image, resolve_image
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """An image that can be used."""
+
+    path: Path
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    sha256: str
+
+
+class ImageCheck:
+    """Reads images to their end.
+
+    Args:
+        root: the folder that images are named relative to.
+        max_pixels: an image with more is refused.
+    """
+
+    def __init__(self, root: Path, max_pixels: int) -> None:
+        self._root = root
+        self._max_pixels = max_pixels
+        self._pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def check(self, names: Iterable[str]) -> dict[str, CheckedImage | ImageError]:
+        """Each image once."""
+        different = list(dict.fromkeys(names))
+        return dict(zip(different, self._pool.map(self._check, different), strict=True))
+
+    def _check(self, name: str) -> CheckedImage | ImageError:
+        try:
+            path = resolve_image(self._root, name)
+            return CheckedImage(path, *check_image(path, name, self._max_pixels))
+        except ImageError as problem:
+            return problem

@@ -1,0 +1,103 @@
+"""Every rule of `finscribe data validate`: how serious it is, what it means, and what to do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a finding means for the data set."""
+
+    error = "error"
+    """The row can't be used, or teaches something wrong."""
+    warning = "warning"
+    """The row can be used; look at it."""
+    hint = "hint"
+    """Something to know."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule."""
+
+    severity: Severity
+    meaning: str
+    remedy: str
+
+
+_E, _W, _H = Severity.error, Severity.warning, Severity.hint
+
+RULES: dict[str, Rule] = {
+    "json": Rule(_E, "The line is not JSON.", "Write one JSON object per line."),
+    "encoding": Rule(_E, "The line is not UTF-8.", "Save the file as UTF-8."),
+    "row-too-long": Rule(_E, "The row is longer than 16 MiB.", "Name images by path; end each row's line."),
+    "damaged-file": Rule(_E, "A .gz or .parquet file is cut off or damaged.", "Write the file again."),
+    "image-bytes": Rule(
+        _E, "A parquet column holds images themselves.", "Write them to files; name their paths."
+    ),
+    "row-format": Rule(_E, "The row is in none of the formats.", "See the row formats in docs/data.md."),
+    "empty-answer": Rule(_E, "The answer is empty.", "Write the answer, or remove the row."),
+    "answer-json": Rule(
+        _E, "The answer is not strict JSON.", "Correct it, or pass --schema none for free texts."
+    ),
+    "schema": Rule(_E, "The answer breaks the schema.", "Correct the field; docs/data.md lists them."),
+    "line-total": Rule(
+        _E, "A line's quantity x unit_price - discount is not its line_total.", "Compare with the page."
+    ),
+    "sum-of-lines": Rule(_E, "The lines do not add up to the subtotal.", "Compare with the page."),
+    "grand-total": Rule(
+        _E, "subtotal - discount + shipping + tax_amount is not the grand_total.", "Compare with the page."
+    ),
+    "tax": Rule(_E, "The tax_amount is not the tax_rate of the subtotal.", "Compare with the page."),
+    "due-before-issue": Rule(
+        _W, "The document was due before it was issued.", "Compare both dates with the page."
+    ),
+    "image": Rule(
+        _E,
+        "An image is missing, damaged, too large, or outside the data set.",
+        "Put it right, or remove the row.",
+    ),
+    "duplicate": Rule(_W, "The same prompt, images and answer came before.", "Keep one of the rows."),
+    "conflict": Rule(
+        _W, "The same prompt and images came before with another answer.", "Keep the right row."
+    ),
+    "leakage": Rule(
+        _E, "A row of the validation set has the same prompt and images.", "Keep the row in one of the sets."
+    ),
+    "reserved-token": Rule(
+        _E, "A text holds a token that means something else to the model.", "Take the token out."
+    ),
+    "too-many-tokens": Rule(
+        _W,
+        "The row has more tokens than --max-sequence-length, and would be left out.",
+        "Raise the limit, or shrink the image.",
+    ),
+    "pii-iban": Rule(_H, "A text holds a bank account number.", "`finscribe data anonymize` replaces it."),
+    "pii-card": Rule(
+        _H, "A text holds what looks like a card number.", "`finscribe data anonymize` replaces it."
+    ),
+    "pii-ssn": Rule(_H, "A text holds what looks like a US social security number.", "Remove it."),
+    "pii-email": Rule(_H, "A text holds a private mail address.", "`finscribe data anonymize` replaces it."),
+}
+"""Those of `Problem.rule`, and those found here."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found, at a row."""
+
+    where: str
+    """`file:line`."""
+    path: str
+    """Where in the answer; empty for the whole row."""
+    rule: str
+    message: str
+    remedy: str
+
+    @property
+    def severity(self) -> Severity:
+        """That of its rule."""
+        return RULES[self.rule].severity
+
+    def __str__(self) -> str:
+        path = f"{self.path}: " if self.path else ""
+        return f"{self.where}: {path}{self.message} [{self.rule}]"

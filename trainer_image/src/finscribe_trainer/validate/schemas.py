@@ -1,0 +1,131 @@
+"""Which schema answers are held to: the canonical one, a user's JSON Schema, or none."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import referencing
+from pydantic import ValidationError
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.documents.numbers import NumberError
+from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, schema_json
+
+NO_SCHEMA = "none"
+_MAX_SHOWN = 20
+"""Problems of one answer that are told; a schema with `items` can have one for every line."""
+_MAX_VALUE = 60
+
+Check = Callable[[Any], list[Problem]]
+"""Takes an answer's JSON as `load_json` reads it."""
+
+
+def load_schema(name: str | None) -> tuple[Check | None, bool]:
+    """The check of a schema, and whether it is the canonical one (so that sums and dates are checked, too).
+
+    Args:
+        name: a JSON Schema file; `none` for free texts; None for the canonical schema.
+
+    Raises:
+        UserError: InvalidConfig when the file is no JSON Schema.
+    """
+    if name == NO_SCHEMA:
+        return None, False
+    if name is None:
+        return check_canonical, True
+    schema = _read(Path(name))
+    if schema == schema_json():
+        return check_canonical, True  # our own check of it is faster, and says more
+    return _checker(name, schema), False
+
+
+def check_canonical(data: Any) -> list[Problem]:
+    """What breaks the canonical schema."""
+    try:
+        parse_document(data)
+    except ValidationError as error:
+        return [_problem(item) for item in error.errors(include_url=False)[:_MAX_SHOWN]]
+    except RecursionError:
+        return [Problem("schema", "", "the answer is nested too deeply")]
+    return []
+
+
+def _problem(error: Any) -> Problem:
+    kind, path = error["type"], _path(error["loc"])
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return Problem("schema", "document_type", f"must be one of {', '.join(DOCUMENT_TYPES)}")
+    if kind == "extra_forbidden":
+        return Problem("schema", path, "is no field of the schema", "Remove it, or move it to metadata.")
+    if kind == "missing":
+        return Problem("schema", path, "is missing")
+    cause = error.get("ctx", {}).get("error")
+    text = (
+        str(cause)
+        if isinstance(cause, ValueError | NumberError)
+        else error["msg"][0].lower() + error["msg"][1:]
+    )
+    return Problem("schema", path, f"{text}, not {_shown(error['input'])}")
+
+
+def _path(loc: tuple[str | int, ...]) -> str:
+    """Without the first part, which names the document's type."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc[1:]]
+    return "".join(parts).removeprefix(".")
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}..."
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"--schema {path}: {error}.",
+            f"Name a JSON Schema file, or `{NO_SCHEMA}` for free texts; FinScribe's own is the default.",
+        ) from None
+
+
+def _checker(name: str, schema: Any) -> Check:
+    """A check of a user's schema. Nothing is fetched: references reach within the file only."""
+    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        where = "/".join(map(str, error.absolute_path)) or "the file"
+        raise UserError(
+            FailureReason.InvalidConfig, f"--schema {name}: {where}: {error.message}.", "Correct the schema."
+        ) from None
+    validator = kind(schema, registry=referencing.Registry(), format_checker=jsonschema.FormatChecker())
+
+    def check(data: Any) -> list[Problem]:
+        try:
+            errors = sorted(
+                _first(validator.iter_errors(data)), key=lambda error: list(map(str, error.absolute_path))
+            )
+        except referencing.exceptions.Unresolvable as error:
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"--schema {name}: the reference {error.ref!r} leads out of the file.",
+                "Write what it refers to below $defs.",
+            ) from None
+        return [
+            Problem("schema", error.json_path.removeprefix("$").removeprefix("."), _cut(error.message))
+            for error in errors
+        ]
+
+    return check
+
+
+def _first(errors: Any) -> list[jsonschema.ValidationError]:
+    return [error for error, _ in zip(errors, range(_MAX_SHOWN), strict=False)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,0 +1,37 @@
+"""How many tokens a row has for a model, and whether a text holds one of its own."""
+
+from collections.abc import Iterator
+
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import local_or_hub
+
+
+class TokenCheck:
+    """Counts with a model's own processor, without its weights.
+
+    Args:
+        model: a folder or a hub id.
+        max_tokens: a longer row has a finding.
+
+    Raises:
+        UserError: ModelNotFound, ModelUnsupported.
+    """
+
+    def __init__(self, model: str, max_tokens: int) -> None:
+        self._family = load_family(local_or_hub(model, None))
+        self._max_tokens = max_tokens
+
+    def check(self, example: Example) -> tuple[int, list[Problem]]:
+        """The row's tokens, and what is wrong with them."""
+        count = self._family.count_tokens(example)
+        return count, list(self._problems(example, count))
+
+    def _problems(self, example: Example, count: int) -> Iterator[Problem]:
+        if count > self._max_tokens:
+            yield Problem("too-many-tokens", "", f"{count} tokens, more than {self._max_tokens}")
+        text = "\n".join((*(turn.text for turn in example.row.turns), example.row.completion))
+        for token in dict.fromkeys(self._family.reserved_tokens):
+            if token in text:
+                yield Problem("reserved-token", "", f"a text holds {token!r}")
