@@ -83,6 +83,8 @@ def degrade(page: Page, level: str, rng: random.Random) -> Page:
             image = mark(image, rng)
     if rng.random() < worst.tilt[0]:
         image, boxes = tilted(image, boxes, worst.tilt[1], worst.bend, rng)
+    if rng.random() < worst.fax:  # what is pale besides would be gone
+        return Page(_faxed(image, rng), boxes)
     if rng.random() < worst.blur[0]:
         image = _blurred(image, rng.uniform(0.3, worst.blur[1]))
     if rng.random() < worst.faded[0]:
@@ -92,8 +94,6 @@ def degrade(page: Page, level: str, rng: random.Random) -> Page:
         image = _lit(image, worst.darkest, rng)
     if rng.random() < worst.noise[0]:
         image = _noisy(image, rng.uniform(1, worst.noise[1]), rng)
-    if rng.random() < worst.fax:
-        image = _faxed(image, rng)
     return Page(image, boxes)
 
 
@@ -149,7 +149,7 @@ def _noise_tile() -> NDArray[np.uint8]:
 def _faxed(image: Image.Image, rng: random.Random) -> Image.Image:
     """Black and white alone, with specks, and lines that a dirty roller left."""
     grey = image.convert("L")
-    edge = rng.randint(130, 165)
+    edge = rng.randint(165, 195)
     image = grey.point([255 * (value > edge) for value in range(256)])
     draw = ImageDraw.Draw(image)
     for _ in range(rng.randint(20, 400)):
