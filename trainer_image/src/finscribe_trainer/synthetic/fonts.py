@@ -117,10 +117,13 @@ class Face:
     def _draw(self, character: str) -> tuple[Glyph, ...]:
         """The character at each place between two pixels; nothing for a space."""
         left, top, right, bottom = map(int, self._font.getbbox(character, anchor="ls"))
-        if right <= left or bottom <= top:
-            return ()
-        image = Image.new("L", (right - left, bottom - top))
+        image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
         ImageDraw.Draw(image).text((-left, -top), character, fill=255, font=self._font, anchor="ls")
+        ink = image.getbbox()  # less than the font's box, which reaches from pen to pen
+        if ink is None:
+            return ()
+        image, left, top = image.crop(ink), left + ink[0], top + ink[1]
+        right, bottom = left + image.width, top + image.height
         large, glyphs = np.asarray(image), []
         for phase in range(_FINE):
             x, y = (left + phase) // _FINE, top // _FINE
@@ -128,8 +131,8 @@ class Face:
             fine = np.zeros((height * _FINE, width * _FINE), np.uint16)
             row, column = top - y * _FINE, left + phase - x * _FINE
             fine[row : row + image.height, column : column + image.width] = large
-            ink = fine.reshape(height, _FINE, width, _FINE).sum((1, 3)) // _FINE**2
-            glyphs.append(Glyph(ink.astype(np.uint8), x, y))
+            means = fine.reshape(height, _FINE, width, _FINE).sum((1, 3)) // _FINE**2
+            glyphs.append(Glyph(means.astype(np.uint8), x, y))
         return tuple(glyphs)
 
     def stamp(self, text: str, fraction: float = 0.0) -> Stamp | None:

@@ -25,11 +25,12 @@ class ItemStyle:
     quantity_first: bool
 
 
-def pick_items(rng: random.Random) -> ItemStyle:
-    """A style as it comes."""
+def pick_items(made: MadeUp, rng: random.Random) -> ItemStyle:
+    """A style as it comes; long tables are not made longer by article numbers below the descriptions."""
+    long = sum(map(len, made.descriptions)) > 18
     return ItemStyle(
         position=rng.random() < 0.4,
-        sku=rng.choice(("column", "column", "below", "none")),
+        sku=rng.choice(("column", "column", "column" if long else "below", "none")),
         unit=rng.choice(("column", "beside", "none")),
         symbol=rng.random() < 0.35,
         quantity_first=rng.random() < 0.2,

@@ -25,7 +25,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     page.frame((start, y - 4, right, facts + 6), accent)
     y = max(bottom, facts) + 28
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = TableStyle(
         head_fill=accent,
         head_ink=WHITE,

@@ -16,7 +16,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     y = _draw_band(page, made, left, right, accent)
     y = _draw_parties(page, made, left, right, y, accent)
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     filled = page.rng.random() < 0.6
     style = TableStyle(
         head_fill=accent if filled else tint(accent, 0.16),

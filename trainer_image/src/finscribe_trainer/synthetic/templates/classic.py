@@ -20,7 +20,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     y = _draw_parties(page, made, left, right, y, accent)
     y = _draw_due(page, made, left, right, y, accent)
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     filled = page.rng.random() < 0.5
     style = TableStyle(
         head_fill=accent if filled else None,

@@ -22,7 +22,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     per_row = page.rng.choice((3, 4))
     y = parts.draw_fact_cells(page, (left, right), y, blocks.facts(made), per_row=per_row, label_ink=accent)
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = TableStyle(
         head_fill=tint(accent, 0.14),
         head_ink=accent,

@@ -23,7 +23,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     y = parts.draw_fact_cells(
         page, (left, right), y + 10, blocks.facts(made), frame=GREY, label_fill=shade, label_ink=BLACK
     )
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = TableStyle(
         head_fill=shade,
         head_rule=GREY,

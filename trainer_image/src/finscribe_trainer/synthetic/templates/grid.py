@@ -24,7 +24,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     y = parts.draw_fact_cells(
         page, (left, right), y, blocks.facts(made), frame=rule, label_fill=_SHADE, label_ink=BLACK
     )
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     lines_below = len(blocks.totals(made, symbol=False)) + 1
     body = page.floor - y - (lines_below + len(made.notes) + 2) * page.face().line * 1.3 - 40
     ruled = page.rng.random() < 0.5

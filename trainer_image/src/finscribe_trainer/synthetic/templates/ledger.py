@@ -38,7 +38,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     facts = parts.draw_facts(page, (start, right), y, blocks.facts(made), label_ink=BLACK)
     y = max(bottom, facts) + 22
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     bars = page.rng.choice(_BARS)
     style = TableStyle(head_rule=BLACK, zebra=bars, end_rule=BLACK, upper=True, pad=3)
     y = draw_items(page, made, (left, right), y, items, style) + 8

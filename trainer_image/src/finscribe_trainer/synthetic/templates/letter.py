@@ -23,7 +23,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     page.text(left, y, blocks.title(made), page.fitting(blocks.title(made), right - left, 21))
     y += 40
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = page.rng.choice(
         (
             TableStyle(head_rule=BLACK, end_rule=BLACK),

@@ -27,7 +27,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     start = left + (right - left) * 0.56
     bottom = max(bottom, parts.draw_facts(page, (start, right), y, blocks.facts(made), right=True))
 
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = TableStyle(head_rule=BLACK, end_rule=BLACK, pad=page.rng.choice((5, 7)))
     y = draw_items(page, made, (left, right), bottom + 30, items, style) + 12
     grand = blocks.grand_total(made, code=page.rng.random() < 0.5)

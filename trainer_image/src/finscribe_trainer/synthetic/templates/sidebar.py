@@ -31,7 +31,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
         label = page.face(0.85, "bold")
         page.text(left, y, receiver.label.upper(), label, ink=GREY)
         y = parts.draw_party(page, left, y + label.line + 2, (right - left) * 0.6, receiver, made)
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = TableStyle(head_ink=accent, head_rule=accent, row_rule=(226, 227, 231), end_rule=accent, pad=6)
     y = draw_items(page, made, (left, right), y + 30, items, style) + 12
     grand = blocks.grand_total(made, code=page.rng.random() < 0.4)

@@ -33,7 +33,7 @@ def draw(page: Canvas, made: MadeUp) -> float:
     facts = blocks.facts(made, terms=False)
     facts += [blocks.Labelled(plain(label), plain(value)) for label, value in made.till]
     y = parts.draw_fact_cells(page, (left, right), y, facts, per_row=4) + 8
-    items = pick_items(page.rng)
+    items = pick_items(made, page.rng)
     style = page.rng.choice(
         (
             TableStyle(grid=GREY, row_rule=GREY, head_rule=GREY, pad=4),
