@@ -1,0 +1,220 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from finscribe_core.errors import UserError
+from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.evaluation.answers import KeptAnswers, fingerprint
+from finscribe_trainer.evaluation.command import evaluate as command
+from finscribe_trainer.evaluation.reading import Answer
+from finscribe_trainer.evaluation.results import Results, read_results
+from finscribe_trainer.evaluation.run import evaluate_into, kept_answers
+from finscribe_trainer.evaluation.sampling import sample_evenly
+from finscribe_trainer.evaluation.test_set import TestSet, find_rows, load_test_set
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource
+
+LIMIT = 8
+
+
+@pytest.fixture
+def output(tmp_path) -> Path:
+    return tmp_path / "evaluation" / "results.json"
+
+
+@pytest.fixture(scope="module")
+def test_set(sample, tmp_path_factory) -> TestSet:
+    """The four validation rows."""
+    return load_test_set(str(sample), None, tmp_path_factory.mktemp("none") / "results.json")
+
+
+@pytest.fixture
+def evaluate(sample, test_set, output):
+    """Evaluates on the four rows; a test says what differs."""
+
+    def call(**changes):
+        given = {"model": str(sample / "model"), "base_model": None, "batch_size": 2, "max_new_tokens": LIMIT}
+        return evaluate_into(output, test_set=test_set, **{**given, **changes})
+
+    return call
+
+
+def write_adapter(sample: Path, folder: Path, **options) -> Path:
+    """An adapter that changes every answer."""
+    source = ModelSource(str(sample / "model"))
+    config = LoraConfig(
+        target_modules=r".*language_model.*(q|o)_proj", init_lora_weights=False, lora_alpha=64, **options
+    )
+    model = get_peft_model(load_family(source).load_model(source), config)
+    model.peft_config["default"].base_model_name_or_path = source.location
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_the_command_writes_results_and_prints_the_guides_lines_with_intervals(sample, output, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own Ctrl+C
+    arguments = ["--test-dir", sample, "--model-path", sample / "model", "--output", output, "--limit", 3]
+    done = CliRunner().invoke(command, [*map(str, arguments), "--max-new-tokens", str(LIMIT)])
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.stdout.splitlines() if ": 0.0% [0.0%, 0.0%]" in line]
+    guide = ["Field Accuracy", "TEDS Score", "Numeric Accuracy", "Validation Pass Rate"]
+    assert [line.split(":")[0] for line in lines[:4]] == guide
+    written = json.loads(output.read_text())
+    assert written["data"]["documents"] == 3 < written["data"]["rows"] == 4
+    assert written["summary"]["metrics"].keys() == {str(metric) for metric in DocumentMetric}
+    assert {"line_items.quantity", "vendor.name"} <= written["summary"]["fields"].keys()
+    assert written["ceiling"]["json"]["value"] == 1
+    assert all(Path(image).is_file() for document in written["documents"] for image in document["images"])
+    assert [path.name for path in output.parent.iterdir()] == ["results.json"]
+
+
+def test_what_is_written_is_what_is_read(evaluate, output):
+    results = evaluate()
+    assert read_results(output) == results
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{}", b'{"model": 3}', b"\xff"])
+def test_a_file_that_holds_no_results_is_refused_before_a_model_is_loaded(evaluate, output, spoilt):
+    output.parent.mkdir()
+    output.write_bytes(spoilt)
+    with pytest.raises(UserError, match=r"results\.json: ") as caught:
+        evaluate(model="no/model")
+    assert "finscribe evaluate" in caught.value.remedy
+
+
+def keep(output: Path, results: Results, **changes) -> Path:
+    """What a process leaves that was killed as it wrote its second answer; `changes` are to the settings."""
+    settings = replace(results.settings, **changes)
+    kept = KeptAnswers(kept_answers(output), fingerprint(results.model, results.data, settings))
+    kept.add(Answer(1, "read before", 3, cut_off=False, seconds=0.5))
+    kept.close()
+    with kept.path.open("a") as file:
+        file.write('{"index": 2, "te')
+    output.unlink()
+    return kept.path
+
+
+def predictions(results: Results) -> list[str]:
+    return [document.predicted for document in results.documents]
+
+
+def test_a_reading_that_was_cut_off_goes_on_where_it_stopped(evaluate, output):
+    whole = evaluate()
+    kept = keep(output, whole)
+    expected = predictions(whole)
+    expected[1] = "read before"
+    assert predictions(evaluate(batch_size=3)) == expected
+    assert not kept.exists()
+
+
+def test_answers_read_with_other_settings_are_not_gone_on_with(evaluate, output, caplog):
+    whole = evaluate()
+    keep(output, whole, max_new_tokens=LIMIT + 1)
+    assert predictions(evaluate()) == predictions(whole)
+    assert "reading begins anew" in caplog.text
+
+
+def test_a_complete_evaluation_is_not_done_again_and_another_not_written_over_it(evaluate, output):
+    results = evaluate()
+    written = output.stat().st_mtime_ns
+    assert evaluate(batch_size=1) == results
+    with pytest.raises(UserError, match="holds another evaluation") as caught:
+        evaluate(max_new_tokens=LIMIT + 1)
+    assert "another --output" in caught.value.remedy
+    assert output.stat().st_mtime_ns == written
+
+
+def test_an_adapter_reads_with_the_base_it_names_or_the_one_given(evaluate, sample, output, tmp_path):
+    plain = predictions(evaluate())
+    output.unlink()
+    adapter = write_adapter(sample, tmp_path / "adapter")
+    tuned = evaluate(model=str(adapter))
+    assert predictions(tuned) != plain
+    assert tuned.model.base == str(sample / "model")
+    output.unlink()
+
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": "/gone"}))
+    with pytest.raises(UserError, match=r"adapter_config\.json names: /gone: no such folder") as caught:
+        evaluate(model=str(adapter))
+    assert "--base-model" in caught.value.remedy
+    assert predictions(evaluate(model=str(adapter), base_model=str(sample / "model"))) == predictions(tuned)
+
+
+def without_weights(adapter: Path) -> None:
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+
+
+def of_another_shape(adapter: Path) -> None:
+    weights = load_file(adapter / "adapter_model.safetensors")
+    halved = {name: weight[..., : weight.shape[-1] // 2].contiguous() for name, weight in weights.items()}
+    save_file(halved, adapter / "adapter_model.safetensors")
+
+
+def without_base(adapter: Path) -> None:
+    (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+
+
+BAD_ADAPTERS = {
+    "pickled weights": (without_weights, "holds no adapter_model.safetensors"),
+    "another model's": (of_another_shape, "does not fit .*: .*"),
+    "no base named": (without_base, "names no base model"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), BAD_ADAPTERS.values(), ids=BAD_ADAPTERS)
+def test_an_adapter_that_cannot_be_used_is_refused(evaluate, sample, tmp_path, spoil, message):
+    adapter = write_adapter(sample, tmp_path / "adapter")
+    spoil(adapter)
+    with pytest.raises(UserError, match=message):
+        evaluate(model=str(adapter))
+
+
+def test_a_base_given_for_a_whole_model_is_a_mistake(evaluate, sample):
+    with pytest.raises(UserError, match="is no adapter, so --base-model"):
+        evaluate(base_model=str(sample / "model"))
+
+
+FOLDERS = {
+    "the test rows": (["train.jsonl", "val.jsonl", "test.jsonl"], "test.jsonl"),
+    "else the validation rows": (["train.jsonl", "val.parquet"], "val.parquet"),
+    "else every shard": (["part-0.jsonl", "part-1.jsonl"], ""),
+}
+
+
+@pytest.mark.parametrize(("names", "expected"), FOLDERS.values(), ids=FOLDERS)
+def test_a_folder_stands_for(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / name).touch()
+    assert find_rows(str(tmp_path)) == str(tmp_path / expected)
+
+
+def test_training_rows_are_never_taken_for_test_rows(tmp_path):
+    (tmp_path / "train.jsonl").touch()
+    with pytest.raises(UserError, match="holds training rows, but neither"):
+        find_rows(str(tmp_path))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 99, 100])
+def test_a_sample_is_the_same_each_time_and_from_all_over_the_set(count):
+    sample = sample_evenly(range(100), count)
+    assert sample == sample_evenly(range(100), count)
+    assert len(sample) == count
+    assert all(100 * i // count <= item < 100 * (i + 1) // count for i, item in enumerate(sample))
+    assert sample_evenly(sample, 1000) == sample
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys; from click.testing import CliRunner; "
+        "from finscribe_trainer.evaluation.command import evaluate; "
+        "assert CliRunner().invoke(evaluate, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
