@@ -104,7 +104,9 @@ def _claim(folder: Path, plan: Plan) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(settings, text.encode())
-    write_whole(folder / "schema.json", (json.dumps(schema_json(), indent=2) + "\n").encode())
+    write_whole(
+        folder / "schema.json", (json.dumps(schema_json(), indent=2, ensure_ascii=False) + "\n").encode()
+    )
     (folder / "images").mkdir(exist_ok=True)
 
 
