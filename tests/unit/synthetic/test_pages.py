@@ -26,9 +26,9 @@ every_template = pytest.mark.parametrize(("template", "kind"), DRAWN)
 
 @cache
 def drawn(template: str, kind: str) -> list[tuple[MadeUp, Page]]:
-    """A page in each of four locales; over all templates and kinds every locale has its turn."""
+    """A page in each of three locales; over all templates and kinds every locale has its turn."""
     pages = []
-    for seed in range(4):
+    for seed in range(3):
         number = 3 * DRAWN.index((template, kind)) + seed
         made = make_document(kind, list(LOCALES.values())[number % len(LOCALES)], random.Random(number))
         pages.append((made, render(made, template, random.Random(number))))
@@ -38,7 +38,7 @@ def drawn(template: str, kind: str) -> list[tuple[MadeUp, Page]]:
 @cache
 def longest(kind: str) -> MadeUp:
     """The one of many documents with most lines in its table."""
-    many = [make_document(kind, LOCALES["de_DE"], random.Random(seed)) for seed in range(60)]
+    many = [make_document(kind, LOCALES["de_DE"], random.Random(seed)) for seed in range(40)]
     return max(many, key=lambda made: sum(map(len, made.descriptions)))
 
 
@@ -93,9 +93,9 @@ def test_no_field_lies_on_another(template: str, kind: str):
         assert [(paths[a], paths[b]) for a, b in pairs] == []
 
 
-@every_template
-def test_a_long_document_fits_a_page_of_about_a_megapixel(template: str, kind: str):
-    made = longest(kind)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_long_document_fits_a_page_of_about_a_megapixel(template: str):
+    made = longest(TEMPLATES[template].kinds[0])
     assert len(made.document.line_items) >= 15
 
     page = render(made, template, random.Random(1))
@@ -156,7 +156,7 @@ def letters(code: str) -> frozenset[str]:
     """Every character that pages of a locale may need."""
     words = files("finscribe_trainer.synthetic") / "words"
     texts = [(words / f"{LOCALES[code].language}.yaml").read_text(encoding="utf-8"), LOCALES[code].symbol]
-    for seed in range(40):
+    for seed in range(20):
         made = make_document(DOCUMENT_TYPES[seed % 4], LOCALES[code], random.Random(seed))
         texts += [made.locale.day(made.document.issue_date), *map(str, values(made).values())]
         texts += [*made.footer, *made.notes, *made.ship_to, *(text for pair in made.bank for text in pair)]
@@ -188,7 +188,7 @@ def test_a_page_is_never_set_in_a_family_that_lacks_its_currency(monkeypatch: py
         lambda page, size, family, *rest: used.add(family) or real(page, size, family, *rest),
     )
 
-    for seed in range(30):
+    for seed in range(12):
         render(made, "serif", random.Random(seed))
 
     assert used == {"source-serif", "dejavu-serif"}

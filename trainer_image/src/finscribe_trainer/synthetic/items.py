@@ -83,13 +83,13 @@ def columns(made: MadeUp, style: ItemStyle) -> list[Column]:
 
 
 def _statement_columns(made: MadeUp) -> list[Column]:
-    labels, items = made.locale.labels, made.document.line_items
-    found = [Column("date", labels["date"])] if made.dates else []
-    if any(item.sku for item in items):
-        found.append(Column("sku", labels["reference"]))
-    found.append(Column("description", labels["description"], takes_rest=True))
-    found.append(Column("line_total", labels["line_total"], "right"))
-    return [*found, Column("balance", labels["balance"], "right")]
+    labels = made.locale.labels
+    return [
+        *([Column("date", labels["date"])] if made.dates else []),
+        Column("description", labels["reference"], takes_rest=True),
+        Column("line_total", labels["amount"], "right"),
+        Column("balance", labels["balance"], "right"),
+    ]
 
 
 def rows(made: MadeUp, style: ItemStyle) -> list[Cells]:

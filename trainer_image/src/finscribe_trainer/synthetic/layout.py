@@ -63,7 +63,7 @@ class Canvas:
 
     def fitting(self, line: Line | str, width: float, size: float, weight: str = "bold") -> Face:
         """The largest face up to `size` pixels in which a title or a name is at most `width` pixels wide."""
-        while (face := fonts.face(self.family, weight, size)) and size > 10:
+        while (face := fonts.face(self.family, weight, size)) and size > 8:
             if self.width_of(line, face) <= width:
                 break
             size -= 1

@@ -52,9 +52,12 @@ def _draw_column(page: Canvas, made: MadeUp, accent: Colour, *, dark: bool) -> N
         italic = page.face(0.85, "italic")
         y = page.lines(x, y, parts.wrapped([plain(made.slogan)], italic, width), italic, ink=pale) + 8
     for lines in (blocks.address(side, locale), blocks.contact(side, locale), blocks.tax_id(side, locale)):
-        # A label and its value break between them where the column is too narrow for both.
+        # A label and its value break between them where the column is too narrow for both; a long mail
+        # address is set smaller.
+        words = [word for line in lines for run in line for word in run.text.split(" ")]
+        face = page.fitting(max(words, key=len, default=""), width, round(page.type_size * 0.92), "regular")
         y = page.lines(x, y + 6, parts.wrapped(lines, face, width), face, ink=ink)
-    y += 24
+    y, face = y + 24, page.face(0.92)
     for fact in blocks.facts(made):
         y = page.lines(x, y, parts.wrapped([fact.label], small, width), small, ink=pale)
         y = page.lines(x, y, parts.wrapped([fact.value], face, width), face, ink=ink) + 8
