@@ -6,7 +6,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText
 
-from finscribe_trainer.data.dataset import DataFile, load_dataset
+from finscribe_trainer.data.dataset import load_dataset
+from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.families.base import IGNORED
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource

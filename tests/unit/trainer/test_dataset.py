@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.data.dataset import DataFile, hold_out, load_dataset
-from finscribe_trainer.data.jsonl import MAX_LINE_BYTES
+from finscribe_trainer.data.dataset import hold_out, load_dataset
+from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.lines import MAX_ROW_BYTES
 
 GOOD = {"instruction": "Read.", "output": "{}"}
 
@@ -38,12 +39,12 @@ BAD_FILES = {
         [b'{"x": ' + b"1" * 5000 + b"}\n"],
         "rows.jsonl:1: not readable as JSON",
     ),
-    "a huge line": ([b'"' + b"x" * MAX_LINE_BYTES + b'"\n', GOOD], "rows.jsonl:1: the line is longer than"),
+    "a huge line": ([b'"' + b"x" * MAX_ROW_BYTES + b'"\n', GOOD], "rows.jsonl:1: the row is longer than"),
     "a missing field, after a blank line": (
         [GOOD, b"\n", {"instruction": "x"}],
         "rows.jsonl:3: output is missing",
     ),
-    "no rows": ([b"\n"], "rows.jsonl: the file has no rows"),
+    "no rows": ([b"\n"], "rows.jsonl: there are no rows"),
     "image missing": ([GOOD, with_image("none.png")], "rows.jsonl:2: image 'none.png' does not exist"),
     "image of no format": (
         [with_image("text.png")],

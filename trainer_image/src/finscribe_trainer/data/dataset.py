@@ -10,21 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.findings import Findings
 from finscribe_trainer.data.images import ImageError, check_image, resolve_image
-from finscribe_trainer.data.jsonl import read_rows
 from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.scan import read_rows
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A .jsonl file on this machine; its images lie below its folder."""
-
-    path: Path
-    source: str
-    """How messages call it: the URI or path that the user wrote."""
 
 
 @dataclass(frozen=True)
@@ -41,56 +33,41 @@ class Example:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All examples of a file, in its order."""
+    """All examples, in the order of their file or shards."""
 
     examples: list[Example]
     fingerprint: str
-    """SHA-256 over the rows' file and every image they name."""
+    """SHA-256 over the rows' files and every image they name."""
 
 
 def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
     """Read and check every row and every image.
 
     Raises:
-        UserError: DatasetNotFound when there is no such file; DatasetInvalid naming what is wrong, or that
-            there is no row.
+        UserError: DatasetNotFound when there is no such file or folder of them; DatasetInvalid naming what is
+            wrong, or that there is no row.
     """
-    check_file(file)
     findings = Findings()
-    rows = list(read_rows(file.path, file.source, findings))
-    checked = _check_images(file, rows, max_image_pixels, findings)
+    rows = list(read_rows(file, findings))
+    checked = _check_images(file.root, rows, max_image_pixels, findings)
     findings.raise_if_any()
     if not rows:
         raise UserError(
-            FailureReason.DatasetInvalid, f"{file.source}: the file has no rows.", "Write one row per line."
+            FailureReason.DatasetInvalid, f"{file.source}: there are no rows.", "Write one row per line."
         )
-    digest = hashlib.sha256(file.path.read_bytes())
-    for name in sorted(checked):
-        digest.update(f"\n{name} {checked[name].sha256}".encode())
     examples = [
         Example(
             row,
-            f"{file.source}:{number}",
+            where,
             tuple(checked[name].path for name in row.images),
             tuple(checked[name].size for name in row.images),
         )
-        for number, row in rows
+        for where, row in rows
     ]
+    digest = _hash_shards(file)
+    for name in sorted(checked):
+        digest.update(f"\n{name} {checked[name].sha256}".encode())
     return Dataset(examples, digest.hexdigest())
-
-
-def check_file(file: DataFile) -> None:
-    """Refuse a rows' file that is not there.
-
-    Raises:
-        UserError: DatasetNotFound.
-    """
-    if not file.path.is_file():
-        raise UserError(
-            FailureReason.DatasetNotFound,
-            f"{file.source}: no such file.",
-            "Check dataset_path and validation_path (dataset.train and dataset.validation in a job).",
-        )
 
 
 def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
@@ -103,7 +80,7 @@ def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
         accept: raises ImageError for a name that must not be fetched.
     """
     names: dict[str, None] = {}
-    for _, row in read_rows(file.path, file.source, Findings()):
+    for _, row in read_rows(file, Findings()):
         for name in row.images:
             try:
                 accept(name)
@@ -121,11 +98,13 @@ class _CheckedImage:
 
 
 def _check_images(
-    file: DataFile, rows: Iterable[tuple[int, Row]], max_pixels: int, findings: Findings
+    root: Path, rows: Iterable[tuple[str, Row]], max_pixels: int, findings: Findings
 ) -> dict[str, _CheckedImage]:
     """Each image once, several at a time (decoding releases the interpreter's lock)."""
-    first_line = {name: number for number, row in reversed(list(rows)) for name in row.images}
-    root = file.path.parent
+    first_use: dict[str, str] = {}
+    for where, row in rows:
+        for name in row.images:
+            first_use.setdefault(name, where)
 
     def check(name: str) -> _CheckedImage | ImageError:
         try:
@@ -134,15 +113,23 @@ def _check_images(
         except ImageError as problem:
             return problem
 
-    names = sorted(first_line, key=lambda name: first_line[name])
     checked = {}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for name, result in zip(names, pool.map(check, names), strict=True):
+        for (name, where), result in zip(first_use.items(), pool.map(check, first_use), strict=True):
             if isinstance(result, ImageError):
-                findings.add(f"{file.source}:{first_line[name]}", str(result))
+                findings.add(where, str(result))
             else:
                 checked[name] = result
     return checked
+
+
+def _hash_shards(file: DataFile) -> "hashlib._Hash":
+    """SHA-256 over the bytes of every shard, in their order."""
+    digest = hashlib.sha256()
+    for shard in file.shards():
+        with shard.path.open("rb") as content:
+            hashlib.file_digest(content, lambda: digest)
+    return digest
 
 
 def hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:

@@ -21,7 +21,7 @@ def check_name(name: str) -> None:
     path = PurePosixPath(name)
     if "://" in name or path.is_absolute() or "\\" in name or "\0" in name or ".." in path.parts:
         raise ImageError(
-            f"image {name!r} must be a path relative to the .jsonl file, with forward slashes, without '..'"
+            f"image {name!r} must be a path relative to the rows' file, with forward slashes, without '..'"
         )
 
 

@@ -1,8 +1,9 @@
 """One row of a data set, whichever of the three formats it is written in (docs/data.md)."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from finscribe_trainer.documents.numbers import dump_json
 
 Role = Literal["system", "user", "assistant"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -11,6 +12,11 @@ _PLACEHOLDER = "<image>"
 
 class RowError(ValueError):
     """A row can't be used; the message names the field."""
+
+    def __init__(self, message: str, rule: str = "row-format") -> None:
+        super().__init__(message)
+        self.rule = rule
+        """As in `Problem.rule`: `row-format` or `empty-answer`."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,11 @@ class Row:
     turns: tuple[Turn, ...]
     completion: str
     images: tuple[str, ...] = ()
-    """Paths relative to the .jsonl file, in the order in which the turns use them."""
+    """Paths relative to the folder of the rows' file, in the order in which the turns use them."""
 
 
 def parse_row(data: Any) -> Row:
-    """A row from its JSON.
+    """A row from its JSON, as `load_json` reads it.
 
     Raises:
         RowError: a field is missing, empty or of the wrong type.
@@ -102,8 +108,10 @@ def _from_messages(data: dict[str, Any]) -> Row:
     *prompt, answer = turns
     if answer.role != "assistant" or prompt[-1].role != "user":
         raise RowError("messages must end with a user's message and the assistant's answer")
-    if not answer.text.strip() or answer.num_images:
-        raise RowError("the last message, the assistant's, must be a text that is not empty")
+    if answer.num_images:
+        raise RowError("the last message, the assistant's, must be a text without images")
+    if not answer.text.strip():
+        raise RowError("the last message, the assistant's, is empty", "empty-answer")
     images = (*inline, *_images(data))
     return Row(_with_images(prompt, len(images)), answer.text, images)
 
@@ -156,9 +164,15 @@ def _required_text(data: dict[str, Any], key: str) -> str:
 def _answer(data: dict[str, Any], key: str) -> str:
     """The completion; an object or a list stands for its own JSON text."""
     value = data.get(key)
-    if isinstance(value, dict | list) and value:
-        return json.dumps(value, ensure_ascii=False)
-    return _required_text(data, key)
+    if value is None or isinstance(value, str):
+        if isinstance(value, str) and not value.strip():
+            raise RowError(f"{key} is empty", "empty-answer")
+        return _required_text(data, key)
+    if not isinstance(value, dict | list):
+        raise RowError(f"{key} must be a text, an object or a list, not {_kind(value)}")
+    if not value:
+        raise RowError(f"{key} is empty", "empty-answer")
+    return dump_json(value)
 
 
 def _check_encodable(row: Row) -> None:

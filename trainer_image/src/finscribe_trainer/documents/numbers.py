@@ -1,6 +1,7 @@
 """Exact numbers: JSON is read without binary floats, and a number has a size one can compute with."""
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -47,10 +48,43 @@ def load_json(text: str) -> Any:
         ValueError: it is not strict JSON (NaN and Infinity are none, either), or nested too deeply.
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
+def dump_json(value: Any) -> str:
+    """The JSON text of what `load_json` read, every number as it was: 1204.50 stays 1204.50.
+
+    Raises:
+        TypeError: a value is nothing that JSON has.
+
+    >>> dump_json(load_json('{"total": 1204.50}'))
+    '{"total": 1204.50}'
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_mark_decimal)
+    return _MARKED.sub(r"\1", text)
+
+
+def _mark_decimal(value: object) -> str:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"JSON has no {type(value).__name__}")
+    return f"\0{value}\0"
+
+
+_MARKED = re.compile(r'"\\u0000(-?[0-9][0-9.E+-]*)\\u0000"')
+"""A Decimal on its way through json.dumps, which would write only binary floats as numbers."""
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number's exponent is too large") from None
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_exact, parse_constant=_refuse_constant)

@@ -14,8 +14,9 @@ from finscribe_trainer.storage.uri import ObjectUri
 log = logging.getLogger(__name__)
 
 
-class _NextPage(TypedDict, total=False):
+class _Page(TypedDict, total=False):
     ContinuationToken: str
+    Delimiter: str
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,21 @@ class Listed:
     size: int
 
 
-def list_objects(connection: Connection, prefix: ObjectUri, missing: FailureReason) -> Iterator[Listed]:
-    """Every object below a prefix, but for the empty ones that consoles make for folders."""
-    more: _NextPage = {}
+def list_objects(
+    connection: Connection, prefix: ObjectUri, missing: FailureReason, *, deep: bool = True
+) -> Iterator[Listed]:
+    """Every object below a prefix, but for the empty ones that consoles make for folders.
+
+    Without `deep` only those directly below it: others are not even listed, be they millions.
+    """
+    page_of: _Page = {} if deep else {"Delimiter": "/"}
     while True:
         page = connection.call(
             prefix,
             missing,
-            partial(connection.client.list_objects_v2, Bucket=prefix.bucket, Prefix=prefix.as_prefix, **more),
+            partial(
+                connection.client.list_objects_v2, Bucket=prefix.bucket, Prefix=prefix.as_prefix, **page_of
+            ),
         )
         for item in page.get("Contents", []):
             key = item["Key"]
@@ -45,7 +53,7 @@ def list_objects(connection: Connection, prefix: ObjectUri, missing: FailureReas
         token = page.get("NextContinuationToken")
         if not token:
             return
-        more = {"ContinuationToken": token}
+        page_of["ContinuationToken"] = token
 
 
 def first_key(connection: Connection, bucket: str, prefix: str) -> str | None:

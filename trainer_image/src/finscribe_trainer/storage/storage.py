@@ -116,6 +116,11 @@ class Storage:
             )
         return dest_dir
 
+    def names(self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound) -> list[str]:
+        """Names of the objects directly below a prefix, sorted; none when nothing is there."""
+        listed = list_objects(self._connection, ObjectUri.parse(uri), missing, deep=False)
+        return sorted(item.relative for item in listed)
+
     def exists(self, uri: str) -> bool:
         """Whether there is an object of this name, or any below it."""
         target = ObjectUri.parse(uri)

@@ -1,0 +1,98 @@
+"""JSON values of a .parquet file, a small batch of rows at a time."""
+
+from collections.abc import Iterator
+from datetime import date, time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finscribe_trainer.data.lines import MAX_ROW_BYTES, too_long
+from finscribe_trainer.documents.problems import Problem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_ROWS = 1024
+_BUFFER_BYTES = 2**20
+"""Read-ahead of each column; without it a whole row group's column is held."""
+
+
+def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    """Every row's number (from 1) and what it would be as JSON, or the `Problem` it has.
+
+    A column is a key; null is a key left out, since a table can't tell them apart. Dates become ISO 8601.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and seldom needed
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    number = 0
+    try:
+        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+            if problem := _bytes_column(file.schema_arrow):
+                yield 1, problem
+                return
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+                for value in _rows(batch):
+                    number += 1
+                    yield number, value
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        message = f"the .parquet file is cut off or damaged here, after {number} rows ({_first_line(error)})"
+        yield number + 1, Problem("damaged-file", "", message)
+
+
+def _rows(batch: "pa.RecordBatch") -> Iterator[Any]:
+    fits = batch.nbytes <= MAX_ROW_BYTES
+    for row in range(0, batch.num_rows, batch.num_rows if fits else 1):
+        part = batch if fits else batch.slice(row, 1)
+        if part.nbytes > MAX_ROW_BYTES:
+            yield too_long()
+            continue
+        for value in part.to_pylist():
+            try:
+                yield _as_json(value)
+            except TypeError as error:
+                yield Problem("row-format", "", str(error))
+
+
+def _as_json(value: Any) -> Any:
+    """The value as `load_json` would have read it.
+
+    Raises:
+        TypeError: it is nothing that JSON has.
+    """
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if value is None or isinstance(value, str | bool | int | Decimal):
+        return value
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    raise TypeError(f"a column holds a {type(value).__name__}, which JSON does not have")
+
+
+def _bytes_column(schema: "pa.Schema") -> Problem | None:
+    """What is wrong with the first column that holds bytes, as pictures within a table do."""
+    for field in schema:
+        if _holds_bytes(field.type):
+            return Problem(
+                "image-bytes",
+                field.name,
+                f"column {field.name!r} holds bytes ({field.type}), but images are read from files; write "
+                "each image to a file beside the .parquet file, and its path to a column `image`",
+            )
+    return None
+
+
+def _holds_bytes(kind: "pa.DataType") -> bool:
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return True
+    return any(_holds_bytes(kind.field(index).type) for index in range(kind.num_fields))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
