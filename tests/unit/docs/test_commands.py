@@ -45,7 +45,10 @@ def test_commands_and_options_named_in_the_text_exist(page):
         assert {word for word in rest if word.startswith("--")} <= known
 
 
-@pytest.mark.parametrize(("page", "name"), [("docs/trainer.md", "train"), ("docs/local.md", "run")])
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("docs/trainer.md", "train"), ("docs/local.md", "run"), ("docs/evaluation.md", "compare")],
+)
 def test_a_page_has_every_option_of_its_command(page, name):
     options = {option for p in subcommand(main_command, name).params for option in p.opts if "--" in option}
     told = {option for code in ALL[page].inline for option in re.findall(r"--[a-z-]+", code)}
