@@ -67,12 +67,12 @@ def _measure(number: int, case: Case) -> Run:
         [sys.executable, "-m", "benchmarks.data.one", str(number)],
         cwd=ROOT,
         env=os.environ | one_thread,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{case.group}, {case.name}: ended with exit code {done.returncode}")
+        sys.exit(f"{case.group}, {case.name} ended with exit code {done.returncode}:\n{done.stderr}")
     told = json.loads(done.stdout.splitlines()[-1])
     return Run(case.items / told["seconds"], told["peak_mib"], told["scores"])
 

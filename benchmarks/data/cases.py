@@ -33,4 +33,5 @@ CASES = [
         for name, module in _TEDS.items()
     ),
     Case("Documents made up", "data generate", "generate", 60, "pages"),
+    *(Case(f"{rows:,} rows checked", "data validate", "validate", rows, "rows") for rows in (5_000, 30_000)),
 ]
