@@ -13,10 +13,10 @@ MAX_ITEM_PAIRS = 250_000
 def align(gold: Any, predicted: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
     """Each leaf of the right answer: its path, its value, and the value read in its place (None: missing).
 
-    Objects are compared key by key. The items of two lists are paired in order so that as many (field, value) pairs
-    as possible agree, then so that as many items as possible are paired; so a line that is missing, or one too
-    many, does not make those below it wrong. Beyond MAX_ITEM_PAIRS items are paired by position, which is one of
-    the pairings in order, so no more is right than is.
+    Objects are compared key by key. The items of two lists are paired in order so that as many (field,
+    value) pairs as possible agree, then so that as many items as possible are paired; so a line that is
+    missing, or one too many, does not make those below it wrong. Beyond MAX_ITEM_PAIRS items are paired by
+    position, which is one of the pairings in order, so no more is right than is.
 
     Args:
         gold: the right answer in normal form.

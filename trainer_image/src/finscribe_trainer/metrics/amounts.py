@@ -20,11 +20,11 @@ _MINUS = str.maketrans({"−": "-", "–": "-", "’": "'", "‘": "'", "`": "'"
 def read_amount(text: str) -> Decimal | None:
     """The number that a text stands for, or None when it stands for none.
 
-    A currency (sign or three-letter code) or a percent sign may stand before or behind; parentheses and a minus at
-    either end mean a negative number. Of points and commas the last kind is the decimal separator when
-    both occur. One that occurs several times separates thousands. A single point is a decimal point, as in plain
-    decimals; a single comma separates thousands when exactly three digits follow and no zero leads, else it is a
-    decimal comma. Spaces and apostrophes separate thousands.
+    A currency (sign or three-letter code) or a percent sign may stand before or behind; parentheses and a
+    minus at either end mean a negative number. Of points and commas the last kind is the decimal separator
+    when both occur. One that occurs several times separates thousands. A single point is a decimal point,
+    as in plain decimals; a single comma separates thousands when exactly three digits follow and no zero
+    leads, else it is a decimal comma. Spaces and apostrophes separate thousands.
 
     >>> [str(read_amount(text)) for text in ("1.204,50 €", "$1,204.50", "(12.5)", "1'204", "N/A")]
     ['1204.50', '1204.50', '-12.5', '1204', 'None']

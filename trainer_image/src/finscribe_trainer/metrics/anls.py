@@ -1,84 +1,110 @@
 """ANLS*: how similar two answers are, text by text, with lists matched at their best."""
 
+import json
 import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist
 from scipy.optimize import linear_sum_assignment
 
 THRESHOLD = 0.5
 """Texts less similar than this score 0."""
-MAX_ITEM_PAIRS = 40_000
-"""Items of one list times items of the other: beyond, no item of such a list counts as matched."""
+MAX_ITEM_PAIRS = 250_000
+"""Items of one list times items of the other: beyond, no item of such lists counts as matched."""
+MAX_LIST_PAIRS = 5_000
+"""Pairs of lists that are matched in one comparison: beyond, likewise."""
+
+Matrix = npt.NDArray[np.float64]
 
 
 def anls_star(gold: Any, predicted: Any) -> float:
     """ANLS* of two answers in normal form (None for nothing), from 0 to 1.
 
-    The sum of the similarities of matched texts over the number of texts, matched or not, of both sides. Two texts
-    score 1 - Levenshtein distance / length of the longer one, in lower case, and 0 below THRESHOLD. Objects are
-    compared key by key; a key that one side lacks scores 0. Lists are matched by the Hungarian algorithm, in any
-    order, so that the mean scores of the pairs add up to the most.
+    The sum of the similarities of matched texts over the number of texts, matched or not, of both sides.
+    Two texts score 1 - Levenshtein distance / length of the longer one, in lower case, and 0 below
+    THRESHOLD. Objects are compared key by key; a key that one side lacks scores 0. Lists are matched by the
+    Hungarian algorithm, in any order, so that the mean scores of the pairs add up to the most. Beyond
+    MAX_ITEM_PAIRS and MAX_LIST_PAIRS the score is a lower bound.
 
     Source: Peer et al. 2024, "ANLS* - A universal document processing metric for generative large language
     models", arXiv 2402.03848; package `anls_star`.
     """
     if gold == predicted:
         return 1.0
-    similarity, length = _Comparison().compare(gold, predicted)
-    return similarity / length
+    totals, lengths = _Comparison().compare([gold], [predicted])
+    return float(totals[0, 0] / lengths[0, 0])
 
 
 class _Comparison:
-    """One comparison of two answers; remembers the texts that it has compared."""
+    """One comparison of two answers; counts the lists that it has matched."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], float] = {}
+        self._lists = 0
 
-    def compare(self, gold: Any, predicted: Any) -> tuple[float, int]:
-        """Sum of similarities, and the number of texts they are shared by."""
-        if isinstance(gold, dict) and isinstance(predicted, dict):
-            parts = [
-                self.compare(gold.get(key), predicted.get(key)) for key in gold.keys() | predicted.keys()
-            ]
-            return sum(part[0] for part in parts), sum(part[1] for part in parts)
-        if isinstance(gold, list) and isinstance(predicted, list):
-            return self._compare_lists(gold, predicted)
-        if isinstance(gold, str) and isinstance(predicted, str):
-            return self._compare_texts(gold, predicted), 1
-        return 0.0, max(_texts(gold), _texts(predicted))
+    def compare(self, gold: list[Any], predicted: list[Any]) -> tuple[Matrix, Matrix]:
+        """Every value with every other: sums of similarities, and the numbers of texts they are shared by.
 
-    def _compare_lists(self, gold: list[Any], predicted: list[Any]) -> tuple[float, int]:
+        Two values that are both absent (None) have no texts; one that is compared with an absent one has
+        its own.
+        """
+        lengths = np.maximum.outer(list(map(_texts, gold)), list(map(_texts, predicted))).astype(np.float64)
+        lengths[np.ix_(_where(gold, type(None)), _where(predicted, type(None)))] = 0
+        totals = np.zeros_like(lengths)
+        for kind, compare in ((str, _compare_texts), (dict, self._compare_objects), (list, self._compare_lists)):
+            rows, columns = _where(gold, kind), _where(predicted, kind)
+            if rows and columns:
+                block = np.ix_(rows, columns) totals[block], lengths[block] = compare([gold[i] for i in
+                rows], [predicted[j] for j in columns])
+        return totals, lengths
+
+    def _compare_objects(
+        self, gold: list[dict[str, Any]], predicted: list[dict[str, Any]]
+    ) -> tuple[Matrix, Matrix]:
+        totals, lengths = np.zeros((2, len(gold), len(predicted)))
+        for key in dict.fromkeys(key for item in gold + predicted for key in item):
+            total, length = self.compare([item.get(key) for item in gold], [item.get(key) for item in
+            predicted]) totals += total lengths += length
+        return totals, lengths
+
+    def _compare_lists(self, gold: list[list[Any]], predicted: list[list[Any]]) -> tuple[Matrix, Matrix]:
+        pairs = np.array([[self._match(one, other) for other in predicted] for one in gold])
+        return pairs[..., 0], pairs[..., 1]
+
+    def _match(self, gold: list[Any], predicted: list[Any]) -> tuple[float, float]:
+        """Sum of similarities of two lists' items at their best, and the number of texts."""
+        alone = float(sum(map(_texts, gold)) + sum(map(_texts, predicted)))
         if gold == predicted:
-            texts = _texts(gold)
-            return float(texts), texts
-        if len(gold) * len(predicted) > MAX_ITEM_PAIRS:
-            return 0.0, _texts(gold) + _texts(predicted)
-        scores = [[self.compare(one, other) for other in predicted] for one in gold]
-        means = np.array([[total / length for total, length in row] for row in scores])
-        for i, one in enumerate(gold):
-            for j, other in enumerate(predicted):
-                if one == other:
-                    means[i, j] = math.nextafter(
-                        1.0, math.inf
-                    )  # equal items are matched with each other first
+            return alone / 2, alone / 2
+        self._lists += 1
+        if len(gold) * len(predicted) > MAX_ITEM_PAIRS or self._lists > MAX_LIST_PAIRS:
+            return 0.0, alone
+        totals, lengths = self.compare(gold, predicted)
+        means = totals / lengths
+        ours, theirs = ([json.dumps(item, sort_keys=True) for item in items] for items in (gold, predicted))
+        means[np.array(ours)[:, None] == np.array(theirs)] = math.nextafter(1.0, math.inf)  # preferred
         rows, columns = linear_sum_assignment(means, maximize=True)
-        matched = [scores[i][j] for i, j in zip(rows, columns, strict=True)]
-        alone = [one for i, one in enumerate(gold) if i not in set(rows)]
-        alone += [other for j, other in enumerate(predicted) if j not in set(columns)]
-        total = sum(score for score, _ in matched)
-        return total, sum(length for _, length in matched) + sum(map(_texts, alone))
+        shared = sum(
+            lengths[i, j] - _texts(gold[i]) - _texts(predicted[j]) for i, j in zip(rows, columns, strict=True)
+        )
+        return float(totals[rows, columns].sum()), float(alone + shared)
 
-    def _compare_texts(self, gold: str, predicted: str) -> float:
-        if gold == predicted:
-            return 1.0
-        key = gold, predicted
-        if key not in self._seen:
-            self._seen[key] = Levenshtein.normalized_similarity(
-                gold.lower(), predicted.lower(), score_cutoff=THRESHOLD
-            )
-        return self._seen[key]
+
+def _compare_texts(gold: list[str], predicted: list[str]) -> tuple[Matrix, Matrix]:
+    similarities: Matrix = cdist(
+        [text.lower() for text in gold],
+        [text.lower() for text in predicted],
+        scorer=Levenshtein.normalized_similarity,
+        score_cutoff=THRESHOLD,
+        dtype=np.float64,
+    )
+    return similarities, np.ones_like(similarities)
+
+
+def _where(values: list[Any], kind: type) -> list[int]:
+    return [index for index, value in enumerate(values) if isinstance(value, kind)]
 
 
 def _texts(value: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from json_repair import repair_json
 
 from finscribe_trainer.documents.numbers import load_json
-from finscribe_trainer.metrics.normal_form import TooDeepError, normalise
+from finscribe_trainer.metrics.normal_form import MAX_DEPTH, TooDeepError, normalise
 
 MAX_CHARACTERS = 1_000_000
 """A longer answer is not read: nothing in it is right."""
@@ -31,8 +31,9 @@ class Answer:
 def read_answer(text: str) -> Answer:
     """Read a model's answer; never raises.
 
-    The values come from strict JSON; when it is none, from what json-repair makes of it (a cut-off end, a code
-    fence, single quotes, words around it).
+    The values come from strict JSON; when it is none, from what json-repair makes of it (a cut-off end, a
+    code fence, single quotes, words around it). Nothing is read beyond MAX_CHARACTERS, nothing repaired
+    beyond MAX_REPAIRED_CHARACTERS or with more than MAX_DEPTH brackets left open.
     """
     if len(text) > MAX_CHARACTERS:
         return Answer(None, None, strict=False, readable=False)
@@ -47,10 +48,15 @@ def read_answer(text: str) -> Answer:
 
 
 def _repair(text: str) -> Any:
-    if len(text) > MAX_REPAIRED_CHARACTERS:
+    if len(text) > MAX_REPAIRED_CHARACTERS or _left_open(text) > MAX_DEPTH:
         return None
     try:
         value = repair_json(text, return_objects=True, skip_json_loads=True)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict | list) and value else None
+
+
+def _left_open(text: str) -> int:
+    """Brackets that are opened and not closed; json-repair's time grows with their square."""
+    return text.count("{") + text.count("[") - text.count("}") - text.count("]")

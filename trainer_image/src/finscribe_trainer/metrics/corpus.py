@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.metrics.ratio import Ratio
+from finscribe_trainer.metrics.ratio import NOT_APPLICABLE, Ratio
 from finscribe_trainer.metrics.score import DocumentScore
 
 Matrix = npt.NDArray[np.float64]
@@ -54,38 +56,33 @@ class Summary:
 def summarise(scores: Sequence[DocumentScore], *, resamples: int = 1000, seed: int = 0) -> Summary:
     """The corpus figures of documents' scores: sum of numerators over sum of denominators.
 
-    Intervals are percentile bootstraps over documents (Efron 1979): documents are drawn with replacement, as many
-    as there are, `resamples` times. The same seed gives the same intervals.
+    Intervals are percentile bootstraps over documents (Efron 1979): documents are drawn with replacement,
+    as many as there are, `resamples` times. The same seed gives the same intervals.
     """
-    gates = [
-        {name: Ratio(passed, 1) for name, passed in score.gates.items() if passed is not None}
-        for score in scores
-    ]
-    parts = {
-        "metrics": [score.metrics for score in scores],
+    parts: dict[str, list[dict[Any, Ratio]]] = {
+        "metrics": [dict(score.metrics) for score in scores],
         "fields": [score.fields for score in scores],
         "regions": [score.regions for score in scores],
-        "gates": gates,
+        "gates": [
+            {name: Ratio(passed, 1) for name, passed in score.gates.items() if passed is not None}
+            for score in scores
+        ],
         "extra": [score.extra for score in scores],
     }
-    keys = [
-        (part, name)
-        for part, rows in parts.items()
-        for name in dict.fromkeys(name for row in rows for name in row)
-    ]
+    keys = [(part, name) for part, rows in parts.items() for name in dict.fromkeys(chain(*rows))]
     numerators, denominators = (
         np.array(
-            [[row.get(name, (0.0, 0.0))[side] for row in parts[part]] for part, name in keys], np.float64
+            [row.get(name, NOT_APPLICABLE)[side] for part, name in keys for row in parts[part]], np.float64
         )
         .reshape(len(keys), len(scores))
         .T
         for side in (0, 1)
     )
-    figures: dict[str, dict[str, Figure]] = {part: {} for part in parts}
+    figures: dict[str, dict[Any, Figure]] = {part: {} for part in parts}
     for key, figure in zip(keys, _figures(numerators, denominators, resamples, seed), strict=True):
         if figure.documents:
             figures[key[0]][key[1]] = figure
-    return Summary(len(scores), **figures)  # type: ignore[arg-type] # the keys of metrics are DocumentMetric
+    return Summary(len(scores), **figures)
 
 
 def paired_differences(
@@ -98,9 +95,9 @@ def paired_differences(
 ) -> dict[DocumentMetric, Difference]:
     """Tuned minus base of each metric, on the same documents in the same order.
 
-    Intervals are percentile bootstraps over documents, both models' scores of a document drawn together. p-values
-    are of a permutation test: each document's two scores are swapped or not, at random, or in every possible
-    way where there are no more than `permutations` (Fisher 1935).
+    Intervals are percentile bootstraps over documents, both models' scores of a document drawn together.
+    p-values are of a permutation test: each document's two scores are swapped or not, at random, or in
+    every possible way where there are no more than `permutations` (Fisher 1935).
 
     Raises:
         ValueError: the two are not of equal length.
@@ -168,7 +165,6 @@ def _ratio(numerators: Matrix, denominators: Matrix) -> Matrix:
 
 def _interval(drawn: Matrix) -> tuple[Matrix, Matrix]:
     """The middle 95 % of each column, NaN left out."""
-    drawn = drawn[:, :]
     lows, highs = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
     some = ~np.isnan(drawn).all(0)
     if some.any():

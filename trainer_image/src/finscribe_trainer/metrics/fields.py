@@ -47,7 +47,8 @@ def field_f1(gold: Any, predicted: Any) -> Ratio:
 
     As a ratio, tp / (tp + (fp + fn) / 2), so that sums over documents give the micro F1.
 
-    Source: Kim et al. 2022, "OCR-free document understanding transformer" (Donut), `JSONParseEvaluator.cal_f1`.
+    Source: Kim et al. 2022, "OCR-free document understanding transformer" (Donut),
+    `JSONParseEvaluator.cal_f1`.
     """
     right, read = Counter(field_pairs(gold)), Counter(field_pairs(predicted))
     return Ratio((right & read).total(), (right.total() + read.total()) / 2)
@@ -60,7 +61,8 @@ def read_number(path: str, value: str | None) -> Decimal | None:
 
 
 def numeric_accuracy(leaves: Leaves) -> tuple[Ratio, Ratio]:
-    """Share of the right answer's numbers that are read right: within TOLERANCE, and within RELATIVE_TOLERANCE.
+    """Share of the right answer's numbers that are read right: within TOLERANCE, and within
+    RELATIVE_TOLERANCE.
 
     Both sides are read as printed amounts are (`read_amount`); missing numbers are wrong.
     """

@@ -56,9 +56,10 @@ TEXT_FIELDS = frozenset(_KNOWN) - NUMBER_FIELDS
 def normalise(value: Any, name: str = "", depth: int = 0) -> Any:
     """A JSON value (as `load_json` reads it) in normal form; None when nothing of it is scored.
 
-    Texts: Unicode NFKC, white space at the ends dropped and collapsed to one space within. Numbers, and texts that
-    are plain decimals outside the schema's text fields: without trailing zeros. Truth values are `true` and
-    `false`. null, empty texts, objects and lists count as absent; `metadata` and `bbox` are never scored.
+    Texts: Unicode NFKC, white space at the ends dropped and collapsed to one space within. Numbers, and
+    texts that are plain decimals outside the schema's text fields: without trailing zeros. Truth values are
+    `true` and `false`. null, empty texts, objects and lists count as absent; `metadata` and `bbox` are
+    never scored.
 
     Args:
         value: what JSON holds.

@@ -1,110 +1,121 @@
 """nTED: how many edits turn an answer's tree into the right one."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist
 
-MAX_NODE_PAIRS = 4_000_000
-"""Nodes of one tree times nodes of the other: beyond, unequal trees score 0."""
+from finscribe_trainer.metrics.alignment import pair_items
+from finscribe_trainer.metrics.trees import Forest, Node, trim
+from finscribe_trainer.metrics.weighted_distance import Integers, Postorder, tree_distance
 
-
-class Node(NamedTuple):
-    """A key, an item of a list, or a text, with what is below it."""
-
-    label: str
-    leaf: bool
-    children: "tuple[Node, ...]" = ()
+_LEAF = "<leaf>", ""
+"""Label of a text's node, which no key has."""
+MAX_STEPS = 20_000_000
+"""Of the distance's search, as 65 lines of eight fields on either side take: beyond, a lower bound is given."""
+MAX_CHARACTER_PAIRS = 20_000_000_000
+"""All texts of one answer times all texts of the other: beyond, likewise."""
 
 
 def nted(gold: Any, predicted: Any) -> float:
     """1 - edits / edits that make the right answer from nothing, from 0 to 1; of answers in normal form.
 
-    Answers are trees: objects' keys, sorted, below them items of lists, and texts as leaves. Inserting or deleting
-    a text costs its characters, renaming it the Levenshtein distance; any other node costs 1.
+    An answer is a tree: below an object its keys, sorted; below a key the items of its list, or its one
+    value; below an item its keys; texts are leaves. Inserting or deleting a text costs its characters,
+    renaming one the Levenshtein distance; inserting, deleting or renaming any other node costs 1.
 
-    Source: Kim et al. 2022, "OCR-free document understanding transformer" (Donut), `JSONParseEvaluator.cal_acc`.
+    Beyond MAX_STEPS or MAX_CHARACTER_PAIRS the edits are those of one way to do it, key by key and item by
+    item (paired as for field accuracy, a text either equal or replaced), so the score is a lower bound.
+
+    Source: Kim et al. 2022, "OCR-free document understanding transformer" (Donut),
+    `JSONParseEvaluator.cal_acc`.
     """
     if gold == predicted:
         return 1.0
-    a, b = tree(predicted), tree(gold)
-    whole = sum(map(_weight, _all(b)))
-    if len(list(_all(a))) * len(list(_all(b))) > MAX_NODE_PAIRS:
+    right, given = build_tree(gold), build_tree(predicted)
+    whole = _weigh(right)
+    if not whole:
         return 0.0
-    return max(0.0, 1.0 - distance(a, b) / whole)
+    (nodes_a, a), (nodes_b, b) = map(_postorder, trim(right, given))
+    characters = [sum(len(node.content) for node in nodes) for nodes in (nodes_a, nodes_b)]
+    if a.width * b.width > MAX_STEPS or characters[0] * characters[1] > MAX_CHARACTER_PAIRS:
+        edits = _paired_edits(gold, predicted)
+    else:
+        edits = tree_distance(a, b, _rename(nodes_a, nodes_b))
+    return max(0.0, 1.0 - edits / whole)
 
 
-def tree(value: Any) -> tuple[Node, ...]:
-    """What stands below the root."""
+def build_tree(value: Any) -> Forest:
+    """What stands below the root, or below a node, for a value in normal form."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key), key))
-        return tuple(
-            Node(key, False, tree(value[key] if isinstance(value[key], list) else [value[key]]))
-            for key in keys
-        )
+        return tuple(Node(key, "", build_tree(_as_list(value[key]))) for key in keys)
     if isinstance(value, list):
         return tuple(
-            Node(item, True) if isinstance(item, str) else Node("<subtree>", False, tree(item))
+            Node(_LEAF, item) if isinstance(item, str) else Node("<subtree>", "", build_tree(item))
             for item in value
         )
-    return () if value is None else (Node(value, True),)
+    return () if value is None else (Node(_LEAF, value),)
 
 
-def _all(nodes: tuple[Node, ...]) -> Any:
-    for node in nodes:
-        yield node
-        yield from _all(node.children)
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _weight(node: Node) -> int:
-    return len(node.label) if node.leaf else 1
+    return len(node.content) if node.label == _LEAF else 1
 
 
-def _rename(a: Node, b: Node) -> int:
-    if a.leaf and b.leaf:
-        return Levenshtein.distance(a.label, b.label)
-    if a.leaf or b.leaf:
-        return _weight(a) + _weight(b)
-    return int(a.label != b.label)
+def _weigh(forest: Forest) -> int:
+    return sum(_weight(node) + _weigh(node.children) for node in forest)
 
 
-def distance(a: tuple[Node, ...], b: tuple[Node, ...]) -> float:
-    def post(forest):
-        nodes, first = [], []
+def _postorder(forest: Forest) -> tuple[list[Node], Postorder]:
+    """The tree of a forest below a root."""
+    nodes: list[Node] = []
+    first: list[int] = []
 
-        def add(node):
-            begins = [add(c) for c in node.children]
-            begin = begins[0] if begins else len(first)
-            nodes.append(node)
-            first.append(begin)
-            return begin
+    def add(node: Node) -> int:
+        begins = [add(child) for child in node.children]
+        begin = begins[0] if begins else len(first)
+        nodes.append(node)
+        first.append(begin)
+        return begin
 
-        add(Node("<root>", False, forest))
-        last = {f: i for i, f in enumerate(first)}
-        return nodes, first, sorted(last.values())
+    add(Node(None, "", forest))
+    return nodes, Postorder(first, [_weight(node) for node in nodes])
 
-    na, fa, ka = post(a)
-    nb, fb, kb = post(b)
-    wa, wb = [_weight(n) for n in na], [_weight(n) for n in nb]
-    wa[-1] = wb[-1] = 1
-    costs = [[_rename(x, y) for y in nb] for x in na]
-    td = [[0] * len(nb) for _ in na]
-    for i in ka:
-        for j in kb:
-            li, lj = fa[i], fb[j]
-            fd = [[0] * (j - lj + 2) for _ in range(i - li + 2)]
-            for x in range(li, i + 1):
-                fd[x - li + 1][0] = fd[x - li][0] + wa[x]
-            for y in range(lj, j + 1):
-                fd[0][y - lj + 1] = fd[0][y - lj] + wb[y]
-            for x in range(li, i + 1):
-                for y in range(lj, j + 1):
-                    p, q = x - li + 1, y - lj + 1
-                    if fa[x] == li and fb[y] == lj:
-                        v = fd[p - 1][q - 1] + costs[x][y]
-                        v = min(v, fd[p - 1][q] + wa[x], fd[p][q - 1] + wb[y])
-                        td[x][y] = v
-                    else:
-                        v = fd[fa[x] - li][fb[y] - lj] + td[x][y]
-                        v = min(v, fd[p - 1][q] + wa[x], fd[p][q - 1] + wb[y])
-                    fd[p][q] = v
-    return td[-1][-1]
+
+def _rename(a: list[Node], b: list[Node]) -> Integers:
+    """Costs of all renamings, shape (len(a), len(b)); each pair of different texts is compared once."""
+    numbers = {label: number for number, label in enumerate({node.label for node in a + b})} labels_a,
+    labels_b = (np.array([numbers[node.label] for node in nodes]) for nodes in (a, b)) leaf =
+    numbers.get(_LEAF, -1) texts_a, texts_b = ({text: i for i, text in enumerate({node.content for node in
+    nodes})} for nodes in (a, b)) distances = cdist(list(texts_a), list(texts_b),
+    scorer=Levenshtein.distance, dtype=np.int64) rows, columns = [texts_a[node.content] for node in a],
+    [texts_b[node.content] for node in b] # Between a text and any other node it is a deletion and an
+    insertion. costs: Integers = distances[np.ix_(rows, columns)] mixed = (labels_a == leaf)[:, None] !=
+    (labels_b == leaf) return costs + np.where(mixed, 1, labels_a[:, None] != labels_b)
+
+
+def _paired_edits(gold: Any, predicted: Any) -> int:
+    """What the edits cost when keys are paired by name, items as `pair_items` does, and so on below."""
+    if isinstance(gold, dict) and isinstance(predicted, dict):
+        shared = gold.keys() & predicted.keys()
+        alone = [Node(key, "", build_tree(_as_list(gold[key]))) for key in gold.keys() - shared]
+        alone += [Node(key, "", build_tree(_as_list(predicted[key]))) for key in predicted.keys() - shared]
+        paired = sum(_paired_edits(_as_list(gold[key]), _as_list(predicted[key])) for key in shared)
+        return paired + _weigh(tuple(alone))
+    if isinstance(gold, list) and isinstance(predicted, list):
+        partners = pair_items(gold, predicted)
+        pairs = [(index, partner) for index, partner in enumerate(partners) if partner is not None]
+        paired = sum(_paired_edits(gold[index], predicted[partner]) for index, partner in pairs)
+        ours, theirs = {index for index, _ in pairs}, {partner for _, partner in pairs}
+        missing = [item for index, item in enumerate(gold) if index not in ours]
+        extra = [item for index, item in enumerate(predicted) if index not in theirs]
+        return paired + _weigh(build_tree(missing)) + _weigh(build_tree(extra))
+    if isinstance(gold, str) and isinstance(predicted, str):
+        return 0 if gold == predicted else max(len(gold), len(predicted))
+    return _weigh(build_tree([gold])) + _weigh(build_tree([predicted]))

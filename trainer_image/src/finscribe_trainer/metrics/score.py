@@ -73,9 +73,9 @@ class DocumentScore:
 def score_document(gold: str, predicted: str) -> DocumentScore:
     """Score a model's answer to one document against the right one; never raises.
 
-    When the right answer is a JSON object or list, the answer is read as JSON, repaired if need be. Any other
-    right answer (plain text, an HTML or OTSL table) is one leaf of text. Time is bounded, whatever the answer:
-    each metric names the size beyond which it gives a lower bound instead.
+    When the right answer is a JSON object or list, the answer is read as JSON, repaired if need be. Any
+    other right answer (plain text, an HTML or OTSL table) is one leaf of text. Time is bounded, whatever
+    the answer: each metric names the size beyond which it gives a lower bound instead.
     """
     right = read_answer(gold)
     if right.strict and isinstance(right.raw, dict | list):
