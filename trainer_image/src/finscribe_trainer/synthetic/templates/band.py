@@ -44,10 +44,12 @@ def _draw_band(page: Canvas, made: MadeUp, left: int, right: int, accent: tuple[
         page.fill((0, height, page.width, height + 6), tint(accent, 0.45))
     title = page.fitting(blocks.title(made), 300, 32)
     name = page.fitting(blocks.name(side), right - left - 320, 26)
-    page.text(left, 34, blocks.name(side), name, ink=WHITE)
+    slogan_height = 20 if made.slogan else 0
+    y = (height - name.line - slogan_height) / 2
+    page.text(left, y, blocks.name(side), name, ink=WHITE)
     if made.slogan:
         slogan = page.fitting(made.slogan, right - left - 320, 13, "italic")
-        page.text(left, 38 + name.line, made.slogan, slogan, ink=tint(accent, 0.2))
+        page.text(left, y + 4 + name.line, made.slogan, slogan, ink=tint(accent, 0.2))
     page.text(right, (height - title.line) / 2, blocks.title(made), title, align="right", ink=WHITE)
     return height + 30
 
