@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ MAX_LIST_PAIRS = 5_000
 """Pairs of lists that are matched in one comparison: beyond, likewise."""
 
 Matrix = npt.NDArray[np.float64]
+Compare = Callable[[list[Any], list[Any]], tuple[Matrix, Matrix]]
 
 
 def anls_star(gold: Any, predicted: Any) -> float:
@@ -53,11 +55,17 @@ class _Comparison:
         lengths = np.maximum.outer(list(map(_texts, gold)), list(map(_texts, predicted))).astype(np.float64)
         lengths[np.ix_(_where(gold, type(None)), _where(predicted, type(None)))] = 0
         totals = np.zeros_like(lengths)
-        for kind, compare in ((str, _compare_texts), (dict, self._compare_objects), (list, self._compare_lists)):
+        comparisons: dict[type, Compare] = {
+            str: _compare_texts,
+            dict: self._compare_objects,
+            list: self._compare_lists,
+        }
+        for kind, compare in comparisons.items():
             rows, columns = _where(gold, kind), _where(predicted, kind)
             if rows and columns:
-                block = np.ix_(rows, columns) totals[block], lengths[block] = compare([gold[i] for i in
-                rows], [predicted[j] for j in columns])
+                block = np.ix_(rows, columns)
+                found = compare([gold[i] for i in rows], [predicted[j] for j in columns])
+                totals[block], lengths[block] = found
         return totals, lengths
 
     def _compare_objects(
@@ -65,8 +73,10 @@ class _Comparison:
     ) -> tuple[Matrix, Matrix]:
         totals, lengths = np.zeros((2, len(gold), len(predicted)))
         for key in dict.fromkeys(key for item in gold + predicted for key in item):
-            total, length = self.compare([item.get(key) for item in gold], [item.get(key) for item in
-            predicted]) totals += total lengths += length
+            ours, theirs = ([item.get(key) for item in items] for items in (gold, predicted))
+            total, length = self.compare(ours, theirs)
+            totals += total
+            lengths += length
         return totals, lengths
 
     def _compare_lists(self, gold: list[list[Any]], predicted: list[list[Any]]) -> tuple[Matrix, Matrix]:

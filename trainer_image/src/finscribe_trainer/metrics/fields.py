@@ -20,7 +20,7 @@ Leaves = list[tuple[str, str, str | None]]
 
 
 def field_accuracy(leaves: Leaves) -> Ratio:
-    """Share of the right answer's leaves that are read exactly, both in normal form; missing ones are wrong."""
+    """Share of the right answer's leaves that are read exactly, in normal form; missing ones are wrong."""
     return Ratio(sum(gold == read for _, gold, read in leaves), len(leaves))
 
 

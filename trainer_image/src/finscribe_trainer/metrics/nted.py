@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
@@ -14,7 +13,7 @@ from finscribe_trainer.metrics.weighted_distance import Integers, Postorder, tre
 _LEAF = "<leaf>", ""
 """Label of a text's node, which no key has."""
 MAX_STEPS = 20_000_000
-"""Of the distance's search, as 65 lines of eight fields on either side take: beyond, a lower bound is given."""
+"""Of the search, as 65 lines of eight fields on either side take: beyond, a lower bound is given."""
 MAX_CHARACTER_PAIRS = 20_000_000_000
 """All texts of one answer times all texts of the other: beyond, likewise."""
 
@@ -90,14 +89,17 @@ def _postorder(forest: Forest) -> tuple[list[Node], Postorder]:
 
 def _rename(a: list[Node], b: list[Node]) -> Integers:
     """Costs of all renamings, shape (len(a), len(b)); each pair of different texts is compared once."""
-    numbers = {label: number for number, label in enumerate({node.label for node in a + b})} labels_a,
-    labels_b = (np.array([numbers[node.label] for node in nodes]) for nodes in (a, b)) leaf =
-    numbers.get(_LEAF, -1) texts_a, texts_b = ({text: i for i, text in enumerate({node.content for node in
-    nodes})} for nodes in (a, b)) distances = cdist(list(texts_a), list(texts_b),
-    scorer=Levenshtein.distance, dtype=np.int64) rows, columns = [texts_a[node.content] for node in a],
-    [texts_b[node.content] for node in b] # Between a text and any other node it is a deletion and an
-    insertion. costs: Integers = distances[np.ix_(rows, columns)] mixed = (labels_a == leaf)[:, None] !=
-    (labels_b == leaf) return costs + np.where(mixed, 1, labels_a[:, None] != labels_b)
+    numbers = {label: number for number, label in enumerate({node.label for node in a + b})}
+    labels_a, labels_b = (np.array([numbers[node.label] for node in nodes]) for nodes in (a, b))
+    leaf = numbers.get(_LEAF, -1)
+    texts_a, texts_b = (list({node.content: None for node in nodes}) for nodes in (a, b))
+    distances = cdist(texts_a, texts_b, scorer=Levenshtein.distance, dtype=np.int64)
+    places_a, places_b = ({text: i for i, text in enumerate(texts)} for texts in (texts_a, texts_b))
+    rows, columns = [places_a[node.content] for node in a], [places_b[node.content] for node in b]
+    # Between a text and any other node it is a deletion and an insertion.
+    costs: Integers = distances[np.ix_(rows, columns)]
+    mixed = (labels_a == leaf)[:, None] != (labels_b == leaf)
+    return costs + np.where(mixed, 1, labels_a[:, None] != labels_b)
 
 
 def _paired_edits(gold: Any, predicted: Any) -> int:

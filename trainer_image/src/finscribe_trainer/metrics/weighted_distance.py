@@ -27,7 +27,10 @@ class Postorder:
 
 
 class _Columns:
-    """A tree's keyroots side by side, those without keyroots inside first; each begins with a place for nothing."""
+    """A tree's keyroots side by side, those without keyroots inside first.
+
+    Each begins with a place for nothing.
+    """
 
     def __init__(self, tree: Postorder) -> None:
         groups = _by_nesting(tree)
