@@ -87,6 +87,10 @@ OTSL = {
         "<fcel>a<lcel><fcel>b<nl><ucel><xcel><fcel>c<nl>",
         table((Cell("a", 2, 2), "b"), "c"),
     ),
+    "a cross continues a span, either way": (
+        "<fcel>a<xcel><fcel>b<nl><fcel>c<fcel>d<xcel><nl>",
+        table((Cell("a", 2), Cell("b", 1, 2)), ("c", Cell("d", 2))),
+    ),
     "covered by no cell": ("<lcel><fcel>a<nl><fcel>b<ucel><nl>", table(("", Cell("a", 1, 2)), "b")),
     "a row too short": ("<fcel>a<fcel>b<nl><fcel>c<nl><fcel>d<fcel>e<nl>", table("a b", ("c", ""), "d e")),
     "rows mostly shorter": ("<fcel>a<ecel><ecel><nl><fcel>b<nl><fcel>c<nl>", table("a", "b", "c")),
