@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus
 from finscribe_core.files import unknown_keys
+from finscribe_trainer.data.files import ROW_SUFFIXES
 from finscribe_trainer.export import CONFIG_FILE, METRICS_FILE
 from tests.unit.docs.pages import ALL, ROOT, Page
 
@@ -19,6 +20,8 @@ OF_A_RUN = {
     *("adapter_config.json", "adapter_model.safetensors", "config.json"),
 }
 """Files that runs and models hold, not the repository."""
+OF_A_USER = ("data/", "evaluation/")
+"""Folders that the training guide's commands call a user's own files by."""
 SUFFIXES = (".py", ".md", ".yaml", ".yml", ".json", ".toml", ".tpl")
 
 pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
@@ -46,7 +49,8 @@ def exists(name: str) -> bool:
 def named_paths(page: Page) -> set[str]:
     """What looks like a file or folder of the repository, in the text and as an argument of a command."""
     top = {entry.partition("/")[0] for entry in repository() if "/" in entry}
-    words = [*page.inline, *(word for command in page.commands for word in command.split())]
+    arguments = (word for command in page.commands for word in command.split())
+    words = [*page.inline, *(word for word in arguments if not word.startswith(OF_A_USER))]
     found = {word for word in words if re.fullmatch(r"\.?[\w.-]+(/[\w.-]+)*/?", word)}
     return {
         word
@@ -107,7 +111,7 @@ def is_field(model: type[BaseModel], name: str) -> bool:
 def dotted_names(page: Page) -> list[str]:
     """Names such as spec.lora.r, in the text."""
     names = [code.lstrip(".") for code in page.inline if re.fullmatch(r"\.?[a-zA-Z]\w*(\.\w+)+", code)]
-    return [name for name in names if not name.endswith(SUFFIXES)]
+    return [name for name in names if not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))]
 
 
 @pages
