@@ -15,6 +15,7 @@ from finscribe_core.constants import API_VERSION, GROUP, PLURAL
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.permissions import PERMISSIONS, Permission
+from finscribe_trainer.documents.schema import schema_json
 from tools.dashboards import dashboard_text
 from tools.reference import file_reference_text, kind_reference_text
 
@@ -110,12 +111,18 @@ def _generated_page(source: str) -> str:
     return f"Generated from the docstrings of `{source}` by `{COMMAND}`."
 
 
+def document_schema_text() -> str:
+    """The schema of the documents, as JSON Schema."""
+    return json.dumps(schema_json(), indent=2, ensure_ascii=False) + "\n"
+
+
 FILES: Mapping[str, Callable[[], str]] = {
     f"crds/{GROUP}_{PLURAL}.yaml": crd_text,
     f"{CHART}/templates/crd.yaml": chart_crd_text,
     f"{CHART}/templates/_rules.tpl": rbac_rules_text,
     f"{CHART}/values.schema.json": values_schema_text,
     f"{CHART}/dashboards/finscribe.json": dashboard_text,
+    "data/schema.json": document_schema_text,
     "docs/reference/finetunejob.md": job_reference_text,
     "docs/reference/trainer-config.md": trainer_config_reference_text,
     "docs/reference/operator-config.md": operator_config_reference_text,

@@ -61,7 +61,9 @@ RULES: dict[str, Rule] = {
         _W, "The same prompt and images came before with another answer.", "Keep the right row."
     ),
     "leakage": Rule(
-        _E, "A row of the validation set has the same prompt and images.", "Keep the row in one of the sets."
+        _E,
+        "The validation set has the same page or, for texts, the same prompt.",
+        "Keep the row in one of the sets.",
     ),
     "reserved-token": Rule(
         _E, "A text holds a token that means something else to the model.", "Take the token out."

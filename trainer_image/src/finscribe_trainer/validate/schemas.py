@@ -18,6 +18,7 @@ NO_SCHEMA = "none"
 _MAX_SHOWN = 20
 """Problems of one answer that are told; a schema with `items` can have one for every line."""
 _MAX_VALUE = 60
+_TOO_DEEP = Problem("schema", "", "the answer is nested too deeply")
 
 Check = Callable[[Any], list[Problem]]
 """Takes an answer's JSON as `load_json` reads it."""
@@ -49,7 +50,7 @@ def check_canonical(data: Any) -> list[Problem]:
     except ValidationError as error:
         return [_problem(item) for item in error.errors(include_url=False)[:_MAX_SHOWN]]
     except RecursionError:
-        return [Problem("schema", "", "the answer is nested too deeply")]
+        return [_TOO_DEEP]
     return []
 
 
@@ -115,6 +116,8 @@ def _checker(name: str, schema: Any) -> Check:
                 f"--schema {name}: the reference {error.ref!r} leads out of the file.",
                 "Write what it refers to below $defs.",
             ) from None
+        except RecursionError:
+            return [_TOO_DEEP]
         return [
             Problem("schema", error.json_path.removeprefix("$").removeprefix("."), _cut(error.message))
             for error in errors

@@ -1,5 +1,6 @@
 """`finscribe data validate` from its options to its reports and its exit code."""
 
+import errno
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def run_validation(request: Request, output: Path | None, *, strict: bool) -> No
         UserError: DatasetInvalid when there are errors; as the options deserve.
         RetryableError: Interrupted, after the reports were written.
     """
+    if output is not None:
+        _check_output(request, output)
     report = Report(request.max_findings)
     checks = Checks(AnswerCheck(request.schema), request.max_image_pixels, _token_check(request))
     with tempfile.TemporaryDirectory(prefix="finscribe-validate-") as folder:
@@ -57,9 +60,35 @@ def run_validation(request: Request, output: Path | None, *, strict: bool) -> No
             report.interrupted = True
     _say(report)
     if output is not None:
+        _write(report, request, output)
+    _conclude(report, strict=strict)
+
+
+def _check_output(request: Request, output: Path) -> None:
+    """Before hours of work, and before a data set is overwritten by its report."""
+    if output.suffix != ".json":
+        raise UserError(
+            FailureReason.InvalidConfig, f"--output {output} must end in .json.", "Name it report.json."
+        )
+    inputs = {Path(source).resolve() for source in (*request.sources, request.validation) if source}
+    if output.resolve() in inputs:
+        raise UserError(
+            FailureReason.InvalidConfig, f"--output {output} is an input, too.", "Name another file."
+        )
+
+
+def _write(report: Report, request: Request, output: Path) -> None:
+    try:
         for path in write_reports(report, list(request.sources), output):
             print(path)  # noqa: T201 - the command's output
-    _conclude(report, strict=strict)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind, reason = (
+            (RetryableError, FailureReason.DiskFull) if full else (UserError, FailureReason.InvalidConfig)
+        )
+        raise kind(
+            reason, f"{output}: the report can't be written: {error}.", "Name another --output."
+        ) from None
 
 
 def _token_check(request: Request) -> "TokenCheck | None":
@@ -108,8 +137,8 @@ def count_lines(file: DataFile) -> int | None:
 def _say(report: Report) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for finding in report.findings[:SHOWN_FINDINGS]:
-        console.print(str(finding), style=_COLOURS[finding.severity], markup=False)
-        console.print(f"  -> {finding.remedy}", markup=False)
+        console.print(_printable(str(finding)), style=_COLOURS[finding.severity], markup=False)
+        console.print(_printable(f"  -> {finding.remedy}"), markup=False)
     unshown = report.by_rule.total() - min(len(report.findings), SHOWN_FINDINGS)
     if unshown:
         console.print(f"... and {unshown} more; --output writes a report.")
@@ -121,6 +150,11 @@ def _say(report: Report) -> None:
         console.print(table)
     rows = report.statistics.rows
     console.print(f"{rows} rows, {100 * report.pass_rate:.2f} % without an error.")
+
+
+def _printable(text: str) -> str:
+    """Without control characters: what a row holds must not steer the terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _conclude(report: Report, *, strict: bool) -> None:

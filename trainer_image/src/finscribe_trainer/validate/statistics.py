@@ -9,6 +9,8 @@ from finscribe_trainer.documents.paths import field_of, leaves
 
 MAX_FIELDS = 1000
 """Different fields that are counted; answers with keys of their own could have any number."""
+MAX_NAME = 100
+"""Characters of a field's name that are kept."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Statistics:
         items = answer.get("line_items")
         if isinstance(items, list):
             self.line_items[bucket(len(items))] += 1
-        for name in {field_of(path) for path, _ in leaves(answer)}:
+        for name in {field_of(path)[:MAX_NAME] for path, _ in leaves(answer)}:
             if name in self.fields or len(self.fields) < MAX_FIELDS:
                 self.fields[name] += 1
 

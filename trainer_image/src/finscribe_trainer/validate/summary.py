@@ -62,6 +62,9 @@ def write_reports(report: Report, sources: list[str], output: Path) -> list[Path
 
     Returns:
         the files.
+
+    Raises:
+        OSError: a file can't be written; what was there before is kept.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     texts = {
@@ -71,8 +74,12 @@ def write_reports(report: Report, sources: list[str], output: Path) -> list[Path
     }
     for path, text in texts.items():
         temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(text.encode(errors="replace"))
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(text.encode(errors="replace"))
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
     return list(texts)
 
 

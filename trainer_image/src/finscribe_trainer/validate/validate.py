@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # it imports torch
 
 _AHEAD = 64
 """Rows whose images are read at once."""
+_LONGEST = 500
+"""Characters of a finding's path or message that are kept."""
 Images = dict[str, CheckedImage | ImageError]
 
 
@@ -58,8 +60,9 @@ class Report:
             self.by_rule[problem.rule] += 1
             # Hints can be many, and must not crowd errors out.
             if len(self.findings) < self.max_findings and self._has_room(problem.rule):
+                path, message = problem.path[:_LONGEST], problem.message[:_LONGEST]
                 remedy = problem.remedy or rule.remedy
-                self.findings.append(Finding(where, problem.path, problem.rule, problem.message, remedy))
+                self.findings.append(Finding(where, path, problem.rule, message, remedy))
         self.statistics.rows += 1
         self.statistics.rows_with_errors += failed
 
@@ -96,7 +99,8 @@ class Validator:
         self._validation = SeenRows()
         for where, row, images in self._with_images(file):
             if isinstance(row, Row):
-                self._validation.first(_input_digest(row, images), where)
+                for key in _shown_digests(row, images):
+                    self._validation.first(key, where)
             yield
 
     def validate(self, file: DataFile) -> Iterator[None]:
@@ -141,8 +145,18 @@ class Validator:
             yield Problem("duplicate", "", f"the same row as {same_row}")
         elif same_input is not None:
             yield Problem("conflict", "", f"the same prompt and images as {same_input}, another answer")
-        if self._validation is not None and (there := self._validation.find(key)) is not None:
-            yield Problem("leakage", "", f"the same prompt and images as {there}")
+        if self._validation is not None:
+            found = (self._validation.find(key) for key in _shown_digests(row, images))
+            there = next((where for where in found if where is not None), None)
+            if there is not None:
+                what = "an image of" if row.images else "the same prompt as"
+                yield Problem("leakage", "", f"{what} {there}")
+
+
+def _shown_digests(row: Row, images: Images) -> list[int]:
+    """Of what must not be in both sets: each page, whatever is asked about it; without one, the prompt."""
+    pages = (image.sha256 for name in row.images if isinstance(image := images[name], CheckedImage))
+    return [digest_of(("page", page)) for page in pages] if row.images else [_input_digest(row, images)]
 
 
 def _input_digest(row: Row, images: Images) -> int:
