@@ -94,12 +94,12 @@ def _trade(kind: str, branch: str, places: tuple[Place, Place], locale: Locale, 
     vendor = make_party(company(locale, branch, places[0].city, rng), places[0], locale, rng, full=not order)
     client = make_party(_client_name(order, places[1], locale, rng), places[1], locale, rng, full=order)
     plan = pick_tax_plan(locale, *places, rng)
+    issued, days, terms = _dates_and_terms(locale, rng)
     count = min(rng.randint(1, 25), rng.randint(1, 25), rng.randint(1, 25)) if rng.random() < 0.8 else 25
     count = rng.randint(12, 25) if count == 25 else count
-    lines = make_lines(count, branch, pick_line_style(kind, branch, rng), locale, plan.rates, rng)
+    lines = make_lines(count, branch, pick_line_style(kind, branch, issued, rng), locale, plan.rates, rng)
     items = [line.item for line in lines]
     summary, taxes = make_totals(items, plan, locale, rng, receipt=False)
-    issued, days, terms = _dates_and_terms(locale, rng)
     due = rng.random() < 0.75
     document = parse_document(
         {
@@ -142,11 +142,11 @@ def _receipt(
     included = locale.tax == "vat" and rng.random() < 0.4
     if included:
         plan = TaxPlan(())
+    issued = _day(rng)
     count = min(rng.randint(1, 18), rng.randint(1, 18))
-    lines = make_lines(count, branch, pick_line_style(kind, branch, rng), locale, plan.rates, rng)
+    lines = make_lines(count, branch, pick_line_style(kind, branch, issued, rng), locale, plan.rates, rng)
     items = [line.item for line in lines]
     summary, taxes = make_totals(items, plan, locale, rng, receipt=True)
-    issued = _day(rng)
     document = parse_document(
         {
             "document_type": kind,

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from finscribe_trainer.documents.schema import LineItem
@@ -12,7 +13,7 @@ CENT = Decimal("0.01")
 _BRANDS = ("Norwin", "Talveo", "Brixor", "Kemaro", "Solvea", "Ardent", "Pluvia", "Hexon", "Mirova", "Tecla")
 _SKU_PATTERNS = ("%####", "%##-####", "@@-####", "@%##.%#", "40%##########", "%#-%##-%#")
 _BRANDED = ("office", "hardware", "medical")
-_DETAILS = {"consulting": "services", "logistics": "services", "groceries": "food", "restaurant": "food"}
+_DETAILS = {"consulting": "services", "logistics": "services", "groceries": "food"}
 _WEIGHED = ("kg", "lb")
 
 
@@ -37,6 +38,8 @@ class LineStyle:
     discounts: float
     """Share of the lines with a discount."""
     largest_quantity: int
+    issued: date
+    """What the lines tell of happened shortly before."""
 
 
 def cents(value: Decimal) -> Decimal:
@@ -44,16 +47,17 @@ def cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, ROUND_HALF_UP)
 
 
-def pick_line_style(kind: str, branch: str, rng: random.Random) -> LineStyle:
+def pick_line_style(kind: str, branch: str, issued: date, rng: random.Random) -> LineStyle:
     """How a document writes its lines."""
     receipt = kind == "receipt"
     goods = branch in ("office", "hardware", "medical", "groceries")
     return LineStyle(
         sku_pattern=rng.choice(_SKU_PATTERNS) if goods and rng.random() < (0.2 if receipt else 0.7) else None,
         branded=rng.random() < 0.5,
-        details=0 if receipt else rng.choice([0, 0, 0.3, 0.6]),
+        details=0 if receipt or branch == "restaurant" else rng.choice([0, 0, 0.3, 0.6]),
         discounts=rng.choice([0.3, 0.6]) if rng.random() < (0.08 if receipt else 0.2) else 0,
         largest_quantity=4 if receipt else rng.choice([5, 12, 60]),
+        issued=issued,
     )
 
 
@@ -94,7 +98,7 @@ def _details(style: LineStyle, branch: str, locale: Locale, rng: random.Random) 
         return ()
     spoken = words(locale)["details"]
     texts = rng.sample(spoken["all"] + spoken[_DETAILS.get(branch, "goods")], rng.choice([1, 1, 1, 2]))
-    day = f"{rng.randint(2023, 2026)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+    day = (style.issued - timedelta(days=rng.randint(3, 60))).isoformat()
     return tuple(
         text.format(
             month=day[5:7],

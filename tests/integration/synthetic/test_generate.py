@@ -1,0 +1,106 @@
+"""The command itself, in processes of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+GENERATE = (sys.executable, "-m", "finscribe_core.cli", "data", "generate", "--seed", "3")
+
+
+def generate(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    call = [*GENERATE, "--output-dir", str(folder), *options]
+    return subprocess.run(call, capture_output=True, text=True, check=False)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def wait_for_pages(run: subprocess.Popen[str], folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("images/*.jpg"))) < count:
+        assert run.poll() is None
+        assert time.monotonic() < deadline, f"not {count} pages within a minute"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def by_one_worker(tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("one") / "data"
+    assert generate(folder, "--count", "30", "--workers", "1").returncode == 0
+    return files(folder)
+
+
+def test_three_workers_write_the_same_bytes_as_one(by_one_worker, tmp_path):
+    done = generate(tmp_path / "data", "--count", "30", "--workers", "3")
+    assert done.returncode == 0, done.stderr
+    assert "27 train, 1 val, 2 test" in done.stdout
+    assert files(tmp_path / "data") == by_one_worker
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_ended_goes_on_to_the_same_bytes(how, by_one_worker, tmp_path):
+    folder = tmp_path / "data"
+    call = [*GENERATE, "--output-dir", str(folder), "--count", "30", "--workers", "2"]
+    run = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_pages(run, folder, 10)
+    os.killpg(run.pid, how)
+    _, told = run.communicate(timeout=60)
+    if how is signal.SIGINT:
+        assert run.returncode == 75
+        assert "goes on from there" in told
+        assert "Traceback" not in told
+    assert not (folder / "train.jsonl").exists()
+    assert generate(folder, "--count", "30", "--workers", "2").returncode == 0
+    assert files(folder) == by_one_worker
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_a_word_about_it(tmp_path):
+    folder = tmp_path / "data"
+    call = [*GENERATE, "--output-dir", str(folder), "--count", "400", "--workers", "2"]
+    run = subprocess.Popen(call, stderr=subprocess.PIPE, text=True)
+    wait_for_pages(run, folder, 4)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    workers = [c for c in children if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
+    os.kill(int(workers[0]), signal.SIGKILL)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 75
+    assert "A worker was killed" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--count", "0"), "0 is not in the range"),
+        (("--template-set", "papyrus"), "'papyrus' is not one of"),
+        (("--splits", "0.9,0.2,0.1"), "does not sum up to 1"),
+        (("--splits", "most"), "not three numbers"),
+        (("--splits", "nan,0,1"), "does not sum up to 1"),
+        (("--format", "xml"), "'xml' is not"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, told, tmp_path):
+    refused = generate(tmp_path / "data", *options)
+    assert refused.returncode == 2
+    assert told in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_of_other_things_is_named_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("...")
+    refused = generate(tmp_path, "--count", "2")
+    assert refused.returncode == 78
+    assert f"{tmp_path} is not empty" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_to_mend(tmp_path):
+    (tmp_path / "file").write_text("")
+    refused = generate(tmp_path / "file" / "data", "--count", "2")
+    assert refused.returncode == 78
+    assert "can't be written" in refused.stderr

@@ -1,0 +1,28 @@
+import pytest
+
+from finscribe_trainer.synthetic.command import generate
+from finscribe_trainer.synthetic.degrade import LEVELS, MIXED
+from finscribe_trainer.synthetic.locales import LOCALES
+from finscribe_trainer.synthetic.templates import TEMPLATES
+from tests.unit.docs.pages import ALL
+
+PAGE = ALL["docs/synthetic.md"]
+OPTIONS = [name for parameter in generate.params for name in parameter.opts if name.startswith("--")]
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, *LOCALES, *LEVELS])
+def test_the_page_names(name):
+    assert name in PAGE.inline
+
+
+@pytest.mark.parametrize("kind", ["invoice", "receipt", "statement", "order"])
+def test_the_page_lists_the_templates_of_each_kind(kind):
+    [line] = [text for text in PAGE.text.splitlines() if text.startswith("| Templates")]
+    [told] = [part for part in line.split(";") if f"{kind}s:" in part]
+    able = {name for name, template in TEMPLATES.items() if any(k.endswith(kind) for k in template.kinds)}
+    assert {word for word in told.split("`") if word in TEMPLATES} == able
+
+
+def test_the_page_tells_the_shares_of_mixed_scans():
+    shares = [f"{share:.0%}".rstrip("%") for share in MIXED.values()]
+    assert f"{', '.join(shares[:-1])} and {shares[-1]} %" in PAGE.text
