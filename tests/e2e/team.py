@@ -70,11 +70,14 @@ class Team:
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
 
     def submit(self, name: str, **changes: Any) -> None:
-        """The example under another name; keyword arguments are merged into sections of its spec."""
+        """The example under another name, its models not evaluated; keyword arguments are merged into sections
+        of its spec.
+        """
         job = yaml.safe_load(EXAMPLE.read_text())
         job["metadata"] = {"name": name, "namespace": self.namespace}
         job["spec"]["output"]["uri"] = f"s3://finscribe-demo/results/{name}"
         job["spec"]["output"]["formats"] = ["Adapter"]
+        job["spec"]["evaluation"] = {"enabled": False, "trainingDocuments": 0}
         for section, change in changes.items():
             old = job["spec"].get(section)
             job["spec"][section] = old | change if isinstance(old, dict) else change

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from finscribe_core.api.conditions import Reason
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Phase
 from tests.apiserver.eventually import eventually
@@ -33,9 +34,27 @@ def test_the_example_is_trained_and_its_adapter_has_the_loss_that_was_reported(
     assert layout_of(keys, status.run.name) == EXAMPLE_LAYOUT
     figures = bucket.read_json(f"{outputs.uri}/metrics.json")
     assert figures["best_eval_loss"] < figures["base_eval_loss"]
+    assert float(status.evaluation.tuned.field_accuracy) > float(status.evaluation.base.field_accuracy)
     adapter = bucket.download(outputs.adapter, tmp_path / "adapter")
     loss = eval_loss_of_adapter(bucket.sample / "model", adapter, bucket.sample / "val.jsonl")
     assert loss == pytest.approx(figures["best_eval_loss"], rel=1e-3)
+
+
+def test_a_run_that_fails_its_gate_is_complete_and_latest_json_names_another(team: Team, bucket: Bucket):
+    short = {"numTrainEpochs": 1, "evalSteps": 12}
+    evaluation = {"enabled": True, "maxDocuments": 4, "gate": {"metric": "field_accuracy", "minimum": 0.99}}
+    team.submit("gated", training=short, evaluation=evaluation)
+
+    team.await_condition("gated", "Complete")
+
+    status = team.status("gated")
+    promoted = next(c for c in status.conditions if c.type == "Promoted")
+    assert (promoted.status, promoted.reason) == ("False", Reason.GateFailed)
+    assert status.evaluation.documents == 4
+    assert "GateFailed" in team.kubectl("get", "events")
+    keys = [key.removeprefix("results/gated/") for key in bucket.keys("results/gated/")]
+    assert f"runs/{status.run.name}/evaluation/report.html" in keys
+    assert "latest.json" not in keys
 
 
 def test_a_pod_that_is_deleted_amid_the_training_goes_on_from_its_checkpoint(team: Team, bucket: Bucket):

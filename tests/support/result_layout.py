@@ -16,6 +16,10 @@ TRAINING_STATE = {
 EXAMPLE_LAYOUT = {
     "latest.json",
     *(f"runs/<run>/{name}" for name in ("config.yaml", "manifest.json", "metrics.json")),
+    *(
+        f"runs/<run>/evaluation/{name}"
+        for name in ("report.html", "report.md", "results-base.json", "results-tuned.json")
+    ),
     *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR),
     *(
         f"runs/<run>/merged/{name}"

@@ -16,7 +16,7 @@ from finscribe_core.api.v1alpha1 import State
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_operator.local.command import execute, exit_code, report
 from finscribe_operator.local.container import ENTRYPOINT
-from finscribe_operator.local.demo_report import build_table, describe_loss
+from finscribe_operator.local.demo_report import build_comparison, build_table, describe_loss
 from finscribe_operator.local.manifest_file import read_manifest
 from finscribe_operator.local.session import LocalRun
 
@@ -125,6 +125,8 @@ def fine_tune(directory: Path, bucket: "Bucket", console: Console) -> int:
     ending = execute(run, console)
     if ending.state == State.Complete:
         console.print(describe_loss(ending.status))
+        if ending.status.evaluation is not None:
+            console.print(build_comparison(ending.status.evaluation))
     elif ending.state == State.Failed:
         report(ending, run, console)
     else:

@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_core.report import EvaluationReport
 from finscribe_operator.local.embedded_s3 import StoredObject
 
 FOLDED = re.compile(r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+|.*/merged)/")
@@ -22,6 +23,9 @@ MEANINGS = (
     (r"/adapter_config\.json$", "the adapter's rank, targets and base model"),
     (r"/adapter/", "the processor, so that the adapter's folder can be loaded alone"),
     (r"/merged/", "the base model with the adapter merged in"),
+    (r"/report\.html$", "how base and tuned model read the same documents: open it in a browser"),
+    (r"/report\.md$", "the same as Markdown"),
+    (r"/results-(base|tuned)\.json$", "every answer of that model, with its score"),
     (r"/config\.yaml$", "the run's whole configuration, defaults written out"),
     (r"/metrics\.json$", "every loss of the run"),
     (r"/manifest\.json$", "every file with size and SHA-256, written last"),
@@ -54,6 +58,30 @@ def fold(key: str) -> str:
 def explain(key: str) -> str:
     """What an object is."""
     return next((meaning for pattern, meaning in MEANINGS if re.search(pattern, key)), "")
+
+
+FIGURES = {
+    "field_accuracy": "fields read exactly",
+    "teds_score": "line-item tables, structure and content (TEDS)",
+    "numeric_accuracy": "numbers read right",
+    "validation_pass_rate": "documents valid, and adding up",
+}
+"""What the table of figures calls them."""
+
+
+def build_comparison(evaluation: EvaluationReport) -> Table:
+    """How base and tuned model read the same documents."""
+    table = Table(f"of {evaluation.documents} documents", "base", "tuned", header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, meaning in FIGURES.items():
+        base, tuned = getattr(evaluation.base, name), getattr(evaluation.tuned, name)
+        table.add_row(meaning, _percent(base), f"[bold green]{_percent(tuned)}[/bold green]")
+    return table
+
+
+def _percent(share: str | None) -> str:
+    return "-" if share is None else f"{100 * float(share):.1f} %"
 
 
 def describe_loss(status: FineTuneJobStatus) -> str:
