@@ -74,6 +74,20 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
+            "Documents read right",
+            "Shares of the validation documents that are read at each evaluation (evaluation.trainingDocuments).",
+            tuple(
+                Query(f"finscribe_eval_{name}{{{RUNS}}}", f"{said} {LEGEND}")
+                for name, said in (
+                    ("field_accuracy", "fields"),
+                    ("teds_score", "tables (TEDS)"),
+                    ("numeric_accuracy", "numbers"),
+                    ("validation_pass_rate", "valid documents"),
+                )
+            ),
+            unit="percentunit",
+        ),
+        Panel(
             "Learning rate",
             "After the warm-up it follows the scheduler.",
             (Query(f"finscribe_learning_rate{{{RUNS}}}"),),
