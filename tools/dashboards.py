@@ -75,9 +75,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Documents read right",
-            "Shares of the validation documents that are read at each evaluation (evaluation.trainingDocuments).",
+            "Shares, of the validation documents that are read at each evaluation while training.",
             tuple(
-                Query(f"finscribe_eval_{name}{{{RUNS}}}", f"{said} {LEGEND}")
+                Query(f"finscribe_eval_{name}_ratio{{{RUNS}}}", f"{said} {LEGEND}")
                 for name, said in (
                     ("field_accuracy", "fields"),
                     ("teds_score", "tables (TEDS)"),

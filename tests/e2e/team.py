@@ -70,7 +70,7 @@ class Team:
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
 
     def submit(self, name: str, **changes: Any) -> None:
-        """The example under another name, its models not evaluated; keyword arguments are merged into sections
+        """The example under another name, not evaluated; keyword arguments are merged into sections
         of its spec.
         """
         job = yaml.safe_load(EXAMPLE.read_text())
