@@ -184,14 +184,16 @@ def _statement(
     ages = sorted((rng.randint(1, 130) for _ in range(count)), reverse=True)
     spoken, pattern = words(locale)["statement"], _pattern("invoice", issued, locale, rng)
     numbers = sorted(fill(pattern, rng) for _ in ages)
-    items, spans = [], dict.fromkeys(_SPANS, Decimal("0.00"))
+    items, spans, total = [], dict.fromkeys(_SPANS, Decimal("0.00")), ZERO
     for index, age in enumerate(ages):
         owed = index == 0 or rng.random() < 0.85
         word = rng.choice(spoken["owed" if owed else "credited"])
-        amount = cents(Decimal(rng.randint(1500, 380000)) / 100 * locale.price_level / (1 if owed else -4))
+        amount = cents(Decimal(rng.randint(1500, 380000)) / 100 * locale.price_level)
+        if not owed:  # credits leave something to be paid
+            amount = -min(cents(amount / 4), cents(total / 2))
+        total += amount
         items.append(LineItem(description=f"{word} {numbers[index]}", line_total=amount))
         spans[_SPANS[(min(max(age - days, 0), 91) + 29) // 30]] += amount
-    total = sum((item.line_total for item in items), ZERO)
     summary = FinancialSummary(grand_total=total, currency=locale.currency)
     document = parse_document(
         {

@@ -30,6 +30,8 @@ class Line:
 class LineStyle:
     """What the lines of one document have in common."""
 
+    kind: str
+    """The document's type."""
     sku_pattern: str | None
     branded: bool
     """Goods have a maker's name and model, not only where one kind is sold twice."""
@@ -52,6 +54,7 @@ def pick_line_style(kind: str, branch: str, issued: date, rng: random.Random) ->
     receipt = kind == "receipt"
     goods = branch in ("office", "hardware", "medical", "groceries")
     return LineStyle(
+        kind=kind,
         sku_pattern=rng.choice(_SKU_PATTERNS) if goods and rng.random() < (0.2 if receipt else 0.7) else None,
         branded=rng.random() < 0.5,
         details=0 if receipt or branch == "restaurant" else rng.choice([0, 0, 0.3, 0.6]),
@@ -75,7 +78,7 @@ def make_lines(
         seen.add(name)
         description = (named, *_details(style, branch, locale, rng))
         price = _price(low, high, locale, rng)
-        quantity = _quantity(unit, style.largest_quantity, locale, rng)
+        quantity = _quantity(unit, style, locale, rng)
         gross = cents(quantity * price)
         discount = (
             cents(gross * rng.choice([5, 10, 15, 20]) / 100) if rng.random() < style.discounts else None
@@ -97,7 +100,8 @@ def _details(style: LineStyle, branch: str, locale: Locale, rng: random.Random) 
     if rng.random() >= style.details:
         return ()
     spoken = words(locale)["details"]
-    texts = rng.sample(spoken["all"] + spoken[_DETAILS.get(branch, "goods")], rng.choice([1, 1, 1, 2]))
+    known = spoken[_DETAILS.get(branch, "goods")] + (spoken["delivery"] if style.kind == "invoice" else [])
+    texts = rng.sample(known, min(len(known), rng.choice([1, 1, 1, 2])))
     day = (style.issued - timedelta(days=rng.randint(3, 60))).isoformat()
     return tuple(
         text.format(
@@ -120,9 +124,10 @@ def _price(low: float, high: float, locale: Locale, rng: random.Random) -> Decim
     return cents(price) if not ending or price < 1 else price // 1 + Decimal(ending)
 
 
-def _quantity(unit: str, largest: int, locale: Locale, rng: random.Random) -> Decimal:
+def _quantity(unit: str, style: LineStyle, locale: Locale, rng: random.Random) -> Decimal:
+    largest = style.largest_quantity
     if unit in words(locale)["fractional"] and rng.random() < 0.6:
-        if unit in _WEIGHED:
+        if unit in _WEIGHED and style.kind == "receipt":  # from the scales
             return Decimal(rng.randint(120, 2600)) / 1000
         return Decimal(rng.randint(2, 4 * min(largest, 20))) / 4
     return Decimal(min(rng.randint(1, largest), rng.randint(1, largest)))
