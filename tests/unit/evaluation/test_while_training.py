@@ -4,9 +4,10 @@ import logging
 import pytest
 import torch
 
-from finscribe_core.errors import UserError
+from finscribe_core.errors import RetryableError, UserError
 from finscribe_core.trainer_config import DocumentMetric, TrainerConfig
 from finscribe_trainer.checkpoints import read_checkpoint
+from finscribe_trainer.evaluation.reading import Reader
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.fit import Trained, fit
@@ -59,12 +60,14 @@ def quickly_learnt(config, tmp_path):
     }
 
 
-def run_fit(data: dict, resume: str | None = None) -> tuple[Trained, RunReporter]:
+def run_fit(
+    data: dict, resume: str | None = None, stop: StopSignal | None = None
+) -> tuple[Trained, RunReporter]:
     config = TrainerConfig.model_validate(data)
     source = ModelSource(config.model_name_or_path)
     family = load_family(source)
     storage = Storage.from_config(config.storage)
-    run = Run(config, "", resume, RunReporter(run="", job=""), StopSignal())
+    run = Run(config, "", resume, RunReporter(run="", job=""), stop or StopSignal())
     splits = load_splits(config, run.output_dir, storage)
     checkpoint = read_checkpoint(run.output_dir / resume) if resume else None
     model = load_adapted_model(config, source, family)
@@ -134,6 +137,26 @@ def test_early_stopping_by_a_figure_goes_on_counting_after_a_resume(quickly_lear
     assert resumed.state.global_step == whole.state.global_step
     assert resumed.state.best_global_step == whole.state.best_global_step
     assert resumed.base == whole.base
+
+
+def test_a_stop_while_documents_are_read_ends_with_a_checkpoint_that_has_no_figures_of_them(
+    config, tmp_path, monkeypatch
+):
+    stop, generate, calls = StopSignal(), Reader._generate, []
+
+    def stop_in_the_second_reading(reader, examples):
+        calls.append(examples)
+        if len(calls) == 2:  # the base model's was the first
+            stop.requested.set()
+        return generate(reader, examples)
+
+    monkeypatch.setattr(Reader, "_generate", stop_in_the_second_reading)
+    with pytest.raises(RetryableError, match="checkpoint saved after step 1"):
+        run_fit(config, stop=stop)
+    checkpoint = read_checkpoint(tmp_path / "out" / "checkpoint-1")
+    assert checkpoint.logged("base_eval_field_accuracy")
+    assert not checkpoint.logged("eval_")
+    assert checkpoint.state["best_metric"] is None
 
 
 def test_a_metric_that_no_document_read_has_is_refused_before_the_first_step(quickly_learnt):

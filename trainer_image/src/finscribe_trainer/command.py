@@ -33,7 +33,7 @@ def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
     \b
     Writes below output_dir:
       checkpoint-<step>/   to go on from, with --resume
-      final_model/         the adapter of the lowest validation loss (safetensors)
+      final_model/         the best adapter: of the lowest validation loss, or by early_stopping.metric
       merged_model/        a complete model, if output_formats names Merged
       metrics.json         every figure, and what it was measured on
       logs/                for TensorBoard, if it is installed
