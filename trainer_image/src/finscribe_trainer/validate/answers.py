@@ -1,5 +1,6 @@
 """What is wrong with an answer by itself."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,5 +41,9 @@ def _check_dates(data: Any) -> Iterator[Problem]:
         return
     issued, due = data.get("issue_date"), data.get("due_date")
     # ISO dates sort as texts; what is none has a finding of its own.
-    if isinstance(issued, str) and isinstance(due, str) and len(issued) == len(due) == 10 and due < issued:
+    if _is_date(issued) and _is_date(due) and due < issued:
         yield Problem("due-before-issue", "due_date", f"{due} is before issue_date {issued}")
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) is not None

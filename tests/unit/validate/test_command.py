@@ -1,0 +1,109 @@
+"""`finscribe data validate` as it is called."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from finscribe_core.errors import RetryableError, UserError
+from finscribe_trainer.validate import session
+from finscribe_trainer.validate.command import validate
+from tests.unit.validate.conftest import write_rows
+
+GOOD = {"prompt": "Total?", "completion": '{"total": 3}'}
+BAD = {"prompt": "<b>Sum</b>?", "completion": "<script>alert(1)</script> `|"}
+
+
+def run(*arguments: object) -> None:
+    validate.main([str(argument) for argument in arguments], standalone_mode=False)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "rows.jsonl", [GOOD, BAD])
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    path = tmp_path / "schema.json"
+    path.write_text('{"type": "object"}')
+    return path
+
+
+def test_errors_fail_with_what_was_found(rows: Path, schema: Path, capsys):
+    with pytest.raises(UserError, match="1 errors in 2 rows"):
+        run("--input", rows, "--schema", schema)
+    assert f"{rows}:2: " in capsys.readouterr().err
+
+
+def test_warnings_fail_when_asked_to(tmp_path: Path, schema: Path):
+    rows = write_rows(tmp_path / "rows.jsonl", [GOOD, GOOD])
+    run("--input", rows, "--schema", schema)
+    with pytest.raises(UserError, match="0 errors and 1 warnings"):
+        run("--input", rows, "--schema", schema, "--strict")
+
+
+def test_three_reports_are_written(rows: Path, schema: Path, tmp_path: Path):
+    with pytest.raises(UserError):
+        run("--input", rows, "--schema", schema, "--output", tmp_path / "new/report.json")
+
+    report = json.loads((tmp_path / "new/report.json").read_text())
+    assert (report["rows"], report["errors"], report["complete"]) == (2, 1, True)
+    assert report["findings"][0]["rule"] == "answer-json"
+    assert f"{rows}:2" in (tmp_path / "new/report.md").read_text()
+    assert f"{rows}:2" in (tmp_path / "new/report.html").read_text()
+
+
+def test_what_a_row_holds_is_text_in_the_html_report(tmp_path: Path):
+    answer = json.dumps({"document_type": "<script>alert(1)</script>", "<img src=x>": 1})
+    rows = write_rows(tmp_path / "<i>.jsonl", [{"prompt": "?", "completion": answer}])
+    with pytest.raises(UserError):
+        run("--input", rows, "--output", tmp_path / "report.json")
+
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;script&gt;" in page
+    assert not any(tag in page for tag in ("<script", "<img", "<i>.jsonl"))
+
+
+def test_several_inputs_are_one_data_set(rows: Path, tmp_path: Path, schema: Path, capsys):
+    again = write_rows(tmp_path / "again.jsonl", [GOOD])
+    with pytest.raises(UserError):
+        run("--input", rows, "--input", again, "--schema", schema)
+    assert f"the same row as {rows}:1" in capsys.readouterr().err
+
+
+def test_an_interrupted_pass_tells_what_it_found(rows: Path, schema: Path, tmp_path: Path, monkeypatch):
+    class Interrupted(session.Validator):
+        def validate(self, file):
+            yield from super().validate(file)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "Validator", Interrupted)
+    with pytest.raises(RetryableError, match="Stopped after 2 rows"):
+        run("--input", rows, "--schema", schema, "--output", tmp_path / "report.json")
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["complete"], report["errors"]) == (False, 1)
+
+
+@pytest.mark.parametrize("output", ["rows.jsonl", "rows.json", "report.html"])
+def test_a_report_never_replaces_rows(tmp_path: Path, output: str):
+    rows = write_rows(tmp_path / "rows.json", [GOOD])
+    before = rows.read_bytes()
+    with pytest.raises(UserError, match="--output"):
+        run("--input", rows, "--schema", "none", "--output", tmp_path / output)
+    assert rows.read_bytes() == before
+
+
+def test_a_report_that_cannot_be_written_is_said(rows: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="the report can't be written"):
+        run("--input", rows, "--schema", "none", "--output", rows / "report.json")
+
+
+@pytest.mark.parametrize("name", ["none.jsonl", "empty.jsonl", "folder", "rows.csv"])
+def test_an_input_without_rows_is_refused(tmp_path: Path, name: str):
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "rows.csv").write_text("a,b\n")
+    with pytest.raises(UserError, match=name):
+        run("--input", tmp_path / name)

@@ -1,0 +1,59 @@
+"""Which schema answers are held to."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from finscribe_core.errors import UserError
+from finscribe_trainer.validate.schemas import check_canonical, load_schema
+
+USERS = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
+
+
+def write(path: Path, schema: object) -> str:
+    path.write_text(schema if isinstance(schema, str) else json.dumps(schema))
+    return str(path)
+
+
+def test_the_schema_of_the_repository_is_the_canonical_one():
+    schema = Path(__file__).parents[3] / "data/schema.json"
+    assert load_schema(str(schema)) == load_schema(None) == (check_canonical, True)
+
+
+def test_a_schema_of_ones_own_is_kept_and_sums_are_not_checked(tmp_path: Path):
+    check, canonical = load_schema(write(tmp_path / "schema.json", USERS))
+
+    assert check is not None
+    assert not canonical
+    assert check({"total": 3}) == []
+    (problem,) = check({"total": "3"})
+    assert (problem.rule, problem.path) == ("schema", "total")
+
+
+def test_a_deep_answer_is_a_problem_of_the_row(tmp_path: Path):
+    check, _ = load_schema(write(tmp_path / "schema.json", {"additionalProperties": {"$ref": "#"}}))
+    deep: dict = {}
+    for _ in range(900):
+        deep = {"a": deep}
+
+    assert check is not None
+    assert [problem.message for problem in check(deep)] == ["the answer is nested too deeply"]
+
+
+@pytest.mark.parametrize("schema", ["{", {"type": "texts"}, "[]"])
+def test_what_is_no_schema_is_refused(tmp_path: Path, schema: object):
+    with pytest.raises(UserError, match=r"--schema .*schema\.json"):
+        load_schema(write(tmp_path / "schema.json", schema))
+
+
+def test_a_missing_schema_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=r"none\.json"):
+        load_schema(str(tmp_path / "none.json"))
+
+
+def test_nothing_is_fetched_for_a_schema(tmp_path: Path):
+    check, _ = load_schema(write(tmp_path / "schema.json", {"$ref": "http://192.0.2.1/schema.json"}))
+    assert check is not None
+    with pytest.raises(UserError, match="leads out of the file"):
+        check({})
