@@ -9,9 +9,10 @@ from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, to_answer
-from finscribe_trainer.synthetic.content import make_document, shown
+from finscribe_trainer.synthetic.content import make_document
 from finscribe_trainer.synthetic.locales import LOCALES
 from finscribe_trainer.synthetic.made_up import MadeUp
+from finscribe_trainer.synthetic.shown import shown
 
 
 def document(index: int) -> MadeUp:

@@ -11,13 +11,14 @@ from PIL import ImageChops, ImageFont
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES
-from finscribe_trainer.synthetic.content import make_document, shown
+from finscribe_trainer.synthetic.content import make_document
 from finscribe_trainer.synthetic.fonts import FAMILIES, LACKS
 from finscribe_trainer.synthetic.layout import Canvas, PageFullError
 from finscribe_trainer.synthetic.locales import LOCALES
 from finscribe_trainer.synthetic.made_up import MadeUp
 from finscribe_trainer.synthetic.page import Page
 from finscribe_trainer.synthetic.runs import Run, wrap
+from finscribe_trainer.synthetic.shown import shown
 from finscribe_trainer.synthetic.templates import TEMPLATES, render
 
 DRAWN = [(template.name, kind) for template in TEMPLATES.values() for kind in template.kinds]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
-from finscribe_trainer.synthetic.content import make_document, shown
+from finscribe_trainer.synthetic.content import make_document
 from finscribe_trainer.synthetic.degrade import LEVELS, MIXED, degrade, jpeg_quality
 from finscribe_trainer.synthetic.locales import LOCALES
 from finscribe_trainer.synthetic.page import Page
+from finscribe_trainer.synthetic.shown import shown
 from finscribe_trainer.synthetic.templates import TEMPLATES, render
 from finscribe_trainer.synthetic.whole_file import write_whole
 
