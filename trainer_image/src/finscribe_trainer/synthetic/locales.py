@@ -16,7 +16,7 @@ TaxSystem = Literal["sales_tax", "vat", "gst"]
 
 @dataclass(frozen=True)
 class Locale:
-    """One country's way; `LOCALES` holds one of each, a document has its own (`made_up.pick_style`)."""
+    """One country's way; `LOCALES` holds one of each, a document has its own (`content.pick_style`)."""
 
     code: str
     """Language and country: de_CH."""
