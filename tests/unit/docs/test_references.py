@@ -4,6 +4,7 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -12,17 +13,20 @@ from pydantic import BaseModel
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus
 from finscribe_core.files import unknown_keys
 from finscribe_trainer.data.files import ROW_SUFFIXES
+from finscribe_trainer.documents.schema import Document
 from finscribe_trainer.export import CONFIG_FILE, METRICS_FILE
 from tests.unit.docs.pages import ALL, ROOT, Page
 
 OF_A_RUN = {
     *(CONFIG_FILE, METRICS_FILE, "manifest.json", "latest.json", "trainer_state.json"),
     *("adapter_config.json", "adapter_model.safetensors", "config.json"),
+    *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
+    "generated.json",
 }
 """Files that runs and models hold, not the repository."""
 OF_A_USER = ("data/", "evaluation/")
 """Folders that the training guide's commands call a user's own files by."""
-SUFFIXES = (".py", ".md", ".yaml", ".yml", ".json", ".toml", ".tpl")
+SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl")
 
 pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
 
@@ -73,6 +77,7 @@ def test_the_links_of_a_page_lead_somewhere(page):
 @pages
 def test_the_files_a_page_names_exist(page):
     made = {word for text in page.blocks("") for word in re.findall(r"[\w.-]+/?", text)}
+    made |= {name for line in page.commands for name in re.findall(r"--output(?:-dir)? (\S+)", line)}
     assert {path for path in named_paths(page) if not exists(path)} - made == set()
 
 
@@ -108,6 +113,24 @@ def is_field(model: type[BaseModel], name: str) -> bool:
     return unknown_keys(model, data) == []
 
 
+def is_document_field(name: str) -> bool:
+    """Whether a document of the canonical schema has such a field."""
+    part: object = Document
+    for key in name.split("."):
+        fields = getattr(part, "model_fields", {})
+        if key not in fields:
+            return False
+        part = next(iter(_models_of(fields[key].annotation)), None)
+    return True
+
+
+def _models_of(annotation: object) -> list[type[BaseModel]]:
+    """The models within an annotation such as `list[LineItem] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_of(inner)]
+
+
 def dotted_names(page: Page) -> list[str]:
     """Names such as spec.lora.r, in the text."""
     names = [code.lstrip(".") for code in page.inline if re.fullmatch(r"\.?[a-zA-Z]\w*(\.\w+)+", code)]
@@ -126,7 +149,8 @@ def test_the_fields_and_values_a_page_names_exist(page):
     for name in dotted_names(page):
         root, _, rest = name.partition(".")
         model: type[BaseModel] = FineTuneJobStatus if root == "status" else FineTuneJobSpec
-        if not is_field(model, rest if root in ("spec", "status") else name) and not is_value(name):
+        known = is_field(model, rest if root in ("spec", "status") else name)
+        if not (known or is_value(name) or is_document_field(name)):
             unknown.append(name)
     assert unknown == []
 
