@@ -39,7 +39,12 @@ def _grouped(marks: Iterable[tuple[str, bool]]) -> dict[str, Ratio]:
     for name, right in marks:
         counts[name][0] += right
         counts[name][1] += 1
-    return {name: Ratio(*count) for name, count in counts.items()}
+    return {_writable(name): Ratio(*count) for name, count in counts.items()}
+
+
+def _writable(name: str) -> str:
+    """A field's name that any file can hold: JSON's keys may be half a character."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def field_f1(gold: Any, predicted: Any) -> Ratio:

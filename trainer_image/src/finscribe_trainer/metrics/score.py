@@ -113,11 +113,13 @@ def _score(
             Ratio(teds(*tables, structure_only=True), 1) if tables[0].nodes else NOT_APPLICABLE
         ),
         DocumentMetric.numeric_accuracy: exact,
-        DocumentMetric.validation_pass_rate: Ratio(all(applies), 1) if len(applies) > 1 else NOT_APPLICABLE,
-        DocumentMetric.parse_rate: Ratio(given.strict, 1) if gates else NOT_APPLICABLE,
+        DocumentMetric.validation_pass_rate: Ratio(float(all(applies)), 1)
+        if len(applies) > 1
+        else NOT_APPLICABLE,
+        DocumentMetric.parse_rate: Ratio(float(given.strict), 1) if gates else NOT_APPLICABLE,
     }
     extra = {
-        "parse_rate_repaired": Ratio(given.readable, 1) if gates else NOT_APPLICABLE,
+        "parse_rate_repaired": Ratio(float(given.readable), 1) if gates else NOT_APPLICABLE,
         "numeric_accuracy_1_percent": close,
         "numeric_precision": numeric_precision(exact.numerator, given.value),
     }
