@@ -31,7 +31,7 @@ def schema(tmp_path: Path) -> Path:
 
 
 def test_errors_fail_with_what_was_found(rows: Path, schema: Path, capsys):
-    with pytest.raises(UserError, match="1 errors in 2 rows"):
+    with pytest.raises(UserError, match="1 error in 2 rows"):
         run("--input", rows, "--schema", schema)
     assert f"{rows}:2: " in capsys.readouterr().err
 
@@ -39,7 +39,7 @@ def test_errors_fail_with_what_was_found(rows: Path, schema: Path, capsys):
 def test_warnings_fail_when_asked_to(tmp_path: Path, schema: Path):
     rows = write_rows(tmp_path / "rows.jsonl", [GOOD, GOOD])
     run("--input", rows, "--schema", schema)
-    with pytest.raises(UserError, match="0 errors and 1 warnings"):
+    with pytest.raises(UserError, match="0 errors and 1 warning in"):
         run("--input", rows, "--schema", schema, "--strict")
 
 

@@ -8,7 +8,7 @@ class Problem:
     """One thing that is wrong with a document, or with a row."""
 
     rule: str
-    """Stable identifier, in kebab case, documented in docs/data.md; e.g. `sum-of-lines`."""
+    """Stable identifier, in kebab case, documented in docs/data-quality.md; e.g. `sum-of-lines`."""
     path: str
     """Where in the answer: `financial_summary.subtotal`, `line_items[2].line_total`; empty for the whole."""
     message: str

@@ -65,7 +65,7 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
     """Check every row: format, answer, sums, images, duplicates, and what must not be in both sets.
 
     Rows are read one after another, so any number fits into memory; what is remembered of each to find
-    duplicates takes about 100 bytes. docs/data-quality.md lists every rule.
+    duplicates takes at most 150 bytes. docs/data-quality.md lists every rule.
 
     \b
     Exit codes:  0 no errors   78 errors (or warnings, with --strict)   75 interrupted, or try again

@@ -39,7 +39,9 @@ RULES: dict[str, Rule] = {
     "answer-json": Rule(
         _E, "The answer is not strict JSON.", "Correct it, or pass --schema none for free texts."
     ),
-    "schema": Rule(_E, "The answer breaks the schema.", "Correct the field; docs/data.md lists them."),
+    "schema": Rule(
+        _E, "The answer breaks the schema.", "Correct the field; data/schema.json is FinScribe's own schema."
+    ),
     "line-total": Rule(
         _E, "A line's quantity x unit_price - discount is not its line_total.", "Compare with the page."
     ),
@@ -73,12 +75,20 @@ RULES: dict[str, Rule] = {
         "The row has more tokens than --max-sequence-length, and would be left out.",
         "Raise the limit, or shrink the image.",
     ),
-    "pii-iban": Rule(_H, "A text holds a bank account number.", "`finscribe data anonymize` replaces it."),
-    "pii-card": Rule(
-        _H, "A text holds what looks like a card number.", "`finscribe data anonymize` replaces it."
+    "pii-iban": Rule(
+        _H, "A text holds a bank account number.", "Replace it, or be sure that you may train on it."
     ),
-    "pii-ssn": Rule(_H, "A text holds what looks like a US social security number.", "Remove it."),
-    "pii-email": Rule(_H, "A text holds a private mail address.", "`finscribe data anonymize` replaces it."),
+    "pii-card": Rule(
+        _H, "A text holds what looks like a card number.", "Replace it, or be sure that you may train on it."
+    ),
+    "pii-ssn": Rule(
+        _H,
+        "A text holds what looks like a US social security number.",
+        "Replace it, or be sure that you may train on it.",
+    ),
+    "pii-email": Rule(
+        _H, "A text holds a private mail address.", "Replace it, or be sure that you may train on it."
+    ),
 }
 """Those of `Problem.rule`, and those found here."""
 

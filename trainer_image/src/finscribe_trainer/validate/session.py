@@ -149,7 +149,11 @@ def _say(report: Report) -> None:
             table.add_row(rule, RULES[rule].severity, str(count), RULES[rule].meaning)
         console.print(table)
     rows = report.statistics.rows
-    console.print(f"{rows} rows, {100 * report.pass_rate:.2f} % without an error.")
+    console.print(f"{_plural(rows, 'row')}, {100 * report.pass_rate:.2f} % without an error.")
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _printable(text: str) -> str:
@@ -166,9 +170,9 @@ def _conclude(report: Report, *, strict: bool) -> None:
         )
     errors, warnings = report.count(Severity.error), report.count(Severity.warning)
     if errors or (strict and warnings):
-        counted = f"{errors} errors" + (f" and {warnings} warnings" if strict else "")
+        counted = _plural(errors, "error") + (f" and {_plural(warnings, 'warning')}" if strict else "")
         raise UserError(
             FailureReason.DatasetInvalid,
-            f"{counted} in {report.statistics.rows} rows.",
+            f"{counted} in {_plural(report.statistics.rows, 'row')}.",
             "Correct or remove these rows; docs/data-quality.md explains each rule.",
         )

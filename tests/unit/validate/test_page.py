@@ -1,0 +1,20 @@
+"""docs/data-quality.md says what the code does."""
+
+import re
+
+from finscribe_trainer.validate.command import validate
+from finscribe_trainer.validate.rules import RULES
+from tests.unit.docs.pages import ALL
+
+PAGE = ALL["docs/data-quality.md"]
+
+
+def test_the_table_of_rules_is_the_code_s():
+    section = PAGE.text.partition("## Rules")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (.*) \| (.*) \|$", section, re.MULTILINE)
+    assert told == [(name, rule.severity, rule.meaning, rule.remedy) for name, rule in RULES.items()]
+
+
+def test_every_option_is_told():
+    options = {option for parameter in validate.params for option in parameter.opts}
+    assert options <= set(PAGE.inline)
