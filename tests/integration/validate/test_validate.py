@@ -1,0 +1,98 @@
+"""`finscribe data validate` as a process: with a model, stopped by Ctrl+C, and on a full disk."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
+from finscribe_trainer.sample.dataset import write_dataset
+from finscribe_trainer.sample.tiny_model import write_tiny_model
+
+COMMAND = [sys.executable, "-m", "finscribe_trainer", "data", "validate"]
+# Runs as root of a user namespace of its own, so mounting needs no rights on the machine.
+ON_A_FULL_DISK = 'mount -t tmpfs -o size=8k tmpfs "$1" && shift && exec "$@"'
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    """Sixteen rows with images, four of validation, and the tiny model."""
+    folder = tmp_path_factory.mktemp("sample")
+    write_tiny_model(folder / "model", write_dataset(folder, 16, 4, seed=1), seed=1)
+    return folder
+
+
+def test_rows_are_counted_in_tokens_as_the_model_does(sample: Path, tmp_path: Path):
+    rows = sample / "train-spoilt.jsonl"
+    spoilt = json.dumps({"prompt": "Total? </s>", "completion": "{}"})
+    rows.write_text((sample / "train.jsonl").read_text() + spoilt + "\n")
+    command = [*COMMAND, "--input", rows, "--model", sample / "model", "--max-sequence-length", "300"]
+
+    done = subprocess.run([*command, "--output", tmp_path / "report.json"], capture_output=True, text=True)
+
+    assert done.returncode == EXIT_USER_ERROR, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["findings_by_rule"]["reserved-token"] == 1
+    assert report["findings_by_rule"]["too-many-tokens"] >= 1
+    assert sum(report["statistics"]["tokens"].values()) == 17
+    assert report["statistics"]["images"] == 14
+
+
+def test_ctrl_c_tells_what_was_found_so_far(tmp_path: Path):
+    rows = tmp_path / "rows.jsonl"
+    with rows.open("w") as file:
+        for number in range(300_000):
+            file.write(json.dumps({"prompt": f"{number}", "completion": "no JSON"}) + "\n")
+    process = subprocess.Popen(
+        [*COMMAND, "--input", rows, "--output", tmp_path / "report.json"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _wait_until_reading(process, rows)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == EXIT_RETRY, said
+    assert "the rest is unchecked" in said
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert not report["complete"]
+    assert 0 < report["rows"] == report["findings_by_rule"]["answer-json"] < 300_000
+
+
+def _wait_until_reading(process: "subprocess.Popen[str]", rows: Path) -> None:
+    """Until a good part of the file is read."""
+    while process.poll() is None:
+        for link in Path(f"/proc/{process.pid}/fd").iterdir():
+            try:
+                is_rows = link.readlink() == rows
+            except OSError:
+                continue
+            position = (
+                Path(f"/proc/{process.pid}/fdinfo/{link.name}").read_text().split()[1] if is_rows else 0
+            )
+            if int(position) > 1 << 20:
+                return
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs a file system of its own")
+def test_a_full_disk_leaves_no_half_report_and_is_said(tmp_path: Path):
+    (tmp_path / "disk").mkdir()
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"prompt": "?", "completion": "no JSON"}) + "\n")
+    mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", ON_A_FULL_DISK, "sh"]
+    command = [*COMMAND, "--input", str(rows), "--output", str(tmp_path / "disk/report.json")]
+    listing = ["sh", "-c", '"$@"; echo "exit $?"; ls -A "$0"', tmp_path / "disk", *command]
+
+    done = subprocess.run([*mount, tmp_path / "disk", *listing], capture_output=True, text=True)
+
+    assert "No space left on device" in done.stderr, done.stderr
+    assert f"exit {EXIT_RETRY}" in done.stdout
+    assert "tmp" not in done.stdout.partition("exit")[2]
+    assert "[answer-json]" in done.stderr
