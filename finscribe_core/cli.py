@@ -36,10 +36,7 @@ class Commands(click.Group):
             command = self.sides[cmd_name].load()
         except ModuleNotFoundError as error:
             side = "operator" if "operator" in self.sides[cmd_name].value else "trainer"
-            raise click.ClickException(
-                f"`finscribe {cmd_name}` needs the package {error.name}, which is not installed. "
-                f"Run: pip install 'finscribe[{side}]'"
-            ) from error
+            raise not_installed(cmd_name, error, side) from error
         assert isinstance(command, click.Command)
         return command
 
@@ -54,6 +51,14 @@ class Commands(click.Group):
                 rows.append((name, f"(not installed) {error.message}"))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def not_installed(command: str, error: ModuleNotFoundError, extra: str) -> click.ClickException:
+    """What is said when a command's package is missing."""
+    return click.ClickException(
+        f"`finscribe {command}` needs the package {error.name}, which is not installed. "
+        f"Run: pip install 'finscribe[{extra}]'"
+    )
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

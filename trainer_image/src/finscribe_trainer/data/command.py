@@ -4,6 +4,8 @@ from importlib import import_module
 
 import click
 
+from finscribe_core.cli import not_installed
+
 SUBCOMMANDS = {
     "validate": "finscribe_trainer.validate.command",
     "generate": "finscribe_trainer.synthetic.command",
@@ -22,10 +24,17 @@ class Subcommands(click.Group):
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand, imported now."""
+        """The subcommand, imported now.
+
+        Raises:
+            click.ClickException: a package it needs is not installed.
+        """
         if cmd_name not in SUBCOMMANDS:
             return None
-        command = getattr(import_module(SUBCOMMANDS[cmd_name]), cmd_name)
+        try:
+            command = getattr(import_module(SUBCOMMANDS[cmd_name]), cmd_name)
+        except ModuleNotFoundError as error:
+            raise not_installed(f"data {cmd_name}", error, "trainer") from error
         assert isinstance(command, click.Command)
         return command
 
