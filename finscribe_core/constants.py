@@ -32,6 +32,7 @@ ENV_RUN = "FINSCRIBE_RUN"
 ENV_HTTP_PORT = "FINSCRIBE_HTTP_PORT"
 ENV_TERMINATION_LOG = "FINSCRIBE_TERMINATION_LOG"
 ENV_LOG_FORMAT = "FINSCRIBE_LOG_FORMAT"
+ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
 """`json` (one object a line) or `text`; without it: text in a terminal, JSON elsewhere."""
 
 # What a credentials Secret holds; the names are boto3's own, so the trainer needs no code for them.

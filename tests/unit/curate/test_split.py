@@ -1,0 +1,111 @@
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.curate.split import SIDES, Plan, split_rows
+from finscribe_trainer.data.dataset import load_dataset
+from finscribe_trainer.data.files import DataFile
+from tests.unit.curate.documents import read_lines, write_lines
+
+
+def text_rows(count: int) -> list[dict]:
+    kinds = ("invoice", "receipt")
+    return [
+        {
+            "prompt": f"Read {n}.",
+            "completion": {"document_type": kinds[n % 5 == 0], "vendor": {"name": f"V{n % 7}"}, "total": n},
+            "template": f"t{n % 3}",
+        }
+        for n in range(count)
+    ]
+
+
+def split(tmp_path, rows, **plan):
+    source = write_lines(tmp_path / "rows.jsonl", *rows)
+    split_rows(source, tmp_path / "out", Plan(**plan))
+    return {side: read_lines(tmp_path / "out" / f"{side}.jsonl") for side in SIDES}
+
+
+def test_every_row_lands_on_one_side_in_its_shares(tmp_path):
+    rows = text_rows(200)
+    sides = split(tmp_path, rows, validation=0.1, test=0.2)
+    assert {side: len(found) for side, found in sides.items()} == {"train": 140, "val": 20, "test": 40}
+    assert sorted(json.dumps(row) for found in sides.values() for row in found) == sorted(
+        map(json.dumps, rows)
+    )
+
+
+def test_the_split_is_the_seeds_and_not_the_order_s(tmp_path):
+    def of(name: str, rows: list, seed: int) -> set[str]:
+        (tmp_path / name).mkdir()
+        return {row["prompt"] for row in split(tmp_path / name, rows, seed=seed)["test"]}
+
+    rows = text_rows(100)
+    assert of("a", rows, 1) == of("b", rows[::-1], 1) != of("c", rows, 2)
+
+
+def test_rows_of_the_same_image_or_prompt_stay_together(tmp_path):
+    for n in range(20):
+        Image.new("L", (8, 8), n).save(tmp_path / f"{n}.png")
+        shutil.copy(tmp_path / f"{n}.png", tmp_path / f"copy-{n}.png")
+    rows = [
+        {"instruction": ask, "input": f"{name}{n}.png", "output": ask}
+        for n in range(20)
+        for name, ask in (("", "Total?"), ("copy-", "Date?"))
+    ]
+    rows += [{"prompt": f"p{n % 10}", "completion": f"{n}"} for n in range(30)]
+    sides = split(tmp_path, rows, validation=0.2, test=0.2)
+
+    def keys(side: str) -> set[str]:
+        return {row.get("input", row.get("prompt")).removeprefix("copy-") for row in sides[side]}
+
+    assert not keys("train") & keys("val") | keys("train") & keys("test") | keys("val") & keys("test")
+    for side in SIDES:
+        load_dataset(DataFile(tmp_path / "out" / f"{side}.jsonl", side + ".jsonl"), max_image_pixels=10**6)
+
+
+@pytest.mark.parametrize("field", ["template", "vendor.name"])
+def test_rows_that_agree_in_a_field_stay_together(field, tmp_path):
+    sides = split(tmp_path, text_rows(210), validation=0.34, test=0.34, group_by=field)
+    values = {
+        "template": lambda row: row["template"],
+        "vendor.name": lambda row: row["completion"]["vendor"]["name"],
+    }
+    found = [{values[field](row) for row in rows} for rows in sides.values()]
+    assert all(found)
+    assert sum(map(len, found)) == len(set.union(*found))
+
+
+def test_each_document_type_is_split_alike(tmp_path):
+    sides = split(tmp_path, text_rows(200), validation=0.1, test=0.1, stratify=True)
+    kinds = [row["completion"]["document_type"] for row in sides["test"]]
+    assert (kinds.count("receipt"), kinds.count("invoice")) in {(16, 4), (4, 16)}
+
+
+def test_numbers_keep_their_digits(tmp_path):
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"prompt": "a", "completion": {"n": 1204.50}}\n{"prompt": "b", "completion": "c"}\n')
+    split_rows(source, tmp_path / "out", Plan(validation=0.5, test=0))
+    written = "".join((tmp_path / "out" / f"{side}.jsonl").read_text() for side in ("train", "val"))
+    assert '{"n": 1204.50}' in written
+
+
+def test_nothing_is_written_when_a_row_is_bad_or_an_output_exists(tmp_path):
+    source = write_lines(tmp_path / "rows.jsonl", {"prompt": "a", "completion": "b"}, {"prompt": "c"})
+    with pytest.raises(UserError, match=r"rows\.jsonl:2: completion is missing"):
+        split_rows(source, tmp_path / "out", Plan())
+    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "out" / "val.jsonl").write_text("precious")
+    with pytest.raises(UserError, match=r"val\.jsonl exists already") as caught:
+        split_rows(source, tmp_path / "out", Plan())
+    assert caught.value.reason is FailureReason.InvalidConfig
+    assert (tmp_path / "out" / "val.jsonl").read_text() == "precious"
+
+
+def test_a_side_without_a_row_is_an_error(tmp_path):
+    source = write_lines(tmp_path / "rows.jsonl", *[{"prompt": "same", "completion": "b"}] * 9)
+    with pytest.raises(UserError, match=r"no group of rows is left for, or fits into, val\.jsonl"):
+        split_rows(source, tmp_path / "out", Plan())

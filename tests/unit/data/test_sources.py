@@ -1,0 +1,210 @@
+"""Whatever rows are kept in, they are read alike, and what is wrong is named by file and row."""
+
+import gzip
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.dataset import load_dataset
+from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.lines import MAX_ROW_BYTES
+from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.scan import scan_rows
+from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.inputs import fetch_rows
+from tests.support.storage import bucket, storage
+
+__all__ = ["bucket", "storage"]
+ROWS = [
+    {"instruction": "Read.", "input": "a.png", "output": {"total": "12.00", "lines": [{"n": 1}]}},
+    {"instruction": "Read.", "output": "13"},
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]},
+]
+
+
+def as_lines(rows: list[dict]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def write(path: Path, rows: list[dict]) -> Path:
+    """Rows in the format that the name asks for."""
+    if path.suffix == ".parquet":
+        columns = dict.fromkeys(key for row in rows for key in row)
+        pq.write_table(pa.table({key: [row.get(key) for row in rows] for key in columns}), path)
+    elif path.suffix == ".gz":
+        path.write_bytes(gzip.compress(as_lines(rows)))
+    else:
+        path.write_bytes(as_lines(rows))
+    return path
+
+
+def scan(path: Path) -> list[tuple[str, Row | Problem]]:
+    return list(scan_rows(DataFile(path, path.name)))
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.jsonl.gz", "rows.parquet"])
+def test_the_same_rows_come_from_every_format(name, tmp_path):
+    rows = [ROWS[0], {**ROWS[1], "output": {"total": "13"}}, ROWS[2]]
+    found = scan(write(tmp_path / name, rows))
+    assert [where for where, _ in found] == [f"{name}:{n}" for n in (1, 2, 3)]
+    first, second, third = (row for _, row in found)
+    assert (first.images, first.completion) == (("a.png",), '{"total": "12.00", "lines": [{"n": 1}]}')
+    assert second.completion == '{"total": "13"}'
+    assert third.turns[0].text == "Hi"
+
+
+def test_numbers_of_an_answer_keep_their_digits(tmp_path):
+    (tmp_path / "r.jsonl").write_text(
+        '{"prompt": "a", "completion": {"t": 1204.50, "big": 0.1234567890123456789}}'
+    )
+    [(_, row)] = scan(tmp_path / "r.jsonl")
+    assert row.completion == '{"t": 1204.50, "big": 0.1234567890123456789}'
+
+
+def test_shards_are_read_in_the_order_of_their_names_and_share_images(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    for name in ("s-2.parquet", "s-1.jsonl.gz", "s-0.jsonl"):
+        write(tmp_path / name, ROWS[:1])
+    (tmp_path / "notes.txt").write_text("not rows")
+    (tmp_path / ".hidden.jsonl").write_text("not rows")
+    folder = DataFile(tmp_path, "data/")
+    before = load_dataset(folder, max_image_pixels=10**6)
+    assert [example.where for example in before.examples] == [
+        "data/s-0.jsonl:1",
+        "data/s-1.jsonl.gz:1",
+        "data/s-2.parquet:1",
+    ]
+    assert {example.images for example in before.examples} == {(tmp_path / "a.png",)}
+    write(tmp_path / "s-2.parquet", [{**ROWS[0], "instruction": "Look."}])
+    assert load_dataset(folder, max_image_pixels=10**6).fingerprint != before.fingerprint
+
+
+REFUSED = {
+    "no such file": ("gone.jsonl", FailureReason.DatasetNotFound, "gone.jsonl: no such file"),
+    "a folder without rows": ("empty", FailureReason.DatasetNotFound, "empty: no .jsonl"),
+    "another format": ("rows.csv", FailureReason.DatasetInvalid, "rows.csv: rows are read from .jsonl"),
+}
+
+
+@pytest.mark.parametrize(("name", "reason", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_holds_no_rows_is_refused(name, reason, message, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "rows.csv").write_text("a,b")
+    with pytest.raises(UserError, match=message) as caught:
+        scan(tmp_path / name)
+    assert caught.value.reason is reason
+
+
+def cut(path: Path) -> Path:
+    """The file without its last third."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
+def noise(count: int) -> list[dict]:
+    return [{"prompt": f"{n * 7919 % 1000003}", "completion": f"{n * 104729 % 999983}"} for n in range(count)]
+
+
+def test_a_gz_that_is_cut_off_gives_its_rows_and_names_the_line_it_got_to(tmp_path):
+    *rows, (where, problem) = scan(cut(write(tmp_path / "rows.jsonl.gz", noise(5000))))
+    assert len(rows) > 1000
+    assert all(isinstance(row, Row) for _, row in rows)
+    assert (where, problem.rule) == (f"rows.jsonl.gz:{len(rows) + 1}", "damaged-file")
+    assert f"after {len(rows)} lines" in problem.message
+
+
+def damaged_parquet(path: Path) -> Path:
+    pq.write_table(pa.Table.from_pylist(noise(5000)), path, row_group_size=1024, compression="zstd")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda p: cut(write(p, noise(50))), damaged_parquet], ids=["cut", "damaged"]
+)
+def test_a_damaged_parquet_file_is_a_problem_of_its_next_row(damage, tmp_path):
+    *rows, (where, problem) = scan(damage(tmp_path / "rows.parquet"))
+    assert (where, problem.rule) == (f"rows.parquet:{len(rows) + 1}", "damaged-file")
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
+def test_a_huge_row_is_a_problem_and_the_next_one_is_read(name, tmp_path):
+    huge = {"prompt": "x" * MAX_ROW_BYTES, "completion": "y"}
+    found = [row for _, row in scan(write(tmp_path / name, [huge, {"prompt": "a", "completion": "b"}]))]
+    assert found[0].rule == "row-too-long"
+    assert found[1].completion == "b"
+
+
+def test_a_table_with_pictures_in_it_is_told_to_write_files(tmp_path):
+    rows = [{"prompt": "a", "completion": "b", "image": {"bytes": b"\x89PNG", "path": "a.png"}}]
+    [(where, problem)] = scan(write(tmp_path / "rows.parquet", rows))
+    assert (where, problem.rule, problem.path) == ("rows.parquet:1", "image-bytes", "image")
+    assert "write each image to a file" in problem.message
+
+
+def test_dates_of_a_table_are_texts(tmp_path):
+    rows = [{"prompt": "a", "completion": {"issue_date": date(2026, 1, 31), "due_date": None}}]
+    [(_, row)] = scan(write(tmp_path / "rows.parquet", rows))
+    assert row.completion == '{"issue_date": "2026-01-31"}'
+
+
+PROBLEMS = {
+    "json": b'{"prompt": \n',
+    "encoding": b'{"prompt": "\xff"}\n',
+    "row-format": b'{"prompt": 3}\n',
+    "empty-answer": b'{"prompt": "a", "completion": " "}\n',
+}
+EMPTY = [
+    {"prompt": "a", "completion": {}},
+    {"instruction": "a", "output": ""},
+    {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}]},
+]
+OTHER_JSON = [b'{"prompt": "a", "completion": NaN}', b'{"x": 1e99999999999999999999}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        *PROBLEMS.items(),
+        *[("json", line) for line in OTHER_JSON],
+        *[("empty-answer", as_lines([row])) for row in EMPTY],
+    ],
+)
+def test_what_is_wrong_has_its_rule(rule, line, tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(line)
+    [(_, problem)] = scan(tmp_path / "rows.jsonl")
+    assert problem.rule == rule
+
+
+def test_a_prefix_is_fetched_as_it_is_now_with_the_images_of_its_rows(s3_env, storage, bucket, tmp_path):
+    client = s3_env.client()
+    keys = {
+        "d/a.jsonl": as_lines(ROWS[:1]),
+        "d/b.jsonl.gz": gzip.compress(as_lines(ROWS[1:2])),
+        "d/a.png": b"image",
+    }
+    others = {"d/deeper/c.jsonl": b"not read", "d/other.png": b"not named"}
+    for key, content in (keys | others).items():
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+    fetch_rows(f"s3://{bucket}/d/", tmp_path, storage)
+    client.delete_object(Bucket=bucket, Key="d/b.jsonl.gz")
+
+    file = fetch_rows(f"s3://{bucket}/d/", tmp_path, storage)
+
+    assert [where for where, _ in scan_rows(file)] == [f"s3://{bucket}/d/a.jsonl:1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "a.png"]
+
+
+@pytest.mark.parametrize(("name", "message"), [("none/", "no .jsonl"), ("d", "end an s3:// prefix with '/'")])
+def test_an_uri_without_rows_is_refused(name, message, storage, bucket, tmp_path):
+    with pytest.raises(UserError) as caught:
+        fetch_rows(f"s3://{bucket}/{name}", tmp_path, storage)
+    assert message in str(caught.value.message) + str(caught.value.remedy)

@@ -1,0 +1,54 @@
+"""`finscribe data corrections`: what people corrected becomes what the model learns next."""
+
+from pathlib import Path
+
+import click
+
+_SHOWN = 20
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Reviews: one JSON object a line.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Rows to write (.jsonl, new); images are named relative to its folder.",
+)
+def corrections(source: Path, output: Path) -> None:
+    """Make training rows of reviewed corrections: the active-learning step.
+
+    A review names a document, what the model predicted, and what is right; docs/prepare.md shows each field.
+    Accepted ones become rows if the corrected document keeps the canonical schema and adds up. Of several
+    reviews of one document the last in the file counts.
+
+    \b
+    Writes --output: instruction, input, output (canonical JSON)
+
+    \b
+    Exit codes:  0 every accepted review became a row   78 some were left out (the rest is written)
+
+    \b
+    Example:
+      finscribe data corrections --input corrections.jsonl --output corrected.jsonl
+    """  # noqa: D301 - click reads \b as "keep these lines"
+    from finscribe_core.errors import FailureReason, UserError  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.curate.corrections import write_corrections  # noqa: PLC0415
+
+    outcome = write_corrections(source, output)
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(outcome.counts.items()))
+    click.echo(f"Reviews: {counts}. Rows are in {output}.")
+    if outcome.left_out:
+        more = len(outcome.left_out) - _SHOWN
+        lines = [*outcome.left_out[:_SHOWN], *([f"... and {more} more."] if more > 0 else [])]
+        raise UserError(
+            FailureReason.DatasetInvalid,
+            "\n".join(lines),
+            "Correct these reviews, and run the command again.",
+        )

@@ -1,0 +1,71 @@
+"""`finscribe data split`: rows for training, validation and test."""
+
+from pathlib import Path
+
+import click
+
+_SHARE = click.FloatRange(0, 1, max_open=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of them.",
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write to; no train.jsonl, val.jsonl or test.jsonl may be there.",
+)
+@click.option(
+    "--validation", type=_SHARE, default=0.05, show_default=True, help="Share of the rows; 0 for none."
+)
+@click.option("--test", type=_SHARE, default=0.05, show_default=True, help="Share of the rows; 0 for none.")
+@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Seed of the split.")
+@click.option(
+    "--group-by",
+    metavar="FIELD",
+    help="Keep rows together that agree in a key of the row (template) or a field of the answer "
+    "(vendor.name).",
+)
+@click.option("--stratify", is_flag=True, help="Give every document_type the same shares.")
+def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
+    source: Path,
+    output_dir: Path,
+    validation: float,
+    test: float,
+    seed: int,
+    group_by: str | None,
+    stratify: bool,
+) -> None:
+    """Split rows so that what is validated or tested was never seen in training.
+
+    Rows that share an image (by its content) or a prompt stay on one side, so no duplicate is on two. The
+    same rows and options give the same split.
+
+    \b
+    Writes below --output-dir:
+      train.jsonl, val.jsonl, test.jsonl   the rows, every key and number kept
+      images                               under their names; hard links, which take no room
+
+    \b
+    Exit codes:  0 done   78 rows must be corrected, or an output exists   70 a defect
+
+    \b
+    Examples:
+      finscribe data split --input reviewed.jsonl --output-dir data
+      finscribe data split --input shards/ --output-dir data --validation 0.1 --test 0 --stratify
+      finscribe data split --input reviewed.jsonl --output-dir by-vendor --group-by vendor.name
+    """  # noqa: D301 - click reads \b as "keep these lines"
+    from finscribe_trainer.curate.split import Plan, split_rows  # noqa: PLC0415 - `--help` is fast
+
+    if validation + test >= 1:
+        raise click.UsageError(f"--validation {validation:g} and --test {test:g} leave nothing to train on.")
+    counts = split_rows(source, output_dir, Plan(validation, test, seed, group_by, stratify))
+    click.echo(
+        f"Wrote {', '.join(f'{count} {side}' for side, count in counts.items())} rows to {output_dir}."
+    )
