@@ -1,6 +1,7 @@
 """`finscribe data validate` as it is called."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,15 @@ def test_several_inputs_are_one_data_set(rows: Path, tmp_path: Path, schema: Pat
     assert f"the same row as {rows}:1" in capsys.readouterr().err
 
 
-def test_an_interrupted_pass_tells_what_it_found(rows: Path, schema: Path, tmp_path: Path, monkeypatch):
+def test_an_interrupted_pass_tells_what_it_found(schema: Path, tmp_path: Path, monkeypatch):
+    rows = write_rows(tmp_path / "rows.jsonl", [GOOD, BAD, BAD])
+
     class Interrupted(session.Validator):
         def validate(self, file):
-            yield from super().validate(file)
-            raise KeyboardInterrupt
+            for number, _ in enumerate(super().validate(file)):
+                if number == 1:
+                    signal.raise_signal(signal.SIGINT)
+                yield
 
     monkeypatch.setattr(session, "Validator", Interrupted)
     with pytest.raises(RetryableError, match="Stopped after 2 rows"):

@@ -16,6 +16,7 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.inputs import fetch_rows
+from finscribe_trainer.stop import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.validate.answers import AnswerCheck
 from finscribe_trainer.validate.rules import RULES, Severity
@@ -54,9 +55,11 @@ def run_validation(request: Request, output: Path | None, *, strict: bool) -> No
     report = Report(request.max_findings)
     checks = Checks(AnswerCheck(request.schema), request.max_image_pixels, _token_check(request))
     with tempfile.TemporaryDirectory(prefix="finscribe-validate-") as folder:
+        stop = StopSignal()
+        stop.install()
         try:
-            _pass(request, checks, report, Path(folder))
-        except KeyboardInterrupt:
+            _pass(request, checks, report, Path(folder), stop)
+        except StopRequested:
             report.interrupted = True
     _say(report)
     if output is not None:
@@ -99,15 +102,15 @@ def _token_check(request: Request) -> "TokenCheck | None":
     return TokenCheck(request.model, request.max_sequence_length)
 
 
-def _pass(request: Request, checks: Checks, report: Report, folder: Path) -> None:
+def _pass(request: Request, checks: Checks, report: Report, folder: Path, stop: StopSignal) -> None:
     storage = Storage.from_config(StorageEndpoint())
     validator = Validator(checks, report)
     if request.validation is not None:
         file = fetch_rows(request.validation, folder / "validation", storage)
-        _advance(validator.remember_validation(file), file, "validation")
+        _advance(validator.remember_validation(file), file, "validation", stop)
     for index, source in enumerate(request.sources):
         file = fetch_rows(source, folder / str(index), storage)
-        _advance(validator.validate(file), file, source)
+        _advance(validator.validate(file), file, source, stop)
     if not report.statistics.rows:
         raise UserError(
             FailureReason.DatasetInvalid,
@@ -116,9 +119,15 @@ def _pass(request: Request, checks: Checks, report: Report, folder: Path) -> Non
         )
 
 
-def _advance(rows: Iterator[None], file: DataFile, name: str) -> None:
-    for _ in tqdm(rows, total=count_lines(file), desc=name[-40:], unit=" rows", disable=None, leave=False):
-        pass
+def _advance(rows: Iterator[None], file: DataFile, name: str, stop: StopSignal) -> None:
+    total = count_lines(file)
+    with (
+        stop.deferred(),  # to the row's end, so that counts and findings agree
+        tqdm(rows, total=total, desc=name[-40:], unit=" rows", disable=None, leave=False) as bar,
+    ):
+        for _ in bar:
+            if stop.requested.is_set():
+                raise StopRequested
 
 
 def count_lines(file: DataFile) -> int | None:
