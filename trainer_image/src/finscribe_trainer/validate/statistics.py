@@ -48,7 +48,7 @@ class Statistics:
         items = answer.get("line_items")
         if isinstance(items, list):
             self.line_items[bucket(len(items))] += 1
-        for name in {field_of(path)[:MAX_NAME] for path, _ in leaves(answer)}:
+        for name in dict.fromkeys(field_of(path)[:MAX_NAME] for path, _ in leaves(answer)):
             if name in self.fields or len(self.fields) < MAX_FIELDS:
                 self.fields[name] += 1
 
