@@ -245,7 +245,8 @@ class TrainerConfig(KubeModel):
     model_revision: str | None = None
     """Commit, tag or branch of a hub model."""
     dataset_path: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Training rows: a .jsonl file, local or s3://."""
+    """Training rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of them; local, or s3:// (where a
+    prefix ends in '/')."""
     validation_path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Validation rows, likewise; when unset, `validation_split` of the training rows."""
     validation_split: Float | None = Field(None, gt=0, lt=1)

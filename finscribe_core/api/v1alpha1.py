@@ -54,7 +54,8 @@ class DatasetSpec(KubeModel):
     """The documents to learn from."""
 
     train: S3Uri
-    """Training rows: an s3:// URI of a .jsonl file. Images are named relative to it."""
+    """Training rows: an s3:// URI of a .jsonl, .jsonl.gz or .parquet file, or of a prefix that holds such
+    files and ends in '/'; they are read in the order of their names. Images are named relative to the file."""
     validation: S3Uri | None = None
     """Validation rows, likewise."""
     validation_split: Float | None = Field(None, gt=0, lt=1)

@@ -1,0 +1,33 @@
+"""docs/prepare.md: its review becomes a row, and every option is told."""
+
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from finscribe_trainer.curate.anonymize_command import anonymize
+from finscribe_trainer.curate.corrections import write_corrections
+from finscribe_trainer.curate.corrections_command import corrections
+from finscribe_trainer.curate.split_command import split
+from tests.unit.curate.documents import read_lines
+from tests.unit.docs.pages import ALL
+
+PAGE = ALL["docs/prepare.md"]
+
+
+def test_the_review_of_the_page_becomes_a_row(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "images/0001.png")
+    (tmp_path / "corrections.jsonl").write_text("".join(PAGE.blocks("json")))
+    write_corrections(tmp_path / "corrections.jsonl", tmp_path / "rows.jsonl")
+    [row] = read_lines(tmp_path / "rows.jsonl")
+    answer = json.loads(row["output"])
+    assert answer["line_items"][0]["quantity"] == "2"
+    assert answer["vendor"]["tax_id"] == "12-3456789"
+
+
+@pytest.mark.parametrize("command", [split, anonymize, corrections], ids=lambda command: command.name)
+def test_the_page_tells_every_option(command):
+    told = set(re.findall(r"--[a-z-]+", PAGE.text))
+    assert {option for p in command.params for option in p.opts if option.startswith("--")} <= told
