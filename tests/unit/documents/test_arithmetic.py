@@ -78,6 +78,18 @@ def test_the_number_that_mends_everything_is_the_wrong_one(path: str, rule: str,
     assert remedy in problem.remedy
 
 
+def test_a_lines_own_tax_rate_is_in_the_tax():
+    lines = [{"line_total": "100.00", "tax_rate": 19}, {"line_total": "50.00", "tax_rate": 7}]
+    totals = {"subtotal": "150.00", "tax_amount": "22.50", "grand_total": "172.50"}
+    assert check_arithmetic({"line_items": lines, "financial_summary": totals}) == []
+    lines[1] = {"line_total": "50.00", "tax_rate": 17}
+
+    (problem,) = check_arithmetic({"line_items": lines, "financial_summary": totals})
+
+    assert problem.rule == "tax"
+    assert "line_items[1].tax_rate" in problem.remedy
+
+
 def test_a_missing_line_is_missed_in_the_sum():
     data = copy.deepcopy(DOCUMENT)
     del data["line_items"][1]

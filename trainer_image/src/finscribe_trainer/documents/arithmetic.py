@@ -5,6 +5,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from finscribe_trainer.documents.equations import Equation, build_equations, plain
+from finscribe_trainer.documents.paths import field_of
 from finscribe_trainer.documents.problems import Problem
 
 _PRECISION = 100
@@ -60,7 +61,8 @@ def _mended(broken: list[Equation], mends: dict[str, Decimal]) -> Problem:
         sign = "more" if delta > 0 else "less"
         remedy = f"Correct {path}: {plain(abs(delta))} {sign} would mend it."
         return Problem(broken[0].rule, path, texts, remedy)
-    suspects = ", ".join(list(mends)[:_MANY_SUSPECTS]) + (", ..." if len(mends) > _MANY_SUSPECTS else "")
+    # Of many lines, each may be the wrong one: their field is named once.
+    suspects = ", ".join(mends if len(mends) <= _MANY_SUSPECTS else dict.fromkeys(map(field_of, mends)))
     path = next((equation.path for equation in broken if equation.path in mends), broken[0].path)
     return Problem(broken[0].rule, path, texts, f"Compare with the page: one of {suspects} is wrong.")
 

@@ -186,6 +186,26 @@ def _tax(numbers: _Numbers) -> Iterator[Equation]:
     yield Equation("tax", f"{_TOTALS}.tax_amount", text, tuple(forms), slack)
 
 
+def _tax_of_lines(numbers: _Numbers) -> Iterator[Equation]:
+    """Where every line says its rate, and nothing but lines is taxed."""
+    amount = numbers.total("tax_amount")
+    if amount is None or numbers.total("discount") or numbers.total("shipping"):
+        return
+    totals = numbers.line_totals()
+    rates = [numbers.line(index, "tax_rate") for index in range(len(totals))]
+    known = [rate for rate in rates if rate is not None]
+    if len(known) < len(totals):
+        return
+    slopes = {f"{_TOTALS}.tax_amount": Decimal(-1)}
+    for index, (total, rate) in enumerate(zip(totals, known, strict=True)):
+        slopes[f"line_items[{index}].line_total"] = rate / _HUNDRED
+        slopes[f"line_items[{index}].tax_rate"] = total / _HUNDRED
+    computed = sum((total * rate for total, rate in zip(totals, known, strict=True)), Decimal(0)) / _HUNDRED
+    text = f"tax_rate x line_total of all lines is {plain(computed)}, not tax_amount {plain(amount)}"
+    slack = TOLERANCE + _PER_LINE * len(totals)
+    yield Equation("tax", f"{_TOTALS}.tax_amount", text, (Form(computed - amount, slopes),), slack)
+
+
 def _slopes_of_lines(numbers: _Numbers) -> dict[str, Decimal]:
     return {f"line_items[{index}].line_total": Decimal(1) for index in range(len(numbers.lines))}
 
@@ -202,7 +222,7 @@ def _unless_unreadable(
     return built
 
 
-_BUILDERS = [_unless_unreadable(build) for build in (_lines, _subtotal, _grand_total, _tax)]
+_BUILDERS = [_unless_unreadable(build) for build in (_lines, _subtotal, _grand_total, _tax, _tax_of_lines)]
 
 
 def plain(number: Decimal) -> str:
