@@ -55,7 +55,7 @@ class DatasetSpec(KubeModel):
 
     train: S3Uri
     """Training rows: an s3:// URI of a .jsonl, .jsonl.gz or .parquet file, or of a prefix that holds such
-    files and ends in '/'; they are read in the order of their names. Images are named relative to the file."""
+    files and ends in '/'; they are read in the order of their names. Images are named relative to them."""
     validation: S3Uri | None = None
     """Validation rows, likewise."""
     validation_split: Float | None = Field(None, gt=0, lt=1)

@@ -77,7 +77,10 @@ BAD_ROWS = {
     "nothing known": ({"text": "x"}, "instruction is missing; a row has instruction and output"),
     "no output": ({"instruction": "x"}, "output is missing"),
     "empty output": ({"instruction": "x", "output": " "}, "output is empty"),
-    "output a number": ({"instruction": "x", "output": 3}, "output must be a text, an object or a list, not a number"),
+    "output a number": (
+        {"instruction": "x", "output": 3},
+        "output must be a text, an object or a list, not a number",
+    ),
     "no completion": ({"prompt": "x"}, "completion is missing"),
     "image no path": ({"prompt": "x", "completion": "y", "image": 3}, "image must be a path"),
     "messages end with the user": (
