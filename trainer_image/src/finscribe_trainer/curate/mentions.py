@@ -29,11 +29,13 @@ class _Known:
 class Names:
     """What is known of a set: originals, each with its stand-in.
 
-    A search costs time linear in the text, whatever is known; memory holds each original once.
+    A search takes a few look-ups a word, however much is known; memory holds each original once.
     """
 
     def __init__(self) -> None:
-        self._by_first: dict[str, dict[tuple[str, ...], _Known]] = {}
+        self._known: dict[tuple[str, ...], _Known] = {}
+        self._lengths: dict[str, list[int]] = {}
+        """Words of what begins with a word, the most first."""
 
     def add(self, kind: str, original: str, stand_in: str) -> None:
         """Know an original of a kind; one without a word is passed over."""
@@ -41,7 +43,9 @@ class Names:
         if found:
             words = tuple(word[0].casefold() for word in found)
             known = _Known(kind, original.strip(), stand_in, original.rstrip()[found[-1].end() :])
-            self._by_first.setdefault(words[0], {}).setdefault(words, known)
+            self._known.setdefault(words, known)
+            lengths = {*self._lengths.get(words[0], ()), len(words)}
+            self._lengths[words[0]] = sorted(lengths, reverse=True)
 
     def find(self, text: str) -> Iterator[Mention]:
         """Every known original in a text, the longest at each place.
@@ -51,18 +55,13 @@ class Names:
         words = list(_WORD.finditer(text))
         folded = [word[0].casefold() for word in words]
         for index, first in enumerate(folded):
-            matching = [
-                key
-                for key, known in self._by_first.get(first, {}).items()
-                if tuple(folded[index : index + len(key)]) == key
-                and (len(key) > 1 or words[index][0] in known.original or words[index][0].isupper())
-            ]
-            if matching:
-                longest = max(matching, key=len)
-                known = self._by_first[first][longest]
-                end = words[index + len(longest) - 1].end()
-                end += len(known.tail) if text.startswith(known.tail, end) else 0
-                yield Mention(words[index].start(), end, known.kind, known.stand_in)
+            for length in self._lengths.get(first, ()):
+                known = self._known.get(tuple(folded[index : index + length]))
+                if known and (length > 1 or words[index][0].isupper() or words[index][0] in known.original):
+                    end = words[index + length - 1].end()
+                    end += len(known.tail) if text.startswith(known.tail, end) else 0
+                    yield Mention(words[index].start(), end, known.kind, known.stand_in)
+                    break
 
 
 def replace(text: str, mentions: Iterable[Mention]) -> tuple[str, list[str]]:
