@@ -64,10 +64,10 @@ def misread(random: Random, table: Table, *, errors: int) -> Table:
     return joined(tuple(Section(tag, tuple(map(tuple, rows))) for tag, rows in sections))
 
 
-def random_pairs(random: Random, count: int) -> Iterator[tuple[Table, Table]]:
-    """So many pairs of a right table and a misread one; each third is of two that have nothing in common."""
+def random_pairs(random: Random) -> Iterator[tuple[Table, Table]]:
+    """Pairs of a right table and a misread one, without end; each third is of two unlike tables."""
     made = 0
-    while made < count:
+    while True:
         gold = random_table(random, rows=8, columns=5)
         read = (
             misread(random, gold, errors=random.randint(0, 6))

@@ -19,13 +19,6 @@ class Cell:
     rowspan: int = 1
     """Rows it covers."""
 
-    @property
-    def tags(self) -> int:
-        """Elements that mark up the text."""
-        if isinstance(self.content, str):
-            return 0
-        return sum(len(token) > 1 and not token.startswith("</") for token in self.content)
-
 
 Row = tuple[Cell, ...]
 """Its cells from left to right; a cell that began in a row above is not repeated."""
@@ -48,10 +41,9 @@ class Table:
 
     @cached_property
     def nodes(self) -> int:
-        """Elements below <table>, as IBM's TEDS counts them: with the tags inside cells."""
+        """Sections that have a tag, rows and cells; tags inside cells are part of a cell's content."""
         return sum(
-            (section.tag is not None) + sum(1 + sum(1 + cell.tags for cell in row) for row in section.rows)
-            for section in self.sections
+            (section.tag is not None) + sum(1 + len(row) for row in section.rows) for section in self.sections
         )
 
 
