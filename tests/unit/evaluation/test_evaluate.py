@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -89,6 +90,22 @@ def test_a_file_that_holds_no_results_is_refused_before_a_model_is_loaded(evalua
     assert "finscribe evaluate" in caught.value.remedy
 
 
+@pytest.mark.parametrize("place", ["/proc/results.json", "/dev/full", "{sample}/train.jsonl/results.json"])
+def test_an_output_that_cannot_be_written_is_refused_before_a_model_is_loaded(sample, test_set, place):
+    with pytest.raises(UserError, match=r"can't be written|is no file") as caught:
+        evaluate_into(Path(place.format(sample=sample)), "no/model", None, test_set, 1, None)
+    assert "another --output" in caught.value.remedy
+
+
+def test_a_model_whose_weights_are_cut_off_is_refused(evaluate, sample, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(sample / "model", model)
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"model can't be loaded: .*header"):
+        evaluate(model=str(model))
+
+
 def keep(output: Path, results: Results, **changes) -> Path:
     """What a process leaves that was killed as it wrote its second answer; `changes` are to the settings."""
     settings = replace(results.settings, **changes)
@@ -162,7 +179,13 @@ def without_base(adapter: Path) -> None:
     (adapter / "adapter_config.json").write_text('{"peft_type": "LORA"}')
 
 
+def cut_off(adapter: Path) -> None:
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
 BAD_ADAPTERS = {
+    "weights cut off": (cut_off, "does not fit .*header"),
     "pickled weights": (without_weights, "holds no adapter_model.safetensors"),
     "another model's": (of_another_shape, "does not fit .*: .*"),
     "no base named": (without_base, "names no base model"),

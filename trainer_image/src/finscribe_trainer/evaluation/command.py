@@ -5,7 +5,10 @@ from pathlib import Path
 import click
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    short_help="Score how a model reads documents with known answers.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option("--test-dir", required=True, help="Documents: a folder, a rows' file, or an s3:// URI.")
 @click.option(
     "--model-path", required=True, help="An adapter's or a model's folder, s3:// prefix, or hub id."
@@ -57,7 +60,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
       <output>.inputs/         what was fetched from s3://
 
     \b
-    Exit codes:  0 done   78 the options or the data must be changed   75 try again
+    Exit codes:  0 done   78 the options or the data must be changed   75 try again   70 a defect
 
     \b
     Examples:

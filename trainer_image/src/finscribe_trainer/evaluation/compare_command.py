@@ -71,7 +71,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     A comparison that was cut off goes on from the answers so far.
 
     \b
-    Exit codes:  0 done   78 the options or the data must be changed   75 try again
+    Exit codes:  0 done   78 the options or the data must be changed   75 try again   70 a defect
 
     \b
     Examples:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
@@ -134,7 +135,7 @@ def _base_of(adapter: Path, base_model: str | None, folder: Path, storage: Stora
 def _with_adapter(model: PreTrainedModel, adapter: Path, source: ModelSource) -> PeftModel:
     try:
         adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter))
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(
             FailureReason.ModelUnsupported,

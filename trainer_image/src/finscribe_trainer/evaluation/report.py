@@ -4,6 +4,7 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
+from finscribe_trainer.evaluation.outputs import check_writable
 from finscribe_trainer.evaluation.report_html import html
 from finscribe_trainer.evaluation.report_markdown import TITLE, markdown
 
@@ -24,7 +25,6 @@ def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
         UserError: see `check_output`.
     """
     page = check_output(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     for path, text in ((output, markdown(comparison)), (page, html(comparison))):
         temporary = path.with_name(f".{path.name}.tmp")
         # A model may write half a surrogate pair as an escape in its JSON; no file can hold that.
@@ -37,7 +37,8 @@ def check_output(output: Path) -> Path:
     """The path of the page beside `output`.
 
     Raises:
-        UserError: InvalidConfig when `output` does not end in .md, or a file that is no report is in the way.
+        UserError: InvalidConfig when `output` does not end in .md or can't be written, or a file that is no
+            report is in the way.
     """
     if output.suffix != ".md":
         raise UserError(
@@ -45,6 +46,7 @@ def check_output(output: Path) -> Path:
             f"--output {output} does not end in .md.",
             "Name the Markdown report; the page is written beside it as .html.",
         )
+    check_writable(output)
     page = output.with_suffix(".html")
     for path in (output, page):
         if path.exists() and not (path.is_file() and _is_report(path)):

@@ -10,6 +10,7 @@ from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.evaluation.answers import fingerprint
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
+from finscribe_trainer.evaluation.outputs import check_writable
 from finscribe_trainer.evaluation.results import Results, Settings, read_results, write_results
 from finscribe_trainer.evaluation.test_set import TestSet, inputs_folder
 from finscribe_trainer.storage import Storage
@@ -43,9 +44,11 @@ def evaluate_into(
         max_new_tokens: tokens after which an answer is cut off; by the right answers when None.
 
     Raises:
-        UserError: `output` holds another evaluation; a model that can't be loaded; too little GPU memory.
+        UserError: `output` can't be written or holds another evaluation; a model that can't be loaded; too
+            little GPU memory.
         RetryableError: the storage or the hub does not answer.
     """
+    check_writable(output)
     storage = Storage.from_config(StorageEndpoint())
     earlier = read_results(output) if output.exists() else None  # said before minutes of loading
     loaded = load_model(model, base_model, inputs_folder(output), storage)

@@ -50,6 +50,7 @@ def model_errors(source: ModelSource) -> Iterator[None]:
         RetryableError: StorageUnavailable when the hub does not answer though it is asked to.
     """
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled  # noqa: PLC0415 - slow to import
+    from safetensors import SafetensorError  # noqa: PLC0415 - likewise
 
     try:
         yield
@@ -68,7 +69,7 @@ def model_errors(source: ModelSource) -> Iterator[None]:
         raise UserError(
             FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL
         ) from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         if _hub_was_out_of_reach(error):
             raise RetryableError(
                 FailureReason.StorageUnavailable, f"{source.name}: {_first_line(error)}", "Try again later."
