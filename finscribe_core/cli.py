@@ -1,14 +1,23 @@
 """The `finscribe` command: finds its subcommands among the installed sides and runs one."""
 
+import errno
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points, version
+from typing import NoReturn
 
 import click
 
-from finscribe_core.errors import FinscribeError
+from finscribe_core.constants import EXIT_INTERNAL
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 
 COMMANDS_GROUP = "finscribe.commands"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NOT_WRITABLE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+}
 
 
 class Commands(click.Group):
@@ -68,14 +77,45 @@ def main_command() -> None:
 
 
 def main() -> None:
-    """Run the command line; a FinscribeError ends as its message and its exit code, not as a traceback."""
+    """Run the command line; a FinscribeError ends as its message and its exit code, not as a traceback.
+
+    Any other exception is a defect: its traceback, and EXIT_INTERNAL.
+    """
     try:
         main_command()
     except FinscribeError as error:
-        click.secho(f"error ({error.reason}): {error.message}", fg="red", err=True)
-        if error.remedy:
-            click.secho(f"  -> {error.remedy}", err=True)
-        sys.exit(error.exit_code)
+        end(error)
+    except Exception as error:
+        if isinstance(error, OSError) and (known := of_the_disk(error)):
+            end(known)
+        traceback.print_exc()
+        click.secho(
+            "error (InternalError): this is a defect of FinScribe, please report it.", fg="red", err=True
+        )
+        sys.exit(EXIT_INTERNAL)
+
+
+def of_the_disk(error: OSError) -> FinscribeError | None:
+    """A path that can't be used, or a full disk, in words; None for anything else, which may be a defect."""
+    if error.errno in _NO_ROOM:
+        return RetryableError(
+            FailureReason.DiskFull, f"No space is left on the disk ({error}).", "Free some."
+        )
+    if error.errno in _NOT_WRITABLE and error.filename is not None:
+        return UserError(
+            FailureReason.InvalidConfig,
+            f"{error.filename} can't be used: {error.strerror}.",
+            "Name another path, or change what is there.",
+        )
+    return None
+
+
+def end(error: FinscribeError) -> NoReturn:
+    """Print the error and its remedy, and exit with its code."""
+    click.secho(f"error ({error.reason}): {error.message}", fg="red", err=True)
+    if error.remedy:
+        click.secho(f"  -> {error.remedy}", err=True)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

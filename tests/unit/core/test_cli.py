@@ -1,0 +1,50 @@
+"""How the `finscribe` command ends when a path, the disk or the program fails."""
+
+import errno
+
+import pytest
+
+from finscribe_core import cli
+
+CASES = {
+    "a folder that is a file": (
+        NotADirectoryError(errno.ENOTDIR, "Not a directory", "notes.txt/sample"),
+        78,
+        "error (InvalidConfig): notes.txt/sample can't be used: Not a directory.",
+    ),
+    "no permission": (
+        PermissionError(errno.EACCES, "Permission denied", "/root/out"),
+        78,
+        "error (InvalidConfig): /root/out can't be used: Permission denied.",
+    ),
+    "a full disk": (
+        OSError(errno.ENOSPC, "No space left on device"),
+        75,
+        "error (DiskFull): No space is left on the disk",
+    ),
+}
+
+
+def fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "main_command", command)
+    cli.main()
+
+
+@pytest.mark.parametrize(("error", "code", "message"), CASES.values(), ids=CASES)
+def test_a_path_that_fails_is_told_in_a_line(error, code, message, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        fail_with(error, monkeypatch)
+    assert caught.value.code == code
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_any_other_exception_is_called_a_defect_with_its_traceback(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as caught:
+        fail_with(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), monkeypatch)
+    assert caught.value.code == 70
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback")
+    assert "error (InternalError)" in told
