@@ -87,6 +87,7 @@ def test_shards_are_read_in_the_order_of_their_names_and_share_images(tmp_path):
 
 REFUSED = {
     "no such file": ("gone.jsonl", FailureReason.DatasetNotFound, "gone.jsonl: no such file"),
+    "no such folder": ("gone", FailureReason.DatasetNotFound, "gone: no such file or folder"),
     "a folder without rows": ("empty", FailureReason.DatasetNotFound, "empty: no .jsonl"),
     "another format": ("rows.csv", FailureReason.DatasetInvalid, "rows.csv: rows are read from .jsonl"),
 }

@@ -31,17 +31,19 @@ class DataFile:
             UserError: DatasetNotFound when there is none; DatasetInvalid when its name is none of rows.
         """
         if self.path.is_dir():
-            names = sorted(path.name for path in self.path.iterdir() if is_shard(path.name))
+            names = sorted(
+                path.name for path in self.path.iterdir() if is_shard(path.name) and not path.is_dir()
+            )
             if not names:
                 raise no_shard(self.source)
             return [DataFile(self.path / name, f"{self.source.rstrip('/')}/{name}") for name in names]
-        check_suffix(self.source)
         if not self.path.is_file():
             raise UserError(
                 FailureReason.DatasetNotFound,
-                f"{self.source}: no such file.",
+                f"{self.source}: no such file or folder.",
                 "Check the path (dataset.train, dataset.validation or dataset.test in a job).",
             )
+        check_suffix(self.source)
         return [self]
 
 
