@@ -123,3 +123,35 @@ def test_the_command_writes_the_good_ones_and_fails_for_the_others(source, tmp_p
     assert "corrections.jsonl:2" in result.exception.message
     assert "1 left out, 1 written" in result.output
     assert len(read_lines(output)) == 1
+
+
+def test_a_warning_does_not_keep_a_review_from_becoming_a_row(tmp_path):
+    paid_before = {**INVOICE, "due_date": "2026-01-01"}
+    review = {"input": "A page", "predicted": paid_before, "status": "accepted"}
+    outcome = write_corrections(write_lines(tmp_path / "reviews.jsonl", review), tmp_path / "rows.jsonl")
+    assert outcome.counts == {"written": 1}
+
+
+BAD_CHARACTERS = {
+    "a position of thousands of digits": {"corrections": {f"line_items[{'9' * 5000}]": 1}},
+    "half a character in a prediction": {"predicted": json.dumps({**INVOICE, "po_number": "\ud800"})},
+    "a deep prediction": {"predicted": '{"a": ' + "[" * 500 + "]" * 500 + "}"},
+}
+
+
+@pytest.mark.parametrize("bad", BAD_CHARACTERS.values(), ids=BAD_CHARACTERS)
+def test_what_no_reviewer_meant_is_left_out(bad, tmp_path):
+    good = {"input": "A page", "predicted": INVOICE, "status": "accepted"}
+    source = write_lines(tmp_path / "reviews.jsonl", good, {**good, "input": "Another", **bad})
+    outcome = write_corrections(source, tmp_path / "rows.jsonl")
+    assert outcome.counts == {"written": 1, "left out": 1}
+
+
+def test_an_image_is_the_same_document_however_its_path_is_written(tmp_path):
+    Image.new("RGB", (28, 28)).save(tmp_path / "a.png")
+    review = {"image": "a.png", "predicted": INVOICE, "status": "accepted"}
+    rejected = {**review, "image": "./a.png", "status": "rejected"}
+    other = {**review, "image": None, "input": "A page"}
+    source = write_lines(tmp_path / "reviews.jsonl", {**other, "image": ""}, review, rejected)
+    outcome = write_corrections(source, tmp_path / "rows.jsonl")
+    assert outcome.counts == {"written": 1, "superseded": 1, "rejected": 1}

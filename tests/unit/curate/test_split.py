@@ -1,11 +1,13 @@
+import errno
 import json
 import shutil
 
 import pytest
 from PIL import Image
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.curate.split import SIDES, Plan, split_rows
+from finscribe_trainer.curate.writing import new_files
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
 from tests.unit.curate.documents import read_lines, write_lines
@@ -109,3 +111,35 @@ def test_a_side_without_a_row_is_an_error(tmp_path):
     source = write_lines(tmp_path / "rows.jsonl", *[{"prompt": "same", "completion": "b"}] * 9)
     with pytest.raises(UserError, match=r"no group of rows is left for, or fits into, val\.jsonl"):
         split_rows(source, tmp_path / "out", Plan())
+
+
+def test_groups_go_to_the_same_side_in_whatever_order_their_rows_are(tmp_path):
+    def of(name: str, rows: list) -> set[str]:
+        (tmp_path / name).mkdir()
+        found = split(tmp_path / name, rows, group_by="vendor.name", stratify=True, validation=0.2, test=0.2)
+        return {row["prompt"] for row in found["test"]}
+
+    rows = [
+        {**row, "completion": {**row["completion"], "vendor": {"name": f"V{n // 4}"}}}
+        for n, row in enumerate(text_rows(100))
+    ]
+    assert of("a", rows) == of("b", rows[::-1])
+
+
+def test_a_field_that_no_row_has_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"--group-by vendor\.nam: no row"):
+        split(tmp_path, text_rows(20), group_by="vendor.nam")
+
+
+@pytest.mark.parametrize("output", ["rows.parquet", "rows.jsonl.gz", "file/rows.jsonl", f"{'x' * 300}.jsonl"])
+def test_an_output_that_can_not_be_is_refused_and_nothing_is_left(output, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError), new_files(tmp_path / output):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_can_be_tried_again_and_leaves_nothing(tmp_path):
+    with pytest.raises(RetryableError, match="No space left"), new_files(tmp_path / "a.jsonl"):
+        raise OSError(errno.ENOSPC, "No space left")
+    assert list(tmp_path.iterdir()) == []

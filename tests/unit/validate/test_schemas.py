@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.errors import UserError
+from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.validate.schemas import check_canonical, load_schema
 
 USERS = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
@@ -57,3 +58,12 @@ def test_nothing_is_fetched_for_a_schema(tmp_path: Path):
     assert check is not None
     with pytest.raises(UserError, match="leads out of the file"):
         check({})
+
+
+def test_fractions_of_a_schema_are_exact(tmp_path: Path):
+    path = tmp_path / "schema.json"
+    path.write_text('{"properties": {"cents": {"multipleOf": 0.01}, "rate": {"const": 0.1}}}')
+    check, _ = load_schema(str(path))
+    assert check is not None
+    assert check(load_json('{"cents": 12.35, "rate": 0.1}')) == []
+    assert [problem.path for problem in check(load_json('{"cents": 12.345}'))] == ["cents"]

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
@@ -13,10 +13,11 @@ from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
 from finscribe_trainer.data.rows import is_image_path
 from finscribe_trainer.data.scan import scan_values
-from finscribe_trainer.documents.numbers import dump_json, load_json
+from finscribe_trainer.documents.numbers import dump_json, holds_half_pair, load_json
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.documents.schema import parse_document, to_answer
 from finscribe_trainer.validate.answers import AnswerCheck
+from finscribe_trainer.validate.rules import RULES, Severity
 
 INSTRUCTION = "Read this financial document as JSON."
 ACCEPTED, REJECTED, PENDING = "accepted", "rejected", "pending"
@@ -98,7 +99,10 @@ def _status(review: Any) -> str:
 
 def _document(review: dict[str, Any]) -> bytes:
     """Which document a review is of: its image, or its text."""
-    text = "\0".join(_shown(review)[1:] if _shown(review)[1] else _shown(review))
+    instruction, shown = _shown(review)
+    if is_image_path(shown):
+        shown = str(PurePosixPath(shown))  # ./a.png is a.png
+    text = shown or instruction
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -124,6 +128,7 @@ def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
         except ImageError as error:
             raise ReviewError(f"{error} (below {root}, the output's folder)") from None
     document, problems = check.check(dump_json(_corrected(review)))
+    problems = [problem for problem in problems if RULES[problem.rule].severity is Severity.error]
     if problems:
         first, more = problems[0], len(problems) - 1
         path = f"{first.path}: " if first.path else ""
@@ -150,7 +155,7 @@ def _as_json(review: dict[str, Any], key: str) -> Any:
     value = review.get(key)
     if isinstance(value, str):
         try:
-            value = load_json(value)
+            value = None if holds_half_pair(value) else load_json(value)
         except ValueError as error:
             remedy = "; write the whole document as `corrected`" if key == "predicted" else ""
             raise ReviewError(f"{key} is no JSON ({error}){remedy}") from None

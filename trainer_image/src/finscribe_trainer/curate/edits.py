@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\+?)(\d+)\]")
+_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\+?)([0-9]{1,6})\]")
 Step = str | int
 
 

@@ -41,8 +41,9 @@ class _Group:
     """Rows that must stay together."""
 
     digest: bytes
-    """Of its first row: decides its place in the order."""
+    """The least of its rows': decides its place in the order, whatever order the rows are in."""
     stratum: str
+    """The least of its rows', likewise."""
     size: int = 0
 
 
@@ -72,6 +73,11 @@ def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
         groups, group_of_row, images = _read_groups(file, plan)
         side_of_group = assign(groups, shares, plan.seed)
         counts = dict.fromkeys(wanted, 0)
+        for number, group in groups.items():
+            counts[side_of_group[number]] += group.size
+        for side, count in counts.items():
+            if not count:
+                raise _too_few(source, side)
         out = dict(zip(wanted, outputs, strict=True))
         for name in tqdm(images, desc="Link images", unit=" images", disable=None, leave=False):
             _link(file.root, output_dir, name)
@@ -79,10 +85,6 @@ def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
         for index, (_, value) in enumerate(rows):
             side = side_of_group[group_of_row[index]]
             out[side].write(dump_json(value) + "\n")
-            counts[side] += 1
-        for side, count in counts.items():
-            if not count:
-                raise _too_few(source, side)
     return counts
 
 
@@ -126,6 +128,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
     first_with: dict[bytes, int] = {}
     image_digests: dict[str, bytes] = {}
     found: list[tuple[bytes, str]] = []
+    has_field = plan.group_by is None
 
     def find(index: int) -> int:
         while parents[index] != index:
@@ -147,7 +150,9 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
         index = len(parents)
         parents.append(index)
         answer = _answer(row) if plan.group_by or plan.stratify else None
-        for key in (prompt, *shown, *_group_key(value, answer, plan.group_by)):
+        same = _group_key(value, answer, plan.group_by)
+        has_field |= bool(same)
+        for key in (prompt, *shown, *same):
             other = find(first_with.setdefault(key, index))
             mine = find(index)
             parents[max(mine, other)] = min(mine, other)  # the root is a group's first row
@@ -157,11 +162,23 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
         raise UserError(
             FailureReason.DatasetInvalid, f"{file.source}: there are no rows.", "Write one row per line."
         )
+    if not has_field:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"--group-by {plan.group_by}: no row of {file.source} has it.",
+            "Name a key of the rows, or a field of their answers, such as vendor.name.",
+        )
     roots = [find(index) for index in range(len(parents))]
+    return _groups(roots, found), roots, list(image_digests)
+
+
+def _groups(roots: list[int], found: list[tuple[bytes, str]]) -> dict[int, _Group]:
     groups: dict[int, _Group] = {}
-    for root in roots:
-        groups.setdefault(root, _Group(*found[root])).size += 1
-    return groups, roots, list(image_digests)
+    for root, (digest, stratum) in zip(roots, found, strict=True):
+        group = groups.setdefault(root, _Group(digest, stratum))
+        group.size += 1
+        group.digest, group.stratum = min(group.digest, digest), min(group.stratum, stratum)
+    return groups
 
 
 def _parse(value: Any) -> Row:

@@ -7,6 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+_LONGEST = 200
+"""Characters of a name that a message shows."""
+
 
 class ImageError(ValueError):
     """An image can't be used; the message says why."""
@@ -40,12 +43,24 @@ def resolve_image(root: Path, name: str) -> Path:
         ImageError: the name leads out of `root` (a symbolic link may do so, too), or no file is there.
     """
     check_name(name)
-    path = (root / name).resolve()
+    try:
+        path = (root / name).resolve()
+        is_file = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, half a surrogate pair, a circle of links
+        raise ImageError(f"image {_shortened(name)!r} can't be opened: {_reason(error)}") from None
     if not path.is_relative_to(root.resolve()):
         raise ImageError(f"image {name!r} leads out of the data set's folder")
-    if not path.is_file():
+    if not is_file:
         raise ImageError(f"image {name!r} does not exist")
     return path
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "its name is none of a file"
 
 
 def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int], str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from finscribe_trainer.documents.numbers import load_json
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.documents.numbers import HALF_PAIR, holds_half_pair, load_json
 from finscribe_trainer.documents.problems import Problem
 
 MAX_ROW_BYTES = 16 * 2**20
@@ -38,12 +39,20 @@ def scan_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    try:
+        return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    except OSError as error:  # a link to nowhere, no permission
+        raise UserError(
+            FailureReason.DatasetNotFound,
+            f"{path} can't be read: {error.strerror}.",
+            "Check the file and who may read it.",
+        ) from None
 
 
 def _value(line: bytes, encoding: str) -> Any:
     try:
-        return load_json(line.decode(encoding))
+        text = line.decode(encoding)
+        return Problem("json", "", HALF_PAIR) if holds_half_pair(text) else load_json(text)
     except json.JSONDecodeError as error:
         hint = "" if line.endswith(b"\n") else "; the file may be truncated here"
         return Problem("json", "", f"not valid JSON ({error.msg}, column {error.colno}){hint}")

@@ -1,5 +1,6 @@
 """JSON values of a .parquet file, a small batch of rows at a time."""
 
+import math
 from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
@@ -35,7 +36,7 @@ def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
                 for value in _rows(batch):
                     number += 1
                     yield number, value
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         message = f"the .parquet file is cut off or damaged here, after {number} rows ({_first_line(error)})"
         yield number + 1, Problem("damaged-file", "", message)
 
@@ -69,6 +70,8 @@ def _as_json(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | Decimal):
         return value
     if isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"a column holds {value}, which JSON does not have; write null instead")
         return Decimal(repr(value))
     raise TypeError(f"a column holds a {type(value).__name__}, which JSON does not have")
 

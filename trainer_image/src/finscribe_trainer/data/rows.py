@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from finscribe_trainer.documents.numbers import dump_json
+from finscribe_trainer.documents.numbers import HALF_PAIR, dump_json, holds_half_pair
 
 Role = Literal["system", "user", "assistant"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -176,12 +176,8 @@ def _answer(data: dict[str, Any], key: str) -> str:
 
 
 def _check_encodable(row: Row) -> None:
-    try:
-        "".join((*(turn.text for turn in row.turns), row.completion)).encode()
-    except UnicodeEncodeError:
-        raise RowError(
-            "a text holds half a surrogate pair (\\ud800 to \\udfff), which is no character"
-        ) from None
+    if any(map(holds_half_pair, (*(turn.text for turn in row.turns), row.completion, *row.images))):
+        raise RowError(HALF_PAIR)
 
 
 def _kind(value: Any) -> str:

@@ -5,8 +5,14 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+MAX_DEPTH = 100
+"""Objects and lists within each other: what walks through a value calls itself once for each."""
 MAX_DIGITS = 30
 """Digits before and behind the point together: `1e999999` is a short text, and a huge number."""
+
+
+HALF_PAIR = "a text holds half a surrogate pair (\\ud800 to \\udfff), which is no character"
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 class NumberError(ValueError):
@@ -45,12 +51,44 @@ def load_json(text: str) -> Any:
     """JSON with exact numbers: fractions come as Decimal.
 
     Raises:
-        ValueError: it is not strict JSON (NaN and Infinity are none, either), or nested too deeply.
+        ValueError: it is not strict JSON (NaN and Infinity are none, either), or is nested deeper than
+            MAX_DEPTH.
     """
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def holds_half_pair(text: str) -> bool:
+    r"""Whether a text holds half a surrogate pair, or is JSON that escapes one: no file could hold that.
+
+    >>> holds_half_pair('{"a": "\ud83d"}'), holds_half_pair('{"a": "\ud83d\ude00"}')
+    (True, False)
+    """
+    if not _HALF_PAIR.search(text):
+        return False
+    try:
+        text.encode()
+        dump_json(load_json(text)).encode()
+    except UnicodeEncodeError:
+        return True
+    except ValueError:
+        pass  # a free text is no JSON
+    return False
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        nested = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [item for part in nested for item in part if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def dump_json(value: Any) -> str:

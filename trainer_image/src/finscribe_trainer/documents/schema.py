@@ -52,7 +52,12 @@ Percent = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=100), _As
 """A rate in percent: 19 is 19 %."""
 
 
-def _iso_date(value: str) -> str:
+def iso_date(value: str) -> str:
+    """The text itself.
+
+    Raises:
+        ValueError: it is no day of the calendar, written as YYYY-MM-DD.
+    """
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("must be a date as YYYY-MM-DD")
     try:
@@ -62,7 +67,7 @@ def _iso_date(value: str) -> str:
     return value
 
 
-IsoDate = Annotated[str, AfterValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+IsoDate = Annotated[str, AfterValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
 """A day as YYYY-MM-DD."""
 
 

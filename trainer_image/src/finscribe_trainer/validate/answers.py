@@ -1,12 +1,12 @@
 """What is wrong with an answer by itself."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.documents.schema import iso_date
 from finscribe_trainer.validate.schemas import Check, load_schema
 
 
@@ -46,4 +46,7 @@ def _check_dates(data: Any) -> Iterator[Problem]:
 
 
 def _is_date(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) is not None
+    try:
+        return isinstance(value, str) and iso_date(value) == value
+    except ValueError:
+        return False

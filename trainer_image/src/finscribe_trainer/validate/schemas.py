@@ -10,7 +10,7 @@ import referencing
 from pydantic import ValidationError
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.documents.numbers import NumberError
+from finscribe_trainer.documents.numbers import NumberError, load_json
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, schema_json
 
@@ -84,7 +84,7 @@ def _shown(value: Any) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
             FailureReason.InvalidConfig,
@@ -95,6 +95,12 @@ def _read(path: Path) -> Any:
 
 def _checker(name: str, schema: Any) -> Check:
     """A check of a user's schema. Nothing is fetched: references reach within the file only."""
+    if not isinstance(schema, dict) or not isinstance(schema.get("$schema", ""), str):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"--schema {name} is no JSON Schema: that is an object, whose $schema is a text.",
+            "Correct the schema.",
+        )
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
         kind.check_schema(schema)
