@@ -29,6 +29,43 @@ def subcommand(group: click.Group, name: str) -> click.Command:
     return command
 
 
+def every_command(group: click.Group, path: str) -> dict[str, click.Command]:
+    """Each command by how it is called, those of groups within the group, too."""
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(click.Context(group)):
+        command = subcommand(group, name)
+        inner = isinstance(command, click.Group)
+        found |= every_command(command, f"{path} {name}") if inner else {f"{path} {name}": command}
+    return found
+
+
+COMMANDS = every_command(main_command, "finscribe")
+
+
+def help_of(command: click.Command, path: str) -> str:
+    return command.get_help(click.Context(command, info_name=path))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_help_of_a_command_tells_its_exit_codes_and_reads_well(path):
+    text = help_of(COMMANDS[path], path)
+    assert "Exit codes:  0 " in text
+    assert "\\b" not in text
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_examples_of_a_help_parse(path):
+    lines = help_of(COMMANDS[path], path).replace("\\\n", " ").splitlines()
+    for group, arguments in filter(None, (call_of(line.strip()) for line in lines)):
+        name, *rest = arguments
+        subcommand(group, name).make_context(name, rest)
+
+
+@pytest.mark.parametrize("group", [main_command, subcommand(main_command, "data")], ids=["finscribe", "data"])
+def test_no_command_is_cut_short_in_a_list(group):
+    assert "..." not in help_of(group, "finscribe").partition("Commands:")[2]
+
+
 @pages
 def test_the_command_lines_of_a_page_parse(page):
     for group, arguments in filter(None, map(call_of, page.commands)):

@@ -35,6 +35,7 @@ def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
       checkpoint-<step>/   to go on from, with --resume
       final_model/         the best adapter: of the lowest validation loss, or by early_stopping.metric
       merged_model/        a complete model, if output_formats names Merged
+      evaluation/          report.html: base and tuned model on the same documents
       metrics.json         every figure, and what it was measured on
       logs/                for TensorBoard, if it is installed
 

@@ -20,7 +20,7 @@ LOG_LINES = 20
 """Lines of a failed attempt's log that are shown."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("manifest", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--state-dir",
@@ -31,15 +31,20 @@ LOG_LINES = 20
 )
 @click.option("--rerun", is_flag=True, help="Forget earlier runs of this job and train again from the start.")
 def run(manifest: Path, state_dir: Path, rerun: bool) -> None:
-    r"""Run a FineTuneJob on this machine, as the operator would on a cluster.
+    """Run a FineTuneJob on this machine, as the operator would on a cluster.
 
     MANIFEST is the YAML file you would `kubectl apply`. It may also hold the Secret that the job names;
     without it the credentials are those of your environment. Run it again after an interruption, and it goes
     on from its last checkpoint.
 
     \b
-    Exit codes: 0 complete, 75 interrupted or worth another try, 78 the job must be changed, 70 a defect.
-    """
+    Exit codes:  0 complete   78 the job must be changed   75 interrupted, or try again   70 a defect
+
+    \b
+    Examples:
+      finscribe run examples/finetunejob.yaml
+      finscribe run examples/finetunejob.yaml --rerun
+    """  # noqa: D301 - click reads \b as "keep these lines"
     console = Console()
     local_run = LocalRun(read_manifest(manifest), state_dir, rerun=rerun)
     ending = execute(local_run, console)

@@ -32,7 +32,10 @@ NEEDED = {"torch": "trainer", "boto3": "trainer", "moto": "demo"}
 """Packages, and the extra each comes with."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    short_help="Fine-tune a tiny model on made-up invoices, from S3 to S3.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
@@ -45,7 +48,10 @@ def demo(directory: Path) -> None:
 
     It starts an S3 server in memory, makes invoices and a model, uploads them, runs the example FineTuneJob
     as `finscribe run` does, and shows what is in the bucket then. Needs no GPU, cluster, account or network.
-    """
+
+    \b
+    Exit codes:  0 done   78 a package is missing   75 interrupted, or try again   70 a defect
+    """  # noqa: D301 - click reads \b as "keep these lines"
     _check_packages()
     # moto and boto3 belong to extras of their own: without them the lines above have said so.
     from finscribe_operator.local.embedded_s3 import serve_bucket  # noqa: PLC0415

@@ -10,7 +10,10 @@ from finscribe_core.constants import ENV_ANONYMIZE_KEY
 _MIN_KEY = 16
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    short_help="Replace names, addresses and other personal data.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--input",
     "source",

@@ -7,7 +7,10 @@ import click
 _SHOWN = 20
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    short_help="Make training rows of reviewed corrections.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--input",
     "source",

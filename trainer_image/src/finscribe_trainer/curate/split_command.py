@@ -7,7 +7,10 @@ import click
 _SHARE = click.FloatRange(0, 1, max_open=True)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    short_help="Split rows into training, validation and test.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--input",
     "source",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -35,9 +35,12 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None
     minute; it learns what invoices of this set look like as JSON, not to read.
 
     \b
-    Example:
+    Exit codes:  0 done   75 no room
+
+    \b
+    Examples:
       finscribe sample --output-dir sample
-      finscribe train --config my.yaml --train-file sample/train.jsonl --val-file sample/val.jsonl
+      finscribe train --config examples/trainer-config.yaml
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.sample.dataset import write_dataset  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise

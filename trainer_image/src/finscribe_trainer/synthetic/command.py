@@ -24,7 +24,10 @@ def _shares(ctx: click.Context, param: click.Parameter, value: str) -> Shares:
     return train, val, test
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    short_help="Make up documents, with the JSON that their pages say.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),

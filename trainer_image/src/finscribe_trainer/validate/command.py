@@ -10,7 +10,10 @@ _MAX_IMAGE_PIXELS = TrainerConfig.model_fields["max_image_pixels"].default
 _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    short_help="Check every row: format, answer, sums, images, duplicates.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--input",
     "sources",
