@@ -25,6 +25,9 @@ _SHORTEST_SECRETS = {
 }
 """Variables, and how long their values are at least. A shorter one ("test") is no secret, and striking it out
 would garble every line."""
+_NOISY = ("bitsandbytes.backends.cpu.ops", "transformers.modeling_rope_utils")
+"""Loggers that warn at every start of what nobody need change: a faster kernel that is not there, and a key
+of PaddleOCR-VL's own `rope_parameters`."""
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
@@ -107,4 +110,6 @@ def setup_logging(format: Format | None = None, level: int = logging.INFO) -> No
     root.setLevel(logging.WARNING)
     for name in ("finscribe_core", "finscribe_trainer"):
         logging.getLogger(name).setLevel(level)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
