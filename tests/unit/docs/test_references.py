@@ -21,11 +21,11 @@ OF_A_RUN = {
     *(CONFIG_FILE, METRICS_FILE, "manifest.json", "latest.json", "trainer_state.json"),
     *("adapter_config.json", "adapter_model.safetensors", "config.json"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
-    "generated.json",
+    *("generated.json", "merged_model/"),
 }
 """Files that runs and models hold, not the repository."""
-OF_A_USER = ("data/", "evaluation/")
-"""Folders that the training guide's commands call a user's own files by."""
+OF_A_USER = ("data/", "evaluation/", "finetune_config.yaml")
+"""What the training guide's commands call a user's own files by."""
 SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl")
 
 pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
