@@ -126,3 +126,49 @@ def test_amounts_that_look_like_a_postal_code_stay(anonymous):
     [row] = anonymous({"prompt": "Bern, total 1000 CHF", "completion": document})
     assert "total 1000 CHF" in row["prompt"]
     assert load_json(row["completion"])["financial_summary"]["grand_total"] == Decimal(1000)
+
+
+def _with(vendor: object, **more: object) -> dict:
+    return {**INVOICE, "vendor": vendor, **more}
+
+
+LEAKS = {
+    "an answer of no document_type": ({"vendor": {"name": "Zyx Handel"}}, "From Zyx Handel", "zyx"),
+    "a vendor that is a text": ({"vendor": "Zyx Handel"}, "From Zyx Handel", "zyx"),
+    "a tax number that is a number": (
+        _with({"name": "A", "tax_id": 987654321}),
+        "VAT 987654321",
+        "987654321",
+    ),
+    "a name in other case": (_with({"name": "ZYX"}), "Your Zyx team", "zyx"),
+    "a name with accents encoded apart": (_with({"name": "Müller Öl"}), "Mu\u0308ller O\u0308l", "ller"),
+    "a name without spaces around it": (_with({"name": "北京科技"}), "致北京科技公司的发票", "北京"),
+    "a web address written otherwise": (
+        _with({"name": "A", "contact": {"website": "www.zyx-shop.com"}}),
+        "See https://zyx-shop.com/terms",
+        "zyx",
+    ),
+    "a tax number in metadata": (
+        _with({"name": "A", "tax_id": "987654321"}, metadata={"vat": "987654321"}),
+        "",
+        "987654321",
+    ),
+    "a name as a key of metadata": (_with({"name": "Zyx Handel"}, metadata={"Zyx Handel": 1}), "", "zyx"),
+}
+
+
+@pytest.mark.parametrize(("answer", "prompt", "leak"), LEAKS.values(), ids=LEAKS)
+def test_a_name_is_found_wherever_it_stands(anonymous, answer, prompt, leak):
+    [row] = anonymous({"prompt": f"Read. {prompt}", "completion": answer})
+    assert leak not in json.dumps(row, ensure_ascii=False).casefold()
+
+
+def test_a_year_that_is_somebody_s_postal_code_stays_a_year(anonymous):
+    client = {"name": "B", "address": {"zip": "2026"}}
+    [row] = anonymous({"prompt": "Of 2026-01-31", "completion": {**INVOICE, "client": client}})
+    assert row["prompt"] == "Of 2026-01-31"
+
+
+def test_a_name_in_capitals_has_the_stand_in_of_the_name():
+    pseudonyms = Pseudonyms(KEY)
+    assert pseudonyms.name("ACME GMBH").casefold() == pseudonyms.name("Acme GmbH").casefold()

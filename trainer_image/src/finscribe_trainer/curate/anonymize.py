@@ -20,12 +20,14 @@ from finscribe_trainer.data.findings import Findings
 from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data.scan import read_rows
 from finscribe_trainer.documents.numbers import dump_json, load_json
-from finscribe_trainer.documents.schema import DOCUMENT_TYPES
 
+SIDES = ("vendor", "client")
 KEPT = ("document_type", "invoice_number", "po_number", "issue_date", "due_date", "financial_summary")
 """Fields of a document that stay as they are, beside every number and date."""
 LOCAL = ("city", "zip")
 """Looked for in their own row's text alone: elsewhere a town's name is a word, a postal code a number."""
+_METADATA = ("metadata",)
+_START_OF_WEBSITE = re.compile(r"^(?:\w+://)?(?:www\.)?", re.IGNORECASE)
 _MIN_CODE = 6
 """Characters that a number must have to be looked for in texts: a shorter one could be any."""
 _REMEMBERED = 1 << 16
@@ -41,7 +43,7 @@ class Outcome:
     replaced: Counter[str] = field(default_factory=Counter)
     """How often, by kind."""
     unstructured: int = 0
-    """Rows whose answer is no FinScribe document: patterns, and names known from others, were looked for."""
+    """Rows whose answer names no vendor or client: patterns, and names known from others, were looked for."""
     images: int = 0
     """Images that were dropped."""
 
@@ -85,6 +87,8 @@ class Anonymizer:
         self._names = Names()
         self.outcome = Outcome()
         party: dict[tuple[str, ...], tuple[str, Callable[[str], str]]] = {
+            (): ("name", pseudonyms.name),  # of other schemas: "vendor": "Acme"
+            ("address",): ("street", pseudonyms.street),
             ("name",): ("name", pseudonyms.name),
             ("tax_id",): ("tax_id", pseudonyms.number),
             ("address", "street"): ("street", pseudonyms.street),
@@ -98,7 +102,7 @@ class Anonymizer:
             (side, *path): (kind, remembered)
             for path, (kind, make) in party.items()
             for remembered in [lru_cache(_REMEMBERED)(make)]
-            for side in ("vendor", "client")
+            for side in SIDES
         }
 
     def learn(self, row: Row) -> None:
@@ -108,11 +112,12 @@ class Anonymizer:
     def replace(self, row: Row) -> dict[str, Any]:
         """The row, in the format of prompt and completion (or of messages, if it has several)."""
         document, here = _document(row.completion), Names()
-        amounts = set(re.findall(r"\d+", dump_json([document.get("line_items"), document.get(KEPT[-1])])))
+        kept = [document.get(key) for key in ("line_items", *KEPT)]
+        amounts = set(re.findall(r"\d+", dump_json(kept)))
         self._note(document, here, lambda kind: kind in LOCAL, amounts)
         self.outcome.rows += 1
         self.outcome.images += len(row.images)
-        self.outcome.unstructured += not document
+        self.outcome.unstructured += not any(document.get(side) for side in SIDES)
         answer = self._answer(row.completion, here)
         turns = [{"role": turn.role, "content": self._text(turn.text, here)} for turn in row.turns]
         if len(turns) == 1 and turns[0]["content"].strip():
@@ -126,10 +131,15 @@ class Anonymizer:
             value: Any = document
             for key in path:
                 value = value.get(key) if isinstance(value, dict) else None
-            if not isinstance(value, str) or not wanted(kind) or value in (unlike or ()):
+            if value is None or isinstance(value, dict | list | bool) or not wanted(kind):
                 continue
-            if kind not in ("tax_id", "phone") or sum(sign.isalnum() for sign in value) >= _MIN_CODE:
-                names.add(kind, value, make(value))
+            text = str(value)
+            if text in (unlike or ()):
+                continue
+            if kind not in ("tax_id", "phone") or sum(sign.isalnum() for sign in text) >= _MIN_CODE:
+                names.add(kind, text, make(text))
+            if kind == "website" and (host := _START_OF_WEBSITE.sub("", text)) != text:
+                names.add(kind, host, make(host))
 
     def _answer(self, answer: str, here: Names) -> str:
         try:
@@ -145,7 +155,10 @@ class Anonymizer:
     def _walk(self, value: Any, path: tuple[str, ...], here: Names) -> Any:
         if isinstance(value, dict):
             return {
-                key: item if not path and key in KEPT else self._walk(item, (*path, key), here)
+                # The keys of metadata are the user's own words.
+                self._text(key, here) if path == _METADATA else key: item
+                if not path and key in KEPT
+                else self._walk(item, (*path, key), here)
                 for key, item in value.items()
             }
         if isinstance(value, list):
@@ -154,7 +167,7 @@ class Anonymizer:
             kind, make = self._fields[path]
             self.outcome.replaced[kind] += 1
             return make(str(value))
-        if isinstance(value, str) and not _NUMBER_OR_DATE.fullmatch(value):
+        if isinstance(value, str) and (path[:1] == _METADATA or not _NUMBER_OR_DATE.fullmatch(value)):
             return self._text(value, here)
         return value
 
@@ -166,9 +179,9 @@ class Anonymizer:
 
 
 def _document(answer: str) -> dict[str, Any]:
-    """The answer as a FinScribe document; empty when it is none."""
+    """The answer as a JSON object; empty when it is none."""
     try:
         data = load_json(answer)
     except ValueError:
         return {}
-    return data if isinstance(data, dict) and data.get("document_type") in DOCUMENT_TYPES else {}
+    return data if isinstance(data, dict) else {}

@@ -67,6 +67,6 @@ def anonymize(source: Path, output: Path, key: str | None, drop_images: bool) ->
         click.echo(f"  {'image':<8} {outcome.images:>9} left out")
     if outcome.unstructured:
         click.echo(
-            f"  {outcome.unstructured} answers are no FinScribe documents: only patterns, and names known "
+            f"  {outcome.unstructured} answers name no vendor or client: only patterns, and names known "
             "from other rows, were looked for in them."
         )

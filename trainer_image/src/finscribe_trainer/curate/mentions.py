@@ -1,10 +1,13 @@
 """Finds known names in free text, however they are spaced or capitalised there."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_WORD = re.compile(r"\w+")
+_SCRIPTS = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_WORD = re.compile(rf"[{_SCRIPTS}]|(?:[^\W{_SCRIPTS}][\u0300-\u036f]*)+")
+"""A word with its accents, however they are encoded; a sign, in scripts that put no space between words."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Names:
         """Know an original of a kind; one without a word is passed over."""
         found = list(_WORD.finditer(original))
         if found:
-            words = tuple(word[0].casefold() for word in found)
+            words = tuple(_fold(word[0]) for word in found)
             known = _Known(kind, original.strip(), stand_in, original.rstrip()[found[-1].end() :])
             self._known.setdefault(words, known)
             lengths = {*self._lengths.get(words[0], ()), len(words)}
@@ -50,18 +53,24 @@ class Names:
     def find(self, text: str) -> Iterator[Mention]:
         """Every known original in a text, the longest at each place.
 
-        A single word must be written as it is known, or all in capitals: "Apple" is not in "apple juice".
+        A single word must be written as it is known, or begin with a capital: "Apple" is not in "apple pie".
         """
         words = list(_WORD.finditer(text))
-        folded = [word[0].casefold() for word in words]
+        folded = [_fold(word[0]) for word in words]
         for index, first in enumerate(folded):
             for length in self._lengths.get(first, ()):
                 known = self._known.get(tuple(folded[index : index + length]))
-                if known and (length > 1 or words[index][0].isupper() or words[index][0] in known.original):
+                if known and (
+                    length > 1 or words[index][0][0].isupper() or words[index][0] in known.original
+                ):
                     end = words[index + length - 1].end()
                     end += len(known.tail) if text.startswith(known.tail, end) else 0
                     yield Mention(words[index].start(), end, known.kind, known.stand_in)
                     break
+
+
+def _fold(word: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
 
 
 def replace(text: str, mentions: Iterable[Mention]) -> tuple[str, list[str]]:

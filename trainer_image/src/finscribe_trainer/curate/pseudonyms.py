@@ -51,7 +51,7 @@ class Pseudonyms:
         """Another company (which keeps its legal form), or another name."""
         rng = self._rng("name", _folded(original))
         for pattern, locale in _LEGAL_FORMS:
-            if match := re.search(rf"\s(?:{pattern})$", original):
+            if match := re.search(rf"\s(?:{pattern})$", original, re.IGNORECASE):
                 faker = _faker(locale, rng)
                 return f"{faker.last_name()} & {faker.last_name()}{match[0]}"
         faker = _faker(_DEFAULT, rng)

@@ -29,7 +29,7 @@ def new_files(*paths: Path) -> Iterator[list[TextIO]]:
     opened = []
     try:
         with ExitStack() as stack:
-            files = []
+            files: list[TextIO] = []
             for part in parts:
                 part.parent.mkdir(parents=True, exist_ok=True)
                 files.append(stack.enter_context(part.open("w", encoding="utf-8")))
