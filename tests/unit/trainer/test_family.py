@@ -125,3 +125,4 @@ def test_a_hub_that_does_not_answer_is_tried_again():
     with pytest.raises(RetryableError) as caught, model_errors(ModelSource("owner/model")):
         raise OSError("We couldn't connect to 'https://huggingface.co' to load the files") from cause
     assert caught.value.reason is FailureReason.StorageUnavailable
+    assert "check its name" in caught.value.remedy

@@ -72,7 +72,9 @@ def model_errors(source: ModelSource) -> Iterator[None]:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         if _hub_was_out_of_reach(error):
             raise RetryableError(
-                FailureReason.StorageUnavailable, f"{source.name}: {_first_line(error)}", "Try again later."
+                FailureReason.StorageUnavailable,
+                f"{source.name}: {_first_line(error)}",
+                "If a folder is meant, check its name; else try again later.",
             ) from error
         if (
             isinstance(error, OSError)
