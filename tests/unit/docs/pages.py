@@ -37,7 +37,7 @@ class Page:
     def commands(self) -> list[str]:
         """The command lines of its bash blocks, without comments; lines that go on are one."""
         lines = "".join(self.blocks("bash")).replace("\\\n", " ").splitlines()
-        return [line for line in (line.partition(" #")[0].strip() for line in lines) if line]
+        return [line for line in (f" {line}".partition(" #")[0].strip() for line in lines) if line]
 
     @property
     def links(self) -> list[str]:
