@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +13,7 @@ from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import parse_document, schema_json
 from finscribe_trainer.synthetic import dataset
+from finscribe_trainer.synthetic.command import generate
 from finscribe_trainer.synthetic.dataset import Plan, generate_dataset
 from finscribe_trainer.synthetic.row import Choice, make_scan, write_row
 
@@ -119,3 +121,14 @@ def test_one_template_and_one_locale_can_be_asked_for():
     scan = make_scan(Choice(seed=1, template_set="till", locale="fr_FR"), 0)
     assert (scan.template, scan.locale) == ("till", "fr_FR")
     assert load_json(scan.answer)["document_type"] == "receipt"
+
+
+@pytest.mark.parametrize("path", ["file/sheet.jpg", "notes.md"])
+def test_a_contact_sheet_that_can_not_be_there_is_refused(path, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises((UserError, click.UsageError)):
+        generate.main(
+            ["--count", "1", "--degrade", "none", "--contact-sheet", str(tmp_path / path)],
+            standalone_mode=False,
+        )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

@@ -112,3 +112,17 @@ def test_an_input_without_rows_is_refused(tmp_path: Path, name: str):
     (tmp_path / "rows.csv").write_text("a,b\n")
     with pytest.raises(UserError, match=name):
         run("--input", tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["notes.json", "notes.md", "notes.html"])
+def test_a_file_that_is_no_earlier_report_is_not_replaced(rows: Path, tmp_path: Path, name: str):
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(UserError, match="is no earlier report"):
+        run("--input", rows, "--schema", "none", "--output", tmp_path / "notes.json")
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+
+
+def test_an_earlier_report_is_replaced(rows: Path, tmp_path: Path):
+    for _ in range(2):
+        run("--input", rows, "--schema", "none", "--output", tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())["rows"] == 2

@@ -115,6 +115,8 @@ def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     if output_dir is None and contact_sheet is None:
         raise click.UsageError("Say where to write: --output-dir, or --contact-sheet.")
     choice = Choice(seed, template_set, locale, degrade)
+    if contact_sheet and contact_sheet.suffix.lower() not in (".jpg", ".jpeg"):
+        raise click.UsageError(f"--contact-sheet {contact_sheet} is a JPEG: it must end in .jpg.")
     if contact_sheet:
         shown = write_contact_sheet(choice, count, contact_sheet)
         click.echo(f"Wrote {contact_sheet}: the first {shown} pages.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.synthetic.row import Choice, make_scan
 from finscribe_trainer.synthetic.whole_file import write_whole
 
@@ -20,6 +21,9 @@ def write_contact_sheet(choice: Choice, count: int, path: Path) -> int:
 
     Returns:
         how many pages it shows: `count`, but at most COLUMNS x ROWS.
+
+    Raises:
+        UserError: InvalidConfig, the file can't be written.
     """
     count = min(count, COLUMNS * ROWS)
     width, height = min(count, COLUMNS), -(-count // COLUMNS)
@@ -37,5 +41,13 @@ def write_contact_sheet(choice: Choice, count: int, path: Path) -> int:
         draw.text((left + _CELL[0] / 2, top + _CELL[1]), caption, "white", anchor="mb", font_size=12)
     encoded = io.BytesIO()
     sheet.save(encoded, "JPEG", quality=72, optimize=True)
-    write_whole(path, encoded.getvalue())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, encoded.getvalue())
+    except OSError as error:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{path} can't be written: {error.strerror}.",
+            "Choose another --contact-sheet.",
+        ) from error
     return count

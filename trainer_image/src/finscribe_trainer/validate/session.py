@@ -1,6 +1,8 @@
 """`finscribe data validate` from its options to its reports and its exit code."""
 
 import errno
+import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from finscribe_trainer.stop import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.validate.answers import AnswerCheck
 from finscribe_trainer.validate.rules import RULES, Severity
-from finscribe_trainer.validate.summary import write_reports
+from finscribe_trainer.validate.summary import report_files, write_reports
 from finscribe_trainer.validate.validate import Checks, Report, Validator
 
 if TYPE_CHECKING:
@@ -73,11 +75,21 @@ def _check_output(request: Request, output: Path) -> None:
         raise UserError(
             FailureReason.InvalidConfig, f"--output {output} must end in .json.", "Name it report.json."
         )
-    inputs = {Path(source).resolve() for source in (*request.sources, request.validation) if source}
-    if output.resolve() in inputs:
+    there = [path for path in report_files(output) if os.path.lexists(path)]
+    if there and not _is_report(output):
         raise UserError(
-            FailureReason.InvalidConfig, f"--output {output} is an input, too.", "Name another file."
+            FailureReason.InvalidConfig,
+            f"--output {output}: {there[0]} exists, and is no earlier report.",
+            "Name another file.",
         )
+
+
+def _is_report(output: Path) -> bool:
+    """Whether an earlier report is there, which this one may replace."""
+    try:
+        return "findings_by_rule" in json.loads(output.read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def _write(report: Report, request: Request, output: Path) -> None:

@@ -57,6 +57,11 @@ def to_json(report: Report, sources: list[str]) -> dict[str, Any]:
     }
 
 
+def report_files(output: Path) -> tuple[Path, Path, Path]:
+    """The files of a report: JSON, Markdown, HTML."""
+    return output, output.with_suffix(".md"), output.with_suffix(".html")
+
+
 def write_reports(report: Report, sources: list[str], output: Path) -> list[Path]:
     """Write `output` (JSON), and beside it the same as .md and .html; each whole or not at all.
 
@@ -67,10 +72,11 @@ def write_reports(report: Report, sources: list[str], output: Path) -> list[Path
         OSError: a file can't be written; what was there before is kept.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
+    _, markdown, html = report_files(output)
     texts = {
         output: json.dumps(to_json(report, sources), indent=2, ensure_ascii=False) + "\n",
-        output.with_suffix(".md"): _render("summary.md.jinja", report, sources),
-        output.with_suffix(".html"): _render("summary.html.jinja", report, sources),
+        markdown: _render("summary.md.jinja", report, sources),
+        html: _render("summary.html.jinja", report, sources),
     }
     for path, text in texts.items():
         temporary = path.with_name(f".{path.name}.tmp")
