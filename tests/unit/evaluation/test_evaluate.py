@@ -106,6 +106,28 @@ def test_a_model_whose_weights_are_cut_off_is_refused(evaluate, sample, tmp_path
         evaluate(model=str(model))
 
 
+def change_score(**metrics):
+    """Sets figures of the first document's score."""
+    return lambda results: results["documents"][0]["score"]["metrics"].update(metrics)
+
+
+EDITED = {
+    "a figure that is no number": (change_score(nted=[float("nan"), 1]), "a figure is not finite"),
+    "a figure missing": (lambda results: results["documents"][0]["score"]["metrics"].pop("nted"), "nted"),
+    "a document missing": (lambda results: results["documents"].pop(), "holds 3 documents, but .* is 4"),
+}
+
+
+@pytest.mark.parametrize(("edit", "said"), EDITED.values(), ids=EDITED)
+def test_results_edited_by_hand_are_refused_by_what_is_wrong(evaluate, output, edit, said):
+    evaluate()
+    results = json.loads(output.read_text())
+    edit(results)
+    output.write_text(json.dumps(results))
+    with pytest.raises(UserError, match=said):
+        read_results(output)
+
+
 def keep(output: Path, results: Results, **changes) -> Path:
     """What a process leaves that was killed as it wrote its second answer; `changes` are to the settings."""
     settings = replace(results.settings, **changes)

@@ -121,10 +121,18 @@ def read_results(path: Path) -> Results:
     """
     remedy = "Name a results.json that `finscribe evaluate` wrote with this version."
     try:
-        return _RESULTS.validate_json(path.read_bytes())
+        results = _RESULTS.validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(FailureReason.InvalidConfig, f"{path}: {error.strerror}.", remedy) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(FailureReason.InvalidConfig, f"{path}: {field}: {first['msg']}.", remedy) from None
+    if len(results.documents) != results.data.documents:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{path}: holds {len(results.documents)} documents, but data.documents is "
+            f"{results.data.documents}.",
+            remedy,
+        )
+    return results

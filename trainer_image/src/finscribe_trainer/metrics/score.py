@@ -1,5 +1,6 @@
 """Every figure of one document, from its right answer and the one given."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,12 @@ class DocumentScore:
                 name: {str(key): Ratio(*map(float, pair)) for key, pair in data[name].items()}
                 for name in ("metrics", "fields", "regions", "extra")
             }
-            metrics = {DocumentMetric(key): ratio for key, ratio in ratios.pop("metrics").items()}
+            if not all(
+                math.isfinite(part) for group in ratios.values() for pair in group.values() for part in pair
+            ):
+                raise ValueError("a figure is not finite")
+            named = ratios.pop("metrics")
+            metrics = {metric: named[metric] for metric in DocumentMetric}
             return cls(metrics=metrics, gates=dict(data["gates"]), **ratios)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"is no document's score: {error!r}") from None
