@@ -9,7 +9,7 @@ import pytest
 from finscribe_core.errors import UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.images import ImageError, resolve_image
+from finscribe_trainer.data.images import ImageError, check_image, resolve_image
 from finscribe_trainer.data.rows import RowError, parse_row
 from finscribe_trainer.data.scan import scan_rows
 from finscribe_trainer.documents.numbers import MAX_DEPTH, load_json
@@ -72,3 +72,9 @@ def test_a_shard_that_leads_nowhere_is_refused_by_its_name(tmp_path):
     (tmp_path / "a.jsonl").symlink_to(tmp_path / "gone")
     with pytest.raises(UserError, match=r"a\.jsonl can't be read"):
         load_dataset(DataFile(tmp_path, "rows"), max_image_pixels=10**6)
+
+
+def test_a_program_that_calls_itself_an_image_is_none(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(ImageError, match="of no known image format"):
+        check_image(tmp_path / "a.png", "a.png", max_pixels=10**6)

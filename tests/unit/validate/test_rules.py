@@ -93,6 +93,7 @@ def test_any_one_wrong_number_is_one_finding_of_its_row(validate: Validate):
         ("schema", "vat", spoilt(vat=1)),
         ("schema", "issue_date", spoilt(issue_date="2026-02-30")),
         ("schema", "issue_date", spoilt(issue_date="3 Feb 2026")),
+        ("schema", "due_date", spoilt(due_date="0000-00-00")),
         ("schema", "financial_summary.currency", ANSWER.replace("EUR", "euro")),
         ("schema", "line_items[0].unit_price", ANSWER.replace("1.50", "1,50")),
         ("line-total", "line_items[0].line_total", ANSWER.replace("1.50", "1.60")),

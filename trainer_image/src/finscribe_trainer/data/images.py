@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+"""What is decoded, whatever a file is called: PostScript, for one, would be handed to another program."""
 _LONGEST = 200
 """Characters of a name that a message shows."""
 
@@ -75,7 +77,7 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is the user's
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 size = image.size
                 if size[0] * size[1] > max_pixels:
                     raise ImageError(
@@ -100,5 +102,5 @@ def open_image(path: Path) -> Image.Image:
     """The image, decoded to RGB and upright: a phone says by EXIF how it was held, and processors that are
     given a path, as in inference, heed it.
     """
-    with Image.open(path) as image:
+    with Image.open(path, formats=_FORMATS) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
