@@ -1,6 +1,5 @@
 """The `finscribe` command: finds its subcommands among the installed sides and runs one."""
 
-import errno
 import sys
 import traceback
 from collections.abc import Mapping
@@ -10,14 +9,9 @@ from typing import NoReturn
 import click
 
 from finscribe_core.constants import EXIT_INTERNAL
-from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
+from finscribe_core.errors import FinscribeError, of_the_disk
 
 COMMANDS_GROUP = "finscribe.commands"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_NOT_WRITABLE = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
-    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
-}
 
 
 class Commands(click.Group):
@@ -93,21 +87,6 @@ def main() -> None:
             "error (InternalError): this is a defect of FinScribe, please report it.", fg="red", err=True
         )
         sys.exit(EXIT_INTERNAL)
-
-
-def of_the_disk(error: OSError) -> FinscribeError | None:
-    """A path that can't be used, or a full disk, in words; None for anything else, which may be a defect."""
-    if error.errno in _NO_ROOM:
-        return RetryableError(
-            FailureReason.DiskFull, f"No space is left on the disk ({error}).", "Free some."
-        )
-    if error.errno in _NOT_WRITABLE and error.filename is not None:
-        return UserError(
-            FailureReason.InvalidConfig,
-            f"{error.filename} can't be used: {error.strerror}.",
-            "Name another path, or change what is there.",
-        )
-    return None
 
 
 def end(error: FinscribeError) -> NoReturn:

@@ -1,5 +1,6 @@
 """The two kinds of error: the user's, which no retry can mend, and the world's, which one may."""
 
+import errno
 from enum import StrEnum
 
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
@@ -74,3 +75,25 @@ class RetryableError(FinscribeError):
     """The job may succeed when tried again."""
 
     exit_code = EXIT_RETRY
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NOT_WRITABLE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+}
+
+
+def of_the_disk(error: OSError) -> FinscribeError | None:
+    """A path that can't be used, or a full disk, in words; None for anything else, which may be a defect."""
+    if error.errno in _NO_ROOM:
+        return RetryableError(
+            FailureReason.DiskFull, f"No space is left on the disk ({error}).", "Free some."
+        )
+    if error.errno in _NOT_WRITABLE and error.filename is not None:
+        return UserError(
+            FailureReason.InvalidConfig,
+            f"{error.filename} can't be used: {error.strerror}.",
+            "Name another path, or change what is there.",
+        )
+    return None

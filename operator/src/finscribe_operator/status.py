@@ -168,7 +168,11 @@ def _merge(old: Metrics, new: Metrics) -> Metrics:
 def _conclude(observed: Observed, status: FineTuneJobStatus, outcome: Outcome, now: str) -> FineTuneJobStatus:
     status = _without_eta(status)
     if outcome.failure is None:
-        said = [*_succeeded(_success_message(status, outcome)), _promoted(status.evaluation)]
+        promoted = _promoted(status.evaluation)
+        if outcome.result is None and observed.job.spec.evaluation.gate is not None:
+            message = "The trainer left no word of its gate; see whether latest.json names this run."
+            promoted = (ConditionType.Promoted, False, Reason.Finished, message)
+        said = [*_succeeded(_success_message(status, outcome)), promoted]
         return _say(observed, status, said, now)
     said = [
         (ConditionType.Running, False, Reason.Finished, "The run has ended."),

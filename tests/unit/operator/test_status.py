@@ -248,6 +248,16 @@ def test_a_run_that_fails_its_gate_is_complete_but_not_promoted(evaluation, prom
     assert warned == ([] if promoted else ["GateFailed"])
 
 
+def test_a_run_without_last_words_is_not_said_to_have_passed_its_gate():
+    job = a_job({"evaluation": {"gate": {"minimum": 0.9}}})
+    run = run_name(job)
+
+    status = build_status(observed(job, a_batch_job(run, ended("Complete")), a_pod(run, succeeded())), NOW)
+
+    condition = next(c for c in status.conditions if c.type == "Promoted")
+    assert (condition.status, condition.reason) == ("False", "Finished")
+
+
 def test_what_was_said_of_an_ended_run_stays_when_its_job_is_gone():
     done = build_status(
         observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success()))), NOW

@@ -49,6 +49,14 @@ def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
     assert not [path.name for path in (out / "final_model").iterdir() if path.suffix in (".bin", ".pt")]
 
 
+def test_an_output_folder_below_a_file_is_the_users_to_correct(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    below = config.model_copy(update={"output_dir": str(tmp_path / "file" / "out")})
+
+    with pytest.raises(UserError, match="file/out can't be used: Not a directory"):
+        train(start(below))
+
+
 def test_rows_and_tokens_are_counted_once_however_batches_fall(config, family, dataset):
     # Each of the eight rows once: a step of three and three, and a step of two.
     run = start(with_training(config, max_steps=2, per_device_train_batch_size=3))

@@ -1,9 +1,11 @@
 """A run from top to bottom: set up, read data, fetch the model, train and export (`learn`), publish."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
+from finscribe_core.errors import of_the_disk
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.checkpoints import find_checkpoint
@@ -31,7 +33,7 @@ def train(run: Run) -> RunResult:
         return _finish(run, storage, figures)
     if config.output_uri:
         storage.check_writable(config.output_uri)
-    run.output_dir.mkdir(parents=True, exist_ok=True)
+    _make(run.output_dir)
 
     reporter.phase(Phase.Downloading)
     checkpoint = find_checkpoint(run.resume, run.uri if run.may_have_begun else None, run.output_dir, storage)
@@ -48,6 +50,18 @@ def train(run: Run) -> RunResult:
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
     return _finish(run, storage, figures)
+
+
+def _make(folder: Path) -> None:
+    """Make the output folder.
+
+    Raises:
+        UserError: InvalidConfig when its path can't be used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise of_the_disk(error) or error from error
 
 
 def _published(uri: str, storage: Storage) -> dict[str, Any] | None:

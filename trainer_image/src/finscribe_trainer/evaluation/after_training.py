@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+import torch
 from peft import PeftModel
 
-from finscribe_core.report import DocumentFigures, EvaluationReport, format_metric
+from finscribe_core.report import DocumentFigures, EvaluationReport, GateVerdict, format_metric
+from finscribe_core.trainer_config import EvaluationSpec
 from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
@@ -14,7 +16,7 @@ from finscribe_trainer.evaluation.gate import judge
 from finscribe_trainer.evaluation.headline import headline
 from finscribe_trainer.evaluation.loading import LoadedModel, describe
 from finscribe_trainer.evaluation.report import write_reports
-from finscribe_trainer.evaluation.results import DataInfo, Results, write_results
+from finscribe_trainer.evaluation.results import DataInfo, Results, Settings, write_results
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.export import EVALUATION_DIR
@@ -50,9 +52,12 @@ def compare_models(
     base = LoadedModel(model, family, describe(source, family, source.name, None))
     settings = settings_for(tuned, test_set, spec.max_new_tokens)
     log.info("reading %d documents with the base and the tuned model", test_set.info.documents)
-    with model.disable_adapter():
-        before = evaluate(base, test_set, settings, batch_size)
-    after = evaluate(tuned, test_set, settings, batch_size)
+    try:
+        with model.disable_adapter():
+            before, batch_size = _read(base, test_set, settings, batch_size)
+        after, _ = _read(tuned, test_set, settings, batch_size)
+    except torch.OutOfMemoryError:
+        return _unread(spec)
     comparison = compare(before, after)
     folder = run.output_dir / EVALUATION_DIR
     write_results(before, folder / BASE_RESULTS)
@@ -65,6 +70,30 @@ def compare_models(
         tuned=_figures(after.summary),
         gate=judge(spec.gate, before.summary, after.summary) if spec.gate else None,
     )
+
+
+def _read(loaded: LoadedModel, test_set: TestSet, settings: Settings, batch_size: int) -> tuple[Results, int]:
+    """Read with ever smaller batches until the GPU's memory suffices; gives the size that did.
+
+    Raises:
+        torch.OutOfMemoryError: it does not suffice for one document.
+    """
+    while True:
+        try:
+            return evaluate(loaded, test_set, settings, batch_size), batch_size
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+        batch_size //= 2
+        log.warning("the GPU's memory does not suffice: reading %d documents at once", batch_size)
+        torch.cuda.empty_cache()
+
+
+def _unread(spec: EvaluationSpec) -> EvaluationReport:
+    """What is said when a document is too large to be read: the adapter is not lost for that."""
+    message = "The GPU's memory does not suffice to read the test documents one by one."
+    log.error("%s Nothing is known of how well they are read.", message)
+    return EvaluationReport(gate=GateVerdict(passed=False, message=message) if spec.gate else None)
 
 
 def _documents(run: Run, splits: Splits) -> TestSet:
