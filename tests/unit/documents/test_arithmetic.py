@@ -100,6 +100,15 @@ def test_a_missing_line_is_missed_in_the_sum():
     assert "the 2 lines add up to 25.00, not to subtotal 40.00" in problem.message
 
 
+def test_a_missing_line_is_one_problem_though_tax_is_summed_over_lines_too():
+    lines = [{"line_total": "100.00", "tax_rate": 19}, {"line_total": "50.00", "tax_rate": 7}]
+    totals = {"subtotal": "150.00", "tax_amount": "22.50", "grand_total": "172.50"}
+
+    (problem,) = check_arithmetic({"line_items": lines[:1], "financial_summary": totals})
+
+    assert problem.rule == "sum-of-lines"
+
+
 def test_a_thousand_wrong_numbers_of_random_invoices_are_each_found():
     rng = random.Random(1)
     for _ in range(100):

@@ -15,11 +15,10 @@ from finscribe_trainer.data.rows import is_image_path
 from finscribe_trainer.data.scan import scan_values
 from finscribe_trainer.documents.numbers import dump_json, holds_half_pair, load_json
 from finscribe_trainer.documents.problems import Problem
-from finscribe_trainer.documents.schema import parse_document, to_answer
+from finscribe_trainer.documents.schema import INSTRUCTION, parse_document, to_answer
 from finscribe_trainer.validate.answers import AnswerCheck
 from finscribe_trainer.validate.rules import RULES, Severity
 
-INSTRUCTION = "Read this financial document as JSON."
 ACCEPTED, REJECTED, PENDING = "accepted", "rejected", "pending"
 
 

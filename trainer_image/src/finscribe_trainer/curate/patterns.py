@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 from finscribe_trainer.curate.mentions import Mention
 from finscribe_trainer.curate.pseudonyms import Pseudonyms
-from finscribe_trainer.validate.personal import is_iban
+from finscribe_trainer.validate.personal import IBAN, is_iban
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _INTERNATIONAL = re.compile(r"(?<![\w.,+-])\+\d[\d ()/.-]{5,18}\d(?!\d)")
 _LABELLED = re.compile(
     r"\b(?:tel|telefon|telephone|telefax|fax|phone|mobile|mobil)\b[.: ]+(\(?\d[\d ()/-]{4,18}\d)(?!\d)",
@@ -20,7 +19,7 @@ def find_patterns(text: str, pseudonyms: Pseudonyms) -> Iterator[Mention]:
     """Every place that looks like one; a bank account must have right check digits."""
     for match in _EMAIL.finditer(text):
         yield Mention(match.start(), match.end(), "email", pseudonyms.email(match[0]))
-    for match in _IBAN.finditer(text):
+    for match in IBAN.finditer(text):
         if iban := _trim(match[0]):
             yield Mention(match.start(), match.start() + len(iban), "iban", pseudonyms.iban(iban))
     for pattern, group in ((_INTERNATIONAL, 0), (_LABELLED, 1)):

@@ -2,17 +2,16 @@
 
 import hashlib
 import logging
-import os
 import random
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.findings import Findings
-from finscribe_trainer.data.images import ImageError, check_image, resolve_image
+from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
+from finscribe_trainer.data.images import ImageError
 from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data.scan import read_rows
 
@@ -90,34 +89,20 @@ def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
     return list(names)
 
 
-@dataclass(frozen=True)
-class _CheckedImage:
-    path: Path
-    size: tuple[int, int]
-    sha256: str
-
-
 def _check_images(
     root: Path, rows: Iterable[tuple[str, Row]], max_pixels: int, findings: Findings
-) -> dict[str, _CheckedImage]:
-    """Each image once, several at a time (decoding releases the interpreter's lock)."""
+) -> dict[str, CheckedImage]:
+    """Each image once."""
     first_use: dict[str, str] = {}
     for where, row in rows:
         for name in row.images:
             first_use.setdefault(name, where)
 
-    def check(name: str) -> _CheckedImage | ImageError:
-        try:
-            path = resolve_image(root, name)
-            return _CheckedImage(path, *check_image(path, name, max_pixels))
-        except ImageError as problem:
-            return problem
-
     checked = {}
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for (name, where), result in zip(first_use.items(), pool.map(check, first_use), strict=True):
+    with ImageCheck(root, max_pixels) as images:
+        for name, result in images.check(first_use).items():
             if isinstance(result, ImageError):
-                findings.add(where, str(result))
+                findings.add(first_use[name], str(result))
             else:
                 checked[name] = result
     return checked

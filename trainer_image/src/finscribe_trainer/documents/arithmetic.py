@@ -28,7 +28,7 @@ def check_arithmetic(data: Any) -> list[Problem]:
             return []
         mends = dict(_find_mends(broken, equations))
         if not mends:
-            return [_one_by_one(equation) for equation in broken]
+            return [_one_by_one(equations) for equations in _by_cause(broken)]
         return [_mended(broken, mends)]
 
 
@@ -67,6 +67,19 @@ def _mended(broken: list[Equation], mends: dict[str, Decimal]) -> Problem:
     return Problem(broken[0].rule, path, texts, f"Compare with the page: one of {suspects} is wrong.")
 
 
-def _one_by_one(equation: Equation) -> Problem:
+def _by_cause(broken: list[Equation]) -> list[list[Equation]]:
+    """The sums over all lines are one cause: a line that is missing is missing in each."""
+    over_lines = [equation for equation in broken if _is_over_lines(equation)]
+    return [[equation] for equation in broken if equation not in over_lines] + [over_lines] * bool(over_lines)
+
+
+def _is_over_lines(equation: Equation) -> bool:
+    return equation.rule != "line-total" and any(
+        path.startswith("line_items") for path in equation.forms[0].slopes
+    )
+
+
+def _one_by_one(equations: list[Equation]) -> Problem:
     remedy = "Compare with the page: a line or an amount is missing, or several numbers are wrong."
-    return Problem(equation.rule, equation.path, equation.text, remedy)
+    first = equations[0]
+    return Problem(first.rule, first.path, "; ".join(equation.text for equation in equations), remedy)

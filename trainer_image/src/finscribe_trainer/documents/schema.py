@@ -24,6 +24,8 @@ from pydantic import (
 
 from finscribe_trainer.documents.numbers import MAX_DIGITS, read_decimal
 
+INSTRUCTION = "Read this financial document as JSON."
+"""What rows made here ask for: made-up documents, and corrections without a prompt of their own."""
 _DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.evaluation.options import reading_options
+
 
 @click.command(
     short_help="Score how a model reads documents with known answers.",
@@ -20,23 +22,7 @@ import click
     help="File to write, such as evaluation/results.json.",
 )
 @click.option("--base-model", help="The adapter's base, where it is not what adapter_config.json names.")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1, 1024),
-    default=8,
-    show_default=True,
-    help="Documents read at once: more is faster and takes more memory.",
-)
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(1, 131072),
-    help="Tokens after which an answer is cut off; half as many again as the longest right answer if unset.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    help="Read so many documents only: a sample over the whole set, always the same one.",
-)
+@reading_options
 def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     test_dir: str,
     model_path: str,

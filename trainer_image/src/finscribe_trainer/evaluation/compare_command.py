@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.evaluation.options import reading_options
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--baseline-model", help="The model before: a folder, an s3:// prefix, or a hub id.")
@@ -28,23 +30,7 @@ import click
 @click.option(
     "--base-model", help="The tuned adapter's base, where it is not what adapter_config.json names."
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1, 1024),
-    default=8,
-    show_default=True,
-    help="Documents read at once: more is faster and takes more memory.",
-)
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(1, 131072),
-    help="Tokens after which an answer is cut off; half as many again as the longest right answer if unset.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(1),
-    help="Read so many documents only: a sample over the whole set, always the same one.",
-)
+@reading_options
 def compare(  # noqa: PLR0913, PLR0917 - one for each option
     baseline_model: str | None,
     finetuned_model: str | None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
+from finscribe_trainer.documents.schema import DOCUMENT_TYPES, INSTRUCTION, to_answer
 from finscribe_trainer.synthetic.content import make_document
 from finscribe_trainer.synthetic.degrade import LEVELS, MIXED, degrade, jpeg_quality
 from finscribe_trainer.synthetic.locales import LOCALES
@@ -16,7 +16,6 @@ from finscribe_trainer.synthetic.shown import shown
 from finscribe_trainer.synthetic.templates import TEMPLATES, render
 from finscribe_trainer.synthetic.whole_file import write_whole
 
-INSTRUCTION = "Read this financial document as JSON."
 ALL = "all"
 """Every template, or every locale."""
 MIX = "mixed"

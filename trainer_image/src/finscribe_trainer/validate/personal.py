@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from finscribe_trainer.documents.problems import Problem
 
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+"""What has the shape of a bank account number; `is_iban` says whether it is one."""
 _CARD = re.compile(
     r"(?<![\d.,-])(?:[2-6]\d{3}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d{2} ?\d{6} ?\d{5})(?![\d.,-])"
 )
@@ -20,7 +21,7 @@ _EMAIL = re.compile(
 def find_personal_data(text: str) -> Iterator[Problem]:
     """A hint for each kind of personal data in a text; what was found is not repeated."""
     for rule, found in (
-        ("pii-iban", sum(is_iban(match[0]) for match in _IBAN.finditer(text))),
+        ("pii-iban", sum(is_iban(match[0]) for match in IBAN.finditer(text))),
         ("pii-card", sum(is_card(match[0]) for match in _CARD.finditer(text))),
         ("pii-ssn", len(_SSN.findall(text))),
         ("pii-email", len(_EMAIL.findall(text))),

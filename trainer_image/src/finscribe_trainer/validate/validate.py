@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
 from finscribe_trainer.data.images import ImageError
 from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data.scan import scan_rows
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.validate.answers import AnswerCheck
-from finscribe_trainer.validate.images import CheckedImage, ImageCheck
 from finscribe_trainer.validate.personal import find_personal_data
 from finscribe_trainer.validate.rules import RULES, Finding, Severity
 from finscribe_trainer.validate.seen import SeenRows, digest_of
@@ -115,14 +115,11 @@ class Validator:
             yield
 
     def _with_images(self, file: DataFile) -> Iterator[tuple[str, Row | Problem, Images]]:
-        check = ImageCheck(file.root, self._checks.max_image_pixels)
         rows = scan_rows(file)
-        try:
+        with ImageCheck(file.root, self._checks.max_image_pixels) as check:
             while ahead := list(islice(rows, _AHEAD)):
                 images = check.check(name for _, row in ahead if isinstance(row, Row) for name in row.images)
                 yield from ((where, row, images) for where, row in ahead)
-        finally:
-            check.close()
 
     def _problems(self, where: str, row: Row, images: Images) -> Iterator[Problem]:
         broken = {name: image for name in row.images if isinstance(image := images[name], ImageError)}

@@ -1,10 +1,11 @@
-"""Checks the images of rows, some rows ahead: decoding releases the interpreter's lock."""
+"""Checks the images of rows, several at a time: decoding releases the interpreter's lock."""
 
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from finscribe_trainer.data.images import ImageError, check_image, resolve_image
 
@@ -32,8 +33,10 @@ class ImageCheck:
         self._max_pixels = max_pixels
         self._pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
 
-    def close(self) -> None:
-        """End the threads."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
     def check(self, names: Iterable[str]) -> dict[str, CheckedImage | ImageError]:
