@@ -158,8 +158,12 @@ def _check_packages() -> None:
 
 def _say_what_next(console: Console, directory: Path, seconds: float) -> None:
     console.print(f"[bold green]Done in {seconds:.0f} s.[/bold green] What to look at next:")
+    results = directory / "results"
+    # An earlier demo's may lie there, too; this one's was downloaded last.
+    reports = sorted(results.rglob("report.html"), key=lambda path: path.stat().st_mtime)
     for what, where in (
-        ("the results, downloaded", str(directory / "results")),
+        *(("base against tuned", f"open {path}") for path in reports[-1:]),
+        ("the results, downloaded", str(results)),
         ("the job that made them", str(find_example())),
         ("your own documents", "put your bucket into the job, then: finscribe run JOB.yaml"),
         ("on a cluster", "kubectl apply -f JOB.yaml"),

@@ -18,7 +18,7 @@ _OPTIONS = (
     click.option(
         "--max-new-tokens",
         type=click.IntRange(1, 131072),
-        help="Tokens after which an answer is cut off; if unset, half as many again as the longest right one.",
+        help="Tokens after which an answer is cut off; by the longest right answer if unset.",
     ),
     click.option(
         "--limit",
