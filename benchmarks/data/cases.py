@@ -32,6 +32,6 @@ CASES = [
         for lines, misread, pairs in _TABLES
         for name, module in _TEDS.items()
     ),
-    Case("Documents made up", "data generate", "generate", 60, "pages"),
+    Case("300 documents made up", "data generate", "generate", 300, "pages"),
     *(Case(f"{rows:,} rows checked", "data validate", "validate", rows, "rows") for rows in (5_000, 30_000)),
 ]
