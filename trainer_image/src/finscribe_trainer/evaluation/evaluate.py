@@ -14,7 +14,7 @@ from finscribe_trainer.evaluation.reading import Answer, Reader, answer_limit
 from finscribe_trainer.evaluation.results import Record, Results, Settings, Timing
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.metrics.corpus import summarise
-from finscribe_trainer.metrics.score import score_document
+from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
 from finscribe_trainer.versions import package_versions
 
 
@@ -74,7 +74,7 @@ def _results(
     timing: Timing,
 ) -> Results:
     records = [_record(example, answers[index]) for index, example in enumerate(test_set.examples)]
-    gold = [score_document(record.gold, record.gold) for record in records]
+    gold = [DocumentScore({}, {}, {}, ceiling_gates(record.gold), {}) for record in records]
     return Results(
         model=loaded.info,
         data=test_set.info,

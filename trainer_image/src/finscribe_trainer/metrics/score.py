@@ -25,7 +25,7 @@ from finscribe_trainer.metrics.tables import Table, line_item_table
 from finscribe_trainer.metrics.teds import teds
 from finscribe_trainer.metrics.validation import run_gates
 
-__all__ = ["DocumentScore", "Ratio", "score_document"]
+__all__ = ["DocumentScore", "Ratio", "ceiling_gates", "score_document"]
 
 TEXT_FIELD = "text"
 """Name of the one field of an answer that is plain text, HTML or OTSL."""
@@ -84,12 +84,22 @@ def score_document(gold: str, predicted: str) -> DocumentScore:
     the answer: each metric names the size beyond which it gives a lower bound instead.
     """
     right = read_answer(gold)
-    if right.strict and isinstance(right.raw, dict | list):
+    if _is_document(right):
         given = read_answer(predicted)
         tables = line_item_table(right.value), line_item_table(given.value)
         return _score(right, given, tables, run_gates(right, given))
     right, given = _text(gold), _text(predicted)
     return _score(right, given, (_text_table(gold), _text_table(predicted)), {})
+
+
+def ceiling_gates(gold: str) -> dict[str, bool | None]:
+    """Which gates the right answer itself passes: no model can be asked for more."""
+    right = read_answer(gold)
+    return run_gates(right, right) if _is_document(right) else {}
+
+
+def _is_document(right: Answer) -> bool:
+    return right.strict and isinstance(right.raw, dict | list)
 
 
 def _text(text: str) -> Answer:
