@@ -9,6 +9,7 @@ from pathlib import Path
 
 from finscribe_trainer.evaluation.reading import Answer
 from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Settings
+from finscribe_trainer.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +39,7 @@ class KeptAnswers:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written anew, so that half a line of an earlier process is gone.
         lines = [{"fingerprint": fingerprint}, *(asdict(answer) for answer in self.answers.values())]
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
         self._file = path.open("a", encoding="utf-8")
 
     def add(self, answer: Answer) -> None:
@@ -52,11 +51,6 @@ class KeptAnswers:
     def close(self) -> None:
         """Close the file; it stays."""
         self._file.close()
-
-    def remove(self) -> None:
-        """Remove the file: its answers are elsewhere now."""
-        self.close()
-        self.path.unlink()
 
     def _read(self, wanted: str) -> Iterator[Answer]:
         if not self.path.is_file():

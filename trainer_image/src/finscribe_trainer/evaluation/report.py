@@ -7,6 +7,7 @@ from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.outputs import check_writable
 from finscribe_trainer.evaluation.report_html import html
 from finscribe_trainer.evaluation.report_markdown import TITLE, markdown
+from finscribe_trainer.whole_file import write_whole
 
 
 def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
@@ -26,10 +27,8 @@ def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
     """
     page = check_output(output)
     for path, text in ((output, markdown(comparison)), (page, html(comparison))):
-        temporary = path.with_name(f".{path.name}.tmp")
         # A model may write half a surrogate pair as an escape in its JSON; no file can hold that.
-        temporary.write_bytes(text.encode(errors="replace"))
-        temporary.replace(path)
+        write_whole(path, text.encode(errors="replace"))
     return output, page
 
 

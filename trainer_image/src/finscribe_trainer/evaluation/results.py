@@ -9,6 +9,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.metrics.corpus import Figure, Summary
 from finscribe_trainer.metrics.score import DocumentScore
+from finscribe_trainer.whole_file import write_whole
 
 _Score = Annotated[
     DocumentScore, PlainValidator(DocumentScore.from_json), PlainSerializer(DocumentScore.to_json)
@@ -108,9 +109,7 @@ _RESULTS: TypeAdapter[Results] = TypeAdapter(Results)
 def write_results(results: Results, path: Path) -> None:
     """Write results.json, whole or not at all; its folder is made if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(_RESULTS.dump_json(results, indent=2) + b"\n")
-    temporary.replace(path)
+    write_whole(path, _RESULTS.dump_json(results, indent=2) + b"\n")
 
 
 def read_results(path: Path) -> Results:

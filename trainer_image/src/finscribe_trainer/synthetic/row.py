@@ -14,7 +14,7 @@ from finscribe_trainer.synthetic.locales import LOCALES
 from finscribe_trainer.synthetic.page import Page
 from finscribe_trainer.synthetic.shown import shown
 from finscribe_trainer.synthetic.templates import TEMPLATES, render
-from finscribe_trainer.synthetic.whole_file import write_whole
+from finscribe_trainer.whole_file import write_whole
 
 ALL = "all"
 """Every template, or every locale."""

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from finscribe_trainer.validate.rules import RULES, Severity
 from finscribe_trainer.validate.validate import Report
+from finscribe_trainer.whole_file import write_whole
 
 _SHOWN = 200
 """Findings in the Markdown and HTML reports; the JSON has all that are kept."""
@@ -79,13 +80,7 @@ def write_reports(report: Report, sources: list[str], output: Path) -> list[Path
         html: _render("summary.html.jinja", report, sources),
     }
     for path, text in texts.items():
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            temporary.write_bytes(text.encode(errors="replace"))
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(path, text.encode(errors="replace"))
     return list(texts)
 
 
