@@ -20,6 +20,8 @@ CONFIG_DIR = "/etc/finscribe"
 CONFIG_FILE = "config.yaml"
 WORK_DIR = "/workspace"
 """The pod's scratch volume: datasets, model, checkpoints and exports live below it."""
+FEATURE_CACHE_DIR = "/features"
+"""Where a volume that runs share their feature cache on is mounted."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_LIMIT = 4096
 """Bytes the kubelet keeps of a termination message."""

@@ -2,12 +2,14 @@
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from finscribe_core.errors import FailureReason, UserError
 
@@ -122,6 +124,51 @@ def parse_strictly(model: type[M], document: Document) -> M:
     return parsed
 
 
+def parse_leniently(
+    model: type[M], document: Document, change: Callable[[dict[str, Any]], dict[str, Any]] = lambda data: data
+) -> tuple[M, list[str]]:
+    """The document as a model, and a warning for each key that the model does not know.
+
+    Args:
+        model: what the document is read as.
+        document: as read from a file.
+        change: what is done to the document before it is checked: overrides of the command line.
+
+    Raises:
+        UserError: naming every wrong value, each with file and line.
+    """
+    if not isinstance(document.data, dict):
+        raise UserError(
+            FailureReason.InvalidConfig, f"{document.where(())}: not a mapping of keys to values."
+        )
+    warnings = [
+        f"{document.where(loc)}: unknown key {dotted(loc)}{hint}"
+        for loc, hint in unknown_keys(model, document.data)
+    ]
+    try:
+        return model.model_validate(change(document.data)), warnings
+    except ValidationError as error:
+        problems = [f"{document.where(loc)}: {message}" for loc, message in validation_problems(error)]
+        raise UserError(FailureReason.InvalidConfig, "\n".join([*warnings, *problems])) from None
+
+
+def read_value(text: str, said: str) -> Any:
+    """A single YAML value, by the same rules as files.
+
+    Raises:
+        UserError: InvalidConfig, beginning with `said`.
+    """
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    except yaml.YAMLError:
+        raise UserError(
+            FailureReason.InvalidConfig, f"{said}: not valid YAML.", "Put the value in quotes."
+        ) from None
+    finally:
+        loader.dispose()
+
+
 def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
     """Pydantic's errors, each as the field's location and one sentence that names it."""
     problems = []
@@ -164,8 +211,7 @@ def unknown_keys(
     for key, value in data.items():
         loc = (*at, str(key))
         if key not in known:
-            near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.6)
-            found.append((loc, f"; did you mean {near[0]}?" if near else "."))
+            found.append((loc, nearest(model, str(key), camel_case=camel_case)))
             continue
         child = known[key]
         if child is None:
@@ -178,15 +224,33 @@ def unknown_keys(
     return found
 
 
+def nearest(model: type[BaseModel], key: str, *, camel_case: bool = False) -> str:
+    """The end of a sentence about an unknown key: the nearest one the model knows, if one is near."""
+    near = difflib.get_close_matches(key, list(_known_keys(model, camel_case=camel_case)), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else "."
+
+
+def spellings(model: type[BaseModel], key: str) -> tuple[set[str], type[BaseModel] | None] | None:
+    """Every spelling of the field that `key` names, with the model of its value; None for an unknown key."""
+    for name, field in model.model_fields.items():
+        names = _names(name, field)
+        if key in names:
+            return names, _model_in(field.annotation)
+    return None
+
+
+def _names(name: str, field: FieldInfo) -> set[str]:
+    choices = getattr(field.validation_alias, "choices", (field.validation_alias,))
+    aliases = {choice for choice in choices if isinstance(choice, str)}
+    return {name, field.serialization_alias or name, *aliases}
+
+
 def _known_keys(model: type[BaseModel], *, camel_case: bool) -> dict[str, type[BaseModel] | None]:
     """Every accepted spelling of a model's keys, with the model of its value if it is one."""
     known: dict[str, type[BaseModel] | None] = {}
     for name, field in model.model_fields.items():
         child = _model_in(field.annotation)
-        names = {field.serialization_alias or name}
-        if not camel_case:
-            choices = getattr(field.validation_alias, "choices", (field.validation_alias,))
-            names |= {name, *(choice for choice in choices if isinstance(choice, str))}
+        names = {field.serialization_alias or name} if camel_case else _names(name, field)
         known.update(dict.fromkeys(sorted(names), child))
     if not camel_case:
         known.update(dict.fromkeys(getattr(model, "also_known_keys", ()), None))

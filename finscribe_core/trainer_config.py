@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AliasChoices, Field, model_validator
+from pydantic.alias_generators import to_camel
 
-from finscribe_core.api.base import Bool, Float, Int, KubeModel, Rule
+from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule
 
 
 class Method(StrEnum):
@@ -35,9 +36,45 @@ class LrScheduler(StrEnum):
 
     linear = "linear"
     cosine = "cosine"
+    cosine_with_restarts = "cosine_with_restarts"
     constant = "constant"
     constant_with_warmup = "constant_with_warmup"
     polynomial = "polynomial"
+
+
+class Optimizer(StrEnum):
+    """What takes the steps, by Hugging Face's names."""
+
+    adamw_torch = "adamw_torch"
+    """AdamW, in the parameters' precision."""
+    adamw_torch_fused = "adamw_torch_fused"
+    """The same in one kernel: a little faster on a GPU."""
+    adamw_bnb_8bit = "adamw_bnb_8bit"
+    """AdamW with its moments in 8 bits (bitsandbytes)."""
+    paged_adamw_8bit = "paged_adamw_8bit"
+    """The same, its moments moved to the CPU when the GPU's memory runs out."""
+    paged_adamw_32bit = "paged_adamw_32bit"
+    """AdamW in full precision, moved likewise."""
+
+
+class Attention(StrEnum):
+    """How attention is computed, by the transformers library's names."""
+
+    flash_attention_2 = "flash_attention_2"
+    """The flash-attn package, on a GPU, in bfloat16 or float16."""
+    sdpa = "sdpa"
+    """PyTorch's own scaled dot product attention."""
+    eager = "eager"
+    """Plain matrix products: slow, for comparison."""
+
+
+class ReportTo(StrEnum):
+    """Where training curves are written to, beside the console and /metrics."""
+
+    tensorboard = "tensorboard"
+    """TensorBoard's files below `output_dir`/logs."""
+    wandb = "wandb"
+    """Weights & Biases, as WANDB_* in the environment say; files below `output_dir`/runs."""
 
 
 class OutputFormat(StrEnum):
@@ -72,6 +109,10 @@ class LoraSpec(KubeModel):
 class TrainingSpec(KubeModel):
     """Hyperparameters, by Hugging Face's argument names."""
 
+    also_known_keys: ClassVar[tuple[str, ...]] = (
+        "metric_for_best_model",
+    )  # TrainerConfig._read_metric_for_best_model
+
     learning_rate: Float = Field(2.0e-5, gt=0, le=1)
     """Peak learning rate. The most critical parameter; start conservative."""
     num_train_epochs: Int = Field(5, ge=1, le=10000)
@@ -86,6 +127,8 @@ class TrainingSpec(KubeModel):
     """Batches added up before an optimizer step: effective batch = batch size x accumulation."""
     warmup_ratio: Float = Field(0.1, ge=0, lt=1)
     """Share of the steps over which the learning rate rises from 0."""
+    warmup_steps: Int | None = Field(None, ge=0)
+    """Steps over which it rises, instead of the share that `warmup_ratio` says."""
     weight_decay: Float = Field(0.01, ge=0, le=1)
     """AdamW's decoupled weight decay."""
     max_grad_norm: Float = Field(1.0, gt=0)
@@ -96,6 +139,21 @@ class TrainingSpec(KubeModel):
     """Recompute activations in the backward pass: less memory, about a third more time."""
     bf16: Bool | None = None
     """Train in bfloat16; where the GPU supports it, when unset."""
+    fp16: Bool = False
+    """Train in float16 with loss scaling, on a GPU without bfloat16."""
+    optim: Optimizer = Optimizer.adamw_torch
+    """What takes the steps."""
+    attn_implementation: Attention | None = None
+    """How attention is computed; the fastest that is installed and fits, when unset."""
+    torch_compile: Bool = False
+    """Compile the language model: minutes at the start, faster steps afterwards."""
+    packing: Bool = False
+    """Put the rows of a batch one after another instead of padding them to the longest. The loss is the
+    same."""
+    group_by_length: Bool = False
+    """Put rows of similar length into one batch, so that little is padded."""
+    fsdp: Bool = False
+    """With several processes: shard the frozen model over them instead of each holding all of it."""
     max_sequence_length: Int = Field(
         4096,
         ge=16,
@@ -116,8 +174,18 @@ class TrainingSpec(KubeModel):
     """Seed of everything random: adapter weights, data order, dropout, validation split."""
     dataloader_num_workers: Int = Field(2, ge=0, le=64)
     """Processes that decode and resize images."""
+    step_timeout_seconds: Int = Field(1800, ge=1)
+    """A step (or a batch of an evaluation) that takes longer is hung: /healthz fails, so that Kubernetes
+    starts the run again from its last checkpoint."""
+    report_to: Annotated[list[ReportTo], Field(max_length=2)] = [ReportTo.tensorboard]
+    """Where training curves are written to."""
 
     rules = (
+        Rule(
+            cel="!(has(self.bf16) && self.bf16 && self.fp16)",
+            check=lambda s: not (s.bf16 and s.fp16),
+            message="bf16 and fp16 are mutually exclusive; keep one",
+        ),
         Rule(
             cel="!has(self.saveSteps) || (has(self.evalSteps) && self.saveSteps % self.evalSteps == 0)",
             check=lambda s: (
@@ -172,18 +240,196 @@ class SelectionMetric(StrEnum):
         return self is not SelectionMetric.eval_loss
 
 
+class PatienceUnit(StrEnum):
+    """What patience is counted in."""
+
+    evaluations = "evaluations"
+    """Evaluations, however many there are in an epoch."""
+    epochs = "epochs"
+    """Passes over the training rows."""
+
+
+class MetricMode(StrEnum):
+    """Which way a metric improves."""
+
+    min = "min"
+    max = "max"
+
+
 class EarlyStoppingSpec(KubeModel):
     """Stop when the evaluations no longer improve."""
 
     enabled: Bool = True
     """False trains to the end; the best checkpoint is restored all the same."""
     patience: Int = Field(3, ge=1, le=10000)
-    """Evaluations without improvement after which training stops."""
+    """Evaluations (or epochs, as `patience_unit` says) without improvement after which training stops."""
+    patience_unit: PatienceUnit = PatienceUnit.evaluations
+    """What `patience` is counted in."""
     min_delta: Float = Field(0.001, ge=0)
     """A smaller change of the metric does not count as improvement."""
     metric: SelectionMetric = SelectionMetric.eval_loss
     """What is watched, and what the best checkpoint is chosen by: `eval_loss`, or a figure of the documents
     read at each evaluation, such as `eval_field_accuracy`."""
+    mode: MetricMode | None = None
+    """Which way the metric improves. It follows from the metric: `min` for the loss, `max` for all others;
+    anything else is refused."""
+
+    rules = (
+        Rule(
+            cel="!has(self.mode) || (self.mode == 'min') == (self.metric == 'eval_loss')",
+            check=lambda e: e.mode is None or (e.mode is MetricMode.max) == e.metric.greater_is_better,
+            message="earlyStopping.mode must be min for eval_loss and max for any other metric; or remove it",
+        ),
+    )
+
+
+class LossSpec(KubeModel):
+    """What a token of the answer costs in training. The validation loss stays the plain cross-entropy, so
+    that runs with different losses can be compared.
+    """
+
+    also_known_keys: ClassVar[tuple[str, ...]] = ("weighted", "weights")  # TrainerConfig._read_loss_weights
+
+    use_focal: Bool = False
+    """Focal loss: tokens that the model already predicts well count less (Lin et al. 2017)."""
+    focal_alpha: Float = Field(1.0, gt=0, le=100)
+    """Its factor."""
+    focal_gamma: Float = Field(2.0, ge=0, le=10)
+    """Its exponent: 0 is the plain cross-entropy, more looks harder at difficult tokens."""
+    use_label_smoothing: Bool = False
+    """Label smoothing: a share of the probability is asked for all other tokens (Szegedy et al. 2016)."""
+    label_smoothing: Float = Field(0.1, ge=0, lt=1)
+    """That share."""
+    number_weight: Float = Field(1.0, gt=0, le=100)
+    """What tokens of numbers count, against 1 for any other."""
+    table_cell_weight: Float = Field(1.0, gt=0, le=100)
+    """What tokens of the line items' (or transactions') values count."""
+    field_weights: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[Float, Field(gt=0, le=100)]],
+        Field(max_length=64),
+    ] = {}
+    """What tokens of a field's value count, by the field's path or its last part: `grand_total`,
+    `vendor.name`, `line_items.quantity`. The greatest weight that applies to a token is taken."""
+
+    rules = (
+        Rule(
+            cel="!(self.useFocal && self.useLabelSmoothing)",
+            check=lambda s: not (s.use_focal and s.use_label_smoothing),
+            message="loss.useFocal and loss.useLabelSmoothing are mutually exclusive; keep one",
+        ),
+    )
+
+    @property
+    def weighted(self) -> bool:
+        """Whether tokens differ in weight."""
+        return bool(self.field_weights) or self.number_weight != 1 or self.table_cell_weight != 1
+
+
+Range = Annotated[list[Float], Field(min_length=2, max_length=2)]
+"""Least and greatest value."""
+
+
+def _rising(name: str, least: float, most: float) -> Rule:
+    """The rule that a range lies within limits, its first value no greater than its second."""
+    camel = to_camel(name)
+
+    def check(spec: Any) -> bool:
+        low, high = getattr(spec, name)
+        return bool(least <= low <= high <= most)
+
+    return Rule(
+        cel=f"{least} <= self.{camel}[0] && self.{camel}[0] <= self.{camel}[1] && self.{camel}[1] <= {most}",
+        check=check,
+        message=f"augmentation.{camel} must be two numbers from {least:g} to {most:g}, the lesser first",
+    )
+
+
+class AugmentationSpec(KubeModel):
+    """Training images are changed a little each time they are seen, as scanners and cameras would.
+
+    Which change a page gets depends on the seed, the epoch and the row alone.
+    """
+
+    enabled: Bool = False
+    """Change images while training; validation and test images are never changed."""
+    rotation_range: Range = [-5.0, 5.0]
+    """Degrees, counter-clockwise."""
+    brightness_range: Range = [0.8, 1.2]
+    """Factors."""
+    contrast_range: Range = [0.8, 1.2]
+    """Factors."""
+    noise_std: Range = [0.01, 0.05]
+    """Standard deviation of Gaussian noise, as a share of white."""
+    blur_probability: Float = Field(0.1, ge=0, le=1)
+    """Share of the pages that are blurred."""
+    jpeg_probability: Float = Field(0.3, ge=0, le=1)
+    """Share of the pages that are compressed as JPEG."""
+    jpeg_quality_range: Range = [60.0, 100.0]
+    """JPEG quality."""
+    perspective_probability: Float = Field(0.0, ge=0, le=1)
+    """Share of the pages that are seen from an angle."""
+    scale_range: Range = [1.0, 1.0]
+    """Factors of width and height."""
+    num_views: Int | None = Field(None, ge=1, le=64)
+    """Change each page in so many ways and no more, taking turns: then its vision features can be cached.
+    Anew in every epoch when unset."""
+
+    rules = (
+        _rising("rotation_range", -180.0, 180.0),
+        _rising("brightness_range", 0.0, 10.0),
+        _rising("contrast_range", 0.0, 10.0),
+        _rising("noise_std", 0.0, 1.0),
+        _rising("jpeg_quality_range", 1.0, 100.0),
+        _rising("scale_range", 0.1, 4.0),
+    )
+
+
+class DifficultySchedule(StrEnum):
+    """In which order difficulties are met."""
+
+    easy_to_hard = "easy_to_hard"
+    """The easy rows first; harder ones join until all take part."""
+    hard_to_easy = "hard_to_easy"
+    """The other way round."""
+    random = "random"
+    """As many rows as easy_to_hard would have, chosen at random: what to compare a curriculum with."""
+
+
+class Pacing(StrEnum):
+    """How the share of the rows that take part grows."""
+
+    linear = "linear"
+    """Evenly."""
+    root = "root"
+    """Fast at first (Platanios et al. 2019)."""
+    step = "step"
+    """In three equal jumps."""
+
+
+class CurriculumSpec(KubeModel):
+    """Start with easy rows. An epoch has as many rows as ever: while few take part, they come more often."""
+
+    enabled: Bool = False
+    """Order rows by their difficulty."""
+    difficulty_schedule: DifficultySchedule = DifficultySchedule.easy_to_hard
+    """In which order difficulties are met."""
+    pacing: Pacing = Pacing.linear
+    """How the share of the rows that take part grows."""
+    initial_threshold: Float = Field(0.3, gt=0, le=1)
+    """Share of the rows that take part at the start."""
+    pacing_share: Float = Field(0.8, gt=0, le=1)
+    """Share of the training after which all rows take part."""
+
+
+class FeatureCacheSpec(KubeModel):
+    """The frozen vision tower sees a page once; its output is kept for later epochs and runs."""
+
+    enabled: Bool | None = None
+    """Wherever it is valid, when unset: the vision tower is frozen, and images are not changed anew in every
+    epoch. True fails where it is not."""
+    max_size: Quantity = "20Gi"
+    """What the cache may take of the disk. Once it is full, pages that are not in it are computed as if
+    there were none."""
 
 
 class GateSpec(KubeModel):
@@ -264,6 +510,16 @@ class TrainerConfig(KubeModel):
     """Hyperparameters."""
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     """When to stop before the last epoch."""
+    loss: LossSpec = LossSpec()
+    """What a token of the answer costs."""
+    augmentation: AugmentationSpec = AugmentationSpec()
+    """How training images are changed."""
+    curriculum: CurriculumSpec = CurriculumSpec()
+    """In which order rows are met."""
+    feature_cache: FeatureCacheSpec = FeatureCacheSpec()
+    """What is kept of the vision tower's work."""
+    feature_cache_dir: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Folder of the feature cache, which several runs may share; `output_dir`/features when unset."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """How well documents are read, while training and at its end."""
     output_dir: Annotated[str, Field(min_length=1)] = "./finetuned_model"
@@ -303,6 +559,34 @@ class TrainerConfig(KubeModel):
                 "lora.enabled must be true: training without LoRA is not supported; remove the key"
             )
         return {**data, "lora": {k: v for k, v in lora.items() if k != "enabled"}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_metric_for_best_model(cls, data: Any) -> Any:
+        """Hugging Face's `training.metric_for_best_model` is `early_stopping.metric` here."""
+        training = data.get("training") if isinstance(data, dict) else None
+        if not isinstance(training, dict) or "metric_for_best_model" not in training:
+            return data
+        rest = {name: value for name, value in training.items() if name != "metric_for_best_model"}
+        name = next((name for name in ("early_stopping", "earlyStopping") if name in data), "early_stopping")
+        stopping = {"metric": training["metric_for_best_model"], **(data.get(name) or {})}
+        return {**data, "training": rest, name: stopping}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_loss_weights(cls, data: Any) -> Any:
+        """The wider project's `loss.weighted` and `loss.weights`: what a table cell's token counts."""
+        loss = data.get("loss") if isinstance(data, dict) else None
+        if not isinstance(loss, dict) or not loss.keys() & {"weighted", "weights"}:
+            return data
+        rest = {name: value for name, value in loss.items() if name not in ("weighted", "weights")}
+        if loss.get("weighted") is False:
+            rest.pop("field_weights", None)
+            return {**data, "loss": rest}
+        weights = loss.get("weights")
+        if isinstance(weights, dict) and "table_cell_token" in weights:
+            rest = {"table_cell_weight": weights["table_cell_token"], **rest}
+        return {**data, "loss": rest}
 
     @property
     def effective_validation_split(self) -> float | None:

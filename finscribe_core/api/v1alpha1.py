@@ -14,9 +14,13 @@ from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
+    AugmentationSpec,
+    CurriculumSpec,
     EarlyStoppingSpec,
     EvaluationSpec,
+    FeatureCacheSpec,
     LoraSpec,
+    LossSpec,
     Method,
     OutputFormat,
     SelectionMetric,
@@ -119,11 +123,26 @@ class StorageSpec(StorageEndpoint):
     )
 
 
+class ClaimReference(KubeModel):
+    """A PersistentVolumeClaim of the job's namespace."""
+
+    name: Name
+    """Name of the claim."""
+
+
+class JobFeatureCacheSpec(FeatureCacheSpec):
+    """The frozen vision tower sees a page once; its output is kept for later epochs and runs."""
+
+    persistent_volume_claim: ClaimReference | None = None
+    """Volume that holds the cache, which several runs may share; the pod's scratch volume when unset, and
+    then it ends with the pod."""
+
+
 class ResourcesSpec(KubeModel):
     """What the run's pod asks for."""
 
-    gpus: Int = Field(1, ge=0, le=1)
-    """GPUs of the pod: 1, or 0 to train on the CPU."""
+    gpus: Int = Field(1, ge=0, le=16)
+    """GPUs of the pod; each takes its share of every batch's rows. 0 trains on the CPU."""
     gpu_resource_name: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", max_length=316)] = (
         "nvidia.com/gpu"
     )
@@ -196,6 +215,14 @@ class FineTuneJobSpec(KubeModel):
     """Hyperparameters."""
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
     """When to stop before the last epoch."""
+    loss: LossSpec = LossSpec()
+    """What a token of the answer costs."""
+    augmentation: AugmentationSpec = AugmentationSpec()
+    """How training images are changed."""
+    curriculum: CurriculumSpec = CurriculumSpec()
+    """In which order rows are met."""
+    feature_cache: JobFeatureCacheSpec = JobFeatureCacheSpec()
+    """What is kept of the vision tower's work."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """How well documents are read, while training and at its end, and what `latest.json` asks for."""
     output: OutputSpec

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -5,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.errors import UserError
-from finscribe_core.trainer_config import Method
+from finscribe_core.trainer_config import Method, SelectionMetric
 from finscribe_trainer.command import load_config
 
-GUIDE = (Path(__file__).parents[2] / "cases/training_guide.yaml").read_text()
+CASES = Path(__file__).parents[2] / "cases"
+GUIDE = (CASES / "training_guide.yaml").read_text()
 
 
 @pytest.fixture
@@ -35,12 +37,59 @@ def test_the_command_line_wins_over_the_file(guide):
     assert config.validation_split is None
 
 
-def test_a_misspelt_key_is_named_with_its_line_and_the_nearest_key(guide):
+def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):
+    config = load_config(
+        guide, {"assignments": ("training.learning_rate=1e-5", "lora.alpha=8", "loss.field_weights.total=2")}
+    )
+    assert (config.training.learning_rate, config.lora.alpha) == (1e-5, 8)
+    assert config.loss.field_weights == {"total": 2.0}
+    assert config.training.warmup_ratio == 0.1
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        (
+            "training.learnig_rate=1",
+            r"--set training\.learnig_rate: unknown key .*did you mean learning_rate",
+        ),
+        ("training.seed=-1", r"training\.seed: .*greater than or equal to 0"),
+        ("training.learning_rate", "not an assignment"),
+        ("output_dir.name=x", "output_dir has no settings below it"),
+        ("output_dir=[", "not valid YAML"),
+    ],
+)
+def test_a_wrong_change_is_refused_with_its_name(guide, assignment, message):
+    with pytest.raises(UserError, match=message):
+        load_config(guide, {"assignments": (assignment,)})
+
+
+def test_a_misspelt_key_is_warned_of_with_its_line_and_the_nearest_key(guide, caplog):
     guide.write_text(GUIDE.replace("learning_rate", "learnig_rate"))
-    with pytest.raises(
-        UserError, match=r"config\.yaml:15: unknown key training\.learnig_rate.*learning_rate"
-    ):
-        load_config(guide, {})
+    named = r"config\.yaml:15: unknown key training\.learnig_rate; did you mean learning_rate\?"
+
+    assert load_config(guide, {}).training.learning_rate == 2e-5
+    assert re.search(named, caplog.text)
+    with pytest.raises(UserError, match=named):
+        load_config(guide, {"strict": True})
+
+
+def test_a_config_of_the_wider_project_loads_and_what_is_unknown_in_it_is_named(caplog):
+    config = load_config(CASES / "wider_config.yaml", {})
+
+    assert config.loss.table_cell_weight == 2.0
+    assert config.loss.field_weights == {"line_item_table": 2.5, "financial_summary": 2.0}
+    assert (config.training.warmup_steps, config.training.max_sequence_length) == (100, 2048)
+    assert config.early_stopping.metric is SelectionMetric.eval_field_accuracy
+    named = re.findall(r"unknown key ([\w.]+\w)", caplog.text)
+    assert named == [
+        "lora.bias",
+        "training.evaluation_strategy",
+        "augmentation.elastic_probability",
+        "evaluation.thresholds",
+        "data",
+        "run_name",
+    ]
 
 
 def test_help_needs_no_torch():

@@ -1,5 +1,6 @@
 """`finscribe train`: a fine-tuning run on this machine, and what the pod of a FineTuneJob runs."""
 
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -10,8 +11,17 @@ import click
 
 from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.files import parse_leniently, read_documents
+from finscribe_core.overrides import apply_overrides, parse_assignment
 from finscribe_core.trainer_config import TrainerConfig
+
+log = logging.getLogger(__name__)
+
+_FIELD_OF_FLAG = {
+    "train_file": "dataset_path",
+    "val_file": "validation_path",
+    "output_dir": "output_dir",
+}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,6 +35,14 @@ from finscribe_core.trainer_config import TrainerConfig
 @click.option("--train-file", help="Training rows instead of the config's dataset_path.")
 @click.option("--val-file", help="Validation rows instead of the config's validation_path.")
 @click.option("--output-dir", help="Folder for checkpoints and results instead of the config's output_dir.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change one setting, such as training.learning_rate=1e-5. May be repeated.",
+)
+@click.option("--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them.")
 @click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
 @click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
 def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
@@ -49,6 +67,7 @@ def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
       finscribe train --config finetune_config.yaml
       finscribe train --config finetune_config.yaml --train-file data/train.jsonl --val-file data/val.jsonl
       finscribe train --config finetune_config.yaml --use-quantization
+      finscribe train --config finetune_config.yaml --set training.learning_rate=1e-5 --set lora.r=32
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.session import run_session  # noqa: PLC0415 - `--help` needs no torch
@@ -57,7 +76,7 @@ def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
 
 
 def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
-    """The config file with the command line's changes.
+    """The config file with the command line's changes; unknown keys are warned of, or refused if `strict`.
 
     Raises:
         UserError: InvalidConfig, naming file, line and field.
@@ -69,15 +88,28 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
             f"{path} holds {len(documents)} documents, not one.",
             "Write one config to a file.",
         )
-    config = parse_strictly(TrainerConfig, documents[0])
-    names = {"train_file": "dataset_path", "val_file": "validation_path", "output_dir": "output_dir"}
-    changes: dict[str, Any] = {field: overrides[name] for name, field in names.items() if overrides.get(name)}
+    config, unknown = parse_leniently(TrainerConfig, documents[0], lambda data: _changed(data, overrides))
+    if unknown and overrides.get("strict"):
+        raise UserError(
+            FailureReason.InvalidConfig, "\n".join(unknown), "Remove them, or leave --strict out."
+        )
+    for warning in unknown:
+        log.warning("%s It is ignored.", warning)
+    return config
+
+
+def _changed(data: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The file's data with the flags' values; what contradicts itself then is found when it is checked."""
+    changes = {
+        field: overrides[flag] for flag, field in _FIELD_OF_FLAG.items() if overrides.get(flag) is not None
+    }
     if "validation_path" in changes:
         changes["validation_split"] = None
     if overrides.get("use_quantization"):
         changes["method"] = "QLoRA"
-    # Checked again as a whole: a change may contradict what the file says.
-    return TrainerConfig.model_validate({**config.model_dump(exclude_unset=True), **changes})
+    data = apply_overrides(TrainerConfig, data, changes, "the command line's")
+    assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
+    return apply_overrides(TrainerConfig, data, assigned, "--set")
 
 
 def run_name(config: TrainerConfig) -> str:

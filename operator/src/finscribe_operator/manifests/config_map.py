@@ -3,8 +3,8 @@
 import yaml
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
-from finscribe_core.constants import CONFIG_FILE, WORK_DIR
-from finscribe_core.trainer_config import StorageEndpoint, TrainerConfig
+from finscribe_core.constants import CONFIG_FILE, FEATURE_CACHE_DIR, WORK_DIR
+from finscribe_core.trainer_config import FeatureCacheSpec, StorageEndpoint, TrainerConfig
 from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.objects import Object
 
@@ -37,6 +37,13 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         lora=spec.lora,
         training=spec.training,
         early_stopping=spec.early_stopping,
+        loss=spec.loss,
+        augmentation=spec.augmentation,
+        curriculum=spec.curriculum,
+        feature_cache=FeatureCacheSpec.model_validate(
+            spec.feature_cache.model_dump(include=set(FeatureCacheSpec.model_fields))
+        ),
+        feature_cache_dir=FEATURE_CACHE_DIR if spec.feature_cache.persistent_volume_claim else None,
         evaluation=spec.evaluation,
         output_dir=OUTPUT_DIR,
         output_uri=spec.output.uri,

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from finscribe_core.api.base import CpuQuantity
-from finscribe_core.api.v1alpha1 import FineTuneJob, PodSpec, ResourcesSpec, SecretReference
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, PodSpec, ResourcesSpec, SecretReference
 from finscribe_core.constants import (
     CONFIG_DIR,
     CONFIG_FILE,
@@ -15,6 +15,7 @@ from finscribe_core.constants import (
     ENV_NAMESPACE,
     ENV_RUN,
     ENV_TERMINATION_LOG,
+    FEATURE_CACHE_DIR,
     HTTP_PORT,
     HTTP_PORT_NAME,
     SECRET_KEYS_OPTIONAL,
@@ -78,7 +79,7 @@ def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Obje
         "terminationMessagePath": TERMINATION_LOG,
         # A trainer that died before it could write its RunResult leaves its last log lines instead.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _build_mounts(),
+        "volumeMounts": _build_mounts(job.spec),
     }
 
 
@@ -137,22 +138,28 @@ def _build_resources(resources: ResourcesSpec) -> Object:
 
 
 def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
-    return [
+    volumes: list[Object] = [
         {"name": "config", "configMap": {"name": run}},
         {"name": "work", "emptyDir": {"sizeLimit": job.spec.resources.scratch}},
         {"name": "tmp", "emptyDir": {}},
         # Data loader workers hand over batches in shared memory; the runtime's 64 MiB are too few.
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
     ]
+    if claim := job.spec.feature_cache.persistent_volume_claim:
+        volumes.append({"name": "features", "persistentVolumeClaim": {"claimName": claim.name}})
+    return volumes
 
 
-def _build_mounts() -> list[Object]:
-    return [
+def _build_mounts(spec: FineTuneJobSpec) -> list[Object]:
+    mounts: list[Object] = [
         {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
         {"name": "work", "mountPath": WORK_DIR},
         {"name": "tmp", "mountPath": TMP_DIR},
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a volume of the pod's own
     ]
+    if spec.feature_cache.persistent_volume_claim:
+        mounts.append({"name": "features", "mountPath": FEATURE_CACHE_DIR})
+    return mounts
 
 
 def _build_overrides(pod: PodSpec) -> Object:

@@ -1,0 +1,69 @@
+"""Changes of single settings by their dotted path: `--set`, experiments and sweeps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.files import nearest, read_value, spellings
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """A `--set` argument as path and value; the value is read as YAML.
+
+    Raises:
+        UserError: InvalidConfig when it is no assignment.
+
+    >>> parse_assignment("training.learning_rate=1e-5")
+    ('training.learning_rate', 1e-05)
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise UserError(
+            FailureReason.InvalidConfig, f"--set {text}: not an assignment.", "Write --set a.b=value."
+        )
+    return path.strip(), read_value(value, f"--set {text}")
+
+
+def apply_overrides(
+    model: type[BaseModel], data: Mapping[str, Any], overrides: Mapping[str, Any], said: str
+) -> dict[str, Any]:
+    """The data with other values at the paths; what the paths do not name stays as it is.
+
+    A setting that the data spells otherwise (`alpha`, `lora_alpha`) is replaced, not said twice.
+
+    Args:
+        model: what the data will be read as.
+        data: as read from a file.
+        overrides: values by dotted path, in any spelling the model knows.
+        said: who asks, for messages: `--set`, say.
+
+    Raises:
+        UserError: InvalidConfig for a path that the model does not know, with the nearest one it does.
+    """
+    result = dict(data)
+    for path, value in overrides.items():
+        result = _applied(model, result, path.split("."), value, f"{said} {path}")
+    return result
+
+
+def _applied(
+    model: type[BaseModel], data: Mapping[str, Any], path: list[str], value: Any, said: str
+) -> dict[str, Any]:
+    key, *rest = path
+    found = spellings(model, key)
+    if found is None:
+        raise UserError(FailureReason.InvalidConfig, f"{said}: unknown key {key}{nearest(model, key)}")
+    names, child = found
+    present = next((name for name in data if name in names), key)
+    others = {name: kept for name, kept in data.items() if name not in names}
+    if not rest:
+        return {**others, key: value}
+    if child is None:
+        inner = data.get(present)
+        if len(rest) == 1 and isinstance(inner, dict | None):  # a map with keys of the user's own
+            return {**others, present: {**(inner or {}), rest[0]: value}}
+        raise UserError(FailureReason.InvalidConfig, f"{said}: {key} has no settings below it.")
+    inner = data.get(present)
+    return {**others, present: _applied(child, inner if isinstance(inner, dict) else {}, rest, value, said)}
