@@ -8,32 +8,18 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch.nn import functional
-from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import IGNORED, Encoded, Family
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
 BASE_PREFIX = "base_eval"
-
-
-class EncodedExamples(Dataset[Encoded]):
-    """Examples, encoded when they are asked for: images are decoded in the data workers."""
-
-    def __init__(self, examples: Sequence[Example], family: Family) -> None:
-        self.examples = examples
-        self.family = family
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> Encoded:
-        return self.family.encode(self.examples[index])
 
 
 def answer_loss(model: Any, inputs: Encoded) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
+from PIL.Image import Image
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finscribe_trainer.data.dataset import Example
@@ -32,9 +33,13 @@ class Family(ABC):
         """The base model's weights; options go to `from_pretrained`."""
 
     @abstractmethod
-    def encode_prompt(self, example: Example) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
         """The prompt as the model will see it in use, ready to be answered: input_ids (tokens,) and, for
         images, pixel_values, image_grid_thw and mm_token_type_ids.
+
+        Args:
+            example: a checked row.
+            images: what is shown instead of the row's own images, one for each.
         """
 
     @abstractmethod
@@ -59,9 +64,9 @@ class Family(ABC):
         """Tokens of prompt and completion together."""
         return self.count_prompt_tokens(example) + len(self.encode_completion(example.row.completion))
 
-    def encode(self, example: Example) -> Encoded:
+    def encode(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
         """A training example: labels are IGNORED over the prompt, so that only the answer is learned."""
-        encoded = self.encode_prompt(example)
+        encoded = self.encode_prompt(example, images)
         answer = torch.tensor(self.encode_completion(example.row.completion), dtype=torch.long)
         prompt = encoded["input_ids"]
         encoded["input_ids"] = torch.cat([prompt, answer])

@@ -1,8 +1,10 @@
 """Any causal language model of the transformers library, on rows of text."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from PIL.Image import Image
 from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
@@ -44,7 +46,7 @@ class CausalLM(Family):
             )
         return model
 
-    def encode_prompt(self, example: Example) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
         """input_ids (tokens,)."""
         return {"input_ids": torch.tensor(self._prompt_ids(example), dtype=torch.long)}
 

@@ -1,8 +1,10 @@
 """PaddleOCR-VL by its native class (no code from the hub is ever run)."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from PIL.Image import Image
 from transformers import (
     AutoProcessor,
     PaddleOCRVLForConditionalGeneration,
@@ -53,13 +55,13 @@ class PaddleOCRVL(Family):
                 source.location, revision=source.revision or "main", use_safetensors=True, **options
             )
 
-    def encode_prompt(self, example: Example) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
         """input_ids and mm_token_type_ids (tokens,), pixel_values (patches, 3, 14, 14), image_grid_thw
         (images, 3).
         """
-        images = iter([open_image(path) for path in example.images])
+        shown = iter([open_image(path) for path in example.images] if images is None else images)
         inputs = self.processing.apply_chat_template(
-            _messages(example, lambda: {"type": "image", "image": next(images)}),
+            _messages(example, lambda: {"type": "image", "image": next(shown)}),
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
