@@ -1,7 +1,7 @@
 """Training rows as tensors: which row, in which pass over the set, changed how."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
@@ -9,7 +9,8 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.base import Encoded, Family
 
 
-class RowKey(NamedTuple):
+@dataclass(frozen=True)
+class RowKey:
     """A row in a pass over the set: all that anything random about it may depend on, beside the seed."""
 
     index: int
@@ -27,5 +28,5 @@ class EncodedExamples(Dataset[Encoded]):
         return len(self.examples)
 
     def __getitem__(self, key: RowKey | int) -> Encoded:
-        index, _epoch = key if isinstance(key, tuple) else RowKey(key, 0)
-        return self.family.encode(self.examples[index])
+        row = key if isinstance(key, RowKey) else RowKey(key, 0)
+        return self.family.encode(self.examples[row.index])
