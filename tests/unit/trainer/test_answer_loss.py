@@ -6,7 +6,7 @@ from finscribe_core.trainer_config import LoraSpec
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.lora import attach_adapter
-from finscribe_trainer.trainer import answer_loss
+from finscribe_trainer.loss.answer_loss import answer_loss
 
 
 def plain_loss(model, batch):

@@ -7,7 +7,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraScope, LoraSpec
 from finscribe_trainer.families.paddleocr_vl import PaddleOCRVL
 from finscribe_trainer.lora import attach_adapter, quantisation, target_pattern
-from finscribe_trainer.trainer import answer_loss
+from finscribe_trainer.loss.answer_loss import answer_loss
 
 LANGUAGE = "model.language_model.layers.0.self_attn.q_proj"
 VISION = "model.visual.vision_model.encoder.layers.0.self_attn.q_proj"

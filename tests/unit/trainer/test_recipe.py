@@ -12,13 +12,13 @@ from finscribe_trainer.checkpoints import read_checkpoint
 from finscribe_trainer.fit import fit
 from finscribe_trainer.inputs import load_splits
 from finscribe_trainer.learn import load_adapted_model
+from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.merge import check_merge
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.trainer import answer_loss
 
 
 def start(

@@ -92,6 +92,7 @@ def fit(
         stop=run.stop,
         best=BestAdapter(),
         documents=documents,
+        loss=run.config.loss,
         before_save=uploads.wait,
         count_rows=lambda count: run.reporter.metric(samples=count),
     )

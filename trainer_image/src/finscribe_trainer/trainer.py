@@ -7,47 +7,28 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from torch.nn import functional
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
-from finscribe_trainer.families.base import IGNORED, Encoded, Family
+from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
 BASE_PREFIX = "base_eval"
 
 
-def answer_loss(model: Any, inputs: Encoded) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy over the answer tokens, summed, and their number.
-
-    The head sees only positions whose next token counts: of a page with 1,300 image tokens and a vocabulary
-    of 103,424 the full logits would be most of the memory.
-
-    Args:
-        model: takes `logits_to_keep` as a boolean mask (rows, tokens); a model that ignores it is asked for
-            all logits.
-        inputs: a batch with labels (rows, tokens), IGNORED where nothing is learned.
-    """
-    labels = inputs["labels"]
-    targets = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-    keep = targets != IGNORED
-    rest = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**rest, logits_to_keep=keep, use_cache=False).logits
-    if logits.shape[:-1] == keep.shape:
-        logits = logits[keep]
-    return functional.cross_entropy(logits.float(), targets[keep], reduction="sum"), keep.sum()
-
-
 class AnswerTrainer(Trainer):
     """Trains an adapter on the answers.
 
-    The loss of an optimizer step is the mean over all answer tokens of all its batches, and the validation
-    loss the mean over all answer tokens of the set: neither depends on how rows fall into batches.
+    The loss of an optimizer step is the mean over all answer tokens of all its batches, weighted as `loss`
+    says; the validation loss is the plain mean over all answer tokens of the set: neither depends on how rows
+    fall into batches.
     """
 
     def __init__(  # noqa: PLR0913 - what a training consists of
@@ -62,6 +43,7 @@ class AnswerTrainer(Trainer):
         stop: StopSignal,
         best: BestAdapter,
         documents: DocumentSample,
+        loss: LossSpec,
         before_save: Callable[[], None] = lambda: None,
         count_rows: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -78,6 +60,7 @@ class AnswerTrainer(Trainer):
         self.stop = stop
         self.best = best
         self.documents = documents
+        self.loss = loss
         self.before_save = before_save
         self.count_rows = count_rows
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
@@ -95,16 +78,22 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Summed loss over the answer tokens, divided by their number in the whole optimizer step.
+        """Summed loss over the answer tokens, divided by their weight in the whole optimizer step.
 
         Raises:
             UserError: NonFiniteLoss.
         """
-        loss, count = answer_loss(model, inputs)
+        loss, weight = answer_loss(model, inputs, self.loss)
         if not torch.isfinite(loss):
             raise non_finite("the training loss", self.state.global_step + 1)
-        mean = loss / (count if num_items_in_batch is None else num_items_in_batch)
+        mean = loss / (weight if num_items_in_batch is None else num_items_in_batch)
         return (mean, None) if return_outputs else mean
+
+    def _get_num_items_in_batch(self, batch_samples: list[Encoded], device: torch.device) -> torch.Tensor:
+        """The weight of the answer tokens of a whole optimizer step, in all processes."""
+        weight = sum((count_weight(batch, self.loss) for batch in batch_samples), torch.zeros(()))
+        total: torch.Tensor = self.accelerator.gather(weight.to(device)).sum()
+        return total
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped

@@ -1,0 +1,46 @@
+"""The loss of a batch, over its answer tokens only."""
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from finscribe_core.trainer_config import LossSpec
+from finscribe_trainer.families.base import IGNORED, Encoded
+from finscribe_trainer.loss.chunks import summed_loss
+
+WEIGHTS = "loss_weights"
+"""Key of a batch's weights (rows, tokens), beside its labels."""
+
+
+def answer_loss(
+    model: Any, inputs: Encoded, spec: LossSpec | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The answer tokens' losses times their weights, summed; and the sum of their weights.
+
+    The head sees only positions whose next token counts: of a page with 1,300 image tokens and a vocabulary
+    of 103,424 the full logits would be most of the memory.
+
+    Args:
+        model: takes `logits_to_keep` as a boolean mask (rows, tokens); a model that ignores it is asked for
+            all logits.
+        inputs: a batch with labels (rows, tokens), IGNORED where nothing is learned.
+        spec: which loss; when None the plain cross-entropy, every token weighing 1.
+    """
+    targets = functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
+    keep = targets != IGNORED
+    rest = {name: value for name, value in inputs.items() if name not in ("labels", WEIGHTS)}
+    logits = model(**rest, logits_to_keep=keep, use_cache=False).logits
+    if logits.shape[:-1] == keep.shape:
+        logits = logits[keep]
+    logits = logits.reshape(-1, logits.shape[-1])
+    weights = None if spec is None or WEIGHTS not in inputs else inputs[WEIGHTS][:, 1:][keep[:, :-1]]
+    return summed_loss(logits, targets[keep], weights, spec), count_weight(inputs, spec)
+
+
+def count_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:
+    """What `answer_loss` gives as the sum of the answer tokens' weights, found without the model."""
+    keep = inputs["labels"][:, 1:] != IGNORED
+    if spec is None or WEIGHTS not in inputs:
+        return keep.sum()
+    return inputs[WEIGHTS][:, 1:][keep].sum()
