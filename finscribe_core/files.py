@@ -230,10 +230,12 @@ def nearest(model: type[BaseModel], key: str, *, camel_case: bool = False) -> st
     return f"; did you mean {near[0]}?" if near else "."
 
 
-def spellings(model: type[BaseModel], key: str) -> tuple[set[str], type[BaseModel] | None] | None:
+def spellings(
+    model: type[BaseModel], key: str, *, camel_case: bool = False
+) -> tuple[set[str], type[BaseModel] | None] | None:
     """Every spelling of the field that `key` names, with the model of its value; None for an unknown key."""
     for name, field in model.model_fields.items():
-        names = _names(name, field)
+        names = {field.serialization_alias or name} if camel_case else _names(name, field)
         if key in names:
             return names, _model_in(field.annotation)
     return None

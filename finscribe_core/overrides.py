@@ -1,7 +1,7 @@
 """Changes of single settings by their dotted path: `--set`, experiments and sweeps."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -27,7 +27,12 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def apply_overrides(
-    model: type[BaseModel], data: Mapping[str, Any], overrides: Mapping[str, Any], said: str
+    model: type[BaseModel],
+    data: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    said: str,
+    *,
+    camel_case: bool = False,
 ) -> dict[str, Any]:
     """The data with other values at the paths; what the paths do not name stays as it is.
 
@@ -38,23 +43,33 @@ def apply_overrides(
         data: as read from a file.
         overrides: values by dotted path, in any spelling the model knows.
         said: who asks, for messages: `--set`, say.
+        camel_case: other spellings are unknown, as they are to the API server.
 
     Raises:
         UserError: InvalidConfig for a path that the model does not know, with the nearest one it does.
     """
     result = dict(data)
     for path, value in overrides.items():
-        result = _applied(model, result, path.split("."), value, f"{said} {path}")
+        change = _Change(value, f"{said} {path}", camel_case)
+        result = _applied(model, result, path.split("."), change)
     return result
 
 
+class _Change(NamedTuple):
+    value: Any
+    said: str
+    camel_case: bool
+
+
 def _applied(
-    model: type[BaseModel], data: Mapping[str, Any], path: list[str], value: Any, said: str
+    model: type[BaseModel], data: Mapping[str, Any], path: list[str], change: _Change
 ) -> dict[str, Any]:
+    value, said, camel_case = change
     key, *rest = path
-    found = spellings(model, key)
+    found = spellings(model, key, camel_case=camel_case)
     if found is None:
-        raise UserError(FailureReason.InvalidConfig, f"{said}: unknown key {key}{nearest(model, key)}")
+        hint = nearest(model, key, camel_case=camel_case)
+        raise UserError(FailureReason.InvalidConfig, f"{said}: unknown key {key}{hint}")
     names, child = found
     present = next((name for name in data if name in names), key)
     others = {name: kept for name, kept in data.items() if name not in names}
@@ -66,4 +81,4 @@ def _applied(
             return {**others, present: {**(inner or {}), rest[0]: value}}
         raise UserError(FailureReason.InvalidConfig, f"{said}: {key} has no settings below it.")
     inner = data.get(present)
-    return {**others, present: _applied(child, inner if isinstance(inner, dict) else {}, rest, value, said)}
+    return {**others, present: _applied(child, inner if isinstance(inner, dict) else {}, rest, change)}

@@ -313,7 +313,7 @@ class LossSpec(KubeModel):
 
     rules = (
         Rule(
-            cel="!(self.useFocal && self.useLabelSmoothing)",
+            cel="!(has(self.useFocal) && self.useFocal && self.useLabelSmoothing)",
             check=lambda s: not (s.use_focal and s.use_label_smoothing),
             message="loss.useFocal and loss.useLabelSmoothing are mutually exclusive; keep one",
         ),
@@ -338,7 +338,8 @@ def _rising(name: str, least: float, most: float) -> Rule:
         return bool(least <= low <= high <= most)
 
     return Rule(
-        cel=f"{least} <= self.{camel}[0] && self.{camel}[0] <= self.{camel}[1] && self.{camel}[1] <= {most}",
+        cel=f"!has(self.{camel}) || ({least} <= self.{camel}[0] && "
+        f"self.{camel}[0] <= self.{camel}[1] && self.{camel}[1] <= {most})",
         check=check,
         message=f"augmentation.{camel} must be two numbers from {least:g} to {most:g}, the lesser first",
     )

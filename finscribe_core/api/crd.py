@@ -36,7 +36,8 @@ PRINTER_COLUMNS: list[Schema] = [
 # Keywords that mean the same in pydantic's JSON schema and in a structural schema.
 _SAME_KEYWORDS = {
     *("description", "type", "enum", "pattern", "format", "required"),
-    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "maxProperties"),
+    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
+    *("minProperties", "maxProperties"),
     "anyOf",  # beside x-kubernetes-int-or-string, which asks for it; elsewhere it is resolved first
 }
 _DROPPED_KEYWORDS = {"title", "$defs", "propertyNames"}  # the last is no keyword of structural schemas

@@ -5,13 +5,16 @@ Every field's description is its docstring. v1alpha1 grows by addition only: the
 
 import re
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, WithJsonSchema, model_validator
 
 from finscribe_core.api.base import Bool, CpuQuantity, Float, Int, KubeModel, Name, Quantity, Rule
 from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
+from finscribe_core.errors import UserError
+from finscribe_core.files import validation_problems
+from finscribe_core.overrides import apply_overrides
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
     AugmentationSpec,
@@ -197,10 +200,31 @@ class PodSpec(KubeModel):
     )
 
 
+OverrideValue = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
+"""What a field of the spec may hold: a number, a text, a list."""
+NEVER_VARIED = frozenset({"output", "storage", "experiments", "suspend"})
+"""Fields of the spec that no experiment may change: they say where things go, not how is trained."""
+
+
+class ExperimentSpec(KubeModel):
+    """The job once more, with a few settings changed."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
+    """Name, added to the job's."""
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """What is asked, or expected."""
+    overrides: Annotated[
+        dict[Annotated[str, Field(max_length=256)], OverrideValue], Field(min_length=1, max_length=16)
+    ]
+    """Values by dotted path below the spec, such as `training.learningRate: 1.0e-5`. Change one parameter
+    at a time: of two changed at once nobody can tell which one did it."""
+
+
 class FineTuneJobSpec(KubeModel):
     """What to train, on what, and where the result goes.
 
-    A change of anything but `suspend`, `backoffLimit` and `activeDeadlineSeconds` starts a new run.
+    A change of anything but `suspend`, `backoffLimit`, `activeDeadlineSeconds` and `experiments` starts a new
+    run.
     """
 
     model: ModelSpec
@@ -235,6 +259,10 @@ class FineTuneJobSpec(KubeModel):
     """What else the cluster's administrators ask of a pod."""
     image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Trainer image; the operator's default when unset."""
+    experiments: Annotated[list[ExperimentSpec], Field(max_length=16)] = []
+    """Variations of this job, each trained as a FineTuneJob of its own, named `<job>-<experiment>`, with the
+    same data, its results below `<output.uri>/experiments/<experiment>`. The job itself is what they are
+    compared with."""
     suspend: Bool = False
     """True ends the run's pod, which saves a checkpoint first; false goes on from there."""
     backoff_limit: Int = Field(3, ge=0, le=100)
@@ -251,7 +279,40 @@ class FineTuneJobSpec(KubeModel):
             message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any figure but "
             "eval_loss",
         ),
+        Rule(
+            cel="!has(self.experiments) || "
+            "self.experiments.all(e, self.experiments.filter(f, f.name == e.name).size() == 1)",
+            check=lambda s: len({e.name for e in s.experiments}) == len(s.experiments),
+            message="experiments must not repeat a name",
+        ),
     )
+
+    @model_validator(mode="after")
+    def _experiments_are_jobs(self) -> Self:
+        """An experiment's settings are checked when the job is: CEL can't follow a path."""
+        for experiment in self.experiments:
+            self.varied(experiment)
+        return self
+
+    def varied(self, experiment: ExperimentSpec) -> Self:
+        """The spec of an experiment.
+
+        Raises:
+            ValueError: a path does not exist, or a value can't be.
+        """
+        where = f"experiments: {experiment.name}"
+        for path in experiment.overrides:
+            if path.split(".")[0] in NEVER_VARIED:
+                raise ValueError(f"{where}: {path} can't be changed by an experiment")
+        plain = {name: value for name, value in self.to_kubernetes().items() if name != "experiments"}
+        try:
+            data = apply_overrides(type(self), plain, experiment.overrides, where, camel_case=True)
+            data["output"]["uri"] = f"{self.output.uri.rstrip('/')}/experiments/{experiment.name}"
+            return type(self).model_validate(data)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        except ValidationError as error:
+            raise ValueError(f"{where}: {' '.join(text for _, text in validation_problems(error))}") from None
 
 
 class State(StrEnum):
@@ -317,6 +378,21 @@ class RunRecord(KubeModel):
     """Where its results are."""
 
 
+class ExperimentStatus(KubeModel):
+    """How an experiment stands; its FineTuneJob tells the rest."""
+
+    name: str
+    """The experiment's name."""
+    job: str
+    """Name of its FineTuneJob."""
+    state: State = State.Pending
+    """Its state in one word."""
+    metrics: Metrics = Metrics()
+    """Its latest figures."""
+    evaluation: EvaluationReport | None = None
+    """How base and tuned model read documents, once it has ended."""
+
+
 class FineTuneJobStatus(KubeModel):
     """What the operator observed. It is the only part of the object that the operator writes."""
 
@@ -339,6 +415,8 @@ class FineTuneJobStatus(KubeModel):
     """How base and tuned model read documents, once the run has ended."""
     run: RunStatus | None = None
     """The run under way, or the last one."""
+    experiments: Annotated[list[ExperimentStatus], Field(max_length=16)] = []
+    """How the experiments stand, in the spec's order."""
     runs: Annotated[list[RunRecord], Field(max_length=10)] = []
     """Earlier runs, newest first, ten at most."""
 
@@ -386,5 +464,14 @@ class FineTuneJob(KubeModel):
             check=lambda j: re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", j.metadata.name) is not None,
             message="metadata.name must be made of lower-case letters, digits and '-', and begin with a "
             "letter: each run has a Service named after it",
+        ),
+        Rule(
+            cel="!has(self.spec.experiments) || "
+            f"self.spec.experiments.all(e, self.metadata.name.size() + e.name.size() < {MAX_NAME_LENGTH})",
+            check=lambda j: all(
+                len(j.metadata.name) + len(e.name) < MAX_NAME_LENGTH for e in j.spec.experiments
+            ),
+            message=f"metadata.name, a dash and an experiment's name must have at most {MAX_NAME_LENGTH} "
+            "characters together: they name its FineTuneJob",
         ),
     )

@@ -1,9 +1,9 @@
 {{/* Generated from finscribe_operator/permissions.py by `make generate`. */}}
 {{- define "finscribe.rules" -}}
-# what is to be trained
+# what is to be trained; experiments are made, too
 - apiGroups: [finscribe.io]
   resources: [finetunejobs]
-  verbs: [list, watch]
+  verbs: [list, watch, get, create, patch, delete]
 # the only part of a job the operator writes
 - apiGroups: [finscribe.io]
   resources: [finetunejobs/status]

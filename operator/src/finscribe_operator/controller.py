@@ -51,13 +51,14 @@ class Controller:
 
     def notice(self, obj: Object, *, deleted: bool = False) -> None:
         """Take in a FineTuneJob, Job or Pod that was seen, or its deletion, and look at the job concerned."""
-        key = key_of(obj) if obj["kind"] == KIND else parent_key(obj)
+        concerned = [parent_key(obj), key_of(obj) if obj["kind"] == KIND else None]
         if deleted:
             self._store.remove(obj)
         elif not self._store.put(obj):
             return
-        if key is not None:
-            self.enqueue(key)
+        for key in concerned:
+            if key is not None:
+                self.enqueue(key)
 
     def enqueue(self, key: JobKey) -> None:
         """Look at a job as soon as possible."""

@@ -8,12 +8,14 @@ The order of a plan's writes is what makes a crash between any two of them harml
    is there, the next plan finds it again, so nothing is left behind.
 3. The children of the wanted run, the Job last. Their names follow from the spec: made twice, they are the
    same objects. A Job without a word of it in the status belongs to the wanted run, or gets recorded (1).
-4. The status again, of what is then observed.
+4. The FineTuneJobs of experiments, whose names follow from the spec, too.
+5. The status again, of what is then observed.
 """
 
 from dataclasses import dataclass, field
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_operator.experiments import build_missing, find_unwanted
 from finscribe_operator.history import build_history, find_record
 from finscribe_operator.manifests import build_mutable_fields
 from finscribe_operator.objects import Object, is_being_deleted
@@ -34,6 +36,10 @@ class Plan:
     """Whether to make the wanted run's children."""
     patch: Object = field(default_factory=dict)
     """What to change in the spec of the wanted run's Job."""
+    apply: list[Object] = field(default_factory=list)
+    """FineTuneJobs of experiments to make, or to bring in line with the spec."""
+    end: list[Object] = field(default_factory=list)
+    """FineTuneJobs of experiments to remove."""
     wait: bool = False
     """Whether something has to be gone before the status can speak of the wanted run."""
 
@@ -51,6 +57,8 @@ def decide(observed: Observed, now: str) -> Plan:
         # A pod that outlives its Job for a while would write the same checkpoints as the new one's.
         create=observed.batch_job is None and not finished and not observed.stray_pods,
         patch={} if finished else _changed_fields(observed),
+        apply=build_missing(observed),
+        end=find_unwanted(observed),
     )
 
 

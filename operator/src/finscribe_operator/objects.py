@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from finscribe_core.constants import LABEL_JOB, LABEL_RUN
+from finscribe_core.constants import KIND, LABEL_EXPERIMENT, LABEL_EXPERIMENT_OF, LABEL_JOB, LABEL_RUN
 
 Object = dict[str, Any]
 """An object of the API, as JSON."""
@@ -49,9 +49,14 @@ def key_of(job: Object) -> JobKey:
 
 
 def parent_key(child: Object) -> JobKey | None:
-    """The key of the FineTuneJob that a child belongs to by its label, or None."""
-    name = label(child, LABEL_JOB)
+    """The key of the FineTuneJob that a child (an experiment, too) belongs to by its label, or None."""
+    name = label(child, LABEL_EXPERIMENT_OF if child["kind"] == KIND else LABEL_JOB)
     return JobKey(namespace_of(child), name) if name else None
+
+
+def experiment_of(child: Object) -> str:
+    """The experiment that a FineTuneJob is, by its label; empty when it is none."""
+    return label(child, LABEL_EXPERIMENT)
 
 
 def run_of(child: Object) -> str:

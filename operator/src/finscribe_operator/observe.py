@@ -1,14 +1,14 @@
 """What is known about one job, gathered from the store and parsed: all that `decide` and `status` look at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
 from finscribe_core.files import dotted, validation_problems
 from finscribe_core.report import ProgressReport
-from finscribe_operator.objects import JobKey, Object, controller_uid, run_of
+from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
 from finscribe_operator.runs import build_run_name
 from finscribe_operator.store import Store
 
@@ -30,6 +30,8 @@ class Observed:
     """Pods of the wanted run that have not ended and whose Job is gone."""
     report: ProgressReport | None = None
     """What the newest pod of the wanted run told last."""
+    experiments: Mapping[str, Object] = field(default_factory=dict)
+    """The FineTuneJobs of experiments that the FineTuneJob owns, by experiment."""
 
     @property
     def batch_job(self) -> Object | None:
@@ -77,6 +79,9 @@ def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
         pods=pods,
         stray_pods=[pod for pod in store.pods(key) if _is_stray(pod, wanted, jobs)],
         report=store.report(newest) if newest else None,
+        experiments={
+            experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
+        },
     )
 
 

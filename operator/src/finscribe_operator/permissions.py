@@ -25,7 +25,7 @@ WATCH = ("list", "watch")
 APPLY = ("get", "create", "patch", "delete")
 
 PERMISSIONS: tuple[Permission, ...] = (
-    Permission(GROUP, PLURAL, WATCH, "what is to be trained"),
+    Permission(GROUP, PLURAL, (*WATCH, *APPLY), "what is to be trained; experiments are made, too"),
     Permission(GROUP, f"{PLURAL}/status", ("patch",), "the only part of a job the operator writes"),
     Permission(
         GROUP, f"{PLURAL}/finalizers", ("update",), "to own children where owner references are checked"

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 class Reconciler:
     """Brings the cluster nearer to what a FineTuneJob asks for.
 
-    Every write's answer goes into the store at once, so that the next look sees our own writes even when
-    their events are still on the way.
+    Every answer to a write on the job and its run goes into the store at once, so that the next look sees our
+    own writes even when their events are still on the way.
     """
 
     def __init__(
@@ -85,6 +85,10 @@ class Reconciler:
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, {"spec": plan.patch}))
+        for unwanted in plan.end:
+            await self._cluster.delete(Ref.of(unwanted))
+        for experiment in plan.apply:
+            await self._create(experiment)  # the watch is to bring it as news: it is a job to look at itself
 
     async def _create(self, manifest: Object) -> Object:
         """Apply a child. It may be there already, unchangeable: ours then, it is as good as applied.

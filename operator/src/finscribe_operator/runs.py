@@ -6,7 +6,7 @@ import json
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_operator.objects import Object
 
-MUTABLE_FIELDS = frozenset({"suspend", "backoff_limit", "active_deadline_seconds"})
+MUTABLE_FIELDS = frozenset({"suspend", "backoff_limit", "active_deadline_seconds", "experiments"})
 """Fields of the spec that may change while a run goes on; everything else shapes the run."""
 
 

@@ -11,6 +11,7 @@ from finscribe_core.api.v1alpha1 import (
 from finscribe_core.report import EvaluationReport, Metrics, Phase, Progress
 from finscribe_operator.activity import Activity, describe_progress, read_activity
 from finscribe_operator.attempts import read_result
+from finscribe_operator.experiments import build_experiment_statuses
 from finscribe_operator.history import find_record
 from finscribe_operator.objects import Object
 from finscribe_operator.observe import InvalidJob, Observed
@@ -262,7 +263,13 @@ def _say(observed: Observed, status: FineTuneJobStatus, said: list[Said], now: s
             generation=generation,
             now=now,
         )
-    status = status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+    status = status.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": conditions,
+            "experiments": build_experiment_statuses(observed),
+        }
+    )
     return status.model_copy(update={"summary": _build_summary(status)})
 
 

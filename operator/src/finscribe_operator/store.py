@@ -36,7 +36,7 @@ class Store:
         old = self._find(obj)
         if uid in self._tombstones or (old is not None and _version(obj) <= _version(old)):
             return False
-        if old is not None and old["metadata"].get("uid") != uid:
+        if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
             self._forget(old)
         self._keep(_without_noise(obj))
         self._clock += 1
@@ -94,6 +94,10 @@ class Store:
         """The Jobs labelled as children of a FineTuneJob."""
         return self._children_of(key, "Job")
 
+    def experiments(self, key: JobKey) -> list[Object]:
+        """The FineTuneJobs labelled as experiments of a FineTuneJob."""
+        return self._children_of(key, KIND)
+
     def pods(self, key: JobKey) -> list[Object]:
         """The pods labelled as children of a FineTuneJob."""
         return self._children_of(key, "Pod")
@@ -131,25 +135,20 @@ class Store:
         return self._children.get(key, {}).get(obj["metadata"].get("uid", ""))
 
     def _keep(self, obj: Object) -> None:
-        key = _job_key(obj)
-        if key is None:
-            return
         if obj["kind"] == KIND:
-            self._jobs[key] = obj
-        else:
-            self._children[key][obj["metadata"]["uid"]] = obj
+            self._jobs[key_of(obj)] = obj
+        if (parent := parent_key(obj)) is not None:
+            self._children[parent][obj["metadata"]["uid"]] = obj
 
     def _forget(self, obj: Object) -> None:
-        key = _job_key(obj)
-        assert key is not None
         uid = obj["metadata"].get("uid", "")
         if obj["kind"] == KIND:
-            self._jobs.pop(key, None)
-        else:
-            children = self._children.get(key, {})
+            self._jobs.pop(key_of(obj), None)
+        if (parent := parent_key(obj)) is not None:
+            children = self._children.get(parent, {})
             children.pop(uid, None)
             if not children:
-                self._children.pop(key, None)
+                self._children.pop(parent, None)
         self._reports.pop(uid, None)
         self._learnt.pop(uid, None)
 

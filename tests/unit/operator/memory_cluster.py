@@ -53,6 +53,8 @@ class MemoryCluster:
                 raise ConflictError("Only one reference can have Controller set to true")
             if live.get("spec", {}).get("template") != manifest.get("spec", {}).get("template"):
                 raise ConflictError("spec.template: field is immutable")
+            if manifest["kind"] == "FineTuneJob" and live["spec"] != manifest["spec"]:
+                return self.seed({**live, "spec": manifest["spec"]})
             return copy.deepcopy(live)
 
     async def get(self, ref: Ref) -> Object:

@@ -66,6 +66,12 @@ def read_manifest(path: Path) -> Manifest:
             if secret.metadata.namespace == job.metadata.namespace:
                 secrets[secret.metadata.name] = _values(secret, document)
     _check_credentials(job, secrets, jobs[0])
+    if job.spec.experiments:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{jobs[0].where(('spec', 'experiments'))}: experiments need a cluster; each is a job there.",
+            "Here, use `finscribe experiments run`.",
+        )
     return Manifest(path, job, secrets)
 
 

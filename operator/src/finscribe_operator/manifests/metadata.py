@@ -19,16 +19,19 @@ def build_metadata(job: FineTuneJob, run: str) -> Object:
         "name": run,
         "namespace": job.metadata.namespace,
         "labels": build_labels(job, run),
-        "ownerReferences": [
-            {
-                "apiVersion": job.api_version,
-                "kind": job.kind,
-                "name": job.metadata.name,
-                "uid": job.metadata.uid,
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ],
+        "ownerReferences": [build_owner(job)],
+    }
+
+
+def build_owner(job: FineTuneJob) -> Object:
+    """The reference by which a child goes when the job does."""
+    return {
+        "apiVersion": job.api_version,
+        "kind": job.kind,
+        "name": job.metadata.name,
+        "uid": job.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
     }
 
 

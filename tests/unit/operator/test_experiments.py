@@ -1,0 +1,159 @@
+"""Experiments: FineTuneJobs made from one."""
+
+import itertools
+
+import pytest
+
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
+from finscribe_operator.cluster import ConflictError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.metrics import Metrics
+from finscribe_operator.objects import JobKey, Object
+from finscribe_operator.reconcile import Reconciler
+from finscribe_operator.store import Store
+from tests.unit.operator.builders import NOW, a_job, run_name
+from tests.unit.operator.memory_cluster import Killed, MemoryCluster
+
+KEY = JobKey("team", "invoices")
+LOWER = {"name": "lower-rate", "overrides": {"training.learningRate": 1e-5}}
+RANK = {"name": "rank", "overrides": {"lora.r": 8, "lora.alpha": 16}}
+
+
+def job_with(*experiments: Object, **spec: object) -> Object:
+    return a_job({"experiments": list(experiments), **spec})
+
+
+async def converge(cluster: MemoryCluster) -> None:
+    """A fresh operator looks at the job until there is nothing to do."""
+    writes = -1
+    while writes != cluster.writes:
+        writes = cluster.writes
+        store = Store()
+        for obj in (*await cluster.list_jobs(), *await cluster.list_finetunejobs()):
+            store.put(obj)
+        await Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW).reconcile(KEY)
+
+
+def specs(cluster: MemoryCluster) -> dict[str, Object]:
+    jobs = {job["metadata"]["name"]: job["spec"] for job in cluster.of_kind("FineTuneJob")}
+    jobs.pop("invoices")
+    return jobs
+
+
+def status_of(cluster: MemoryCluster) -> FineTuneJobStatus:
+    job = next(j for j in cluster.of_kind("FineTuneJob") if j["metadata"]["name"] == "invoices")
+    return FineTuneJobStatus.model_validate(job["status"])
+
+
+def edit(cluster: MemoryCluster, job: Object) -> None:
+    live = cluster.objects["FineTuneJob", "team", "invoices"]
+    cluster.seed({**live, "spec": job["spec"], "metadata": live["metadata"] | {"generation": 2}})
+
+
+async def test_each_experiment_is_a_job_of_its_own_with_its_settings_and_place():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER, RANK, suspend=True))
+
+    await converge(cluster)
+
+    found = specs(cluster)
+    assert sorted(found) == ["invoices-lower-rate", "invoices-rank"]
+    lower, rank = found.values()
+    assert (lower["training"]["learningRate"], lower["lora"]["r"]) == (1e-5, 16)
+    assert (rank["training"]["learningRate"], rank["lora"]["r"], rank["lora"]["alpha"]) == (2e-5, 8, 16)
+    assert lower["output"]["uri"] == "s3://models/invoices/experiments/lower-rate"
+    assert lower["suspend"] is True
+    assert lower["experiments"] == []
+    assert [e.state for e in status_of(cluster).experiments] == [State.Pending, State.Pending]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+async def test_an_operator_killed_at_any_write_makes_each_experiment_once(after: bool):
+    for write in itertools.count(1):
+        cluster = MemoryCluster()
+        cluster.seed(job_with(LOWER, RANK))
+        cluster.die_at, cluster.die_after_write = write, after
+        try:
+            await converge(cluster)
+        except Killed:
+            await converge(cluster)
+        made = [name for name in cluster.created if name.startswith("FineTuneJob/")]
+        assert sorted(made) == ["FineTuneJob/invoices-lower-rate", "FineTuneJob/invoices-rank"]
+        if cluster.die_at is not None:
+            assert write > 6
+            return
+
+
+async def test_experiments_follow_the_job_and_the_jobs_own_run_goes_on():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER, RANK))
+    await converge(cluster)
+    run = status_of(cluster).run
+
+    edit(cluster, job_with({**LOWER, "overrides": {"training.learningRate": 5e-6}}))
+    await converge(cluster)
+
+    assert {name: spec["training"]["learningRate"] for name, spec in specs(cluster).items()} == {
+        "invoices-lower-rate": 5e-6
+    }
+    assert status_of(cluster).run == run
+    assert [e.name for e in status_of(cluster).experiments] == ["lower-rate"]
+
+
+async def test_an_experiments_end_is_seen_in_the_job_that_has_ended_before_it():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER))
+    await converge(cluster)
+    child = cluster.objects["FineTuneJob", "team", "invoices-lower-rate"]
+    status = {"summary": {"state": "Complete"}, "metrics": {"bestEvalLoss": "0.3"}}
+    cluster.seed({**child, "status": status})
+
+    await converge(cluster)
+
+    (seen,) = status_of(cluster).experiments
+    assert (seen.job, seen.state, seen.metrics.best_eval_loss) == (
+        "invoices-lower-rate",
+        State.Complete,
+        "0.3",
+    )
+
+
+async def test_someone_elses_job_of_that_name_is_left_alone_and_said():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER))
+    other = a_job()
+    other["metadata"] |= {"name": "invoices-lower-rate", "uid": "other-uid"}
+    cluster.seed(other)
+
+    with pytest.raises(ConflictError, match="belongs to something else"):
+        await converge(cluster)
+
+    assert specs(cluster) == {"invoices-lower-rate": other["spec"]}
+    (message,) = [c.message for c in status_of(cluster).conditions if c.type == "Running"]
+    assert "invoices-lower-rate exists and belongs to something else" in message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"training.learnigRate": 1}, "unknown key learnigRate; did you mean learningRate?"),
+        ({"training.learningRate": "fast"}, "training.learningRate"),
+        ({"output.uri": "s3://elsewhere/x"}, "output.uri can't be changed by an experiment"),
+        ({"training.learning_rate": 1e-5}, "unknown key learning_rate; did you mean learningRate?"),
+    ],
+)
+async def test_an_experiment_that_can_not_be_makes_the_job_invalid_and_starts_nothing(overrides, message):
+    cluster = MemoryCluster()
+    cluster.seed(job_with({"name": "odd", "overrides": overrides}))
+
+    await converge(cluster)
+
+    (accepted,) = [c for c in status_of(cluster).conditions if c.type == "Accepted"]
+    assert accepted.status == "False"
+    assert "experiments: odd" in accepted.message
+    assert message in accepted.message
+    assert cluster.created == []
+
+
+def test_experiments_are_no_part_of_what_the_job_itself_trains():
+    assert run_name(job_with(LOWER)) == run_name(a_job())
