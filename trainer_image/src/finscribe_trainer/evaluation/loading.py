@@ -1,7 +1,6 @@
 """Loads the model that is to read: an adapter with its base, a merged model, or a base model."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,21 +9,26 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainingSpec
+from finscribe_trainer.adapter_folder import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    base_of,
+    fetch_model_files,
+    with_adapter,
+)
 from finscribe_trainer.arguments import use_bf16
 from finscribe_trainer.evaluation.results import ModelInfo
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource, local_or_hub
+from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 
 
@@ -49,7 +53,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     Raises:
         UserError: ModelNotFound; ModelUnsupported when the adapter does not fit its base.
     """
-    place = _fetch(name, None, folder / "model", storage)
+    place = fetch_model_files(name, None, folder / "model", storage)
     adapter = Path(place.location) if (Path(place.location) / ADAPTER_CONFIG).is_file() else None
     if adapter is None and base_model is not None:
         raise UserError(
@@ -57,7 +61,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
             f"{name} is no adapter, so --base-model {base_model} has no meaning.",
             "Leave --base-model out, or name an adapter's folder (adapter_config.json).",
         )
-    source = place if adapter is None else _base_of(adapter, base_model, folder / "base", storage)
+    source = place if adapter is None else base_of(adapter, base_model, folder / "base", storage)
     family = load_family(source)
     info = describe(source, family, name, adapter)
     on_gpu = torch.cuda.is_available()
@@ -65,7 +69,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
     model: Any = family.load_model(source, dtype=dtype)
     if adapter is not None:
-        model = _with_adapter(model, adapter, source)
+        model = with_adapter(model, adapter, source)
     return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info)
 
 
@@ -94,52 +98,3 @@ def _add_files(digest: Any, paths: Iterable[Path]) -> None:
     for path in sorted(paths):
         with path.open("rb") as file:
             digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-
-
-def _fetch(name: str, revision: str | None, folder: Path, storage: Storage) -> ModelSource:
-    if name.startswith("s3://"):
-        return ModelSource(str(storage.fetch_prefix(name, folder)), None, name)
-    return local_or_hub(name, revision)
-
-
-def _base_of(adapter: Path, base_model: str | None, folder: Path, storage: Storage) -> ModelSource:
-    if not (adapter / ADAPTER_WEIGHTS).is_file():
-        raise UserError(
-            FailureReason.ModelNotFound,
-            f"{adapter} holds no {ADAPTER_WEIGHTS}.",
-            "Name the folder of a complete adapter; pickled weights are not read.",
-        )
-    if base_model is not None:
-        return _fetch(base_model, None, folder, storage)
-    try:
-        config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-        named = config["base_model_name_or_path"]
-    except (ValueError, KeyError, TypeError):
-        named = None
-    if not isinstance(named, str) or not named:
-        raise UserError(
-            FailureReason.ModelNotFound,
-            f"{adapter / ADAPTER_CONFIG} names no base model.",
-            "Pass --base-model.",
-        )
-    try:
-        return _fetch(named, config.get("revision"), folder, storage)
-    except UserError as error:
-        raise UserError(
-            error.reason,
-            f"The base model that {adapter / ADAPTER_CONFIG} names: {error.message}",
-            "Pass --base-model with the place it is at now.",
-        ) from None
-
-
-def _with_adapter(model: PreTrainedModel, adapter: Path, source: ModelSource) -> PeftModel:
-    try:
-        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter))
-    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(
-            FailureReason.ModelUnsupported,
-            f"The adapter {adapter} does not fit {source.name}: {first}",
-            "Name the base model it was trained on by --base-model.",
-        ) from error
-    return adapted

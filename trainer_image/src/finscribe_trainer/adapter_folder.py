@@ -1,0 +1,88 @@
+"""An adapter's folder: what it holds, which base it belongs to, and whether it fits one."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.families.source import ModelSource, local_or_hub
+from finscribe_trainer.storage import Storage
+
+log = logging.getLogger(__name__)
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+def fetch_model_files(name: str, revision: str | None, folder: Path, storage: Storage) -> ModelSource:
+    """Where a model's or an adapter's files are: an s3:// prefix is fetched into `folder`.
+
+    Raises:
+        UserError: ModelNotFound.
+    """
+    if name.startswith("s3://"):
+        return ModelSource(str(storage.fetch_prefix(name, folder)), None, name)
+    return local_or_hub(name, revision)
+
+
+def base_of(adapter: Path, base_model: str | None, folder: Path, storage: Storage) -> ModelSource:
+    """The adapter's base: the one given, else the one that its adapter_config.json names.
+
+    Raises:
+        UserError: ModelNotFound when the adapter is not complete, or names no base that can be found.
+    """
+    if not (adapter / ADAPTER_WEIGHTS).is_file():
+        raise UserError(
+            FailureReason.ModelNotFound,
+            f"{adapter} holds no {ADAPTER_WEIGHTS}.",
+            "Name the folder of a complete adapter; pickled weights are not read.",
+        )
+    if base_model is not None:
+        return fetch_model_files(base_model, None, folder, storage)
+    config = read_adapter_config(adapter)
+    named = config.get("base_model_name_or_path")
+    if not isinstance(named, str) or not named:
+        raise UserError(
+            FailureReason.ModelNotFound,
+            f"{adapter / ADAPTER_CONFIG} names no base model.",
+            "Pass --base-model.",
+        )
+    try:
+        return fetch_model_files(named, config.get("revision"), folder, storage)
+    except UserError as error:
+        raise UserError(
+            error.reason,
+            f"The base model that {adapter / ADAPTER_CONFIG} names: {error.message}",
+            "Pass --base-model with the place it is at now.",
+        ) from None
+
+
+def read_adapter_config(adapter: Path) -> dict[str, Any]:
+    """What adapter_config.json says; nothing when it can't be read, which loading the adapter then tells."""
+    try:
+        config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def with_adapter(model: PreTrainedModel, adapter: Path, source: ModelSource) -> PeftModel:
+    """The model with the adapter in it.
+
+    Raises:
+        UserError: ModelUnsupported when the adapter does not fit this base.
+    """
+    try:
+        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter))
+    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(
+            FailureReason.ModelUnsupported,
+            f"The adapter {adapter} does not fit {source.name}: {first}",
+            "Name the base model it was trained on by --base-model.",
+        ) from error
+    return adapted
