@@ -1,0 +1,90 @@
+"""Six steps of the tiny model, whose losses are written down: a change of them is meant, or a bug.
+
+A new case is a line in CASES and a file tests/golden/loss_curves/<name>.json, which
+`make update-golden` writes. A case that must not change the losses names the golden of another.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finscribe_core.overrides import apply_overrides
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "loss_curves"
+
+
+def train_at_once(config: TrainerConfig) -> None:
+    train(Run(config, name="", resume=None, reporter=RunReporter(run="", job=""), stop=StopSignal()))
+
+
+@dataclass(frozen=True)
+class Case:
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings by dotted path, beside those of `curve_config`."""
+    golden: str = ""
+    """The case whose losses these must be; its own when empty."""
+    train: Callable[[TrainerConfig], None] = train_at_once
+
+
+CASES = {
+    "lora": Case(),
+}
+
+
+@pytest.fixture
+def curve_config(sample, tmp_path) -> dict[str, Any]:
+    """Three epochs of eight rows. Without dropout, whose random numbers depend on the kind of CPU."""
+    return {
+        "model_name_or_path": str(sample / "model"),
+        "dataset_path": str(sample / "train.jsonl"),
+        "validation_path": str(sample / "val.jsonl"),
+        "output_dir": str(tmp_path / "out"),
+        "lora": {"dropout": 0.0},
+        "training": {
+            "learning_rate": 5e-3,
+            "max_steps": 6,
+            "per_device_train_batch_size": 2,
+            "gradient_accumulation_steps": 2,
+            "eval_steps": 2,
+            "logging_steps": 1,
+            "gradient_checkpointing": False,
+            "dataloader_num_workers": 0,
+        },
+        "evaluation": {"enabled": False, "training_documents": 0},
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_losses_are_as_written_down(name, curve_config, update_golden):
+    case = CASES[name]
+    config = TrainerConfig.model_validate(apply_overrides(TrainerConfig, curve_config, case.settings, name))
+    case.train(config)
+    curve = read_curve(Path(config.output_dir))
+    file = GOLDEN / f"{case.golden or name}.json"
+    if update_golden and not case.golden:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(curve, indent=2) + "\n", encoding="utf-8")
+    expected = json.loads(file.read_text(encoding="utf-8"))
+    assert curve.keys() == expected.keys()
+    for figure, values in expected.items():
+        assert curve[figure] == pytest.approx(values, rel=1e-4), figure
+
+
+def read_curve(output_dir: Path) -> dict[str, list[float]]:
+    """Every loss of a run, to seven digits."""
+    figures = json.loads((output_dir / "metrics.json").read_text(encoding="utf-8"))
+    losses = {
+        "base_eval_loss": [figures["base_eval_loss"]],
+        "loss": [entry["loss"] for entry in figures["train_history"]],
+        "eval_loss": [entry["eval_loss"] for entry in figures["eval_history"]],
+    }
+    return {name: [float(f"{value:.7g}") for value in values] for name, values in losses.items()}
