@@ -69,12 +69,12 @@ def test_rows_and_tokens_are_counted_once_however_batches_fall(config, family, d
 
 
 def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path):
-    # Far too high a rate: after a first good step the loss goes up again.
+    # Far too high a rate: after some good steps the loss goes up again.
     train(start(with_training(config, learning_rate=0.5, lr_scheduler_type=LrScheduler.constant)))
     out = tmp_path / "out"
     figures = json.loads((out / "metrics.json").read_text())
     losses = {entry["step"]: entry["eval_loss"] for entry in figures["eval_history"]}
-    assert figures["best_step"] == min(losses, key=losses.__getitem__) == 1
+    assert figures["best_step"] == min(losses, key=losses.__getitem__) < 3
     exported = load_file(out / "final_model" / "adapter_model.safetensors")
     last = load_file(out / "checkpoint-3" / "adapter_model.safetensors")
     best = load_file(out / f"checkpoint-{figures['best_step']}" / "adapter_model.safetensors")

@@ -14,9 +14,12 @@ from finscribe_trainer.arguments import build_arguments, steps_per_epoch, use_bf
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
 from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads
+from finscribe_trainer.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Family
+from finscribe_trainer.order import DataOrder
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopRequested
@@ -82,12 +85,14 @@ def fit(
         run.stop.requested.is_set,
     )
     documents.refuse_inapplicable(metric)
+    args = build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric)
     trainer = AnswerTrainer(
         model=model,
-        args=build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric),
+        args=args,
         family=family,
-        train=splits.train,
-        validation=splits.validation,
+        train=EncodedExamples(splits.train, family),
+        order=_order(run, splits, args.train_batch_size * args.world_size),
+        validation=EncodedExamples(splits.validation, family),
         callbacks=callbacks,
         stop=run.stop,
         best=BestAdapter(),
@@ -112,6 +117,19 @@ def fit(
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
     return Trained(model, trainer.state, report.base, early_stopping.triggered, _said(run, checkpoint))
+
+
+def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
+    """In which order each epoch meets the training rows."""
+    spec, num_rows = run.config.training, len(splits.train)
+    num_epochs = _total_steps(run, splits) / steps_per_epoch(spec, num_rows)
+    return DataOrder(
+        num_rows,
+        spec.seed,
+        prepare_curriculum(run.config, splits.train, num_epochs),
+        splits.train_lengths if spec.group_by_length else None,
+        rows_at_once,
+    )
 
 
 def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Hugging Face's Trainer with logits for answer tokens only, and honest losses."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
-from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Encoded, Family
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
+from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
 BASE_PREFIX = "base_eval"
@@ -37,8 +37,9 @@ class AnswerTrainer(Trainer):
         model: Any,
         args: TrainingArguments,
         family: Family,
-        train: Sequence[Example],
-        validation: Sequence[Example],
+        train: EncodedExamples,
+        order: DataOrder,
+        validation: EncodedExamples,
         callbacks: list[TrainerCallback],
         stop: StopSignal,
         best: BestAdapter,
@@ -51,10 +52,12 @@ class AnswerTrainer(Trainer):
             model=model,
             args=args,
             data_collator=family.collate,
-            train_dataset=EncodedExamples(train, family),
-            eval_dataset=EncodedExamples(validation, family),
+            train_dataset=train,
+            eval_dataset=validation,
             callbacks=callbacks,
         )
+        self.sampler = EpochSampler(order)
+        self.add_callback(EpochBegin(self.sampler))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.stop = stop
@@ -166,6 +169,9 @@ class AnswerTrainer(Trainer):
     def _adapted_model(self) -> PeftModel:
         assert isinstance(self.model, PeftModel)
         return self.model
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        return self.sampler
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         loader = super()._get_dataloader(*args, **kwargs)

@@ -25,6 +25,8 @@ class Splits:
     """None when the validation rows were held out of the training file."""
     num_left_out: int = 0
     """Rows longer than max_sequence_length."""
+    train_lengths: tuple[int, ...] = ()
+    """Tokens of each training row; known once rows are selected."""
     test: list[Example] | None = None
     """What base and tuned model are compared on; None when the validation rows are."""
     test_fingerprint: str | None = None
@@ -37,8 +39,8 @@ def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
         UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
     """
     refuse_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
-    train, long_train = _fitting(splits.train, family, max_tokens)
-    validation, long_validation = _fitting(splits.validation, family, max_tokens)
+    train, lengths, long_train = _fitting(splits.train, family, max_tokens)
+    validation, _, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)
     for name, kept in (("training", train), ("validation", validation)):
         if not kept:
@@ -48,7 +50,11 @@ def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
                 "Raise training.maxSequenceLength, or use smaller images or shorter texts.",
             )
     return replace(
-        splits, train=train, validation=validation, num_left_out=len(long_train) + len(long_validation)
+        splits,
+        train=train,
+        validation=validation,
+        num_left_out=len(long_train) + len(long_validation),
+        train_lengths=lengths,
     )
 
 
@@ -74,15 +80,11 @@ def _check_reserved(example: Example, family: "Family", findings: Findings) -> N
 
 def _fitting(
     examples: list[Example], family: "Family", max_tokens: int
-) -> tuple[list[Example], list[tuple[Example, int]]]:
-    kept, too_long = [], []
-    for example in examples:
-        count = family.count_tokens(example)
-        if count <= max_tokens:
-            kept.append(example)
-        else:
-            too_long.append((example, count))
-    return kept, too_long
+) -> tuple[list[Example], tuple[int, ...], list[tuple[Example, int]]]:
+    counted = [(example, family.count_tokens(example)) for example in examples]
+    kept = [(example, count) for example, count in counted if count <= max_tokens]
+    too_long = [(example, count) for example, count in counted if count > max_tokens]
+    return [example for example, _ in kept], tuple(count for _, count in kept), too_long
 
 
 def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:

@@ -1,0 +1,1 @@
+"""Which rows are easy, and how soon the harder ones join."""

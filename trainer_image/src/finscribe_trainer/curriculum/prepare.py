@@ -1,0 +1,38 @@
+"""A run's curriculum: its rows scored, the scores written down, the rows ranked."""
+
+import logging
+import os
+from pathlib import Path
+
+from finscribe_core.errors import of_the_disk
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.curriculum.difficulty import difficulties, parts_of, write_difficulties
+from finscribe_trainer.curriculum.pacing import Curriculum, ranked
+from finscribe_trainer.data.dataset import Example
+
+log = logging.getLogger(__name__)
+
+DIFFICULTY_FILE = "difficulty.jsonl"
+
+
+def prepare_curriculum(
+    config: TrainerConfig, examples: list[Example], num_epochs: float
+) -> Curriculum | None:
+    """The curriculum over the training rows; None when it is off.
+
+    Raises:
+        UserError: InvalidConfig when the scores can't be written to the output folder.
+        RetryableError: DiskFull.
+    """
+    if not config.curriculum.enabled:
+        return None
+    parts = [parts_of(example) for example in examples]
+    scores = difficulties(parts)
+    if os.environ.get("RANK", "0") == "0":  # torchrun's name for the process; the others would write the same
+        path = Path(config.output_dir) / DIFFICULTY_FILE
+        try:
+            write_difficulties(path, examples, scores, parts)
+        except OSError as error:
+            raise of_the_disk(error) or error from error
+        log.info("curriculum: difficulties of %d rows are in %s", len(examples), path)
+    return Curriculum(config.curriculum, ranked(config.curriculum, scores, config.training.seed), num_epochs)
