@@ -1,39 +1,13 @@
-"""The README's way to a trained model, and the training guide's commands, typed as they stand."""
+"""The README's way to a trained model, typed as it stands."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.docs.pages import ALL, ROOT
-
-PATIENCE_SECONDS = 280
-
-
-def typed(page: str, *names: str) -> list[str]:
-    """The lines of a page that call these subcommands of finscribe, in their order."""
-    calls = [line.removeprefix(".venv/bin/") for line in ALL[page].commands]
-    return [call for call in calls if call.startswith("finscribe ") and call.split()[1] in names]
-
-
-def run(lines: list[str], folder: Path) -> str:
-    """Run the lines in a shell, and return what they print; any that fails is shown."""
-    path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-e", "-c", "\n".join(lines)],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+from tests.integration.docs.shell import run, typed
+from tests.unit.docs.pages import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -68,22 +42,4 @@ def test_the_readmes_data_evaluation_and_comparison_work_as_written(trained):
     printed = run([line.replace("--count 200", "--count 12") for line in lines], trained)
     assert "Validation Pass Rate: " in printed
     for name in ("synthetic/train.jsonl", "results.json", "report.md", "report.html", "results-tuned.json"):
-        assert (trained / name).is_file(), name
-
-
-def test_the_training_guides_data_and_evaluation_commands_work_with_its_flags(trained):
-    (trained / "PaddlePaddle").mkdir()
-    (trained / "PaddlePaddle/PaddleOCR-VL").symlink_to(trained / "sample/model")
-    (trained / "finetuned_paddleocr_invoice_model").symlink_to(trained / "finetuned_model")
-    shutil.copytree(trained / "sample/images", trained / "data/test_dataset/images")
-    rows = (trained / "sample/val.jsonl").read_text().splitlines(keepends=True)
-    (trained / "data/test_dataset/test.jsonl").write_text("".join(rows[:4]))
-    shutil.copy(trained / "data/train.jsonl", trained / "data/your_train.jsonl")
-
-    lines = typed("docs/guide-commands.md", "data", "evaluate", "compare")
-    assert len(lines) == 4
-    printed = run([line.replace("--count 5000", "--count 12") for line in lines], trained)
-    for figure in ("Field Accuracy", "TEDS Score", "Numeric Accuracy", "Validation Pass Rate"):
-        assert f"\n{figure}: " in f"\n{printed}"
-    for name in ("data/synthetic/train.jsonl", "evaluation/results.json", "evaluation/comparison_report.md"):
         assert (trained / name).is_file(), name

@@ -1,0 +1,38 @@
+"""Types a page's lines as a user would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.unit.docs.pages import ALL
+
+PATIENCE_SECONDS = 280
+
+
+def typed(page: str, *names: str) -> list[str]:
+    """The lines of a page that call these subcommands of finscribe (any, without names), in their order."""
+    calls = [line.removeprefix(".venv/bin/") for line in ALL[page].commands]
+    return [
+        call for call in calls if call.startswith("finscribe ") and (not names or call.split()[1] in names)
+    ]
+
+
+def environment() -> dict[str, str]:
+    path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"OMP_NUM_THREADS": "1", "PATH": path}
+
+
+def run(lines: list[str], folder: Path) -> str:
+    """Run the lines in a shell, and return what they print; any that fails is shown."""
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(lines)],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

@@ -1,0 +1,109 @@
+"""Every command of the training guide, typed as it stands, on the tiny model."""
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.integration.docs.shell import environment, run, typed
+from tests.unit.docs.pages import ALL, ROOT
+
+PAGE = "docs/training-guide.md"
+RESULT = "finetuned_paddleocr_invoice_model"
+QUICK = """
+validation_path: data/val.jsonl
+evaluation: {training_documents: 1, max_documents: 2, max_new_tokens: 24}
+"""
+"""Beside the guide's own configuration: what is read while training and after it takes most of the time."""
+LINES = typed(PAGE)
+
+
+def file_of(name: str) -> str:
+    """The YAML block of the page whose first line names the file."""
+    return next(block for block in ALL[PAGE].blocks("yaml") if block.startswith(f"# {name}\n"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """What the page says is there: configuration, rows of one's own, the model, and a training of it."""
+    folder = tmp_path_factory.mktemp("guide")
+    run(["finscribe sample --output-dir sample --rows 8 --validation-rows 4"], folder)
+    (folder / "PaddlePaddle").mkdir()
+    shutil.copytree(folder / "sample/model", folder / "PaddlePaddle/PaddleOCR-VL")
+    (folder / "data/test_dataset").mkdir(parents=True)
+    for name in ("images", "test_dataset/images"):
+        shutil.copytree(folder / "sample/images", folder / "data" / name)
+    for name, source in (
+        ("unsloth_train", "train"),
+        ("custom_train", "train"),
+        ("custom_val", "val"),
+        ("val", "val"),
+        ("test_dataset/test", "val"),
+    ):
+        shutil.copy(folder / f"sample/{source}.jsonl", folder / f"data/{name}.jsonl")
+    shutil.copy(ROOT / "data/train.jsonl", folder / "data/your_train.jsonl")
+    shutil.copy(ROOT / "data/schema.json", folder / "data/schema.json")
+    (folder / "finetune_config.yaml").write_text(file_of("finetune_config.yaml") + QUICK)
+    (folder / "experiments.yaml").write_text(file_of("experiments.yaml"))
+    run(["finscribe train --config finetune_config.yaml --strict"], folder)
+    first = min((folder / RESULT).glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    first.rename(folder / RESULT / "checkpoint-1000")
+    return folder
+
+
+@pytest.fixture
+def copy(world: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(world, tmp_path / "world"))
+
+
+def outputs_of(line: str) -> list[str]:
+    """The files that a line is to make."""
+    named = re.findall(r"--output(?:-dir)? (\S+)", line)
+    return named or [f"{RESULT}/final_model/adapter_model.safetensors", f"{RESULT}/README.md"][:1]
+
+
+@pytest.mark.parametrize("line", LINES, ids=[re.sub(r"\W+", "_", line)[10:70] for line in LINES])
+def test_a_command_of_the_guide_works_as_it_stands(copy, line):
+    if line.startswith("finscribe train") and "--resume" not in line:
+        shutil.rmtree(copy / RESULT)
+    run([line.replace("--count 5000", "--count 12")], copy)
+    for name in outputs_of(line):
+        assert (copy / name).exists(), name
+
+
+def test_the_folder_looks_as_the_guide_draws_it(world):
+    drawn = re.search(rf"```\n{RESULT}/\n(.*?)```", ALL[PAGE].text, re.DOTALL)
+    assert drawn
+    names = {line.split()[0].rstrip("/") for line in drawn[1].splitlines()} | {"metrics.json"}
+    assert names >= {"final_model", "logs", "config.yaml"}
+    for name in names - {"checkpoint-<step>", "merged_model", "runs"}:
+        assert (world / RESULT / name).exists(), name
+    figures = json.loads((world / RESULT / "metrics.json").read_text())
+    assert figures["steps"] == 5
+
+
+def test_tensorboard_shows_the_figures_that_the_guide_names(world):
+    (line,) = [line for line in ALL[PAGE].commands if line.startswith("tensorboard ")]
+    process = subprocess.Popen(
+        [*line.split(), "--port", "0", "--host", "127.0.0.1"],
+        cwd=world,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr
+        address = next(found[0] for text in process.stderr if (found := re.search(r"http://\S+?/", text)))
+        with urllib.request.urlopen(f"{address}data/plugin/scalars/tags", timeout=30) as answer:
+            tags = {tag for run_ in json.load(answer).values() for tag in run_}
+    finally:
+        process.terminate()
+        process.wait(30)
+    asked = re.findall(r"^\| `(\w+)` \| ", ALL[PAGE].text, re.MULTILINE)
+    assert asked == ["train_loss", "eval_loss", "eval_field_accuracy", "eval_teds_score"]
+    written = {tag.replace("/", "_") for tag in tags}
+    assert set(asked) <= written
