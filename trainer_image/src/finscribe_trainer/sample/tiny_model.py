@@ -73,13 +73,13 @@ def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
     processor.save_pretrained(folder)
 
 
-def build_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
+def build_tokenizer(texts: list[str], vocabulary_size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer with the special tokens of PaddleOCR-VL."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE,
+        vocab_size=vocabulary_size,
         special_tokens=[PAD, BOS, EOS, UNK, IMAGE, IMAGE_START, IMAGE_END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

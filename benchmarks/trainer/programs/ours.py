@@ -1,0 +1,63 @@
+"""`finscribe train`, its settings left as they are where the comparison doesn't fix them.
+
+`python -m benchmarks.trainer.programs.ours SETTINGS FOLDER` leaves the adapter in FOLDER/run/final_model.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.trainer.programs.marks import marks_written_to
+from benchmarks.trainer.settings import LORA_MODULES, Settings, read_settings
+from finscribe_trainer.command import train
+
+
+def config(settings: Settings, output_dir: Path) -> dict[str, Any]:
+    """The config file of the run. One evaluation is as few as there can be: it takes the adapter."""
+    return {
+        "model_name_or_path": settings.model,
+        "dataset_path": str(settings.rows),
+        "validation_path": str(settings.validation_rows),
+        "output_dir": str(output_dir),
+        "lora": {
+            "r": settings.lora_r,
+            "alpha": settings.lora_alpha,
+            "dropout": 0.0,
+            "target_modules": list(LORA_MODULES),
+        },
+        "training": {
+            "num_train_epochs": settings.num_epochs,
+            "per_device_train_batch_size": settings.batch_size,
+            "per_device_eval_batch_size": 1,
+            "gradient_accumulation_steps": 1,
+            "learning_rate": settings.learning_rate,
+            "lr_scheduler_type": "constant",
+            "weight_decay": 0.0,
+            "max_grad_norm": 1.0,
+            "optim": "adamw_torch",
+            "bf16": settings.bf16,
+            "dataloader_num_workers": settings.num_workers,
+            "gradient_checkpointing": False,
+            "max_sequence_length": settings.max_sequence_length,
+            "logging_steps": 1,
+            "eval_steps": settings.num_steps,
+            "report_to": [],
+            "seed": settings.seed,
+        },
+        "early_stopping": {"enabled": False},
+        "evaluation": {"enabled": False, "training_documents": 0},
+    }
+
+
+def main(settings: Settings, folder: Path) -> None:
+    """Train as the command does."""
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(config(settings, folder / "run")), encoding="utf-8")
+    with marks_written_to(folder):
+        train.main(["--config", str(file), "--strict"])
+
+
+if __name__ == "__main__":
+    main(read_settings(Path(sys.argv[1])), Path(sys.argv[2]))

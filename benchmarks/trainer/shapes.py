@@ -1,0 +1,112 @@
+"""PaddleOCR-VL of the real classes with random weights, in the real proportions and smaller ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import (
+    PaddleOCRVLConfig,
+    PaddleOCRVLForConditionalGeneration,
+    PaddleOCRVLProcessor,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
+
+from finscribe_trainer.sample.tiny_model import (
+    BOS,
+    CHAT_TEMPLATE,
+    EOS,
+    IMAGE,
+    IMAGE_END,
+    IMAGE_START,
+    PAD,
+    build_tokenizer,
+)
+
+CHAT_TEMPLATE_1_5 = CHAT_TEMPLATE.replace('"Assistant: "', '"Assistant:\\n"')
+"""Versions 1.5 and later end the prompt with a newline; ms-swift knows them alone."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a model, and of the pages it is shown."""
+
+    vision: tuple[int, int, int, int]
+    """Width, width of the MLP, layers, heads."""
+    language: tuple[int, int, int, int, int]
+    """Width, width of the MLP, layers, heads of the queries, heads of the keys."""
+    head_dim: int
+    vocabulary: int
+    num_tokens: int
+    """Of the vocabulary, how many the tokenizer makes use of."""
+    max_pixels: int
+    """Pages are shrunk to about this."""
+
+
+SHAPES = {
+    "tiny": Shape((48, 96, 2, 2), (128, 256, 2, 4, 2), 32, 1024, 1000, 40_000),
+    # A 25th of the parameters, in the real proportions: vision 45 %, language model 30 %, vocabulary 20 %.
+    "small": Shape((384, 1434, 9, 6), (384, 1152, 6, 8, 1), 64, 20_480, 8_000, 300_000),
+    "0.9b": Shape((1152, 4304, 27, 16), (1024, 3072, 18, 16, 2), 128, 103_424, 8_000, 1_016_064),
+}
+
+
+def write_model(folder: Path, shape: Shape, texts: list[str], *, seed: int, dtype: torch.dtype) -> None:
+    """Write model, processor and tokenizer to the folder, as the hub holds a model.
+
+    Args:
+        folder: is made if missing.
+        shape: the sizes.
+        texts: what the tokenizer's vocabulary is made from.
+        seed: of the weights.
+        dtype: of the weights.
+    """
+    tokenizer = build_tokenizer(texts, shape.num_tokens)
+    processor = PaddleOCRVLProcessor(
+        image_processor=PaddleOCRVLImageProcessorPil(
+            size={"shortest_edge": 28 * 28, "longest_edge": shape.max_pixels},
+            image_mean=[0.5, 0.5, 0.5],
+            image_std=[0.5, 0.5, 0.5],
+        ),
+        tokenizer=tokenizer,
+        chat_template=CHAT_TEMPLATE_1_5,
+    )
+    torch.manual_seed(seed)
+    model = PaddleOCRVLForConditionalGeneration(_config(shape, tokenizer)).to(dtype)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def _config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
+    def ids(token: str) -> int:
+        return int(tokenizer.get_vocab()[token])
+
+    vision = dict(zip(("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"), shape.vision))
+    width, inner, layers, heads, key_heads = shape.language
+    half = shape.head_dim // 2
+    return PaddleOCRVLConfig(
+        text_config={
+            "vocab_size": shape.vocabulary,
+            "hidden_size": width,
+            "intermediate_size": inner,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": key_heads,
+            "head_dim": shape.head_dim,
+            "pad_token_id": ids(PAD),
+            "bos_token_id": ids(BOS),
+            "eos_token_id": ids(EOS),
+            "tie_word_embeddings": True,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 500000.0,
+                "mrope_section": [half // 4, half * 3 // 8, half * 3 // 8],
+            },
+        },
+        vision_config=vision,
+        image_token_id=ids(IMAGE),
+        vision_start_token_id=ids(IMAGE_START),
+        vision_end_token_id=ids(IMAGE_END),
+        video_token_id=shape.vocabulary - 1,
+        tie_word_embeddings=True,
+    )
