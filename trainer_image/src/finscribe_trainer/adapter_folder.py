@@ -29,8 +29,17 @@ def fetch_model_files(name: str, revision: str | None, folder: Path, storage: St
     return local_or_hub(name, revision)
 
 
-def base_of(adapter: Path, base_model: str | None, folder: Path, storage: Storage) -> ModelSource:
+def base_of(
+    adapter: Path, base_model: str | None, folder: Path, storage: Storage, revision: str | None = None
+) -> ModelSource:
     """The adapter's base: the one given, else the one that its adapter_config.json names.
+
+    Args:
+        adapter: the adapter's folder.
+        base_model: a hub id, a folder or an s3:// prefix.
+        folder: where an s3:// prefix is fetched to.
+        storage: where it is fetched from.
+        revision: of a hub id; adapter_config.json's when it names the base.
 
     Raises:
         UserError: ModelNotFound when the adapter is not complete, or names no base that can be found.
@@ -42,7 +51,7 @@ def base_of(adapter: Path, base_model: str | None, folder: Path, storage: Storag
             "Name the folder of a complete adapter; pickled weights are not read.",
         )
     if base_model is not None:
-        return fetch_model_files(base_model, None, folder, storage)
+        return fetch_model_files(base_model, revision, folder, storage)
     config = read_adapter_config(adapter)
     named = config.get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
@@ -52,7 +61,7 @@ def base_of(adapter: Path, base_model: str | None, folder: Path, storage: Storag
             "Pass --base-model.",
         )
     try:
-        return fetch_model_files(named, config.get("revision"), folder, storage)
+        return fetch_model_files(named, revision or config.get("revision"), folder, storage)
     except UserError as error:
         raise UserError(
             error.reason,

@@ -13,7 +13,6 @@ from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
 from finscribe_trainer.arguments import use_bf16
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
-from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.export import (
@@ -30,7 +29,7 @@ from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.fit import Trained, fit
 from finscribe_trainer.lora import attach_adapter, quantisation
-from finscribe_trainer.merge import export_merged
+from finscribe_trainer.merge import choose_probes, export_merged
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
 
@@ -96,14 +95,9 @@ def export(
     adapter = run.output_dir / ADAPTER_DIR
     export_adapter(model, family, source, adapter)
     if OutputFormat.Merged in run.config.output_formats:
-        export_merged(source, family, adapter, run.output_dir / MERGED_DIR, _probes(splits.validation))
+        probes = choose_probes(splits.validation, family)
+        export_merged(source, family, adapter, run.output_dir / MERGED_DIR, probes)
     return adapter
-
-
-def _probes(examples: list[Example]) -> list[Example]:
-    """One row with an image and one without, where there are such."""
-    first = {bool(example.images): example for example in reversed(examples)}
-    return list(first.values())
 
 
 def _figures(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from finscribe_trainer.stop import StopRequested, StopSignal
 
 
 @contextmanager
-def command_session() -> Iterator[None]:
+def command_session(after_a_stop: str = "Answers read so far are kept.") -> Iterator[None]:
     """Log to stderr, end at Ctrl+C or SIGTERM, and raise what `finscribe` knows how to say.
+
+    Args:
+        after_a_stop: what is said of the work when a signal ended it.
 
     Raises:
         FinscribeError: what went wrong; Interrupted after a signal. A defect is raised as it is.
@@ -25,7 +28,7 @@ def command_session() -> Iterator[None]:
     except StopRequested:
         raise RetryableError(
             FailureReason.Interrupted,
-            "Asked to stop; answers read so far are kept.",
+            f"Asked to stop. {after_a_stop}",
             "Run the same command again.",
         ) from None
     except Exception as error:

@@ -23,6 +23,8 @@ class Family(ABC):
     """Regular expression of the module paths that belong to the language model."""
     unquantised_modules: ClassVar[tuple[str, ...]]
     """Regular expressions, matched from the start of a module's path, of what QLoRA keeps unquantised."""
+    reads_images: ClassVar[bool]
+    """Whether rows may have images."""
     processing: Any
     """Processor or tokenizer, saved beside every export."""
     tokenizer: PreTrainedTokenizerBase

@@ -18,6 +18,7 @@ class CausalLM(Family):
 
     language_model_pattern: ClassVar[str] = ""
     unquantised_modules: ClassVar[tuple[str, ...]] = ("lm_head",)
+    reads_images: ClassVar[bool] = False
 
     def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
         with model_errors(source):

@@ -33,6 +33,7 @@ class PaddleOCRVL(Family):
         r"(?:.*\.)?projector",
         "lm_head",
     )
+    reads_images: ClassVar[bool] = True
 
     def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
         with model_errors(source):
