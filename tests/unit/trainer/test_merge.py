@@ -1,0 +1,208 @@
+"""A merged model is the base's files with other numbers in them, and computes what base plus adapter do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, PaddleOCRVLForConditionalGeneration
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import Method, OutputFormat, StorageEndpoint
+from finscribe_trainer.merge import MergedFiles
+from finscribe_trainer.merge_command import merge
+from finscribe_trainer.merge_run import MergeRequest, merge_into
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.storage import Storage
+
+PLAIN_LOAD = Path(__file__).parents[2] / "support" / "plain_load.py"
+
+
+def weights_of(folder: Path) -> dict[str, tuple[str, list[int]]]:
+    """Type and shape of every tensor, by name, however many files they are in."""
+    found = {}
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            found |= {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
+    return found
+
+
+def write_adapter(model: torch.nn.Module, folder: Path, targets: str | list[str], base: str) -> Path:
+    """An adapter of random weights: B is not 0, so that it changes what the model computes."""
+    torch.manual_seed(3)
+    adapted = get_peft_model(model, LoraConfig(target_modules=targets, init_lora_weights=False))
+    adapted.peft_config["default"].base_model_name_or_path = base
+    adapted.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def adapter(sample, tmp_path) -> Path:
+    model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
+    return write_adapter(
+        model, tmp_path / "adapter", r".*language_model.*\.(q|v)_proj", str(sample / "model")
+    )
+
+
+@pytest.fixture
+def request_of(adapter, tmp_path):
+    def make(**changes) -> MergeRequest:
+        return MergeRequest(
+            **{
+                "adapter": str(adapter),
+                "base_model": None,
+                "revision": None,
+                "output": str(tmp_path / "merged"),
+                **changes,
+            }
+        )
+
+    return make
+
+
+def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample, tmp_path):
+    out = tmp_path / "deployed_model"
+    arguments = ["--base-model", sample / "model", "--adapter-path", adapter, "--output-dir", out]
+    done = CliRunner().invoke(merge, [*map(str, arguments), "--max-shard-size", "200KB"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"The merged model is in {out}.\n"
+    assert len(list(out.glob("model-*.safetensors"))) > 1
+    assert weights_of(out) == weights_of(sample / "model")
+    assert set(json.loads((out / "model.safetensors.index.json").read_text())["weight_map"]) == set(
+        weights_of(out)
+    )
+    beside = {"generation_config.json", "chat_template.jinja", "processor_config.json", "tokenizer.json"}
+    assert beside <= {path.name for path in out.iterdir()}
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_both_layouts_load_without_anything_of_ours_and_compute_the_same(config, sample):
+    """Trained in 4 bits: neither the adapter nor the merged model may have anything to do with them."""
+    both = {"output_formats": [OutputFormat.Adapter, OutputFormat.Merged], "method": Method.QLoRA}
+    run = Run(config.model_copy(update=both), "", None, RunReporter(run="", job=""), StopSignal())
+    train(run)
+    out = run.output_dir
+    assert weights_of(out / "merged_model") == weights_of(sample / "model")
+    page = next((sample / "images").glob("val-*.png"))
+    given = [sample / "model", out / "final_model", out / "merged_model", page]
+    done = subprocess.run(
+        [sys.executable, "-I", PLAIN_LOAD, *given], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["ours"] == []
+    assert said["apart"] < 1e-5 < said["trained"]
+    assert said["answers"][0] == said["answers"][1] != ""
+    assert said["tied"]
+    assert said["eos"] == 2
+
+
+def test_the_dtype_is_the_bases_unless_another_is_asked_for(adapter, sample, request_of, tmp_path):
+    base = tmp_path / "bfloat16"
+    PaddleOCRVLForConditionalGeneration.from_pretrained(
+        sample / "model", dtype=torch.bfloat16
+    ).save_pretrained(base)
+    for name in ("chat_template.jinja", "processor_config.json", "tokenizer.json", "tokenizer_config.json"):
+        (base / name).write_bytes((sample / "model" / name).read_bytes())
+    merge_into(request_of(base_model=str(base)), MergedFiles())
+    assert {dtype for dtype, _ in weights_of(tmp_path / "merged").values()} == {"BF16"}
+    request = request_of(base_model=str(base), output=str(tmp_path / "float32"))
+    merge_into(request, MergedFiles(dtype=torch.float32))
+    assert {dtype for dtype, _ in weights_of(tmp_path / "float32").values()} == {"F32"}
+
+
+def test_a_text_models_adapter_merges_likewise(text_model, tmp_path, request_of):
+    model = AutoModelForCausalLM.from_pretrained(text_model)
+    adapter = write_adapter(model, tmp_path / "text", ["q_proj"], str(text_model))
+    merge_into(request_of(adapter=str(adapter)), MergedFiles())
+    assert weights_of(tmp_path / "merged") == weights_of(text_model)
+    expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(text_model), adapter)
+    ids = torch.arange(1, 20)[None]
+    found = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")(ids).logits
+    torch.testing.assert_close(found, expected(ids).logits)
+
+
+def test_a_head_tied_to_the_embeddings_cannot_be_merged_and_leaves_nothing(sample, request_of, tmp_path):
+    """What is added to the head would be added to the embeddings, too: only the comparison can tell."""
+    model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
+    tied = write_adapter(model, tmp_path / "tied", ["lm_head"], str(sample / "model"))
+    with pytest.raises(UserError) as caught:
+        merge_into(request_of(adapter=str(tied)), MergedFiles())
+    assert caught.value.reason is FailureReason.MergeMismatch
+    assert list((tmp_path / "merged").iterdir()) == []
+
+
+def of_another_shape(adapter: Path, sample: Path) -> dict[str, str]:
+    model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
+    model.config.text_config.intermediate_size = 512
+    base = adapter.with_name("wider")
+    type(model)(model.config).save_pretrained(base)
+    for path in (sample / "model").iterdir():
+        if not (base / path.name).exists():
+            (base / path.name).write_bytes(path.read_bytes())
+    return {"adapter": str(write_mlp_adapter(adapter, sample)), "base_model": str(base)}
+
+
+def write_mlp_adapter(adapter: Path, sample: Path) -> Path:
+    model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
+    pattern = r".*language_model.*\.up_proj"
+    return write_adapter(model, adapter.with_name("mlp"), pattern, str(sample / "model"))
+
+
+def of_another_hub_model(adapter: Path, sample: Path) -> dict[str, str]:
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "PaddlePaddle/PaddleOCR-VL"
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    return {"base_model": "hf://PaddlePaddle/PaddleOCR-VL-1.5"}
+
+
+def without_adapter(adapter: Path, sample: Path) -> dict[str, str]:
+    return {"adapter": str(sample / "model")}
+
+
+def into_a_full_folder(adapter: Path, sample: Path) -> dict[str, str]:
+    return {"output": str(adapter)}
+
+
+def into_a_file(adapter: Path, sample: Path) -> dict[str, str]:
+    return {"output": str(adapter / "adapter_config.json")}
+
+
+REFUSED = [
+    (of_another_shape, FailureReason.ModelUnsupported, "does not fit"),
+    (of_another_hub_model, FailureReason.InvalidConfig, "trained on PaddlePaddle/PaddleOCR-VL, not on"),
+    (without_adapter, FailureReason.ModelNotFound, "holds no adapter_config.json"),
+    (into_a_full_folder, FailureReason.InvalidConfig, "is not empty"),
+    (into_a_file, FailureReason.InvalidConfig, "can't be used"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "reason", "message"), REFUSED)
+def test_what_cannot_be_merged_is_refused(adapter, sample, request_of, spoil, reason, message):
+    with pytest.raises(UserError, match=message) as caught:
+        merge_into(request_of(**spoil(adapter, sample)), MergedFiles())
+    assert caught.value.reason is reason
+
+
+def test_a_merge_may_read_from_a_bucket_and_write_to_one(adapter, sample, request_of, s3_env, tmp_path):
+    bucket = s3_env.create_bucket()
+    storage = Storage.from_config(StorageEndpoint())
+    storage.publish_run(adapter, f"s3://{bucket}/adapter")
+    storage.publish_run(sample / "model", f"s3://{bucket}/base")
+    request = request_of(
+        adapter=f"s3://{bucket}/adapter", base_model=f"s3://{bucket}/base", output=f"s3://{bucket}/merged"
+    )
+    merge_into(request, MergedFiles())
+    found = storage.fetch_prefix(request.output, tmp_path / "found")
+    assert weights_of(found) == weights_of(sample / "model")
+    with pytest.raises(UserError, match="is not empty"):
+        merge_into(request, MergedFiles())
