@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from peft import PeftModel
-from transformers import TrainerState
+from transformers import TrainerCallback, TrainerState
 
 from finscribe_core.constants import CHECKPOINTS_PREFIX
 from finscribe_core.errors import FailureReason, RetryableError
@@ -19,6 +19,7 @@ from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Family
+from finscribe_trainer.loss.weights import choose_weights
 from finscribe_trainer.order import DataOrder
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.run import Run
@@ -70,37 +71,15 @@ def fit(
     metric = run.config.early_stopping.metric
     report = Report(run.reporter, metric)
     uploads = CheckpointUploads(lambda folder: storage.save_checkpoint(folder, run.uri) if run.uri else None)
-    callbacks = [
+    callbacks: list[TrainerCallback] = [
         Schedule(run.stop),
         early_stopping,
         report,
         AfterSave(uploads.submit, uploads.raise_if_failed),
     ]
-    spec, bf16 = run.config.training, use_bf16(run.config.training)
-    documents = DocumentSample(
-        splits.validation,
-        run.config.evaluation,
-        family,
-        spec.per_device_eval_batch_size or spec.per_device_train_batch_size,
-        run.stop.requested.is_set,
-    )
-    documents.refuse_inapplicable(metric)
-    args = build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric)
-    trainer = AnswerTrainer(
-        model=model,
-        args=args,
-        family=family,
-        train=EncodedExamples(splits.train, family),
-        order=_order(run, splits, args.train_batch_size * args.world_size),
-        validation=EncodedExamples(splits.validation, family),
-        callbacks=callbacks,
-        stop=run.stop,
-        best=BestAdapter(),
-        documents=documents,
-        loss=run.config.loss,
-        before_save=uploads.wait,
-        count_rows=lambda count: run.reporter.metric(samples=count),
-    )
+    trainer = build_trainer(run, model, family, splits, callbacks)
+    trainer.documents.refuse_inapplicable(metric)
+    trainer.before_save = uploads.wait
     if checkpoint:
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
@@ -117,6 +96,38 @@ def fit(
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
     return Trained(model, trainer.state, report.base, early_stopping.triggered, _said(run, checkpoint))
+
+
+def build_trainer(
+    run: Run, model: PeftModel, family: Family, splits: Splits, callbacks: list[TrainerCallback]
+) -> AnswerTrainer:
+    """What takes the steps, as the config says: rows in their order, loss, optimizer."""
+    spec, bf16 = run.config.training, use_bf16(run.config.training)
+    documents = DocumentSample(
+        splits.validation,
+        run.config.evaluation,
+        family,
+        spec.per_device_eval_batch_size or spec.per_device_train_batch_size,
+        run.stop.requested.is_set,
+    )
+    metric = run.config.early_stopping.metric
+    args = build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric)
+    answers = (example.row.completion for example in splits.train)
+    weights = choose_weights(run.config.loss, family.tokenizer, answers)
+    return AnswerTrainer(
+        model=model,
+        args=args,
+        family=family,
+        train=EncodedExamples(splits.train, family, weights),
+        order=_order(run, splits, args.train_batch_size * args.world_size),
+        validation=EncodedExamples(splits.validation, family),
+        callbacks=callbacks,
+        stop=run.stop,
+        best=BestAdapter(),
+        documents=documents,
+        loss=run.config.loss,
+        count_rows=lambda count: run.reporter.metric(samples=count),
+    )
 
 
 def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
