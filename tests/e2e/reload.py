@@ -23,7 +23,7 @@ def eval_loss_of_adapter(base: Path, adapter: Path, rows: Path) -> float:
     model = PeftModel.from_pretrained(model, adapter).eval()
     total, count = 0.0, 0
     for example in load_dataset(DataFile(rows, str(rows)), MAX_PIXELS).examples:
-        batch = family.collate([family.encode(example)])
+        batch = family.model_inputs(family.collate([family.encode(example)]))
         answers = int((batch["labels"] != IGNORED).sum())
         total += float(model(**batch).loss) * answers
         count += answers

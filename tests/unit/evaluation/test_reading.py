@@ -28,7 +28,7 @@ def read_by_hand(model, family, example, end_tokens):
     row = family.encode_prompt(example)
     prompt = len(row["input_ids"])
     for _ in range(LIMIT):
-        token = model(**family.collate([row]), use_cache=False).logits[0, -1].argmax()
+        token = model(**family.model_inputs(family.collate([row])), use_cache=False).logits[0, -1].argmax()
         if int(token) in end_tokens:
             break
         row["input_ids"] = torch.cat([row["input_ids"], token[None]])

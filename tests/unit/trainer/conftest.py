@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data.dataset import Dataset, load_dataset
+from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
@@ -39,6 +41,17 @@ def family(source: ModelSource) -> Family:
 @pytest.fixture(scope="session")
 def dataset(sample: Path) -> Dataset:
     return load_dataset(DataFile(sample / "train.jsonl", "train.jsonl"), max_image_pixels=10**6)
+
+
+@pytest.fixture(scope="session")
+def several_images(dataset: Dataset) -> Example:
+    """A row with two images beside each other, of two sizes, and a third in its second turn."""
+    first, second = (example for example in dataset.examples[:2])
+    images, sizes = (*first.images, *second.images), (*first.sizes, *second.sizes)
+    turns = (Turn("user", "Compare.", 2), Turn("assistant", "Done."), Turn("user", "And this?", 1))
+    return replace(
+        first, row=replace(first.row, turns=turns), images=(*images, images[0]), sizes=(*sizes, sizes[0])
+    )
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def adapted(family, source):
 
 @pytest.mark.parametrize("rows", [(0, 1), (3,), (2, 3, 4)], ids=["images", "text", "mixed"])
 def test_loss_and_gradients_equal_those_of_all_logits(adapted, family, dataset, rows):
-    batch = family.collate([family.encode(dataset.examples[i]) for i in rows])
+    batch = family.model_inputs(family.collate([family.encode(dataset.examples[i]) for i in rows]))
     plain = plain_loss(adapted, batch)
     expected = gradients(adapted, plain)
     loss, count = answer_loss(adapted, batch)
@@ -49,13 +49,13 @@ def test_loss_and_gradients_equal_those_of_all_logits(adapted, family, dataset, 
 
 def test_padding_beside_a_longer_row_changes_no_loss(adapted, family, dataset):
     encoded = [family.encode(dataset.examples[i]) for i in (2, 3)]
-    alone = sum(answer_loss(adapted, family.collate([row]))[0] for row in encoded)
-    torch.testing.assert_close(answer_loss(adapted, family.collate(encoded))[0], alone)
+    alone = sum(answer_loss(adapted, family.model_inputs(family.collate([row])))[0] for row in encoded)
+    torch.testing.assert_close(answer_loss(adapted, family.model_inputs(family.collate(encoded)))[0], alone)
 
 
 def test_a_text_model_is_trained_on_the_same_loss(text_model, dataset):
     source = ModelSource(str(text_model))
     family = load_family(source)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))
-    batch = family.collate([family.encode(dataset.examples[3])])
+    batch = family.model_inputs(family.collate([family.encode(dataset.examples[3])]))
     torch.testing.assert_close(answer_loss(model, batch)[0], plain_loss(model, batch))

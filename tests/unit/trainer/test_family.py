@@ -8,6 +8,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.families.base import IGNORED
@@ -36,10 +37,37 @@ def test_an_image_row_holds_one_token_for_each_28_pixel_square(family, dataset):
     example = next(e for e in dataset.examples if e.images)
     encoded = family.encode(example)
     num_image_tokens = int((encoded["input_ids"] == family.config.image_token_id).sum())
-    assert num_image_tokens == int(encoded["image_grid_thw"].prod()) // 4
+    assert num_image_tokens == int(encoded["images"][0]["image_grid_thw"].prod()) // 4
     assert int(encoded["mm_token_type_ids"].sum()) == num_image_tokens
     assert torch.all(encoded["labels"][encoded["mm_token_type_ids"] == 1] == IGNORED)
     assert len(encoded["mm_token_type_ids"]) == len(encoded["input_ids"]) == len(encoded["labels"])
+
+
+def test_a_prompt_is_what_the_checkpoints_processor_makes_of_it(family, dataset):
+    example = next(e for e in dataset.examples if e.images)
+    content = [{"type": "image", "image": open_image(example.images[0])}]
+    content.append({"type": "text", "text": example.row.turns[0].text})
+    expected = family.processing.apply_chat_template(
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    prompt = family.encode_prompt(example)
+    inputs = family.model_inputs(family.collate([prompt]))
+    assert inputs.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(inputs[name], tensor), name
+
+
+def test_tokens_are_where_the_model_itself_places_them(family, source, dataset, several_images):
+    batch = family.collate([family.encode(row) for row in (*dataset.examples[2:4], several_images)])
+    inputs = family.model_inputs(batch)
+    known = {"input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask"}
+    given = {name: value for name, value in inputs.items() if name in known}
+    expected, _ = family.load_model(source).model.get_rope_index(**given)
+    assert torch.equal(inputs["position_ids"], expected)
 
 
 def test_a_row_is_measured_without_decoding_its_image(family, dataset):
@@ -61,10 +89,11 @@ def test_rows_with_and_without_image_share_a_batch(family, dataset):
     encoded = [family.encode(example) for example in dataset.examples[2:4]]
     batch = family.collate(encoded)
     lengths = [len(row["input_ids"]) for row in encoded]
-    assert "pixel_values" not in encoded[1]
+    assert encoded[1]["images"] == []
     assert batch["attention_mask"].sum(1).tolist() == lengths
     assert batch["input_ids"].shape == batch["labels"].shape == (2, max(lengths))
-    assert batch["pixel_values"].shape[0] == int(batch["image_grid_thw"].prod(1).sum())
+    inputs = family.model_inputs(batch)
+    assert inputs["pixel_values"].shape[0] == int(inputs["image_grid_thw"].prod(1).sum())
 
 
 def test_overlong_rows_are_left_out_never_cut(family, dataset):

@@ -51,7 +51,7 @@ def test_qlora_quantises_the_language_model_alone_and_trains_on_the_cpu(family, 
     assert all(".language_model." in name for name in quantised)
     adapted = attach_adapter(model, family, LoraSpec())
     optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], lr=1e-2)
-    batch = family.collate([family.encode(example) for example in dataset.examples[:2]])
+    batch = family.model_inputs(family.collate([family.encode(example) for example in dataset.examples[:2]]))
     losses = []
     for _ in range(5):
         loss, count = answer_loss(adapted, batch)

@@ -91,7 +91,7 @@ def test_the_validation_loss_weighs_tokens_not_batches(config, family, source, t
         model = load_adapted_model(run.config, source, family)
         trained = fit(run, model, family, splits, None, Storage.from_config(config.storage))
         losses.append(trained.base["base_eval_loss"])
-    batch = family.collate([family.encode(example) for example in splits.validation])
+    batch = family.model_inputs(family.collate([family.encode(example) for example in splits.validation]))
     with torch.no_grad():
         total, count = answer_loss(family.load_model(source), batch)
     assert losses == pytest.approx([float(total / count)] * 2, rel=1e-5)
@@ -179,7 +179,7 @@ def test_a_loss_that_is_no_number_ends_the_run(config, sample, tmp_path):
 
 
 def test_a_merge_that_computes_something_else_is_refused(config, family, source, dataset, tmp_path):
-    batch = family.collate([family.encode(dataset.examples[0])])
+    batch = family.model_inputs(family.collate([family.encode(dataset.examples[0])]))
     model = family.load_model(source)
     inputs = {key: value for key, value in batch.items() if key != "labels"}
     with torch.no_grad():

@@ -61,7 +61,7 @@ def export_merged(
     Raises:
         UserError: ModelUnsupported when the adapter is not of this base; MergeMismatch.
     """
-    batches = [family.collate([family.encode(example)]) for example in probes]
+    batches = [family.model_inputs(family.collate([family.encode(example)])) for example in probes]
     log.info("merging %s into %s", adapter, source.name)
     base = family.load_model(source, dtype="auto")
     dtype = files.dtype or base.dtype

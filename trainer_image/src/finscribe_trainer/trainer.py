@@ -60,6 +60,7 @@ class AnswerTrainer(Trainer):
         self.add_callback(EpochBegin(self.sampler))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
+        self.model_inputs = family.model_inputs
         self.stop = stop
         self.best = best
         self.documents = documents
@@ -86,7 +87,7 @@ class AnswerTrainer(Trainer):
         Raises:
             UserError: NonFiniteLoss.
         """
-        loss, weight = answer_loss(model, inputs, self.loss)
+        loss, weight = answer_loss(model, self.model_inputs(inputs), self.loss)
         if not torch.isfinite(loss):
             raise non_finite("the training loss", self.state.global_step + 1)
         mean = loss / (weight if num_items_in_batch is None else num_items_in_batch)
@@ -141,7 +142,7 @@ class AnswerTrainer(Trainer):
             if self.stop.requested.is_set():
                 break
             with self.accelerator.autocast():
-                loss, count = answer_loss(model, self._prepare_inputs(batch))
+                loss, count = answer_loss(model, self.model_inputs(self._prepare_inputs(batch)))
             total += float(loss)
             tokens += int(count)
             self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)

@@ -100,7 +100,7 @@ class Reader:
     def _generate(self, examples: list[Example]) -> list[list[int]]:
         """The tokens of each answer, cut behind its end token."""
         rows = [self.family.encode_prompt(example) for example in examples]
-        prompts = self.family.collate(rows, padding="left")
+        prompts = self.family.model_inputs(self.family.collate(rows, padding="left"))
         config = GenerationConfig(
             max_new_tokens=self.max_new_tokens,
             do_sample=False,

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -10,10 +11,28 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.loss.weights import AnswerWeights
 
 IGNORED = -100
 """Label of a token that is not learned."""
-Encoded = dict[str, torch.Tensor]
+LOSS_WEIGHTS = "loss_weights"
+"""What each token counts in the training loss, beside its label."""
+Encoded = dict[str, Any]
+"""A row: tensors with an entry for each token, and `images`, one dict each. Or a batch, whose every value has
+an entry for each row."""
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """What the language model sees of an image: the output of vision tower and projector."""
+
+    features: torch.Tensor
+    """(image tokens, hidden size)."""
+    grid: tuple[int, int, int]
+    """Frames, height and width in patches, as in `image_grid_thw`."""
+
+
+Shown = Image | ImageFeatures
 
 
 class Family(ABC):
@@ -35,9 +54,9 @@ class Family(ABC):
         """The base model's weights; options go to `from_pretrained`."""
 
     @abstractmethod
-    def encode_prompt(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
         """The prompt as the model will see it in use, ready to be answered: input_ids (tokens,) and, for
-        images, pixel_values, image_grid_thw and mm_token_type_ids.
+        a model that reads images, mm_token_type_ids (tokens,) and images.
 
         Args:
             example: a checked row.
@@ -66,8 +85,16 @@ class Family(ABC):
         """Tokens of prompt and completion together."""
         return self.count_prompt_tokens(example) + len(self.encode_completion(example.row.completion))
 
-    def encode(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
-        """A training example: labels are IGNORED over the prompt, so that only the answer is learned."""
+    def encode(
+        self,
+        example: Example,
+        images: Sequence[Shown] | None = None,
+        weights: AnswerWeights | None = None,
+    ) -> Encoded:
+        """A training example: labels are IGNORED over the prompt, so that only the answer is learned.
+
+        With `weights` there are LOSS_WEIGHTS (tokens,), too: 0 over the prompt.
+        """
         encoded = self.encode_prompt(example, images)
         answer = torch.tensor(self.encode_completion(example.row.completion), dtype=torch.long)
         prompt = encoded["input_ids"]
@@ -75,30 +102,35 @@ class Family(ABC):
         encoded["labels"] = torch.cat([torch.full_like(prompt, IGNORED), answer])
         if "mm_token_type_ids" in encoded:
             encoded["mm_token_type_ids"] = torch.cat([encoded["mm_token_type_ids"], torch.zeros_like(answer)])
+        if weights is not None:
+            answer_weights = self._weigh(example.row.completion, weights)
+            encoded[LOSS_WEIGHTS] = torch.cat([torch.zeros(len(prompt)), answer_weights])
         return encoded
 
+    def _weigh(self, completion: str, weights: AnswerWeights) -> torch.Tensor:
+        """The weights of the tokens that `encode_completion` gives; the end token's is 1."""
+        tokens = self.tokenizer(completion, add_special_tokens=False, return_offsets_mapping=True)
+        return torch.tensor([*weights.of_tokens(completion, tokens["offset_mapping"]), 1.0])
+
     def collate(self, rows: Sequence[Encoded], *, padding: Literal["left", "right"] = "right") -> Encoded:
-        """A batch: token tensors (rows, longest), images one after another.
+        """A batch, whose every value has an entry for each row: tensors (rows, longest, ...) and lists.
 
         Prompts that are to be answered are padded on the left, so that every answer begins at once.
         """
         pad = self.tokenizer.pad_token_id
         fill = {"input_ids": self.tokenizer.eos_token_id if pad is None else pad, "labels": IGNORED}
-        keys = dict.fromkeys(key for row in rows for key in row)
-        batch = {
-            key: _pad(
-                [row[key] if key in row else torch.zeros_like(row["input_ids"]) for row in rows],
-                fill.get(key, 0),
-                padding,
-            )
-            for key in keys
-            if key in ("input_ids", "labels", "mm_token_type_ids")
-        }
-        batch["attention_mask"] = _pad([torch.ones_like(row["input_ids"]) for row in rows], 0, padding)
-        for key in keys:
-            if key not in batch:
-                batch[key] = torch.cat([row[key] for row in rows if key in row])
+        rows = [{**row, "attention_mask": torch.ones_like(row["input_ids"])} for row in rows]
+        batch: Encoded = {}
+        for key, first in rows[0].items():
+            values = [row[key] for row in rows]
+            batch[key] = _pad(values, fill.get(key, 0), padding) if torch.is_tensor(first) else values
         return batch
+
+    def model_inputs(self, batch: Encoded) -> Encoded:
+        """What the model is called with, and the batch's labels: input_ids and attention_mask as they are,
+        images in the form that the model takes.
+        """
+        return {key: value for key, value in batch.items() if torch.is_tensor(value)}
 
 
 def _pad(tensors: list[torch.Tensor], value: int, side: str) -> torch.Tensor:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from PIL.Image import Image
 from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.families.base import Encoded, Family, Shown
 from finscribe_trainer.families.source import ModelSource, model_errors
 
 
@@ -47,7 +46,7 @@ class CausalLM(Family):
             )
         return model
 
-    def encode_prompt(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
         """input_ids (tokens,)."""
         return {"input_ids": torch.tensor(self._prompt_ids(example), dtype=torch.long)}
 

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from PIL.Image import Image
 from transformers import (
     AutoProcessor,
     PaddleOCRVLForConditionalGeneration,
     PretrainedConfig,
     PreTrainedModel,
 )
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.families.base import Encoded, Family, ImageFeatures, Shown
+from finscribe_trainer.families.positions import mrope_positions
 from finscribe_trainer.families.source import ModelSource, model_errors
+from finscribe_trainer.loss.weights import AnswerWeights
 
 
 class PaddleOCRVL(Family):
@@ -56,39 +58,76 @@ class PaddleOCRVL(Family):
                 source.location, revision=source.revision or "main", use_safetensors=True, **options
             )
 
-    def encode_prompt(self, example: Example, images: Sequence[Image] | None = None) -> Encoded:
-        """input_ids and mm_token_type_ids (tokens,), pixel_values (patches, 3, 14, 14), image_grid_thw
-        (images, 3).
-        """
-        shown = iter([open_image(path) for path in example.images] if images is None else images)
-        inputs = self.processing.apply_chat_template(
-            _messages(example, lambda: {"type": "image", "image": next(shown)}),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-        )
-        encoded = {key: inputs[key] for key in ("pixel_values", "image_grid_thw") if key in inputs}
-        encoded["input_ids"] = inputs["input_ids"][0]
-        types = inputs.get("mm_token_type_ids")
-        encoded["mm_token_type_ids"] = (
-            torch.zeros_like(encoded["input_ids"]) if types is None else types[0].to(torch.long)
-        )
+    def encode(
+        self,
+        example: Example,
+        images: Sequence[Shown] | None = None,
+        weights: AnswerWeights | None = None,
+    ) -> Encoded:
+        """With position_ids (tokens, 3)."""
+        encoded = super().encode(example, images, weights)
+        grids = [image["image_grid_thw"] for image in encoded["images"]]
+        encoded["position_ids"] = mrope_positions(encoded["mm_token_type_ids"], grids, self._merge_size)
         return encoded
+
+    def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
+        """Each image has image_grid_thw (3,), and pixel_values (patches, 3, 14, 14) or features (image tokens,
+        hidden size).
+        """
+        shown = [open_image(path) for path in example.images] if images is None else images
+        encoded = [self._encode_image(image) for image in shown]
+        counts = [int(image["image_grid_thw"].prod()) // self._merge_size**2 for image in encoded]
+        ids = torch.tensor(self._prompt_ids(example, counts), dtype=torch.long)
+        types = (ids == self.config.image_token_id).long()
+        return {"input_ids": ids, "mm_token_type_ids": types, "images": encoded}
+
+    def _encode_image(self, image: Shown) -> dict[str, torch.Tensor]:
+        if isinstance(image, ImageFeatures):
+            return {"features": image.features, "image_grid_thw": torch.tensor(image.grid)}
+        inputs = self.processing.image_processor(images=[image], return_tensors="pt")
+        return {"pixel_values": inputs["pixel_values"], "image_grid_thw": inputs["image_grid_thw"][0]}
 
     def count_prompt_tokens(self, example: Example) -> int:
         """Text tokens, and for each image (height / 14) (width / 14) / 4 after resizing."""
+        text_tokens = len(self._prompt_ids(example, [1] * len(example.images))) - len(example.images)
+        return text_tokens + sum(self._image_tokens(*size) for size in example.sizes)
+
+    def _prompt_ids(self, example: Example, image_tokens: Sequence[int]) -> list[int]:
+        """The prompt's tokens, with so many for each image."""
         text = self.processing.apply_chat_template(
-            _messages(example, lambda: {"type": "image"}), add_generation_prompt=True, tokenize=False
+            _messages(example), add_generation_prompt=True, tokenize=False
         )
+        before, *behind = text.split(self.processing.image_token)
+        for count, part in zip(image_tokens, behind, strict=True):
+            before += self.processing.image_token * count + part
         bos = self.tokenizer.bos_token
-        ids = self.tokenizer(text, add_special_tokens=not (bos and text.startswith(bos)))["input_ids"]
-        return len(ids) - len(example.images) + sum(self._image_tokens(*size) for size in example.sizes)
+        return list(
+            self.tokenizer(before, add_special_tokens=not (bos and text.startswith(bos)))["input_ids"]
+        )
 
     def _image_tokens(self, width: int, height: int) -> int:
-        processor = self.processing.image_processor
-        patches: int = processor.get_number_of_image_patches(height, width)
-        return patches // int(processor.merge_size) ** 2
+        patches: int = self.processing.image_processor.get_number_of_image_patches(height, width)
+        return patches // self._merge_size**2
+
+    @property
+    def _merge_size(self) -> int:
+        return int(self.config.vision_config.spatial_merge_size)
+
+    def model_inputs(self, batch: Encoded) -> Encoded:
+        """The images one after another, as pixels or as features; position_ids (3, rows, tokens)."""
+        inputs = super().model_inputs(batch)
+        if "position_ids" in inputs:
+            inputs["position_ids"] = inputs["position_ids"].permute(2, 0, 1)
+        images = [image for row in batch["images"] for image in row]
+        if not images:
+            return inputs
+        inputs["image_grid_thw"] = torch.stack([image["image_grid_thw"] for image in images])
+        if "features" in images[0]:
+            features = tuple(image["features"] for image in images)
+            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
+        else:
+            inputs["pixel_values"] = torch.cat([image["pixel_values"] for image in images])
+        return inputs
 
     @property
     def reserved_tokens(self) -> tuple[str, ...]:
@@ -99,11 +138,11 @@ class PaddleOCRVL(Family):
         return tuple(token for token in tokens if token)
 
 
-def _messages(example: Example, image: Any) -> list[dict[str, Any]]:
+def _messages(example: Example) -> list[dict[str, Any]]:
     return [
         {
             "role": turn.role,
-            "content": [*(image() for _ in range(turn.num_images)), {"type": "text", "text": turn.text}],
+            "content": [*([{"type": "image"}] * turn.num_images), {"type": "text", "text": turn.text}],
         }
         for turn in example.row.turns
     ]

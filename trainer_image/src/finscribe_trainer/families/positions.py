@@ -1,0 +1,41 @@
+"""Where tokens are: mRoPE's three coordinates."""
+
+from collections.abc import Iterable
+
+import torch
+
+
+def mrope_positions(is_image: torch.Tensor, grids: Iterable[torch.Tensor], merge_size: int) -> torch.Tensor:
+    """Positions (tokens, 3) in time, height and width (Wang et al. 2024, "Qwen2-VL", section 2.1).
+
+    A text token has the same position on all axes. An image's tokens have the coordinates of its squares,
+    counted from the position at which the image begins; text goes on behind its longer side.
+
+    The model would find the same, image by image on the GPU, waiting for it each time.
+
+    Args:
+        is_image: (tokens,), true of image tokens.
+        grids: (frames, height, width) in patches of each image, in the order of the text.
+        merge_size: patches along a side of an image token's square.
+    """
+    parts = []
+    waiting = iter(grids)
+    values, counts = torch.unique_consecutive(is_image, return_counts=True)
+    begin = 0
+    for of_images, count in zip(values.tolist(), counts.tolist(), strict=True):
+        while count:
+            if of_images:
+                part = _squares(next(waiting), merge_size)
+            else:
+                part = torch.arange(count)[:, None].expand(-1, 3)
+            parts.append(part + begin)
+            begin += int(part.max()) + 1 if not of_images else int(part[:, 1:].max()) + 1
+            count -= len(part)
+    return torch.cat(parts)
+
+
+def _squares(grid: torch.Tensor, merge_size: int) -> torch.Tensor:
+    """Coordinates (squares, 3) of an image's squares, row by row."""
+    frames, height, width = grid.tolist()
+    sides = (frames, height // merge_size, width // merge_size)
+    return torch.cartesian_prod(*(torch.arange(side) for side in sides))
