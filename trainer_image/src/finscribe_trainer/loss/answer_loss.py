@@ -6,11 +6,8 @@ import torch
 from torch.nn import functional
 
 from finscribe_core.trainer_config import LossSpec
-from finscribe_trainer.families.base import IGNORED, Encoded
+from finscribe_trainer.families.base import IGNORED, LOSS_WEIGHTS, Encoded
 from finscribe_trainer.loss.chunks import summed_loss
-
-WEIGHTS = "loss_weights"
-"""Key of a batch's weights (rows, tokens), beside its labels."""
 
 
 def answer_loss(
@@ -29,18 +26,19 @@ def answer_loss(
     """
     targets = functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
     keep = targets != IGNORED
-    rest = {name: value for name, value in inputs.items() if name not in ("labels", WEIGHTS)}
+    rest = {name: value for name, value in inputs.items() if name not in ("labels", LOSS_WEIGHTS)}
     logits = model(**rest, logits_to_keep=keep, use_cache=False).logits
     if logits.shape[:-1] == keep.shape:
         logits = logits[keep]
     logits = logits.reshape(-1, logits.shape[-1])
-    weights = None if spec is None or WEIGHTS not in inputs else inputs[WEIGHTS][:, 1:][keep[:, :-1]]
+    weighted = spec is not None and LOSS_WEIGHTS in inputs
+    weights = inputs[LOSS_WEIGHTS][:, 1:][keep[:, :-1]] if weighted else None
     return summed_loss(logits, targets[keep], weights, spec), count_weight(inputs, spec)
 
 
 def count_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:
     """What `answer_loss` gives as the sum of the answer tokens' weights, found without the model."""
     keep = inputs["labels"][:, 1:] != IGNORED
-    if spec is None or WEIGHTS not in inputs:
+    if spec is None or LOSS_WEIGHTS not in inputs:
         return keep.sum()
-    return inputs[WEIGHTS][:, 1:][keep].sum()
+    return inputs[LOSS_WEIGHTS][:, 1:][keep].sum()
