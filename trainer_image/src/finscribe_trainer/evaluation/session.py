@@ -1,4 +1,4 @@
-"""What a command that reads documents needs around it: logging, signals, errors with exit codes."""
+"""What a command that works for long needs around it: logging, signals, errors with exit codes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from finscribe_trainer.stop import StopRequested, StopSignal
 
 
 @contextmanager
-def command_session(after_a_stop: str = "Answers read so far are kept.") -> Iterator[None]:
+def command_session(after_a_stop: str = "Answers read so far are kept.") -> Iterator[StopSignal]:
     """Log to stderr, end at Ctrl+C or SIGTERM, and raise what `finscribe` knows how to say.
 
     Args:
@@ -22,9 +22,10 @@ def command_session(after_a_stop: str = "Answers read so far are kept.") -> Iter
     """
     setup_logging()
     prepare_environment()
-    StopSignal().install()
+    stop = StopSignal()
+    stop.install()
     try:
-        yield
+        yield stop
     except StopRequested:
         raise RetryableError(
             FailureReason.Interrupted,
