@@ -45,7 +45,14 @@ _FIELD_OF_FLAG = {
 @click.option("--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them.")
 @click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
 @click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
-def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
+@click.option(
+    "--nproc-per-node",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes on this machine that train together: one for each GPU.",
+)
+def train(config_file: Path, resume: str | None, nproc_per_node: int, **overrides: Any) -> None:
     """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
 
     \b
@@ -69,10 +76,16 @@ def train(config_file: Path, resume: str | None, **overrides: Any) -> None:
       finscribe train --config finetune_config.yaml --use-quantization
       finscribe train --config finetune_config.yaml --set training.learning_rate=1e-5 --set lora.r=32
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
+      finscribe train --config finetune_config.yaml --nproc-per-node 4
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.session import run_session  # noqa: PLC0415 - `--help` needs no torch
+    from finscribe_trainer.session import launch_session, run_session  # noqa: PLC0415 - `--help` needs no torch
 
-    sys.exit(run_session(lambda: load_config(config_file, overrides), resume))
+    def load() -> TrainerConfig:
+        return load_config(config_file, overrides)
+
+    if nproc_per_node == 1 or "RANK" in os.environ:
+        sys.exit(run_session(load, resume))
+    sys.exit(launch_session(load, nproc_per_node))
 
 
 def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:

@@ -4,9 +4,10 @@ import errno
 import logging
 from collections.abc import Callable, Iterator
 
-from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL
+from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 from finscribe_core.report import RunResult
+from finscribe_trainer.distributed import EndedTogether
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.stop import StopRequested
 
@@ -15,8 +16,11 @@ log = logging.getLogger(__name__)
 _NO_SPACE = ("no space left on device", "os error 28", "pytorchstreamwriter failed writing")
 
 
-def conclude(train: Callable[[], RunResult], reporter: RunReporter) -> int:
+def conclude(train: Callable[[], RunResult | None], reporter: RunReporter) -> int:
     """Run `train` and write its result, or its error, as the termination message.
+
+    Nothing is written where another process of the run has the last word: `train` gives None, or was ended
+    by what befell that one.
 
     Returns:
         the exit code: 0 done, 78 the user's error, 75 try again, 70 a defect of ours.
@@ -24,6 +28,10 @@ def conclude(train: Callable[[], RunResult], reporter: RunReporter) -> int:
     try:
         result = train()
         code = EXIT_DONE
+    except EndedTogether as error:
+        if str(error):
+            log.error("%s", error)
+        return EXIT_RETRY
     except (Exception, StopRequested) as error:
         known = classify(error)
         result, code = _failure(error, known, reporter)
@@ -31,7 +39,8 @@ def conclude(train: Callable[[], RunResult], reporter: RunReporter) -> int:
             log.exception("InternalError: this is a defect of FinScribe, please report it")
         else:
             log.error("%s: %s%s", known.reason, known.message, f" -> {known.remedy}" if known.remedy else "")
-    reporter.write_termination(result)
+    if result is not None:
+        reporter.write_termination(result)
     return code
 
 

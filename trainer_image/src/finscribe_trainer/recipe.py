@@ -8,8 +8,18 @@ from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
 from finscribe_core.errors import of_the_disk
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
-from finscribe_trainer.checkpoints import find_checkpoint
-from finscribe_trainer.export import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR, METRICS_FILE, stage_result
+from finscribe_trainer.checkpoints import Checkpoint, find_checkpoint
+from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.export import (
+    ADAPTER_DIR,
+    CONFIG_FILE,
+    EVALUATION_DIR,
+    MERGED_DIR,
+    METRICS_FILE,
+    stage_result,
+    write_config,
+)
+from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.inputs import fetch_model, load_splits
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
@@ -17,39 +27,59 @@ from finscribe_trainer.storage import Storage
 log = logging.getLogger(__name__)
 
 
-def train(run: Run) -> RunResult:
+def train(run: Run) -> RunResult | None:
     """Do the whole run; a run whose result is already in the bucket is done.
+
+    Returns:
+        what came out of it; None in every process but the first.
 
     Raises:
         FinscribeError: as its reason says.
         StopRequested: asked to stop outside the training loop.
     """
-    config, reporter = run.config, run.reporter
+    config, reporter, processes = run.config, run.reporter, run.processes
     reporter.phase(Phase.Starting)
     reporter.describe(config.model_name_or_path, config.method)
     storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.abandon)
-    if run.uri and (figures := _published(run.uri, storage)) is not None:
-        log.info("%s is already there: nothing is left to do", run.uri)
-        return _finish(run, storage, figures)
-    if config.output_uri:
-        storage.check_writable(config.output_uri)
-    _make(run.output_dir)
+    if (figures := processes.from_main(lambda: _begin(run, storage))) is not None:
+        return _finish(run, storage, figures) if processes.is_main else None
 
     reporter.phase(Phase.Downloading)
-    checkpoint = find_checkpoint(run.resume, run.uri if run.may_have_begun else None, run.output_dir, storage)
-    splits = load_splits(config, run.output_dir / "inputs", storage)
-    source = fetch_model(config, run.output_dir / "inputs" / "model", storage)
+    checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
     from finscribe_trainer.learn import learn  # noqa: PLC0415
 
     figures = learn(run, source, splits, checkpoint, storage)
+    if figures is None:
+        return None
     if run.uri:
         reporter.phase(Phase.Uploading)
         staged = run.output_dir / "result"
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
     return _finish(run, storage, figures)
+
+
+def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
+    """Make sure that results can be written; the figures of a run whose result is there already."""
+    if run.uri and (figures := _published(run.uri, storage)) is not None:
+        log.info("%s is already there: nothing is left to do", run.uri)
+        return figures
+    if run.config.output_uri:
+        storage.check_writable(run.config.output_uri)
+    _make(run.output_dir)
+    write_config(run.config, run.output_dir / CONFIG_FILE)  # now: a run that is killed has one, too
+    return None
+
+
+def _fetch(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
+    """Bring onto this machine what the run reads; every row is checked."""
+    config, inputs = run.config, run.output_dir / "inputs"
+    _make(run.output_dir)
+    begun = run.uri if run.may_have_begun else None
+    checkpoint = find_checkpoint(run.resume, begun, run.output_dir, storage)
+    return checkpoint, load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
 
 
 def _make(folder: Path) -> None:

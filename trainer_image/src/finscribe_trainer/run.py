@@ -1,10 +1,11 @@
 """What one start of the trainer was given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from finscribe_core.constants import RUNS_PREFIX
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.distributed import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.stop import StopSignal
 
@@ -23,6 +24,8 @@ class Run:
     show_bar: bool = False
     may_have_begun: bool = False
     """Whether this may be another attempt: whoever named the run starts it again under that name."""
+    processes: Processes = field(default_factory=Processes)
+    """The run's processes, this one among them."""
 
     @property
     def output_dir(self) -> Path:

@@ -1,15 +1,18 @@
 """One start of the trainer: logging, signals and reports around the recipe."""
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
 from collections.abc import Callable
 
-from finscribe_core.constants import ENV_RUN
+from finscribe_core.constants import ENV_RUN, EXIT_DONE
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.command import http_port, run_name
+from finscribe_trainer.distributed import is_main_process, join
+from finscribe_trainer.launch import launch
 from finscribe_trainer.outcome import conclude
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
@@ -18,33 +21,53 @@ from finscribe_trainer.stop import StopSignal
 
 
 def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) -> int:
-    """Train as the config says; whatever happens ends as a RunResult.
+    """Train as the config says, together with the run's other processes, if there are any; whatever happens
+    ends as a RunResult.
 
     Returns:
         the exit code.
     """
-    setup_logging()
+    setup_logging(level=logging.INFO if is_main_process() else logging.ERROR)
     stop = StopSignal()
     stop.install()
     reporter = RunReporter()
 
-    def work() -> RunResult:
+    def work() -> RunResult | None:
         config = load_config()
-        port = http_port()
+        port = http_port() if is_main_process() else None
         with reporter.serve(port) if port else contextlib.nullcontext():
             prepare_environment()
+            processes = join(config.training.step_timeout_seconds)
             run = Run(
                 config,
-                run_name(config),
+                processes.from_main(lambda: run_name(config)),
                 resume,
                 reporter,
                 stop,
-                show_bar=sys.stderr.isatty(),
+                show_bar=processes.is_main and sys.stderr.isatty(),
                 may_have_begun=ENV_RUN in os.environ,
+                processes=processes,
             )
             return train(run)
 
     return conclude(work, reporter)
+
+
+def launch_session(load_config: Callable[[], TrainerConfig], num_processes: int) -> int:
+    """Start so many processes, each of which does `run_session`; a config that can't be used is said once.
+
+    Returns:
+        the exit code.
+    """
+    setup_logging(level=logging.ERROR)  # the first process says the rest
+    if (code := conclude(lambda: _check(load_config), RunReporter())) != EXIT_DONE:
+        return code
+    return launch(num_processes, sys.argv[1:])
+
+
+def _check(load_config: Callable[[], TrainerConfig]) -> None:
+    load_config()
+    http_port()
 
 
 def prepare_environment() -> None:

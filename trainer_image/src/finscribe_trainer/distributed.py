@@ -1,0 +1,107 @@
+"""The processes of a run, one for each GPU: which one this is, and what they tell each other.
+
+Whoever starts them (`launch.py`, torchrun) says in the environment who is who. A run of one process imports
+no torch here.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from finscribe_core.errors import FailureReason, UserError
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class EndedTogether(BaseException):
+    """Another process of the run has ended, and says why. No Exception, so that no library swallows it."""
+
+
+class Processes:
+    """A run's only process. `ProcessGroup` is one of several, and does the same things together with them.
+
+    Attributes:
+        rank: number of this process, from 0.
+        world_size: how many there are, on all machines.
+    """
+
+    rank = 0
+    world_size = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that reports, writes and uploads."""
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        return flag
+
+    def sum(self, *values: float) -> list[float]:
+        """Each value, added up over the processes."""
+        return list(values)
+
+    def from_main(self, produce: Callable[[], T]) -> T:
+        """What the first process makes; the others wait for it, however long that takes."""
+        return produce()
+
+    def once_per_node(self, produce: Callable[[], T]) -> T:
+        """What the first process of each machine makes: files that all on it share."""
+        return produce()
+
+    def raise_together(self, error: Exception | None) -> None:
+        """Raise the error if there is one; the other processes end with this one."""
+        if error is not None:
+            raise error
+
+    def barrier(self) -> None:
+        """Wait until every process is here."""
+
+    def share(self, tensors: Iterable["torch.Tensor"]) -> None:
+        """Give every process the first one's values."""
+
+    def sum_gradients(self, parameters: Iterable["torch.Tensor"]) -> None:
+        """Add up the parameters' gradients over the processes, in place."""
+
+    def part(self) -> None:
+        """From here on each process goes its own way."""
+
+
+def is_main_process() -> bool:
+    """Whether this is the run's first process, as its starter says."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def join(step_timeout_seconds: int) -> Processes:
+    """The processes of this run, this one among them, once all of them are there.
+
+    Args:
+        step_timeout_seconds: how long a process waits for the others within a step.
+
+    Raises:
+        UserError: InvalidConfig when there are more processes than GPUs on this machine.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return Processes()
+    _refuse_too_many()
+    from finscribe_trainer.process_group import ProcessGroup  # noqa: PLC0415 - imports torch
+
+    return ProcessGroup(step_timeout_seconds)
+
+
+def _refuse_too_many() -> None:
+    import torch  # noqa: PLC0415
+
+    started, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if 0 < gpus < started:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{started} processes were started on this machine, which shows {gpus} GPUs.",
+            f"Start {gpus}, one for each GPU (--nproc-per-node {gpus}).",
+        )
