@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from finscribe_trainer.data.images import object_names, open_image
+from finscribe_trainer.data.images import check_image, object_names, open_image
 
 ORIENTATION = 0x0112
 
@@ -26,3 +26,4 @@ def test_a_photo_is_turned_the_way_its_camera_was_held(tmp_path: Path):
 
     assert seen.size == (20, 40)
     assert seen.getpixel((0, 0)) == (0, 0, 0)
+    assert check_image(tmp_path / "photo.png", "photo.png", 1000)[0] == seen.size

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
+from finscribe_trainer.augmentation.augment import Augmentation, changed_example
+from finscribe_trainer.augmentation.change import Change
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.features.shown import show_images
+from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.loss.weights import AnswerWeights
 
 
@@ -19,18 +23,31 @@ class RowKey:
 
 
 class EncodedExamples(Dataset[Encoded]):
-    """Examples, encoded when they are asked for: images are decoded in the data workers."""
+    """Examples, encoded when they are asked for: images are decoded, and changed, in the data workers."""
 
     def __init__(
-        self, examples: Sequence[Example], family: Family, weights: AnswerWeights | None = None
+        self,
+        examples: Sequence[Example],
+        family: Family,
+        weights: AnswerWeights | None = None,
+        augmentation: Augmentation | None = None,
+        features: FeatureStore | None = None,
     ) -> None:
         self.examples = examples
         self.family = family
         self.weights = weights
+        self.augmentation = augmentation
+        self.features = features
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def __getitem__(self, key: RowKey | int) -> Encoded:
         row = key if isinstance(key, RowKey) else RowKey(key, 0)
-        return self.family.encode(self.examples[row.index], weights=self.weights)
+        example = self.examples[row.index]
+        changes: tuple[Change, ...] = ()
+        if self.augmentation is not None:
+            changes = self.augmentation.changes(example, row.index, row.epoch)
+            example = changed_example(example, changes)
+        images = show_images(example, changes, self.features)
+        return self.family.encode(example, images, self.weights)

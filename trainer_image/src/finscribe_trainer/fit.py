@@ -11,6 +11,7 @@ from finscribe_core.constants import CHECKPOINTS_PREFIX
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_core.report import Phase
 from finscribe_trainer.arguments import build_arguments, steps_per_epoch, use_bf16
+from finscribe_trainer.augmentation.augment import prepare_augmentation
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
 from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads
@@ -118,7 +119,7 @@ def build_trainer(
         model=model,
         args=args,
         family=family,
-        train=EncodedExamples(splits.train, family, weights),
+        train=EncodedExamples(splits.train, family, weights, prepare_augmentation(run.config, splits.train)),
         order=_order(run, splits, args.train_batch_size * args.world_size),
         validation=EncodedExamples(splits.validation, family),
         callbacks=callbacks,

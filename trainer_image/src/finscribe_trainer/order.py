@@ -85,7 +85,7 @@ def draw(ranked: Sequence[int], num_taking_part: Iterable[int], rng: random.Rand
 def group_by_length(
     order: Sequence[int], lengths: Sequence[int], batch_size: int, rng: random.Random
 ) -> list[int]:
-    """The same rows, where those of a batch are of similar length; the longest row is in the first batch.
+    """The same rows, where those of a batch are of similar length; the longest row is the first.
 
     Rows move within a megabatch, a stretch of at most 50 batches and a quarter of the epoch: it is sorted,
     cut into batches, and those are shuffled. Memory that does not suffice is found out at the first step.
@@ -98,11 +98,10 @@ def group_by_length(
         rest = [cut.pop()] if len(cut[-1]) < batch_size else []  # stays last: every other batch is full
         rng.shuffle(cut)
         batches += cut + rest
-    full = [i for i, batch in enumerate(batches) if len(batch) == batch_size]
-    if full:
-        longest = max(full, key=lambda i: lengths[batches[i][0]])
-        batches[0], batches[longest] = batches[longest], batches[0]
-    return [row for batch in batches for row in batch]
+    grouped = [row for batch in batches for row in batch]
+    longest = max(range(len(grouped)), key=lambda place: lengths[grouped[place]])
+    grouped[0], grouped[longest] = grouped[longest], grouped[0]
+    return grouped
 
 
 class EpochSampler(Sampler[RowKey]):

@@ -5,10 +5,12 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 """What is decoded, whatever a file is called: PostScript, for one, would be handed to another program."""
+_ON_ITS_SIDE = (5, 6, 7, 8)
+"""EXIF orientations of a camera that was held upright: width and height are each other's."""
 _LONGEST = 200
 """Characters of a name that a message shows."""
 
@@ -69,7 +71,7 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
     """Read an image to its end, its size first: nothing larger than `max_pixels` is ever decoded.
 
     Returns:
-        (width, height) in pixels and the file's SHA-256.
+        (width, height) in pixels, as `open_image` turns it, and the file's SHA-256.
 
     Raises:
         ImageError: too large, of no known format, or damaged.
@@ -86,6 +88,8 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
                     )
                 image.draft("L", (size[0] // 8, size[1] // 8))  # JPEG: an eighth of the work, all of the file
                 image.load()
+                if image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE:
+                    size = (size[1], size[0])
     except UnidentifiedImageError:
         raise ImageError(f"image {name!r} is of no known image format") from None
     except Image.DecompressionBombError as error:

@@ -1,0 +1,45 @@
+import json
+
+import numpy as np
+import pytest
+
+from finscribe_trainer.augmentation.boxes import holds_box, moved_boxes
+from finscribe_trainer.augmentation.change import Change
+from finscribe_trainer.augmentation.placement import Placement, place
+
+TWICE = Placement((200, 400), np.diag([2.0, 2.0, 1.0]))
+"""A page of 100 x 200 pixels, shown twice as large."""
+
+ANSWERS = {
+    "boxes of line items": (
+        '{"line_items":[{"description":"Ink","bbox":[10,20,30,40]},{"bbox":[0,0,1,2]}]}',
+        '{"line_items":[{"description":"Ink","bbox":[20,40,60,80]},{"bbox":[0,0,2,4]}]}',
+    ),
+    "blanks stay where they are": (
+        '{ "bbox" : [ 1,\n  2, 3,\t4 ] , "total": "1.50" }',
+        '{ "bbox" : [ 2,\n  4, 6,\t8 ] , "total": "1.50" }',
+    ),
+    "decimals stay decimals": ('{"bbox":[1.25,2.00,3.10,4.0]}', '{"bbox":[2.50,4.00,6.20,8.0]}'),
+    "a box is cut off at the edge": ('{"bbox":[50,100,150,260]}', '{"bbox":[100,200,200,400]}'),
+    "a box in a quoted text is text": (
+        json.dumps({"note": '"bbox":[1,2,3,4]'}),
+        json.dumps({"note": '"bbox":[1,2,3,4]'}),
+    ),
+    "numbers elsewhere stay": ('{"box":[1,2,3,4],"bbox":[1,2,3]}', '{"box":[1,2,3,4],"bbox":[1,2,3]}'),
+    "an answer without JSON": ("Total: 12.00 [1, 2, 3, 4]", "Total: 12.00 [1, 2, 3, 4]"),
+}
+
+
+@pytest.mark.parametrize(("answer", "moved"), ANSWERS.values(), ids=ANSWERS)
+def test_boxes_move_and_nothing_else_changes(answer, moved):
+    assert moved_boxes(answer, TWICE) == moved
+    assert holds_box(answer) == (answer != moved)
+
+
+def test_whole_numbers_are_rounded_so_that_the_box_holds_its_text():
+    moved = json.loads(moved_boxes('{"bbox":[100,100,200,120]}', place(Change(angle=3), (800, 1000))))["bbox"]
+    exact = place(Change(angle=3), (800, 1000)).of_box((100, 100, 200, 120))
+    assert moved[0] <= exact[0] < moved[0] + 1
+    assert moved[1] <= exact[1] < moved[1] + 1
+    assert moved[2] - 1 < exact[2] <= moved[2]
+    assert moved[3] - 1 < exact[3] <= moved[3]

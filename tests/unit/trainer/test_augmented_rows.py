@@ -1,0 +1,117 @@
+"""Augmentation where training meets it: in the rows that the data loader asks for."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from torch.utils.data import DataLoader
+
+from finscribe_core.trainer_config import AugmentationSpec
+from finscribe_trainer.augmentation.augment import Augmentation, prepare_augmentation
+from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
+from finscribe_trainer.encoding import EncodedExamples, RowKey
+from finscribe_trainer.families.base import IGNORED, Family
+from finscribe_trainer.order import DataOrder, EpochSampler
+
+SPEC = AugmentationSpec(enabled=True, perspective_probability=0.5)
+TWO_VIEWS = SPEC.model_copy(update={"num_views": 2})
+
+
+def augmented(dataset: Dataset, family: Family, spec: AugmentationSpec = SPEC, seed: int = 42):
+    return EncodedExamples(dataset.examples, family, None, Augmentation(spec, seed))
+
+
+def pixels(rows: EncodedExamples, index: int, epoch: int) -> torch.Tensor:
+    return rows[RowKey(index, epoch)]["images"][0]["pixel_values"]
+
+
+@pytest.fixture(scope="session")
+def with_image(dataset: Dataset) -> list[int]:
+    return [i for i, example in enumerate(dataset.examples) if example.images]
+
+
+def test_a_page_looks_different_in_every_epoch_and_the_same_whenever_it_is_asked(dataset, family, with_image):
+    rows = augmented(dataset, family)
+    first = with_image[0]
+    assert torch.equal(pixels(rows, first, 0), pixels(augmented(dataset, family), first, 0))
+    plain = EncodedExamples(dataset.examples, family)
+    views = [pixels(rows, first, epoch) for epoch in range(3)] + [pixels(plain, first, 0)]
+    for i, view in enumerate(views):
+        assert not any(torch.equal(view, other) for other in views[i + 1 :])
+
+
+def test_views_take_turns(dataset, family, with_image):
+    rows = augmented(dataset, family, TWO_VIEWS)
+    first, second, third = (pixels(rows, with_image[0], epoch) for epoch in range(3))
+    assert torch.equal(first, third)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_how_many_workers_there_are_changes_nothing(dataset, family, num_workers):
+    def epoch(workers: int) -> list[dict[str, torch.Tensor]]:
+        sampler = EpochSampler(DataOrder(len(dataset.examples), seed=1))
+        sampler.set_epoch(2)
+        rows = augmented(dataset, family)
+        loader = DataLoader(rows, 3, sampler=sampler, collate_fn=family.collate, num_workers=workers)
+        return list(loader)
+
+    torch.testing.assert_close(epoch(0), epoch(num_workers), rtol=0, atol=0)
+
+
+def test_a_row_without_image_stays_as_it_is(dataset, family):
+    text = next(i for i, example in enumerate(dataset.examples) if not example.images)
+    encoded, plain = augmented(dataset, family)[RowKey(text, 3)], family.encode(dataset.examples[text])
+    assert torch.equal(encoded["input_ids"], plain["input_ids"])
+
+
+@pytest.fixture
+def boxed(write_rows, tmp_path):
+    """A row of one page with a mark on it, and of as many pages as asked for; its answer says where."""
+
+    def make(num_pages: int) -> Example:
+        page = Image.new("RGB", (280, 280), "white")
+        ImageDraw.Draw(page).rectangle((100, 40, 139, 59), fill="black")
+        page.save(tmp_path / "page.png")
+        answer = json.dumps({"line_items": [{"sku": "A1", "bbox": [100, 40, 140, 60]}]})
+        file = write_rows({"prompt": "Read this.", "images": ["page.png"] * num_pages, "completion": answer})
+        return load_dataset(file, max_image_pixels=10**6).examples[0]
+
+    return make
+
+
+def learned(family: Family, example: Example, spec: AugmentationSpec) -> dict:
+    labels = EncodedExamples([example], family, None, Augmentation(spec, 1))[RowKey(0, 0)]["labels"]
+    return json.loads(family.tokenizer.decode(labels[labels != IGNORED][:-1]))
+
+
+def test_the_boxes_that_are_learned_are_those_of_the_changed_page(boxed, family):
+    example = boxed(1)
+    turned = learned(family, example, AugmentationSpec(enabled=True, rotation_range=[90, 90]))
+    assert turned == {"line_items": [{"sku": "A1", "bbox": [40, 140, 60, 180]}]}
+
+
+def test_pages_do_not_move_when_it_is_not_said_which_of_them_a_box_is_on(boxed, family):
+    example = boxed(2)
+    changes = Augmentation(SPEC, 1).changes(example, 0, 0)
+    assert not any(change.moves for change in changes)
+    assert all(change.noise_std for change in changes)
+    assert learned(family, example, SPEC) == json.loads(example.row.completion)
+
+
+@pytest.mark.parametrize(
+    ("settings", "images", "said"),
+    [
+        ({"rotation_range": [-2, 2]}, True, "set augmentation.enabled to true"),
+        ({"enabled": False, "rotation_range": [-2, 2]}, True, ""),
+        ({"enabled": True}, False, "no training row has an image"),
+    ],
+)
+def test_augmentation_that_does_nothing_says_why(config, dataset, caplog, settings, images, said):
+    spec = AugmentationSpec.model_validate(settings)
+    examples = dataset.examples if images else [replace(e, images=(), sizes=()) for e in dataset.examples]
+    assert prepare_augmentation(config.model_copy(update={"augmentation": spec}), examples) is None
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.records)
