@@ -1,49 +1,55 @@
-"""Loads both layouts of a result as a stranger does: transformers and peft, nothing of ours.
+"""Uses both layouts of a result as a stranger does: by the code of their cards, with nothing of ours.
 
-    python plain_load.py BASE ADAPTER MERGED PAGE
+    python plain_load.py ADAPTER MERGED
 
-Prints JSON: the answers of both, how far their logits are apart, and what was loaded.
+Runs in a folder that holds page.png, and the base model where the adapter's card says. Prints JSON: the
+answers of both, how far their logits are apart, and what was loaded.
 """
 
+import contextlib
+import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import torch
-from peft import PeftModel
-from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
+from transformers import GenerationConfig
 
-base, adapter, merged, page = sys.argv[1:]
+adapter, merged = map(Path, sys.argv[1:])
 
 
-def ask(model, processor):
-    content = [{"type": "image", "image": Image.open(page)}, {"type": "text", "text": "Read it."}]
-    inputs = processor.apply_chat_template(
-        [{"role": "user", "content": content}],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
+def use(folder):
+    """What the code of a folder's card defines, and what it prints."""
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )
-    with torch.no_grad():
-        logits = model(**inputs).logits
-        answer = model.generate(**inputs, max_new_tokens=8, do_sample=False)
-    return logits, processor.decode(answer[0, inputs["input_ids"].shape[1] :])
+    for written, here in (('folder = "."', f"folder = {str(folder)!r}"), ("=2048", "=8")):
+        assert code.count(written) == 1
+        code = code.replace(written, here)
+    defined = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code, defined)
+    return defined, printed.getvalue()
 
 
-adapted = PeftModel.from_pretrained(AutoModelForImageTextToText.from_pretrained(base), adapter).eval()
-alone = AutoModelForImageTextToText.from_pretrained(merged).eval()
-with_adapter, answer = ask(adapted, AutoProcessor.from_pretrained(adapter))
-without, answer_alone = ask(alone, AutoProcessor.from_pretrained(merged))
-with adapted.disable_adapter():
-    untrained, _ = ask(adapted, AutoProcessor.from_pretrained(adapter))
+@torch.no_grad()
+def logits(used):
+    return used["model"](**used["inputs"]).logits
+
+
+adapted, answer = use(adapter)
+alone, answer_alone = use(merged)
+with_adapter, without = logits(adapted), logits(alone)
+with adapted["model"].disable_adapter():
+    untrained = logits(adapted)
 sys.stdout.write(
     json.dumps(
         {
             "answers": [answer, answer_alone],
             "apart": float((with_adapter - without).norm() / with_adapter.norm()),
             "trained": float((with_adapter - untrained).norm() / with_adapter.norm()),
-            "tied": alone.lm_head.weight is alone.get_input_embeddings().weight,
+            "tied": alone["model"].lm_head.weight is alone["model"].get_input_embeddings().weight,
             "eos": GenerationConfig.from_pretrained(merged).eos_token_id,
             "ours": [name for name in sys.modules if name.startswith("finscribe")],
         }

@@ -11,7 +11,6 @@ import yaml
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.families.source import ModelSource
-from finscribe_trainer.versions import package_versions
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -47,10 +46,8 @@ def write_config(config: TrainerConfig, path: Path) -> None:
 
 
 def write_metrics(figures: dict[str, Any], path: Path) -> None:
-    """The run's figures, and the versions that made them."""
-    path.write_text(
-        json.dumps({**figures, "versions": package_versions()}, indent=2) + "\n", encoding="utf-8"
-    )
+    """The run's figures."""
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def stage_result(output_dir: Path, folder: Path) -> None:

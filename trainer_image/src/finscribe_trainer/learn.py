@@ -17,11 +17,9 @@ from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.export import (
     ADAPTER_DIR,
-    CONFIG_FILE,
     MERGED_DIR,
     METRICS_FILE,
     export_adapter,
-    write_config,
     write_metrics,
 )
 from finscribe_trainer.families.base import Family
@@ -30,8 +28,11 @@ from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.fit import Trained, fit
 from finscribe_trainer.lora import attach_adapter, quantisation
 from finscribe_trainer.merge import choose_probes, export_merged
+from finscribe_trainer.model_card.of_a_run import write_cards
+from finscribe_trainer.model_card.usage import shared_prompt, usage_of
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.versions import package_versions
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,9 @@ def learn(
         run.reporter.phase(Phase.Comparing)
         report = compare_models(run, trained.model, family, source, splits, adapter)
         figures["evaluation"] = report.model_dump(mode="json", exclude_none=True)
-    write_config(run.config, run.output_dir / CONFIG_FILE)
     write_metrics(figures, run.output_dir / METRICS_FILE)
+    usage = usage_of(family, source, shared_prompt(splits.train))
+    write_cards(run.output_dir, run.config, figures, usage)
     return figures
 
 
@@ -129,4 +131,5 @@ def _figures(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
         },
         "train_history": [entry for entry in state.log_history if "loss" in entry],
         "eval_history": [entry for entry in state.log_history if "eval_loss" in entry],
+        "versions": package_versions(),
     }

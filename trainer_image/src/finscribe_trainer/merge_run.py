@@ -13,6 +13,8 @@ from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.merge import MergedFiles, choose_probes, export_merged
+from finscribe_trainer.model_card.merged import write_merged_card
+from finscribe_trainer.model_card.usage import usage_of
 from finscribe_trainer.sample.dataset import write_dataset
 from finscribe_trainer.storage import Storage
 
@@ -57,6 +59,7 @@ def merge_into(request: MergeRequest, files: MergedFiles) -> None:
         probes = choose_probes(_made_up(scratch / "probes"), family)
         folder = scratch / "merged" if to_bucket else Path(request.output)
         export_merged(base, family, adapter, folder, probes, files)
+        write_merged_card(folder, adapter, usage_of(family, base, None))
         if to_bucket:
             storage.publish_run(folder, request.output)
     log.info("merged model written to %s", request.output)

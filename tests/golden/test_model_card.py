@@ -1,0 +1,98 @@
+"""Figures and settings in, cards out: an adapter's, and that of the same adapter merged."""
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.evaluation.after_training import BASE_RESULTS, TUNED_RESULTS
+from finscribe_trainer.evaluation.results import write_results
+from finscribe_trainer.export import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
+from finscribe_trainer.model_card.adapter import CARD_FILE
+from finscribe_trainer.model_card.of_a_run import write_cards
+from finscribe_trainer.model_card.usage import Usage
+from tests.support.comparison import results_of
+
+FOLDER = Path(__file__).parent / "model_card"
+SECRET = "s3-secret-key"  # of the environment; nothing of it belongs into a card
+CONFIG = TrainerConfig(
+    model_name_or_path="hf://PaddlePaddle/PaddleOCR-VL",
+    dataset_path="s3://team-docs/invoices/train.jsonl",
+    validation_path="/home/someone/val|2.jsonl",
+    output_dir="/home/someone/out",
+    output_uri="s3://team-models/invoices",
+)
+USAGE = Usage(
+    base="PaddlePaddle/PaddleOCR-VL",
+    revision="0123abcd",
+    prompt='Read this "invoice" as JSON.\nAnswer with nothing else.',
+    reads_images=True,
+    has_chat_template=True,
+)
+FIGURES = {
+    "run": "invoices-7f3c9a",
+    "method": "LoRA",
+    "base_eval_loss": 2.3456,
+    "best_eval_loss": 0.1234,
+    "best_step": 300,
+    "steps": 350,
+    "total_steps": 500,
+    "epoch": 3.5,
+    "stopped_early": True,
+    "dataset": {
+        "train": CONFIG.dataset_path,
+        "train_rows": 800,
+        "train_sha256": "a" * 64,
+        "validation": CONFIG.validation_path,
+        "validation_rows": 40,
+        "validation_sha256": "b" * 64,
+        "rows_left_out": 2,
+    },
+    "evaluation": {
+        "documents": 20,
+        "gate": {"passed": True, "message": "field_accuracy 0.950 is at least 0.900."},
+    },
+    "versions": {"finscribe": "0.1.0", "torch": "2.15.0", "python": "3.11.9"},
+}
+RIGHT = {"document_type": "receipt", "financial_summary": {"grand_total": 12.5, "currency": "EUR"}}
+WRONG = {"document_type": "receipt", "financial_summary": {"grand_total": 99.5}}
+
+
+@pytest.fixture
+def cards(tmp_path, monkeypatch) -> dict[str, str]:
+    """Both cards of a run whose documents were compared, as files would hold them."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    for name in (ADAPTER_DIR, MERGED_DIR):
+        (tmp_path / name).mkdir()
+    for name, answer in ((BASE_RESULTS, WRONG), (TUNED_RESULTS, RIGHT)):
+        write_results(results_of(name, [(RIGHT, answer)] * 20), tmp_path / EVALUATION_DIR / name)
+    write_cards(tmp_path, CONFIG, FIGURES, USAGE)
+    return {name: (tmp_path / name / CARD_FILE).read_text() for name in (ADAPTER_DIR, MERGED_DIR)}
+
+
+@pytest.mark.parametrize("name", [ADAPTER_DIR, MERGED_DIR])
+def test_cards_are_as_written_down(cards, name, update_golden):
+    path = FOLDER / f"{name}.md"
+    if update_golden:
+        path.write_text(cards[name], encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == cards[name], f"{name}: --update-golden?"
+
+
+def test_the_hub_reads_the_figures_and_the_base_from_a_card(cards):
+    for name, library, relation in (
+        (ADAPTER_DIR, "peft", "adapter"),
+        (MERGED_DIR, "transformers", "finetune"),
+    ):
+        data = ModelCard(cards[name]).data
+        assert (data.library_name, data.base_model_relation) == (library, relation)
+        assert data.base_model == "PaddlePaddle/PaddleOCR-VL"
+        figures = {result.metric_type: result.metric_value for result in data.eval_results}
+        assert figures["field_accuracy"] == 1.0
+        assert data["prompt"] == USAGE.prompt
+
+
+def test_a_card_names_neither_places_nor_answers_nor_secrets(cards):
+    for text in cards.values():
+        for private in ("team-docs", "team-models", "/home/", SECRET, "99.5"):
+            assert private not in text

@@ -1,0 +1,106 @@
+"""The card of a trained adapter, from what its run has written down."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCardData
+
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.evaluation.after_training import BASE_RESULTS, TUNED_RESULTS
+from finscribe_trainer.evaluation.compare import compare
+from finscribe_trainer.evaluation.headline import headline
+from finscribe_trainer.evaluation.labels import LABELS, percent
+from finscribe_trainer.evaluation.results import Results, read_results
+from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.model_card.usage import Usage, file_name, how_to_use, render
+
+CARD_FILE = "README.md"
+_SETTINGS = {
+    *("method", "lora", "training", "early_stopping", "loss", "augmentation", "curriculum"),
+    "max_image_pixels",
+}
+"""Parts of the config that shape the weights; the others say where things lie."""
+
+
+def adapter_card(
+    name: str, config: TrainerConfig, figures: dict[str, Any], usage: Usage, evaluation_dir: Path
+) -> str:
+    """The card as the hub has them: YAML, then Markdown.
+
+    It names files by their last part and holds no row: it may be published where the data may not.
+
+    Args:
+        name: the model's name.
+        config: the run's.
+        figures: what metrics.json holds.
+        usage: how the adapter is used.
+        evaluation_dir: where the results are, if documents were compared.
+    """
+    evaluation = figures.get("evaluation") or {}
+    compared = _read_comparison(evaluation_dir) if evaluation.get("documents") else None
+    settings = config.model_dump(mode="json", include=_SETTINGS, exclude_none=True)
+    body = render(
+        "adapter.md.jinja",
+        name=name,
+        usage=usage,
+        how_to_use=how_to_use(usage),
+        figures=figures,
+        data=figures["dataset"],
+        gate=evaluation.get("gate"),
+        headline=headline(compare(*compared)) if compared else None,
+        read=compared[1].data if compared else None,
+        rows=_rows(*compared) if compared else [],
+        metric=config.early_stopping.metric,
+        settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
+        versions=figures["versions"],
+    )
+    return with_front_matter(_front_matter(name, usage, compared[1] if compared else None), body)
+
+
+def with_front_matter(data: ModelCardData, body: str) -> str:
+    """A card's text from its two parts."""
+    return f"---\n{data.to_yaml()}\n---\n\n{body}"
+
+
+def _read_comparison(folder: Path) -> tuple[Results, Results]:
+    """Results of base and tuned model."""
+    return read_results(folder / BASE_RESULTS), read_results(folder / TUNED_RESULTS)
+
+
+def _rows(base: Results, tuned: Results) -> list[dict[str, str]]:
+    return [
+        {"label": label, "base": _figure(base.summary.metrics[metric]), "tuned": _figure(found)}
+        for metric, label in LABELS.items()
+        if (found := tuned.summary.metrics.get(metric)) and metric in base.summary.metrics
+    ]
+
+
+def _figure(figure: Figure) -> str:
+    return f"{percent(figure.value)} [{percent(figure.low)}, {percent(figure.high)}]"
+
+
+def _front_matter(name: str, usage: Usage, tuned: Results | None) -> ModelCardData:
+    figures = tuned.summary.metrics if tuned else {}
+    results = [
+        EvalResult(
+            task_type=usage.task,
+            dataset_type="private",
+            dataset_name=file_name(tuned.data.source),
+            metric_type=str(metric),
+            metric_name=LABELS[metric],
+            metric_value=round(figure.value, 4),
+        )
+        for metric, figure in figures.items()
+        if tuned
+    ]
+    return ModelCardData(
+        base_model=usage.base_on_hub,
+        base_model_relation="adapter",
+        library_name="peft",
+        pipeline_tag=usage.task,
+        tags=["lora", "finscribe", "document-understanding"],
+        prompt=usage.prompt,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )

@@ -1,0 +1,48 @@
+"""The card of a merged model: the adapter's, with what has changed."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+
+from finscribe_trainer.model_card.adapter import CARD_FILE, with_front_matter
+from finscribe_trainer.model_card.usage import HEADING, Usage, how_to_use
+
+_SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
+
+
+def write_merged_card(merged: Path, adapter: Path, usage: Usage) -> None:
+    """Write the card of the model in `merged`, made of the adapter in `adapter`.
+
+    Args:
+        merged: the merged model's folder.
+        adapter: the adapter's; its card is taken over if it is one of ours.
+        usage: how the adapter is used; its card's prompt wins.
+    """
+    path = adapter / CARD_FILE
+    card = (
+        ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True) if path.is_file() else None
+    )
+    data = card.data.to_dict() if card else {}
+    usage = replace(usage, prompt=data.get("prompt") or usage.prompt, merged=True)
+    changed = {
+        **data,
+        "base_model": usage.base_on_hub,
+        "base_model_relation": "finetune",
+        "library_name": "transformers",
+        "pipeline_tag": usage.task,
+        "tags": [tag for tag in data.get("tags") or ["finscribe"] if tag != "lora"],
+    }
+    (merged / CARD_FILE).write_text(
+        with_front_matter(ModelCardData(**changed), _body(card, usage)), encoding="utf-8"
+    )
+
+
+def _body(card: ModelCard | None, usage: Usage) -> str:
+    how = how_to_use(usage)
+    text = card.text.lstrip() if card else ""
+    if not _SECTION.search(text):
+        return f"# A fine-tuned {usage.base}\n\n`{usage.base}` with a LoRA adapter merged in.\n\n{how}"
+    said = text.replace("A LoRA adapter for ", "A LoRA adapter merged into its base model, ", 1)
+    return _SECTION.sub(lambda _: f"{how}\n", said, count=1)

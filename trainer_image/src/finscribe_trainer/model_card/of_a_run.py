@@ -1,0 +1,26 @@
+"""The cards of what a run exports."""
+
+from pathlib import Path
+from typing import Any
+
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.export import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
+from finscribe_trainer.model_card.adapter import CARD_FILE, adapter_card
+from finscribe_trainer.model_card.merged import write_merged_card
+from finscribe_trainer.model_card.usage import Usage
+
+
+def write_cards(output_dir: Path, config: TrainerConfig, figures: dict[str, Any], usage: Usage) -> None:
+    """Write README.md beside the adapter, and beside the merged model if there is one.
+
+    Args:
+        output_dir: the run's.
+        config: the run's.
+        figures: what metrics.json holds, those of the comparison included.
+        usage: how the adapter is used.
+    """
+    name = figures["run"] or output_dir.resolve().name
+    card = adapter_card(name, config, figures, usage, output_dir / EVALUATION_DIR)
+    (output_dir / ADAPTER_DIR / CARD_FILE).write_text(card, encoding="utf-8")
+    if (output_dir / MERGED_DIR).is_dir():
+        write_merged_card(output_dir / MERGED_DIR, output_dir / ADAPTER_DIR, usage)
