@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.errors import UserError
-from finscribe_core.trainer_config import Method, SelectionMetric
+from finscribe_core.trainer_config import DifficultySchedule, Method, SelectionMetric
 from finscribe_trainer.command import load_config
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -35,6 +35,16 @@ def test_the_command_line_wins_over_the_file(guide):
     assert (config.dataset_path, config.validation_path, config.output_dir) == ("t.jsonl", "v.jsonl", "out")
     assert config.method is Method.QLoRA
     assert config.validation_split is None
+
+
+def test_a_difficulty_schedule_switches_the_curriculum_on_and_leaves_its_other_settings(guide):
+    guide.write_text(GUIDE + "curriculum: {enabled: false, initialThreshold: 0.2}\n")
+    curriculum = load_config(guide, {"difficulty_schedule": "hard_to_easy"}).curriculum
+    assert (curriculum.enabled, curriculum.difficulty_schedule, curriculum.initial_threshold) == (
+        True,
+        DifficultySchedule.hard_to_easy,
+        0.2,
+    )
 
 
 def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):

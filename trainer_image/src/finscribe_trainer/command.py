@@ -13,7 +13,7 @@ from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.files import parse_leniently, read_documents
 from finscribe_core.overrides import apply_overrides, parse_assignment
-from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,11 @@ _FIELD_OF_FLAG = {
 @click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
 @click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
 @click.option(
+    "--difficulty-schedule",
+    type=click.Choice([str(schedule) for schedule in DifficultySchedule]),
+    help="A curriculum: in which order difficulties are met.",
+)
+@click.option(
     "--nproc-per-node",
     type=click.IntRange(min=1),
     default=1,
@@ -74,6 +79,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       finscribe train --config finetune_config.yaml
       finscribe train --config finetune_config.yaml --train-file data/train.jsonl --val-file data/val.jsonl
       finscribe train --config finetune_config.yaml --use-quantization
+      finscribe train --config finetune_config.yaml --difficulty-schedule easy_to_hard
       finscribe train --config finetune_config.yaml --set training.learning_rate=1e-5 --set lora.r=32
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
       finscribe train --config finetune_config.yaml --nproc-per-node 4
@@ -120,6 +126,8 @@ def _changed(data: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
         changes["validation_split"] = None
     if overrides.get("use_quantization"):
         changes["method"] = "QLoRA"
+    if schedule := overrides.get("difficulty_schedule"):
+        changes |= {"curriculum.enabled": True, "curriculum.difficulty_schedule": schedule}
     data = apply_overrides(TrainerConfig, data, changes, "the command line's")
     assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
     return apply_overrides(TrainerConfig, data, assigned, "--set")
