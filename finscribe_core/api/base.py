@@ -81,6 +81,20 @@ Quantity = Annotated[
     _quantity_schema(_QUANTITY_PATTERN),
 ]
 """A Kubernetes quantity of bytes, such as 500M, 2G or 16Gi."""
+_UNITS = {"m": 1e-3, **{unit: 1000.0**i for i, unit in enumerate(["", "k", "M", "G", "T", "P"])}}
+_UNITS |= {f"{unit}i": 1024.0**i for i, unit in enumerate("KMGTP", start=1)}
+
+
+def count_bytes(quantity: Quantity) -> int:
+    """What a quantity of bytes amounts to.
+
+    >>> count_bytes("1.5Gi")
+    1610612736
+    """
+    number = quantity.rstrip("".join(_UNITS))
+    return int(float(number) * _UNITS[quantity.removeprefix(number)])
+
+
 CpuQuantity = Annotated[
     str,
     Field(pattern=_CPU_PATTERN, max_length=32),

@@ -20,7 +20,10 @@ from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Family
+from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.features.setup import open_cache
 from finscribe_trainer.loss.weights import choose_weights
+from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.run import Run
@@ -42,6 +45,7 @@ class Trained:
     """The base model's figures on the validation set, by names that begin with base_eval_."""
     stopped_early: bool
     resumed_from: str | None
+    features: FeatureCache | None
 
     @property
     def best_loss(self) -> float | None:
@@ -96,7 +100,11 @@ def fit(
         _raise_if_stopped(run, trainer.state)
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
-    return Trained(model, trainer.state, report.base, early_stopping.triggered, _said(run, checkpoint))
+    features = trainer.model_inputs.features
+    if features is not None:
+        features.log_summary()
+    said = _said(run, checkpoint)
+    return Trained(model, trainer.state, report.base, early_stopping.triggered, said, features)
 
 
 def build_trainer(
@@ -104,24 +112,31 @@ def build_trainer(
 ) -> AnswerTrainer:
     """What takes the steps, as the config says: rows in their order, loss, optimizer."""
     spec, bf16 = run.config.training, use_bf16(run.config.training)
+    metric = run.config.early_stopping.metric
+    args = build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric)
+    examples = [*splits.train, *splits.validation]
+    features = open_cache(run.config, args, model, family, examples, run.reporter.features)
+    store = features.store if features else None
     documents = DocumentSample(
         splits.validation,
         run.config.evaluation,
         family,
-        spec.per_device_eval_batch_size or spec.per_device_train_batch_size,
+        args.per_device_eval_batch_size,
         run.stop.requested.is_set,
+        features,
     )
-    metric = run.config.early_stopping.metric
-    args = build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric)
     answers = (example.row.completion for example in splits.train)
     weights = choose_weights(run.config.loss, family.tokenizer, answers)
     return AnswerTrainer(
         model=model,
         args=args,
-        family=family,
-        train=EncodedExamples(splits.train, family, weights, prepare_augmentation(run.config, splits.train)),
+        collate=family.collate,
+        model_inputs=ModelInputs(family, features),
+        train=EncodedExamples(
+            splits.train, family, weights, prepare_augmentation(run.config, splits.train), store
+        ),
         order=_order(run, splits, args.train_batch_size * args.world_size),
-        validation=EncodedExamples(splits.validation, family),
+        validation=EncodedExamples(splits.validation, family, features=store),
         callbacks=callbacks,
         stop=run.stop,
         best=BestAdapter(),

@@ -1,7 +1,7 @@
 """Hugging Face's Trainer with logits for answer tokens only, and honest losses."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
-from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.families.base import Encoded
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
+from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
@@ -36,7 +37,8 @@ class AnswerTrainer(Trainer):
         *,
         model: Any,
         args: TrainingArguments,
-        family: Family,
+        collate: Callable[[Sequence[Encoded]], Encoded],
+        model_inputs: ModelInputs,
         train: EncodedExamples,
         order: DataOrder,
         validation: EncodedExamples,
@@ -51,7 +53,7 @@ class AnswerTrainer(Trainer):
         super().__init__(
             model=model,
             args=args,
-            data_collator=family.collate,
+            data_collator=collate,
             train_dataset=train,
             eval_dataset=validation,
             callbacks=callbacks,
@@ -60,7 +62,7 @@ class AnswerTrainer(Trainer):
         self.add_callback(EpochBegin(self.sampler))
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
-        self.model_inputs = family.model_inputs
+        self.model_inputs = model_inputs
         self.stop = stop
         self.best = best
         self.documents = documents

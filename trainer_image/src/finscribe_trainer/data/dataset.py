@@ -28,6 +28,8 @@ class Example:
     images: tuple[Path, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     """(width, height) of each image in pixels."""
+    image_hashes: tuple[str, ...] = ()
+    """SHA-256 of each image's file."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
             where,
             tuple(checked[name].path for name in row.images),
             tuple(checked[name].size for name in row.images),
+            tuple(checked[name].sha256 for name in row.images),
         )
         for where, row in rows
     ]

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.base import Family
+from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.features.shown import show_images
+from finscribe_trainer.model_inputs import ModelInputs
 
 FEWEST_TOKENS = 32
 
@@ -50,6 +54,7 @@ class Reader:
         max_new_tokens: tokens after which an answer is cut off.
         batch_size: prompts answered at once.
         stop: asked after every token; once it says True, reading ends without the batch under way.
+        features: what is kept of images, when the model's vision tower is frozen.
     """
 
     def __init__(
@@ -59,12 +64,14 @@ class Reader:
         max_new_tokens: int,
         batch_size: int,
         stop: Callable[[], bool] = lambda: False,
+        features: FeatureCache | None = None,
     ) -> None:
         self.model: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self.family = family
         self.max_new_tokens = max_new_tokens
         self.batch_size = batch_size
         self.stop = stop
+        self.features = features
         self.end_tokens = _end_tokens(self.model, family)
 
     def read(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:
@@ -99,8 +106,10 @@ class Reader:
 
     def _generate(self, examples: list[Example]) -> list[list[int]]:
         """The tokens of each answer, cut behind its end token."""
-        rows = [self.family.encode_prompt(example) for example in examples]
-        prompts = self.family.model_inputs(self.family.collate(rows, padding="left"))
+        store = self.features.store if self.features else None
+        rows = [self.family.encode_prompt(row, show_images(row, store=store)) for row in examples]
+        batch = send_to_device(self.family.collate(rows, padding="left"), self.model.device)
+        prompts = ModelInputs(self.family, self.features)(batch)
         config = GenerationConfig(
             max_new_tokens=self.max_new_tokens,
             do_sample=False,
@@ -110,7 +119,7 @@ class Reader:
         )
         with _answering(self.model):
             sequences = self.model.generate(
-                **{name: value.to(self.model.device) for name, value in prompts.items()},
+                **prompts,
                 generation_config=config,
                 stopping_criteria=StoppingCriteriaList([_Asked(self.stop)]),
             )

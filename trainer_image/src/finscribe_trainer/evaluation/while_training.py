@@ -10,6 +10,7 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.evaluation.reading import Reader, answer_limit
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.families.base import Family
+from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.metrics.score import DocumentScore, score_document
 
 
@@ -22,6 +23,7 @@ class DocumentSample:
         family: the model's.
         batch_size: documents read at once.
         stop: once it says True, reading ends.
+        features: what is kept of images.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class DocumentSample:
         family: Family,
         batch_size: int,
         stop: Callable[[], bool],
+        features: FeatureCache | None = None,
     ) -> None:
         self.examples = sample_evenly(validation, spec.training_documents)
         self.family = family
         self.batch_size = batch_size
         self.stop = stop
+        self.features = features
         self.max_new_tokens = spec.max_new_tokens
         if self.max_new_tokens is None and self.examples:
             self.max_new_tokens = answer_limit(family, self.examples)
@@ -47,7 +51,7 @@ class DocumentSample:
         """
         if not self.examples or self.max_new_tokens is None:
             return {}
-        reader = Reader(model, self.family, self.max_new_tokens, self.batch_size, self.stop)
+        reader = Reader(model, self.family, self.max_new_tokens, self.batch_size, self.stop, self.features)
         scores = [
             score_document(self.examples[answer.index].row.completion, answer.text)
             for answer in reader.read(self.examples)

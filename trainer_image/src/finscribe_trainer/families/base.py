@@ -32,7 +32,15 @@ class ImageFeatures:
     """Frames, height and width in patches, as in `image_grid_thw`."""
 
 
-Shown = Image | ImageFeatures
+@dataclass(frozen=True)
+class NewImage:
+    """An image whose features are to be kept."""
+
+    image: Image
+    key: str
+
+
+Shown = Image | ImageFeatures | NewImage
 
 
 class Family(ABC):
@@ -71,6 +79,23 @@ class Family(ABC):
     @abstractmethod
     def reserved_tokens(self) -> tuple[str, ...]:
         """Tokens that would break prompt or answer if a row's text held them."""
+
+    def vision_modules(self, model: Any) -> list[torch.nn.Module]:
+        """What turns pixels into features; nothing where no images are read."""
+        return []
+
+    def image_features(self, model: Any, image: Encoded) -> torch.Tensor:
+        """What the language model sees of one image, (image tokens, hidden size).
+
+        Args:
+            model: the base model, or one with an adapter.
+            image: as in `encode_prompt`'s images.
+        """
+        raise NotImplementedError
+
+    def features_shape(self, grid: Sequence[int]) -> tuple[int, int]:
+        """The shape of an image's features, by its frames, height and width in patches."""
+        raise NotImplementedError
 
     def encode_completion(self, completion: str) -> list[int]:
         """The answer's tokens and the end token.

@@ -1,9 +1,11 @@
 """PaddleOCR-VL by its native class (no code from the hub is ever run)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from peft import PeftModel
 from transformers import (
     AutoProcessor,
     PaddleOCRVLForConditionalGeneration,
@@ -15,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.families.base import Encoded, Family, ImageFeatures, Shown
+from finscribe_trainer.families.base import Encoded, Family, ImageFeatures, NewImage, Shown
 from finscribe_trainer.families.positions import mrope_positions
 from finscribe_trainer.families.source import ModelSource, model_errors
 from finscribe_trainer.loss.weights import AnswerWeights
@@ -71,19 +73,21 @@ class PaddleOCRVL(Family):
         return encoded
 
     def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
-        """Each image has image_grid_thw (3,), and pixel_values (patches, 3, 14, 14) or features (image tokens,
-        hidden size).
+        """Each image has image_grid_thw (3,), and pixel_values (patches, 3, 14, 14) or features (image
+        tokens, hidden size).
         """
         shown = [open_image(path) for path in example.images] if images is None else images
         encoded = [self._encode_image(image) for image in shown]
-        counts = [int(image["image_grid_thw"].prod()) // self._merge_size**2 for image in encoded]
+        counts = [self.features_shape(image["image_grid_thw"].tolist())[0] for image in encoded]
         ids = torch.tensor(self._prompt_ids(example, counts), dtype=torch.long)
         types = (ids == self.config.image_token_id).long()
         return {"input_ids": ids, "mm_token_type_ids": types, "images": encoded}
 
-    def _encode_image(self, image: Shown) -> dict[str, torch.Tensor]:
+    def _encode_image(self, image: Shown) -> Encoded:
         if isinstance(image, ImageFeatures):
             return {"features": image.features, "image_grid_thw": torch.tensor(image.grid)}
+        if isinstance(image, NewImage):
+            return {**self._encode_image(image.image), "key": image.key}
         inputs = self.processing.image_processor(images=[image], return_tensors="pt")
         return {"pixel_values": inputs["pixel_values"], "image_grid_thw": inputs["image_grid_thw"][0]}
 
@@ -108,6 +112,22 @@ class PaddleOCRVL(Family):
     def _image_tokens(self, width: int, height: int) -> int:
         patches: int = self.processing.image_processor.get_number_of_image_patches(height, width)
         return patches // self._merge_size**2
+
+    def vision_modules(self, model: Any) -> list[torch.nn.Module]:
+        """Vision tower and projector."""
+        inner = model.get_base_model().model if isinstance(model, PeftModel) else model.model
+        return [inner.visual, inner.projector]
+
+    def image_features(self, model: Any, image: Encoded) -> torch.Tensor:
+        """As the model's own forward pass finds them."""
+        inner = model.get_base_model() if isinstance(model, PeftModel) else model
+        outputs = inner.get_image_features(image["pixel_values"], image["image_grid_thw"][None])
+        features: torch.Tensor = outputs.pooler_output[0]
+        return features
+
+    def features_shape(self, grid: Sequence[int]) -> tuple[int, int]:
+        """A token for every square of 2 x 2 patches."""
+        return math.prod(grid) // self._merge_size**2, int(self.config.text_config.hidden_size)
 
     @property
     def _merge_size(self) -> int:

@@ -14,23 +14,19 @@ def mrope_positions(is_image: torch.Tensor, grids: Iterable[torch.Tensor], merge
     The model would find the same, image by image on the GPU, waiting for it each time.
 
     Args:
-        is_image: (tokens,), true of image tokens.
+        is_image: (tokens,), true of image tokens; between two images there is text.
         grids: (frames, height, width) in patches of each image, in the order of the text.
         merge_size: patches along a side of an image token's square.
     """
-    parts = []
+    parts: list[torch.Tensor] = []
     waiting = iter(grids)
     values, counts = torch.unique_consecutive(is_image, return_counts=True)
     begin = 0
-    for of_images, count in zip(values.tolist(), counts.tolist(), strict=True):
-        while count:
-            if of_images:
-                part = _squares(next(waiting), merge_size)
-            else:
-                part = torch.arange(count)[:, None].expand(-1, 3)
-            parts.append(part + begin)
-            begin += int(part.max()) + 1 if not of_images else int(part[:, 1:].max()) + 1
-            count -= len(part)
+    for of_image, count in zip(values.tolist(), counts.tolist(), strict=True):
+        text = torch.arange(count)[:, None].expand(-1, 3)
+        part = _squares(next(waiting), merge_size) if of_image else text
+        parts.append(part + begin)
+        begin += int(part[:, 1:].max()) + 1
     return torch.cat(parts)
 
 

@@ -45,6 +45,11 @@ class RunMetrics:
         self.tokens = self._counter("tokens", "Tokens trained on by this process.")
         self.samples = self._counter("samples", "Rows trained on by this process.")
         self.retried = self._counter("storage_requests_retried", "Storage requests that were tried again.")
+        self.feature_cache_hits = self._counter("feature_cache_hits", "Pages found in the feature cache.")
+        self.feature_cache_misses = self._counter(
+            "feature_cache_misses", "Pages that had to pass the vision tower."
+        )
+        self.feature_cache_size = self._gauge("feature_cache_size_bytes", "What the feature cache takes.")
         self.step_duration = Histogram(
             "finscribe_step_duration_seconds",
             "Training time of an optimizer step.",

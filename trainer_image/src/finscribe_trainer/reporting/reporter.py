@@ -108,6 +108,13 @@ class RunReporter:
         """A storage request was tried again."""
         self.prometheus.retried.inc()
 
+    def features(self, hits: int, misses: int, num_bytes: int) -> None:
+        """Pages were found in the feature cache, or not; it takes so many bytes now."""
+        figures = self.prometheus
+        figures.feature_cache_hits.inc(hits)
+        figures.feature_cache_misses.inc(misses)
+        figures.set(figures.feature_cache_size, num_bytes)
+
     def snapshot(self) -> ProgressReport:
         """What `/progress` says now."""
         with self._lock:

@@ -1,0 +1,1 @@
+"""What the frozen vision tower makes of a page, kept on disk."""

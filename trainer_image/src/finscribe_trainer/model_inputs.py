@@ -1,0 +1,24 @@
+"""From a batch of rows to what the model is called with."""
+
+from dataclasses import dataclass
+
+from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.features.cache import FeatureCache
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """The last step before the model: until then the rows of a batch can be taken apart."""
+
+    family: Family
+    features: FeatureCache | None = None
+
+    def __call__(self, batch: Encoded) -> Encoded:
+        """Images as features, where those are cached.
+
+        Args:
+            batch: on the model's device; its images become features in place.
+        """
+        if self.features is not None:
+            self.features.fill(batch)
+        return self.family.model_inputs(batch)
