@@ -1,0 +1,1 @@
+"""`finscribe lr-finder`: the learning rate range test."""

@@ -1,0 +1,83 @@
+"""The curve of a range test as a picture."""
+
+import io
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from finscribe_trainer.lr_finder.curve import Curve
+
+_INK, _MUTED, _LINE, _GOOD, _BAD = "#1f2933", "#9aa5b1", "#1f5fa8", "#1a7f4b", "#b3261e"
+_STYLE = {
+    "font.size": 10.0,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _MUTED,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.grid": True,
+    "grid.color": "#e4e7eb",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def draw(curve: Curve, format_: str) -> bytes:
+    """Loss against learning rate, with the steepest point, the suggestion, and where the loss rises.
+
+    Args:
+        curve: of the test.
+        format_: png, svg or pdf.
+    """
+    with mpl.rc_context(_STYLE):
+        canvas = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
+        axes = canvas.add_subplot()
+        axes.set_xscale("log")
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("training loss")
+        axes.plot(curve.learning_rates, curve.losses, color=_MUTED, linewidth=0.8, label="loss of each step")
+        axes.plot(curve.learning_rates, curve.smoothed, color=_LINE, linewidth=2, label="smoothed")
+        _limit(axes, curve)
+        _mark(axes, curve)
+        axes.set_title(curve.message, fontsize=10, loc="left", wrap=True)
+        if curve.losses:
+            axes.legend(loc="lower left", frameon=False)
+        file = io.BytesIO()
+        canvas.savefig(file, format=format_)
+    return file.getvalue()
+
+
+def _limit(axes: Axes, curve: Curve) -> None:
+    """Show where the loss falls: of an explosion, the beginning is enough."""
+    if not curve.losses:
+        return
+    low, high = min(curve.smoothed), max(curve.smoothed[: max(1, len(curve.smoothed) // 2)])
+    room = max(high - low, 0.05 * high)
+    axes.set_ylim(low - 0.25 * room, high + 0.5 * room)
+    axes.set_xlim(curve.learning_rates[0], curve.learning_rates[-1])
+
+
+def _mark(axes: Axes, curve: Curve) -> None:
+    if curve.rises_from is not None:
+        axes.axvspan(curve.rises_from, curve.learning_rates[-1], color=_BAD, alpha=0.08, linewidth=0)
+        axes.axvline(curve.rises_from, color=_BAD, linewidth=1, label=f"rises from {curve.rises_from:.2g}")
+    if curve.steepest is not None:
+        height = curve.smoothed[curve.learning_rates.index(curve.steepest)]
+        axes.plot(
+            [curve.steepest],
+            [height],
+            "o",
+            color=_LINE,
+            markersize=8,
+            label=f"steepest at {curve.steepest:.2g}",
+        )
+    if curve.suggestion is not None:
+        axes.axvline(
+            curve.suggestion,
+            color=_GOOD,
+            linewidth=1.5,
+            linestyle="--",
+            label=f"suggestion {curve.suggestion:.2g}",
+        )

@@ -1,0 +1,132 @@
+"""The range test: a training whose learning rate rises from step to step, and that leaves nothing behind."""
+
+import logging
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
+from finscribe_trainer.data.selection import select
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.fit import build_trainer
+from finscribe_trainer.inputs import fetch_model, load_splits
+from finscribe_trainer.learn import load_adapted_model
+from finscribe_trainer.lr_finder.curve import Curve, Divergence, analyse
+from finscribe_trainer.progress_bar import ProgressBar
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.storage import Storage
+from finscribe_trainer.trainer import AnswerTrainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rise:
+    """How the learning rate rises."""
+
+    start: float
+    end: float
+    num_steps: int
+
+    def at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0: exponential between the two ends."""
+        share = step / (self.num_steps - 1)
+        return float(self.start ** (1 - share) * self.end**share)
+
+
+def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve:
+    """Train a fresh adapter while the learning rate rises; a stop asked for meanwhile ends it early.
+
+    What comes from s3:// is kept below `output_dir`/inputs, where a training finds it.
+
+    Raises:
+        FinscribeError: as its reason says.
+        StopRequested: asked to stop before the first step.
+    """
+    storage = Storage.from_config(config.storage, cancel=stop.abandon)
+    inputs = Path(config.output_dir) / "inputs"
+    splits = load_splits(config, inputs, storage)
+    source = fetch_model(config, inputs / "model", storage)
+    family = load_family(source)
+    splits = select(splits, family, config.training.max_sequence_length)
+    with tempfile.TemporaryDirectory(prefix="finscribe-lr-finder-") as folder:
+        run = Run(_as_tested(config, rise, folder), "", None, RunReporter(run="", job=""), stop)
+        rising = RisingRate(rise, stop)
+        model = load_adapted_model(config, source, family)
+        trainer = build_trainer(run, model, family, splits, [rising])
+        trainer.args.eval_strategy, trainer.args.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
+        with stop.deferred():
+            _take_steps(trainer, rising)
+    return analyse(rising.learning_rates, rising.losses, rise.num_steps, diverged=rising.diverged)
+
+
+def _as_tested(config: TrainerConfig, rise: Rise, folder: str) -> TrainerConfig:
+    """The config of the test: other lengths and folders, and nothing is read or reported."""
+    training = {"max_steps": rise.num_steps, "logging_steps": 1, "report_to": []}
+    return config.model_copy(
+        update={
+            "training": config.training.model_copy(update=training),
+            "evaluation": config.evaluation.model_copy(update={"training_documents": 0}),
+            "early_stopping": EarlyStoppingSpec(),
+            "output_dir": folder,
+            "feature_cache_dir": config.feature_cache_dir or str(Path(config.output_dir) / "features"),
+        }
+    )
+
+
+def _take_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
+    bar = ProgressBar() if sys.stderr.isatty() else None
+    if bar:
+        trainer.add_callback(bar)
+    try:
+        trainer.train()
+    except UserError as error:
+        if error.reason is not FailureReason.NonFiniteLoss:
+            raise
+        log.info("the loss is no number any more at a learning rate of %.3g", rising.current)
+        rising.diverged = True
+    finally:
+        if bar:
+            bar.close()
+
+
+class RisingRate(TrainerCallback):
+    """Sets the learning rate before each step, notes the loss, and ends the test once that has diverged."""
+
+    def __init__(self, rise: Rise, stop: StopSignal) -> None:
+        self.rise = rise
+        self.stop = stop
+        self.learning_rates: list[float] = []
+        self.losses: list[float] = []
+        self.current = rise.start
+        self.diverged = False
+        self._divergence = Divergence()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        """Set the step's learning rate, whatever the training's own schedule says."""
+        self.current = self.rise.at(state.global_step)
+        for group in given["optimizer"].param_groups:
+            group["lr"] = self.current
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> TrainerControl:
+        """Note the loss of the step just taken."""
+        logs: dict[str, float] = given["logs"]
+        if "loss" in logs:
+            self.learning_rates.append(self.current)
+            self.losses.append(logs["loss"])
+            self.diverged = self._divergence.observe(logs["loss"])
+        if self.diverged or self.stop.requested.is_set():
+            control.should_training_stop = True
+        return control
