@@ -32,20 +32,20 @@ def use_bf16(spec: TrainingSpec) -> bool:
     return supported if spec.bf16 is None else spec.bf16
 
 
-def steps_per_epoch(spec: TrainingSpec, num_rows: int) -> int:
+def steps_per_epoch(spec: TrainingSpec, num_rows: int, num_processes: int = 1) -> int:
     """Optimizer steps in which every row is seen once."""
-    batches = math.ceil(num_rows / spec.per_device_train_batch_size)
+    batches = math.ceil(num_rows / (spec.per_device_train_batch_size * num_processes))
     return math.ceil(batches / spec.gradient_accumulation_steps)
 
 
 def build_arguments(
-    spec: TrainingSpec, output_dir: Path, num_rows: int, *, bf16: bool, metric: SelectionMetric
+    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, bf16: bool, metric: SelectionMetric
 ) -> TrainingArguments:
     """Every field of the spec in Hugging Face's words; `metric` decides which checkpoint is the best.
 
-    Evaluation and checkpoints go by steps throughout; "once an epoch" is so many of them.
+    Evaluation and checkpoints go by steps throughout; "once an epoch" is `epoch_steps` of them.
     """
-    eval_steps = spec.eval_steps or steps_per_epoch(spec, num_rows)
+    eval_steps = spec.eval_steps or epoch_steps
     _warn_of_idle_settings(spec)
     if report_to := ["tensorboard"] if importlib.util.find_spec("tensorboard") else []:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(output_dir / "logs")

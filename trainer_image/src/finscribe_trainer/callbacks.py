@@ -12,6 +12,7 @@ from transformers.trainer_callback import ExportableState
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import EarlyStoppingSpec, SelectionMetric
+from finscribe_trainer.distributed import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.stop import StopSignal
 
@@ -31,16 +32,20 @@ REPORTED = (
 
 
 class Schedule(TrainerCallback):
-    """Evaluates and saves after the last step, too; on a stop, saves after the step under way and ends."""
+    """Evaluates and saves after the last step, too; on a stop, of whichever process it was asked, saves after
+    the step under way and ends.
+    """
 
-    def __init__(self, stop: StopSignal) -> None:
+    def __init__(self, stop: StopSignal, processes: Processes) -> None:
         self.stop = stop
+        self.processes = processes
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """Decide what follows this step."""
-        if self.stop.requested.is_set():
+        if self.processes.any(self.stop.requested.is_set()):
+            self.stop.requested.set()
             log.info("asked to stop: saving a checkpoint after step %d", state.global_step)
             control.should_evaluate = False
             control.should_save = control.should_training_stop = True

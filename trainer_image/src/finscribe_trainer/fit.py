@@ -75,16 +75,21 @@ def fit(
     early_stopping = EarlyStopping(run.config.early_stopping)
     metric = run.config.early_stopping.metric
     report = Report(run.reporter, metric)
-    uploads = CheckpointUploads(lambda folder: storage.save_checkpoint(folder, run.uri) if run.uri else None)
+    processes = run.processes
+    uploaded_to = run.uri if processes.is_main else None
+    uploads = CheckpointUploads(
+        lambda folder: storage.save_checkpoint(folder, uploaded_to) if uploaded_to else None
+    )
     callbacks: list[TrainerCallback] = [
-        Schedule(run.stop),
+        Schedule(run.stop, processes),
         early_stopping,
         report,
-        AfterSave(uploads.submit, uploads.raise_if_failed),
+        AfterSave(uploads.submit, lambda: processes.from_main(uploads.raise_if_failed)),
     ]
     trainer = build_trainer(run, model, family, splits, callbacks)
     trainer.documents.refuse_inapplicable(metric)
     trainer.before_save = uploads.wait
+    processes.share(weight for weight in model.parameters() if weight.requires_grad)
     if checkpoint:
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
@@ -96,8 +101,9 @@ def fit(
             _take_over(run, checkpoint, trainer)
         else:
             _take_steps(run, trainer, checkpoint)
-        uploads.wait()
+        processes.from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
+        processes.part()
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
     features = trainer.model_inputs.features
@@ -113,7 +119,7 @@ def build_trainer(
     """What takes the steps, as the config says: rows in their order, loss, optimizer."""
     spec, bf16 = run.config.training, use_bf16(run.config.training)
     metric = run.config.early_stopping.metric
-    args = build_arguments(spec, run.output_dir, len(splits.train), bf16=bf16, metric=metric)
+    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), bf16=bf16, metric=metric)
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.features)
     store = features.store if features else None
@@ -142,14 +148,15 @@ def build_trainer(
         best=BestAdapter(),
         documents=documents,
         loss=run.config.loss,
-        count_rows=lambda count: run.reporter.metric(samples=count),
+        processes=run.processes,
+        count_rows=lambda count: run.reporter.metric(samples=count * run.processes.world_size),
     )
 
 
 def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
     """In which order each epoch meets the training rows."""
     spec, num_rows = run.config.training, len(splits.train)
-    num_epochs = _total_steps(run, splits) / steps_per_epoch(spec, num_rows)
+    num_epochs = _total_steps(run, splits) / _epoch_steps(run, splits)
     return DataOrder(
         num_rows,
         spec.seed,
@@ -172,7 +179,11 @@ def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
 
 def _total_steps(run: Run, splits: Splits) -> int:
     spec = run.config.training
-    return spec.max_steps or spec.num_train_epochs * steps_per_epoch(spec, len(splits.train))
+    return spec.max_steps or spec.num_train_epochs * _epoch_steps(run, splits)
+
+
+def _epoch_steps(run: Run, splits: Splits) -> int:
+    return steps_per_epoch(run.config.training, len(splits.train), run.processes.world_size)
 
 
 def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None) -> None:
@@ -200,7 +211,7 @@ def _take_over(run: Run, checkpoint: Checkpoint, trainer: AnswerTrainer) -> None
 
 
 def _raise_if_stopped(run: Run, state: TrainerState) -> None:
-    if not run.stop.requested.is_set():
+    if not run.processes.any(run.stop.requested.is_set()):
         return
     folder = run.output_dir / f"checkpoint-{state.global_step}"
     remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"

@@ -39,8 +39,11 @@ log = logging.getLogger(__name__)
 
 def learn(
     run: Run, source: ModelSource, splits: Splits, checkpoint: Checkpoint | None, storage: Storage
-) -> dict[str, Any]:
-    """Train on the splits, and write the exports below the output folder; returns the run's figures.
+) -> dict[str, Any] | None:
+    """Train on the splits, and write the exports below the output folder.
+
+    Returns:
+        the run's figures; None in every process but the first, which are done when the training is.
 
     Raises:
         FinscribeError: as its reason says.
@@ -51,6 +54,8 @@ def learn(
     model = load_adapted_model(run.config, source, family)
 
     trained = fit(run, model, family, splits, checkpoint, storage)
+    if not run.processes.is_main:
+        return None
 
     run.reporter.phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits)

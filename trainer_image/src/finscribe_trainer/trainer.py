@@ -2,23 +2,27 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
-from finscribe_trainer.encoding import EncodedExamples
+from finscribe_trainer.distributed import Processes
+from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Encoded
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
+from finscribe_trainer.shares import EvenShares
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
 BASE_PREFIX = "base_eval"
@@ -47,6 +51,7 @@ class AnswerTrainer(Trainer):
         best: BestAdapter,
         documents: DocumentSample,
         loss: LossSpec,
+        processes: Processes,
         before_save: Callable[[], None] = lambda: None,
         count_rows: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -67,15 +72,22 @@ class AnswerTrainer(Trainer):
         self.best = best
         self.documents = documents
         self.loss = loss
+        self.processes = processes
+        # Gradients are added up in `_clip_grad_norm`: nothing is to be wrapped.
+        self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
         self.before_save = before_save
         self.count_rows = count_rows
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
         self.loss_is_scaled_for_ga = True
 
     def training_step(self, model: Any, inputs: Encoded, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """One batch forward and backward; its rows are counted."""
+        """One batch forward and backward; its rows are counted.
+
+        Returns:
+            the batch's share of the step's loss, times the processes: what is logged is their mean.
+        """
         self.count_rows(len(inputs["labels"]))
-        return super().training_step(model, inputs, *args, **kwargs)
+        return super().training_step(model, inputs, *args, **kwargs) * self.processes.world_size
 
     def compute_loss(
         self,
@@ -98,10 +110,11 @@ class AnswerTrainer(Trainer):
     def _get_num_items_in_batch(self, batch_samples: list[Encoded], device: torch.device) -> torch.Tensor:
         """The weight of the answer tokens of a whole optimizer step, in all processes."""
         weight = sum((count_weight(batch, self.loss) for batch in batch_samples), torch.zeros(()))
-        total: torch.Tensor = self.accelerator.gather(weight.to(device)).sum()
-        return total
+        return torch.tensor(self.processes.sum(float(weight))[0], device=device)
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        """Add up the gradients over the processes, then clip: the step is complete in each of them."""
+        self.processes.sum_gradients(model.parameters())
         norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
         if not math.isfinite(float(norm)):
             raise non_finite("the gradient", self.state.global_step + 1)
@@ -122,9 +135,10 @@ class AnswerTrainer(Trainer):
             UserError: NonFiniteLoss.
         """
         key = f"{metric_key_prefix}_loss"
-        total, tokens = self._sum_losses(self.get_eval_dataloader(eval_dataset))
-        figures = self.documents.read(self._adapted_model())
-        if self.stop.requested.is_set():
+        total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
+        figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model()))
+        if self.processes.any(self.stop.requested.is_set()):
+            self.stop.requested.set()
             self.control.should_save = self.control.should_training_stop = True
             return {key: math.inf}
         loss = total / tokens
@@ -159,12 +173,18 @@ class AnswerTrainer(Trainer):
         return is_best
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        self.before_save()
+        self.processes.from_main(self.before_save)
         super()._save_checkpoint(model, trial)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        self.processes.barrier()  # the state that says "complete" comes next, written by the first alone
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """The adapter and the best one; no pickled arguments, which nobody reads."""
         assert output_dir is not None
+        if not self.processes.is_main:
+            return
         folder = Path(output_dir)
         self._adapted_model().save_pretrained(str(folder), safe_serialization=True)
         self.best.save(folder)
@@ -173,8 +193,16 @@ class AnswerTrainer(Trainer):
         assert isinstance(self.model, PeftModel)
         return self.model
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
-        return self.sampler
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[RowKey]:
+        return self._in_even_shares(self.sampler, self.args.train_batch_size)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[RowKey]:
+        rows = [RowKey(index, 0) for index in range(len(eval_dataset))]
+        return self._in_even_shares(rows, self.args.eval_batch_size)
+
+    def _in_even_shares(self, rows: Any, batch_size: int) -> Any:
+        processes = self.processes.world_size
+        return rows if processes == 1 else EvenShares(rows, batch_size * processes)
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         loader = super()._get_dataloader(*args, **kwargs)
