@@ -123,7 +123,7 @@ def _refusal(losses: Sequence[float], smoothed: npt.NDArray[np.float64], first: 
         return f"{len(losses)} steps are too few to tell anything: {FEWEST_STEPS} are needed."
     lowest = int(smoothed.argmin())
     noise = 1.05 * float(np.median(np.abs(np.diff(losses))))  # a normal's standard deviation, steps apart
-    if first - smoothed[lowest] >= max(_LEAST_FALL_OF_NOISE * noise, _LEAST_FALL * first):
+    if lowest > 1 and first - smoothed[lowest] >= max(_LEAST_FALL_OF_NOISE * noise, _LEAST_FALL * first):
         return None
     if smoothed.max() - smoothed[lowest] > first:
         return "The loss rises, and falls nowhere before: lower --start-lr."
