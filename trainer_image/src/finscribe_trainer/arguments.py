@@ -9,27 +9,9 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LrScheduler, SelectionMetric, TrainingSpec
 
 log = logging.getLogger(__name__)
-
-
-def use_bf16(spec: TrainingSpec) -> bool:
-    """Whether to compute in bfloat16: as set, else where a GPU supports it.
-
-    Raises:
-        UserError: InvalidConfig when it is asked of a GPU that does not support it.
-    """
-    on_gpu = torch.cuda.is_available()
-    supported = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    if spec.bf16 and on_gpu and not supported:
-        raise UserError(
-            FailureReason.InvalidConfig,
-            f"training.bf16 is true, but {torch.cuda.get_device_name()} has no bfloat16.",
-            "Remove bf16, or use an Ampere or newer GPU.",
-        )
-    return supported if spec.bf16 is None else spec.bf16
 
 
 def steps_per_epoch(spec: TrainingSpec, num_rows: int, num_processes: int = 1) -> int:
@@ -39,7 +21,7 @@ def steps_per_epoch(spec: TrainingSpec, num_rows: int, num_processes: int = 1) -
 
 
 def build_arguments(
-    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, bf16: bool, metric: SelectionMetric
+    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, dtype: torch.dtype, metric: SelectionMetric
 ) -> TrainingArguments:
     """Every field of the spec in Hugging Face's words; `metric` decides which checkpoint is the best.
 
@@ -57,13 +39,15 @@ def build_arguments(
         per_device_train_batch_size=spec.per_device_train_batch_size,
         per_device_eval_batch_size=spec.per_device_eval_batch_size or spec.per_device_train_batch_size,
         gradient_accumulation_steps=spec.gradient_accumulation_steps,
-        warmup_steps=spec.warmup_ratio,  # below 1 it is a share of all steps
+        warmup_steps=_warmup(spec),
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,
         lr_scheduler_type=str(spec.lr_scheduler_type),
         activation_checkpointing=spec.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
-        bf16=bf16,
+        optim=str(spec.optim),
+        bf16=dtype is torch.bfloat16,
+        fp16=dtype is torch.float16,
         logging_steps=spec.logging_steps,
         logging_nan_inf_filter=False,  # a loss that is no number ends the training instead
         eval_strategy="steps",
@@ -88,6 +72,14 @@ def build_arguments(
     return arguments
 
 
+def _warmup(spec: TrainingSpec) -> float:
+    """Steps of the warm-up; below 1 it is a share of all steps."""
+    return spec.warmup_ratio if spec.warmup_steps is None else spec.warmup_steps
+
+
 def _warn_of_idle_settings(spec: TrainingSpec) -> None:
-    if spec.lr_scheduler_type is LrScheduler.constant and "warmup_ratio" in spec.model_fields_set:
-        log.warning("warmupRatio has no effect with lrSchedulerType constant; use constant_with_warmup")
+    warmups = [name for name in ("warmup_ratio", "warmup_steps") if name in spec.model_fields_set]
+    if spec.lr_scheduler_type is LrScheduler.constant and warmups:
+        log.warning("%s has no effect with lrSchedulerType constant; use constant_with_warmup", warmups[0])
+    elif len(warmups) == 2 and spec.warmup_steps is not None:
+        log.warning("warmup_ratio has no effect beside warmup_steps")

@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerState
 from finscribe_core.constants import CHECKPOINTS_PREFIX
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_core.report import Phase
-from finscribe_trainer.arguments import build_arguments, steps_per_epoch, use_bf16
+from finscribe_trainer.arguments import build_arguments, steps_per_epoch
 from finscribe_trainer.augmentation.augment import prepare_augmentation
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
@@ -117,9 +117,9 @@ def build_trainer(
     run: Run, model: PeftModel, family: Family, splits: Splits, callbacks: list[TrainerCallback]
 ) -> AnswerTrainer:
     """What takes the steps, as the config says: rows in their order, loss, optimizer."""
-    spec, bf16 = run.config.training, use_bf16(run.config.training)
+    spec, dtype = run.config.training, model.get_base_model().dtype
     metric = run.config.early_stopping.metric
-    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), bf16=bf16, metric=metric)
+    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=dtype, metric=metric)
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.features)
     store = features.store if features else None

@@ -4,15 +4,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import PeftModel
 from transformers import set_seed
 
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
-from finscribe_trainer.arguments import use_bf16
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
+from finscribe_trainer.compilation import compile_layers
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.export import (
@@ -26,10 +25,17 @@ from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.fit import Trained, fit
-from finscribe_trainer.lora import attach_adapter, quantisation
+from finscribe_trainer.lora import attach_adapter, keep_differentiable, quantisation
 from finscribe_trainer.merge import choose_probes, export_merged
 from finscribe_trainer.model_card.of_a_run import write_cards
 from finscribe_trainer.model_card.usage import shared_prompt, usage_of
+from finscribe_trainer.precision import (
+    check_compiler,
+    check_optimizer,
+    choose_attention,
+    choose_dtype,
+    describe,
+)
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.versions import package_versions
@@ -76,12 +82,23 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     Raises:
         UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
     """
-    set_seed(config.training.seed)
-    dtype = torch.bfloat16 if use_bf16(config.training) else torch.float32
-    options: dict[str, Any] = {"dtype": dtype}
+    spec = config.training
+    set_seed(spec.seed)
+    dtype = choose_dtype(spec)
+    attention = choose_attention(spec.attn_implementation, dtype)
+    check_optimizer(spec.optim)
+    if spec.torch_compile:
+        check_compiler()
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": str(attention)}
     if config.method is Method.QLoRA:
         options |= quantisation(family, dtype)
-    return attach_adapter(family.load_model(source, **options), family, config.lora)
+    log.info(describe(config, dtype, attention))
+    base = family.load_model(source, **options)
+    keep_differentiable(base)
+    adapted = attach_adapter(base, family, config.lora)
+    if spec.torch_compile:
+        compile_layers(base)
+    return adapted
 
 
 def export(

@@ -99,3 +99,14 @@ def quantisation(family: Family, compute_dtype: torch.dtype) -> dict[str, Any]:
         llm_int8_skip_modules=list(family.unquantised_modules),  # 4-bit loading reads it, too
     )
     return {"quantization_config": config}
+
+
+def keep_differentiable(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from repacking 4-bit weights at the first evaluation.
+
+    On CPUs with AVX512-BF16 it does so for good, for a kernel without gradient: after an evaluation, layers
+    below would be trained on a gradient that misses what comes through the frozen weights.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

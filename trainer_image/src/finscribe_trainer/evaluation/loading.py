@@ -20,11 +20,11 @@ from finscribe_trainer.adapter_folder import (
     fetch_model_files,
     with_adapter,
 )
-from finscribe_trainer.arguments import use_bf16
 from finscribe_trainer.evaluation.results import ModelInfo
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.precision import choose_dtype
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     family = load_family(source)
     info = describe(source, family, name, adapter)
     on_gpu = torch.cuda.is_available()
-    dtype = torch.bfloat16 if use_bf16(TrainingSpec()) else torch.float32
+    dtype = choose_dtype(TrainingSpec())
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
     model: Any = family.load_model(source, dtype=dtype)
     if adapter is not None:
