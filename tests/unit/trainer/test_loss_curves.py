@@ -37,6 +37,10 @@ class Case:
 
 CASES = {
     "lora": Case(),
+    "qlora": Case({"method": "QLoRA"}),
+    "focal": Case({"loss.use_focal": True}),
+    "label_smoothing": Case({"loss.use_label_smoothing": True}),
+    "weighted": Case({"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}),
 }
 
 
