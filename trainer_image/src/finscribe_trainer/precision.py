@@ -101,6 +101,15 @@ def check_compiler() -> None:
         )
 
 
+def will_skip_step(scaler: torch.amp.GradScaler | None) -> bool:
+    """Whether a gradient that is no number is the scaler's to deal with.
+
+    In float16 losses are scaled up, so that small gradients are not lost, and now and then too far: the step
+    is then left out, and the scale halved. At 1 the scale is no longer what is wrong.
+    """
+    return scaler is not None and scaler.get_scale() > 1
+
+
 def describe(config: TrainerConfig, dtype: torch.dtype, attention: Attention) -> str:
     """What was chosen, in one line."""
     spec = config.training

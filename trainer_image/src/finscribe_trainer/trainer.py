@@ -23,6 +23,7 @@ from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
 from finscribe_trainer.shares import EvenShares
+from finscribe_trainer.precision import will_skip_step
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
 BASE_PREFIX = "base_eval"
@@ -116,9 +117,15 @@ class AnswerTrainer(Trainer):
         """Add up the gradients over the processes, then clip: the step is complete in each of them."""
         self.processes.sum_gradients(model.parameters())
         norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
-        if not math.isfinite(float(norm)):
+        if not math.isfinite(float(norm)) and not will_skip_step(self.accelerator.scaler):
             raise non_finite("the gradient", self.state.global_step + 1)
         return norm
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """As Hugging Face's, but for the norm of a gradient that was skipped: files of JSON have no infinity."""
+        if not math.isfinite(logs.get("grad_norm", 0.0)):
+            logs.pop("grad_norm")
+        super().log(logs, *args, **kwargs)
 
     def evaluate(
         self,
