@@ -47,10 +47,13 @@ def dataset(sample: Path) -> Dataset:
 def several_images(dataset: Dataset) -> Example:
     """A row with two images beside each other, of two sizes, and a third in its second turn."""
     first, second = (example for example in dataset.examples[:2])
-    images, sizes = (*first.images, *second.images), (*first.sizes, *second.sizes)
     turns = (Turn("user", "Compare.", 2), Turn("assistant", "Done."), Turn("user", "And this?", 1))
     return replace(
-        first, row=replace(first.row, turns=turns), images=(*images, images[0]), sizes=(*sizes, sizes[0])
+        first,
+        row=replace(first.row, turns=turns),
+        images=(*first.images, *second.images, *first.images),
+        sizes=(*first.sizes, *second.sizes, *first.sizes),
+        image_hashes=(*first.image_hashes, *second.image_hashes, *first.image_hashes),
     )
 
 

@@ -40,7 +40,11 @@ CASES = {
     "qlora": Case({"method": "QLoRA"}),
     "focal": Case({"loss.use_focal": True}),
     "label_smoothing": Case({"loss.use_label_smoothing": True}),
-    "weighted": Case({"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}),
+    "weighted": Case(
+        {"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}
+    ),
+    "cache_on": Case({"feature_cache.enabled": True}, golden="lora"),
+    "cache_off": Case({"feature_cache.enabled": False}, golden="lora"),
 }
 
 

@@ -1,9 +1,9 @@
 """A file of features: written whole, believed only when it proves what it holds."""
 
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,7 +27,7 @@ def write_features(path: Path, image: ImageFeatures) -> int:
     metadata = {"grid": " ".join(map(str, image.grid)), "crc32": str(_checksum(features))}
     data = save({_TENSOR: features}, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         part.write_bytes(data)
         part.replace(path)

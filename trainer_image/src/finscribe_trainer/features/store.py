@@ -33,7 +33,7 @@ class FeatureStore:
     def find(self, key: str) -> ImageFeatures | None:
         """The features of an image, if they are there; noted as used just now.
 
-        A file that is damaged, or holds something else, counts as missing: it will be replaced.
+        A file that is damaged, or holds something else, is removed.
         """
         path = self.path(key)
         try:
@@ -42,6 +42,8 @@ class FeatureStore:
             return None
         except ValueError as problem:
             log.warning("%s can't be used and is computed anew: %s", path, problem)
+            with suppress(OSError):
+                path.unlink()
             return None
         with suppress(OSError):  # a folder that may only be read
             os.utime(path)

@@ -1,0 +1,246 @@
+import json
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import LoraSpec, TrainerConfig
+from finscribe_trainer.evaluation.reading import Reader
+from finscribe_trainer.families.base import ImageFeatures
+from finscribe_trainer.features import room as room_module
+from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.features.files import read_features, write_features
+from finscribe_trainer.features.fingerprint import fingerprint
+from finscribe_trainer.features.room import Room
+from finscribe_trainer.features.setup import why_invalid
+from finscribe_trainer.features.shown import show_images
+from finscribe_trainer.features.store import FeatureStore
+from finscribe_trainer.lora import attach_adapter
+from finscribe_trainer.model_inputs import ModelInputs
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+
+EPOCH = 2
+"""Steps."""
+
+
+def with_settings(config: TrainerConfig, **sections) -> TrainerConfig:
+    data = config.model_dump(mode="json", exclude_unset=True)
+    for name, value in sections.items():
+        data[name] = {**data.get(name, {}), **value} if isinstance(value, dict) else value
+    return TrainerConfig.model_validate(data)
+
+
+class Trained:
+    """A run; its images may be removed once an epoch is over."""
+
+    def __init__(self, config: TrainerConfig, images_to_remove: Path | None = None) -> None:
+        self.reporter = RemovingReporter(images_to_remove)
+        train(Run(config, name="", resume=None, reporter=self.reporter, stop=StopSignal()))
+        output = Path(config.output_dir)
+        self.adapter = load_file(output / "final_model" / "adapter_model.safetensors")
+        figures = json.loads((output / "metrics.json").read_text())
+        entries = [*figures["train_history"], *figures["eval_history"]]
+        self.losses = [entry.get("loss", entry.get("eval_loss")) for entry in entries]
+
+    def count(self, name: str) -> float | None:
+        registry, labels = self.reporter.prometheus.registry, {"finetunejob": "", "run": ""}
+        return registry.get_sample_value(f"finscribe_feature_cache_{name}", labels)
+
+
+class RemovingReporter(RunReporter):
+    def __init__(self, images: Path | None) -> None:
+        super().__init__(run="", job="")
+        self.images = images
+
+    def step(self, step: int, total: int, epoch: float) -> None:
+        super().step(step, total, epoch)
+        if step == EPOCH and self.images:
+            shutil.rmtree(self.images)
+
+
+@pytest.fixture
+def two_epochs(sample, tmp_path, config) -> TrainerConfig:
+    shutil.copytree(sample, tmp_path / "data", ignore=shutil.ignore_patterns("model"))
+    return with_settings(
+        config,
+        dataset_path=str(tmp_path / "data/train.jsonl"),
+        validation_path=str(tmp_path / "data/val.jsonl"),
+        feature_cache_dir=str(tmp_path / "shared"),
+        training={"max_steps": 2 * EPOCH, "eval_steps": EPOCH},
+        evaluation={"training_documents": 2, "max_new_tokens": 4},
+    )
+
+
+def test_pages_pass_the_vision_tower_once_and_the_result_is_the_same(two_epochs, tmp_path):
+    off = Trained(
+        with_settings(two_epochs, output_dir=str(tmp_path / "off"), feature_cache={"enabled": False})
+    )
+    shutil.copytree(tmp_path / "data/images", tmp_path / "images")
+    first = Trained(two_epochs, images_to_remove=tmp_path / "data/images")
+    assert first.losses == pytest.approx(off.losses, rel=1e-6)
+    assert first.count("misses_total") == len(list((tmp_path / "images").iterdir()))
+
+    shutil.copytree(tmp_path / "images", tmp_path / "data/images")
+    second = Trained(with_settings(two_epochs, output_dir=str(tmp_path / "second")))
+    assert second.count("misses_total") == 0
+    assert all(torch.equal(tensor, second.adapter[name]) for name, tensor in first.adapter.items())
+    assert off.count("hits_total") == 0
+
+
+def test_changed_pages_are_kept_where_their_number_is_limited(two_epochs, tmp_path):
+    views = with_settings(two_epochs, augmentation={"enabled": True, "num_views": 1})
+    Trained(views, images_to_remove=tmp_path / "data/images")
+
+
+@pytest.fixture
+def model(family, source):
+    return attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0)).eval()
+
+
+@pytest.fixture
+def cache(model, family, tmp_path) -> FeatureCache:
+    return FeatureCache(
+        model, family, FeatureStore(tmp_path / "features", torch.float32, family), Room(tmp_path, 10**9)
+    )
+
+
+def inputs_of(cache: FeatureCache, example):
+    row = cache.family.encode(example, show_images(example, store=cache.store))
+    return ModelInputs(cache.family, cache)(cache.family.collate([row]))
+
+
+DAMAGE = {
+    "cut off": lambda path: os.truncate(path, path.stat().st_size - 1),
+    "empty": lambda path: path.write_bytes(b""),
+    "zeros at its end, as after a power cut": lambda path: path.write_bytes(
+        path.read_bytes()[:-64] + bytes(64)
+    ),
+    "no safetensors": lambda path: path.write_bytes(b"%PDF-1.7" * 100),
+    "of nothing known": lambda path: path.write_bytes(save({"weights": torch.zeros(2)})),
+    "without grid": lambda path: path.write_bytes(save({"features": torch.zeros(2, 128)})),
+    "of other sizes": lambda path: write_features(path, ImageFeatures(torch.zeros(9, 8), (1, 6, 6))),
+    "of another dtype": lambda path: write_features(
+        path, ImageFeatures(torch.zeros(9, 128).half(), (1, 6, 6))
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_file_that_is_not_what_it_should_be_is_computed_anew(damage, cache, dataset, caplog):
+    example = dataset.examples[0]
+    expected = inputs_of(cache, example)["mm_encoder_outputs"]["image"].pooler_output[0].clone()
+    (path,) = cache.store.folder.rglob("*.safetensors")
+    damage(path)
+    found = inputs_of(cache, example)["mm_encoder_outputs"]["image"].pooler_output[0]
+    assert torch.equal(found, expected)
+    assert caplog.text.count("can't be used and is computed anew") == 1
+    assert (cache.hits, cache.misses) == (0, 2)
+    inputs_of(cache, example)
+    assert cache.hits == 1
+
+
+def test_documents_are_read_the_same_by_features(cache, dataset, several_images):
+    examples = [*dataset.examples[:4], several_images]
+
+    def texts(features):
+        reader = Reader(cache.model, cache.family, 8, 3, features=features)
+        return {answer.index: answer.text for answer in reader.read(examples)}
+
+    assert texts(None) == texts(cache) == texts(cache)
+    assert cache.misses == len({sha256 for example in examples for sha256 in example.image_hashes})
+
+
+def write_entry(folder: Path, name: str, age_minutes: float) -> Path:
+    path = folder / f"{name}.safetensors"
+    path.write_bytes(bytes(1000))
+    used = time.time() - 60 * age_minutes
+    os.utime(path, (used, used))
+    return path
+
+
+def test_what_was_used_longest_ago_gives_way_and_what_is_in_use_never_does(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    oldest, older, used_again = (write_entry(tmp_path, *each) for each in (("a", 9), ("b", 8), ("c", 7)))
+    room = Room(tmp_path, 4500)
+    os.utime(used_again)  # by another run, since then
+
+    def kept(name):
+        return room.make(1000) and bool(write_entry(tmp_path, name, -1))
+
+    assert (kept("d"), oldest.exists()) == (True, True)
+    assert (kept("e"), oldest.exists(), older.exists()) == (True, False, True)
+    assert (kept("f"), older.exists()) == (True, False)
+    assert (kept("g"), kept("h"), used_again.exists()) == (False, False, True)
+    assert caplog.text.count("full") == 1
+
+
+def test_room_is_left_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(room_module, "FREE_BYTES", shutil.disk_usage(tmp_path).free + 10**9)
+    assert not Room(tmp_path, 10**12).make(1000)
+
+
+def test_what_was_begun_long_ago_and_never_finished_is_removed(tmp_path):
+    part, fresh = tmp_path / ".a.part", tmp_path / ".b.part"
+    for path in (part, fresh):
+        path.write_bytes(b"x")
+    os.utime(part, (0, 0))
+    Room(tmp_path, 1000)
+    assert (part.exists(), fresh.exists()) == (False, True)
+
+
+def test_a_full_cache_or_a_disk_that_fails_only_costs_time(cache, dataset, tmp_path, caplog):
+    cache.room = Room(tmp_path, 0)
+    inputs_of(cache, dataset.examples[0])
+    assert not list(tmp_path.rglob("*.safetensors"))
+    cache.room = Room(tmp_path, 10**9)
+    cache.store.folder.write_bytes(b"a file, where a folder should be")
+    inputs_of(cache, dataset.examples[0])
+    assert caplog.text.count("feature cache: full") == 2
+
+
+INVALID = {
+    "lora.scope All trains the vision tower": {"lora": {"scope": "All"}},
+    "augmentation changes every image anew": {"augmentation": {"enabled": True}},
+}
+
+
+@pytest.mark.parametrize("why", INVALID)
+def test_a_cache_that_would_be_wrong_is_refused_where_asked_for_else_left_off(why, config, family, source):
+    wrong = with_settings(config, **INVALID[why], feature_cache={"enabled": True})
+    with pytest.raises(UserError, match=why) as caught:
+        Trained(wrong)
+    assert caught.value.reason is FailureReason.InvalidConfig
+    unset = with_settings(config, **INVALID[why])
+    Trained(unset)
+    assert not (Path(unset.output_dir) / "features").exists()
+
+
+def test_scope_all_leaves_the_cache_on_where_no_target_lies_in_the_vision_tower(config, family, source):
+    lora = LoraSpec(target_modules=["gate_proj"], scope="All")
+    model = attach_adapter(family.load_model(source), family, lora)
+    assert why_invalid(config.model_copy(update={"lora": lora}), model, family) is None
+
+
+def test_other_weights_or_settings_have_other_features(model, family):
+    modules = family.vision_modules(model)
+    names = [fingerprint(modules, {"dtype": "float32"}), fingerprint(modules, {"dtype": "bfloat16"})]
+    next(modules[1].parameters()).data[0] += 1e-6
+    names.append(fingerprint(modules, {"dtype": "float32"}))
+    assert len(set(names)) == 3
+
+
+def test_features_are_read_as_they_were_written(tmp_path, family):
+    features = torch.randn(4, 128).bfloat16()
+    write_features(tmp_path / "a", ImageFeatures(features, (1, 4, 4)))
+    found = read_features(tmp_path / "a", torch.bfloat16, family.features_shape)
+    assert torch.equal(found.features, features)
+    assert found.grid == (1, 4, 4)
