@@ -122,7 +122,7 @@ class AnswerTrainer(Trainer):
         return norm
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """As Hugging Face's, but for the norm of a gradient that was skipped: files of JSON have no infinity."""
+        """As Hugging Face's, without the norm of a gradient that was skipped: JSON has no infinity."""
         if not math.isfinite(logs.get("grad_norm", 0.0)):
             logs.pop("grad_norm")
         super().log(logs, *args, **kwargs)
