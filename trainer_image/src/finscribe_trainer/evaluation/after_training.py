@@ -16,7 +16,14 @@ from finscribe_trainer.evaluation.gate import judge
 from finscribe_trainer.evaluation.headline import headline
 from finscribe_trainer.evaluation.loading import LoadedModel, describe
 from finscribe_trainer.evaluation.report import write_reports
-from finscribe_trainer.evaluation.results import DataInfo, Results, Settings, write_results
+from finscribe_trainer.evaluation.results import (
+    BASE_RESULTS,
+    TUNED_RESULTS,
+    DataInfo,
+    Results,
+    Settings,
+    write_results,
+)
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.export import EVALUATION_DIR
@@ -27,7 +34,7 @@ from finscribe_trainer.run import Run
 
 log = logging.getLogger(__name__)
 
-BASE_RESULTS, TUNED_RESULTS, REPORT = "results-base.json", "results-tuned.json", "report.md"
+REPORT = "report.md"
 
 
 def compare_models(

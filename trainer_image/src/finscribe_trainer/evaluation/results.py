@@ -11,6 +11,9 @@ from finscribe_trainer.metrics.corpus import Figure, Summary
 from finscribe_trainer.metrics.score import DocumentScore
 from finscribe_trainer.whole_file import write_whole
 
+BASE_RESULTS, TUNED_RESULTS = "results-base.json", "results-tuned.json"
+"""Of a run's base and tuned model, below its `evaluation/`."""
+
 _Score = Annotated[
     DocumentScore, PlainValidator(DocumentScore.from_json), PlainSerializer(DocumentScore.to_json)
 ]

@@ -7,11 +7,10 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.evaluation.after_training import BASE_RESULTS, TUNED_RESULTS
 from finscribe_trainer.evaluation.compare import compare
 from finscribe_trainer.evaluation.headline import headline
 from finscribe_trainer.evaluation.labels import LABELS, percent
-from finscribe_trainer.evaluation.results import Results, read_results
+from finscribe_trainer.evaluation.results import BASE_RESULTS, TUNED_RESULTS, Results, read_results
 from finscribe_trainer.metrics.corpus import Figure
 from finscribe_trainer.model_card.usage import Usage, file_name, how_to_use, render
 
