@@ -43,6 +43,7 @@ CASES = {
     "weighted": Case(
         {"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}
     ),
+    "packing": Case({"training.packing": True}, golden="lora"),
     "cache_on": Case({"feature_cache.enabled": True}, golden="lora"),
     "cache_off": Case({"feature_cache.enabled": False}, golden="lora"),
 }

@@ -1,6 +1,7 @@
 """The training itself: base loss, steps, checkpoints, and the best adapter at the end."""
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
 from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads
 from finscribe_trainer.curriculum.prepare import prepare_curriculum
+from finscribe_trainer.curves.setup import open_curves
 from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
@@ -25,6 +27,7 @@ from finscribe_trainer.features.setup import open_cache
 from finscribe_trainer.loss.weights import choose_weights
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder
+from finscribe_trainer.packing import prepare_packing
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopRequested
@@ -80,7 +83,9 @@ def fit(
     uploads = CheckpointUploads(
         lambda folder: storage.save_checkpoint(folder, uploaded_to) if uploaded_to else None
     )
+    curves = open_curves(run, checkpoint)
     callbacks: list[TrainerCallback] = [
+        curves,
         Schedule(run.stop, processes),
         early_stopping,
         report,
@@ -96,7 +101,7 @@ def fit(
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
     else:
         report.base = _measure_base(run, trainer)
-    with run.stop.deferred():
+    with run.stop.deferred(), closing(curves):
         if checkpoint and (early_stopping.triggered or checkpoint.step >= _total_steps(run, splits)):
             _take_over(run, checkpoint, trainer)
         else:
@@ -123,6 +128,8 @@ def build_trainer(
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.features)
     store = features.store if features else None
+    if spec.packing:
+        prepare_packing(model, family)
     documents = DocumentSample(
         splits.validation,
         run.config.evaluation,
@@ -137,7 +144,7 @@ def build_trainer(
         model=model,
         args=args,
         collate=family.collate,
-        model_inputs=ModelInputs(family, features),
+        model_inputs=ModelInputs(family, features, spec.packing),
         train=EncodedExamples(
             splits.train, family, weights, prepare_augmentation(run.config, splits.train), store
         ),

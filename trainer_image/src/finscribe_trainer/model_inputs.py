@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from finscribe_trainer.families.base import Encoded, Family
 from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.packing import pack
 
 
 @dataclass(frozen=True)
@@ -12,13 +13,14 @@ class ModelInputs:
 
     family: Family
     features: FeatureCache | None = None
+    packing: bool = False
 
     def __call__(self, batch: Encoded) -> Encoded:
-        """Images as features, where those are cached.
+        """Images as features, where those are cached; rows packed, where they are to be.
 
         Args:
             batch: on the model's device; its images become features in place.
         """
         if self.features is not None:
             self.features.fill(batch)
-        return self.family.model_inputs(batch)
+        return self.family.model_inputs(pack(batch) if self.packing else batch)

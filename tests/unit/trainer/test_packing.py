@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import MambaConfig, MambaForCausalLM
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import LoraSpec
+from finscribe_trainer.families.base import IGNORED
+from finscribe_trainer.families.registry import load_family
+from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.features.room import Room
+from finscribe_trainer.features.shown import show_images
+from finscribe_trainer.features.store import FeatureStore
+from finscribe_trainer.lora import attach_adapter
+from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model_inputs import ModelInputs
+from finscribe_trainer.packing import ROW_BY_ROW, pack, prepare_packing
+
+
+def adapted_model(family, source, **options):
+    torch.manual_seed(1)
+    model = attach_adapter(family.load_model(source, **options), family, LoraSpec(dropout=0.0))
+    with torch.no_grad():  # a fresh adapter is zero in one half, which would hide half of the gradients
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    return model
+
+
+def loss_and_gradients(model, inputs):
+    model.zero_grad()
+    loss, _ = answer_loss(model, inputs)
+    loss.backward()
+    return loss.detach(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same(found, expected):
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=0)
+    assert found[1].keys() == expected[1].keys()
+    for name, gradient in expected[1].items():
+        torch.testing.assert_close(
+            found[1][name], gradient, msg=name, rtol=1e-5, atol=1e-5 * gradient.abs().max()
+        )
+
+
+ROWS = {
+    "images": (0, 1),
+    "texts": (3, 3),
+    "mixed": (3, 2, 3, 0),
+    "several images": (0, "several", 3),
+    "one": (0,),
+}
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+def test_packed_rows_have_the_loss_and_gradients_of_padded_ones(
+    rows, attention, family, source, dataset, several_images
+):
+    model = adapted_model(family, source, attn_implementation=attention)
+    examples = [several_images if i == "several" else dataset.examples[i] for i in rows]
+    batch = family.collate([family.encode(example) for example in examples])
+    expected = loss_and_gradients(model, ModelInputs(family)(batch))
+    prepare_packing(model, family)
+    assert_same(loss_and_gradients(model, ModelInputs(family, packing=True)(batch)), expected)
+    assert (model.config.text_config._attn_implementation == ROW_BY_ROW) == (attention == "sdpa")
+
+
+def test_packed_rows_of_cached_pages_too_with_activations_computed_again(family, source, dataset, tmp_path):
+    model = adapted_model(family, source)
+    model.train()
+    model.get_base_model().activation_checkpointing_enable()
+    store = FeatureStore(tmp_path, torch.float32, family)
+    cache = FeatureCache(model, family, store, Room(tmp_path, 10**9))
+    batches = [
+        family.collate([family.encode(row, show_images(row, store=kept)) for row in dataset.examples[:4]])
+        for kept in (None, store)
+    ]
+    expected = loss_and_gradients(model, ModelInputs(family)(batches[0]))
+    prepare_packing(model, family)
+    assert_same(loss_and_gradients(model, ModelInputs(family, cache, packing=True)(batches[1])), expected)
+    assert cache.misses > 0
+
+
+def test_rows_of_a_text_model_are_packed_likewise(text_model, dataset):
+    source = ModelSource(str(text_model))
+    family = load_family(source)
+    model = adapted_model(family, source)
+    short = replace(dataset.examples[3].row, completion="{}")
+    rows = [dataset.examples[3], replace(dataset.examples[3], row=short)]
+    batch = family.collate([family.encode(row) for row in rows])
+    expected = loss_and_gradients(model, ModelInputs(family)(batch))
+    prepare_packing(model, family)
+    assert_same(loss_and_gradients(model, ModelInputs(family, packing=True)(batch)), expected)
+
+
+def test_the_first_token_of_a_row_is_never_learned_from_the_row_before():
+    tokens = torch.tensor([[7, 8, 9], [5, 6, 0]])
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    packed = pack({"input_ids": tokens, "labels": tokens, "attention_mask": mask})
+    assert packed["input_ids"].tolist() == [[7, 8, 9, 5, 6]]
+    assert packed["labels"].tolist() == [[IGNORED, 8, 9, IGNORED, 6]]
+    assert packed["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
+    assert packed["cu_seq_lens_q"].tolist() == [0, 3, 5]
+
+
+def test_a_model_whose_rows_would_see_each_other_is_refused(text_model, tmp_path):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
+    family = load_family(ModelSource(str(text_model)))
+    torch.manual_seed(1)
+    MambaForCausalLM(MambaConfig(vocab_size=len(family.tokenizer), **sizes)).save_pretrained(tmp_path)
+    source = ModelSource(str(tmp_path))
+    model = attach_adapter(family.load_model(source), family, LoraSpec(target_modules=["in_proj"]))
+    with pytest.raises(UserError, match="not the same among packed rows") as caught:
+        prepare_packing(model, family)
+    assert caught.value.reason is FailureReason.ModelUnsupported

@@ -1,0 +1,119 @@
+"""Rows one after another in one sequence instead of padded to the longest.
+
+No row sees another: attention goes row by row, and positions begin anew with each row. Beside mRoPE's
+three coordinates there is a fourth, the token's place in its row, by which the transformers library knows
+rows apart.
+"""
+
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.rows import Row, Turn
+from finscribe_trainer.families.base import IGNORED, Encoded, Family
+
+ROW_BY_ROW = "sdpa_row_by_row"
+"""Name of an attention like `sdpa`, which leaves out what packed rows would see of each other instead of
+computing and masking it."""
+_TOLERANCE = {torch.float32: 1e-3}
+_TOLERANCE_OF_HALF = 0.1
+
+
+def pack(batch: Encoded) -> Encoded:
+    """The batch as one row, without padding.
+
+    Returns:
+        the tensors of `batch` as (1, tokens, ...) but attention_mask; position_ids (1, tokens, 4), or
+        (1, tokens) where `batch` had none; and the lengths of the rows, as attention functions want them.
+    """
+    mask = batch["attention_mask"].bool()
+    lengths = mask.sum(1).cpu()
+    ends = lengths.cumsum(0)
+    packed: Encoded = {
+        key: value[mask][None] if torch.is_tensor(value) else [[each for row in value for each in row]]
+        for key, value in batch.items()
+        if key != "attention_mask"
+    }
+    places = torch.cat([torch.arange(length) for length in lengths.tolist()]).to(mask.device)[None]
+    packed["labels"] = packed["labels"].masked_fill(places == 0, IGNORED)  # never learned from the row before
+    if "position_ids" in packed:
+        places = torch.cat([places[..., None], packed["position_ids"]], dim=-1)
+    packed["position_ids"] = places
+    boundaries = torch.nn.functional.pad(ends, (1, 0)).to(mask.device, torch.int32)
+    longest = int(lengths.max())
+    packed |= {"cu_seq_lens_q": boundaries, "cu_seq_lens_k": boundaries}
+    packed |= {"max_length_q": longest, "max_length_k": longest, "row_lengths": lengths}
+    return packed
+
+
+def row_by_row_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    row_lengths: torch.Tensor | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """`sdpa` of each row alone, where `row_lengths` (on the CPU) says that rows are packed."""
+    if row_lengths is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    rows = zip(*(each.split(row_lengths.tolist(), dim=2) for each in (query, key, value)), strict=True)
+    outputs = [sdpa_attention_forward(module, *row, None, **options)[0] for row in rows]
+    return torch.cat(outputs, dim=1), None
+
+
+def _row_by_row_mask(*args: Any, **options: Any) -> torch.Tensor | None:
+    """None where nothing is padded: causal attention needs no mask, nor do packed rows."""
+    unpadded = options.get("attention_mask") is None and options["q_length"] == options["kv_length"]
+    return None if unpadded else sdpa_mask(*args, **options)
+
+
+AttentionInterface.register(ROW_BY_ROW, row_by_row_attention)
+AttentionMaskInterface.register(ROW_BY_ROW, _row_by_row_mask)
+
+
+def prepare_packing(model: Any, family: Family) -> None:
+    """Let the model take packed rows, and make sure that none sees another.
+
+    Raises:
+        UserError: ModelUnsupported.
+    """
+    base = model.get_base_model()
+    language = getattr(base.config, "text_config", None)
+    if (language or base.config)._attn_implementation == "sdpa":
+        base.set_attn_implementation(ROW_BY_ROW if language is None else {"text_config": ROW_BY_ROW})
+    texts = ("1 2 3", "a b c", "x y z")
+    rows = [family.encode(Example(Row((Turn("user", text),), text), "")) for text in texts]
+    try:
+        alone, packed = (_logits(model, family, batch) for batch in ([rows[-1]], rows))
+        error = float((packed[-len(alone) :] - alone).norm() / alone.norm())
+        problem = (
+            None if error <= _TOLERANCE.get(base.dtype, _TOLERANCE_OF_HALF) else f"they differ by {error:.2g}"
+        )
+    except TypeError as refused:
+        problem = str(refused)
+    if problem is not None:
+        raise UserError(
+            FailureReason.ModelUnsupported,
+            f"training.packing: a row's logits are not the same among packed rows ({problem}).",
+            "Set training.packing to false; training.group_by_length saves padding, too.",
+        )
+
+
+@torch.no_grad()
+def _logits(model: Any, family: Family, rows: list[Encoded]) -> torch.Tensor:
+    """(tokens of all rows, vocabulary), packed."""
+    was_training = model.training
+    inputs = family.model_inputs(pack(family.collate(rows)))
+    inputs = {
+        key: value.to(model.device) if torch.is_tensor(value) else value for key, value in inputs.items()
+    }
+    logits: torch.Tensor = model.eval()(**inputs, use_cache=False).logits[0].float()
+    model.train(was_training)
+    return logits
