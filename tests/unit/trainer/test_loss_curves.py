@@ -35,14 +35,20 @@ class Case:
     train: Callable[[TrainerConfig], None] = train_at_once
 
 
+WEIGHTS = {"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}
+ONE_BATCH_A_STEP = {"training.per_device_train_batch_size": 4, "training.gradient_accumulation_steps": 1}
+
 CASES = {
     "lora": Case(),
     "qlora": Case({"method": "QLoRA"}),
     "focal": Case({"loss.use_focal": True}),
     "label_smoothing": Case({"loss.use_label_smoothing": True}),
-    "weighted": Case(
-        {"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}
-    ),
+    "weighted": Case(WEIGHTS),
+    "weighted, in other batches": Case(WEIGHTS | ONE_BATCH_A_STEP, golden="weighted"),
+    "gradient checkpointing": Case({"training.gradient_checkpointing": True}, golden="lora"),
+    "eager attention": Case({"training.attn_implementation": "eager"}, golden="lora"),
+    "fused optimizer": Case({"training.optim": "adamw_torch_fused"}, golden="lora"),
+    "8-bit optimizer": Case({"training.optim": "adamw_bnb_8bit"}, golden="lora"),
     "packing": Case({"training.packing": True}, golden="lora"),
     "cache_on": Case({"feature_cache.enabled": True}, golden="lora"),
     "cache_off": Case({"feature_cache.enabled": False}, golden="lora"),

@@ -1,0 +1,128 @@
+"""The losses beside their formulas over all logits, gradients included."""
+
+import pytest
+import torch
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from finscribe_core.trainer_config import LossSpec
+from finscribe_trainer.loss import chunks
+from finscribe_trainer.loss.chunks import summed_loss
+
+TOKENS, VOCABULARY = 13, 7
+
+
+def plain(logits, targets, weights):
+    right = functional.log_softmax(logits, -1)[torch.arange(len(targets)), targets]
+    return -(weights * right).sum()
+
+
+def focal(alpha, gamma):
+    def loss(logits, targets, weights):
+        p = logits.softmax(-1)[torch.arange(len(targets)), targets]
+        return -(weights * alpha * (1 - p) ** gamma * p.log()).sum()
+
+    return loss
+
+
+def smoothed(share):
+    def loss(logits, targets, weights):
+        wanted = functional.one_hot(targets, VOCABULARY) * (1 - share) + share / VOCABULARY
+        return -(weights[:, None] * wanted * functional.log_softmax(logits, -1)).sum()
+
+    return loss
+
+
+CASES = {
+    "plain": (LossSpec(), plain),
+    "focal": (LossSpec(use_focal=True, focal_alpha=0.5, focal_gamma=2.0), focal(0.5, 2.0)),
+    "focal, a root": (LossSpec(use_focal=True, focal_gamma=0.5), focal(1.0, 0.5)),
+    "focal without effect": (LossSpec(use_focal=True, focal_gamma=0.0), plain),
+    "smoothed": (LossSpec(use_label_smoothing=True, label_smoothing=0.1), smoothed(0.1)),
+    "smoothed without effect": (LossSpec(use_label_smoothing=True, label_smoothing=0.0), plain),
+}
+
+
+@pytest.fixture(params=[1, 4, TOKENS], ids=lambda size: f"{size} tokens a chunk")
+def chunk(request, monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_LOGITS", request.param * VOCABULARY)
+
+
+@pytest.fixture
+def tokens():
+    """Logits, targets and weights of some tokens."""
+    torch.manual_seed(1)
+    logits = (3 * torch.randn(TOKENS, VOCABULARY, dtype=torch.float64)).requires_grad_()
+    return logits, torch.randint(VOCABULARY, (TOKENS,)), torch.rand(TOKENS, dtype=torch.float64) + 0.5
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_loss_and_gradient_are_those_of_the_formula(name, tokens, chunk):
+    spec, formula = CASES[name]
+    logits, targets, weights = tokens
+    expected = formula(logits, targets, weights)
+    (gradient,) = torch.autograd.grad(expected, logits)
+    found = summed_loss(logits, targets, weights, spec)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(3 * found, logits)[0], 3 * gradient)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_those_of_small_changes(name, tokens, chunk):
+    spec, _ = CASES[name]
+    logits, targets, weights = tokens
+    assert torch.autograd.gradcheck(lambda given: summed_loss(given, targets, weights, spec), logits)
+
+
+def test_without_weights_each_token_weighs_one(tokens):
+    logits, targets, _ = tokens
+    expected = functional.cross_entropy(logits, targets, reduction="sum")
+    torch.testing.assert_close(summed_loss(logits, targets, None, None), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("value", [-1000.0, 1000.0], ids=["surely wrong", "surely right"])
+def test_focal_loss_has_a_gradient_at_its_ends(gamma, value):
+    logits = torch.tensor([[value, 0.0, 0.0]], requires_grad=True)
+    summed_loss(logits, torch.tensor([0]), None, LossSpec(use_focal=True, focal_gamma=gamma)).backward()
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_logits_are_summed_in_float32(tokens, dtype):
+    logits, targets, weights = tokens
+    half = logits.detach().to(dtype).requires_grad_()
+    exact = half.detach().float().requires_grad_()
+    found, expected = (summed_loss(each, targets, weights, None) for each in (half, exact))
+    assert found.dtype is torch.float32
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(found, half)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, exact)[0].to(dtype))
+
+
+class LargestFloat32(TorchDispatchMode):
+    """Notes how many numbers the largest float32 tensor has that an operation makes."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.dtype is torch.float32:
+            self.numbers = max(self.numbers, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_logits_are_never_float32_as_a_whole(name, tokens, monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_LOGITS", 2 * VOCABULARY)
+    logits = tokens[0].detach().bfloat16().requires_grad_()
+    with LargestFloat32() as largest:
+        summed_loss(logits, tokens[1], None, CASES[name][0]).backward()
+    assert 0 < largest.numbers <= 2 * VOCABULARY
+
+
+def test_a_batch_without_answer_tokens_costs_nothing():
+    logits = torch.zeros(0, VOCABULARY, requires_grad=True)
+    loss = summed_loss(logits, torch.zeros(0, dtype=torch.long), None, None)
+    loss.backward()
+    assert loss.item() == 0.0
