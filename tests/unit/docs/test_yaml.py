@@ -6,6 +6,7 @@ import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import KIND
+from finscribe_core.experiments import ExperimentsFile
 from finscribe_core.files import Document, parse_strictly, read_documents
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_operator.local.manifest_file import Secret
@@ -16,6 +17,9 @@ KINDS = {KIND: FineTuneJob, "Secret": Secret, None: TrainerConfig}
 
 def check(document: Document) -> None:
     kind = document.data.get("kind")
+    if "experiments" in document.data:
+        parse_strictly(ExperimentsFile, document)
+        return
     if kind is None:  # a page may show a section of the trainer's file
         document = replace(document, data={"dataset_path": "train.jsonl", **document.data})
     parse_strictly(KINDS[kind], document)
