@@ -30,6 +30,7 @@ from finscribe_trainer.order import DataOrder
 from finscribe_trainer.packing import prepare_packing
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.run import Run
+from finscribe_trainer.sharding import ShardedLayers
 from finscribe_trainer.stop import StopRequested
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.trainer import BASE_PREFIX, AnswerTrainer
@@ -91,7 +92,10 @@ def fit(
         report,
         AfterSave(uploads.submit, lambda: processes.from_main(uploads.raise_if_failed)),
     ]
+    sharded = _shard(run, model)
     trainer = build_trainer(run, model, family, splits, callbacks)
+    if sharded:
+        trainer.gathered = sharded.gathered
     trainer.documents.refuse_inapplicable(metric)
     trainer.before_save = uploads.wait
     processes.share(weight for weight in model.parameters() if weight.requires_grad)
@@ -108,6 +112,8 @@ def fit(
             _take_steps(run, trainer, checkpoint)
         processes.from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
+        if sharded:
+            sharded.gather()
         processes.part()
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
@@ -116,6 +122,15 @@ def fit(
         features.log_summary()
     said = _said(run, checkpoint)
     return Trained(model, trainer.state, report.base, early_stopping.triggered, said, features)
+
+
+def _shard(run: Run, model: PeftModel) -> ShardedLayers | None:
+    if not run.config.training.fsdp:
+        return None
+    if run.processes.world_size == 1:
+        log.warning("training.fsdp has no effect with one process; see --nproc-per-node")
+        return None
+    return ShardedLayers(model)
 
 
 def build_trainer(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class AnswerTrainer(Trainer):
         documents: DocumentSample,
         loss: LossSpec,
         processes: Processes,
+        gathered: Callable[[], AbstractContextManager[None]] = nullcontext,
         before_save: Callable[[], None] = lambda: None,
         count_rows: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -74,6 +76,7 @@ class AnswerTrainer(Trainer):
         self.documents = documents
         self.loss = loss
         self.processes = processes
+        self.gathered = gathered
         # Gradients are added up in `_clip_grad_norm`: nothing is to be wrapped.
         self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
         self.before_save = before_save
@@ -142,8 +145,9 @@ class AnswerTrainer(Trainer):
             UserError: NonFiniteLoss.
         """
         key = f"{metric_key_prefix}_loss"
-        total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
-        figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model()))
+        with self.gathered():
+            total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
+            figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model()))
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()
             self.control.should_save = self.control.should_training_stop = True
