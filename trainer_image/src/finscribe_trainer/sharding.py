@@ -1,4 +1,4 @@
-"""training.fsdp: each process holds a share of the frozen language model, and gathers a layer when it needs it.
+"""training.fsdp: each process holds a share of the frozen language model, and gathers a layer to use it.
 
 PyTorch's FSDP2 (`fully_shard`), on the decoder layers' frozen weights alone. The adapter stays whole in each
 process: so its checkpoints, its optimizer and its exports are those of any other run. So does the vision
@@ -28,7 +28,7 @@ class ShardedLayers:
         adapter = {weight for weight in model.parameters() if weight.requires_grad}
         self._layers: list[FSDPModule] = []
         for layer in model.get_base_model().get_decoder().layers:
-            # Said outright: FSDP would keep a layer that is not part of a larger whole until the backward pass.
+            # Said outright: a layer that is part of no larger whole would be kept until the backward pass.
             fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=adapter)
             self._layers.append(layer)
         frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
