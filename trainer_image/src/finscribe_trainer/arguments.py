@@ -1,9 +1,7 @@
 """The spec's hyperparameters as Hugging Face's TrainingArguments."""
 
-import importlib.util
 import logging
 import math
-import os
 from pathlib import Path
 
 import torch
@@ -29,8 +27,6 @@ def build_arguments(
     """
     eval_steps = spec.eval_steps or epoch_steps
     _warn_of_idle_settings(spec)
-    if report_to := ["tensorboard"] if importlib.util.find_spec("tensorboard") else []:
-        os.environ["TENSORBOARD_LOGGING_DIR"] = str(output_dir / "logs")
     arguments = TrainingArguments(
         output_dir=str(output_dir),
         learning_rate=spec.learning_rate,
@@ -62,7 +58,7 @@ def build_arguments(
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
         include_num_input_tokens_seen="non_padding",
-        report_to=report_to,
+        report_to="none",  # curves/ draws them, by the training guide's names
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,21 @@ class Report(TrainerCallback):
         self.reporter.metric(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
         if logs.keys() & {"loss", "eval_loss", BASE_LOSS}:
             shown = {name: value for name, value in logs.items() if name.removeprefix("base_") in self.shown}
-            rounded = {name: float(f"{value:.4g}") for name, value in shown.items()}
-            log.info("%s", rounded, extra={"step": state.global_step})
+            log.info("%s", _guides_line(shown), extra={"step": state.global_step})
+
+
+def _guides_line(figures: dict[str, float]) -> str:
+    """The figures as the training guide shows them: four digits that count, and no exponent.
+
+    >>> _guides_line({"loss": 2.34512, "learning_rate": 1.8e-05, "epoch": 1.0})
+    "{'loss': 2.345, 'learning_rate': 0.000018, 'epoch': 1.0}"
+    """
+    texts = {name: format(Decimal(f"{value:.4g}"), "f") for name, value in figures.items()}
+    pairs = (
+        f"'{name}': {text if '.' in text or not math.isfinite(figures[name]) else text + '.0'}"
+        for name, text in texts.items()
+    )
+    return "{" + ", ".join(pairs) + "}"
 
 
 class AfterSave(TrainerCallback):

@@ -22,9 +22,16 @@ log = logging.getLogger(__name__)
 ADAPTER_DIR = "final_model"
 MERGED_DIR = "merged_model"
 EVALUATION_DIR = "evaluation"
+LOGS_DIR = "logs"
+WANDB_DIR = "runs"
 METRICS_FILE = "metrics.json"
 CONFIG_FILE = "config.yaml"
-_PUBLISHED = {ADAPTER_DIR: "adapter", MERGED_DIR: "merged", EVALUATION_DIR: "evaluation"}
+_PUBLISHED = {
+    ADAPTER_DIR: "adapter",
+    MERGED_DIR: "merged",
+    EVALUATION_DIR: "evaluation",
+    LOGS_DIR: "logs",
+}
 """Folders of a result, and what they are called in the bucket."""
 
 

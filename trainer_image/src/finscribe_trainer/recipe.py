@@ -9,6 +9,7 @@ from finscribe_core.errors import of_the_disk
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.checkpoints import Checkpoint, find_checkpoint
+from finscribe_trainer.curves.check import check_curves
 from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.export import (
     ADAPTER_DIR,
@@ -66,6 +67,7 @@ def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
     if run.uri and (figures := _published(run.uri, storage)) is not None:
         log.info("%s is already there: nothing is left to do", run.uri)
         return figures
+    check_curves(run.config)
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
     _make(run.output_dir)

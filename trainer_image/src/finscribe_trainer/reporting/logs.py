@@ -20,6 +20,7 @@ _SHORTEST_SECRETS = {
     "AWS_SECRET_ACCESS_KEY": 6,
     "AWS_SESSION_TOKEN": 6,
     "HF_TOKEN": 6,
+    "WANDB_API_KEY": 6,
     # AWS's have 16 and more; on other servers it is often a word, such as the team's, that URIs hold, too.
     "AWS_ACCESS_KEY_ID": 16,
 }

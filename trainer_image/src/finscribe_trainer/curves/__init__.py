@@ -1,0 +1,1 @@
+"""Training curves: what is logged, for TensorBoard and Weights & Biases."""

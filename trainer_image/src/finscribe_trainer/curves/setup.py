@@ -1,0 +1,26 @@
+"""Which curves a run draws."""
+
+from finscribe_core.trainer_config import ReportTo
+from finscribe_trainer.checkpoints import Checkpoint
+from finscribe_trainer.curves.callback import Curves, Sink
+from finscribe_trainer.export import LOGS_DIR, WANDB_DIR
+from finscribe_trainer.run import Run
+
+
+def open_curves(run: Run, checkpoint: Checkpoint | None) -> Curves:
+    """The run's curves, drawn by its first process; what came before the checkpoint is part of them."""
+    sinks: list[Sink] = []
+    chosen = run.config.training.report_to if run.processes.is_main else []
+    if ReportTo.tensorboard in chosen:
+        from finscribe_trainer.curves.tensorboard import TensorBoard  # noqa: PLC0415 - slow to import
+
+        sinks.append(TensorBoard(run.output_dir / LOGS_DIR, checkpoint.step + 1 if checkpoint else 0))
+    if ReportTo.wandb in chosen:
+        from finscribe_trainer.curves.weights_and_biases import WeightsAndBiases  # noqa: PLC0415 - likewise
+
+        settings = run.config.model_dump(mode="json", exclude_none=True)
+        sinks.append(WeightsAndBiases(run.output_dir / WANDB_DIR, run.name, settings))
+    curves = Curves(sinks)
+    if checkpoint:
+        curves.replay(checkpoint.state.get("log_history", []))
+    return curves

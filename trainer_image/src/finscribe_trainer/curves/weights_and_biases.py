@@ -1,0 +1,92 @@
+"""Weights & Biases, as its own environment variables say (WANDB_API_KEY, WANDB_PROJECT, WANDB_MODE ...)."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read at the import
+import wandb  # noqa: E402
+
+from finscribe_core.errors import FailureReason, UserError  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PROJECT = "finscribe"
+_NO_NETWORK = {"offline", "dryrun", "disabled"}
+_START_SECONDS = 60
+_FINISH_SECONDS = 60
+
+
+def refuse_without_login() -> None:
+    """Say before hours of training that nobody is logged in; nobody is asked at a prompt.
+
+    Raises:
+        UserError: InvalidConfig.
+    """
+    if os.environ.get("WANDB_MODE") in _NO_NETWORK:
+        return
+    try:
+        logged_in = wandb.login(prompt=False)
+    except wandb.Error:
+        return  # there is a key, but it could not be tried: starting says what then happens
+    if not logged_in:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            "training.report_to names wandb, but there is no key of Weights & Biases.",
+            "Set WANDB_API_KEY (reporting.wandbSecretRef in a job), or WANDB_MODE=offline to keep the curves "
+            "in files, or leave wandb out.",
+        )
+
+
+class WeightsAndBiases:
+    """A run of Weights & Biases; its files are below `folder`."""
+
+    def __init__(self, folder: Path, name: str, config: dict[str, Any]) -> None:
+        """Start it, or go on with it: a run of ours that starts again under its name is the same one there.
+
+        Args:
+            folder: is made if missing.
+            name: of the run; chosen by Weights & Biases when empty.
+            config: the run's settings, shown beside its curves.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        options = {"dir": str(folder), "name": name or None, "id": name or None, "config": config}
+        try:
+            self._run = _start(options, os.environ.get("WANDB_MODE"))
+        except wandb.Error as error:
+            # The training is worth more than its curves.
+            said = str(error).strip().splitlines()[0]
+            log.warning(
+                "Weights & Biases can't be used: %s. Curves are kept in %s (wandb sync).", said, folder
+            )
+            wandb.teardown()  # what has failed still holds the run's name
+            self._run = _start(options, "offline")
+        self.needs_history = not self._run.resumed
+        log.info("Weights & Biases: %s", folder if self._run.offline else self._run.url)
+
+    def write(self, figures: Mapping[str, float], step: int) -> None:
+        """Add a point to each figure's curve."""
+        self._run.log(dict(figures), step=step)
+
+    def close(self) -> None:
+        """Send what is left, for a minute at most."""
+        self._run.finish()
+
+
+def _start(options: dict[str, Any], mode: Any) -> wandb.Run:
+    """Curves alone: nothing of the machine, its user, the command line, the code or the console is sent."""
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        init_timeout=_START_SECONDS,
+        finish_timeout=_FINISH_SECONDS,
+    )
+    project = os.environ.get("WANDB_PROJECT", DEFAULT_PROJECT)
+    resume = "allow" if options["id"] and mode not in _NO_NETWORK else None
+    return wandb.init(project=project, mode=mode, resume=resume, settings=settings, **options)
