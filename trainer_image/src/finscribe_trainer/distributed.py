@@ -55,8 +55,12 @@ class Processes:
         """What the first process of each machine makes: files that all on it share."""
         return produce()
 
+    def together(self, do: Callable[[], T]) -> T:
+        """Do the same in every process; if it fails in any, see `raise_together`."""
+        return do()
+
     def raise_together(self, error: Exception | None) -> None:
-        """Raise the error if there is one; the other processes end with this one."""
+        """Where any process has an error, the first of those raises it, and the others end with it."""
         if error is not None:
             raise error
 

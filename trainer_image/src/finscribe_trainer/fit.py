@@ -92,11 +92,11 @@ def fit(
         report,
         AfterSave(uploads.submit, lambda: processes.from_main(uploads.raise_if_failed)),
     ]
+    trainer = processes.together(lambda: build_trainer(run, model, family, splits, callbacks))
+    processes.together(lambda: trainer.documents.refuse_inapplicable(metric))
     sharded = _shard(run, model)
-    trainer = build_trainer(run, model, family, splits, callbacks)
     if sharded:
         trainer.gathered = sharded.gathered
-    trainer.documents.refuse_inapplicable(metric)
     trainer.before_save = uploads.wait
     processes.share(weight for weight in model.parameters() if weight.requires_grad)
     if checkpoint:
@@ -237,9 +237,8 @@ def _raise_if_stopped(run: Run, state: TrainerState) -> None:
         return
     folder = run.output_dir / f"checkpoint-{state.global_step}"
     remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"
-    raise RetryableError(
-        FailureReason.Interrupted, f"Asked to stop; checkpoint saved after step {state.global_step}.", remedy
-    )
+    said = f"Asked to stop; checkpoint saved after step {state.global_step}."
+    run.processes.raise_together(RetryableError(FailureReason.Interrupted, said, remedy))
 
 
 def _said(run: Run, checkpoint: Checkpoint | None) -> str | None:

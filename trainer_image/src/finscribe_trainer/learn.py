@@ -55,10 +55,7 @@ def learn(
         FinscribeError: as its reason says.
     """
     run.reporter.phase(Phase.Preparing)
-    family = load_family(source)
-    splits = select(splits, family, run.config.training.max_sequence_length)
-    model = load_adapted_model(run.config, source, family)
-
+    family, splits, model = run.processes.together(lambda: _prepare(run.config, source, splits))
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
         return None
@@ -74,6 +71,14 @@ def learn(
     usage = usage_of(family, source, shared_prompt(splits.train))
     write_cards(run.output_dir, run.config, figures, usage)
     return figures
+
+
+def _prepare(
+    config: TrainerConfig, source: ModelSource, splits: Splits
+) -> tuple[Family, Splits, PeftModel]:
+    family = load_family(source)
+    chosen = select(splits, family, config.training.max_sequence_length)
+    return family, chosen, load_adapted_model(config, source, family)
 
 
 def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:

@@ -89,12 +89,24 @@ class ProcessGroup(Processes):
         result: T = made[1]
         return result
 
+    def together(self, do: Callable[[], T]) -> T:
+        """Do the same in every process; if it fails in any, see `raise_together`."""
+        try:
+            result = do()
+        except Exception as error:
+            self.raise_together(error)
+            raise
+        self.raise_together(None)
+        return result
+
     def raise_together(self, error: Exception | None) -> None:
-        """Raise the error if there is one; without one of its own a process ends with those that have."""
-        failed = self.any(error is not None)
-        if error is not None:
+        """Where any process has an error, the first of those raises it, and the others end with it."""
+        first = torch.tensor(self.rank if error is not None else self.world_size)
+        with _losing_others():
+            distributed.all_reduce(first, distributed.ReduceOp.MIN, group=self._all)
+        if error is not None and first == self.rank:
             raise error
-        if failed:
+        if first < self.world_size:
             raise EndedTogether
 
     def barrier(self) -> None:

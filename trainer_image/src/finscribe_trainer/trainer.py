@@ -77,6 +77,7 @@ class AnswerTrainer(Trainer):
         self.loss = loss
         self.processes = processes
         self.gathered = gathered
+        self.failure: UserError | None = None
         # Gradients are added up in `_clip_grad_norm`: nothing is to be wrapped.
         self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
         self.before_save = before_save
@@ -107,9 +108,15 @@ class AnswerTrainer(Trainer):
         """
         loss, weight = answer_loss(model, self.model_inputs(inputs), self.loss)
         if not torch.isfinite(loss):
-            raise non_finite("the training loss", self.state.global_step + 1)
+            self._fail(non_finite("the training loss", self.state.global_step + 1))
         mean = loss / (weight if num_items_in_batch is None else num_items_in_batch)
         return (mean, None) if return_outputs else mean
+
+    def _fail(self, error: UserError) -> None:
+        """Raise the error; where others take part in the step, when they meet."""
+        if self.processes.world_size == 1:
+            raise error
+        self.failure = self.failure or error
 
     def _get_num_items_in_batch(self, batch_samples: list[Encoded], device: torch.device) -> torch.Tensor:
         """The weight of the answer tokens of a whole optimizer step, in all processes."""
@@ -121,7 +128,8 @@ class AnswerTrainer(Trainer):
         self.processes.sum_gradients(model.parameters())
         norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
         if not math.isfinite(float(norm)) and not will_skip_step(self.accelerator.scaler):
-            raise non_finite("the gradient", self.state.global_step + 1)
+            self.failure = self.failure or non_finite("the gradient", self.state.global_step + 1)
+        self.processes.raise_together(self.failure)
         return norm
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -154,7 +162,7 @@ class AnswerTrainer(Trainer):
             return {key: math.inf}
         loss = total / tokens
         if not math.isfinite(loss):
-            raise non_finite("the validation loss", self.state.global_step)
+            self.processes.raise_together(non_finite("the validation loss", self.state.global_step))
         metrics = {key: loss, **{f"{metric_key_prefix}_{name}": share for name, share in figures.items()}}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
