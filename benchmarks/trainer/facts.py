@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from benchmarks.trainer.settings import Settings
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -26,6 +28,23 @@ class Facts:
     def tokens(self) -> int:
         """Of prompts and answers in an epoch: by these every side's tokens per second are counted."""
         return self.prompt_tokens + self.answer_tokens
+
+    def describe(self, settings: Settings) -> list[str]:
+        """For people."""
+        rows, precision = settings.num_rows, "bfloat16" if settings.bf16 else "float32"
+        millions = (
+            f"{self.parameters / 1e6:,.0f} M parameters, {self.vision_parameters / 1e6:,.0f} M of vision"
+        )
+        prompt, answer = f"{self.prompt_tokens / rows:.0f}", f"{self.answer_tokens / rows:.0f}"
+        return [
+            f"- Model: {millions}; LoRA of rank {settings.lora_r} on q, k, v, o of the language model trains "
+            f"{self.trained_parameters:,}.",
+            f"- Rows: {rows} of one page each; on average {prompt} tokens of prompt and image, {answer} of "
+            "answer.",
+            f"- Training: {settings.num_epochs} epochs in the same order from the same first adapter; batches "
+            f"of {settings.batch_size}, {precision}, AdamW at a constant {settings.learning_rate:g}, "
+            f"{settings.num_workers} data workers, no dropout, no gradient checkpointing.",
+        ]
 
 
 def read_facts(folder: Path) -> Facts:

@@ -1,7 +1,7 @@
 """Makes what all sides are given: a model, rows in the order they are taken, and the first adapter.
 
-`python -m benchmarks.trainer.prepare SETTINGS SHAPE ROWS`; SHAPE and ROWS are empty where the user has brought
-a model, or does not bring rows. Writes facts.json, too.
+`python -m benchmarks.trainer.prepare SETTINGS SHAPE ROWS`; SHAPE is empty where the user has brought a model,
+ROWS where there are none. Writes facts.json, too.
 """
 
 import json
@@ -56,7 +56,16 @@ def prepare(settings: Settings, shape: str, rows: str) -> None:
 def _make_up(settings: Settings, num_rows: int) -> Path:
     """Invoices, receipts, statements and orders of `finscribe data generate`."""
     folder = settings.folder / "generated"
-    options = ["--count", str(num_rows), "--splits", "1,0,0", "--seed", str(settings.seed), "--degrade", "light"]
+    options = [
+        "--count",
+        str(num_rows),
+        "--splits",
+        "1,0,0",
+        "--seed",
+        str(settings.seed),
+        "--degrade",
+        "light",
+    ]
     generate.main(["--output-dir", str(folder), *options], standalone_mode=False)
     return folder / "train.jsonl"
 

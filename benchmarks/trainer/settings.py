@@ -56,7 +56,7 @@ class Settings:
 
     @property
     def ordered_rows(self) -> Path:
-        """The training rows of all epochs, one epoch after another, in the order that FinScribe takes them."""
+        """The training rows, epoch after epoch, in the order that FinScribe takes them."""
         return self.folder / "ordered.jsonl"
 
     @property

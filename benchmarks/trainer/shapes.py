@@ -46,7 +46,7 @@ class Shape:
 SHAPES = {
     "tiny": Shape((48, 96, 2, 2), (128, 256, 2, 4, 2), 32, 1024, 1000, 40_000),
     # A 25th of the parameters, in the real proportions: vision 45 %, language model 30 %, vocabulary 20 %.
-    "small": Shape((384, 1434, 9, 6), (384, 1152, 6, 8, 1), 64, 20_480, 8_000, 300_000),
+    "small": Shape((384, 1434, 9, 6), (384, 1152, 6, 8, 1), 64, 20_480, 8_000, 400_000),
     "0.9b": Shape((1152, 4304, 27, 16), (1024, 3072, 18, 16, 2), 128, 103_424, 8_000, 1_016_064),
 }
 
@@ -81,7 +81,7 @@ def _config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConf
     def ids(token: str) -> int:
         return int(tokenizer.get_vocab()[token])
 
-    vision = dict(zip(("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"), shape.vision))
+    names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
     width, inner, layers, heads, key_heads = shape.language
     half = shape.head_dim // 2
     return PaddleOCRVLConfig(
@@ -103,7 +103,7 @@ def _config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConf
                 "mrope_section": [half // 4, half * 3 // 8, half * 3 // 8],
             },
         },
-        vision_config=vision,
+        vision_config=dict(zip(names, shape.vision, strict=True)),
         image_token_id=ids(IMAGE),
         vision_start_token_id=ids(IMAGE_START),
         vision_end_token_id=ids(IMAGE_END),

@@ -33,7 +33,12 @@ class Collator:
         """A batch, padded to its longest row."""
         tokenizer: Any = self.processor.tokenizer
         encoded = [self._encode(row, tokenizer) for row in rows]
-        fill = {"input_ids": tokenizer.pad_token_id, "labels": -100, "mm_token_type_ids": 0, "attention_mask": 0}
+        fill = {
+            "input_ids": tokenizer.pad_token_id,
+            "labels": -100,
+            "mm_token_type_ids": 0,
+            "attention_mask": 0,
+        }
         batch = {
             key: torch.nn.utils.rnn.pad_sequence(
                 [row[key] for row in encoded], batch_first=True, padding_value=value
@@ -45,7 +50,10 @@ class Collator:
         return batch
 
     def _encode(self, row: dict[str, str], tokenizer: Any) -> dict[str, torch.Tensor]:
-        content = [{"type": "image", "image": Image.open(row["image"])}, {"type": "text", "text": row["prompt"]}]
+        content = [
+            {"type": "image", "image": Image.open(row["image"])},
+            {"type": "text", "text": row["prompt"]},
+        ]
         inputs: Any = self.processor.apply_chat_template(
             [{"role": "user", "content": content}],
             add_generation_prompt=True,

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from swift.pipelines import sft_main
+from swift.template.templates.baidu import PaddleOCRTemplate
 from swift.trainers import patcher  # noqa: F401 - replaces the callbacks that ours has to be added to
+from transformers import AutoConfig
 
 from benchmarks.trainer.programs.marks import marks_written_to
 from benchmarks.trainer.settings import LORA_PATTERN, Settings, read_rows, read_settings
@@ -68,7 +70,11 @@ def main(settings: Settings, folder: Path) -> None:
     rows = folder / "rows.jsonl"
     lines = [json.dumps(conversation(row), ensure_ascii=False) for row in read_rows(settings.ordered_rows)]
     rows.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    arguments = [text for name, value in options(settings, folder, rows).items() for text in (f"--{name}", str(value))]
+    arguments = [
+        text for name, value in options(settings, folder, rows).items() for text in (f"--{name}", str(value))
+    ]
+    # It expects the published models' token, whatever the model's config says.
+    PaddleOCRTemplate.image_token_id = AutoConfig.from_pretrained(settings.model).image_token_id
     with marks_written_to(folder):
         sft_main(arguments)
 
