@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.distributed import Processes
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,31 @@ def find_checkpoint(
             f"Pass --resume {old[-1]} to go on from there, or name another output_dir.",
         )
     return None
+
+
+def agree_on(checkpoint: Checkpoint | None, processes: Processes) -> None:
+    """Make sure that every process goes on from the same checkpoint, and say if they are more or fewer now.
+
+    Raises:
+        UserError: InvalidConfig when a machine lacks the checkpoint of the others.
+    """
+    step = checkpoint.step if checkpoint else 0
+    differs = processes.sum(step)[0] != step * processes.world_size
+    processes.raise_together(
+        UserError(
+            FailureReason.InvalidConfig,
+            f"Not every machine has the same checkpoint: here it is that of step {step}.",
+            "Let output_dir be a folder that all machines share, or set output_uri.",
+        )
+        if differs
+        else None
+    )
+    if checkpoint and len(list(checkpoint.folder.glob("rng_state*.pth"))) != processes.world_size:
+        log.warning(
+            "%s was not saved by %d processes: the training goes on, but other than it would have",
+            checkpoint.folder,
+            processes.world_size,
+        )
 
 
 def _local_copy(resume: str, output_dir: Path, storage: Storage) -> Path:

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from peft import PeftModel
 from transformers import TrainerCallback, TrainerState
 
@@ -15,7 +16,7 @@ from finscribe_trainer.arguments import build_arguments, steps_per_epoch
 from finscribe_trainer.augmentation.augment import prepare_augmentation
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
-from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads
+from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads, agree_on
 from finscribe_trainer.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.curves.setup import open_curves
 from finscribe_trainer.data.selection import Splits
@@ -98,7 +99,10 @@ def fit(
     if sharded:
         trainer.gathered = sharded.gathered
     trainer.before_save = uploads.wait
+    agree_on(checkpoint, processes)
     processes.share(weight for weight in model.parameters() if weight.requires_grad)
+    if not processes.is_main:
+        torch.manual_seed(run.config.training.seed + processes.rank)  # or all would drop out the same
     if checkpoint:
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)

@@ -77,8 +77,6 @@ def why_invalid(config: TrainerConfig, model: Any, family: Family) -> str | None
         return f"lora.scope {config.lora.scope} trains the vision tower, whose output changes with every step"
     if config.augmentation.enabled and config.augmentation.num_views is None:
         return "augmentation changes every image anew in each epoch (augmentation.num_views is not set)"
-    if config.training.fsdp:
-        return "training.fsdp splits the vision tower over processes"
     return None
 
 
