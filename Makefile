@@ -73,6 +73,10 @@ browser: setup
 bench-data: setup ## Measure how fast data is made, checked and scored (BENCH_ARGS="--write" keeps it).
 	$(RUN)/python -m benchmarks.data $(BENCH_ARGS)
 
+.PHONY: bench-trainer
+bench-trainer: setup ## Train the same rows with FinScribe, plain Trainer, TRL, ms-swift; compare time, memory, loss.
+	$(RUN)/python -m benchmarks.trainer $(BENCH_ARGS)
+
 .PHONY: agreement
 agreement: setup ## Compare the metrics with public implementations; writes docs/metrics.md's table.
 	$(RUN)/python -m tools.agreement

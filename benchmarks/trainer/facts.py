@@ -41,8 +41,8 @@ class Facts:
             f"{self.trained_parameters:,}.",
             f"- Rows: {rows} of one page each; on average {prompt} tokens of prompt and image, {answer} of "
             "answer.",
-            f"- Training: {settings.num_epochs} epochs in the same order from the same first adapter; batches "
-            f"of {settings.batch_size}, {precision}, AdamW at a constant {settings.learning_rate:g}, "
+            f"- Training: {settings.num_epochs} epochs in the same order from the same first adapter; "
+            f"batches of {settings.batch_size}, {precision}, AdamW at a constant {settings.learning_rate:g}, "
             f"{settings.num_workers} data workers, no dropout, no gradient checkpointing.",
         ]
 
