@@ -34,7 +34,7 @@ from finscribe_trainer.precision import (
     check_optimizer,
     choose_attention,
     choose_dtype,
-    describe,
+    describe_choices,
 )
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
@@ -97,7 +97,7 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": str(attention)}
     if config.method is Method.QLoRA:
         options |= quantisation(family, dtype)
-    log.info(describe(config, dtype, attention))
+    log.info(describe_choices(config, dtype, attention))
     base = family.load_model(source, **options)
     keep_differentiable(base)
     adapted = attach_adapter(base, family, config.lora)

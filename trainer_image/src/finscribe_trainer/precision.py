@@ -110,7 +110,7 @@ def will_skip_step(scaler: torch.amp.GradScaler | None) -> bool:
     return scaler is not None and scaler.get_scale() > 1
 
 
-def describe(config: TrainerConfig, dtype: torch.dtype, attention: Attention) -> str:
+def describe_choices(config: TrainerConfig, dtype: torch.dtype, attention: Attention) -> str:
     """What was chosen, in one line."""
     spec = config.training
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"

@@ -1,0 +1,47 @@
+import torch
+
+from finscribe_core.trainer_config import LoraSpec
+from finscribe_trainer.compilation import compile_layers
+from finscribe_trainer.lora import attach_adapter
+from finscribe_trainer.loss.answer_loss import answer_loss
+
+
+class CountingBackend:
+    """Runs what it is to compile as it is, and counts."""
+
+    graphs = 0
+
+    def __call__(self, graph, _inputs):
+        self.graphs += 1
+        return graph.forward
+
+
+def step(model, inputs):
+    model.zero_grad()
+    loss, _ = answer_loss(model, inputs)
+    loss.backward()
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    return loss.detach(), gradients
+
+
+def test_compiled_layers_give_the_same_loss_and_gradients_in_training_alone(family, source, dataset):
+    torch.manual_seed(1)
+    model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0)).train()
+    batches = [
+        family.model_inputs(family.collate([family.encode(dataset.examples[i]) for i in rows]))
+        for rows in ((0, 1), (2, 4, 5))
+    ]
+    expected = [step(model, batch) for batch in batches]
+    names = list(model.state_dict())
+
+    backend = CountingBackend()
+    assert compile_layers(model.get_base_model(), backend) == 2
+    found = [step(model, batch) for batch in batches]
+    graphs = backend.graphs
+    with torch.no_grad():
+        answer_loss(model.eval(), batches[0])
+
+    torch.testing.assert_close(found, expected)
+    assert 0 < graphs <= 2, "one for the layer above frozen embeddings, one for the others; any size of batch"
+    assert backend.graphs == graphs, "an evaluation compiles nothing"
+    assert list(model.state_dict()) == names

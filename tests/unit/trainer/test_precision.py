@@ -1,0 +1,142 @@
+
+import pytest
+import torch
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import Attention, Optimizer, TrainingSpec
+from finscribe_trainer import precision
+from finscribe_trainer.precision import (
+    check_compiler,
+    check_optimizer,
+    choose_attention,
+    choose_dtype,
+    describe_choices,
+    will_skip_step,
+)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Makes this machine look like one with a GPU of a compute capability; None is one without."""
+
+    def pretend(capability: tuple[int, int] | None, flash_attn: bool = False) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: capability >= (8, 0))
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU")
+        monkeypatch.setattr(precision, "is_flash_attn_2_available", lambda: flash_attn)
+
+    return pretend
+
+
+CPU, TURING, AMPERE = None, (7, 5), (8, 0)
+DTYPES = [
+    ({}, CPU, torch.float32),
+    ({}, TURING, torch.float32),
+    ({}, AMPERE, torch.bfloat16),
+    ({"bf16": False}, AMPERE, torch.float32),
+    ({"bf16": True}, CPU, torch.bfloat16),
+    ({"fp16": True}, CPU, torch.float32),
+    ({"fp16": True}, TURING, torch.float16),
+    ({"fp16": True}, AMPERE, torch.float16),
+]
+
+
+@pytest.mark.parametrize(("settings", "capability", "expected"), DTYPES)
+def test_a_model_is_computed_in_what_is_set_and_there(settings, capability, expected, machine):
+    machine(capability)
+    assert choose_dtype(TrainingSpec(**settings)) is expected
+
+
+def test_float16_without_a_gpu_is_said_to_be_float32(machine, caplog):
+    machine(CPU)
+    choose_dtype(TrainingSpec(fp16=True))
+    assert "computing in float32" in caplog.text
+
+
+def test_bfloat16_on_a_gpu_without_it_is_refused(machine):
+    machine(TURING)
+    with pytest.raises(UserError, match=r"training\.bf16") as caught:
+        choose_dtype(TrainingSpec(bf16=True))
+    assert "fp16" in caught.value.remedy
+
+
+FLASH, SDPA, EAGER = Attention.flash_attention_2, Attention.sdpa, Attention.eager
+ATTENTION = [
+    (None, CPU, True, torch.bfloat16, SDPA),
+    (None, TURING, True, torch.float16, SDPA),
+    (None, AMPERE, False, torch.bfloat16, SDPA),
+    (None, AMPERE, True, torch.float32, SDPA),
+    (None, AMPERE, True, torch.bfloat16, FLASH),
+    (FLASH, AMPERE, True, torch.float16, FLASH),
+    (SDPA, AMPERE, True, torch.bfloat16, SDPA),
+    (EAGER, CPU, False, torch.float32, EAGER),
+]
+
+
+@pytest.mark.parametrize(("wanted", "capability", "installed", "dtype", "expected"), ATTENTION)
+def test_attention_is_the_fastest_that_fits(wanted, capability, installed, dtype, expected, machine):
+    machine(capability, installed)
+    assert choose_attention(wanted, dtype) is expected
+
+
+OBSTACLES = [
+    (CPU, True, torch.bfloat16, "a GPU"),
+    (TURING, True, torch.float16, "an Ampere or newer GPU"),
+    (AMPERE, True, torch.float32, "bf16 or fp16"),
+    (AMPERE, False, torch.bfloat16, "the package flash-attn"),
+]
+
+
+@pytest.mark.parametrize(("capability", "installed", "dtype", "missing"), OBSTACLES)
+def test_flash_attention_that_cannot_be_is_refused(capability, installed, dtype, missing, machine):
+    machine(capability, installed)
+    with pytest.raises(UserError, match=missing) as caught:
+        choose_attention(FLASH, dtype)
+    assert caught.value.reason is FailureReason.InvalidConfig
+
+
+@pytest.mark.parametrize("attention", [SDPA, EAGER])
+def test_vision_tower_and_language_model_get_the_attention_asked_for(family, source, attention):
+    config = family.load_model(source, attn_implementation=str(attention)).config
+    parts = (config, config.vision_config, config.text_config)
+    assert {part._attn_implementation for part in parts} == {str(attention)}
+
+
+def test_optimizers_of_a_missing_package_are_refused(monkeypatch):
+    monkeypatch.setattr(precision.importlib.util, "find_spec", lambda name: None)
+    check_optimizer(Optimizer.adamw_torch)
+    with pytest.raises(UserError, match="adamw_bnb_8bit needs bitsandbytes"):
+        check_optimizer(Optimizer.adamw_bnb_8bit)
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch):
+    check_compiler()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="torchCompile needs a C compiler"):
+        check_compiler()
+
+
+def test_a_gradient_is_the_scalers_to_deal_with_until_nothing_is_left_to_halve():
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    skips = []
+    for _ in range(3):
+        scaler.scale(weight * torch.inf).backward()
+        scaler.unscale_(optimizer)
+        skips.append(will_skip_step(scaler))
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+    assert skips == [True, True, False]
+    assert weight.item() == 1.0
+    assert not will_skip_step(None)
+
+
+def test_what_was_chosen_is_one_line(config, machine):
+    machine(CPU)
+    assert describe_choices(config, torch.float32, SDPA) == (
+        "computing in float32 on CPU, attention sdpa, optimizer adamw_torch, weights not quantised, "
+        "gradient checkpointing off, torch.compile off"
+    )

@@ -1,0 +1,74 @@
+import bitsandbytes
+import torch
+from safetensors.torch import load_file
+
+from finscribe_core.trainer_config import LoraSpec, Method, OutputFormat
+from finscribe_trainer.lora import attach_adapter, keep_differentiable, quantisation
+from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+
+
+def quantised(family, source):
+    model = family.load_model(source, dtype=torch.float32, **quantisation(family, torch.float32))
+    keep_differentiable(model)
+    return model
+
+
+def test_only_linear_layers_of_the_language_model_are_in_4_bits_with_double_quantisation(family, source):
+    model = quantised(family, source)
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    in_4_bits = {name for name, module in linear.items() if isinstance(module, bitsandbytes.nn.Linear4bit)}
+    assert in_4_bits == {name for name in linear if ".language_model.layers." in name}
+    for name in in_4_bits:
+        state = linear[name].weight.quant_state
+        assert (state.quant_type, state.nested) == ("nf4", True)
+    others = [module for name, module in linear.items() if name not in in_4_bits]
+    assert {type(module) for module in others} == {torch.nn.Linear}
+    assert {module.weight.dtype for module in others} == {torch.float32}
+
+
+def test_an_evaluation_does_not_change_the_gradient(family, source, dataset):
+    torch.manual_seed(1)
+    model = attach_adapter(quantised(family, source), family, LoraSpec(dropout=0.0))
+    with torch.no_grad():  # a fresh adapter is zero in one half, which would hide half of the gradients
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    batch = family.model_inputs(family.collate([family.encode(dataset.examples[0])]))
+
+    def gradients():
+        model.zero_grad()
+        answer_loss(model.train(), batch)[0].backward()
+        return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+    before = gradients()
+    with torch.no_grad():
+        answer_loss(model.eval(), batch)
+    torch.testing.assert_close(gradients(), before)
+
+
+def test_a_run_evaluates_goes_on_from_a_checkpoint_and_exports_a_merged_model(config, tmp_path):
+    wanted = config.model_copy(
+        update={
+            "method": Method.QLoRA,
+            "output_formats": [OutputFormat.Adapter, OutputFormat.Merged],
+            "evaluation": config.evaluation.model_copy(
+                update={"enabled": True, "max_documents": 1, "max_new_tokens": 4}
+            ),
+        }
+    )
+    again = wanted.model_copy(update={"output_dir": str(tmp_path / "again")})
+    for each, resume in ((wanted, None), (again, str(tmp_path / "out" / "checkpoint-2"))):
+        reporter = RunReporter(run="", job="")
+        result = train(Run(each, name="", resume=resume, reporter=reporter, stop=StopSignal()))
+        assert result.evaluation is not None
+
+    at_once, resumed = (
+        load_file(tmp_path / name / "final_model" / "adapter_model.safetensors") for name in ("out", "again")
+    )
+    torch.testing.assert_close(resumed, at_once, rtol=0, atol=0)
+    merged = load_file(tmp_path / "again" / "merged_model" / "model.safetensors")
+    assert not [name for name in merged if "absmax" in name or "quant" in name]
