@@ -14,6 +14,8 @@ from finscribe_trainer.checkpoints import Checkpoint
 from finscribe_trainer.compilation import compile_layers
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
+from finscribe_trainer.evaluation.loading import LoadedModel
+from finscribe_trainer.evaluation.loading import describe as describe_model
 from finscribe_trainer.export import (
     ADAPTER_DIR,
     MERGED_DIR,
@@ -65,7 +67,9 @@ def learn(
     figures = _figures(run, trained, splits)
     if run.config.evaluation.enabled:
         run.reporter.phase(Phase.Comparing)
-        report = compare_models(run, trained.model, family, source, splits, adapter)
+        info = describe_model(source, family, f"{run.name or 'tuned'} (adapter)", adapter)
+        tuned = LoadedModel(trained.model, family, info, trained.features)
+        report = compare_models(run, tuned, source, splits)
         figures["evaluation"] = report.model_dump(mode="json", exclude_none=True)
     write_metrics(figures, run.output_dir / METRICS_FILE)
     usage = usage_of(family, source, shared_prompt(splits.train))

@@ -1,7 +1,7 @@
 """At the end of a run: base and tuned model read the same documents, and the gate judges."""
 
 import logging
-from pathlib import Path
+from dataclasses import replace
 
 import torch
 from peft import PeftModel
@@ -27,7 +27,6 @@ from finscribe_trainer.evaluation.results import (
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.export import EVALUATION_DIR
-from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.metrics.corpus import Summary
 from finscribe_trainer.run import Run
@@ -37,30 +36,26 @@ log = logging.getLogger(__name__)
 REPORT = "report.md"
 
 
-def compare_models(
-    run: Run, model: PeftModel, family: Family, source: ModelSource, splits: Splits, adapter: Path
-) -> EvaluationReport:
+def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Splits) -> EvaluationReport:
     """Read the test documents (the validation's, where there are none) with and without the adapter.
 
     Writes both results and the report below the output folder's `evaluation/`.
 
     Args:
         run: what this start was given.
-        model: the base with the tuned adapter in it.
-        family: the model's.
+        tuned: the base with the tuned adapter in it.
         source: where the base came from.
         splits: holds the documents.
-        adapter: the exported adapter's folder.
     """
+    assert isinstance(tuned.model, PeftModel)
     spec, training = run.config.evaluation, run.config.training
     test_set = _documents(run, splits)
     batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
-    tuned = LoadedModel(model, family, describe(source, family, f"{run.name or 'tuned'} (adapter)", adapter))
-    base = LoadedModel(model, family, describe(source, family, source.name, None))
+    base = replace(tuned, info=describe(source, tuned.family, source.name, None))
     settings = settings_for(tuned, test_set, spec.max_new_tokens)
     log.info("reading %d documents with the base and the tuned model", test_set.info.documents)
     try:
-        with model.disable_adapter():
+        with tuned.model.disable_adapter():
             before, batch_size = _read(base, test_set, settings, batch_size)
         after, _ = _read(tuned, test_set, settings, batch_size)
     except torch.OutOfMemoryError:

@@ -45,7 +45,8 @@ def evaluate(
     if keep is not None:
         kept = KeptAnswers(keep, fingerprint(loaded.info, test_set.info, settings))
     answers: dict[int, Answer] = dict(kept.answers) if kept else {}
-    reader = Reader(loaded.model, loaded.family, settings.max_new_tokens, batch_size)
+    limit = settings.max_new_tokens
+    reader = Reader(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
     try:
         with tqdm(total=len(examples), initial=len(answers), unit="document", disable=None) as bar:
             for answer in reader.read(examples, done=frozenset(answers)):

@@ -24,6 +24,7 @@ from finscribe_trainer.evaluation.results import ModelInfo
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.precision import choose_dtype
 from finscribe_trainer.storage import Storage
 
@@ -39,6 +40,8 @@ class LoadedModel:
     model: PreTrainedModel | PeftModel
     family: Family
     info: ModelInfo
+    features: FeatureCache | None = None
+    """What is kept of pages, where the vision tower is as it was in a training."""
 
 
 def load_model(name: str, base_model: str | None, folder: Path, storage: Storage) -> LoadedModel:

@@ -85,10 +85,11 @@ def _open(
 ) -> tuple[FeatureStore, Room]:
     root = Path(config.feature_cache_dir or Path(config.output_dir) / "features")
     modules = family.vision_modules(model)
+    tower: Any = modules[0]
     dtype = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else torch.float32
     settings = {
         "processor": family.processing.image_processor.to_dict(),
-        "attention": modules[0].config._attn_implementation,
+        "attention": tower.config._attn_implementation,
         "dtype": str(dtype),
         "device": args.device.type,
     }
