@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read at the import
-import wandb  # noqa: E402
+import wandb
 
-from finscribe_core.errors import FailureReason, UserError  # noqa: E402
+from finscribe_core.errors import FailureReason, UserError
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,152 @@
+"""Training curves, as TensorBoard and Weights & Biases have them, and the console's lines."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import wandb
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import ReportTo, TrainerConfig
+from finscribe_trainer.callbacks import _guides_line
+from finscribe_trainer.curves import weights_and_biases
+from finscribe_trainer.curves.weights_and_biases import WeightsAndBiases
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+from tests.support.wandb_file import curves_in
+
+KEY = "0123456789abcdef0123456789abcdef01234567"
+GUIDES = {"train_loss", "eval_loss", "eval_field_accuracy", "eval_teds_score"}
+"""What the training guide tells to watch."""
+
+
+@pytest.fixture
+def config(config) -> TrainerConfig:
+    """With documents read at each evaluation, few and short."""
+    reading = config.evaluation.model_copy(update={"training_documents": 1, "max_new_tokens": 4})
+    return config.model_copy(update={"evaluation": reading})
+
+
+@pytest.fixture
+def start(config):
+    def call(resume: str | None = None, name: str = "", **changes) -> Path:
+        run = Run(config.model_copy(update=changes), name, resume, RunReporter(run="", job=""), StopSignal())
+        train(run)
+        return run.output_dir
+
+    return call
+
+
+def reporting_to(config: TrainerConfig, *sinks: ReportTo) -> dict[str, object]:
+    return {"training": config.training.model_copy(update={"report_to": list(sinks)})}
+
+
+def drawn_in_tensorboard(folder: Path) -> dict[str, dict[int, float]]:
+    """Each curve's points, as TensorBoard itself reads them."""
+    events = EventAccumulator(str(folder)).Reload()
+    return {
+        tag: {point.step: point.value for point in events.Scalars(tag)} for tag in events.Tags()["scalars"]
+    }
+
+
+def test_tensorboard_shows_what_the_guide_tells_to_watch(start):
+    out = start()
+    curves = drawn_in_tensorboard(out / "logs")
+    assert curves.keys() >= GUIDES | {"learning_rate", "grad_norm", "base_eval_loss"}
+    figures = json.loads((out / "metrics.json").read_text())
+    for name, logged in (("train_loss", "train_history"), ("eval_loss", "eval_history")):
+        key = name.removeprefix("train_")
+        assert curves[name] == pytest.approx({e["step"]: e[key] for e in figures[logged]}, rel=1e-6)
+
+
+@pytest.mark.parametrize("place", ["same folder", "another folder"])
+def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(start, tmp_path, place):
+    whole = start()
+    expected = drawn_in_tensorboard(whole / "logs")
+    folder = whole if place == "same folder" else tmp_path / "another"
+    resumed = start(resume=str(whole / "checkpoint-2"), output_dir=str(folder))
+    found = drawn_in_tensorboard(resumed / "logs")
+    assert found.keys() == expected.keys()
+    expected.pop("train_tokens_per_second")
+    for name, points in expected.items():
+        assert found[name] == pytest.approx(points, rel=1e-4), name
+
+
+def test_console_lines_are_the_guides(start, caplog):
+    with caplog.at_level(logging.INFO, "finscribe_trainer"):
+        start()
+    lines = [record.message for record in caplog.records if record.message.startswith("{'")]
+    keys = [list(eval(line)) for line in lines]
+    assert ["loss", "learning_rate", "epoch"] in keys
+    assert ["eval_loss", "eval_field_accuracy", "eval_teds_score", "epoch"] in keys
+    assert not [line for line in lines if "e-" in line]
+
+
+LINES = [
+    (
+        {"loss": 2.345, "learning_rate": 1.8e-5, "epoch": 0.5},
+        "{'loss': 2.345, 'learning_rate': 0.000018, 'epoch': 0.5}",
+    ),
+    ({"eval_loss": 1.89249, "epoch": 12.0}, "{'eval_loss': 1.892, 'epoch': 12.0}"),
+    ({"loss": 123456.7}, "{'loss': 123500.0}"),
+    ({"learning_rate": 0.0}, "{'learning_rate': 0.0}"),
+]
+
+
+@pytest.mark.parametrize(("figures", "line"), LINES)
+def test_a_console_line_is_plain_numbers(figures, line):
+    assert _guides_line(figures) == line
+
+
+@pytest.fixture
+def environ(monkeypatch, tmp_path):
+    """Sets what Weights & Biases reads, which it else does once in a process; no netrc."""
+    wandb.teardown()
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    yield monkeypatch.setenv
+    wandb.teardown()
+
+
+def test_weights_and_biases_gets_the_same_curves_and_nothing_of_the_machine(start, config, environ):
+    environ("WANDB_MODE", "offline")
+    environ("WANDB_API_KEY", KEY)
+    out = start(name="invoices-1", **reporting_to(config, ReportTo.wandb))
+    assert not (out / "logs").exists()
+    (kept,) = (out / "runs").rglob("*.wandb")
+    curves = curves_in(kept)
+    assert curves.keys() >= GUIDES
+    figures = json.loads((out / "metrics.json").read_text())
+    assert curves["eval_loss"] == pytest.approx({e["step"]: e["eval_loss"] for e in figures["eval_history"]})
+    files = [path for path in (out / "runs").rglob("*") if path.is_file()]
+    assert "wandb-metadata.json" not in {path.name for path in files}
+    written = b"".join(path.read_bytes() for path in files)
+    assert KEY.encode() not in written
+    assert sys.argv[0].encode() not in written
+
+
+def test_a_missing_key_is_said_before_anything_is_read(start, config, environ):
+    with pytest.raises(UserError, match="no key of Weights & Biases") as caught:
+        start(dataset_path="nowhere.jsonl", **reporting_to(config, ReportTo.wandb))
+    assert caught.value.reason is FailureReason.InvalidConfig
+    assert "WANDB_MODE=offline" in caught.value.remedy
+
+
+def test_curves_are_kept_in_files_when_the_service_is_out_of_reach(tmp_path, environ, monkeypatch, caplog):
+    environ("WANDB_API_KEY", KEY)
+    environ("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(weights_and_biases, "_START_SECONDS", 1)
+    curves = WeightsAndBiases(tmp_path / "runs", "invoices-1", {})
+    curves.write({"train_loss": 2.5}, 1)
+    curves.close()
+    wandb.teardown()  # its service has written everything then
+    assert "Curves are kept in" in caplog.text
+    (kept,) = (tmp_path / "runs").rglob("offline-run-*/*.wandb")
+    assert curves_in(kept) == {"train_loss": {1: 2.5}}
