@@ -23,8 +23,9 @@ EXAMPLE_LAYOUT = {
     *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR),
     *(
         f"runs/<run>/merged/{name}"
-        for name in {"config.json", "generation_config.json", "model.safetensors"} | PROCESSOR
+        for name in {"README.md", "config.json", "generation_config.json", "model.safetensors"} | PROCESSOR
     ),
+    "runs/<run>/logs/<events>",
     *(
         f"runs/<run>/checkpoints/checkpoint-<step>/{name}"
         for name in ADAPTER | TRAINING_STATE | {"manifest.json"}
@@ -34,8 +35,7 @@ EXAMPLE_LAYOUT = {
 
 
 def layout_of(keys: Iterable[str], run: str) -> set[str]:
-    """Keys below an output.uri, with the run's name and the checkpoints' steps taken out."""
-    return {
-        re.sub(r"checkpoint-\d+/", "checkpoint-<step>/", key.replace(f"runs/{run}/", "runs/<run>/"))
-        for key in keys
-    }
+    """Keys below an output.uri, without the run's name, checkpoints' steps, and TensorBoard's time and host."""
+    named = {re.sub(r"checkpoint-\d+/", "checkpoint-<step>/", key) for key in keys}
+    named = {re.sub(r"events\.out\.tfevents\..*", "<events>", key) for key in named}
+    return {key.replace(f"runs/{run}/", "runs/<run>/") for key in named}
