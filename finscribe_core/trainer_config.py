@@ -124,7 +124,7 @@ class TrainingSpec(KubeModel):
     per_device_eval_batch_size: Int | None = Field(None, ge=1, le=4096)
     """Rows a device takes at once in evaluation; the training batch size when unset."""
     gradient_accumulation_steps: Int = Field(2, ge=1, le=4096)
-    """Batches added up before an optimizer step: effective batch = batch size x accumulation."""
+    """Batches added up before an optimizer step: effective batch = batch size x accumulation x processes."""
     warmup_ratio: Float = Field(0.1, ge=0, lt=1)
     """Share of the steps over which the learning rate rises from 0."""
     warmup_steps: Int | None = Field(None, ge=0)
@@ -153,7 +153,8 @@ class TrainingSpec(KubeModel):
     group_by_length: Bool = False
     """Put rows of similar length into one batch, so that little is padded."""
     fsdp: Bool = False
-    """With several processes: shard the frozen model over them instead of each holding all of it."""
+    """With several processes: share the frozen language model out over them, instead of each holding all of
+    it. For models that do not fit into one GPU's memory; PaddleOCR-VL does."""
     max_sequence_length: Int = Field(
         4096,
         ge=16,
@@ -185,6 +186,11 @@ class TrainingSpec(KubeModel):
             cel="!(has(self.bf16) && self.bf16 && self.fp16)",
             check=lambda s: not (s.bf16 and s.fp16),
             message="bf16 and fp16 are mutually exclusive; keep one",
+        ),
+        Rule(
+            cel="!(self.fsdp && self.torchCompile)",
+            check=lambda s: not (s.fsdp and s.torch_compile),
+            message="fsdp and torchCompile are mutually exclusive; keep one",
         ),
         Rule(
             cel="!has(self.saveSteps) || (has(self.evalSteps) && self.saveSteps % self.evalSteps == 0)",
@@ -484,6 +490,13 @@ class StorageEndpoint(KubeModel):
     """Region of the buckets; AWS_REGION, else us-east-1, when unset."""
 
 
+NO_SHARDS_OF_4_BITS = Rule(
+    cel="!(self.method == 'QLoRA' && self.training.fsdp)",
+    check=lambda c: not (c.method is Method.QLoRA and c.training.fsdp),
+    message="training.fsdp can't share out the 4-bit weights of method QLoRA; keep one",
+)
+
+
 class TrainerConfig(KubeModel):
     """The file `finscribe train --config` reads, and the operator writes for a pod."""
 
@@ -546,6 +559,7 @@ class TrainerConfig(KubeModel):
             message="early_stopping.metric needs evaluation.training_documents above 0 for any figure but "
             "eval_loss",
         ),
+        NO_SHARDS_OF_4_BITS,
     )
 
     @model_validator(mode="before")

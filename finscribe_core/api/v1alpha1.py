@@ -17,6 +17,7 @@ from finscribe_core.files import validation_problems
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
+    NO_SHARDS_OF_4_BITS,
     AugmentationSpec,
     CurriculumSpec,
     EarlyStoppingSpec,
@@ -145,13 +146,14 @@ class ResourcesSpec(KubeModel):
     """What the run's pod asks for."""
 
     gpus: Int = Field(1, ge=0, le=16)
-    """GPUs of the pod; each takes its share of every batch's rows. 0 trains on the CPU."""
+    """GPUs of the pod. The trainer starts a process for each, so that a step takes as many batches at once.
+    0 trains on the CPU."""
     gpu_resource_name: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", max_length=316)] = (
         "nvidia.com/gpu"
     )
     """The extended resource a GPU is asked for by."""
     cpu: CpuQuantity = "4"
-    """CPU request; the trainer starts as many threads, rounded up."""
+    """CPU request; the trainer starts as many threads, rounded up, over all its processes."""
     memory: Quantity = "16Gi"
     """Memory request and limit."""
     scratch: Quantity = "50Gi"
@@ -279,6 +281,7 @@ class FineTuneJobSpec(KubeModel):
             message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any figure but "
             "eval_loss",
         ),
+        NO_SHARDS_OF_4_BITS,
         Rule(
             cel="!has(self.experiments) || "
             "self.experiments.all(e, self.experiments.filter(f, f.name == e.name).size() == 1)",

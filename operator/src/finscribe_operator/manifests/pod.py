@@ -67,7 +67,7 @@ def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Obje
         "name": CONTAINER_NAME,
         "image": job.spec.image or config.trainer_image,
         "imagePullPolicy": config.image_pull_policy,
-        "args": ["train", "--config", f"{CONFIG_DIR}/{CONFIG_FILE}"],
+        "args": _build_args(job.spec.resources.gpus),
         "env": _build_env(job, run),
         "ports": [{"name": HTTP_PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "resources": _build_resources(job.spec.resources),
@@ -81,6 +81,12 @@ def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Obje
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _build_mounts(job.spec),
     }
+
+
+def _build_args(gpus: int) -> list[str]:
+    """What is started: a process for each GPU."""
+    args = ["train", "--config", f"{CONFIG_DIR}/{CONFIG_FILE}"]
+    return [*args, "--nproc-per-node", str(gpus)] if gpus > 1 else args
 
 
 def _build_env(job: FineTuneJob, run: str) -> list[Object]:
