@@ -3,15 +3,11 @@
 import logging
 from dataclasses import dataclass, replace
 
-from PIL.Image import Image
-
 from finscribe_core.trainer_config import AugmentationSpec, TrainerConfig
 from finscribe_trainer.augmentation.boxes import holds_box, moved_boxes
 from finscribe_trainer.augmentation.change import Change, draw_change, view_of
-from finscribe_trainer.augmentation.pixels import changed_image
 from finscribe_trainer.augmentation.placement import place
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.data.images import open_image
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +34,6 @@ class Augmentation:
         if len(drawn) > 1 and holds_box(example.row.completion):
             return tuple(replace(change, angle=0.0, bend=(), scale=1.0) for change in drawn)
         return drawn
-
-
-def changed_images(example: Example, changes: tuple[Change, ...]) -> list[Image]:
-    """A row's images, read and changed."""
-    pairs = zip(example.images, changes, strict=True)
-    return [changed_image(open_image(path), change) for path, change in pairs]
 
 
 def changed_example(example: Example, changes: tuple[Change, ...]) -> Example:

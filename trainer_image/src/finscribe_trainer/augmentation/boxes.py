@@ -20,6 +20,12 @@ def holds_box(answer: str) -> bool:
     return _BOX.search(answer) is not None
 
 
+def boxes_of(answer: str) -> list[list[float]]:
+    """Every box of an answer: left, top, right, bottom in pixels."""
+    found = (re.findall(_NUMBER, match.group()) for match in _BOX.finditer(answer))
+    return [[float(number) for number in numbers] for numbers in found]
+
+
 def moved_boxes(answer: str, placement: Placement) -> str:
     """The answer with each `bbox` where the placement puts it; whole numbers stay whole, rounded outwards."""
     return _BOX.sub(lambda found: _moved(found.group(), placement), answer)

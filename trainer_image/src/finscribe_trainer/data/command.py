@@ -12,8 +12,9 @@ SUBCOMMANDS = {
     "split": "finscribe_trainer.curate.split_command",
     "anonymize": "finscribe_trainer.curate.anonymize_command",
     "corrections": "finscribe_trainer.curate.corrections_command",
+    "contact-sheet": "finscribe_trainer.augmentation.contact_sheet_command",
 }
-"""Each subcommand's module, which holds a command of that name."""
+"""Each subcommand's module, which holds a command of that name (with _ for -)."""
 
 
 class Subcommands(click.Group):
@@ -32,7 +33,7 @@ class Subcommands(click.Group):
         if cmd_name not in SUBCOMMANDS:
             return None
         try:
-            command = getattr(import_module(SUBCOMMANDS[cmd_name]), cmd_name)
+            command = getattr(import_module(SUBCOMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as error:
             raise not_installed(f"data {cmd_name}", error, "trainer") from error
         assert isinstance(command, click.Command)

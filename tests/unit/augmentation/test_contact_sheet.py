@@ -1,0 +1,91 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image, ImageDraw
+
+from finscribe_core.cli import main_command
+from finscribe_core.errors import UserError
+from finscribe_trainer.augmentation.cell import HEIGHT, WIDTH, describe, draw_cell
+from finscribe_trainer.augmentation.change import Change
+from finscribe_trainer.augmentation.contact_sheet_command import contact_sheet
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Five rows: four of a page whose answers name a box, one without image."""
+    rows = []
+    for number in range(4):
+        page = Image.new("RGB", (620, 877), "white")
+        ImageDraw.Draw(page).text((100, 100 + 50 * number), f"Invoice {number}", "black", font_size=30)
+        page.save(tmp_path / f"{number}.png")
+        answer = {"line_items": [{"sku": "A", "bbox": [100, 500, 500, 540]}]}
+        rows.append({"prompt": "Read.", "image": f"{number}.png", "completion": json.dumps(answer)})
+    rows.append({"prompt": "Read: Total 12.00", "completion": "12.00"})
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = tmp_path / "config.yaml"
+    path.write_text(f"dataset_path: {tmp_path}/train.jsonl\nvalidation_path: {tmp_path}/train.jsonl\n")
+    return path
+
+
+def write(config, *options: str):
+    arguments = ["--config", str(config), "--output", str(config.parent / "out" / "sheet.png"), *options]
+    return CliRunner().invoke(contact_sheet, arguments)
+
+
+def test_a_sheet_has_a_line_for_each_page_and_a_column_for_each_view(config):
+    result = write(config, "--rows", "9", "--views", "2")
+    assert result.exit_code == 0, result.output
+    assert "once augmentation.enabled is true" in result.output
+    width, height = Image.open(config.parent / "out" / "sheet.png").size
+    assert (width // WIDTH, height // HEIGHT) == (3, 4)
+
+
+def test_the_same_settings_draw_the_same_sheet_and_others_another_one(config):
+    sheets = []
+    for options in ([], [], ["--set", "training.seed=7"]):
+        assert write(config, "--rows", "1", "--views", "1", *options).exit_code == 0
+        sheets.append((config.parent / "out" / "sheet.png").read_bytes())
+    assert sheets[0] == sheets[1] != sheets[2]
+
+
+def test_boxes_are_outlined_where_they_are():
+    cell = draw_cell(
+        Image.new("RGB", (600, 800), "white"), [[100.0, 200.0, 500.0, 300.0]], (300, 50), ("", "")
+    )
+    red, green, _, _ = np.asarray(cell, dtype=int).transpose(2, 0, 1)
+    y, x = np.nonzero(red - green > 100)
+    assert (x.min(), y.min(), x.max(), y.max()) == (50, 100, 250, 150)
+
+
+def test_a_caption_says_what_was_done():
+    change = Change(angle=-3.26, bend=((0, 0),) * 4, brightness=0.9, noise_std=0.02, jpeg_quality=71)
+    assert describe(change) == ("turned -3.3°, seen from an angle, JPEG 71", "brightness 0.90, noise 0.020")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "0.png").write_bytes(b"no image"), "of no known image format"),
+        (
+            lambda folder: (folder / "train.jsonl").write_text('{"prompt": 1}\n'),
+            "train.jsonl:1: prompt must be",
+        ),
+        (
+            lambda folder: (folder / "train.jsonl").write_text('{"prompt": "Read.", "completion": "1"}\n'),
+            "no row has an image",
+        ),
+    ],
+)
+def test_rows_that_can_not_be_drawn_are_named(config, change, message):
+    change(config.parent)
+    with pytest.raises(UserError, match=message):
+        raise write(config).exception
+
+
+def test_it_is_a_command_of_finscribe_data_and_wants_an_image_file(config):
+    arguments = ["data", "contact-sheet", "--config", str(config), "--output", "sheet.txt"]
+    result = CliRunner().invoke(main_command, arguments)
+    assert result.exit_code == 2
+    assert "must end in .png" in result.output

@@ -1,0 +1,90 @@
+"""One page on a contact sheet: as a whole, a strip of it close up, and what was done to it."""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from finscribe_trainer.augmentation.change import Change
+
+WIDTH, PAGE_HEIGHT, STRIP_HEIGHT, CAPTION_HEIGHT, GAP = 300, 400, 90, 36, 6
+HEIGHT = PAGE_HEIGHT + GAP + STRIP_HEIGHT + CAPTION_HEIGHT
+_BOX_COLOUR, _STRIP_COLOUR, _CAPTION_COLOUR = (214, 40, 57), (38, 103, 255), "white"
+
+Point = tuple[float, float]
+Boxes = list[list[float]]
+
+
+def draw_cell(page: Image.Image, boxes: Boxes, centre: Point, caption: tuple[str, str]) -> Image.Image:
+    """A page on a transparent cell.
+
+    Args:
+        page: mode RGB.
+        boxes: left, top, right, bottom in its pixels; outlined.
+        centre: the middle of what is shown close up, in its pixels.
+        caption: two lines.
+    """
+    cell = Image.new("RGBA", (WIDTH, HEIGHT))
+    strip = _strip_box(page.size, centre)
+    small, corner = _fitted(page, boxes, strip)
+    cell.paste(small, corner)
+    close_up = page.crop(strip).resize((WIDTH, STRIP_HEIGHT), Image.Resampling.LANCZOS)
+    cell.paste(close_up, (0, PAGE_HEIGHT + GAP))
+    draw = ImageDraw.Draw(cell)
+    draw.rectangle((0, PAGE_HEIGHT + GAP, WIDTH - 1, HEIGHT - CAPTION_HEIGHT - 1), outline=_STRIP_COLOUR)
+    for line, y in zip(caption, (HEIGHT - 19, HEIGHT - 3), strict=True):
+        draw.text((WIDTH / 2, y), line, _CAPTION_COLOUR, anchor="mb", font_size=12.5)
+    return cell
+
+
+def _fitted(page: Image.Image, boxes: Boxes, strip: tuple[int, ...]) -> tuple[Image.Image, tuple[int, int]]:
+    """The page made to fit, with its boxes and the strip outlined; and where its upper left goes."""
+    factor = min(WIDTH / page.width, PAGE_HEIGHT / page.height)
+    size = (max(1, round(page.width * factor)), max(1, round(page.height * factor)))
+    small = page.resize(size, Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(small)
+    for box in boxes:
+        draw.rectangle([value * factor for value in box], outline=_BOX_COLOUR)
+    draw.rectangle([value * factor for value in strip], outline=_STRIP_COLOUR)
+    return small, ((WIDTH - small.width) // 2, (PAGE_HEIGHT - small.height) // 2)
+
+
+def _strip_box(size: tuple[int, int], centre: Point) -> tuple[int, int, int, int]:
+    """The part shown close up: pixel by pixel for a page of a megapixel, else as much of the page."""
+    width, height = size
+    factor = math.sqrt(width * height / 1e6)
+    across, down = min(width, round(WIDTH * factor)), min(height, round(STRIP_HEIGHT * factor))
+    left = min(max(round(centre[0] - across / 2), 0), width - across)
+    top = min(max(round(centre[1] - down / 2), 0), height - down)
+    return left, top, left + max(across, 1), top + max(down, 1)
+
+
+def busiest_point(page: Image.Image) -> Point:
+    """The middle of the part of the page that varies most: where there is print."""
+    grey = np.asarray(page.convert("L"), dtype=float)
+    left, top, right, bottom = _strip_box(page.size, (0, 0))
+    across, down = right - left, bottom - top
+    corners = [
+        (x, y)
+        for y in range(0, page.height - down + 1, max(1, down // 2))
+        for x in range(0, page.width - across + 1, max(1, across // 4))
+    ]
+    x, y = max(corners, key=lambda at: grey[at[1] : at[1] + down, at[0] : at[0] + across].std())
+    return x + across / 2, y + down / 2
+
+
+def describe(change: Change) -> tuple[str, str]:
+    """What was done to a page, in two lines."""
+    geometry = [
+        f"turned {change.angle:+.1f}°" if change.angle else "",
+        "seen from an angle" if change.bend else "",
+        f"scaled {change.scale:.2f}" if change.scale != 1 else "",
+        f"blurred {change.blur:.1f}" if change.blur else "",
+        f"JPEG {change.jpeg_quality}" if change.jpeg_quality is not None else "",
+    ]
+    light = [
+        f"brightness {change.brightness:.2f}" if change.brightness != 1 else "",
+        f"contrast {change.contrast:.2f}" if change.contrast != 1 else "",
+        f"noise {change.noise_std:.3f}" if change.noise_std else "",
+    ]
+    return ", ".join(filter(None, geometry)), ", ".join(filter(None, light))
