@@ -44,6 +44,9 @@ ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
 # What a credentials Secret holds; the names are boto3's own, so the trainer needs no code for them.
 SECRET_KEYS_REQUIRED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SECRET_KEYS_OPTIONAL = ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
+# Likewise that of Weights & Biases.
+WANDB_KEYS_REQUIRED = ("WANDB_API_KEY",)
+WANDB_KEYS_OPTIONAL = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")
 
 # Layout below `output.uri`.
 RUNS_PREFIX = "runs"

@@ -27,6 +27,7 @@ from finscribe_core.trainer_config import (
     LossSpec,
     Method,
     OutputFormat,
+    ReportTo,
     SelectionMetric,
     StorageEndpoint,
     TrainingSpec,
@@ -142,6 +143,14 @@ class JobFeatureCacheSpec(FeatureCacheSpec):
     then it ends with the pod."""
 
 
+class ReportingSpec(KubeModel):
+    """Who else draws the training curves."""
+
+    wandb_secret_ref: SecretReference | None = None
+    """Secret with the key WANDB_API_KEY, and optionally WANDB_PROJECT, WANDB_ENTITY and WANDB_BASE_URL, for
+    `training.reportTo: [wandb]`. Only the pod reads it; the operator never does."""
+
+
 class ResourcesSpec(KubeModel):
     """What the run's pod asks for."""
 
@@ -255,6 +264,8 @@ class FineTuneJobSpec(KubeModel):
     """Where results go."""
     storage: StorageSpec = StorageSpec()
     """How to reach the object storage."""
+    reporting: ReportingSpec = ReportingSpec()
+    """Who else draws the training curves."""
     resources: ResourcesSpec = ResourcesSpec()
     """What the run's pod asks for."""
     pod: PodSpec = PodSpec()
@@ -282,6 +293,13 @@ class FineTuneJobSpec(KubeModel):
             "eval_loss",
         ),
         NO_SHARDS_OF_4_BITS,
+        Rule(
+            cel="self.training.reportTo.exists(r, r == 'wandb') == has(self.reporting.wandbSecretRef)",
+            check=lambda s: (
+                (ReportTo.wandb in s.training.report_to) == (s.reporting.wandb_secret_ref is not None)
+            ),
+            message="training.reportTo wandb and reporting.wandbSecretRef go together; set both or neither",
+        ),
         Rule(
             cel="!has(self.experiments) || "
             "self.experiments.all(e, self.experiments.filter(f, f.name == e.name).size() == 1)",

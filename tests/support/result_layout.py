@@ -35,7 +35,7 @@ EXAMPLE_LAYOUT = {
 
 
 def layout_of(keys: Iterable[str], run: str) -> set[str]:
-    """Keys below an output.uri, without the run's name, checkpoints' steps, and TensorBoard's time and host."""
+    """Keys below an output.uri, without the run's name, steps, and the times in TensorBoard's names."""
     named = {re.sub(r"checkpoint-\d+/", "checkpoint-<step>/", key) for key in keys}
     named = {re.sub(r"events\.out\.tfevents\..*", "<events>", key) for key in named}
     return {key.replace(f"runs/{run}/", "runs/<run>/") for key in named}

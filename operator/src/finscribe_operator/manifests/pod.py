@@ -1,6 +1,7 @@
 """The pod template of a run: the trainer in a pod that Pod Security `restricted` admits."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from finscribe_core.api.base import CpuQuantity
@@ -21,6 +22,8 @@ from finscribe_core.constants import (
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,
     TERMINATION_LOG,
+    WANDB_KEYS_OPTIONAL,
+    WANDB_KEYS_REQUIRED,
     WORK_DIR,
 )
 from finscribe_operator.config import OperatorConfig
@@ -106,16 +109,21 @@ def _build_env(job: FineTuneJob, run: str) -> list[Object]:
     }
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
     if secret := job.spec.storage.credentials_secret_ref:
-        env += [_from_secret(secret, key, optional=False) for key in SECRET_KEYS_REQUIRED]
-        env += [_from_secret(secret, key, optional=True) for key in SECRET_KEYS_OPTIONAL]
+        env += _from_secret(secret, SECRET_KEYS_REQUIRED, SECRET_KEYS_OPTIONAL)
+    if secret := job.spec.reporting.wandb_secret_ref:
+        env += _from_secret(secret, WANDB_KEYS_REQUIRED, WANDB_KEYS_OPTIONAL)
     return env
 
 
-def _from_secret(secret: SecretReference, key: str, *, optional: bool) -> Object:
-    return {
-        "name": key,
-        "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key, "optional": optional}},
-    }
+def _from_secret(secret: SecretReference, required: Sequence[str], optional: Sequence[str]) -> list[Object]:
+    """Variables that the kubelet takes from a Secret; each is called as its key."""
+    return [
+        {
+            "name": key,
+            "valueFrom": {"secretKeyRef": {"name": secret.name, "key": key, "optional": key in optional}},
+        }
+        for key in (*required, *optional)
+    ]
 
 
 def _whole_cpus(quantity: CpuQuantity) -> int:
