@@ -64,7 +64,7 @@ def row_by_row_attention(
     if row_lengths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     rows = zip(*(each.split(row_lengths.tolist(), dim=2) for each in (query, key, value)), strict=True)
-    outputs = [sdpa_attention_forward(module, *row, None, **options)[0] for row in rows]
+    outputs = [sdpa_attention_forward(module, q, k, v, None, **options)[0] for q, k, v in rows]
     return torch.cat(outputs, dim=1), None
 
 

@@ -115,13 +115,12 @@ class PaddleOCRVL(Family):
 
     def vision_modules(self, model: Any) -> list[torch.nn.Module]:
         """Vision tower and projector."""
-        inner = model.get_base_model().model if isinstance(model, PeftModel) else model.model
+        inner = _base(model).model
         return [inner.visual, inner.projector]
 
     def image_features(self, model: Any, image: Encoded) -> torch.Tensor:
         """As the model's own forward pass finds them."""
-        inner = model.get_base_model() if isinstance(model, PeftModel) else model
-        outputs = inner.get_image_features(image["pixel_values"], image["image_grid_thw"][None])
+        outputs = _base(model).get_image_features(image["pixel_values"], image["image_grid_thw"][None])
         features: torch.Tensor = outputs.pooler_output[0]
         return features
 
@@ -143,7 +142,7 @@ class PaddleOCRVL(Family):
             return inputs
         inputs["image_grid_thw"] = torch.stack([image["image_grid_thw"] for image in images])
         if "features" in images[0]:
-            features = tuple(image["features"] for image in images)
+            features: Any = tuple(image["features"] for image in images)
             inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
         else:
             inputs["pixel_values"] = torch.cat([image["pixel_values"] for image in images])
@@ -156,6 +155,10 @@ class PaddleOCRVL(Family):
         named = (self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token)
         tokens = (*self.tokenizer.convert_ids_to_tokens(list(ids)), *named)
         return tuple(token for token in tokens if token)
+
+
+def _base(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _messages(example: Example) -> list[dict[str, Any]]:

@@ -67,4 +67,4 @@ def read_features(
 
 def _checksum(features: torch.Tensor) -> int:
     """What a power cut leaves may be of the right length and hold zeros."""
-    return zlib.crc32(features.view(torch.uint8).numpy())
+    return zlib.crc32(features.view(torch.uint8).numpy().data)

@@ -28,5 +28,5 @@ def fingerprint(modules: Iterable[torch.nn.Module], settings: dict[str, Any]) ->
         for name, tensor in module.state_dict().items():
             values = tensor.detach().cpu().contiguous()
             digest.update(f"\n{name} {values.dtype} {tuple(values.shape)}\n".encode())
-            digest.update(values.reshape(-1).view(torch.uint8).numpy())
+            digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]

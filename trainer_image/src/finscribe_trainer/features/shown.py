@@ -24,10 +24,11 @@ def show_images(
         changes: what happens to each image; nothing when empty.
         store: where features are looked for; nowhere when None.
     """
-    pairs = list(zip(example.images, changes or [None] * len(example.images), strict=True))
+    each_change: Sequence[Change | None] = changes or (None,) * len(example.images)
+    pairs = list(zip(example.images, each_change, strict=True))
     if store is None:
         return [_open(*pair) for pair in pairs]
-    keys = [_key(*pair) for pair in zip(example.image_hashes, changes or [None] * len(pairs), strict=True)]
+    keys = [_key(*pair) for pair in zip(example.image_hashes, each_change, strict=True)]
     return [store.find(key) or NewImage(_open(*pair), key) for key, pair in zip(keys, pairs, strict=True)]
 
 
