@@ -1,0 +1,1 @@
+"""`finscribe experiments` and `finscribe sweep`: the same training with other settings."""

@@ -1,0 +1,72 @@
+"""What a training's folder tells of it, while it runs and afterwards."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from finscribe_core.errors import UserError
+from finscribe_core.report import RunResult
+from finscribe_core.trainer_config import SelectionMetric
+from finscribe_trainer.checkpoints import Checkpoint, read_checkpoint
+from finscribe_trainer.export import METRICS_FILE
+
+OUTCOME_FILE = "outcome.json"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of a training."""
+
+    step: int
+    loss: float
+    """On the validation rows."""
+    metric: float | None
+    """What checkpoints are judged by; the loss, too, may be it."""
+
+
+def read_outcome(folder: Path) -> RunResult | None:
+    """A training's last words; None when it has not ended, or was killed together with whoever started it."""
+    try:
+        return RunResult.from_termination_message((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+
+
+def complete_checkpoints(folder: Path) -> list[Checkpoint]:
+    """Its checkpoints, the oldest first; those cut off while they were written are left out."""
+    found = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            found.append(read_checkpoint(path))
+        except UserError:
+            continue
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+
+def read_evaluations(folder: Path, metric: SelectionMetric) -> tuple[Evaluation, ...]:
+    """The evaluations of a training that has ended, or else those up to its newest checkpoint."""
+    try:
+        history = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))["eval_history"]
+    except OSError:
+        checkpoints = complete_checkpoints(folder)
+        history = checkpoints[-1].state["log_history"] if checkpoints else []
+    return tuple(
+        Evaluation(int(entry["step"]), float(entry["eval_loss"]), entry.get(metric))
+        for entry in history
+        if "eval_loss" in entry
+    )
+
+
+def best_by(metric: SelectionMetric, items: Iterable[T], value: Callable[[T], float | None]) -> T | None:
+    """The first item with the best value; None when no item has one."""
+    sign = 1 if metric.greater_is_better else -1
+    known = [(found, item) for item in items if (found := value(item)) is not None]
+    return max(known, key=lambda pair: sign * pair[0], default=(None, None))[1]
+
+
+def best_evaluation(metric: SelectionMetric, evaluations: Iterable[Evaluation]) -> Evaluation | None:
+    """The evaluation whose adapter is kept."""
+    return best_by(metric, evaluations, lambda evaluation: evaluation.metric)

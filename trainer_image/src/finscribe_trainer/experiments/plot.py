@@ -1,0 +1,80 @@
+"""Experiments as a picture: validation losses, and how well documents are read."""
+
+import io
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from finscribe_trainer.evaluation.labels import LABELS
+from finscribe_trainer.experiments.results import Experiments, Trained
+
+STYLE = {
+    "font.size": 10.0,
+    "text.color": "#1f2933",
+    "text.parse_math": False,  # a name may hold a $
+    "axes.labelcolor": "#1f2933",
+    "axes.edgecolor": "#9aa5b1",
+    "xtick.color": "#1f2933",
+    "ytick.color": "#1f2933",
+    "axes.grid": True,
+    "grid.color": "#e4e7eb",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+BASELINE_COLOUR = "#1f2933"
+
+
+def draw(experiments: Experiments) -> bytes:
+    """A PNG: the validation loss by step on the left; where documents were read, the figure they are judged
+    by, with its 95 % interval, on the right.
+    """
+    read = [run for run in experiments.runs if run.figure]
+    with mpl.rc_context(STYLE):
+        height = max(4.0, 1.2 + 0.35 * len(experiments.runs))
+        canvas = Figure(figsize=(11 if read else 7, height), dpi=130, layout="constrained")
+        panels = canvas.subplots(1, 2 if read else 1, squeeze=False)[0]
+        colours = _colours(experiments)
+        _losses(panels[0], experiments, colours)
+        if read:
+            _figures(panels[1], experiments, read, colours)
+        file = io.BytesIO()
+        canvas.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _colours(experiments: Experiments) -> dict[str, object]:
+    others = [run.name for run in experiments.runs[1:]]
+    wheel = mpl.colormaps["tab10" if len(others) <= 10 else "tab20"]
+    return {experiments.runs[0].name: BASELINE_COLOUR} | {
+        name: wheel(i % wheel.N) for i, name in enumerate(others)
+    }
+
+
+def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) -> None:
+    for run in experiments.runs:
+        if not run.evaluations:
+            continue
+        steps, losses = zip(*((e.step, e.loss) for e in run.evaluations), strict=True)
+        width = 2.2 if run is experiments.runs[0] else 1.4
+        axes.plot(steps, losses, color=colours[run.name], linewidth=width, label=run.name)  # type: ignore[arg-type] # a colour
+        if run.best:
+            axes.plot([run.best.step], [run.best.loss], "o", color=colours[run.name], markersize=5)
+    axes.set_xlabel("step (a dot: the adapter that is kept)")
+    axes.set_ylabel("validation loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if axes.lines:
+        axes.legend(frameon=False)
+
+
+def _figures(axes: Axes, experiments: Experiments, read: list[Trained], colours: dict[str, object]) -> None:
+    for row, run in enumerate(read):
+        assert run.figure
+        axes.plot([run.figure.low, run.figure.high], [row, row], color=colours[run.name], linewidth=2)  # type: ignore[arg-type] # likewise
+        axes.plot([run.figure.value], [row], "o", color=colours[run.name], markersize=7)
+    axes.set_yticks(range(len(read)), [run.name for run in read])
+    axes.set_ylim(len(read) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    axes.set_xlabel(f"{LABELS[experiments.judged_by]}, {experiments.documents} documents, 95 % interval")

@@ -1,0 +1,125 @@
+"""What is written of experiments: results.json, results.md, results.png."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from finscribe_trainer.evaluation.labels import LABELS, p_value, percent, points
+from finscribe_trainer.evaluation.report_markdown import escape
+from finscribe_trainer.experiments.plot import draw
+from finscribe_trainer.experiments.results import Experiments, State, Trained
+from finscribe_trainer.whole_file import write_whole
+
+JSON_FILE, MARKDOWN_FILE, PLOT_FILE = "results.json", "results.md", "results.png"
+COLUMNS = ("Experiment", "Changed", "Best step", "Val. loss")
+
+
+def write_results(experiments: Experiments, folder: Path) -> list[Path]:
+    """Write all three, each whole or not at all; gives their paths."""
+    best = experiments.best
+    data = {**asdict(experiments), "best": best.name if best else None}
+    contents = {
+        JSON_FILE: json.dumps(data, indent=2).encode() + b"\n",
+        MARKDOWN_FILE: markdown(experiments).encode(),
+        PLOT_FILE: draw(experiments),
+    }
+    for name, content in contents.items():
+        write_whole(folder / name, content)
+    return [folder / name for name in contents]
+
+
+def headline(experiments: Experiments) -> str:
+    """The best one by the metric, and whether it reads documents better than the baseline."""
+    best, base = experiments.best, experiments.runs[0]
+    if best is None or best.best is None:
+        return "No experiment has finished."
+    metric = "Lowest validation loss" if experiments.metric == "eval_loss" else f"Best {experiments.metric}"
+    said = f"{metric}: {best.name}, {best.best.metric:.4g}"
+    if best is base:
+        return f"{said}: no change was better than the baseline."
+    if base.best:
+        said += f" (baseline: {base.best.metric:.4g})"
+    return f"{said}. Documents: {best.judgement.said}." if best.judgement else f"{said}."
+
+
+def notes(experiments: Experiments) -> list[str]:
+    """What a reader may otherwise get wrong."""
+    found = [
+        "Each was trained once: part of any difference is chance. An experiment that changes nothing but "
+        "training.seed shows how large a part."
+    ]
+    if (
+        sum(run.judgement is not None and run.judgement.p_adjusted is not None for run in experiments.runs)
+        > 1
+    ):
+        found.append("p is adjusted for the number of experiments (Holm).")
+    return found
+
+
+def columns(experiments: Experiments) -> list[str]:
+    """Heads of the table."""
+    metric = [] if experiments.metric == "eval_loss" else [str(experiments.metric)]
+    return [*COLUMNS, *metric, LABELS[experiments.judged_by], "Against the baseline"]
+
+
+def row(run: Trained, experiments: Experiments) -> list[str]:
+    """A run's cells."""
+    changed = ", ".join(f"{path} = {json.dumps(value)}" for path, value in run.overrides.items()) or "nothing"
+    kept = run.best
+    cells = [run.name, changed, str(kept.step) if kept else "", f"{kept.loss:.4g}" if kept else ""]
+    if experiments.metric != "eval_loss":
+        cells.append(f"{kept.metric:.4g}" if kept and kept.metric is not None else "")
+    return [*cells, percent(run.figure.value) if run.figure else "", _against(run)]
+
+
+def _against(run: Trained) -> str:
+    if run.state is State.failed:
+        return f"failed: {run.problem}"
+    if run.state is not State.finished:
+        return str(run.state)
+    return run.judgement.said if run.judgement else "the baseline"
+
+
+def markdown(experiments: Experiments) -> str:
+    """The results as CommonMark with a table."""
+    return "\n\n".join(_sections(experiments)) + "\n"
+
+
+def _sections(experiments: Experiments) -> Iterator[str]:
+    yield "# Experiments"
+    yield f"**{escape(headline(experiments))}**"
+    head = columns(experiments)
+    yield _table(head, [row(run, experiments) for run in experiments.runs])
+    yield from (escape(note) for note in notes(experiments))
+    yield f"![validation losses]({PLOT_FILE})"
+    compared = [run for run in experiments.runs if run.judgement and run.judgement.difference]
+    if compared:
+        yield f"## {LABELS[experiments.judged_by]}, against the baseline"
+        yield _table(
+            ("Experiment", "Difference, points", "95 % interval", "p", "p, adjusted", "Documents"),
+            [_difference(run) for run in compared],
+        )
+    for run in experiments.runs:
+        texts = {"": run.description, "Expected: ": run.expected_behavior, "Notes: ": run.notes}
+        if any(texts.values()):
+            yield f"## {escape(run.name)}"
+            yield from (f"{label}{escape(text)}" for label, text in texts.items() if text)
+
+
+def _difference(run: Trained) -> list[str]:
+    assert run.judgement and run.judgement.difference and run.judgement.p_adjusted is not None
+    by = run.judgement.difference
+    return [
+        run.name,
+        points(by.value),
+        f"{points(by.low)} to {points(by.high)}",
+        p_value(by.p_value).removeprefix("p = "),
+        p_value(run.judgement.p_adjusted).removeprefix("p = "),
+        str(by.documents),
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([escape(cell) for cell in cells] for cells in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

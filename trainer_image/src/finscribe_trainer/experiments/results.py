@@ -1,0 +1,145 @@
+"""What experiments came to: read from their folders, compared with the baseline."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import DocumentMetric, SelectionMetric
+from finscribe_trainer.evaluation.compare import JUDGED_BY
+from finscribe_trainer.evaluation.results import TUNED_RESULTS, Results, read_results
+from finscribe_trainer.experiments.folder import (
+    Evaluation,
+    best_by,
+    best_evaluation,
+    read_evaluations,
+    read_outcome,
+)
+from finscribe_trainer.experiments.significance import Judgement, judge
+from finscribe_trainer.export import EVALUATION_DIR
+from finscribe_trainer.metrics.corpus import Figure
+
+PLAN_FILE = "experiments.json"
+
+
+class State(StrEnum):
+    """How far an experiment got."""
+
+    finished = "finished"
+    failed = "failed"
+    unfinished = "unfinished"
+    """Begun, and stopped: the same command goes on."""
+    pending = "pending"
+    """Not begun."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One experiment, as far as it got."""
+
+    name: str
+    overrides: dict[str, Any]
+    """What differs from the baseline."""
+    description: str
+    expected_behavior: str
+    notes: str
+    state: State
+    problem: str
+    """Why it failed."""
+    evaluations: tuple[Evaluation, ...]
+    """In the order of their steps."""
+    best: Evaluation | None
+    """The evaluation whose adapter is kept."""
+    figure: Figure | None
+    """How well the tuned model reads documents, by `Experiments.judged_by`."""
+    judgement: Judgement | None
+    """Against the baseline; None for the baseline itself."""
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """All of them, the baseline first."""
+
+    metric: SelectionMetric
+    """What checkpoints, and experiments, are judged by."""
+    judged_by: DocumentMetric
+    """The figure of documents that experiments are compared by."""
+    documents: int
+    """Documents that every tuned model read; 0 when none were."""
+    runs: tuple[Trained, ...]
+
+    @property
+    def best(self) -> Trained | None:
+        """The finished one with the best metric; the earlier one of equals."""
+        finished = [run for run in self.runs if run.state is State.finished and run.best is not None]
+        return best_by(self.metric, finished, lambda run: run.best.metric if run.best else None)
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """What was to be tried.
+
+    Raises:
+        UserError: InvalidConfig when the folder holds no experiments.
+    """
+    try:
+        plan: dict[str, Any] = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{folder} holds no experiments.",
+            "Name the --output-dir of `finscribe experiments run`.",
+        ) from None
+    return plan
+
+
+def collect(folder: Path) -> Experiments:
+    """Everything known of the experiments in a folder.
+
+    Raises:
+        UserError: InvalidConfig when it holds none.
+    """
+    plan = read_plan(folder)
+    metric = SelectionMetric(plan["metric"])
+    judged_by = JUDGED_BY
+    if metric is not SelectionMetric.eval_loss:
+        judged_by = DocumentMetric(metric.removeprefix("eval_"))
+    names = [entry["name"] for entry in plan["experiments"]]
+    answers = {name: _answers(folder / name) for name in names}
+    base = answers[names[0]]
+    judgements = judge(base, {name: answers[name] for name in names[1:]}, judged_by)
+    runs = []
+    for entry in plan["experiments"]:
+        state, problem = _state(folder / entry["name"])
+        evaluations = read_evaluations(folder / entry["name"], metric)
+        found = answers[entry["name"]]
+        runs.append(
+            Trained(
+                **entry,
+                state=state,
+                problem=problem,
+                evaluations=evaluations,
+                best=best_evaluation(metric, evaluations),
+                figure=found.summary.metrics.get(judged_by) if found else None,
+                judgement=judgements.get(entry["name"]),
+            )
+        )
+    return Experiments(metric, judged_by, len(base.documents) if base else 0, tuple(runs))
+
+
+def _state(folder: Path) -> tuple[State, str]:
+    outcome = read_outcome(folder)
+    if outcome is None:
+        return (State.unfinished if folder.is_dir() else State.pending), ""
+    if outcome.succeeded:
+        return State.finished, ""
+    if outcome.reason is FailureReason.Interrupted:
+        return State.unfinished, ""
+    return State.failed, f"{outcome.reason}: {outcome.message}"
+
+
+def _answers(folder: Path) -> Results | None:
+    """How the tuned model read documents, if it has."""
+    path = folder / EVALUATION_DIR / TUNED_RESULTS
+    return read_results(path) if path.is_file() else None

@@ -1,0 +1,112 @@
+"""Runs every experiment of a plan, one after another."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
+from finscribe_core.experiments import Variant
+from finscribe_core.report import RunResult
+from finscribe_trainer.experiments.folder import read_outcome
+from finscribe_trainer.experiments.results import PLAN_FILE
+from finscribe_trainer.experiments.training import Training, sole_user
+from finscribe_trainer.stop import StopRequested, StopSignal
+from finscribe_trainer.whole_file import write_whole
+
+log = logging.getLogger(__name__)
+
+
+def training_of(variant: Variant, output_dir: Path) -> Training:
+    """The training of a variant, in a folder of its own; vision features are shared by all."""
+    config, outputs = variant.config, {"output_dir": str(output_dir / variant.name)}
+    outputs["feature_cache_dir"] = config.feature_cache_dir or str(output_dir / "features")
+    if config.output_uri:
+        outputs["output_uri"] = f"{config.output_uri.rstrip('/')}/experiments/{variant.name}"
+    return Training(config.model_copy(update=outputs))
+
+
+def write_plan(variants: Sequence[Variant], output_dir: Path) -> None:
+    """Write down what is tried, so that results can be told from the folder alone."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    plan = {
+        "metric": str(variants[0].config.early_stopping.metric),
+        "experiments": [
+            {
+                "name": variant.name,
+                "overrides": variant.overrides,
+                "description": variant.description,
+                "expected_behavior": variant.expected_behavior,
+                "notes": variant.notes,
+            }
+            for variant in variants
+        ],
+    }
+    write_whole(output_dir / PLAN_FILE, json.dumps(plan, indent=2).encode() + b"\n")
+
+
+def run_experiments(
+    variants: Sequence[Variant],
+    output_dir: Path,
+    names: Sequence[str],
+    stop: StopSignal,
+    *,
+    fail_fast: bool,
+    after_each: Callable[[], object],
+) -> list[FinscribeError]:
+    """Train what has not been trained yet; one that fails does not keep the others from being trained.
+
+    Args:
+        variants: the whole plan, the baseline first.
+        output_dir: each is trained in a folder below.
+        names: which are trained; all of them when empty.
+        stop: asked to stop: the training under way saves a checkpoint.
+        fail_fast: end at the first that fails.
+        after_each: called whenever a training has ended.
+
+    Returns:
+        why some failed.
+
+    Raises:
+        UserError: InvalidConfig: no such name, or one was begun with other settings.
+        StopRequested: asked to stop.
+    """
+    if unknown := set(names) - {variant.name for variant in variants}:
+        known = ", ".join(variant.name for variant in variants)
+        raise UserError(
+            FailureReason.InvalidConfig, f"No experiment is called {min(unknown)}.", f"There are: {known}."
+        )
+    failures: list[FinscribeError] = []
+    with sole_user(output_dir):
+        trainings = {variant.name: training_of(variant, output_dir) for variant in variants}
+        for name in names or trainings:
+            trainings[name].begin()
+        write_plan(variants, output_dir)
+        for number, name in enumerate(names or trainings, 1):
+            failure = _run_one(name, trainings[name], f"{number} of {len(names or trainings)}", stop)
+            after_each()
+            if failure:
+                failures.append(failure)
+            if failures and fail_fast:
+                break
+    return failures
+
+
+def _run_one(name: str, training: Training, place: str, stop: StopSignal) -> FinscribeError | None:
+    before = read_outcome(training.folder)
+    if before and before.succeeded:
+        log.info("%s (%s) has been trained before", name, place)
+        return None
+    log.info("%s (%s): training in %s", name, place, training.folder)
+    result = training.run(stop)
+    if result.succeeded:
+        return None
+    if stop.requested.is_set():
+        raise StopRequested
+    log.error("%s failed: %s", name, result.message)
+    return _failure(name, result)
+
+
+def _failure(name: str, result: RunResult) -> FinscribeError:
+    kind = RetryableError if result.retryable else UserError
+    return kind(result.reason or FailureReason.InternalError, f"{name}: {result.message}", result.remedy)

@@ -1,0 +1,96 @@
+"""Are experiments better than the baseline, or is it chance? Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from finscribe_core.errors import UserError
+from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.evaluation.compare import SIGNIFICANT, refuse_different
+from finscribe_trainer.evaluation.labels import p_value, points
+from finscribe_trainer.evaluation.results import Results
+from finscribe_trainer.metrics.corpus import Difference, paired_differences
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How an experiment's model reads the same documents, against the baseline's."""
+
+    difference: Difference | None
+    """Experiment minus baseline; None where they can't be compared."""
+    p_adjusted: float | None
+    """p-value for as many comparisons as there are experiments (Holm 1979)."""
+    said: str
+    """In plain words."""
+
+
+def judge(
+    base: Results | None, others: Mapping[str, Results | None], metric: DocumentMetric
+) -> dict[str, Judgement]:
+    """Compare each experiment with the baseline, document by document.
+
+    Args:
+        base: how the baseline's tuned model read.
+        others: by experiment; None where documents were not read.
+        metric: the figure that is compared.
+    """
+    found: dict[str, Difference | str] = {
+        name: _difference(base, other, metric) for name, other in others.items()
+    }
+    differences = {name: value for name, value in found.items() if isinstance(value, Difference)}
+    adjusted = dict(zip(differences, holm([d.p_value for d in differences.values()]), strict=True))
+    return {
+        name: Judgement(None, None, value)
+        if isinstance(value, str)
+        else Judgement(value, adjusted[name], _said(value, adjusted[name], len(differences)))
+        for name, value in found.items()
+    }
+
+
+def _difference(base: Results | None, other: Results | None, metric: DocumentMetric) -> Difference | str:
+    if base is None or other is None:
+        return "no documents were read"
+    try:
+        refuse_different((base.data, base.settings), (other.data, other.settings))
+    except UserError as error:
+        return f"can't be compared: {error.message}"
+    if [record.where for record in base.documents] != [record.where for record in other.documents]:
+        return "can't be compared: other documents were held out"
+    differences = paired_differences(
+        [record.score for record in base.documents], [record.score for record in other.documents]
+    )
+    return differences.get(metric, "the figure applies to none of the documents")
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted so that of all comparisons together 1 in 20 is wrongly called significant.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    least = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = least
+    return adjusted
+
+
+def fewest_documents(num_comparisons: int) -> int:
+    """Documents below which no difference, however clear, is significant: a sign-flip test of n documents
+    gives no p-value below 2 / 2^n.
+    """
+    documents = 1
+    while num_comparisons * 2 / 2**documents >= SIGNIFICANT:
+        documents += 1
+    return documents
+
+
+def _said(difference: Difference, p_adjusted: float, num_comparisons: int) -> str:
+    if difference.documents < fewest_documents(num_comparisons):
+        return f"{difference.documents} documents are too few to tell a difference from chance"
+    if difference.value == 0:
+        return "no difference"
+    by = f"{points(difference.value)} points, {p_value(p_adjusted)}"
+    if p_adjusted < SIGNIFICANT:
+        return f"reads significantly {'better' if difference.value > 0 else 'worse'} ({by})"
+    return f"no significant difference ({by})"

@@ -1,0 +1,165 @@
+"""One training in a process of its own, in a folder of its own, that goes on where it was left."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from finscribe_core.constants import ENV_RUN, ENV_TERMINATION_LOG
+from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.report import RunResult
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.experiments.folder import OUTCOME_FILE, complete_checkpoints, read_outcome
+from finscribe_trainer.export import write_config
+from finscribe_trainer.stop import StopSignal
+
+_POLL_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training of `finscribe train`, and its folder."""
+
+    config: TrainerConfig
+
+    @property
+    def folder(self) -> Path:
+        """Its output_dir."""
+        return Path(self.config.output_dir)
+
+    @property
+    def config_file(self) -> Path:
+        """The config it was begun with; beside its folder, which holds the config it ended with."""
+        return self.folder.with_name(f"{self.folder.name}.yaml")
+
+    @property
+    def outcome_file(self) -> Path:
+        """Its last words."""
+        return self.folder / OUTCOME_FILE
+
+    def begin(self) -> None:
+        """Write its config, unless it has begun before.
+
+        Raises:
+            UserError: InvalidConfig when it began with other settings; it names them.
+        """
+        if self.folder.is_dir() and self.config_file.is_file():
+            begun = parse_strictly(TrainerConfig, read_documents(self.config_file)[0])
+            if changed := _differences(begun, self.config):
+                raise UserError(
+                    FailureReason.InvalidConfig,
+                    f"{self.folder} was begun with other settings ({', '.join(changed)}).",
+                    f"Remove {self.folder}, or name another --output-dir.",
+                )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_config(self.config, self.config_file)
+
+    def run(
+        self, stop: StopSignal, ended: Callable[[], bool] = lambda: False, log: Path | None = None
+    ) -> RunResult:
+        """Train to the end; a stop, or `ended`, lets it save a checkpoint and end after the step under way.
+
+        Args:
+            stop: asked to stop.
+            ended: asked again and again; True ends the training.
+            log: what it says goes there, else to this process's standard error.
+        """
+        self.outcome_file.unlink(missing_ok=True)
+        checkpoints = [checkpoint.folder for checkpoint in complete_checkpoints(self.folder)]
+        for path in set(self.folder.glob("checkpoint-*")) - set(checkpoints):
+            shutil.rmtree(path)  # cut off while it was written
+        arguments = ["--resume", str(checkpoints[-1])] if checkpoints else []
+        environment = {name: value for name, value in os.environ.items() if name != ENV_RUN}
+        with stop.deferred(), _appended(log) as stderr:
+            process = subprocess.Popen(  # noqa: S603 - this very program
+                [
+                    sys.executable,
+                    "-m",
+                    "finscribe_trainer",
+                    "train",
+                    "--config",
+                    str(self.config_file),
+                    *arguments,
+                ],
+                env={**environment, ENV_TERMINATION_LOG: str(self.outcome_file)},
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+                close_fds=False,  # it holds the folder's lock as long as it lives
+            )
+            code = _wait(process, lambda: stop.requested.is_set() or ended())
+        return read_outcome(self.folder) or self._killed(code)
+
+    def _killed(self, code: int) -> RunResult:
+        """What is said of a process that left no last words."""
+        ended = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        result = RunResult(
+            succeeded=False,
+            reason=FailureReason.InternalError,
+            message=f"The training ended {ended} without a word; the machine's memory may not have sufficed.",
+            retryable=True,
+        )
+        self.outcome_file.write_text(result.to_termination_message(), encoding="utf-8")
+        return result
+
+
+def _wait(process: "subprocess.Popen[bytes]", ended: Callable[[], bool]) -> int:
+    asked = False
+    while True:
+        try:
+            return process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not asked and ended():
+                process.terminate()
+                asked = True
+
+
+@contextmanager
+def _appended(log: Path | None) -> Iterator[int | None]:
+    if log is None:
+        yield None
+        return
+    with log.open("ab") as file:
+        yield file.fileno()
+
+
+def _differences(begun: TrainerConfig, now: TrainerConfig) -> list[str]:
+    sides = [config.model_dump(mode="json") for config in (begun, now)]
+    return [
+        f"{section}.{name}" if isinstance(sides[1][section], dict) else section
+        for section in sides[1]
+        for name in (sides[1][section] if isinstance(sides[1][section], dict) else [""])
+        if _value(sides[0], section, name) != _value(sides[1], section, name)
+    ]
+
+
+def _value(data: dict[str, object], section: str, name: str) -> object:
+    found = data[section]
+    return found.get(name) if isinstance(found, dict) else found
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Within, no other process works in the folder; one that outlives this process keeps it locked.
+
+    Raises:
+        RetryableError: Interrupted when another process does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RetryableError(
+                FailureReason.Interrupted,
+                f"Another process trains in {folder}.",
+                "Wait for its end, or name another --output-dir.",
+            ) from None
+        yield
