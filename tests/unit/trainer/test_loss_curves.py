@@ -37,7 +37,7 @@ class Case:
 
 WEIGHTS = {"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}
 ONE_BATCH_A_STEP = {"training.per_device_train_batch_size": 4, "training.gradient_accumulation_steps": 1}
-ONE_ROW_A_BATCH = {"training.per_device_train_batch_size": 1, "training.gradient_accumulation_steps": 4}
+ONE_ROW_A_STEP = {"training.per_device_train_batch_size": 1, "training.gradient_accumulation_steps": 1}
 
 CASES = {
     "lora": Case(),
@@ -53,7 +53,7 @@ CASES = {
     "packing": Case({"training.packing": True}, golden="lora"),
     "cache_on": Case({"feature_cache.enabled": True}, golden="lora"),
     "cache_off": Case({"feature_cache.enabled": False}, golden="lora"),
-    "group_by_length": Case({"training.group_by_length": True} | ONE_ROW_A_BATCH),
+    "group_by_length": Case({"training.group_by_length": True} | ONE_ROW_A_STEP),
     "curriculum": Case({"curriculum.enabled": True}),
     "augmentation": Case({"augmentation.enabled": True}),
     "augmentation, cached": Case(
