@@ -135,6 +135,8 @@ class TrainingSpec(KubeModel):
     """Gradients are clipped to this norm."""
     lr_scheduler_type: LrScheduler = LrScheduler.cosine
     """The learning rate's course after the warm-up."""
+    lr_scheduler_num_cycles: Int = Field(2, ge=1, le=1000)
+    """How often the rate falls with cosine_with_restarts, back at its peak each time."""
     gradient_checkpointing: Bool = True
     """Recompute activations in the backward pass: less memory, about a third more time."""
     bf16: Bool | None = None
@@ -188,7 +190,7 @@ class TrainingSpec(KubeModel):
             message="bf16 and fp16 are mutually exclusive; keep one",
         ),
         Rule(
-            cel="!(self.fsdp && self.torchCompile)",
+            cel="!(has(self.fsdp) && self.fsdp && self.torchCompile)",
             check=lambda s: not (s.fsdp and s.torch_compile),
             message="fsdp and torchCompile are mutually exclusive; keep one",
         ),
@@ -303,19 +305,21 @@ class LossSpec(KubeModel):
     focal_gamma: Float = Field(2.0, ge=0, le=10)
     """Its exponent: 0 is the plain cross-entropy, more looks harder at difficult tokens."""
     use_label_smoothing: Bool = False
-    """Label smoothing: a share of the probability is asked for all other tokens (Szegedy et al. 2016)."""
+    """Label smoothing: a share of the probability is asked of all tokens alike (Szegedy et al. 2016)."""
     label_smoothing: Float = Field(0.1, ge=0, lt=1)
     """That share."""
     number_weight: Float = Field(1.0, gt=0, le=100)
     """What tokens of numbers count, against 1 for any other."""
     table_cell_weight: Float = Field(1.0, gt=0, le=100)
-    """What tokens of the line items' (or transactions') values count."""
+    """What tokens of the line items' (or transactions') values count; of other answers, those of table
+    cells."""
     field_weights: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[Float, Field(gt=0, le=100)]],
         Field(max_length=64),
     ] = {}
-    """What tokens of a field's value count, by the field's path or its last part: `grand_total`,
-    `vendor.name`, `line_items.quantity`. The greatest weight that applies to a token is taken."""
+    """What tokens of a field's value count, by the field's path or a part of it: `grand_total`, `vendor`,
+    `line_items.quantity`; or by a region: `vendor_block`, `client_invoice_info`, `line_item_table`,
+    `tax_section`, `financial_summary`. The greatest weight that applies to a token is taken."""
 
     rules = (
         Rule(

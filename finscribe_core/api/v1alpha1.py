@@ -294,7 +294,8 @@ class FineTuneJobSpec(KubeModel):
         ),
         NO_SHARDS_OF_4_BITS,
         Rule(
-            cel="self.training.reportTo.exists(r, r == 'wandb') == has(self.reporting.wandbSecretRef)",
+            cel="self.training.reportTo.exists(r, r == 'wandb') == "
+            "(has(self.reporting) && has(self.reporting.wandbSecretRef))",
             check=lambda s: (
                 (ReportTo.wandb in s.training.report_to) == (s.reporting.wandb_secret_ref is not None)
             ),
