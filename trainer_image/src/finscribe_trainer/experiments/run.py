@@ -80,7 +80,7 @@ def run_experiments(
     with sole_user(output_dir):
         trainings = {variant.name: training_of(variant, output_dir) for variant in variants}
         for name in names or trainings:
-            trainings[name].begin()
+            trainings[name].refuse_changed()
         write_plan(variants, output_dir)
         for number, name in enumerate(names or trainings, 1):
             failure = _run_one(name, trainings[name], f"{number} of {len(names or trainings)}", stop)

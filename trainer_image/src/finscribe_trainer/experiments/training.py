@@ -43,23 +43,21 @@ class Training:
         """Its last words."""
         return self.folder / OUTCOME_FILE
 
-    def begin(self) -> None:
-        """Write its config, unless it has begun before.
+    def refuse_changed(self) -> None:
+        """Find out whether it may go on.
 
         Raises:
-            UserError: InvalidConfig when it began with other settings; it names them.
+            UserError: InvalidConfig when it was begun with other settings; it names them.
         """
-        if self.folder.is_dir() and self.config_file.is_file():
-            begun = parse_strictly(TrainerConfig, read_documents(self.config_file)[0])
-            if changed := _differences(begun, self.config):
-                raise UserError(
-                    FailureReason.InvalidConfig,
-                    f"{self.folder} was begun with other settings ({', '.join(changed)}).",
-                    f"Remove {self.folder}, or name another --output-dir.",
-                )
+        if not (self.folder.is_dir() and self.config_file.is_file()):
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_config(self.config, self.config_file)
+        begun = parse_strictly(TrainerConfig, read_documents(self.config_file)[0])
+        if changed := _differences(begun, self.config):
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"{self.folder} was begun with other settings ({', '.join(changed)}).",
+                f"Remove {self.folder}, or name another --output-dir.",
+            )
 
     def run(
         self, stop: StopSignal, ended: Callable[[], bool] = lambda: False, log: Path | None = None
@@ -71,6 +69,8 @@ class Training:
             ended: asked again and again; True ends the training.
             log: what it says goes there, else to this process's standard error.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_config(self.config, self.config_file)
         self.outcome_file.unlink(missing_ok=True)
         checkpoints = [checkpoint.folder for checkpoint in complete_checkpoints(self.folder)]
         for path in set(self.folder.glob("checkpoint-*")) - set(checkpoints):

@@ -1,0 +1,145 @@
+"""What a sweep may change: settings, and the values each may take."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import Trial
+from pydantic import ValidationError
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.experiments import NEVER_VARIED
+from finscribe_core.files import read_documents, read_value, validation_problems
+from finscribe_core.overrides import apply_overrides
+from finscribe_core.trainer_config import TrainerConfig
+
+_REMEDY = (
+    "Write PATH=log:LOW:HIGH or PATH=LOW:HIGH for a range, PATH=A,B,C for choices; in a file "
+    "{low: ..., high: ..., log: true} or {choices: [...]}."
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A setting, and the values it may take."""
+
+    path: str
+    distribution: BaseDistribution
+    choices: tuple[Any, ...] = ()
+    """Of a choice; what optuna knows is the number of each, for a value may be a list."""
+
+    def suggest(self, trial: Trial) -> Any:
+        """The value a trial takes."""
+        found = self.distribution
+        if isinstance(found, CategoricalDistribution):
+            return self.value(trial.suggest_categorical(self.path, found.choices))
+        if isinstance(found, IntDistribution):
+            return trial.suggest_int(self.path, found.low, found.high, log=found.log)
+        assert isinstance(found, FloatDistribution)
+        return trial.suggest_float(self.path, found.low, found.high, log=found.log)
+
+    def value(self, suggested: Any) -> Any:
+        """What the setting is given for what optuna knows."""
+        return self.choices[suggested] if self.choices else suggested
+
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        """Values that show whether all are allowed."""
+        found = self.distribution
+        return self.choices or (found.low, found.high)  # type: ignore[attr-defined] # a number's range
+
+
+def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
+    """The space of a file, and of `--param` arguments, which count more.
+
+    Raises:
+        UserError: InvalidConfig when there is none, or one can't be read.
+    """
+    given: dict[str, Parameter] = {}
+    if file is not None:
+        documents = read_documents(file)
+        if len(documents) != 1 or not isinstance(documents[0].data, dict):
+            raise UserError(
+                FailureReason.InvalidConfig, f"{file} is no mapping of settings to values.", _REMEDY
+            )
+        for path, value in documents[0].data.items():
+            given[path] = _from_mapping(path, value, documents[0].where((path,)))
+    for text in texts:
+        path, _, value = text.partition("=")
+        given[path.strip()] = _from_text(path.strip(), value, f"--param {text}")
+    if not given:
+        raise UserError(
+            FailureReason.InvalidConfig, "There is nothing to try.", "Name a --param, or a --space."
+        )
+    return list(given.values())
+
+
+def _from_text(path: str, text: str, where: str) -> Parameter:
+    """`log:1e-6:1e-3`, `0:0.2`, `8,16,32`."""
+    if ":" not in text:
+        return _from_mapping(path, {"choices": read_value(f"[{text}]", where)}, where)
+    kind, *ends = text.split(":") if text.startswith("log:") else ("", *text.split(":"))
+    if len(ends) != 2:
+        raise _invalid(where)
+    low, high = (read_value(end, where) for end in ends)
+    return _from_mapping(path, {"low": low, "high": high, "log": kind == "log"}, where)
+
+
+def _from_mapping(path: str, value: Any, where: str) -> Parameter:
+    if not isinstance(value, Mapping) or not path:
+        raise _invalid(where)
+    if set(value) == {"choices"}:
+        choices = value["choices"]
+        if not isinstance(choices, list) or len(choices) < 2:
+            raise _invalid(where)
+        return Parameter(path, CategoricalDistribution(range(len(choices))), tuple(choices))
+    low, high, log = value.get("low"), value.get("high"), value.get("log", False)
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
+    if set(value) - {"low", "high", "log"} or not numbers or not isinstance(log, bool):
+        raise _invalid(where)
+    whole = isinstance(low, int) and isinstance(high, int)
+    try:
+        return Parameter(path, (IntDistribution if whole else FloatDistribution)(low, high, log=log))
+    except ValueError as error:
+        raise UserError(FailureReason.InvalidConfig, f"{where}: {error}", _REMEDY) from None
+
+
+def _invalid(where: str) -> UserError:
+    return UserError(FailureReason.InvalidConfig, f"{where}: neither a range nor choices.", _REMEDY)
+
+
+def changed(base: TrainerConfig, overrides: Mapping[str, Any]) -> TrainerConfig:
+    """The config with other values.
+
+    Raises:
+        UserError: InvalidConfig for an unknown path, or a value that can't be.
+    """
+    for path in overrides:
+        if path.split(".")[0] in NEVER_VARIED:
+            raise UserError(FailureReason.InvalidConfig, f"{path} can't be swept.", "")
+    data = base.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    data = apply_overrides(TrainerConfig, data, overrides, "the space's")
+    try:
+        return TrainerConfig.model_validate(data)
+    except ValidationError as error:
+        shown = ", ".join(f"{path}={value}" for path, value in overrides.items())
+        problems = " ".join(text for _, text in validation_problems(error))
+        raise UserError(FailureReason.InvalidConfig, f"{shown}: {problems}", "") from None
+
+
+def refuse_impossible(base: TrainerConfig, space: Iterable[Parameter]) -> None:
+    """Try the ends of every range, and every choice, before anything is trained.
+
+    Raises:
+        UserError: InvalidConfig, naming the first that can't be.
+    """
+    for parameter in space:
+        for value in parameter.extremes:
+            changed(base, {parameter.path: value})

@@ -1,0 +1,195 @@
+"""A sweep: optuna suggests settings, a training of each is the trial."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.report import RunResult
+from finscribe_core.trainer_config import OutputFormat, TrainerConfig
+from finscribe_trainer.experiments.folder import best_evaluation, read_evaluations
+from finscribe_trainer.experiments.space import Parameter, changed
+from finscribe_trainer.experiments.training import Training, sole_user
+from finscribe_trainer.stop import StopRequested, StopSignal
+from finscribe_trainer.whole_file import write_whole
+
+log = logging.getLogger(__name__)
+
+STUDY_FILE, PLAN_FILE = "study.db", "sweep.json"
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is tried, and where."""
+
+    base: TrainerConfig
+    space: Sequence[Parameter]
+    folder: Path
+    prune: bool = True
+
+    def training(self, number: int, overrides: dict[str, Any]) -> Training:
+        """A trial's training: nothing is uploaded, merged, or read at its end."""
+        config = changed(self.base, overrides)
+        update = {
+            "output_dir": str(self.folder / f"trial-{number}"),
+            "output_uri": None,
+            "output_formats": [OutputFormat.Adapter],
+            "feature_cache_dir": config.feature_cache_dir or str(self.folder / "features"),
+            "evaluation": config.evaluation.model_copy(update={"enabled": False, "gate": None}),
+        }
+        return Training(config.model_copy(update=update))
+
+    def overrides_of(self, trial: FrozenTrial) -> dict[str, Any]:
+        """The settings of a trial, as far as they have been chosen."""
+        known = [parameter for parameter in self.space if parameter.path in trial.params]
+        return {parameter.path: parameter.value(trial.params[parameter.path]) for parameter in known}
+
+
+def open_study(sweep: Sweep) -> optuna.Study:
+    """The study in the sweep's folder, begun now or earlier.
+
+    Raises:
+        UserError: InvalidConfig when it was begun with another config or space.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    plan = {
+        "config": sweep.base.model_dump(mode="json", exclude={"output_dir", "output_uri"}),
+        "space": {p.path: [str(p.distribution), list(p.choices)] for p in sweep.space},
+    }
+    path = sweep.folder / PLAN_FILE
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != plan:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{sweep.folder} holds a sweep of another config or space.",
+            "Name another --output-dir.",
+        )
+    write_whole(path, json.dumps(plan, indent=2).encode() + b"\n")
+    study = optuna.create_study(
+        storage=f"sqlite:///{sweep.folder / STUDY_FILE}",
+        study_name="sweep",
+        load_if_exists=True,
+        direction="maximize" if sweep.base.early_stopping.metric.greater_is_better else "minimize",
+        pruner=optuna.pruners.MedianPruner() if sweep.prune else optuna.pruners.NopPruner(),
+    )
+    # Begun anew it would draw the numbers it drew before: how far it got is part of the seed.
+    study.sampler = optuna.samplers.TPESampler(seed=sweep.base.training.seed + len(study.trials))
+    return study
+
+
+def run_sweep(
+    sweep: Sweep,
+    num_trials: int,
+    timeout: float | None,
+    stop: StopSignal,
+    after_each: Callable[[optuna.Study], object] = lambda _: None,
+) -> optuna.Study:
+    """Train until there are so many trials; those of an earlier call count, one cut off goes on.
+
+    Args:
+        sweep: what is tried.
+        num_trials: trials in all.
+        timeout: seconds after which none is begun any more.
+        stop: asked to stop: the training under way saves a checkpoint.
+        after_each: called whenever a trial has ended.
+
+    Raises:
+        UserError: the first trial failed, and so would the others.
+        StopRequested: asked to stop.
+    """
+    deadline = time.monotonic() + timeout if timeout is not None else None
+    with sole_user(sweep.folder):
+        study = open_study(sweep)
+        while len(study.get_trials(deepcopy=False, states=_ENDED)) < num_trials:
+            if deadline is not None and time.monotonic() > deadline:
+                log.info("the time is up: %d of %d trials", len(study.trials), num_trials)
+                break
+            _run_trial(sweep, study, _cut_off(study) or study.ask(), num_trials, stop)
+            after_each(study)
+    return study
+
+
+def _cut_off(study: optuna.Study) -> Trial | None:
+    """A trial that began and did not end; its settings are chosen."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return Trial(study, running[0]._trial_id) if running else None
+
+
+def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int, stop: StopSignal) -> None:
+    overrides = {parameter.path: parameter.suggest(trial) for parameter in sweep.space}
+    shown = " ".join(f"{path}={_short(value)}" for path, value in overrides.items())
+    log.info("trial %d of %d: %s", trial.number + 1, num_trials, shown)
+    training = sweep.training(trial.number, overrides)
+    watch = Watch(sweep, trial, training.folder)
+    result = training.run(stop, watch.falls_behind, log=training.folder / "train.log")
+    if not result.succeeded and stop.requested.is_set():
+        raise StopRequested
+    watch.falls_behind()
+    state, value = _conclude(result, watch)
+    study.tell(trial, value, state)
+    for path in training.folder.glob("checkpoint-*"):
+        shutil.rmtree(path)  # of many trials they would fill the disk
+    log.info("trial %d: %s", trial.number + 1, f"{value:.5g}" if value is not None else _words(state, result))
+    if state is TrialState.FAIL and not study.get_trials(
+        deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
+    ):
+        raise UserError(
+            result.reason or FailureReason.InternalError,
+            f"The first trial failed: {result.message}",
+            result.remedy,
+        )
+
+
+def _conclude(result: RunResult, watch: "Watch") -> tuple[TrialState, float | None]:
+    """A loss that is no number is as bad as can be, which the sampler is to learn; another failure says
+    nothing of the settings.
+    """
+    best = best_evaluation(watch.metric, watch.evaluations)
+    if result.succeeded and best is not None:
+        return TrialState.COMPLETE, best.metric
+    if watch.pruned or result.reason is FailureReason.NonFiniteLoss:
+        return TrialState.PRUNED, None
+    return TrialState.FAIL, None
+
+
+class Watch:
+    """Tells optuna of a training's evaluations as they come, from its checkpoints."""
+
+    def __init__(self, sweep: Sweep, trial: Trial, folder: Path) -> None:
+        self.metric = sweep.base.early_stopping.metric
+        self.trial = trial
+        self.folder = folder
+        self.pruned = False
+        self._reported: set[int] = set()
+
+    @property
+    def evaluations(self) -> Any:
+        """Those known so far."""
+        return read_evaluations(self.folder, self.metric)
+
+    def falls_behind(self) -> bool:
+        """Whether it does worse than half of the trials did at the same step, and is to be ended."""
+        for evaluation in self.evaluations:
+            if evaluation.step not in self._reported and evaluation.metric is not None:
+                self._reported.add(evaluation.step)
+                self.trial.report(evaluation.metric, evaluation.step)
+                self.pruned = self.pruned or self.trial.should_prune()
+        return self.pruned
+
+
+def _words(state: TrialState, result: RunResult) -> str:
+    if state is TrialState.PRUNED and result.reason is not FailureReason.NonFiniteLoss:
+        return "ended early: it did worse than half of the others at the same step"
+    return f"failed: {result.message}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

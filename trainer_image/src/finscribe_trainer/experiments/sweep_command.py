@@ -1,0 +1,99 @@
+"""`finscribe sweep`: let optuna look for good settings."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from finscribe_trainer.command import load_config
+
+
+@click.command(
+    short_help="Search for good settings.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML file, as for `finscribe train`.",
+)
+@click.option(
+    "--space", type=click.Path(path_type=Path), help="YAML file: settings, and the values each may take."
+)
+@click.option(
+    "--param",
+    "parameters",
+    metavar="KEY=VALUES",
+    multiple=True,
+    help="A setting and its values: log:1e-6:1e-3, 0:0.2 or 8,16,32. May be repeated.",
+)
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Trainings in all.")
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Begin no training after so many seconds."
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("sweep"),
+    show_default=True,
+    help="Folder for the trials and the results.",
+)
+@click.option(
+    "--prune/--no-prune",
+    default=True,
+    show_default=True,
+    help="End a training that does worse than half of the earlier ones at the same step.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change one setting of the config for all trials. May be repeated.",
+)
+def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **options: Any) -> None:
+    """Train again and again with other settings, each chosen by what the earlier ones came to.
+
+    Settings are suggested by optuna (tree-structured Parzen estimator, seeded by training.seed); a training
+    is judged by early_stopping.metric. Trials read no documents at their end, and upload nothing.
+
+    \b
+    The space as a file:
+      training.learning_rate: {low: 1.0e-6, high: 1.0e-3, log: true}
+      lora.r: {choices: [8, 16, 32]}
+
+    \b
+    Writes below --output-dir:
+      best.yaml        the config with the best settings, for `finscribe train`
+      trials.json      every trial
+      sweep.png        the metric by trial, and by each setting
+      trial-<n>/       what `finscribe train` writes, without checkpoints; train.log
+      study.db         optuna's own, for its dashboard
+
+    Ctrl+C saves a checkpoint and ends; the same command goes on from there. A greater --trials adds to it.
+
+    \b
+    Exit codes:  0 done   78 the config, the space or the data must be changed   75 try again   70 a defect
+
+    \b
+    Examples:
+      finscribe sweep --config finetune_config.yaml --param training.learning_rate=log:1e-6:1e-3 --trials 12
+      finscribe sweep --config finetune_config.yaml --space space.yaml --timeout 36000
+    """  # noqa: D301 - click reads \b as "keep these lines"
+    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+
+    with command_session("What is trained so far is kept.") as stop:
+        from finscribe_trainer.experiments.space import read_space, refuse_impossible  # noqa: PLC0415
+        from finscribe_trainer.experiments.sweep import Sweep, run_sweep  # noqa: PLC0415
+        from finscribe_trainer.experiments.sweep_report import show, write_sweep  # noqa: PLC0415
+
+        base = load_config(config_file, {"assignments": options["assignments"]})
+        found = read_space(space, parameters)
+        refuse_impossible(base, found)
+        wanted = Sweep(base, found, options["output_dir"], options["prune"])
+        study = run_sweep(
+            wanted, options["trials"], options["timeout"], stop, lambda s: write_sweep(wanted, s)
+        )
+        show(wanted, study, write_sweep(wanted, study))

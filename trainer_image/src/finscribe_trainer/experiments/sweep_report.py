@@ -1,0 +1,136 @@
+"""What is written and shown of a sweep: trials.json, best.yaml, sweep.png, a table."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import matplotlib as mpl
+import optuna
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from optuna.trial import FrozenTrial, TrialState
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from finscribe_trainer.experiments.folder import best_by
+from finscribe_trainer.experiments.plot import STYLE
+from finscribe_trainer.experiments.space import changed
+from finscribe_trainer.experiments.sweep import Sweep
+from finscribe_trainer.export import write_config
+from finscribe_trainer.whole_file import write_whole
+
+JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
+_SHOWN = 10
+_POINT, _BEST = "#7b8794", "#1f5fa8"
+
+
+def best_trial(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
+    """The best one that was trained to its end; None when there is none."""
+    return best_by(sweep.base.early_stopping.metric, _complete(study), lambda trial: trial.value)
+
+
+def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
+    """Write the figures and the plot, and the best trial's config, if there is one; gives the paths."""
+    trials = [
+        {
+            "number": trial.number + 1,
+            "state": trial.state.name.lower(),
+            "value": trial.value,
+            "overrides": sweep.overrides_of(trial),
+            "evaluations": trial.intermediate_values,
+        }
+        for trial in study.trials
+    ]
+    best = best_trial(sweep, study)
+    data = {
+        "metric": str(sweep.base.early_stopping.metric),
+        "best": best.number + 1 if best else None,
+        "trials": trials,
+    }
+    write_whole(sweep.folder / JSON_FILE, json.dumps(data, indent=2).encode() + b"\n")
+    write_whole(sweep.folder / PLOT_FILE, draw(sweep, study))
+    paths = [sweep.folder / JSON_FILE, sweep.folder / PLOT_FILE]
+    if best:
+        write_config(changed(sweep.base, sweep.overrides_of(best)), sweep.folder / BEST_FILE)
+        paths.append(sweep.folder / BEST_FILE)
+    return paths
+
+
+def show(sweep: Sweep, study: optuna.Study, paths: list[Path]) -> None:
+    """Print the best trials, and how to train with the best settings."""
+    metric = sweep.base.early_stopping.metric
+    table = Table(box=SIMPLE)
+    for head in ("Trial", str(metric), *(parameter.path for parameter in sweep.space)):
+        table.add_column(head, justify="right")
+    ranked = sorted(_complete(study), key=lambda t: t.value or 0.0, reverse=metric.greater_is_better)
+    for trial in ranked[:_SHOWN]:
+        cells = [_short(value) for value in sweep.overrides_of(trial).values()]
+        table.add_row(str(trial.number + 1), f"{trial.value:.5g}", *map(escape, cells))
+    Console().print(table)
+    counts = {state: sum(t.state is state for t in study.trials) for state in TrialState}
+    click.echo(
+        f"{counts[TrialState.COMPLETE]} trials were trained to their end, {counts[TrialState.PRUNED]} ended "
+        f"early, {counts[TrialState.FAIL]} failed."
+    )
+    if best := best_trial(sweep, study):
+        flags = " ".join(f"--set {path}={json.dumps(v)}" for path, v in sweep.overrides_of(best).items())
+        click.echo(f"Best: {flags}")
+        click.echo(f"Train: finscribe train --config {sweep.folder / BEST_FILE}")
+    click.echo(f"Written: {', '.join(map(str, paths))}.")
+
+
+def draw(sweep: Sweep, study: optuna.Study) -> bytes:
+    """A PNG: the metric by trial, with the best so far; then by each setting's value."""
+    trials = _complete(study)
+    best = best_trial(sweep, study)
+    with mpl.rc_context(STYLE):
+        columns = min(3, 1 + len(sweep.space))
+        rows = -(-(1 + len(sweep.space)) // columns)
+        canvas = Figure(figsize=(4 * columns, 3.2 * rows), dpi=130, layout="constrained")
+        history, *slices = canvas.subplots(rows, columns, squeeze=False).flat
+        _history(history, sweep, trials)
+        for axes, parameter in zip(slices, sweep.space, strict=False):
+            values = [_place(parameter.value(trial.params[parameter.path])) for trial in trials]
+            axes.scatter(values, [trial.value for trial in trials], color=_POINT, s=22)
+            if best:
+                axes.scatter(
+                    [_place(parameter.value(best.params[parameter.path]))], [best.value], color=_BEST, s=60
+                )
+            axes.set_xlabel(parameter.path)
+            if getattr(parameter.distribution, "log", False):
+                axes.set_xscale("log")
+        for axes in slices[len(sweep.space) :]:
+            axes.set_visible(False)
+        file = io.BytesIO()
+        canvas.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _history(axes: Axes, sweep: Sweep, trials: list[FrozenTrial]) -> None:
+    metric = sweep.base.early_stopping.metric
+    numbers = [trial.number + 1 for trial in trials]
+    values = [trial.value or 0.0 for trial in trials]
+    pick = max if metric.greater_is_better else min
+    axes.scatter(numbers, values, color=_POINT, s=22)
+    axes.step(numbers, [pick(values[: i + 1]) for i in range(len(values))], where="post", color=_BEST)
+    axes.set_xlabel("trial")
+    axes.set_ylabel(str(metric))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _complete(study: optuna.Study) -> list[FrozenTrial]:
+    return [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
+
+
+def _place(value: Any) -> Any:
+    """Where a value is drawn: a number at its place, anything else by its text."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else json.dumps(value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else json.dumps(value)
