@@ -39,6 +39,7 @@ def build_arguments(
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,
         lr_scheduler_type=str(spec.lr_scheduler_type),
+        lr_scheduler_kwargs=_scheduler_options(spec),
         activation_checkpointing=spec.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         optim=str(spec.optim),
@@ -73,9 +74,17 @@ def _warmup(spec: TrainingSpec) -> float:
     return spec.warmup_ratio if spec.warmup_steps is None else spec.warmup_steps
 
 
+def _scheduler_options(spec: TrainingSpec) -> dict[str, int]:
+    restarts = spec.lr_scheduler_type is LrScheduler.cosine_with_restarts
+    return {"num_cycles": spec.lr_scheduler_num_cycles} if restarts else {}
+
+
 def _warn_of_idle_settings(spec: TrainingSpec) -> None:
     warmups = [name for name in ("warmup_ratio", "warmup_steps") if name in spec.model_fields_set]
     if spec.lr_scheduler_type is LrScheduler.constant and warmups:
         log.warning("%s has no effect with lrSchedulerType constant; use constant_with_warmup", warmups[0])
     elif len(warmups) == 2 and spec.warmup_steps is not None:
         log.warning("warmup_ratio has no effect beside warmup_steps")
+    restarts = spec.lr_scheduler_type is LrScheduler.cosine_with_restarts
+    if "lr_scheduler_num_cycles" in spec.model_fields_set and not restarts:
+        log.warning("lr_scheduler_num_cycles has no effect without lr_scheduler_type cosine_with_restarts")
