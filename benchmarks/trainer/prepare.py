@@ -38,7 +38,8 @@ _NUM_TEXTS = 300
 def prepare(settings: Settings, shape: str, rows: str) -> None:
     """Write it all into the settings' folder."""
     num_rows = settings.num_rows + NUM_VALIDATION_ROWS
-    examples = _examples(Path(rows) if rows else _make_up(settings, num_rows), num_rows)
+    template = SHAPES[shape].template if shape else "all"
+    examples = _examples(Path(rows) if rows else _make_up(settings, num_rows, template), num_rows)
     train, validation = examples[: settings.num_rows], examples[settings.num_rows :]
     order = DataOrder(len(train), settings.seed)
     epochs = [order.of(epoch) for epoch in range(settings.num_epochs)]
@@ -53,20 +54,19 @@ def prepare(settings: Settings, shape: str, rows: str) -> None:
     _write_adapter_and_facts(settings, train)
 
 
-def _make_up(settings: Settings, num_rows: int) -> Path:
-    """Invoices, receipts, statements and orders of `finscribe data generate`."""
+def _make_up(settings: Settings, num_rows: int, template: str) -> Path:
+    """Documents of `finscribe data generate`."""
     folder = settings.folder / "generated"
-    options = [
-        "--count",
-        str(num_rows),
-        "--splits",
-        "1,0,0",
-        "--seed",
-        str(settings.seed),
-        "--degrade",
-        "light",
-    ]
-    generate.main(["--output-dir", str(folder), *options], standalone_mode=False)
+    options = {
+        "--output-dir": folder,
+        "--count": num_rows,
+        "--template-set": template,
+        "--splits": "1,0,0",
+        "--degrade": "light",
+        "--seed": settings.seed,
+        "--workers": 1,
+    }
+    generate.main([str(text) for pair in options.items() for text in pair], standalone_mode=False)
     return folder / "train.jsonl"
 
 

@@ -41,13 +41,15 @@ class Shape:
     """Of the vocabulary, how many the tokenizer makes use of."""
     max_pixels: int
     """Pages are shrunk to about this."""
+    template: str
+    """Of the pages that are made up: till receipts are that small by themselves."""
 
 
 SHAPES = {
-    "tiny": Shape((48, 96, 2, 2), (128, 256, 2, 4, 2), 32, 1024, 1000, 40_000),
+    "tiny": Shape((48, 96, 2, 2), (128, 256, 2, 4, 2), 32, 1024, 1000, 40_000, "till"),
     # A 25th of the parameters, in the real proportions: vision 45 %, language model 30 %, vocabulary 20 %.
-    "small": Shape((384, 1434, 9, 6), (384, 1152, 6, 8, 1), 64, 20_480, 8_000, 400_000),
-    "0.9b": Shape((1152, 4304, 27, 16), (1024, 3072, 18, 16, 2), 128, 103_424, 8_000, 1_016_064),
+    "small": Shape((384, 1434, 9, 6), (384, 1152, 6, 8, 1), 64, 20_480, 8_000, 400_000, "till"),
+    "0.9b": Shape((1152, 4304, 27, 16), (1024, 3072, 18, 16, 2), 128, 103_424, 8_000, 1_016_064, "all"),
 }
 
 

@@ -55,12 +55,11 @@ def time_table(runs: Runs, clock: str, tokens: int) -> list[str]:
 
 
 def ratio_table(runs: Runs, clock: str) -> list[str]:
-    """How many times FinScribe's time and memory each of the others takes, round by round."""
-    figures = [*times(clock), PEAK]
-    lines = _head(["FinScribe against", *(figure.name for figure in figures)])
+    """How many times as long as FinScribe each of the others takes."""
+    lines = _head(["FinScribe against", *(figure.name for figure in times(clock))])
     for name, done in runs.items():
         if name != OURS:
-            cells = [_spread(ratios(runs[OURS], done, figure), "{:.2f} x".format) for figure in figures]
+            cells = [_times_ours(runs, done, figure) for figure in times(clock)]
             lines.append(_line([name, *cells]))
     return lines
 
@@ -79,13 +78,17 @@ def loss_table(runs: Runs) -> list[str]:
         peak = _spread([run.peak for run in done], lambda size: f"{size / 2**30:.2f} GiB")
         loss = _spread([run.eval_loss for run in done], "{:.4f}".format)
         apart = max(furthest(run.losses, plain.losses) for run, plain in zip(done, runs[PLAIN], strict=True))
-        lines.append(_line([name, peak, loss, f"{apart:.4f}"]))
+        lines.append(_line([name, peak, ratio, loss, f"{apart:.4f}"]))
     return lines
 
 
 def furthest(losses: Sequence[float], others: Sequence[float]) -> float:
     """The greatest difference between the losses of the same step."""
     return max(abs(loss - other) for loss, other in zip(losses, others, strict=True))
+
+
+def _times_ours(runs: Runs, done: Sequence[Run], figure: Figure) -> str:
+    return _spread(ratios(runs[OURS], done, figure), "{:.2f} x".format)
 
 
 def _spread(values: Sequence[float], text: Callable[[float], str]) -> str:
