@@ -1,6 +1,7 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -103,6 +104,16 @@ def test_overlong_rows_are_left_out_never_cut(family, dataset):
     assert kept.num_left_out == 2 * (len(lengths) - 4)
     with pytest.raises(UserError, match="Every training row is longer than maxSequenceLength = 16"):
         select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
+
+
+def test_a_training_row_that_augmentation_makes_too_long_is_left_out(dataset, family):
+    large = next(example for example in dataset.examples if example.images)
+    half = replace(large, sizes=tuple((width // 2, height // 2) for width, height in large.sizes))
+    text = next(example for example in dataset.examples if not example.images)
+    most = max(family.count_tokens(half), family.count_tokens(text))
+    assert most < family.count_tokens(large)
+    kept = select(Splits([half, text], [half], "", None), family, most, largest_scale=2.0)
+    assert (kept.train, kept.validation, kept.num_left_out) == ([text], [half], 1)
 
 
 def test_a_text_that_holds_the_models_own_tokens_is_refused(family):

@@ -45,6 +45,11 @@ def changed_example(example: Example, changes: tuple[Change, ...]) -> Example:
     return replace(example, row=row, sizes=tuple(placement.size for placement in placements))
 
 
+def largest_scale(spec: AugmentationSpec) -> float:
+    """By how much a page may grow; 1 when none does."""
+    return max(1.0, spec.scale_range[1]) if spec.enabled else 1.0
+
+
 def prepare_augmentation(config: TrainerConfig, examples: list[Example]) -> Augmentation | None:
     """The augmentation of the training rows; None when it is off, and when there is no image to change."""
     spec = config.augmentation

@@ -1,7 +1,6 @@
 """A run's curriculum: its rows scored, the scores written down, the rows ranked."""
 
 import logging
-import os
 from pathlib import Path
 
 from finscribe_core.errors import of_the_disk
@@ -9,6 +8,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.curriculum.difficulty import difficulties, parts_of, write_difficulties
 from finscribe_trainer.curriculum.pacing import Curriculum, ranked
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.distributed import is_main_process
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def prepare_curriculum(
         return None
     parts = [parts_of(example) for example in examples]
     scores = difficulties(parts)
-    if os.environ.get("RANK", "0") == "0":  # torchrun's name for the process; the others would write the same
+    if is_main_process():
         path = Path(config.output_dir) / DIFFICULTY_FILE
         try:
             write_difficulties(path, examples, scores, parts)

@@ -1,6 +1,7 @@
 """Which checked rows are trained on: those whose tokens fit, and whose texts hold no reserved token."""
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,20 @@ class Splits:
     test_fingerprint: str | None = None
 
 
-def select(splits: Splits, family: "Family", max_tokens: int) -> Splits:
+def select(splits: Splits, family: "Family", max_tokens: int, largest_scale: float = 1.0) -> Splits:
     """Leave out, and report, the rows that are too long.
+
+    Args:
+        splits: checked rows.
+        family: counts tokens.
+        max_tokens: of prompt and answer together.
+        largest_scale: by how much width and height of training images may grow while training.
 
     Raises:
         UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
     """
     refuse_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
-    train, lengths, long_train = _fitting(splits.train, family, max_tokens)
+    train, lengths, long_train = _fitting(splits.train, family, max_tokens, largest_scale)
     validation, _, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)
     for name, kept in (("training", train), ("validation", validation)):
@@ -79,12 +86,19 @@ def _check_reserved(example: Example, family: "Family", findings: Findings) -> N
 
 
 def _fitting(
-    examples: list[Example], family: "Family", max_tokens: int
+    examples: list[Example], family: "Family", max_tokens: int, scale: float = 1.0
 ) -> tuple[list[Example], tuple[int, ...], list[tuple[Example, int]]]:
-    counted = [(example, family.count_tokens(example)) for example in examples]
+    counted = [(example, family.count_tokens(_enlarged(example, scale))) for example in examples]
     kept = [(example, count) for example, count in counted if count <= max_tokens]
     too_long = [(example, count) for example, count in counted if count > max_tokens]
     return [example for example, _ in kept], tuple(count for _, count in kept), too_long
+
+
+def _enlarged(example: Example, scale: float) -> Example:
+    if scale == 1:
+        return example
+    sizes = tuple((math.ceil(width * scale), math.ceil(height * scale)) for width, height in example.sizes)
+    return replace(example, sizes=sizes)
 
 
 def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:
