@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from finscribe_core.trainer_config import Optimizer, SelectionMetric, TrainingSpec
+from finscribe_trainer.arguments import build_arguments
+
+
+def arguments(tmp_path, dtype=torch.float32, **settings):
+    spec = TrainingSpec(**settings)
+    return build_arguments(spec, tmp_path, 10, dtype=dtype, metric=SelectionMetric.eval_loss)
+
+
+WARMUPS = [
+    ({"warmup_ratio": 0.1}, 10, ""),
+    ({"warmup_steps": 7}, 7, ""),
+    ({"warmup_steps": 0}, 0, ""),
+    ({"warmup_steps": 7, "warmup_ratio": 0.2}, 7, "warmup_ratio has no effect beside warmup_steps"),
+    ({"warmup_steps": 7, "lr_scheduler_type": "constant"}, 7, "warmup_steps has no effect"),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected", "said"), WARMUPS)
+def test_the_warm_up_is_as_set_and_an_idle_setting_is_said(settings, expected, said, tmp_path, caplog):
+    assert arguments(tmp_path, **settings).get_warmup_steps(100) == expected
+    assert (said in caplog.text) if said else not caplog.text
+
+
+def test_a_cosine_with_restarts_restarts(tmp_path, caplog):
+    restarts = {"lr_scheduler_type": "cosine_with_restarts", "lr_scheduler_num_cycles": 3}
+    assert arguments(tmp_path, **restarts).lr_scheduler_kwargs == {"num_cycles": 3}
+    assert not caplog.text
+    assert not arguments(tmp_path, lr_scheduler_num_cycles=3).lr_scheduler_kwargs
+    assert "lr_scheduler_num_cycles has no effect" in caplog.text
+
+
+@pytest.mark.parametrize("optimizer", Optimizer)
+def test_every_optimizer_is_one_of_hugging_faces(optimizer, tmp_path):
+    assert arguments(tmp_path, optim=optimizer).optim == str(optimizer)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_trainer_computes_in_the_type_of_the_weights(dtype, tmp_path):
+    made = arguments(tmp_path, dtype)
+    assert (made.bf16, made.fp16) == (dtype is torch.bfloat16, dtype is torch.float16)
