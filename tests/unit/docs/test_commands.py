@@ -84,7 +84,12 @@ def test_commands_and_options_named_in_the_text_exist(page):
 
 @pytest.mark.parametrize(
     ("page", "name"),
-    [("docs/trainer.md", "train"), ("docs/local.md", "run"), ("docs/evaluation.md", "compare")],
+    [
+        ("docs/trainer.md", "train"),
+        ("docs/local.md", "run"),
+        ("docs/evaluation.md", "compare"),
+        ("docs/deploy.md", "merge"),
+    ],
 )
 def test_a_page_has_every_option_of_its_command(page, name):
     options = {option for p in subcommand(main_command, name).params for option in p.opts if "--" in option}

@@ -21,7 +21,7 @@ OF_A_RUN = {
     *(CONFIG_FILE, METRICS_FILE, "manifest.json", "latest.json", "trainer_state.json"),
     *("adapter_config.json", "adapter_model.safetensors", "config.json"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
-    *("generated.json", "merged_model/"),
+    *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
 """Files that runs and models hold, not the repository."""
 OF_A_USER = ("data/", "evaluation/", "finetune_config.yaml")

@@ -67,7 +67,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       merged_model/        a complete model, if output_formats names Merged
       evaluation/          report.html: base and tuned model on the same documents
       metrics.json         every figure, and what it was measured on
-      logs/                for TensorBoard, if it is installed
+      logs/                training curves, for TensorBoard
 
     Ctrl+C finishes the step under way, saves a checkpoint and ends; a second one ends at once.
 
