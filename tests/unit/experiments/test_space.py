@@ -1,0 +1,78 @@
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from finscribe_core.errors import UserError
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.experiments.space import changed, read_space, refuse_impossible
+
+BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl"})
+
+
+@pytest.mark.parametrize(
+    ("text", "distribution", "choices"),
+    [
+        ("log:1e-6:1e-3", FloatDistribution(1e-6, 1e-3, log=True), ()),
+        ("0:0.2", FloatDistribution(0.0, 0.2), ()),
+        ("1:5", IntDistribution(1, 5), ()),
+        ("log:1:64", IntDistribution(1, 64, log=True), ()),
+        ("8,16,32", CategoricalDistribution((0, 1, 2)), (8, 16, 32)),
+        ("cosine,linear", CategoricalDistribution((0, 1)), ("cosine", "linear")),
+        ("[q_proj],[q_proj, v_proj]", CategoricalDistribution((0, 1)), (["q_proj"], ["q_proj", "v_proj"])),
+    ],
+)
+def test_values_are_written_as_ranges_or_choices(text, distribution, choices):
+    (parameter,) = read_space(None, [f"a.b={text}"])
+    assert (parameter.distribution, parameter.choices) == (distribution, choices)
+
+
+def test_a_file_says_the_same_and_an_argument_counts_more(tmp_path):
+    file = tmp_path / "space.yaml"
+    file.write_text(
+        "training.learning_rate: {low: 1e-6, high: 1e-3, log: true}\n"
+        "lora.r: {choices: [8, 16]}\n"
+        "lora.dropout: {low: 0.0, high: 0.1}\n"
+    )
+    rate, rank, dropout = read_space(file, ["lora.dropout=0.0:0.5"])
+    assert rate.distribution == FloatDistribution(1e-6, 1e-3, log=True)
+    assert rank.choices == (8, 16)
+    assert dropout.distribution == FloatDistribution(0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a.b=1e-3", "neither a range nor choices"),
+        ("a.b=1:2:3", "neither a range nor choices"),
+        ("a.b=x:y", "neither a range nor choices"),
+        ("a.b=log:0:1", "low"),
+        ("a.b=5:1", "low"),
+        ("a.b", "neither a range nor choices"),
+    ],
+)
+def test_anything_else_is_refused(text, said):
+    with pytest.raises(UserError, match=said):
+        read_space(None, [text])
+
+
+def test_a_sweep_of_nothing_is_refused():
+    with pytest.raises(UserError, match="nothing to try"):
+        read_space(None, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training.learning_rat=0:1", "did you mean learning_rate"),
+        ("lora.dropout=0.0:1.5", "lora.dropout=1.5: lora.dropout: Input should be less than 1"),
+        ("training.lr_scheduler_type=cosine,sine", "lr_scheduler_type"),
+        ("output_dir=a,b", "output_dir can't be swept"),
+    ],
+)
+def test_values_that_can_not_be_are_refused_before_anything_is_trained(text, said):
+    with pytest.raises(UserError, match=said):
+        refuse_impossible(BASE, read_space(None, [text]))
+
+
+def test_settings_come_into_the_config_by_their_path():
+    config = changed(BASE, {"lora.lora_alpha": 8, "training.learning_rate": 1e-4})
+    assert (config.lora.alpha, config.training.learning_rate) == (8, 1e-4)

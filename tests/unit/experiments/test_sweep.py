@@ -1,0 +1,87 @@
+"""What a sweep learns of a training, and what it makes of it; optuna's study is a real one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.report import RunResult
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.experiments.space import read_space
+from finscribe_trainer.experiments.sweep import Sweep, Watch, _conclude, open_study
+
+BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl", "output_uri": "s3://bucket/models"})
+SPACE = read_space(None, ["training.learning_rate=log:1e-6:1e-3", "lora.r=8,16"])
+
+
+def evaluated(folder: Path, *losses: float) -> None:
+    """A checkpoint after so many evaluations, 10 steps apart."""
+    history = [{"step": 10 * i, "eval_loss": loss} for i, loss in enumerate(losses, 1)]
+    checkpoint = folder / f"checkpoint-{10 * len(losses)}"
+    checkpoint.mkdir(parents=True)
+    state = {"global_step": 10 * len(losses), "log_history": history}
+    (checkpoint / "trainer_state.json").write_text(json.dumps(state))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """With six trials that went well."""
+    sweep = Sweep(BASE, SPACE, tmp_path)
+    opened = open_study(sweep)
+    for number in range(6):
+        opened.add_trial(
+            create_trial(
+                value=1.0,
+                params={"training.learning_rate": 1e-5, "lora.r": number % 2},
+                distributions={parameter.path: parameter.distribution for parameter in SPACE},
+                intermediate_values={10: 2.0, 20: 1.0},
+            )
+        )
+    return opened
+
+
+@pytest.fixture
+def watch(study, tmp_path):
+    trial = study.ask()
+    for parameter in SPACE:
+        parameter.suggest(trial)
+    return Watch(Sweep(BASE, SPACE, tmp_path), trial, tmp_path / "trial-6")
+
+
+def test_a_training_worse_than_half_of_the_others_at_the_same_step_is_ended(watch):
+    evaluated(watch.folder, 1.9)
+    assert not watch.falls_behind()
+    evaluated(watch.folder, 1.9, 1.5)
+    assert watch.falls_behind()
+    stopped = RunResult(succeeded=False, reason=FailureReason.Interrupted, retryable=True)
+    assert _conclude(stopped, watch) == (TrialState.PRUNED, None)
+
+
+def test_one_as_good_as_the_others_goes_on_and_counts_by_its_best_evaluation(watch):
+    evaluated(watch.folder, 1.9)
+    evaluated(watch.folder, 1.9, 0.9)
+    evaluated(watch.folder, 1.9, 0.9, 0.95)
+    assert not watch.falls_behind()
+    assert _conclude(RunResult(succeeded=True), watch) == (TrialState.COMPLETE, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [(FailureReason.NonFiniteLoss, TrialState.PRUNED), (FailureReason.DiskFull, TrialState.FAIL)],
+)
+def test_settings_that_diverge_are_learned_from_and_a_full_disk_is_not(watch, reason, state):
+    assert _conclude(RunResult(succeeded=False, reason=reason), watch) == (state, None)
+
+
+def test_trials_upload_nothing_and_read_no_documents_at_their_end(tmp_path):
+    config = Sweep(BASE, SPACE, tmp_path).training(3, {"lora.r": 16}).config
+    assert (config.lora.r, config.output_uri, config.evaluation.enabled) == (16, None, False)
+    assert config.output_dir == str(tmp_path / "trial-3")
+
+
+def test_a_folder_is_of_one_space_alone(study, tmp_path):
+    assert len(open_study(Sweep(BASE, SPACE, tmp_path)).trials) == 6
+    with pytest.raises(UserError, match="another config or space"):
+        open_study(Sweep(BASE, SPACE[:1], tmp_path))
