@@ -33,7 +33,7 @@ def times(clock: str) -> list[Figure]:
     ]
 
 
-PEAK = Figure("Peak memory", lambda run: run.peak)
+_PEAK = Figure("Peak memory", lambda run: run.peak)
 
 
 def time_table(runs: Runs, clock: str, tokens: int) -> list[str]:
@@ -71,10 +71,10 @@ def ratios(ours: Sequence[Run], theirs: Sequence[Run], figure: Figure) -> list[f
 
 def loss_table(runs: Runs) -> list[str]:
     """Memory, and whether all have learned the same."""
-    lines = _head(
-        ["Trainer", PEAK.name, "Validation loss", "Furthest loss of a step from the plain trainer's"]
-    )
+    titles = [_PEAK.name, "FinScribe against it", "Validation loss", "Steps' losses, furthest from plain"]
+    lines = _head(["Trainer", *titles])
     for name, done in runs.items():
+        ratio = "" if name == OURS else _times_ours(runs, done, _PEAK)
         peak = _spread([run.peak for run in done], lambda size: f"{size / 2**30:.2f} GiB")
         loss = _spread([run.eval_loss for run in done], "{:.4f}".format)
         apart = max(furthest(run.losses, plain.losses) for run, plain in zip(done, runs[PLAIN], strict=True))
