@@ -1,0 +1,204 @@
+"""Several processes that train together on this machine, by gloo: they come to what one process comes to."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from finscribe_core.constants import EXIT_DONE, EXIT_RETRY, EXIT_USER_ERROR
+from finscribe_core.errors import FailureReason
+from finscribe_core.report import RunResult
+from finscribe_trainer.sample.dataset import write_dataset
+from finscribe_trainer.sample.tiny_model import write_tiny_model
+
+GOLDEN = Path(__file__).parents[2] / "golden/loss_curves/lora.json"
+"""The losses of one process; tests/unit/trainer/test_loss_curves.py writes them."""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory) -> Path:
+    """The rows and the model of those losses."""
+    folder = tmp_path_factory.mktemp("sample")
+    texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)
+    write_tiny_model(folder / "model", texts, seed=1)
+    return folder
+
+
+@pytest.fixture
+def config(sample: Path) -> dict:
+    """Steps of four rows: of two processes each takes one row twice."""
+    return {
+        "model_name_or_path": str(sample / "model"),
+        "dataset_path": str(sample / "train.jsonl"),
+        "validation_path": str(sample / "val.jsonl"),
+        "lora": {"dropout": 0.0},
+        "training": {
+            "learning_rate": 5e-3,
+            "max_steps": 6,
+            "per_device_train_batch_size": 1,
+            "gradient_accumulation_steps": 2,
+            "eval_steps": 2,
+            "logging_steps": 1,
+            "gradient_checkpointing": False,
+            "dataloader_num_workers": 0,
+        },
+        "evaluation": {"enabled": False, "training_documents": 0},
+    }
+
+
+class Started:
+    """`finscribe train` in a folder of its own."""
+
+    def __init__(self, folder: Path, config: dict, program: list[str], options: list[str]) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.out = folder, folder / "out"
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(self.out)}))
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "FINSCRIBE_LOG_FORMAT": "json",
+            "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
+        }
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*program, "train", "--config", str(folder / "config.yaml"), *options],
+                env=environment,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @property
+    def result(self) -> RunResult:
+        result = RunResult.from_termination_message((self.folder / "termination").read_text())
+        assert result, self.log
+        return result
+
+    def rank(self, number: int) -> psutil.Process:
+        """One of the processes that train."""
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if child.environ().get("RANK") == str(number))
+
+    def wait_for(self, pattern: str) -> None:
+        """Until the log holds the pattern."""
+        deadline = time.monotonic() + 120
+        while not re.search(pattern, self.log):
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
+    def ends(self) -> int:
+        return self.process.wait(timeout=120)
+
+
+TRAINER = [sys.executable, "-m", "finscribe_trainer"]
+TWO = ["--nproc-per-node", "2"]
+
+
+@contextmanager
+def started(
+    folder: Path, config: dict, options: list[str] = TWO, program: list[str] = TRAINER
+) -> Iterator[Started]:
+    run = Started(folder, config, program, options)
+    try:
+        yield run
+    finally:
+        if run.process.poll() is None:
+            os.killpg(run.process.pid, signal.SIGKILL)
+            run.process.wait()
+
+
+def curve(out: Path) -> dict[str, list[float]]:
+    figures = json.loads((out / "metrics.json").read_text())
+    return {
+        "base_eval_loss": [figures["base_eval_loss"]],
+        "loss": [entry["loss"] for entry in figures["train_history"]],
+        "eval_loss": [entry["eval_loss"] for entry in figures["eval_history"]],
+    }
+
+
+def assert_the_losses_of_one_process(out: Path) -> None:
+    expected = json.loads(GOLDEN.read_text())
+    found = curve(out)
+    assert found.keys() == expected.keys()
+    for figure, values in expected.items():
+        assert found[figure] == pytest.approx(values, rel=1e-4), figure
+
+
+def test_two_machines_come_to_the_losses_of_one_process(config, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    torchrun = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"),
+        *("--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--local-addr", "127.0.0.1"),
+        *("-m", "finscribe_trainer"),
+    ]
+    here, there = tmp_path / "here", tmp_path / "there"
+    with started(here, config, [], torchrun) as one, started(there, config, [], torchrun) as other:
+        assert (one.ends(), other.ends()) == (EXIT_DONE, EXIT_DONE), one.log + other.log
+    (written,) = [run.out for run in (one, other) if (run.out / "final_model").is_dir()]
+    assert_the_losses_of_one_process(written)
+
+
+def test_shared_out_weights_come_to_the_losses_of_one_process(config, tmp_path):
+    with started(tmp_path / "run", config, [*TWO, "--set", "training.fsdp=true"]) as run:
+        assert run.ends() == EXIT_DONE, run.log
+    assert "fsdp: 2 layers in 2 shares" in run.log
+    assert_the_losses_of_one_process(run.out)
+    assert run.result.succeeded
+
+
+def test_a_stop_of_one_process_ends_all_at_one_step_and_the_run_goes_on_from_there(config, tmp_path):
+    config["lora"] = {"dropout": 0.2}
+    config["training"] |= {"max_steps": 12, "per_device_train_batch_size": 3}  # with fillers
+    with started(tmp_path / "whole", config) as whole:
+        assert whole.ends() == EXIT_DONE, whole.log
+    with started(tmp_path / "stopped", config) as stopped:
+        stopped.wait_for(r"\"step\": 2")
+        stopped.rank(1).send_signal(signal.SIGTERM)
+        assert stopped.ends() == EXIT_RETRY, stopped.log
+    assert stopped.result.reason is FailureReason.Interrupted
+    step = stopped.result.progress.step
+    assert 2 <= step < 12
+    checkpoint = stopped.out / f"checkpoint-{step}"
+    assert str(checkpoint) in stopped.result.remedy
+
+    with started(tmp_path / "stopped", config, [*TWO, "--resume", str(checkpoint)]) as resumed:
+        assert resumed.ends() == EXIT_DONE, resumed.log
+    weights = "final_model/adapter_model.safetensors"
+    assert (resumed.out / weights).read_bytes() == (whole.out / weights).read_bytes()
+    assert curve(resumed.out) == curve(whole.out)
+
+
+def test_a_bad_row_is_said_once_and_is_the_users_to_mend(config, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "no completion"}\n')
+    with started(tmp_path / "run", {**config, "dataset_path": str(rows)}) as run:
+        assert run.ends() == EXIT_USER_ERROR, run.log
+    assert run.result.reason is FailureReason.DatasetInvalid
+    assert len(re.findall("DatasetInvalid", run.log)) == 1, run.log
+
+
+def test_a_process_that_is_killed_ends_the_others_as_one_that_was_killed(config, tmp_path):
+    config["training"] |= {"max_steps": 10000}
+    with started(tmp_path / "run", config) as run:
+        run.wait_for(r"\"step\": 1")
+        run.rank(1).kill()
+        assert run.ends() == 128 + signal.SIGKILL, run.log
+    assert not (tmp_path / "run/termination").exists()
+    assert "process 1 was ended by signal 9" in run.log
