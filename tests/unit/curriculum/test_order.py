@@ -90,6 +90,22 @@ def test_the_control_meets_as_many_rows_chosen_by_lot():
     assert 40 < sum(set(control.of(0))) / len(set(control.of(0))) < 60
 
 
+# The 23 rows of the last step wait beside 74 others for the last 20 places: some five get one.
+NEVER_MET = [
+    (Pacing.linear, 1, 0),
+    (Pacing.root, 1, 0),
+    (Pacing.step, 1, pytest.approx(18, abs=5)),
+    (Pacing.step, 2, 0),
+    (Pacing.linear, 0.5, 50),
+]
+
+
+@pytest.mark.parametrize(("pacing", "num_epochs", "expected"), NEVER_MET)
+def test_rows_that_a_short_training_leaves_out_are_counted(pacing, num_epochs, expected):
+    spec = CurriculumSpec(enabled=True, pacing=pacing)
+    assert with_curriculum(spec, 100, num_epochs).num_never_met() == expected
+
+
 def test_rows_of_a_batch_are_of_similar_length():
     lengths = [(row * 7919) % 1000 for row in range(400)]
     order = DataOrder(400, 1, None, lengths, rows_at_once=8).of(0)

@@ -4,6 +4,7 @@ So it is the same in every process, and in a run that goes on from a checkpoint.
 """
 
 import logging
+import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,15 @@ class DataOrder:
         shares = f"{first / self.num_rows:.0%} to {last / self.num_rows:.0%}"
         schedule = self.curriculum.spec.difficulty_schedule
         return f"{schedule}, threshold {shares}: {first} to {last} of {self.num_rows} rows take part"
+
+    def num_never_met(self) -> int:
+        """Rows that a curriculum leaves out altogether: the training is too short for its pacing."""
+        if self.curriculum is None:
+            return 0
+        num_epochs, met = self.curriculum.num_epochs, set[int]()
+        for epoch in range(math.ceil(num_epochs)):
+            met.update(self.of(epoch)[: math.ceil((num_epochs - epoch) * self.num_rows)])
+        return self.num_rows - len(met)
 
 
 def draw(ranked: Sequence[int], num_taking_part: Iterable[int], rng: random.Random) -> list[int]:
@@ -130,6 +140,18 @@ class EpochBegin(TrainerCallback):
 
     def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Warn of rows that no epoch has."""
+        if (missed := self.sampler.order.num_never_met()) and state.is_world_process_zero:
+            log.warning(
+                "curriculum: %d of %d rows are never met; raise training.num_train_epochs, or lower "
+                "curriculum.pacing_share",
+                missed,
+                self.sampler.order.num_rows,
+            )
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
