@@ -88,5 +88,5 @@ def _start(options: dict[str, Any], mode: Any) -> wandb.Run:
         finish_timeout=_FINISH_SECONDS,
     )
     project = os.environ.get("WANDB_PROJECT", DEFAULT_PROJECT)
-    resume = "allow" if options["id"] and mode not in _NO_NETWORK else None
+    resume: Any = "allow" if options["id"] and mode not in _NO_NETWORK else None
     return wandb.init(project=project, mode=mode, resume=resume, settings=settings, **options)
