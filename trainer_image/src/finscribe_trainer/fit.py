@@ -141,9 +141,10 @@ def build_trainer(
     run: Run, model: PeftModel, family: Family, splits: Splits, callbacks: list[TrainerCallback]
 ) -> AnswerTrainer:
     """What takes the steps, as the config says: rows in their order, loss, optimizer."""
-    spec, dtype = run.config.training, model.get_base_model().dtype
+    spec = run.config.training
+    base: Any = model.get_base_model()
     metric = run.config.early_stopping.metric
-    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=dtype, metric=metric)
+    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=base.dtype, metric=metric)
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.features)
     store = features.store if features else None

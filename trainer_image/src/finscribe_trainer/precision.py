@@ -5,7 +5,7 @@ import logging
 import shutil
 
 import torch
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Attention, Method, Optimizer, TrainerConfig, TrainingSpec

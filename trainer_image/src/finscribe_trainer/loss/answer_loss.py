@@ -38,7 +38,8 @@ def answer_loss(
 
 def count_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:
     """What `answer_loss` gives as the sum of the answer tokens' weights, found without the model."""
-    keep = inputs["labels"][:, 1:] != IGNORED
+    keep: torch.Tensor = inputs["labels"][:, 1:] != IGNORED
     if spec is None or LOSS_WEIGHTS not in inputs:
         return keep.sum()
-    return inputs[LOSS_WEIGHTS][:, 1:][keep].sum()
+    weights: torch.Tensor = inputs[LOSS_WEIGHTS][:, 1:][keep]
+    return weights.sum()

@@ -1,7 +1,7 @@
 """Where an answer's values are, by character: fields of JSON, cells of tables, numbers."""
 
 import re
-from json.decoder import scanstring
+from json import JSONDecoder
 from typing import NamedTuple
 
 from finscribe_trainer.documents.numbers import load_json
@@ -54,7 +54,7 @@ def _text_parts(text: str) -> list[Part]:
 
 
 _SPACE = re.compile(r"\s*")
-_SCALAR = re.compile(r"[^\s,\]}]+")
+_DECODER = JSONDecoder()
 
 
 def _walk(text: str, at: int, path: str, parts: list[Part]) -> int:
@@ -63,20 +63,18 @@ def _walk(text: str, at: int, path: str, parts: list[Part]) -> int:
         return _walk_object(text, at, path, parts)
     if text[at] == "[":
         return _walk_list(text, at, path, parts)
-    if text[at] == '"':
-        value, end = scanstring(text, at + 1)
+    value, end = _DECODER.raw_decode(text, at)
+    if isinstance(value, str):
         parts.append(_leaf(path, at + 1, end - 1, value))
-        return end
-    scalar = _SCALAR.match(text, at)
-    assert scalar is not None
-    parts.append(_leaf(path, at, scalar.end(), scalar.group()))
-    return scalar.end()
+    else:
+        parts.append(_leaf(path, at, end, text[at:end]))
+    return end
 
 
 def _walk_object(text: str, at: int, path: str, parts: list[Part]) -> int:
     at = _skip(text, at + 1)
     while text[at] != "}":
-        name, at = scanstring(text, at + 1)
+        name, at = _DECODER.raw_decode(text, at)
         colon = _skip(text, at)
         at = _walk(text, _skip(text, colon + 1), f"{path}.{name}" if path else name, parts)
         at = _next(text, at)

@@ -1,5 +1,6 @@
 """Summed losses in float32, without the logits ever being float32 as a whole."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ def summed_loss(
     """
     if weights is None:
         weights = torch.ones(len(targets), device=logits.device)
-    loss: torch.Tensor = _SummedLoss.apply(logits, targets, weights, spec)  # type: ignore[no-untyped-call] # torch's
+    loss: torch.Tensor = _SummedLoss.apply(logits, targets, weights, spec)
     return loss
 
 
@@ -32,8 +33,8 @@ class _SummedLoss(torch.autograd.Function):
     """Chunk by chunk in both directions: the backward pass computes a chunk's loss again.
 
     Left to autograd, 2,400 answer tokens (0.5 GiB of bfloat16 logits) take 2.8 GiB more, as float32 logits,
-    log-probabilities and their gradient; so they take 0.7 GiB. The gradient is scaled before it is rounded to the logits' type, so
-    that in float16 small ones are not lost.
+    log-probabilities and their gradient; so they take 0.7 GiB. The gradient is scaled before it is rounded to
+    the logits' type, so that in float16 small ones are not lost.
     """
 
     @staticmethod
@@ -42,22 +43,25 @@ class _SummedLoss(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.save_for_backward(logits, targets, weights)
         ctx.spec = spec
-        sums = [_weighted_sum(_exact(part), *rest, spec) for part, *rest in _chunks(logits, targets, weights)]
-        return torch.stack(sums).sum() if sums else _exact(logits).sum()
+        sums = [
+            _weighted_sum(_exact(part), wanted, weighing, spec)
+            for part, wanted, weighing in _chunks(logits, targets, weights)
+        ]
+        return torch.stack(sums).sum()
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         logits, targets, weights = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        for into, part, *rest in _chunks(gradient, logits, targets, weights):
+        for into, part, wanted, weighing in _chunks(gradient, logits, targets, weights):
             with torch.enable_grad():
                 exact = _exact(part.detach()).requires_grad_()
-                total = _weighted_sum(exact, *rest, ctx.spec)
+                total = _weighted_sum(exact, wanted, weighing, ctx.spec)
             into.copy_(torch.autograd.grad(total, exact, grad_outputs[0])[0])
         return gradient, None, None, None
 
 
-def _chunks(first: torch.Tensor, *others: torch.Tensor) -> Any:
+def _chunks(first: torch.Tensor, *others: torch.Tensor) -> Iterable[tuple[torch.Tensor, ...]]:
     size = max(1, CHUNK_LOGITS // first.shape[-1])
     return zip(*(tensor.split(size) for tensor in (first, *others)), strict=True)
 
