@@ -1,13 +1,11 @@
 import re
 
 import pytest
-import torch
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraScope, LoraSpec
 from finscribe_trainer.families.paddleocr_vl import PaddleOCRVL
-from finscribe_trainer.lora import attach_adapter, quantisation, target_pattern
-from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.lora import attach_adapter, target_pattern
 
 LANGUAGE = "model.language_model.layers.0.self_attn.q_proj"
 VISION = "model.visual.vision_model.encoder.layers.0.self_attn.q_proj"
@@ -41,22 +39,3 @@ def test_targets_that_do_not_exist_are_answered_with_some_that_do(family, source
         attach_adapter(family.load_model(source), family, LoraSpec(target_modules=["query"]))
     assert caught.value.reason is FailureReason.LoraTargetsNotFound
     assert "q_proj" in caught.value.remedy
-
-
-def test_qlora_quantises_the_language_model_alone_and_trains_on_the_cpu(family, source, dataset):
-    model = family.load_model(source, dtype=torch.float32, **quantisation(family, torch.float32))
-    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
-    quantised = [name for name, kind in kinds.items() if kind == "Linear4bit"]
-    assert quantised
-    assert all(".language_model." in name for name in quantised)
-    adapted = attach_adapter(model, family, LoraSpec())
-    optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], lr=1e-2)
-    batch = family.model_inputs(family.collate([family.encode(example) for example in dataset.examples[:2]]))
-    losses = []
-    for _ in range(5):
-        loss, count = answer_loss(adapted, batch)
-        (loss / count).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append((loss / count).item())
-    assert losses[-1] < losses[0] - 0.1

@@ -46,6 +46,7 @@ CASES = {
     "label_smoothing": Case({"loss.use_label_smoothing": True}),
     "weighted": Case(WEIGHTS),
     "weighted, in other batches": Case(WEIGHTS | ONE_BATCH_A_STEP, golden="weighted"),
+    "weighted, packed": Case(WEIGHTS | {"training.packing": True}, golden="weighted"),
     "gradient checkpointing": Case({"training.gradient_checkpointing": True}, golden="lora"),
     "eager attention": Case({"training.attn_implementation": "eager"}, golden="lora"),
     "fused optimizer": Case({"training.optim": "adamw_torch_fused"}, golden="lora"),
