@@ -4,7 +4,6 @@ import pytest
 
 from finscribe_core.report import Phase
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.reporting.reporter import STALLED_AFTER
 
 
 @pytest.fixture
@@ -92,25 +91,37 @@ def test_an_unknown_figure_is_a_defect(reporter):
         reporter.metric(tran_loss=1.0)
 
 
-@pytest.mark.parametrize(
-    ("phase", "idle_seconds", "healthy"),
-    [
-        (Phase.Training, STALLED_AFTER - 1, True),
-        (Phase.Training, STALLED_AFTER, False),
-        (Phase.Downloading, 10 * STALLED_AFTER, True),
-        (Phase.Uploading, 10 * STALLED_AFTER, True),
-    ],
-)
-def test_only_a_training_without_steps_is_unhealthy(phase, idle_seconds, healthy, reporter, clock):
-    reporter.phase(phase)
-    clock.wait(idle_seconds)
-
-    assert reporter.is_healthy() is healthy
-
-
-def test_a_step_is_a_sign_of_life(reporter, clock):
+def begin_batch(reporter: RunReporter) -> None:
     reporter.phase(Phase.Training)
-    clock.wait(STALLED_AFTER)
-    reporter.step(1, 10, 0.1)
+    reporter.doing("batch 1 of step 7")
 
-    assert reporter.is_healthy()
+
+ACTIVITIES = {
+    "a batch within its time": (begin_batch, 59, None),
+    "a batch beyond its time": (begin_batch, 60, "batch 1 of step 7 has not ended in 60 s"),
+    "a phase without limit": (lambda reporter: reporter.phase(Phase.Downloading), 6000, None),
+    "a phase behind a batch": (
+        lambda reporter: (begin_batch(reporter), reporter.phase(Phase.Uploading)),
+        6000,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("begin", "seconds", "expected"), ACTIVITIES.values(), ids=ACTIVITIES)
+def test_only_what_is_named_hangs_once_its_time_is_over(begin, seconds, expected, reporter, clock):
+    reporter.limit_steps(60)
+    begin(reporter)
+    clock.wait(seconds)
+
+    assert (reporter.hangs() or "").startswith(expected or "")
+    assert (reporter.hangs() is None) is (expected is None)
+
+
+def test_the_next_batch_is_a_sign_of_life(reporter, clock):
+    reporter.limit_steps(60)
+    begin_batch(reporter)
+    clock.wait(60)
+    reporter.doing("batch 2 of step 7")
+
+    assert reporter.hangs() is None

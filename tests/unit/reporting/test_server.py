@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from finscribe_core.errors import UserError
 from finscribe_core.report import Phase, ProgressReport
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.reporting.reporter import STALLED_AFTER
 
 IDENTITY = {"finetunejob": "invoices", "run": "invoices-1a2b"}
 
@@ -100,13 +99,16 @@ def test_progress_is_camel_case_json_the_operator_reads_back(reporter):
     assert ProgressReport.model_validate_json(text) == reporter.snapshot()
 
 
-def test_healthz_turns_unavailable_when_the_training_hangs(reporter, clock):
-    reporter.phase(Phase.Training)
+def test_healthz_says_what_hangs(reporter, clock):
+    reporter.limit_steps(60)
+    reporter.doing("batch 1 of step 7")
     with reporter.serve(0) as server:
         assert get(server, "/healthz") == "ok\n"
-        clock.wait(STALLED_AFTER)
-        with pytest.raises(urllib.error.HTTPError, match="503"):
+        clock.wait(60)
+        with pytest.raises(urllib.error.HTTPError, match="503") as caught:
             get(server, "/healthz")
+        assert caught.value.read().decode().startswith("batch 1 of step 7 has not ended in 60 s")
+    reporter.doing(None)
 
 
 def test_other_paths_are_not_found(reporter):

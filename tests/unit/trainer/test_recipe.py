@@ -147,11 +147,13 @@ def test_a_checkpoint_of_the_last_step_needs_no_training(config, tmp_path):
 def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config, tmp_path, s3_env, uploads):
     earlier = tmp_path / "out" / "checkpoint-7"
     earlier.mkdir(parents=True)
+    (earlier / "trainer_state.json").write_text("{}")
+    (tmp_path / "out" / "checkpoint-8").mkdir()  # a run was killed while it wrote this
     if uploads:
         config = config.model_copy(update={"output_uri": f"s3://{s3_env.create_bucket()}/results"})
     with pytest.raises(UserError, match="holds checkpoints of an earlier training") as caught:
         train(start(config, name="local-now" if uploads else ""))
-    assert "--resume" in caught.value.remedy
+    assert f"--resume {earlier} " in caught.value.remedy
     assert earlier.is_dir()
 
 

@@ -90,6 +90,11 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, state)
 
 
+def incomplete(folder: Path) -> None:
+    """Let a folder that is about to be written again be no checkpoint until that is done."""
+    (folder / _STATE_FILE).unlink(missing_ok=True)
+
+
 def find_checkpoint(
     resume: str | None, run_uri: str | None, output_dir: Path, storage: Storage
 ) -> Checkpoint | None:
@@ -112,12 +117,22 @@ def find_checkpoint(
         _remove_others(output_dir, found)
         return read_checkpoint(found) if found else None
     if old := _local_checkpoints(output_dir):
+        complete = [folder for folder in old if _is_complete(folder)]
+        go_on = f"Pass --resume {complete[-1]} to go on from there, or name" if complete else "Name"
         raise UserError(
             FailureReason.InvalidConfig,
             f"{output_dir} holds checkpoints of an earlier training.",
-            f"Pass --resume {old[-1]} to go on from there, or name another output_dir.",
+            f"{go_on} another output_dir.",
         )
     return None
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        read_checkpoint(folder)
+    except UserError:
+        return False
+    return True
 
 
 def agree_on(checkpoint: Checkpoint | None, processes: Processes) -> None:

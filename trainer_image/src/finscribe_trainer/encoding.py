@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from finscribe_trainer.augmentation.augment import Augmentation, changed_example
 from finscribe_trainer.augmentation.change import Change
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.families.base import IGNORED, Encoded, Family
+from finscribe_trainer.families.base import IGNORED, WHERE, Encoded, Family
 from finscribe_trainer.features.shown import show_images
 from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.loss.weights import AnswerWeights
@@ -52,7 +52,7 @@ class EncodedExamples(Dataset[Encoded]):
             changes = self.augmentation.changes(example, row.index, row.epoch)
             example = changed_example(example, changes)
         images = show_images(example, changes, self.features)
-        encoded = self.family.encode(example, images, self.weights)
+        encoded = {**self.family.encode(example, images, self.weights), WHERE: example.where}
         if row.filler:
             encoded["labels"].fill_(IGNORED)
         return encoded

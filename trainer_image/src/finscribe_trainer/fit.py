@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from peft import PeftModel
 from transformers import TrainerCallback, TrainerState
 
@@ -30,6 +29,7 @@ from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder
 from finscribe_trainer.packing import prepare_packing
 from finscribe_trainer.progress_bar import ProgressBar
+from finscribe_trainer.resume import Continuation, facts
 from finscribe_trainer.run import Run
 from finscribe_trainer.sharding import ShardedLayers
 from finscribe_trainer.stop import StopRequested
@@ -101,9 +101,9 @@ def fit(
     trainer.before_save = uploads.wait
     agree_on(checkpoint, processes)
     processes.share(weight for weight in model.parameters() if weight.requires_grad)
-    if not processes.is_main:
-        torch.manual_seed(run.config.training.seed + processes.rank)  # or all would drop out the same
+    trainer.continuation.facts = facts(run.config, splits)
     if checkpoint:
+        trainer.continuation.load_state(checkpoint.callback_state(Continuation.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
@@ -177,6 +177,7 @@ def build_trainer(
         loss=run.config.loss,
         processes=run.processes,
         count_rows=lambda count: run.reporter.metric(samples=count * run.processes.world_size),
+        doing=run.reporter.doing,
     )
 
 
@@ -222,6 +223,7 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
+        run.reporter.doing(None)
         if bar:
             bar.close()
 
@@ -231,10 +233,8 @@ def _take_over(run: Run, checkpoint: Checkpoint, trainer: AnswerTrainer) -> None
     log.info("%s is the last step: nothing is left to train", checkpoint.folder)
     trainer._load_from_checkpoint(str(checkpoint.folder))
     trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
-    history = trainer.state.log_history
-    if not any("eval_loss" in entry and entry["step"] == checkpoint.step for entry in history):
-        run.reporter.phase(Phase.Evaluating)  # the stop cut the last evaluation off
-        trainer._determine_best_metric(trainer.evaluate(), None)
+    run.reporter.phase(Phase.Evaluating)
+    trainer.make_up_evaluation()
 
 
 def _raise_if_stopped(run: Run, state: TrainerState) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from finscribe_trainer.families.base import Encoded, Family
+from finscribe_trainer.families.base import WHERE, Encoded, Family
 from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.packing import pack
 
@@ -23,4 +23,5 @@ class ModelInputs:
         """
         if self.features is not None:
             self.features.fill(batch)
-        return self.family.model_inputs(pack(batch) if self.packing else batch)
+        rows = {name: values for name, values in batch.items() if name != WHERE}
+        return self.family.model_inputs(pack(rows) if self.packing else rows)

@@ -37,6 +37,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
         port = http_port() if is_main_process() else None
         with reporter.serve(port) if port else contextlib.nullcontext():
             prepare_environment()
+            reporter.limit_steps(config.training.step_timeout_seconds)
             processes = join(config.training.step_timeout_seconds)
             run = Run(
                 config,

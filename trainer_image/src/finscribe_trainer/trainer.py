@@ -13,18 +13,23 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
+from finscribe_trainer.checkpoints import incomplete
 from finscribe_trainer.distributed import Processes
 from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.families.base import Encoded
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
+from finscribe_trainer.memory import RowsAtOnce, rows_of
 from finscribe_trainer.model_inputs import ModelInputs
+from finscribe_trainer.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
 from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
-from finscribe_trainer.shares import EvenShares
 from finscribe_trainer.precision import will_skip_step
+from finscribe_trainer.resume import Continuation, evaluation_is_missing
+from finscribe_trainer.seeding import seed_batch
+from finscribe_trainer.shares import EvenShares
 from finscribe_trainer.stop import StopSignal, block_in_worker
 
 BASE_PREFIX = "base_eval"
@@ -57,6 +62,7 @@ class AnswerTrainer(Trainer):
         gathered: Callable[[], AbstractContextManager[None]] = nullcontext,
         before_save: Callable[[], None] = lambda: None,
         count_rows: Callable[[int], None] = lambda _: None,
+        doing: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         super().__init__(
             model=model,
@@ -67,7 +73,9 @@ class AnswerTrainer(Trainer):
             callbacks=callbacks,
         )
         self.sampler = EpochSampler(order)
+        self.continuation = Continuation()
         self.add_callback(EpochBegin(self.sampler))
+        self.add_callback(self.continuation)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.model_inputs = model_inputs
@@ -82,17 +90,68 @@ class AnswerTrainer(Trainer):
         self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
         self.before_save = before_save
         self.count_rows = count_rows
+        self.doing = doing
+        alone = processes.world_size == 1
+        self.rows_at_once = RowsAtOnce("training", "perDeviceTrainBatchSize", may_halve=alone)
+        self.eval_rows_at_once = RowsAtOnce("evaluation", "perDeviceEvalBatchSize", may_halve=alone)
+        self._step_batches: list[Encoded] = []
+        self._batches_taken = 0
+        self._odd_rows: list[str] = []
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
         self.loss_is_scaled_for_ga = True
 
+    def _run_epoch(self, **given: Any) -> None:
+        """As Hugging Face's; one that goes on from a checkpoint first makes up what a stop cut off."""
+        if given["resume_from_checkpoint"] and given["epoch"] == given["epochs_trained"]:
+            self._tr_loss += self.continuation.loss_since_log
+            self._globalstep_last_logged = self.continuation.last_logged
+            self.make_up_evaluation()
+            if self.control.should_training_stop:
+                return
+        super()._run_epoch(**given)  # type: ignore[no-untyped-call] # HF's is untyped
+
+    def make_up_evaluation(self) -> None:
+        """Evaluate now, if a stop cut off the last step's evaluation; its checkpoint is there already."""
+        if evaluation_is_missing(self.state, self.args):
+            self._determine_best_metric(self.evaluate(), None)
+            self.control.should_save = False
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """As Hugging Face's; the batches of the step are remembered."""
+        self.doing(f"waiting for the rows of step {self.state.global_step + 1}")
+        batches, weight = super().get_batch_samples(*args, **kwargs)
+        self._step_batches, self._batches_taken = batches, 0
+        return batches, weight
+
     def training_step(self, model: Any, inputs: Encoded, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """One batch forward and backward; its rows are counted.
+        """One batch forward and backward, in parts where memory does not suffice; its rows are counted.
 
         Returns:
             the batch's share of the step's loss, times the processes: what is logged is their mean.
+
+        Raises:
+            UserError: NonFiniteLoss; InvalidConfig when memory does not suffice for a row.
         """
-        self.count_rows(len(inputs["labels"]))
-        return super().training_step(model, inputs, *args, **kwargs) * self.processes.world_size
+        step = self.state.global_step
+        number = self._batches_taken * self.processes.world_size + self.processes.rank
+        self._batches_taken += 1
+        self.doing(f"batch {self._batches_taken} of step {step + 1}")
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        before = [None if weight.grad is None else weight.grad.clone() for weight in weights]
+        take = super().training_step
+
+        def take_rows(rows: slice) -> torch.Tensor:
+            seed_batch(self.args.seed, step, number, rows.start)
+            return take(model, rows_of(inputs, rows), *args, **kwargs)
+
+        def undo() -> None:
+            for weight, gradient in zip(weights, before, strict=True):
+                weight.grad = None if gradient is None else gradient.clone()
+
+        num_rows = len(inputs["labels"])
+        losses = self.rows_at_once.work(num_rows, take_rows, undo)
+        self.count_rows(num_rows)
+        return torch.stack(losses).sum() * self.processes.world_size
 
     def compute_loss(
         self,
@@ -108,7 +167,8 @@ class AnswerTrainer(Trainer):
         """
         loss, weight = answer_loss(model, self.model_inputs(inputs), self.loss)
         if not torch.isfinite(loss):
-            self._fail(non_finite("the training loss", self.state.global_step + 1))
+            rows = self._probe(lambda: rows_with_odd_loss(inputs, self._summed_loss))
+            self._fail(non_finite("the training loss", self.state.global_step + 1, rows))
         mean = loss / (weight if num_items_in_batch is None else num_items_in_batch)
         return (mean, None) if return_outputs else mean
 
@@ -117,6 +177,15 @@ class AnswerTrainer(Trainer):
         if self.processes.world_size == 1:
             raise error
         self.failure = self.failure or error
+
+    def _summed_loss(self, batch: Encoded) -> torch.Tensor:
+        batch = self._prepare_inputs(batch)
+        with self.accelerator.autocast():
+            return answer_loss(self.model, self.model_inputs(batch), self.loss)[0]
+
+    def _probe(self, find_rows: Callable[[], list[str]]) -> list[str]:
+        """The rows to blame; none where several processes would have to look together."""
+        return find_rows() if self.processes.world_size == 1 else []
 
     def _get_num_items_in_batch(self, batch_samples: list[Encoded], device: torch.device) -> torch.Tensor:
         """The weight of the answer tokens of a whole optimizer step, in all processes."""
@@ -128,7 +197,8 @@ class AnswerTrainer(Trainer):
         self.processes.sum_gradients(model.parameters())
         norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
         if not math.isfinite(float(norm)) and not will_skip_step(self.accelerator.scaler):
-            self.failure = self.failure or non_finite("the gradient", self.state.global_step + 1)
+            rows = self._probe(lambda: rows_with_odd_gradient(model, self._step_batches, self._summed_loss))
+            self.failure = self.failure or non_finite("the gradient", self.state.global_step + 1, rows)
         self.processes.raise_together(self.failure)
         return norm
 
@@ -155,14 +225,18 @@ class AnswerTrainer(Trainer):
         key = f"{metric_key_prefix}_loss"
         with self.gathered():
             total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
-            figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model()))
+            figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model(), self.doing))
+        self.doing(None)
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()
+            self.control.should_evaluate = False
             self.control.should_save = self.control.should_training_stop = True
             return {key: math.inf}
         loss = total / tokens
         if not math.isfinite(loss):
-            self.processes.raise_together(non_finite("the validation loss", self.state.global_step))
+            self.processes.raise_together(
+                non_finite("the validation loss", self.state.global_step, self._odd_rows)
+            )
         metrics = {key: loss, **{f"{metric_key_prefix}_{name}": share for name, share in figures.items()}}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -170,18 +244,28 @@ class AnswerTrainer(Trainer):
 
     @torch.no_grad()
     def _sum_losses(self, batches: Any) -> tuple[float, int]:
-        model = self._adapted_model()
-        model.eval()
+        self._adapted_model().eval()
         total, tokens = 0.0, 0
-        for batch in batches:
+        for number, batch in enumerate(batches, start=1):
             if self.stop.requested.is_set():
                 break
-            with self.accelerator.autocast():
-                loss, count = answer_loss(model, self.model_inputs(self._prepare_inputs(batch)))
-            total += float(loss)
-            tokens += int(count)
+            self.doing(f"batch {number} of the evaluation at step {self.state.global_step}")
+            measure = partial(self._measure, batch)
+            for loss, count in self.eval_rows_at_once.work(len(batch["labels"]), measure):
+                total += loss
+                tokens += count
+            if not math.isfinite(total):
+                self._odd_rows = self._probe(partial(rows_with_odd_loss, batch, self._summed_loss))
+                break
             self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         return total, tokens
+
+    def _measure(self, batch: Encoded, rows: slice) -> tuple[float, int]:
+        """The summed loss of some rows of a batch, and their answer tokens."""
+        inputs = self._prepare_inputs(rows_of(batch, rows))
+        with self.accelerator.autocast():
+            loss, count = answer_loss(self._adapted_model(), self.model_inputs(inputs))
+        return float(loss), int(count)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         if not math.isfinite(metrics["eval_loss"]):  # cut off by a stop: not even the first one is the best
@@ -192,7 +276,13 @@ class AnswerTrainer(Trainer):
         return is_best
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self.doing(None)  # an upload is waited for, which has time limits of its own
         self.processes.from_main(self.before_save)
+        if self.processes.is_main and self.args.output_dir:
+            incomplete(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+        losses = self.processes.sum(float(self._tr_loss))[0]
+        self.continuation.loss_since_log = losses / self.processes.world_size
+        self.continuation.last_logged = self._globalstep_last_logged
         super()._save_checkpoint(model, trial)
 
     def _save_rng_state(self, output_dir: str) -> None:
@@ -228,12 +318,3 @@ class AnswerTrainer(Trainer):
         inner = getattr(loader, "base_dataloader", loader)
         inner.worker_init_fn = block_in_worker
         return loader
-
-
-def non_finite(what: str, step: int) -> UserError:
-    """The error of a loss that became NaN or infinite."""
-    return UserError(
-        FailureReason.NonFiniteLoss,
-        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; the last checkpoint is kept.",
-        "Lower training.learningRate (by 10, say), or raise warmupRatio; then look for odd rows in the data.",
-    )

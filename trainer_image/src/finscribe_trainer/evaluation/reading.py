@@ -16,6 +16,7 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.features.shown import show_images
+from finscribe_trainer.memory import RowsAtOnce
 from finscribe_trainer.model_inputs import ModelInputs
 
 FEWEST_TOKENS = 32
@@ -72,6 +73,7 @@ class Reader:
         self.batch_size = batch_size
         self.stop = stop
         self.features = features
+        self.rows_at_once = RowsAtOnce("reading documents", "perDeviceEvalBatchSize")
         self.end_tokens = _end_tokens(self.model, family)
 
     def read(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:
@@ -86,7 +88,8 @@ class Reader:
             if not indices:
                 continue
             began = time.perf_counter()
-            answers = self._generate([examples[index] for index in indices])
+            rows = [examples[index] for index in indices]
+            answers = self._generate_as_fits(rows)
             if self.stop():
                 return
             seconds = (time.perf_counter() - began) / len(indices)
@@ -103,6 +106,10 @@ class Reader:
 
         order = sorted(range(len(examples)), key=lengths, reverse=True)
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+
+    def _generate_as_fits(self, rows: list[Example]) -> list[list[int]]:
+        parts = self.rows_at_once.work(len(rows), lambda part: self._generate(rows[part]))
+        return [ids for answers in parts for ids in answers]
 
     def _generate(self, examples: list[Example]) -> list[list[int]]:
         """The tokens of each answer, cut behind its end token."""

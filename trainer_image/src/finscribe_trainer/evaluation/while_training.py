@@ -44,18 +44,23 @@ class DocumentSample:
         if self.max_new_tokens is None and self.examples:
             self.max_new_tokens = answer_limit(family, self.examples)
 
-    def read(self, model: PeftModel) -> dict[DocumentMetric, float]:
+    def read(
+        self, model: PeftModel, doing: Callable[[str | None], None] = lambda _: None
+    ) -> dict[DocumentMetric, float]:
         """The figures of the model as it is now; none without documents, and none after a stop.
+
+        `doing` is told what is read, batch by batch.
 
         Figures that no document has (TEDS without a table) are left out.
         """
         if not self.examples or self.max_new_tokens is None:
             return {}
         reader = Reader(model, self.family, self.max_new_tokens, self.batch_size, self.stop, self.features)
-        scores = [
-            score_document(self.examples[answer.index].row.completion, answer.text)
-            for answer in reader.read(self.examples)
-        ]
+        scores = []
+        doing("reading the first documents of an evaluation")
+        for answer in reader.read(self.examples):
+            scores.append(score_document(self.examples[answer.index].row.completion, answer.text))
+            doing(f"reading documents of an evaluation, {len(scores)} of {len(self.examples)} done")
         return {} if self.stop() else _figures(scores)
 
     def refuse_inapplicable(self, metric: SelectionMetric) -> None:

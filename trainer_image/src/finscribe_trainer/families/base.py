@@ -15,6 +15,8 @@ from finscribe_trainer.loss.weights import AnswerWeights
 
 IGNORED = -100
 """Label of a token that is not learned."""
+WHERE = "where"
+"""File and line of each row of a batch, for messages."""
 LOSS_WEIGHTS = "loss_weights"
 """What each token counts in the training loss, beside its label."""
 Encoded = dict[str, Any]

@@ -13,9 +13,7 @@ from finscribe_trainer.reporting.metrics import RunMetrics
 from finscribe_trainer.reporting.server import ReportServer
 from finscribe_trainer.reporting.speed import SpeedMeter
 from finscribe_trainer.reporting.termination import write_termination
-
-STALLED_AFTER = 30 * 60.0
-"""Seconds without a step after which a training counts as hung; far above any step's duration."""
+from finscribe_trainer.reporting.watchdog import Watchdog
 
 
 class RunReporter:
@@ -34,12 +32,11 @@ class RunReporter:
     ) -> None:
         self._run = os.environ.get(ENV_RUN, "") if run is None else run
         self.prometheus = RunMetrics(os.environ.get(ENV_JOB, "") if job is None else job, self._run)
-        self._clock = clock
         self._lock = threading.RLock()
         self._speed = SpeedMeter(clock)
         self._progress = Progress()
         self._metrics = Metrics()
-        self._last_sign_of_life = clock()
+        self._watchdog = Watchdog(clock)
 
     def describe(self, model: str, method: str) -> None:
         """Say what is trained, for the metric finscribe_run_info."""
@@ -47,8 +44,8 @@ class RunReporter:
 
     def phase(self, phase: Phase) -> None:
         """The run is in `phase` now; only time in Training counts for the speed."""
+        self.doing(None)
         with self._lock:
-            self._last_sign_of_life = self._clock()
             if phase is Phase.Training:
                 self._speed.start()
             else:
@@ -63,7 +60,6 @@ class RunReporter:
         training begins.
         """
         with self._lock:
-            self._last_sign_of_life = self._clock()
             seconds = self._speed.step(step)
             update = {
                 "step": step,
@@ -120,15 +116,21 @@ class RunReporter:
         with self._lock:
             return ProgressReport(run=self._run, progress=self._progress, metrics=self._metrics)
 
-    def is_healthy(self) -> bool:
-        """False when a training has taken no step, and changed no phase, for half an hour.
+    def limit_steps(self, seconds: float) -> None:
+        """What `doing` names hangs once it has taken so long."""
+        self._watchdog.timeout = seconds
 
-        Other phases always count as healthy: how long a download or an upload may take is for the
-        storage's own timeouts to say.
+    def doing(self, what: str | None) -> None:
+        """The run does something that must end soon, such as a batch; None, or a phase, ends it.
+
+        What is not named never hangs: how long a download or an upload may take is for the storage's own
+        timeouts to say.
         """
-        with self._lock:
-            idle = self._clock() - self._last_sign_of_life
-            return self._progress.phase is not Phase.Training or idle < STALLED_AFTER
+        self._watchdog.doing(what)
+
+    def hangs(self) -> str | None:
+        """What has taken longer than it may, and how long; None while the run is healthy."""
+        return self._watchdog.hangs()
 
     def serve(self, port: int) -> ReportServer:
         """Serve /metrics, /progress and /healthz until the returned object is closed (or left, as context).

@@ -75,9 +75,9 @@ def _handler_for(reporter: "RunReporter") -> type[BaseHTTPRequestHandler]:
                 body = reporter.snapshot().model_dump_json(by_alias=True, exclude_none=True)
                 self._answer(HTTPStatus.OK, "application/json", body.encode())
             elif path == "/healthz":
-                healthy = reporter.is_healthy()
-                status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
-                self._answer(status, "text/plain", b"ok\n" if healthy else b"no step for too long\n")
+                hung = reporter.hangs()
+                status = HTTPStatus.SERVICE_UNAVAILABLE if hung else HTTPStatus.OK
+                self._answer(status, "text/plain", f"{hung or 'ok'}\n".encode())
             else:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"try /metrics, /progress or /healthz\n")
 

@@ -1,0 +1,56 @@
+"""A loss or a gradient that is no number ends the training, and the rows that give it are named."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.findings import MAX_SHOWN
+from finscribe_trainer.families.base import WHERE, Encoded
+from finscribe_trainer.memory import rows_of
+
+LossOf = Callable[[Encoded], torch.Tensor]
+
+
+def non_finite(what: str, step: int, rows: list[str]) -> UserError:
+    """The error of a figure that became NaN or infinite.
+
+    Args:
+        what: is no number.
+        step: the optimizer step, from 1.
+        rows: file and line of the rows that alone give such a figure.
+    """
+    named = f"{', '.join(rows[:MAX_SHOWN])}{' ...' if len(rows) > MAX_SHOWN else ''}"
+    said = f"rows that alone give such a one: {named}" if rows else "no single row was found to give it"
+    return UserError(
+        FailureReason.NonFiniteLoss,
+        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; {said}. Checkpoints saved "
+        "before are kept, each with the best adapter until then.",
+        "Look at these rows"
+        if rows and len(rows) <= 2
+        else "Lower training.learningRate (by 10, say), or raise warmupRatio; then look for odd rows.",
+    )
+
+
+@torch.no_grad()
+def rows_with_odd_loss(batch: Encoded, loss_of: LossOf) -> list[str]:
+    """Where the rows are whose own loss is no number."""
+    return [where for where, row in _single_rows(batch) if not torch.isfinite(loss_of(row))]
+
+
+def rows_with_odd_gradient(model: Any, batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
+    """Where the rows are whose own gradient is no number; the model's gradients are lost."""
+    found = []
+    for where, row in (pair for batch in batches for pair in _single_rows(batch)):
+        model.zero_grad()
+        loss_of(row).backward()
+        gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+            found.append(where)
+    return found
+
+
+def _single_rows(batch: Encoded) -> Iterator[tuple[str, Encoded]]:
+    for index, where in enumerate(batch.get(WHERE, [])):
+        yield where, rows_of(batch, slice(index, index + 1))

@@ -1,0 +1,93 @@
+"""Going on from a checkpoint exactly: what it holds beside Hugging Face's, and what must be the same."""
+
+import logging
+from typing import Any
+
+from transformers import TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.data.selection import Splits
+
+log = logging.getLogger(__name__)
+
+_WITHOUT_EFFECT = frozenset(
+    f"training.{name}"
+    for name in (
+        "dataloader_num_workers",
+        "per_device_eval_batch_size",
+        "report_to",
+        "save_steps",
+        "save_total_limit",
+        "step_timeout_seconds",
+    )
+)
+"""Settings of the sections below that change nothing of what is learned."""
+_OF_THE_ADAPTER = frozenset(
+    {"model_name_or_path", "model_revision", "lora.r", "lora.target_modules", "lora.scope"}
+)
+"""What the checkpoint's weights belong to."""
+
+
+class Continuation(TrainerCallback, ExportableState):
+    """Its state is part of each checkpoint.
+
+    Attributes:
+        facts: what the training depends on, by dotted name.
+        loss_since_log: the steps' losses that no log line holds yet, added up.
+        last_logged: step of the last log line.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.loss_since_log = 0.0
+        self.last_logged = 0
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"args": {}, "attributes": dict(vars(self))}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave, with the facts as they are now; changes are said by name.
+
+        Raises:
+            UserError: InvalidConfig when the checkpoint's adapter does not fit.
+        """
+        attributes = state.get("attributes", {})
+        self.loss_since_log = attributes.get("loss_since_log", 0.0)
+        self.last_logged = attributes.get("last_logged", 0)
+        before = attributes.get("facts", {})
+        changed = [name for name, value in self.facts.items() if name in before and before[name] != value]
+        said = {name: f"{name} was {before[name]!r} and is {self.facts[name]!r}" for name in changed}
+        if unfit := [said[name] for name in changed if name in _OF_THE_ADAPTER]:
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"The checkpoint holds an adapter of another shape or model: {'; '.join(unfit)}.",
+                "Set it as it was, or train anew.",
+            )
+        for line in said.values():
+            log.warning("not what would have come without the interruption: %s", line)
+
+
+def facts(config: TrainerConfig, splits: Splits) -> dict[str, Any]:
+    """Everything that the weights depend on at the end, by dotted name, as JSON can hold it."""
+    settings = config.model_dump(mode="json")
+    sections = ("lora", "training", "early_stopping", "loss", "augmentation", "curriculum")
+    named = {f"{section}.{name}": value for section in sections for name, value in settings[section].items()}
+    found = {name: value for name, value in named.items() if name not in _WITHOUT_EFFECT}
+    found |= {name: settings[name] for name in ("model_name_or_path", "model_revision", "method")}
+    return found | {
+        "the training data (its SHA-256)": splits.train_fingerprint,
+        "the validation data (its SHA-256)": splits.validation_fingerprint,
+        "the number of training rows": len(splits.train),
+        "the number of validation rows": len(splits.validation),
+    }
+
+
+def evaluation_is_missing(state: TrainerState, args: TrainingArguments) -> bool:
+    """Whether a stop came before or within the evaluation that belongs to the last step."""
+    due = state.global_step % args.eval_steps == 0 or state.global_step >= state.max_steps
+    return due and not any(
+        "eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history
+    )
