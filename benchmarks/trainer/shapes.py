@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -74,8 +75,8 @@ def write_model(folder: Path, shape: Shape, texts: list[str], *, seed: int, dtyp
         chat_template=CHAT_TEMPLATE_1_5,
     )
     torch.manual_seed(seed)
-    model = PaddleOCRVLForConditionalGeneration(_config(shape, tokenizer)).to(dtype)
-    model.save_pretrained(folder)
+    model: Any = PaddleOCRVLForConditionalGeneration(_config(shape, tokenizer))
+    model.to(dtype).save_pretrained(folder)
     processor.save_pretrained(folder)
 
 

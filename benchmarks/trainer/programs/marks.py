@@ -71,8 +71,9 @@ def _cpu_seconds() -> float:
 def marks_written_to(folder: Path) -> Iterator[None]:
     """Every Trainer made meanwhile writes its marks to the folder."""
     Marks.folder = folder
-    trainer.DEFAULT_CALLBACKS.append(Marks)
+    defaults: list[type[TrainerCallback]] = trainer.DEFAULT_CALLBACKS  # type: ignore[assignment] # narrower
+    defaults.append(Marks)
     try:
         yield
     finally:
-        trainer.DEFAULT_CALLBACKS.remove(Marks)
+        defaults.remove(Marks)

@@ -54,8 +54,9 @@ class Collator:
             {"type": "image", "image": Image.open(row["image"])},
             {"type": "text", "text": row["prompt"]},
         ]
+        messages: list[Any] = [{"role": "user", "content": content}]
         inputs: Any = self.processor.apply_chat_template(
-            [{"role": "user", "content": content}],
+            messages,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
