@@ -56,7 +56,9 @@ def build_arguments(
         greater_is_better=metric.greater_is_better,
         seed=spec.seed,
         dataloader_num_workers=spec.dataloader_num_workers,
+        dataloader_persistent_workers=spec.dataloader_num_workers > 0,
         dataloader_pin_memory=torch.cuda.is_available(),
+        accelerator_config={"non_blocking": torch.cuda.is_available()},
         remove_unused_columns=False,
         include_num_input_tokens_seen="non_padding",
         report_to="none",  # curves/ draws them, by the training guide's names
