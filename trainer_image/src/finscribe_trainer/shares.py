@@ -7,6 +7,7 @@ from dataclasses import replace
 from torch.utils.data import Sampler
 
 from finscribe_trainer.encoding import RowKey
+from finscribe_trainer.order import EpochSampler
 
 
 class EvenShares(Sampler[RowKey]):
@@ -16,10 +17,10 @@ class EvenShares(Sampler[RowKey]):
 
     Args:
         rows: what to ask for, anew in every pass.
-        rows_at_once: rows that all processes together take at once.
+        rows_at_once: rows that all processes together take at once; 1 leaves the rows as they are.
     """
 
-    def __init__(self, rows: Sampler[RowKey] | list[RowKey], rows_at_once: int) -> None:
+    def __init__(self, rows: EpochSampler | list[RowKey], rows_at_once: int) -> None:
         self.rows = rows
         self.rows_at_once = rows_at_once
 

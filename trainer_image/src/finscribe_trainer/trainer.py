@@ -309,9 +309,9 @@ class AnswerTrainer(Trainer):
         rows = [RowKey(index, 0) for index in range(len(eval_dataset))]
         return self._in_even_shares(rows, self.args.eval_batch_size)
 
-    def _in_even_shares(self, rows: Any, batch_size: int) -> Any:
+    def _in_even_shares(self, rows: EpochSampler | list[RowKey], batch_size: int) -> EvenShares:
         processes = self.processes.world_size
-        return rows if processes == 1 else EvenShares(rows, batch_size * processes)
+        return EvenShares(rows, batch_size * processes if processes > 1 else 1)
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         loader = super()._get_dataloader(*args, **kwargs)
