@@ -36,7 +36,7 @@ class ProcessGroup(Processes):
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=timedelta(seconds=step_timeout_seconds)
             )
-            self._all = distributed.new_group(backend="gloo", timeout=_WITHOUT_END)
+            self._all: Any = distributed.new_group(backend="gloo", timeout=_WITHOUT_END)
             self.rank = distributed.get_rank()
             self.world_size = distributed.get_world_size()
             self._node_mates = self._find_node_mates()

@@ -9,12 +9,13 @@ leave the others waiting.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from peft import PeftModel
 from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import fully_shard
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,10 @@ class ShardedLayers:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         mesh = init_device_mesh(device, (distributed.get_world_size(),))
         adapter = {weight for weight in model.parameters() if weight.requires_grad}
-        self._layers: list[FSDPModule] = []
-        for layer in model.get_base_model().get_decoder().layers:
+        self._layers: list[Any] = list(model.get_base_model().get_decoder().layers)  # FSDPModules, soon
+        for layer in self._layers:
             # Said outright: a layer that is part of no larger whole would be kept until the backward pass.
             fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=adapter)
-            self._layers.append(layer)
         frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
         sharded = sum(
             weight.numel() for layer in self._layers for weight in layer.parameters() if weight not in adapter
