@@ -3,7 +3,7 @@ import math
 import pytest
 
 from finscribe_core.errors import UserError
-from finscribe_core.trainer_config import EarlyStoppingSpec, SelectionMetric
+from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, SelectionMetric
 from finscribe_trainer.callbacks import EarlyStopping
 
 LOSSES = {
@@ -17,9 +17,9 @@ LOSSES = {
 }
 
 
-def stopped_at(stopping: EarlyStopping, losses: list[float]) -> int | None:
+def stopped_at(stopping: EarlyStopping, losses: list[float], epochs_between: float = 1.0) -> int | None:
     for index, loss in enumerate(losses):
-        stopping.observe(loss)
+        stopping.observe(loss, (index + 1) * epochs_between)
         if stopping.triggered:
             return index
     return None
@@ -45,6 +45,21 @@ def test_training_stops_when_a_figure_of_documents_no_longer_rises(values, patie
     metric = SelectionMetric.eval_field_accuracy
     spec = EarlyStoppingSpec(patience=patience, min_delta=min_delta, metric=metric)
     assert stopped_at(EarlyStopping(spec), values) == expected
+
+
+EPOCHS = {
+    "one evaluation an epoch: an epoch without improvement counts one": (1.0, [2.0, 2.0, 2.0, 2.0], 2),
+    "three evaluations an epoch": (1 / 3, [2.0] * 9, 6),
+    "an improvement within an epoch starts the count anew": (0.5, [2.0, 2.0, 2.0, 1.0, *[2.0] * 4], 7),
+    "an evaluation every other epoch": (2.0, [2.0, 2.0, 2.0], 1),
+    "evaluations across the ends of epochs": (0.75, [2.0] * 5, 3),
+}
+
+
+@pytest.mark.parametrize(("epochs_between", "losses", "expected"), EPOCHS.values(), ids=EPOCHS)
+def test_patience_may_be_counted_in_epochs(epochs_between, losses, expected):
+    spec = EarlyStoppingSpec(patience=2, patience_unit=PatienceUnit.epochs)
+    assert stopped_at(EarlyStopping(spec), losses, epochs_between) == expected
 
 
 def test_a_checkpoint_whose_best_adapter_was_chosen_by_another_metric_is_not_gone_on_from():

@@ -12,7 +12,7 @@ from transformers.trainer_callback import ExportableState
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import Phase
-from finscribe_core.trainer_config import EarlyStoppingSpec, SelectionMetric
+from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, SelectionMetric
 from finscribe_trainer.distributed import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.stop import StopSignal
@@ -56,27 +56,36 @@ class Schedule(TrainerCallback):
 
 
 class EarlyStopping(TrainerCallback, ExportableState):
-    """Ends the training after `patience` evaluations in a row without improvement.
+    """Ends the training after `patience` evaluations in a row, or epochs, without improvement.
 
     An evaluation improves when its metric is more than `min_delta` better than that of the last improvement,
-    so that many small steps add up to one. The counters are part of each checkpoint.
+    so that many small steps add up to one. Epochs are counted from that one to the present evaluation: where
+    evaluations do not fall on the ends of epochs, the training ends at the first one that comes `patience`
+    epochs or more behind it. The counters are part of each checkpoint.
     """
 
     def __init__(self, spec: EarlyStoppingSpec) -> None:
         self.spec = spec
         self.reference = -math.inf if spec.metric.greater_is_better else math.inf
         self.fruitless = 0
+        self.improved_at = 0.0
+        """Epochs passed at the last improvement; `evaluated_at`: at the last evaluation."""
+        self.evaluated_at = 0.0
 
     @property
     def triggered(self) -> bool:
         """Whether the training has to end."""
-        return self.spec.enabled and self.fruitless >= self.spec.patience
+        passed: float = self.fruitless
+        if self.spec.patience_unit is PatienceUnit.epochs:
+            passed = round(self.evaluated_at - self.improved_at, 6)  # sums of steps / steps in an epoch
+        return self.spec.enabled and passed >= self.spec.patience
 
-    def observe(self, value: float) -> None:
-        """Count an evaluation."""
+    def observe(self, value: float, epoch: float) -> None:
+        """Count an evaluation, after so many epochs."""
+        self.evaluated_at = epoch
         gain = value - self.reference if self.spec.metric.greater_is_better else self.reference - value
         if gain > self.spec.min_delta:
-            self.reference, self.fruitless = value, 0
+            self.reference, self.fruitless, self.improved_at = value, 0, epoch
         else:
             self.fruitless += 1
 
@@ -86,12 +95,14 @@ class EarlyStopping(TrainerCallback, ExportableState):
         """Count an evaluation of the tuned model, and stop if it was one too many."""
         metrics: dict[str, float] = given["metrics"]
         if self.spec.metric in metrics:
-            self.observe(metrics[self.spec.metric])
+            self.observe(metrics[self.spec.metric], state.epoch or 0.0)
             if self.triggered:
                 log.info(
-                    "early stopping at step %d: %d evaluations without %s more than %g better than %.6g",
+                    "early stopping at step %d: %d evaluations (%.3g epochs) without %s more than %g better "
+                    "than %.6g",
                     state.global_step,
                     self.fruitless,
+                    self.evaluated_at - self.improved_at,
                     self.spec.metric,
                     self.spec.min_delta,
                     self.reference,
@@ -105,6 +116,8 @@ class EarlyStopping(TrainerCallback, ExportableState):
             "metric": str(self.spec.metric),
             "reference": self.reference,
             "fruitless": self.fruitless,
+            "improved_at": self.improved_at,
+            "evaluated_at": self.evaluated_at,
         }
         return {"args": {}, "attributes": attributes}
 
@@ -123,8 +136,8 @@ class EarlyStopping(TrainerCallback, ExportableState):
                 f"{self.spec.metric}.",
                 f"Set early_stopping.metric to {metric}, or train anew.",
             )
-        self.reference = attributes.get("reference", self.reference)
-        self.fruitless = attributes.get("fruitless", self.fruitless)
+        for name in ("reference", "fruitless", "improved_at", "evaluated_at"):
+            setattr(self, name, attributes.get(name, getattr(self, name)))
 
 
 class Report(TrainerCallback):

@@ -225,6 +225,7 @@ class AnswerTrainer(Trainer):
         key = f"{metric_key_prefix}_loss"
         with self.gathered():
             total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
+            self.doing(None)  # the other processes wait while the first reads, however long that takes
             figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model(), self.doing))
         self.doing(None)
         if self.processes.any(self.stop.requested.is_set()):
