@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read at the import
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # both are read at the import
+os.environ.setdefault("WANDB_SILENT", "true")
 import wandb
 
 from finscribe_core.errors import FailureReason, UserError
@@ -78,7 +79,6 @@ class WeightsAndBiases:
 def _start(options: dict[str, Any], mode: Any) -> wandb.Run:
     """Curves alone: nothing of the machine, its user, the command line, the code or the console is sent."""
     settings = wandb.Settings(
-        silent=True,
         console="off",
         disable_git=True,
         disable_code=True,
