@@ -89,7 +89,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)
 
-    if nproc_per_node == 1 or "RANK" in os.environ:
+    if nproc_per_node == 1 or "RANK" in os.environ:  # which this very command sets, as torchrun does
         sys.exit(run_session(load, resume))
     sys.exit(launch_session(load, nproc_per_node))
 

@@ -27,7 +27,8 @@ class ShardedLayers:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         mesh = init_device_mesh(device, (distributed.get_world_size(),))
         adapter = {weight for weight in model.parameters() if weight.requires_grad}
-        self._layers: list[Any] = list(model.get_base_model().get_decoder().layers)  # FSDPModules, soon
+        base: Any = model.get_base_model()
+        self._layers = list(base.get_decoder().layers)
         for layer in self._layers:
             # Said outright: a layer that is part of no larger whole would be kept until the backward pass.
             fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=adapter)
