@@ -68,7 +68,8 @@ def test_the_report_says_it_in_words_a_table_and_a_picture(folder):
     assert "better, " in text.splitlines()[2]
     assert "reads significantly better (+100.0 points, p = 0.016)" in text
     assert "| worse | lora.r = 1 | 20 | 2.25 |" in text
-    assert "failed: NonFiniteLoss: The loss became NaN." in text
+    assert "| failed: NonFiniteLoss |" in text
+    assert "broken failed: NonFiniteLoss: The loss became NaN." in text
     assert "About \\| better" in text  # what users write breaks no table
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
     data = json.loads((folder / "results.json").read_text())

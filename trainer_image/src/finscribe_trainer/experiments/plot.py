@@ -76,5 +76,10 @@ def _figures(axes: Axes, experiments: Experiments, read: list[Trained], colours:
         axes.plot([run.figure.value], [row], "o", color=colours[run.name], markersize=7)
     axes.set_yticks(range(len(read)), [run.name for run in read])
     axes.set_ylim(len(read) - 0.5, -0.5)
+    low, high = (
+        min(run.figure.low for run in read if run.figure),
+        max(run.figure.high for run in read if run.figure),
+    )
+    axes.set_xlim(max(-0.01, low - 0.05), min(1.01, high + 0.05))  # no share is below 0 or above 1
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     axes.set_xlabel(f"{LABELS[experiments.judged_by]}, {experiments.documents} documents, 95 % interval")

@@ -45,7 +45,8 @@ def headline(experiments: Experiments) -> str:
 
 def notes(experiments: Experiments) -> list[str]:
     """What a reader may otherwise get wrong."""
-    found = [
+    found = [f"{run.name} failed: {run.problem}" for run in experiments.runs if run.problem]
+    found += [
         "Each was trained once: part of any difference is chance. An experiment that changes nothing but "
         "training.seed shows how large a part."
     ]
@@ -75,7 +76,7 @@ def row(run: Trained, experiments: Experiments) -> list[str]:
 
 def _against(run: Trained) -> str:
     if run.state is State.failed:
-        return f"failed: {run.problem}"
+        return f"failed: {run.problem.partition(':')[0]}"
     if run.state is not State.finished:
         return str(run.state)
     return run.judgement.said if run.judgement else "the baseline"

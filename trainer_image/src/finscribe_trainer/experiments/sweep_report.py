@@ -21,7 +21,7 @@ from finscribe_trainer.experiments.folder import best_by
 from finscribe_trainer.experiments.plot import STYLE
 from finscribe_trainer.experiments.space import changed
 from finscribe_trainer.experiments.sweep import Sweep
-from finscribe_trainer.export import write_config
+from finscribe_trainer.experiments.training import write_settings
 from finscribe_trainer.whole_file import write_whole
 
 JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
@@ -56,7 +56,7 @@ def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
     write_whole(sweep.folder / PLOT_FILE, draw(sweep, study))
     paths = [sweep.folder / JSON_FILE, sweep.folder / PLOT_FILE]
     if best:
-        write_config(changed(sweep.base, sweep.overrides_of(best)), sweep.folder / BEST_FILE)
+        write_settings(changed(sweep.base, sweep.overrides_of(best)), sweep.folder / BEST_FILE)
         paths.append(sweep.folder / BEST_FILE)
     return paths
 

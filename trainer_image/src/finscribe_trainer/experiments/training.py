@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from finscribe_core.constants import ENV_RUN, ENV_TERMINATION_LOG
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.files import parse_strictly, read_documents
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.experiments.folder import OUTCOME_FILE, complete_checkpoints, read_outcome
-from finscribe_trainer.export import write_config
 from finscribe_trainer.stop import StopSignal
 
 _POLL_SECONDS = 0.3
@@ -70,7 +71,7 @@ class Training:
             log: what it says goes there, else to this process's standard error.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_config(self.config, self.config_file)
+        write_settings(self.config, self.config_file)
         self.outcome_file.unlink(missing_ok=True)
         checkpoints = [checkpoint.folder for checkpoint in complete_checkpoints(self.folder)]
         for path in set(self.folder.glob("checkpoint-*")) - set(checkpoints):
@@ -107,6 +108,12 @@ class Training:
         )
         self.outcome_file.write_text(result.to_termination_message(), encoding="utf-8")
         return result
+
+
+def write_settings(config: TrainerConfig, path: Path) -> None:
+    """The config as a user would write it: what is left to the defaults is left out."""
+    data = config.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _wait(process: "subprocess.Popen[bytes]", ended: Callable[[], bool]) -> int:
