@@ -63,9 +63,7 @@ def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Ob
 
 
 def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
-    """No probe: nothing waits for readiness, and a liveness probe would end runs that merely are busy
-    (loading a model holds the interpreter for minutes). A run that hangs is `activeDeadlineSeconds`' to end.
-    """
+    """No readiness probe: nothing waits for it."""
     return {
         "name": CONTAINER_NAME,
         "image": job.spec.image or config.trainer_image,
@@ -73,6 +71,7 @@ def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Obje
         "args": _build_args(job.spec.resources.gpus),
         "env": _build_env(job, run),
         "ports": [{"name": HTTP_PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "livenessProbe": _build_liveness_probe(),
         "resources": _build_resources(job.spec.resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -90,6 +89,22 @@ def _build_args(gpus: int) -> list[str]:
     """What is started: a process for each GPU."""
     args = ["train", "--config", f"{CONFIG_DIR}/{CONFIG_FILE}"]
     return [*args, "--nproc-per-node", str(gpus)] if gpus > 1 else args
+
+
+def _build_liveness_probe() -> Object:
+    """The trainer knows what hangs (`training.stepTimeoutSeconds`) and says 503 then.
+
+    It may be too busy to answer, since loading a model holds the interpreter for minutes: only ten minutes
+    without a single good answer end the container. The Job then starts the run again from its last
+    checkpoint.
+    """
+    return {
+        "httpGet": {"path": "/healthz", "port": HTTP_PORT_NAME},
+        "initialDelaySeconds": 60,
+        "periodSeconds": 60,
+        "timeoutSeconds": 30,
+        "failureThreshold": 10,
+    }
 
 
 def _build_env(job: FineTuneJob, run: str) -> list[Object]:

@@ -1,0 +1,126 @@
+"""A training in trouble: memory runs out, a loss or a gradient is no number."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.overrides import apply_overrides
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer import learn
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
+
+
+@pytest.fixture
+def train_with(config, tmp_path, monkeypatch) -> Callable[..., Path]:
+    """Trains with settings changed, and the loaded model prepared by a function; gives the folder."""
+    load = learn.load_adapted_model
+
+    def train_with(prepare: Callable[[Any], Any], name: str = "out", **settings: Any) -> Path:
+        def load_and_prepare(*args: Any) -> Any:
+            model = load(*args)
+            prepare(model)
+            return model
+
+        monkeypatch.setattr(learn, "load_adapted_model", load_and_prepare)
+        raw = config.model_dump(mode="json", exclude_unset=True) | {"output_dir": str(tmp_path / name)}
+        changed = TrainerConfig.model_validate(apply_overrides(TrainerConfig, raw, settings, "test"))
+        train(Run(changed, name="", resume=None, reporter=RunReporter(run="", job=""), stop=StopSignal()))
+        return tmp_path / name
+
+    return train_with
+
+
+def hold_at_most(rows: int, *, in_backward: bool) -> Callable[[Any], None]:
+    """Memory for so many rows: one more in a batch, and PyTorch's own error comes, in forward or backward."""
+
+    def run_out(module: Any, args: Any, outputs: Any) -> Any:
+        hidden = outputs[0] if isinstance(outputs, tuple) else outputs
+        if len(hidden) <= rows:
+            return
+        if not in_backward:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        if hidden.requires_grad:
+            hidden.register_hook(_run_out_in_backward)
+
+    def prepare(model: Any) -> None:
+        layers = model.get_base_model().model.language_model.layers
+        layers[0].register_forward_hook(run_out)
+
+    return prepare
+
+
+def _run_out_in_backward(_gradient: torch.Tensor) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+FOUR_AT_ONCE = {"training.per_device_train_batch_size": 4, "lora.dropout": 0.0}
+
+
+@pytest.mark.parametrize("in_backward", [False, True], ids=["forward", "backward"])
+def test_a_batch_too_large_for_the_memory_is_halved_and_counts_the_same(in_backward, train_with, caplog):
+    with caplog.at_level(logging.WARNING):
+        halved = train_with(hold_at_most(1, in_backward=in_backward), "halved", **FOUR_AT_ONCE)
+    whole = train_with(lambda model: None, "whole", **FOUR_AT_ONCE)
+
+    said = [record.getMessage() for record in caplog.records if "out of GPU memory" in record.message]
+    in_training = [text for text in said if "in training" in text]
+    assert ["taking 2 at once" in in_training[0], "taking 1 at once" in in_training[1]] == [True, True]
+    weights, expected = (
+        load_file(folder / "final_model" / "adapter_model.safetensors") for folder in (halved, whole)
+    )
+    for name, weight in expected.items():
+        torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-6)
+
+
+def test_a_single_row_too_large_for_the_memory_is_refused_with_a_remedy(train_with):
+    with pytest.raises(UserError, match="does not suffice for a single row") as caught:
+        train_with(hold_at_most(0, in_backward=False))
+    assert "QLoRA" in caught.value.remedy
+
+
+@pytest.fixture
+def odd_row(sample, family) -> tuple[int, int]:
+    """A training row, from 1, and a token that no other row has."""
+    files = [(sample / name).read_text().splitlines() for name in ("train.jsonl", "val.jsonl")]
+    tokens = [set(family.tokenizer(row)["input_ids"]) for rows in files for row in rows]
+    own = [tokens[i].difference(*tokens[:i], *tokens[i + 1 :]) for i in range(len(files[0]))]
+    return next((number, min(found)) for number, found in enumerate(own, start=1) if found)
+
+
+def spoil(model: Any, token: int, *, gradient: bool) -> None:
+    """Rows that hold the token come to a loss (or to a gradient alone) that is no number."""
+    inner = model.get_base_model().model.language_model
+    odd = []
+
+    def note_rows(module: Any, args: Any, output: torch.Tensor) -> None:
+        odd[:] = [(args[0] == token).any(1)]
+
+    def spoil_rows(module: Any, args: Any, outputs: Any) -> None:
+        hidden = outputs[0] if isinstance(outputs, tuple) else outputs
+        rows = odd[0]
+        if not gradient:
+            hidden.data[rows] = torch.nan
+        elif hidden.requires_grad:
+            hidden.register_hook(lambda given: given.masked_fill(rows[:, None, None], torch.inf))
+
+    inner.embed_tokens.register_forward_hook(note_rows)
+    inner.layers[0].register_forward_hook(spoil_rows)
+
+
+@pytest.mark.parametrize("gradient", [False, True], ids=["loss", "gradient"])
+def test_the_row_whose_loss_or_gradient_is_no_number_is_named(gradient, train_with, odd_row):
+    number, token = odd_row
+    what = "gradient" if gradient else "training loss"
+    said = rf"{what} became NaN .* alone give such a one: \S*train\.jsonl:{number}\. "
+    with pytest.raises(UserError, match=said) as caught:
+        train_with(lambda model: spoil(model, token, gradient=gradient))
+    assert caught.value.reason is FailureReason.NonFiniteLoss
