@@ -38,6 +38,11 @@ class Case:
 WEIGHTS = {"loss.number_weight": 2.0, "loss.field_weights": {"vendor_block": 3.0, "po_number": 0.5}}
 ONE_BATCH_A_STEP = {"training.per_device_train_batch_size": 4, "training.gradient_accumulation_steps": 1}
 ONE_ROW_A_STEP = {"training.per_device_train_batch_size": 1, "training.gradient_accumulation_steps": 1}
+OTHER_WAYS = {
+    "training.gradient_checkpointing": True,
+    "training.attn_implementation": "eager",
+    "training.optim": "adamw_torch_fused",
+}
 
 CASES = {
     "lora": Case(),
@@ -47,9 +52,7 @@ CASES = {
     "weighted": Case(WEIGHTS),
     "weighted, in other batches": Case(WEIGHTS | ONE_BATCH_A_STEP, golden="weighted"),
     "weighted, packed": Case(WEIGHTS | {"training.packing": True}, golden="weighted"),
-    "gradient checkpointing": Case({"training.gradient_checkpointing": True}, golden="lora"),
-    "eager attention": Case({"training.attn_implementation": "eager"}, golden="lora"),
-    "fused optimizer": Case({"training.optim": "adamw_torch_fused"}, golden="lora"),
+    "checkpointing, eager attention, fused optimizer": Case(OTHER_WAYS, golden="lora"),
     "8-bit optimizer": Case({"training.optim": "adamw_bnb_8bit"}, golden="lora"),
     "packing": Case({"training.packing": True}, golden="lora"),
     "cache_on": Case({"feature_cache.enabled": True}, golden="lora"),
