@@ -89,6 +89,8 @@ def test_commands_and_options_named_in_the_text_exist(page):
         ("docs/local.md", "run"),
         ("docs/evaluation.md", "compare"),
         ("docs/deploy.md", "merge"),
+        ("docs/tuning.md", "lr-finder"),
+        ("docs/tuning.md", "sweep"),
     ],
 )
 def test_a_page_has_every_option_of_its_command(page, name):
