@@ -149,9 +149,9 @@ class TrainingSpec(KubeModel):
     """How attention is computed; the fastest that is installed and fits, when unset."""
     torch_compile: Bool = False
     """Compile the language model: minutes at the start, faster steps afterwards."""
-    packing: Bool = False
+    packing: Bool | None = None
     """Put the rows of a batch one after another instead of padding them to the longest. The loss is the
-    same."""
+    same. Wherever the model allows it, when unset; true fails where it does not."""
     group_by_length: Bool = False
     """Put rows of similar length into one batch, so that little is padded."""
     fsdp: Bool = False

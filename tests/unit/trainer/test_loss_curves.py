@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from finscribe_core.errors import RetryableError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.recipe import train
@@ -24,6 +25,29 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "loss_curves"
 
 def train_at_once(config: TrainerConfig) -> None:
     train(Run(config, name="", resume=None, reporter=RunReporter(run="", job=""), stop=StopSignal()))
+
+
+class StopsAfterStep(RunReporter):
+    """Asks to stop once it hears of a step: the next one is the last."""
+
+    def __init__(self, stop: StopSignal, after: int) -> None:
+        super().__init__(run="", job="")
+        self.stop = stop
+        self.after = after
+
+    def step(self, step: int, total: int, epoch: float) -> None:
+        super().step(step, total, epoch)
+        if step == self.after:
+            self.stop.requested.set()
+
+
+def train_in_two_parts(config: TrainerConfig) -> None:
+    """The first ends at the fourth step, before the evaluation that belongs to it."""
+    stop = StopSignal()
+    with pytest.raises(RetryableError, match="saved after step 4"):
+        train(Run(config, name="", resume=None, reporter=StopsAfterStep(stop, 3), stop=stop))
+    resume = f"{config.output_dir}/checkpoint-4"
+    train(Run(config, name="", resume=resume, reporter=RunReporter(run="", job=""), stop=StopSignal()))
 
 
 @dataclass(frozen=True)
@@ -55,8 +79,10 @@ CASES = {
     "checkpointing, eager attention, fused optimizer": Case(OTHER_WAYS, golden="lora"),
     "8-bit optimizer": Case({"training.optim": "adamw_bnb_8bit"}, golden="lora"),
     "packing": Case({"training.packing": True}, golden="lora"),
+    "padding": Case({"training.packing": False}, golden="lora"),
     "cache_on": Case({"feature_cache.enabled": True}, golden="lora"),
     "cache_off": Case({"feature_cache.enabled": False}, golden="lora"),
+    "resumed": Case(golden="lora", train=train_in_two_parts),
     "group_by_length": Case({"training.group_by_length": True} | ONE_ROW_A_STEP),
     "curriculum": Case({"curriculum.enabled": True}),
     "augmentation": Case({"augmentation.enabled": True}),

@@ -16,7 +16,7 @@ from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.lora import attach_adapter
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model_inputs import ModelInputs
-from finscribe_trainer.packing import ROW_BY_ROW, pack, prepare_packing
+from finscribe_trainer.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 
 
 def adapted_model(family, source, **options):
@@ -106,7 +106,7 @@ def test_the_first_token_of_a_row_is_never_learned_from_the_row_before():
     assert packed["cu_seq_lens_q"].tolist() == [0, 3, 5]
 
 
-def test_a_model_whose_rows_would_see_each_other_is_refused(text_model, tmp_path):
+def test_rows_that_would_see_each_other_are_not_packed(text_model, tmp_path):
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
     family = load_family(ModelSource(str(text_model)))
     torch.manual_seed(1)
@@ -114,5 +114,6 @@ def test_a_model_whose_rows_would_see_each_other_is_refused(text_model, tmp_path
     source = ModelSource(str(tmp_path))
     model = attach_adapter(family.load_model(source), family, LoraSpec(target_modules=["in_proj"]))
     with pytest.raises(UserError, match="not the same among packed rows") as caught:
-        prepare_packing(model, family)
+        choose_packing(True, model, family)
     assert caught.value.reason is FailureReason.ModelUnsupported
+    assert choose_packing(None, model, family) is False

@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from peft import PeftModel
@@ -27,7 +27,7 @@ from finscribe_trainer.features.setup import open_cache
 from finscribe_trainer.loss.weights import choose_weights
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder
-from finscribe_trainer.packing import prepare_packing
+from finscribe_trainer.packing import choose_packing
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.resume import Continuation, facts
 from finscribe_trainer.run import Run
@@ -148,8 +148,6 @@ def build_trainer(
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.features)
     store = features.store if features else None
-    if spec.packing:
-        prepare_packing(model, family)
     documents = DocumentSample(
         splits.validation,
         run.config.evaluation,
@@ -160,11 +158,11 @@ def build_trainer(
     )
     answers = (example.row.completion for example in splits.train)
     weights = choose_weights(run.config.loss, family.tokenizer, answers)
-    return AnswerTrainer(
+    trainer = AnswerTrainer(
         model=model,
         args=args,
         collate=family.collate,
-        model_inputs=ModelInputs(family, features, spec.packing),
+        model_inputs=ModelInputs(family, features),
         train=EncodedExamples(
             splits.train, family, weights, prepare_augmentation(run.config, splits.train), store
         ),
@@ -179,6 +177,9 @@ def build_trainer(
         count_rows=lambda count: run.reporter.metric(samples=count * run.processes.world_size),
         doing=run.reporter.doing,
     )
+    packing = choose_packing(spec.packing, model, family)  # asks the model, where the Trainer has put it
+    trainer.model_inputs = replace(trainer.model_inputs, packing=packing)
+    return trainer
 
 
 def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:

@@ -5,6 +5,7 @@ three coordinates there is a fourth, the token's place in its row, by which the 
 rows apart.
 """
 
+import logging
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.families.base import IGNORED, Encoded, Family
+
+log = logging.getLogger(__name__)
 
 ROW_BY_ROW = "sdpa_row_by_row"
 """Name of an attention like `sdpa`, which leaves out what packed rows would see of each other instead of
@@ -78,6 +81,29 @@ AttentionInterface.register(ROW_BY_ROW, row_by_row_attention)
 AttentionMaskInterface.register(ROW_BY_ROW, _row_by_row_mask)
 
 
+def choose_packing(wanted: bool | None, model: Any, family: Family) -> bool:
+    """Whether rows are packed: as set, else where the model allows it.
+
+    Args:
+        wanted: as set.
+        model: with its adapter, on the device where it will compute.
+        family: the model's.
+
+    Raises:
+        UserError: ModelUnsupported when it is asked for and can't be.
+    """
+    if wanted is False:
+        return False
+    try:
+        prepare_packing(model, family)
+    except UserError as error:
+        if wanted:
+            raise
+        log.info("rows are padded, not packed: %s", error.message)
+        return False
+    return True
+
+
 def prepare_packing(model: Any, family: Family) -> None:
     """Let the model take packed rows, and make sure that none sees another.
 
@@ -96,7 +122,7 @@ def prepare_packing(model: Any, family: Family) -> None:
         problem = (
             None if error <= _TOLERANCE.get(base.dtype, _TOLERANCE_OF_HALF) else f"they differ by {error:.2g}"
         )
-    except TypeError as refused:
+    except (TypeError, ValueError, RuntimeError) as refused:
         problem = str(refused)
     if problem is not None:
         raise UserError(
