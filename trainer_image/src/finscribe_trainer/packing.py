@@ -101,6 +101,7 @@ def choose_packing(wanted: bool | None, model: Any, family: Family) -> bool:
             raise
         log.info("rows are padded, not packed: %s", error.message)
         return False
+    log.info("rows are packed")
     return True
 
 
