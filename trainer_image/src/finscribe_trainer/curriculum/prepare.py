@@ -24,7 +24,10 @@ def prepare_curriculum(
         UserError: InvalidConfig when the scores can't be written to the output folder.
         RetryableError: DiskFull.
     """
-    if not config.curriculum.enabled:
+    spec = config.curriculum
+    if not spec.enabled:
+        if spec.model_fields_set and "enabled" not in spec.model_fields_set:
+            log.warning("curriculum is off: set curriculum.enabled to true")
         return None
     parts = [parts_of(example) for example in examples]
     scores = difficulties(parts)
@@ -35,4 +38,4 @@ def prepare_curriculum(
         except OSError as error:
             raise of_the_disk(error) or error from error
         log.info("curriculum: difficulties of %d rows are in %s", len(examples), path)
-    return Curriculum(config.curriculum, ranked(config.curriculum, scores, config.training.seed), num_epochs)
+    return Curriculum(spec, ranked(spec, scores, config.training.seed), num_epochs)
