@@ -34,7 +34,10 @@ class Splits:
 
 
 def select(splits: Splits, family: "Family", max_tokens: int, largest_scale: float = 1.0) -> Splits:
-    """Leave out, and report, the rows that are too long.
+    """Leave out, and report, the rows that are too long to be trained on, or to be judged by while training.
+
+    Test rows stay, however long: reading takes less memory than training, and figures without the longest
+    documents would flatter.
 
     Args:
         splits: checked rows.
