@@ -31,6 +31,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.num_rows % options.batch_size:
         parser.error("--num-rows must be a multiple of --batch-size")
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2: the first epoch is not like the later ones")
     sides = [side for side in SIDES if side.name in (OURS, PLAIN) or options.peer in (side.name, "all")]
     for side in sides:
         if side.peer:
@@ -40,7 +42,8 @@ def main() -> None:
         settings = _settings(options, Path(name))
         settings.write(settings.folder / SETTINGS_FILE)
         shape = "" if options.model else options.shape
-        run_program("prepare", [shape, str(options.rows or "")], settings, options.threads)
+        rows = str(options.rows.resolve()) if options.rows else ""
+        run_program("prepare", [shape, rows], settings, options.threads)
         runs = _measure_all(sides, settings, options)
         report = "\n".join(_report(runs, sides, settings, options))
     print(report)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -64,7 +65,7 @@ def measure(side: Side, settings: Settings, folder: Path, num_threads: int) -> R
 
 def run_program(
     module: str, arguments: list[str], settings: Settings, num_threads: int, python: str = sys.executable
-) -> "os.struct_rusage":  # type: ignore[name-defined] # typeshed has it in `resource`
+) -> resource.struct_rusage:
     """Run `python -m benchmarks.trainer.MODULE SETTINGS ARGUMENTS...`; its output goes to a log.
 
     Returns:

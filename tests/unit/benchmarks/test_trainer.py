@@ -83,7 +83,8 @@ def marks(folder: Path) -> dict[str, list[float]]:
     return found
 
 
-def test_ours_and_the_plain_trainer_learn_the_same(settings, tmp_path):
+def test_ours_and_the_plain_trainer_learn_the_same(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own Ctrl+C
     facts = read_facts(settings.folder)
     assert facts.vision_parameters < facts.parameters
     assert facts.answer_tokens < facts.tokens
