@@ -9,22 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from finscribe_trainer.evaluation.labels import LABELS
 from finscribe_trainer.experiments.results import Experiments, Trained
-
-STYLE = {
-    "font.size": 10.0,
-    "text.color": "#1f2933",
-    "text.parse_math": False,  # a name may hold a $
-    "axes.labelcolor": "#1f2933",
-    "axes.edgecolor": "#9aa5b1",
-    "xtick.color": "#1f2933",
-    "ytick.color": "#1f2933",
-    "axes.grid": True,
-    "grid.color": "#e4e7eb",
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
-BASELINE_COLOUR = "#1f2933"
+from finscribe_trainer.plot_style import INK, STYLE
 
 
 def draw(experiments: Experiments) -> bytes:
@@ -48,9 +33,7 @@ def draw(experiments: Experiments) -> bytes:
 def _colours(experiments: Experiments) -> dict[str, object]:
     others = [run.name for run in experiments.runs[1:]]
     wheel = mpl.colormaps["tab10" if len(others) <= 10 else "tab20"]
-    return {experiments.runs[0].name: BASELINE_COLOUR} | {
-        name: wheel(i % wheel.N) for i, name in enumerate(others)
-    }
+    return {experiments.runs[0].name: INK} | {name: wheel(i % wheel.N) for i, name in enumerate(others)}
 
 
 def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) -> None:
@@ -59,7 +42,7 @@ def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) ->
             continue
         steps, losses = zip(*((e.step, e.loss) for e in run.evaluations), strict=True)
         width = 2.2 if run is experiments.runs[0] else 1.4
-        axes.plot(steps, losses, color=colours[run.name], linewidth=width, label=run.name)  # type: ignore[arg-type] # a colour
+        axes.plot(steps, losses, color=colours[run.name], linewidth=width, label=run.name)
         if run.best:
             axes.plot([run.best.step], [run.best.loss], "o", color=colours[run.name], markersize=5)
     axes.set_xlabel("step (a dot: the adapter that is kept)")
@@ -72,7 +55,7 @@ def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) ->
 def _figures(axes: Axes, experiments: Experiments, read: list[Trained], colours: dict[str, object]) -> None:
     for row, run in enumerate(read):
         assert run.figure
-        axes.plot([run.figure.low, run.figure.high], [row, row], color=colours[run.name], linewidth=2)  # type: ignore[arg-type] # likewise
+        axes.plot([run.figure.low, run.figure.high], [row, row], color=colours[run.name], linewidth=2)
         axes.plot([run.figure.value], [row], "o", color=colours[run.name], markersize=7)
     axes.set_yticks(range(len(read)), [run.name for run in read])
     axes.set_ylim(len(read) - 0.5, -0.5)

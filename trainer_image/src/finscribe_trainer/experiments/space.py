@@ -100,7 +100,9 @@ def _from_mapping(path: str, value: Any, where: str) -> Parameter:
         if not isinstance(choices, list) or len(choices) < 2:
             raise _invalid(where)
         return Parameter(path, CategoricalDistribution(range(len(choices))), tuple(choices))
-    low, high, log = value.get("low"), value.get("high"), value.get("log", False)
+    low: Any = value.get("low")
+    high: Any = value.get("high")
+    log = value.get("log", False)
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if set(value) - {"low", "high", "log"} or not numbers or not isinstance(log, bool):
         raise _invalid(where)

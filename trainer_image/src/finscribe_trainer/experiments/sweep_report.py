@@ -18,10 +18,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from finscribe_trainer.experiments.folder import best_by
-from finscribe_trainer.experiments.plot import STYLE
 from finscribe_trainer.experiments.space import changed
 from finscribe_trainer.experiments.sweep import Sweep
 from finscribe_trainer.experiments.training import write_settings
+from finscribe_trainer.plot_style import STYLE
 from finscribe_trainer.whole_file import write_whole
 
 JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"

@@ -7,21 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from finscribe_trainer.lr_finder.curve import Curve
+from finscribe_trainer.plot_style import MUTED, STYLE
 
-_INK, _MUTED, _LINE, _GOOD, _BAD = "#1f2933", "#9aa5b1", "#1f5fa8", "#1a7f4b", "#b3261e"
-_STYLE = {
-    "font.size": 10.0,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _MUTED,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.grid": True,
-    "grid.color": "#e4e7eb",
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+_LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
 
 
 def draw(curve: Curve, format_: str) -> bytes:
@@ -31,13 +19,13 @@ def draw(curve: Curve, format_: str) -> bytes:
         curve: of the test.
         format_: png, svg or pdf.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         canvas = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
         axes = canvas.add_subplot()
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
         axes.set_ylabel("training loss")
-        axes.plot(curve.learning_rates, curve.losses, color=_MUTED, linewidth=0.8, label="loss of each step")
+        axes.plot(curve.learning_rates, curve.losses, color=MUTED, linewidth=0.8, label="loss of each step")
         axes.plot(curve.learning_rates, curve.smoothed, color=_LINE, linewidth=2, label="smoothed")
         _limit(axes, curve)
         _mark(axes, curve)

@@ -1,0 +1,19 @@
+"""What plots that are pictures look like; those of a report take their colours from its page."""
+
+from typing import Any
+
+INK, MUTED = "#1f2933", "#9aa5b1"
+STYLE: dict[Any, Any] = {
+    "font.size": 10.0,
+    "text.color": INK,
+    "text.parse_math": False,  # a name may hold a $
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "grid.color": "#e4e7eb",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
