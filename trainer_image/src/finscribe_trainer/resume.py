@@ -87,7 +87,7 @@ def facts(config: TrainerConfig, splits: Splits) -> dict[str, Any]:
 
 def evaluation_is_missing(state: TrainerState, args: TrainingArguments) -> bool:
     """Whether a stop came before or within the evaluation that belongs to the last step."""
-    due = state.global_step % args.eval_steps == 0 or state.global_step >= state.max_steps
+    due = state.global_step % int(args.eval_steps or 1) == 0 or state.global_step >= state.max_steps
     return due and not any(
         "eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history
     )

@@ -100,7 +100,7 @@ class AnswerTrainer(Trainer):
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
         self.loss_is_scaled_for_ga = True
 
-    def _run_epoch(self, **given: Any) -> None:
+    def _run_epoch(self, **given: Any) -> None:  # type: ignore[override] # HF names them all
         """As Hugging Face's; one that goes on from a checkpoint first makes up what a stop cut off."""
         if given["resume_from_checkpoint"] and given["epoch"] == given["epochs_trained"]:
             self._tr_loss += self.continuation.loss_since_log
