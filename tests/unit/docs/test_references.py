@@ -24,7 +24,7 @@ OF_A_RUN = {
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
 """Files that runs and models hold, not the repository."""
-OF_A_USER = ("data/", "evaluation/", "finetune_config.yaml")
+OF_A_USER = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml")
 """What the training guide's commands call a user's own files by."""
 SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl")
 
