@@ -139,8 +139,8 @@ class JobFeatureCacheSpec(FeatureCacheSpec):
     """The frozen vision tower sees a page once; its output is kept for later epochs and runs."""
 
     persistent_volume_claim: ClaimReference | None = None
-    """Volume that holds the cache, which several runs may share; the pod's scratch volume when unset, and
-    then it ends with the pod."""
+    """Volume that holds the cache, which several runs may share; the pod's scratch volume when unset: then
+    it takes at most half of that, and ends with the pod."""
 
 
 class ReportingSpec(KubeModel):

@@ -2,7 +2,8 @@
 
 import yaml
 
-from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.api.base import count_bytes
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_core.constants import CONFIG_FILE, FEATURE_CACHE_DIR, WORK_DIR
 from finscribe_core.trainer_config import FeatureCacheSpec, StorageEndpoint, TrainerConfig
 from finscribe_operator.manifests.metadata import build_metadata
@@ -40,9 +41,7 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         loss=spec.loss,
         augmentation=spec.augmentation,
         curriculum=spec.curriculum,
-        feature_cache=FeatureCacheSpec.model_validate(
-            spec.feature_cache.model_dump(include=set(FeatureCacheSpec.model_fields))
-        ),
+        feature_cache=_feature_cache(spec),
         feature_cache_dir=FEATURE_CACHE_DIR if spec.feature_cache.persistent_volume_claim else None,
         evaluation=spec.evaluation,
         output_dir=OUTPUT_DIR,
@@ -50,6 +49,15 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         output_formats=spec.output.formats,
         storage=StorageEndpoint(endpoint=spec.storage.endpoint, region=spec.storage.region),
     )
+
+
+def _feature_cache(spec: FineTuneJobSpec) -> FeatureCacheSpec:
+    """On the scratch volume it takes at most half: a pod that fills the volume is evicted."""
+    own = spec.feature_cache.model_dump(include=set(FeatureCacheSpec.model_fields))
+    half = count_bytes(spec.resources.scratch) // 2
+    if spec.feature_cache.persistent_volume_claim is None and count_bytes(own["max_size"]) > half:
+        own["max_size"] = str(half)
+    return FeatureCacheSpec.model_validate(own)
 
 
 def _to_yaml(config: TrainerConfig) -> str:
