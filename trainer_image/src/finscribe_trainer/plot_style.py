@@ -6,7 +6,6 @@ INK, MUTED = "#1f2933", "#9aa5b1"
 STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "text.color": INK,
-    "text.parse_math": False,  # a name may hold a $
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
     "xtick.color": INK,

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from optuna.trial import FrozenTrial, TrialState
 from rich.box import SIMPLE
 from rich.console import Console
@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from finscribe_trainer.experiments.folder import best_by
-from finscribe_trainer.experiments.space import changed
+from finscribe_trainer.experiments.space import Parameter, changed
 from finscribe_trainer.experiments.sweep import Sweep
 from finscribe_trainer.experiments.training import write_settings
 from finscribe_trainer.plot_style import STYLE
@@ -87,7 +87,7 @@ def show(sweep: Sweep, study: optuna.Study, paths: list[Path]) -> None:
 def draw(sweep: Sweep, study: optuna.Study) -> bytes:
     """A PNG: the metric by trial, with the best so far; then by each setting's value."""
     trials = _complete(study)
-    best = best_trial(sweep, study)
+    best = best_by(sweep.base.early_stopping.metric, trials, lambda trial: trial.value)
     with mpl.rc_context(STYLE):
         columns = min(3, 1 + len(sweep.space))
         rows = -(-(1 + len(sweep.space)) // columns)
@@ -95,15 +95,7 @@ def draw(sweep: Sweep, study: optuna.Study) -> bytes:
         history, *slices = canvas.subplots(rows, columns, squeeze=False).flat
         _history(history, sweep, trials)
         for axes, parameter in zip(slices, sweep.space, strict=False):
-            values = [_place(parameter.value(trial.params[parameter.path])) for trial in trials]
-            axes.scatter(values, [trial.value for trial in trials], color=_POINT, s=22)
-            if best:
-                axes.scatter(
-                    [_place(parameter.value(best.params[parameter.path]))], [best.value], color=_BEST, s=60
-                )
-            axes.set_xlabel(parameter.path)
-            if getattr(parameter.distribution, "log", False):
-                axes.set_xscale("log")
+            _slice(axes, parameter, trials, best)
         for axes in slices[len(sweep.space) :]:
             axes.set_visible(False)
         file = io.BytesIO()
@@ -121,6 +113,20 @@ def _history(axes: Axes, sweep: Sweep, trials: list[FrozenTrial]) -> None:
     axes.set_xlabel("trial")
     axes.set_ylabel(str(metric))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _slice(axes: Axes, parameter: Parameter, trials: list[FrozenTrial], best: FrozenTrial | None) -> None:
+    for trial in trials:
+        at = _place(parameter.value(trial.params[parameter.path]))
+        axes.scatter(
+            [at], [trial.value], color=_BEST if trial is best else _POINT, s=60 if trial is best else 22
+        )
+    axes.set_xlabel(parameter.path)
+    if getattr(parameter.distribution, "log", False):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
+        axes.xaxis.set_major_formatter(lambda place, _: f"{place:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _complete(study: optuna.Study) -> list[FrozenTrial]:
