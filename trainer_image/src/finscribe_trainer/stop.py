@@ -1,5 +1,7 @@
 """SIGTERM and Ctrl+C: a training step is finished and saved first, anything else ends at once."""
 
+import atexit
+import multiprocessing.util  # its own end of the workers is registered by this, before ours
 import os
 import signal
 import threading
@@ -31,6 +33,7 @@ class StopSignal:
         """Take over SIGTERM and SIGINT (main thread only)."""
         signal.signal(signal.SIGTERM, self._handle)
         signal.signal(signal.SIGINT, self._handle)
+        atexit.register(_end_workers)
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         repeated = self.requested.is_set()
@@ -51,6 +54,13 @@ class StopSignal:
             yield
         finally:
             self._deferred = False
+
+
+def _end_workers() -> None:
+    """End what data workers are left at exit: Python would do so by SIGTERM, which they block, and wait."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler would take their end for a failure
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def block_in_worker(_worker: int = 0) -> None:
