@@ -225,6 +225,7 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
         trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
         run.reporter.doing(None)
+        trainer.end_workers()
         if bar:
             bar.close()
 

@@ -5,11 +5,17 @@ import multiprocessing.util  # its own end of the workers is registered by this,
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from finscribe_core.constants import EXIT_RETRY
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
 
 
 class StopRequested(BaseException):
@@ -66,3 +72,21 @@ def _end_workers() -> None:
 def block_in_worker(_worker: int = 0) -> None:
     """Let the main process alone decide: a signal to the process group must not end its data workers."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+
+
+def end_workers(loader: "DataLoader[Any]") -> None:
+    """End a loader's data workers, if any wait for the next epoch."""
+    if (iterator := getattr(loader, "_iterator", None)) is not None:
+        iterator._shutdown_workers()
+        loader._iterator = None
+
+
+def end_workers_at_exit(loader: "DataLoader[Any]") -> None:
+    """Have the workers end before Python waits for them: its SIGTERM is one of the signals they block."""
+    known = weakref.ref(loader)
+
+    def end() -> None:
+        if (found := known()) is not None:
+            end_workers(found)
+
+    Finalize(None, end, exitpriority=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
@@ -30,7 +30,7 @@ from finscribe_trainer.precision import will_skip_step
 from finscribe_trainer.resume import Continuation, evaluation_is_missing
 from finscribe_trainer.seeding import seed_batch
 from finscribe_trainer.shares import EvenShares
-from finscribe_trainer.stop import StopSignal, block_in_worker
+from finscribe_trainer.stop import StopSignal, block_in_worker, end_workers, end_workers_at_exit
 
 BASE_PREFIX = "base_eval"
 
@@ -97,6 +97,7 @@ class AnswerTrainer(Trainer):
         self._step_batches: list[Encoded] = []
         self._batches_taken = 0
         self._odd_rows: list[str] = []
+        self._loaders: list[DataLoader[Encoded]] = []
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
         self.loss_is_scaled_for_ga = True
 
@@ -318,4 +319,11 @@ class AnswerTrainer(Trainer):
         loader = super()._get_dataloader(*args, **kwargs)
         inner = getattr(loader, "base_dataloader", loader)
         inner.worker_init_fn = block_in_worker
+        end_workers_at_exit(inner)
+        self._loaders.append(inner)
         return loader
+
+    def end_workers(self) -> None:
+        """End the data workers, which stay from epoch to epoch."""
+        for loader in self._loaders:
+            end_workers(loader)
