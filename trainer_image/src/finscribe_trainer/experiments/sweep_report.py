@@ -119,7 +119,10 @@ def _slice(axes: Axes, parameter: Parameter, trials: list[FrozenTrial], best: Fr
     for trial in trials:
         at = _place(parameter.value(trial.params[parameter.path]))
         axes.scatter(
-            [at], [trial.value], color=_BEST if trial is best else _POINT, s=60 if trial is best else 22
+            [at],
+            [trial.value or 0.0],
+            color=_BEST if trial is best else _POINT,
+            s=60 if trial is best else 22,
         )
     axes.set_xlabel(parameter.path)
     if getattr(parameter.distribution, "log", False):
