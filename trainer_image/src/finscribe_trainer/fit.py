@@ -116,8 +116,6 @@ def fit(
             _take_steps(run, trainer, checkpoint)
         processes.from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
-        if sharded:
-            sharded.gather()
         processes.part()
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")

@@ -1,10 +1,11 @@
 """From checked rows to an exported adapter: load the model, train, export."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import set_seed
 
 from finscribe_core.report import Phase
@@ -62,6 +63,8 @@ def learn(
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
         return None
+    if run.config.training.fsdp and run.processes.world_size > 1:
+        trained = replace(trained, model=_in_one_piece(run.config, source, family, trained.model))
 
     run.reporter.phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits)
@@ -82,6 +85,15 @@ def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tupl
     family = load_family(source)
     chosen = select(splits, family, config.training.max_sequence_length, largest_scale(config.augmentation))
     return family, chosen, load_adapted_model(config, source, family)
+
+
+def _in_one_piece(
+    config: TrainerConfig, source: ModelSource, family: Family, shared_out: PeftModel
+) -> PeftModel:
+    """The model anew, with the adapter: to gather the layers takes the other processes, which have left."""
+    whole = load_adapted_model(config, source, family).to(shared_out.device)
+    set_peft_model_state_dict(whole, get_peft_model_state_dict(shared_out))
+    return whole
 
 
 def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:
