@@ -62,7 +62,11 @@ def _run_out_in_backward(_gradient: torch.Tensor) -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-FOUR_AT_ONCE = {"training.per_device_train_batch_size": 4, "lora.dropout": 0.0}
+FOUR_AT_ONCE = {
+    "training.per_device_train_batch_size": 4,
+    "training.packing": False,
+    "lora.dropout": 0.0,
+}
 
 
 @pytest.mark.parametrize("in_backward", [False, True], ids=["forward", "backward"])
