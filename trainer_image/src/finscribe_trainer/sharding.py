@@ -43,23 +43,18 @@ class ShardedLayers:
             100 * sharded / frozen,
         )
 
-    def gather(self) -> None:
-        """Let every process hold the layers whole: afterwards none needs the others to use the model."""
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Within, every process holds the layers whole, and needs no other to use the model.
+
+        Whoever asks for the model's `state_dict` has its layers shared out again: FSDP does that by itself.
+        """
         for layer in self._layers:
             layer.set_reshard_after_forward(False)
             layer.unshard()
-
-    def scatter(self) -> None:
-        """Let every process hold its share alone again."""
-        for layer in self._layers:
-            layer.set_reshard_after_forward(True)
-            layer.reshard()
-
-    @contextmanager
-    def gathered(self) -> Iterator[None]:
-        """Within, every process holds the layers whole."""
-        self.gather()
         try:
             yield
         finally:
-            self.scatter()
+            for layer in self._layers:
+                layer.set_reshard_after_forward(True)
+                layer.reshard()
