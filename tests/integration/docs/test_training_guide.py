@@ -45,11 +45,12 @@ def world(tmp_path_factory) -> Path:
         ("test_dataset/test", "val"),
     ):
         shutil.copy(folder / f"sample/{source}.jsonl", folder / f"data/{name}.jsonl")
+    shutil.copytree(ROOT / "data/images", folder / "data/images", dirs_exist_ok=True)
     shutil.copy(ROOT / "data/train.jsonl", folder / "data/your_train.jsonl")
     shutil.copy(ROOT / "data/schema.json", folder / "data/schema.json")
     (folder / "finetune_config.yaml").write_text(file_of("finetune_config.yaml") + QUICK)
     (folder / "experiments.yaml").write_text(file_of("experiments.yaml"))
-    run(["finscribe train --config finetune_config.yaml --strict"], folder)
+    run(["finscribe train --config finetune_config.yaml --strict --set training.logging_steps=1"], folder)
     first = min((folder / RESULT).glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     first.rename(folder / RESULT / "checkpoint-1000")
     return folder

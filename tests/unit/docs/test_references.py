@@ -19,7 +19,8 @@ from tests.unit.docs.pages import ALL, ROOT, Page
 
 OF_A_RUN = {
     *(CONFIG_FILE, METRICS_FILE, "manifest.json", "latest.json", "trainer_state.json"),
-    *("adapter_config.json", "adapter_model.safetensors", "config.json"),
+    *("adapter_config.json", "adapter_model.safetensors", "config.json", "final_model/README.md"),
+    *("adapter_model.bin", "training_state.json", "chat_template.jinja"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
@@ -134,7 +135,9 @@ def _models_of(annotation: object) -> list[type[BaseModel]]:
 def dotted_names(page: Page) -> list[str]:
     """Names such as spec.lora.r, in the text."""
     names = [code.lstrip(".") for code in page.inline if re.fullmatch(r"\.?[a-zA-Z]\w*(\.\w+)+", code)]
-    return [name for name in names if not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))]
+    return [
+        name for name in names if name not in OF_A_RUN and not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))
+    ]
 
 
 @pages
