@@ -5,10 +5,8 @@ import multiprocessing.util  # its own end of the workers is registered by this,
 import os
 import signal
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.util import Finalize
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -79,14 +77,3 @@ def end_workers(loader: "DataLoader[Any]") -> None:
     if (iterator := getattr(loader, "_iterator", None)) is not None:
         iterator._shutdown_workers()
         loader._iterator = None
-
-
-def end_workers_at_exit(loader: "DataLoader[Any]") -> None:
-    """Have the workers end before Python waits for them: its SIGTERM is one of the signals they block."""
-    known = weakref.ref(loader)
-
-    def end() -> None:
-        if (found := known()) is not None:
-            end_workers(found)
-
-    Finalize(None, end, exitpriority=1)

@@ -30,7 +30,7 @@ from finscribe_trainer.precision import will_skip_step
 from finscribe_trainer.resume import Continuation, evaluation_is_missing
 from finscribe_trainer.seeding import seed_batch
 from finscribe_trainer.shares import EvenShares
-from finscribe_trainer.stop import StopSignal, block_in_worker, end_workers, end_workers_at_exit
+from finscribe_trainer.stop import StopSignal, block_in_worker, end_workers
 
 BASE_PREFIX = "base_eval"
 
@@ -319,7 +319,6 @@ class AnswerTrainer(Trainer):
         loader = super()._get_dataloader(*args, **kwargs)
         inner = getattr(loader, "base_dataloader", loader)
         inner.worker_init_fn = block_in_worker
-        end_workers_at_exit(inner)
         self._loaders.append(inner)
         return loader
 
