@@ -122,13 +122,17 @@ def test_losses_are_as_written_down(name, curve_config, update_golden):
     case.train(config)
     curve = read_curve(Path(config.output_dir))
     file = GOLDEN / f"{case.golden or name}.json"
-    if update_golden and not case.golden:
+    expected = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if update_golden and not case.golden and curve != as_on_any_machine(expected):
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(curve, indent=2) + "\n", encoding="utf-8")
-    expected = json.loads(file.read_text(encoding="utf-8"))
-    assert curve.keys() == expected.keys()
-    for figure, values in expected.items():
-        assert curve[figure] == pytest.approx(values, rel=1e-4), figure
+        return
+    assert curve == as_on_any_machine(expected)
+
+
+def as_on_any_machine(curve: dict[str, list[float]]) -> dict[str, Any]:
+    """Kinds of CPUs differ in the seventh digit."""
+    return {figure: pytest.approx(values, rel=1e-4) for figure, values in curve.items()}
 
 
 def read_curve(output_dir: Path) -> dict[str, list[float]]:
