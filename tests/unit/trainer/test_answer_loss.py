@@ -1,12 +1,19 @@
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional
 
-from finscribe_core.trainer_config import LoraSpec
+from finscribe_core.trainer_config import LoraSpec, TrainerConfig
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.lora import attach_adapter
+from finscribe_trainer.loss import answer_loss as answer_loss_module
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.recipe import train
+from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.run import Run
+from finscribe_trainer.stop import StopSignal
 
 
 def plain_loss(model, batch):
@@ -51,6 +58,37 @@ def test_padding_beside_a_longer_row_changes_no_loss(adapted, family, dataset):
     encoded = [family.encode(dataset.examples[i]) for i in (2, 3)]
     alone = sum(answer_loss(adapted, family.model_inputs(family.collate([row])))[0] for row in encoded)
     torch.testing.assert_close(answer_loss(adapted, family.model_inputs(family.collate(encoded)))[0], alone)
+
+
+BFLOAT16 = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
+
+
+def test_the_loss_of_a_model_in_bfloat16_is_not_rounded_to_it(family, source, dataset):
+    model = attach_adapter(family.load_model(source, dtype=torch.bfloat16), family, LoraSpec(dropout=0.0))
+    batch = family.model_inputs(family.collate([family.encode(dataset.examples[i]) for i in (0, 1)]))
+    with BFLOAT16(), torch.no_grad():
+        logits = model(**{k: v for k, v in batch.items() if k != "labels"}, use_cache=False).logits[:, :-1]
+        loss, _ = answer_loss(model, batch)
+    assert logits.dtype is torch.bfloat16
+    exact = functional.cross_entropy(
+        logits.double().flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum"
+    )
+    torch.testing.assert_close(loss.double(), exact, rtol=1e-6, atol=0)
+
+
+def test_logits_stay_in_bfloat16_in_training_and_evaluation(config, monkeypatch):
+    seen, summed_loss = set(), answer_loss_module.summed_loss
+
+    def spy(logits, *args):
+        seen.add(logits.dtype)
+        return summed_loss(logits, *args)
+
+    monkeypatch.setattr(answer_loss_module, "summed_loss", spy)
+    data = config.model_dump(mode="json", exclude_unset=True)
+    data["training"] |= {"bf16": True, "max_steps": 2, "eval_steps": 1}
+    changed = TrainerConfig.model_validate(data)
+    train(Run(changed, name="", resume=None, reporter=RunReporter(run="", job=""), stop=StopSignal()))
+    assert seen == {torch.bfloat16}
 
 
 def test_a_text_model_is_trained_on_the_same_loss(text_model, dataset):

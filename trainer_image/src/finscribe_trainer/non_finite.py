@@ -27,22 +27,22 @@ def non_finite(what: str, step: int, rows: list[str]) -> UserError:
         FailureReason.NonFiniteLoss,
         f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; {said}. Checkpoints saved "
         "before are kept, each with the best adapter until then.",
-        "Look at these rows"
-        if rows and len(rows) <= 2
+        "Look at this row."
+        if len(rows) == 1
         else "Lower training.learningRate (by 10, say), or raise warmupRatio; then look for odd rows.",
     )
 
 
 @torch.no_grad()
-def rows_with_odd_loss(batch: Encoded, loss_of: LossOf) -> list[str]:
+def rows_with_odd_loss(batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
     """Where the rows are whose own loss is no number."""
-    return [where for where, row in _single_rows(batch) if not torch.isfinite(loss_of(row))]
+    return [where for where, row in _single_rows(batches) if not torch.isfinite(loss_of(row))]
 
 
 def rows_with_odd_gradient(model: Any, batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
     """Where the rows are whose own gradient is no number; the model's gradients are lost."""
     found = []
-    for where, row in (pair for batch in batches for pair in _single_rows(batch)):
+    for where, row in _single_rows(batches):
         model.zero_grad()
         loss_of(row).backward()
         gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
@@ -51,6 +51,7 @@ def rows_with_odd_gradient(model: Any, batches: Iterable[Encoded], loss_of: Loss
     return found
 
 
-def _single_rows(batch: Encoded) -> Iterator[tuple[str, Encoded]]:
-    for index, where in enumerate(batch.get(WHERE, [])):
-        yield where, rows_of(batch, slice(index, index + 1))
+def _single_rows(batches: Iterable[Encoded]) -> Iterator[tuple[str, Encoded]]:
+    for batch in batches:
+        for index, where in enumerate(batch.get(WHERE, [])):
+            yield where, rows_of(batch, slice(index, index + 1))

@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.checkpoints import incomplete
@@ -85,9 +84,9 @@ class AnswerTrainer(Trainer):
         self.loss = loss
         self.processes = processes
         self.gathered = gathered
-        self.failure: UserError | None = None
-        # Gradients are added up in `_clip_grad_norm`: nothing is to be wrapped.
-        self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
+        # Gradients are added up in `_clip_grad_norm`, and `answer_loss` says in which precision the model
+        # computes: nothing is to be wrapped. (Wrapped for autocast, it would make all its logits float32.)
+        self.accelerator.prepare_model = _as_it_is
         self.before_save = before_save
         self.count_rows = count_rows
         self.doing = doing
@@ -95,7 +94,9 @@ class AnswerTrainer(Trainer):
         self.rows_at_once = RowsAtOnce("training", "perDeviceTrainBatchSize", may_halve=alone)
         self.eval_rows_at_once = RowsAtOnce("evaluation", "perDeviceEvalBatchSize", may_halve=alone)
         self._step_batches: list[Encoded] = []
+        self._step_tokens = 0
         self._batches_taken = 0
+        self._step_losses: list[torch.Tensor] = []
         self._odd_rows: list[str] = []
         self._loaders: list[DataLoader[Encoded]] = []
         self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
@@ -121,7 +122,7 @@ class AnswerTrainer(Trainer):
         """As Hugging Face's; the batches of the step are remembered."""
         self.doing(f"waiting for the rows of step {self.state.global_step + 1}")
         batches, weight = super().get_batch_samples(*args, **kwargs)
-        self._step_batches, self._batches_taken = batches, 0
+        self._step_batches, self._batches_taken, self._step_losses = batches, 0, []
         return batches, weight
 
     def training_step(self, model: Any, inputs: Encoded, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -131,13 +132,15 @@ class AnswerTrainer(Trainer):
             the batch's share of the step's loss, times the processes: what is logged is their mean.
 
         Raises:
-            UserError: NonFiniteLoss; InvalidConfig when memory does not suffice for a row.
+            UserError: InvalidConfig when memory does not suffice for a row.
         """
         step = self.state.global_step
         number = self._batches_taken * self.processes.world_size + self.processes.rank
         self._batches_taken += 1
         self.doing(f"batch {self._batches_taken} of step {step + 1}")
         weights = [weight for weight in model.parameters() if weight.requires_grad]
+        if not self.rows_at_once.may_halve:
+            weights = []  # there is no second try
         before = [None if weight.grad is None else weight.grad.clone() for weight in weights]
         take = super().training_step
 
@@ -152,7 +155,9 @@ class AnswerTrainer(Trainer):
         num_rows = len(inputs["labels"])
         losses = self.rows_at_once.work(num_rows, take_rows, undo)
         self.count_rows(num_rows)
-        return torch.stack(losses).sum() * self.processes.world_size
+        loss = torch.stack(losses).sum()
+        self._step_losses.append(loss)
+        return loss * self.processes.world_size
 
     def compute_loss(
         self,
@@ -161,46 +166,47 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Summed loss over the answer tokens, divided by their weight in the whole optimizer step.
-
-        Raises:
-            UserError: NonFiniteLoss.
-        """
-        loss, weight = answer_loss(model, self.model_inputs(inputs), self.loss)
-        if not torch.isfinite(loss):
-            rows = self._probe(lambda: rows_with_odd_loss(inputs, self._summed_loss))
-            self._fail(non_finite("the training loss", self.state.global_step + 1, rows))
+        """Summed loss over the answer tokens, divided by their weight in the whole optimizer step."""
+        loss, weight = answer_loss(model, self.model_inputs(inputs), self.loss, self.accelerator.autocast)
         mean = loss / (weight if num_items_in_batch is None else num_items_in_batch)
         return (mean, None) if return_outputs else mean
 
-    def _fail(self, error: UserError) -> None:
-        """Raise the error; where others take part in the step, when they meet."""
-        if self.processes.world_size == 1:
-            raise error
-        self.failure = self.failure or error
-
     def _summed_loss(self, batch: Encoded) -> torch.Tensor:
-        batch = self._prepare_inputs(batch)
-        with self.accelerator.autocast():
-            return answer_loss(self.model, self.model_inputs(batch), self.loss)[0]
+        inputs = self.model_inputs(self._prepare_inputs(batch))
+        return answer_loss(self.model, inputs, self.loss, self.accelerator.autocast)[0]
 
     def _probe(self, find_rows: Callable[[], list[str]]) -> list[str]:
         """The rows to blame; none where several processes would have to look together."""
         return find_rows() if self.processes.world_size == 1 else []
 
     def _get_num_items_in_batch(self, batch_samples: list[Encoded], device: torch.device) -> torch.Tensor:
-        """The weight of the answer tokens of a whole optimizer step, in all processes."""
-        weight = sum((count_weight(batch, self.loss) for batch in batch_samples), torch.zeros(()))
-        return torch.tensor(self.processes.sum(float(weight))[0], device=device)
+        """The weight of the answer tokens of a whole optimizer step, in all processes; all its tokens are
+        counted, too.
+        """
+        counts = [(count_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batch_samples]
+        weights, tokens = zip(*counts, strict=True)
+        weight, num_tokens = self.processes.sum(float(sum(weights)), float(sum(tokens)))
+        self._step_tokens = int(num_tokens)
+        return torch.tensor(weight, device=device)
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
-        """Add up the gradients over the processes, then clip: the step is complete in each of them."""
+        """Add up the gradients over the processes, then clip: the step is complete in each of them.
+
+        Raises:
+            UserError: NonFiniteLoss. Losses are looked at only here: to do so, one has to wait for the GPU.
+        """
         self.processes.sum_gradients(model.parameters())
         norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
-        if not math.isfinite(float(norm)) and not will_skip_step(self.accelerator.scaler):
-            rows = self._probe(lambda: rows_with_odd_gradient(model, self._step_batches, self._summed_loss))
-            self.failure = self.failure or non_finite("the gradient", self.state.global_step + 1, rows)
-        self.processes.raise_together(self.failure)
+        step, batches = self.state.global_step + 1, self._step_batches
+        failure = None
+        if not torch.isfinite(torch.stack(self._step_losses)).all():
+            rows = self._probe(lambda: rows_with_odd_loss(batches, self._summed_loss))
+            failure = non_finite("the training loss", step, rows)
+        self.processes.raise_together(failure)
+        if not math.isfinite(norm) and not will_skip_step(self.accelerator.scaler):
+            rows = self._probe(lambda: rows_with_odd_gradient(model, batches, self._summed_loss))
+            raise non_finite("the gradient", step, rows)
+        self.state.num_input_tokens_seen += self._step_tokens
         return norm
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -248,6 +254,7 @@ class AnswerTrainer(Trainer):
     def _sum_losses(self, batches: Any) -> tuple[float, int]:
         self._adapted_model().eval()
         total, tokens = 0.0, 0
+        self.doing(f"waiting for the rows of the evaluation at step {self.state.global_step}")
         for number, batch in enumerate(batches, start=1):
             if self.stop.requested.is_set():
                 break
@@ -257,16 +264,15 @@ class AnswerTrainer(Trainer):
                 total += loss
                 tokens += count
             if not math.isfinite(total):
-                self._odd_rows = self._probe(partial(rows_with_odd_loss, batch, self._summed_loss))
+                self._odd_rows = self._probe(partial(rows_with_odd_loss, [batch], self._summed_loss))
                 break
             self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         return total, tokens
 
     def _measure(self, batch: Encoded, rows: slice) -> tuple[float, int]:
         """The summed loss of some rows of a batch, and their answer tokens."""
-        inputs = self._prepare_inputs(rows_of(batch, rows))
-        with self.accelerator.autocast():
-            loss, count = answer_loss(self._adapted_model(), self.model_inputs(inputs))
+        inputs = self.model_inputs(self._prepare_inputs(rows_of(batch, rows)))
+        loss, count = answer_loss(self._adapted_model(), inputs, precision=self.accelerator.autocast)
         return float(loss), int(count)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
@@ -326,3 +332,7 @@ class AnswerTrainer(Trainer):
         """End the data workers, which stay from epoch to epoch."""
         for loader in self._loaders:
             end_workers(loader)
+
+
+def _as_it_is(model: Any, **_: Any) -> Any:
+    return model

@@ -1,5 +1,7 @@
 """The loss of a batch, over its answer tokens only."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,7 +13,10 @@ from finscribe_trainer.loss.chunks import summed_loss
 
 
 def answer_loss(
-    model: Any, inputs: Encoded, spec: LossSpec | None = None
+    model: Any,
+    inputs: Encoded,
+    spec: LossSpec | None = None,
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The answer tokens' losses times their weights, summed; and the sum of their weights.
 
@@ -23,17 +28,24 @@ def answer_loss(
             all logits.
         inputs: a batch with labels (rows, tokens), IGNORED where nothing is learned.
         spec: which loss; when None the plain cross-entropy, every token weighing 1.
+        precision: the model computes within it, the loss does not: that is float32 whatever the model is in.
     """
     targets = functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
     keep = targets != IGNORED
     rest = {name: value for name, value in inputs.items() if name not in ("labels", LOSS_WEIGHTS)}
-    logits = model(**rest, logits_to_keep=keep, use_cache=False).logits
+    weighted = spec is not None and LOSS_WEIGHTS in inputs
+    # All that waits for the GPU comes before the model has given it its work.
+    weights = inputs[LOSS_WEIGHTS][:, 1:][keep[:, :-1]] if weighted else None
+    wanted = targets[keep]
+    positions = keep[0].nonzero()[:, 0] if len(keep) == 1 else None
+    with precision():
+        logits = model(
+            **rest, logits_to_keep=keep if positions is None else positions, use_cache=False
+        ).logits
     if logits.shape[:-1] == keep.shape:
         logits = logits[keep]
     logits = logits.reshape(-1, logits.shape[-1])
-    weighted = spec is not None and LOSS_WEIGHTS in inputs
-    weights = inputs[LOSS_WEIGHTS][:, 1:][keep[:, :-1]] if weighted else None
-    return summed_loss(logits, targets[keep], weights, spec), count_weight(inputs, spec)
+    return summed_loss(logits, wanted, weights, spec), count_weight(inputs, spec)
 
 
 def count_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:

@@ -74,4 +74,4 @@ def _weighted_sum(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, spec: LossSpec | None
 ) -> torch.Tensor:
     losses = token_losses(logits, targets, spec)
-    return losses @ weights.to(losses.dtype)
+    return (losses * weights.to(losses.dtype)).sum()  # `@` is one of those that autocast rounds
