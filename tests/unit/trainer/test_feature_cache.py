@@ -3,6 +3,7 @@ import logging
 import os
 import shutil
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,9 @@ def cache(model, family, tmp_path) -> FeatureCache:
 
 def inputs_of(cache: FeatureCache, example):
     row = cache.family.encode(example, show_images(example, store=cache.store))
-    return ModelInputs(cache.family, cache)(cache.family.collate([row]))
+    inputs = ModelInputs(cache.family, cache)(cache.family.collate([row]))
+    cache.flush()
+    return inputs
 
 
 DAMAGE = {
@@ -160,7 +163,8 @@ def test_documents_are_read_the_same_by_features(cache, dataset, several_images)
 
 
 def write_entry(folder: Path, name: str, age_minutes: float) -> Path:
-    path = folder / f"{name}.safetensors"
+    path = FeatureStore(folder / ("0" * 32), torch.float32, None).path(sha256(name.encode()).hexdigest())
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(1000))
     used = time.time() - 60 * age_minutes
     os.utime(path, (used, used))
@@ -183,13 +187,31 @@ def test_what_was_used_longest_ago_gives_way_and_what_is_in_use_never_does(tmp_p
     assert caplog.text.count("full") == 1
 
 
+def test_what_others_keep_in_the_folder_neither_counts_nor_gives_way(tmp_path):
+    others = [
+        tmp_path / "model.safetensors",
+        tmp_path / "models/base/model.safetensors",
+        tmp_path / "old-run/final_model/adapter_model.safetensors",
+        tmp_path / f"old-run/{'0' * 32}/ab/{'0' * 64}.safetensors",
+        tmp_path / "downloads/ab/page.part",
+    ]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(1000))
+        os.utime(path, (0, 0))
+    room = Room(tmp_path, 900)
+    assert (room.used, room.make(1000)) == (0, False)
+    assert all(path.exists() for path in others)
+
+
 def test_room_is_left_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(room_module, "FREE_BYTES", shutil.disk_usage(tmp_path).free + 10**9)
     assert not Room(tmp_path, 10**12).make(1000)
 
 
 def test_what_was_begun_long_ago_and_never_finished_is_removed(tmp_path):
-    part, fresh = tmp_path / ".a.part", tmp_path / ".b.part"
+    folder = write_entry(tmp_path, "a", 0).parent
+    part, fresh = (folder / f".{'0' * 64}.safetensors.{number * 32}.part" for number in "12")
     for path in (part, fresh):
         path.write_bytes(b"x")
     os.utime(part, (0, 0))
@@ -204,7 +226,9 @@ def test_a_full_cache_or_a_disk_that_fails_only_costs_time(cache, dataset, tmp_p
     cache.room = Room(tmp_path, 10**9)
     cache.store.folder.write_bytes(b"a file, where a folder should be")
     inputs_of(cache, dataset.examples[0])
-    assert caplog.text.count("feature cache: full") == 2
+    cache.room = Room(tmp_path / "unmounted", 10**9)
+    inputs_of(cache, dataset.examples[0])
+    assert caplog.text.count("feature cache: full") == 3
 
 
 INVALID = {

@@ -5,7 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-from finscribe_trainer.features.store import SUFFIX
+from finscribe_trainer.features.store import files_below, is_begun, is_features
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,14 @@ class Room:
         self._count()
 
     def make(self, num_bytes: int) -> bool:
-        """Whether so many bytes may be written now; what has to give way is removed."""
+        """Whether so many bytes may be written now; what has to give way is removed.
+
+        Raises:
+            OSError: the folder can't be used any more.
+        """
         if self._full:
             return False
-        if self._added > self._max_bytes / 20:
+        if self._added > self._max_bytes / 100:
             self._count()  # others may have written meanwhile
         while self.used + num_bytes > self._max_bytes or self._disk_is_full(num_bytes):
             if not self._unused:
@@ -61,14 +65,14 @@ class Room:
     def _count(self) -> None:
         self.used, self._added = 0, 0
         unused = []
-        for path in self._root.rglob("*"):
+        for path in files_below(self._root):
             try:
                 status = path.stat()
-            except OSError:  # another run has just removed it
+                if is_begun(path) and status.st_mtime < self._began - _ABANDONED_AFTER:
+                    path.unlink()
+            except OSError:  # another run has just removed it, or it is another user's
                 continue
-            if path.name.endswith(".part") and status.st_mtime < self._began - _ABANDONED_AFTER:
-                path.unlink(missing_ok=True)
-            elif path.suffix == SUFFIX:
+            if is_features(path):
                 self.used += status.st_size
                 if status.st_mtime < self._began:
                     unused.append((status.st_mtime, path))
@@ -81,6 +85,6 @@ class Room:
             if status.st_mtime >= self._began:  # used since it was counted
                 return
             path.unlink()
-        except FileNotFoundError:
+        except OSError:  # gone, or another user's
             return
         self.used -= status.st_size

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,23 @@ from finscribe_trainer.features.files import read_features
 log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
+_FILE = re.compile(rf"[0-9a-f]{{64}}(-[0-9a-f]+)?{re.escape(SUFFIX)}")
+_BEGUN = re.compile(rf"\.{_FILE.pattern}\.[0-9a-f]{{32}}\.part")
+
+
+def is_features(path: Path) -> bool:
+    """Whether a file is one of ours by its name; in a folder that is shared, others lie about."""
+    return _FILE.fullmatch(path.name) is not None
+
+
+def is_begun(path: Path) -> bool:
+    """Whether it is one that is being written, or was when its writer was killed."""
+    return _BEGUN.fullmatch(path.name) is not None
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """What may be features, of any vision tower: `FeatureStore.path` has such places."""
+    return root.glob("*/??/*")
 
 
 @dataclass(frozen=True)
