@@ -1,9 +1,14 @@
+import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec
 from finscribe_trainer.compilation import compile_layers
 from finscribe_trainer.lora import attach_adapter
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model_inputs import ModelInputs
+from finscribe_trainer.packing import prepare_packing
 
 
 class CountingBackend:
@@ -45,3 +50,30 @@ def test_compiled_layers_give_the_same_loss_and_gradients_in_training_alone(fami
     assert 0 < graphs <= 2, "one for the layer above frozen embeddings, one for the others; any size of batch"
     assert backend.graphs == graphs, "an evaluation compiles nothing"
     assert list(model.state_dict()) == names
+
+
+def test_layers_are_compiled_for_packed_rows_whose_activations_are_computed_again_too(
+    family, source, dataset
+):
+    torch.manual_seed(1)
+    model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))
+    prepare_packing(model, family)
+    model.train()
+    model.get_base_model().activation_checkpointing_enable()
+    batches = [
+        ModelInputs(family, packing=True)(family.collate([family.encode(dataset.examples[i]) for i in rows]))
+        for rows in ((0, 1), (2, 4))
+    ]
+    expected = [step(model, batch) for batch in batches]
+
+    backend = CountingBackend()
+    compile_layers(model.get_base_model(), backend)
+    torch.testing.assert_close([step(model, batch) for batch in batches], expected)
+    assert 0 < backend.graphs <= 4
+
+
+def test_a_model_whose_layers_are_elsewhere_is_refused():
+    model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=16))
+    with pytest.raises(UserError, match=r"training\.torchCompile: the layers of GPT2LMHeadModel") as caught:
+        compile_layers(model)
+    assert caught.value.reason is FailureReason.ModelUnsupported

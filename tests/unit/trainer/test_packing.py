@@ -68,6 +68,15 @@ def test_packed_rows_have_the_loss_and_gradients_of_padded_ones(
     assert (model.config.text_config._attn_implementation == ROW_BY_ROW) == (attention == "sdpa")
 
 
+def test_attention_is_told_where_packed_rows_end(family, dataset):
+    batch = family.collate([family.encode(dataset.examples[i]) for i in (0, 3)])
+    lengths = tuple(batch["attention_mask"].sum(1).tolist())
+    inputs = ModelInputs(family, packing=True)(batch)
+    assert inputs["row_lengths"] == lengths
+    assert inputs["max_length_q"] == inputs["max_length_k"] == max(lengths)
+    assert inputs["cu_seq_lens_q"].tolist() == [0, lengths[0], sum(lengths)]
+
+
 def test_packed_rows_of_cached_pages_too_with_activations_computed_again(family, source, dataset, tmp_path):
     model = adapted_model(family, source)
     model.train()

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from transformers import CodeGenForCausalLM, MambaForCausalLM, PaddleOCRVLForConditionalGeneration
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Attention, Optimizer, TrainingSpec
@@ -76,7 +77,15 @@ ATTENTION = [
 @pytest.mark.parametrize(("wanted", "capability", "installed", "dtype", "expected"), ATTENTION)
 def test_attention_is_the_fastest_that_fits(wanted, capability, installed, dtype, expected, machine):
     machine(capability, installed)
-    assert choose_attention(wanted, dtype) is expected
+    assert choose_attention(wanted, dtype, PaddleOCRVLForConditionalGeneration) is expected
+
+
+@pytest.mark.parametrize("kind", [CodeGenForCausalLM, MambaForCausalLM])
+def test_attention_is_none_that_the_kind_of_model_lacks(kind, machine):
+    machine(AMPERE, True)
+    assert choose_attention(None, torch.bfloat16, kind) is EAGER
+    with pytest.raises(UserError, match=rf"is sdpa, which needs another kind of model than {kind.__name__}"):
+        choose_attention(SDPA, torch.bfloat16, kind)
 
 
 OBSTACLES = [
@@ -91,7 +100,7 @@ OBSTACLES = [
 def test_flash_attention_that_cannot_be_is_refused(capability, installed, dtype, missing, machine):
     machine(capability, installed)
     with pytest.raises(UserError, match=missing) as caught:
-        choose_attention(FLASH, dtype)
+        choose_attention(FLASH, dtype, PaddleOCRVLForConditionalGeneration)
     assert caught.value.reason is FailureReason.InvalidConfig
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from finscribe_trainer.families.base import decoder_layers
+
 log = logging.getLogger(__name__)
 
 
@@ -18,8 +20,11 @@ def compile_layers(model: PreTrainedModel, backend: str = "inductor") -> int:
 
     Returns:
         the number of layers.
+
+    Raises:
+        UserError: ModelUnsupported.
     """
-    layers = list(model.get_decoder().layers)
+    layers = decoder_layers(model, "training.torchCompile")
     for layer in layers:
         layer.forward = _in_training(layer, torch.compile(layer.forward, backend=backend, dynamic=True))
     log.info("torch.compile: %d layers of the language model, at the first steps", len(layers))

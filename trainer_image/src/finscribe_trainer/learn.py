@@ -105,7 +105,7 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     spec = config.training
     set_seed(spec.seed)
     dtype = choose_dtype(spec)
-    attention = choose_attention(spec.attn_implementation, dtype)
+    attention = choose_attention(spec.attn_implementation, dtype, family.model_class)
     check_optimizer(spec.optim)
     if spec.torch_compile:
         check_compiler()

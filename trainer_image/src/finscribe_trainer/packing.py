@@ -6,6 +6,7 @@ rows apart.
 """
 
 import logging
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -35,22 +36,23 @@ def pack(batch: Encoded) -> Encoded:
         (1, tokens) where `batch` had none; and the lengths of the rows, as attention functions want them.
     """
     mask = batch["attention_mask"].bool()
-    lengths = mask.sum(1).cpu()
-    ends = lengths.cumsum(0)
+    lengths = mask.sum(1).tolist()
+    tokens = mask.flatten().nonzero()[:, 0]
     packed: Encoded = {
-        key: value[mask][None] if torch.is_tensor(value) else [[each for row in value for each in row]]
+        key: value.flatten(0, 1)[tokens][None]
+        if torch.is_tensor(value)
+        else [[each for row in value for each in row]]
         for key, value in batch.items()
         if key != "attention_mask"
     }
-    places = torch.cat([torch.arange(length) for length in lengths.tolist()]).to(mask.device)[None]
+    places = torch.cat([torch.arange(length) for length in lengths]).to(mask.device)[None]
     packed["labels"] = packed["labels"].masked_fill(places == 0, IGNORED)  # never learned from the row before
     if "position_ids" in packed:
         places = torch.cat([places[..., None], packed["position_ids"]], dim=-1)
     packed["position_ids"] = places
-    boundaries = torch.nn.functional.pad(ends, (1, 0)).to(mask.device, torch.int32)
-    longest = int(lengths.max())
+    boundaries = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32).to(mask.device)
     packed |= {"cu_seq_lens_q": boundaries, "cu_seq_lens_k": boundaries}
-    packed |= {"max_length_q": longest, "max_length_k": longest, "row_lengths": lengths}
+    packed |= {"max_length_q": max(lengths), "max_length_k": max(lengths), "row_lengths": tuple(lengths)}
     return packed
 
 
@@ -60,13 +62,13 @@ def row_by_row_attention(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    row_lengths: torch.Tensor | None = None,
+    row_lengths: tuple[int, ...] | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """`sdpa` of each row alone, where `row_lengths` (on the CPU) says that rows are packed."""
+    """`sdpa` of each row alone, where `row_lengths` says that rows are packed."""
     if row_lengths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    rows = zip(*(each.split(row_lengths.tolist(), dim=2) for each in (query, key, value)), strict=True)
+    rows = zip(*(each.split(row_lengths, dim=2) for each in (query, key, value)), strict=True)
     outputs = [sdpa_attention_forward(module, q, k, v, None, **options)[0] for q, k, v in rows]
     return torch.cat(outputs, dim=1), None
 

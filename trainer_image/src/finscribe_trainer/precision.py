@@ -5,6 +5,7 @@ import logging
 import shutil
 
 import torch
+from transformers import PreTrainedModel
 from transformers.utils.import_utils import is_flash_attn_2_available
 
 from finscribe_core.errors import FailureReason, UserError
@@ -42,24 +43,36 @@ def choose_dtype(spec: TrainingSpec) -> torch.dtype:
     return torch.bfloat16 if spec.bf16 or (spec.bf16 is None and has_bf16) else torch.float32
 
 
-def choose_attention(wanted: Attention | None, dtype: torch.dtype) -> Attention:
-    """How attention is computed: as set, else by flash-attn where it can be, else by PyTorch.
+def choose_attention(
+    wanted: Attention | None, dtype: torch.dtype, model_class: type[PreTrainedModel]
+) -> Attention:
+    """How attention is computed: as set, else by the fastest that this machine and the model's class have.
 
     Raises:
-        UserError: InvalidConfig when flash-attn is asked for and can't be.
+        UserError: InvalidConfig when what is asked for can't be.
     """
-    obstacle = _flash_obstacle(dtype)
-    if wanted is Attention.flash_attention_2 and obstacle:
+    obstacles = {
+        Attention.flash_attention_2: _flash_obstacle(dtype, model_class),
+        Attention.sdpa: "" if model_class._supports_sdpa else _another(model_class),
+        Attention.eager: "",
+    }
+    if wanted and obstacles[wanted]:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"training.attnImplementation is flash_attention_2, which needs {obstacle}.",
+            f"training.attnImplementation is {wanted}, which needs {obstacles[wanted]}.",
             "Remove attnImplementation: the fastest that is possible is then taken.",
         )
-    return wanted or (Attention.sdpa if obstacle else Attention.flash_attention_2)
+    return wanted or next(attention for attention, obstacle in obstacles.items() if not obstacle)
 
 
-def _flash_obstacle(dtype: torch.dtype) -> str:
+def _another(model_class: type[PreTrainedModel]) -> str:
+    return f"another kind of model than {model_class.__name__}"
+
+
+def _flash_obstacle(dtype: torch.dtype, model_class: type[PreTrainedModel]) -> str:
     """What flash-attn misses here; empty when nothing."""
+    if not model_class._supports_flash_attn:
+        return _another(model_class)
     if not torch.cuda.is_available():
         return "a GPU"
     if torch.cuda.get_device_capability() < _AMPERE:

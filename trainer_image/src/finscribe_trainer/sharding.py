@@ -9,13 +9,14 @@ leave the others waiting.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from peft import PeftModel
 from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+
+from finscribe_trainer.families.base import decoder_layers
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,7 @@ class ShardedLayers:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         mesh = init_device_mesh(device, (distributed.get_world_size(),))
         adapter = {weight for weight in model.parameters() if weight.requires_grad}
-        base: Any = model.get_base_model()
-        self._layers = list(base.get_decoder().layers)
+        self._layers = decoder_layers(model.get_base_model(), "training.fsdp")
         for layer in self._layers:
             # Said outright: a layer that is part of no larger whole would be kept until the backward pass.
             fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=adapter)

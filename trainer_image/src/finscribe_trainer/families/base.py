@@ -9,6 +9,7 @@ import torch
 from PIL.Image import Image
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.loss.weights import AnswerWeights
@@ -58,6 +59,11 @@ class Family(ABC):
     """Processor or tokenizer, saved beside every export."""
     tokenizer: PreTrainedTokenizerBase
     config: PretrainedConfig
+
+    @property
+    @abstractmethod
+    def model_class(self) -> type[PreTrainedModel]:
+        """The class that `load_model` makes an instance of."""
 
     @abstractmethod
     def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
@@ -155,9 +161,25 @@ class Family(ABC):
 
     def model_inputs(self, batch: Encoded) -> Encoded:
         """What the model is called with, and the batch's labels: input_ids and attention_mask as they are,
-        images in the form that the model takes.
+        images in the form that the model takes, and what attention is told of packed rows.
         """
-        return {key: value for key, value in batch.items() if torch.is_tensor(value)}
+        return {key: value for key, value in batch.items() if isinstance(value, torch.Tensor | int | tuple)}
+
+
+def decoder_layers(model: Any, setting: str) -> list[Any]:
+    """The layers of the language model.
+
+    Raises:
+        UserError: ModelUnsupported where they are elsewhere than most models have them.
+    """
+    layers = getattr(model.get_decoder(), "layers", None)
+    if layers is None:
+        raise UserError(
+            FailureReason.ModelUnsupported,
+            f"{setting}: the layers of {type(model).__name__} are not where they are looked for.",
+            f"Set {setting} to false.",
+        )
+    return list(layers)
 
 
 def _pad(tensors: list[torch.Tensor], value: int, side: str) -> torch.Tensor:

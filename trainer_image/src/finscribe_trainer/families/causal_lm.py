@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
@@ -33,6 +39,13 @@ class CausalLM(Family):
                 f"{source.name}: the tokenizer has no end-of-text token, so no answer could ever end.",
                 "Use a model whose tokenizer names an eos_token.",
             )
+
+    @property
+    def model_class(self) -> type[PreTrainedModel]:
+        """Which one the config asks for."""
+        found: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(self.config)]
+        model_class: type[PreTrainedModel] = found
+        return model_class
 
     def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
         """The model with its weights, from safetensors only."""

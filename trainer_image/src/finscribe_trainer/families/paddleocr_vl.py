@@ -53,6 +53,11 @@ class PaddleOCRVL(Family):
                 "Use a checkpoint that holds chat_template.jinja, as the published ones do.",
             )
 
+    @property
+    def model_class(self) -> type[PreTrainedModel]:
+        """The native class."""
+        return PaddleOCRVLForConditionalGeneration
+
     def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
         """The model with its weights, from safetensors only."""
         with model_errors(source):
