@@ -206,3 +206,4 @@ def test_a_process_that_is_killed_ends_the_others_as_one_that_was_killed(config,
         assert run.ends() == 128 + signal.SIGKILL, run.log
     assert not (tmp_path / "run/termination").exists()
     assert "process 1 was ended by signal 9" in run.log
+    assert "defect" not in run.log

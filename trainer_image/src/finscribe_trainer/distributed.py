@@ -7,6 +7,7 @@ no torch here.
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from finscribe_core.errors import FailureReason, UserError
@@ -66,6 +67,10 @@ class Processes:
 
     def barrier(self) -> None:
         """Wait until every process is here."""
+
+    def not_alone(self) -> AbstractContextManager[None]:
+        """Within, what comes of another process's end is told from an error of this one."""
+        return nullcontext()
 
     def share(self, tensors: Iterable["torch.Tensor"]) -> None:
         """Give every process the first one's values."""

@@ -220,7 +220,8 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
     if bar:
         trainer.add_callback(bar)
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        with run.processes.not_alone():
+            trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
         run.reporter.doing(None)
         trainer.end_workers()

@@ -113,6 +113,16 @@ class ProcessGroup(Processes):
         """Wait until every process is here, however long that takes."""
         self.sum(0.0)
 
+    @contextmanager
+    def not_alone(self) -> Iterator[None]:
+        """As `_losing_others`, around code that has errors of its own, too."""
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, distributed.DistError) or "gloo" in str(error):
+                raise EndedTogether(f"another process of the run is gone: {error}") from error
+            raise
+
     def share(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every process the first one's values."""
         with _losing_others(), torch.no_grad():
