@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import resource
 import sys
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopSignal
+
+MOST_OPEN_FILES = 65_536
+"""Enough for batches of thousands of rows."""
 
 
 def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) -> int:
@@ -76,5 +80,14 @@ def prepare_environment() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # data workers are forked
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    allow_open_files()
     # peft asks by the old name
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+
+
+def allow_open_files() -> None:
+    """Raise the limit of open files as far as it goes: data workers hand over each tensor by some of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
