@@ -13,6 +13,7 @@ from finscribe_operator.local.container import Machine, run_directory
 from finscribe_operator.local.job_controller import Backoff, JobController, Watch
 from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
+from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, is_being_deleted
 
 WATCHED = (KIND, "Job", "Pod")
@@ -83,7 +84,7 @@ class LocalCluster:
 
     async def patch(self, ref: Ref, patch: Object) -> Object:
         """Apply a JSON merge patch."""
-        return await self._store(_merged(await self.get(ref), patch))
+        return await self._store(apply_merge_patch(await self.get(ref), patch))
 
     async def delete(self, ref: Ref) -> None:
         """Delete the object; a Job with its pods and directories."""
@@ -164,16 +165,3 @@ def _place(ref: Ref) -> tuple[str, str, str]:
 
 def _template(obj: Object) -> Any:
     return obj["spec"]["template"] if obj["kind"] == "Job" else None
-
-
-def _merged(live: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(live) if isinstance(live, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
