@@ -50,8 +50,16 @@ class Event:
 class Cluster(Protocol):
     """Where jobs live and runs run. Every method may raise a `ClusterError`."""
 
+    async def create(self, manifest: Object) -> Object:
+        """Make a new object; returns the live one.
+
+        Raises:
+            ConflictError: there is one of that name; nothing has been done to it.
+        """
+        ...
+
     async def apply(self, manifest: Object) -> Object:
-        """Server-side apply; returns the live object.
+        """Server-side apply by force, which takes over what has the name; returns the live object.
 
         Raises:
             ConflictError: the object exists and can't be changed into the manifest.

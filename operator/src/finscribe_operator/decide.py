@@ -36,7 +36,7 @@ class Plan:
     """Whether to make the wanted run's children."""
     patch: Object = field(default_factory=dict)
     """What to change in the spec of the wanted run's Job."""
-    apply: list[Object] = field(default_factory=list)
+    experiments: list[Object] = field(default_factory=list)
     """FineTuneJobs of experiments to make, or to bring in line with the spec."""
     end: list[Object] = field(default_factory=list)
     """FineTuneJobs of experiments to remove."""
@@ -57,7 +57,7 @@ def decide(observed: Observed, now: str) -> Plan:
         # A pod that outlives its Job for a while would write the same checkpoints as the new one's.
         create=observed.batch_job is None and not finished and not observed.stray_pods,
         patch={} if finished else _changed_fields(observed),
-        apply=build_missing(observed),
+        experiments=build_missing(observed),
         end=find_unwanted(observed),
     )
 

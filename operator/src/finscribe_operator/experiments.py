@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec, FineTuneJobStatus
 from finscribe_operator.manifests import build_experiment
-from finscribe_operator.objects import Object, is_being_deleted
+from finscribe_operator.merge_patch import build_merge_patch
+from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
 
 
@@ -15,6 +16,18 @@ def build_missing(observed: Observed) -> list[Object]:
     wanted = [build_experiment(observed.job, experiment) for experiment in observed.job.spec.experiments]
     live = {e["metadata"]["name"]: e for e in observed.experiments.values()}
     return [e for e in wanted if not _is_as_wanted(live.get(e["metadata"]["name"]), e)]
+
+
+def build_change(live: Object, wanted: Object) -> Object:
+    """The merge patch that makes an experiment as wanted; empty when it is.
+
+    What someone else set becomes null: an apply would leave it, for it takes away nothing but its own.
+    """
+    labels = {
+        name: value for name, value in wanted["metadata"]["labels"].items() if label(live, name) != value
+    }
+    spec = build_merge_patch(live["spec"], wanted["spec"])
+    return ({"metadata": {"labels": labels}} if labels else {}) | ({"spec": spec} if spec else {})
 
 
 def find_unwanted(observed: Observed) -> list[Object]:

@@ -88,6 +88,12 @@ class KubernetesCluster:
         await self._pods.close()
         await self._api.close()  # type: ignore[no-untyped-call]  # the client is half typed
 
+    async def create(self, manifest: Object) -> Object:
+        """A plain POST."""
+        ref = Ref.of(manifest)
+        path = _collection_path(ref.api_version, ref.kind, ref.namespace)
+        return await self._request("POST", path, {"fieldManager": FIELD_MANAGER}, manifest)
+
     async def apply(self, manifest: Object) -> Object:
         """Server-side apply, taking over fields that others changed."""
         path = _path_of(Ref.of(manifest))
@@ -100,7 +106,7 @@ class KubernetesCluster:
 
     async def patch(self, ref: Ref, patch: Object) -> Object:
         """Apply a JSON merge patch, to the object with the reference's uid only."""
-        body = {**patch, "metadata": {"uid": ref.uid}} if ref.uid else patch
+        body = {**patch, "metadata": {**patch.get("metadata", {}), "uid": ref.uid}} if ref.uid else patch
         return await self._request("PATCH", _path_of(ref), {"fieldManager": FIELD_MANAGER}, body, _MERGE)
 
     async def delete(self, ref: Ref) -> None:

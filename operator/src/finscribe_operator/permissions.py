@@ -22,6 +22,7 @@ class Permission:
 
 WATCH = ("list", "watch")
 # Server-side apply creates with `create` and `patch` together; what is there already is read instead.
+# Experiments need the same: they are read, then created or patched, never applied.
 APPLY = ("get", "create", "patch", "delete")
 
 PERMISSIONS: tuple[Permission, ...] = (

@@ -8,6 +8,7 @@ from finscribe_operator.cluster import Cluster, ClusterError, ConflictError, Not
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.events import build_events
+from finscribe_operator.experiments import build_change
 from finscribe_operator.manifests import build_config_map, build_job, build_service
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import JobKey, Object, Ref, controller_uid, is_being_deleted, namespace_of
@@ -87,8 +88,8 @@ class Reconciler:
             self._store.put(await self._cluster.patch(ref, {"spec": plan.patch}))
         for unwanted in plan.end:
             await self._cluster.delete(Ref.of(unwanted))
-        for experiment in plan.apply:
-            await self._create(experiment)  # the watch is to bring it as news: it is a job to look at itself
+        for experiment in plan.experiments:
+            await self._provide_experiment(experiment)
 
     async def _create(self, manifest: Object) -> Object:
         """Apply a child. It may be there already, unchangeable: ours then, it is as good as applied.
@@ -100,11 +101,27 @@ class Reconciler:
             live = await self._cluster.apply(manifest)
         except ConflictError:
             live = await self._cluster.get(Ref.of(manifest))
-        if controller_uid(live) != controller_uid(manifest):
-            raise ConflictError(
-                f"{Ref.of(manifest)} exists and belongs to something else; delete or rename it."
-            )
+        _check_owner(live, manifest)
         return live
+
+    async def _provide_experiment(self, manifest: Object) -> None:
+        """Create an experiment's FineTuneJob, or bring ours in line.
+
+        Its name, unlike a run's, may be anyone's: an apply would take it over and ask nobody. Read first,
+        because a full quota refuses to create even what is there. Nothing goes into the store: the watch is
+        to bring it as news, for it is a job to look at itself.
+
+        Raises:
+            ConflictError: a job of that name belongs to something else, or was made just now.
+        """
+        try:
+            live = await self._cluster.get(Ref.of(manifest))
+        except NotFoundError:
+            await self._cluster.create(manifest)
+            return
+        _check_owner(live, manifest)
+        if change := build_change(live, manifest):
+            await self._cluster.patch(Ref.of(live), change)
 
     async def _delete_run(self, job: Object) -> None:
         """Remove a run's children; the Job last, for as long as it is there the rest is found again."""
@@ -127,3 +144,8 @@ class Reconciler:
                 await self._cluster.emit_event(raw, event)
             except ClusterError as error:
                 logger.warning("Event not posted", extra={"event": event.reason, "error": str(error)})
+
+
+def _check_owner(live: Object, manifest: Object) -> None:
+    if controller_uid(live) != controller_uid(manifest):
+        raise ConflictError(f"{Ref.of(manifest)} exists and belongs to something else; delete or rename it.")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import ConflictError, Event, NotFoundError
-from finscribe_operator.objects import Object, Ref, controller_uid, namespace_of
+from finscribe_operator.merge_patch import apply_merge_patch, build_merge_patch
+from finscribe_operator.objects import Object, Ref, namespace_of
 
 
 class Killed(BaseException):
@@ -27,6 +28,7 @@ class MemoryCluster:
         self.die_at: int | None = None
         self.die_after_write = False
         self._versions = itertools.count(10)
+        self._applied: dict[tuple[str, str, str], Object] = {}
 
     def seed(self, obj: Object) -> Object:
         """Put an object there, as a user or another controller would."""
@@ -39,41 +41,45 @@ class MemoryCluster:
     def of_kind(self, kind: str) -> list[Object]:
         return [copy.deepcopy(obj) for (k, _, _), obj in self.objects.items() if k == kind]
 
+    async def create(self, manifest: Object) -> Object:
+        with self._write():
+            if _key(Ref.of(manifest)) in self.objects:
+                raise ConflictError(f"{Ref.of(manifest)} already exists")
+            return self._add(manifest)
+
     async def apply(self, manifest: Object) -> Object:
+        """By force and by one manager: what it applied before and no longer names goes, an owner, too."""
         with self._write():
             key = _key(Ref.of(manifest))
-            live = self.objects.get(key)
+            before, live = self._applied.get(key, {}), self.objects.get(key)
             if live is None:
-                live = copy.deepcopy(manifest)
-                live["metadata"]["uid"] = f"{manifest['kind']}-{next(self._versions)}"
-                live["metadata"]["creationTimestamp"] = "2026-05-01T12:00:00Z"
-                self.created.append(f"{manifest['kind']}/{manifest['metadata']['name']}")
-                return self.seed(live)
-            if controller_uid(live) != controller_uid(manifest):
+                self._applied[key] = copy.deepcopy(manifest)
+                return self._add(manifest)
+            owners = {o["uid"]: o for o in _owners(live) if o not in _owners(before)}
+            owners |= {o["uid"]: o for o in _owners(manifest)}
+            if sum(bool(owner.get("controller")) for owner in owners.values()) > 1:
                 raise ConflictError("Only one reference can have Controller set to true")
             if live.get("spec", {}).get("template") != manifest.get("spec", {}).get("template"):
                 raise ConflictError("spec.template: field is immutable")
-            if manifest["kind"] == "FineTuneJob" and live["spec"] != manifest["spec"]:
-                return self.seed({**live, "spec": manifest["spec"]})
-            return copy.deepcopy(live)
+            without_gone = apply_merge_patch(live, build_merge_patch(before, manifest))
+            applied = apply_merge_patch(without_gone, manifest)
+            applied["metadata"]["ownerReferences"] = list(owners.values())
+            self._applied[key] = copy.deepcopy(manifest)
+            return copy.deepcopy(live) if applied == live else self.seed(applied)
 
     async def get(self, ref: Ref) -> Object:
         return copy.deepcopy(self._live(ref))
 
     async def patch(self, ref: Ref, patch: Object) -> Object:
         with self._write():
-            live = copy.deepcopy(self._live(ref))
-            for name, value in patch["spec"].items():
-                live["spec"].pop(name, None)
-                if value is not None:
-                    live["spec"][name] = value
-            return self.seed(live)
+            return self.seed(apply_merge_patch(self._live(ref), patch))
 
     async def delete(self, ref: Ref) -> None:
         with self._write():
             live = self.objects.get(_key(ref))
             if live is not None and ref.uid in ("", live["metadata"]["uid"]):
                 del self.objects[_key(ref)]
+                self._applied.pop(_key(ref), None)
 
     async def patch_status(self, job: Object, status: Object) -> Object:
         with self._write():
@@ -97,6 +103,13 @@ class MemoryCluster:
 
     async def list_pods(self) -> Sequence[Object]:
         return self.of_kind("Pod")
+
+    def _add(self, manifest: Object) -> Object:
+        made = copy.deepcopy(manifest)
+        made["metadata"]["uid"] = f"{manifest['kind']}-{next(self._versions)}"
+        made["metadata"]["creationTimestamp"] = "2026-05-01T12:00:00Z"
+        self.created.append(f"{manifest['kind']}/{manifest['metadata']['name']}")
+        return self.seed(made)
 
     def _live(self, ref: Ref) -> Object:
         live = self.objects.get(_key(ref))
@@ -129,3 +142,7 @@ class _Write:
 
 def _key(ref: Ref) -> tuple[str, str, str]:
     return ref.kind, ref.namespace, ref.name
+
+
+def _owners(obj: Object) -> list[Object]:
+    return obj.get("metadata", {}).get("ownerReferences") or []

@@ -15,6 +15,7 @@ from tests.unit.operator.builders import NOW, a_job, run_name
 from tests.unit.operator.memory_cluster import Killed, MemoryCluster
 
 KEY = JobKey("team", "invoices")
+LOOKS = 10
 LOWER = {"name": "lower-rate", "overrides": {"training.learningRate": 1e-5}}
 RANK = {"name": "rank", "overrides": {"lora.r": 8, "lora.alpha": 16}}
 
@@ -23,15 +24,31 @@ def job_with(*experiments: Object, **spec: object) -> Object:
     return a_job({"experiments": list(experiments), **spec})
 
 
-async def converge(cluster: MemoryCluster) -> None:
+class TakenMeanwhile(MemoryCluster):
+    """Just before the experiment is made, a user takes its name."""
+
+    async def create(self, manifest: Object) -> Object:
+        self.seed(someone_elses_job())
+        return await super().create(manifest)
+
+
+def someone_elses_job() -> Object:
+    job = a_job()
+    job["metadata"] |= {"name": "invoices-lower-rate", "uid": "other-uid", "labels": {"team": "other"}}
+    return job
+
+
+async def converge(cluster: MemoryCluster, key: JobKey = KEY) -> None:
     """A fresh operator looks at the job until there is nothing to do."""
-    writes = -1
-    while writes != cluster.writes:
+    for _ in range(LOOKS):
         writes = cluster.writes
         store = Store()
         for obj in (*await cluster.list_jobs(), *await cluster.list_finetunejobs()):
             store.put(obj)
-        await Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW).reconcile(KEY)
+        await Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW).reconcile(key)
+        if cluster.writes == writes:
+            return
+    raise AssertionError(f"still writes after {LOOKS} looks")
 
 
 def specs(cluster: MemoryCluster) -> dict[str, Object]:
@@ -40,9 +57,17 @@ def specs(cluster: MemoryCluster) -> dict[str, Object]:
     return jobs
 
 
-def status_of(cluster: MemoryCluster) -> FineTuneJobStatus:
-    job = next(j for j in cluster.of_kind("FineTuneJob") if j["metadata"]["name"] == "invoices")
-    return FineTuneJobStatus.model_validate(job["status"])
+def child(cluster: MemoryCluster) -> Object:
+    return cluster.objects["FineTuneJob", "team", "invoices-lower-rate"]
+
+
+def status_of(cluster: MemoryCluster, name: str = "invoices") -> FineTuneJobStatus:
+    return FineTuneJobStatus.model_validate(cluster.objects["FineTuneJob", "team", name]["status"])
+
+
+def trouble_of(cluster: MemoryCluster, name: str = "invoices") -> str:
+    (message,) = [c.message for c in status_of(cluster, name).conditions if c.type == "Running"]
+    return message
 
 
 def edit(cluster: MemoryCluster, job: Object) -> None:
@@ -104,9 +129,8 @@ async def test_an_experiments_end_is_seen_in_the_job_that_has_ended_before_it():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER))
     await converge(cluster)
-    child = cluster.objects["FineTuneJob", "team", "invoices-lower-rate"]
     status = {"summary": {"state": "Complete"}, "metrics": {"bestEvalLoss": "0.3"}}
-    cluster.seed({**child, "status": status})
+    cluster.seed({**child(cluster), "status": status})
 
     await converge(cluster)
 
@@ -121,16 +145,70 @@ async def test_an_experiments_end_is_seen_in_the_job_that_has_ended_before_it():
 async def test_someone_elses_job_of_that_name_is_left_alone_and_said():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER))
-    other = a_job()
-    other["metadata"] |= {"name": "invoices-lower-rate", "uid": "other-uid"}
-    cluster.seed(other)
+    other = cluster.seed(someone_elses_job())
 
     with pytest.raises(ConflictError, match="belongs to something else"):
         await converge(cluster)
 
-    assert specs(cluster) == {"invoices-lower-rate": other["spec"]}
-    (message,) = [c.message for c in status_of(cluster).conditions if c.type == "Running"]
-    assert "invoices-lower-rate exists and belongs to something else" in message
+    assert child(cluster) == other
+    assert "invoices-lower-rate exists and belongs to something else" in trouble_of(cluster)
+
+
+async def test_a_job_that_takes_the_name_meanwhile_is_left_alone_and_said():
+    cluster = TakenMeanwhile()
+    cluster.seed(job_with(LOWER))
+
+    with pytest.raises(ConflictError):
+        await converge(cluster)
+
+    assert child(cluster)["metadata"]["labels"] == {"team": "other"}
+    assert "invoices-lower-rate already exists" in trouble_of(cluster)
+    with pytest.raises(ConflictError, match="belongs to something else"):
+        await converge(cluster)
+
+
+async def test_of_two_jobs_that_name_the_same_experiment_the_first_keeps_it():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER))
+    second = job_with({**LOWER, "name": "rate"})
+    second["metadata"] |= {"name": "invoices-lower", "uid": "second-uid"}
+    cluster.seed(second)
+    await converge(cluster)
+    first = child(cluster)
+
+    with pytest.raises(ConflictError, match="belongs to something else"):
+        await converge(cluster, JobKey("team", "invoices-lower"))
+
+    assert child(cluster) == first
+    assert "invoices-lower-rate exists and" in trouble_of(cluster, "invoices-lower")
+
+
+async def test_what_is_changed_in_an_experiment_by_hand_is_undone_and_then_at_rest():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER))
+    await converge(cluster)
+    made = child(cluster)
+    edited = made["spec"] | {"activeDeadlineSeconds": 77, "suspend": True}
+    cluster.seed({**made, "spec": edited})
+
+    await converge(cluster)
+
+    assert child(cluster)["spec"] == made["spec"]
+    writes = cluster.writes
+    await converge(cluster)
+    assert cluster.writes == writes
+
+
+async def test_an_experiment_without_its_labels_is_found_again():
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER))
+    await converge(cluster)
+    made = child(cluster)
+    cluster.seed({**made, "metadata": made["metadata"] | {"labels": {"mine": "too"}}})
+
+    await converge(cluster)
+
+    assert child(cluster)["metadata"]["labels"] == made["metadata"]["labels"] | {"mine": "too"}
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,13 @@ class LocalCluster:
         """End every process at once."""
         self._kubelet.kill_all()
 
+    async def create(self, manifest: Object) -> Object:
+        """Make a new object."""
+        ref = Ref.of(manifest)
+        if self.objects.get(*_place(ref)) is not None:
+            raise ConflictError(f"{ref} already exists")
+        return await self._store(manifest)
+
     async def apply(self, manifest: Object) -> Object:
         """Create the object, or bring it in line with the manifest; its status stays."""
         live = self.objects.get(*_place(Ref.of(manifest)))
