@@ -88,8 +88,14 @@ class Reconciler:
             self._store.put(await self._cluster.patch(ref, {"spec": plan.patch}))
         for unwanted in plan.end:
             await self._cluster.delete(Ref.of(unwanted))
+        trouble: ClusterError | None = None
         for experiment in plan.experiments:
-            await self._provide_experiment(experiment)
+            try:
+                await self._provide_experiment(experiment)
+            except ConflictError as error:  # the others' names may be free
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
 
     async def _create(self, manifest: Object) -> Object:
         """Apply a child. It may be there already, unchangeable: ours then, it is as good as applied.

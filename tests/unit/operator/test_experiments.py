@@ -142,15 +142,16 @@ async def test_an_experiments_end_is_seen_in_the_job_that_has_ended_before_it():
     )
 
 
-async def test_someone_elses_job_of_that_name_is_left_alone_and_said():
+async def test_someone_elses_job_of_that_name_is_left_alone_and_said_and_the_others_are_made():
     cluster = MemoryCluster()
-    cluster.seed(job_with(LOWER))
+    cluster.seed(job_with(LOWER, RANK))
     other = cluster.seed(someone_elses_job())
 
     with pytest.raises(ConflictError, match="belongs to something else"):
         await converge(cluster)
 
     assert child(cluster) == other
+    assert "FineTuneJob/invoices-rank" in cluster.created
     assert "invoices-lower-rate exists and belongs to something else" in trouble_of(cluster)
 
 
