@@ -11,7 +11,8 @@ import torch
 from click.testing import CliRunner
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, PaddleOCRVLForConditionalGeneration
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Method, OutputFormat, StorageEndpoint
@@ -140,15 +141,41 @@ def test_a_head_tied_to_the_embeddings_cannot_be_merged_and_leaves_nothing(sampl
     assert list((tmp_path / "merged").iterdir()) == []
 
 
-def of_another_shape(adapter: Path, sample: Path) -> dict[str, str]:
-    model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
-    model.config.text_config.intermediate_size = 512
-    base = adapter.with_name("wider")
-    type(model)(model.config).save_pretrained(base)
+def write_base(sample: Path, folder: Path, **sizes: int) -> str:
+    """The sample's model in another size."""
+    config = PaddleOCRVLConfig.from_pretrained(sample / "model")
+    for name, size in sizes.items():
+        setattr(config.text_config, name, size)
+    PaddleOCRVLForConditionalGeneration(config).save_pretrained(folder)
     for path in (sample / "model").iterdir():
-        if not (base / path.name).exists():
-            (base / path.name).write_bytes(path.read_bytes())
-    return {"adapter": str(write_mlp_adapter(adapter, sample)), "base_model": str(base)}
+        if not (folder / path.name).exists():
+            (folder / path.name).write_bytes(path.read_bytes())
+    return str(folder)
+
+
+def of_another_shape(adapter: Path, sample: Path) -> dict[str, str]:
+    base = write_base(sample, adapter.with_name("wider"), intermediate_size=512)
+    return {"adapter": str(write_mlp_adapter(adapter, sample)), "base_model": base}
+
+
+def of_more_layers(adapter: Path, sample: Path) -> dict[str, str]:
+    return {"base_model": write_base(sample, adapter.with_name("lower"), num_hidden_layers=1)}
+
+
+def of_half_the_weights(adapter: Path, sample: Path) -> dict[str, str]:
+    path = adapter / "adapter_model.safetensors"
+    weights = load_file(path)
+    save_file({name: weights[name] for name in sorted(weights)[::2]}, path)
+    return {}
+
+
+def of_renamed_weights(adapter: Path, sample: Path) -> dict[str, str]:
+    path = adapter / "adapter_model.safetensors"
+    weights = load_file(path)
+    save_file(
+        {name.replace("model.language_model", "language_model"): weights[name] for name in weights}, path
+    )
+    return {}
 
 
 def write_mlp_adapter(adapter: Path, sample: Path) -> Path:
@@ -178,6 +205,13 @@ def into_a_file(adapter: Path, sample: Path) -> dict[str, str]:
 
 REFUSED = [
     (of_another_shape, FailureReason.ModelUnsupported, "does not fit"),
+    (
+        of_more_layers,
+        FailureReason.ModelUnsupported,
+        r"4 weights of its file have no .*layers\.1\.",
+    ),
+    (of_half_the_weights, FailureReason.ModelUnsupported, r"4 weights are missing .*lora_B\.weight"),
+    (of_renamed_weights, FailureReason.ModelUnsupported, "8 weights are missing .*; 8 weights of its file"),
     (of_another_hub_model, FailureReason.InvalidConfig, "trained on PaddlePaddle/PaddleOCR-VL, not on"),
     (without_adapter, FailureReason.ModelNotFound, "holds no adapter_config.json"),
     (into_a_full_folder, FailureReason.InvalidConfig, "is not empty"),

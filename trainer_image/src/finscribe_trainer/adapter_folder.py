@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +81,38 @@ def read_adapter_config(adapter: Path) -> dict[str, Any]:
 
 
 def with_adapter(model: PreTrainedModel, adapter: Path, source: ModelSource) -> PeftModel:
-    """The model with the adapter in it.
+    """The model with the whole adapter in it.
 
     Raises:
-        UserError: ModelUnsupported when the adapter does not fit this base.
+        UserError: ModelUnsupported when the adapter does not fit this base: another shape, or a weight that
+            one of them has and the other has not.
     """
     try:
-        adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # they are refused below
+            adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter))
+            # peft leaves out what does not fit. Loaded once more, the same weights tell what that was, in the
+            # names that the model has: adapters of earlier transformers may name layers otherwise.
+            loaded = adapted.load_adapter(str(adapter), "default")
     except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise UserError(
-            FailureReason.ModelUnsupported,
-            f"The adapter {adapter} does not fit {source.name}: {first}",
-            "Name the base model it was trained on by --base-model.",
-        ) from error
+        raise _misfit(adapter, source, str(error).strip().splitlines()[0]) from error
+    if loaded.missing_keys or loaded.unexpected_keys:
+        raise _misfit(adapter, source, _differences(loaded.missing_keys, loaded.unexpected_keys))
     return adapted
+
+
+def _differences(missing: list[str], unexpected: list[str]) -> str:
+    """How the weights of a file differ from those that the model needs, with the first of each kind."""
+    said = ((missing, "are missing from its file"), (unexpected, "of its file have no place in the model"))
+    counted = [
+        f"{len(keys)} weights {what}, first {keys[0].replace('.default', '')}" for keys, what in said if keys
+    ]
+    return f"{'; '.join(counted)}."
+
+
+def _misfit(adapter: Path, source: ModelSource, why: str) -> UserError:
+    return UserError(
+        FailureReason.ModelUnsupported,
+        f"The adapter {adapter} does not fit {source.name}: {why}",
+        "Name the base model it was trained on by --base-model, and mind that the adapter's files are whole.",
+    )
