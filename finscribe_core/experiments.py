@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from finscribe_core.api.base import KubeModel
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.files import Document, parse_strictly, read_documents, spellings, validation_problems
-from finscribe_core.overrides import apply_overrides
+from finscribe_core.overrides import apply_overrides, field_path
 from finscribe_core.trainer_config import TrainerConfig
 
 log = logging.getLogger(__name__)
@@ -113,13 +113,19 @@ def plan_variants(file: ExperimentsFile, document: Document, base: TrainerConfig
 
 def _vary(experiment: Experiment, base: TrainerConfig, document: Document, index: int) -> Variant:
     at = ("experiments", index, "overrides")
-    overrides = dict(_flat(TrainerConfig, experiment.overrides))
-    for path in overrides:
-        if path.split(".")[0] in NEVER_VARIED:
-            raise _invalid(document.where((*at, path)), f"{path} can't be changed by an experiment", "")
+    overrides: dict[str, Any] = {}
+    settings: set[str] = set()
     data = base.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    for path, value in overrides.items():
-        data = apply_overrides(TrainerConfig, data, {path: value}, f"{document.where((*at, path))}:")
+    for loc, value in _flat(TrainerConfig, experiment.overrides):
+        path, where = ".".join(loc), document.where((*at, *loc))
+        setting = field_path(TrainerConfig, path)
+        if setting.split(".")[0] in NEVER_VARIED:
+            raise _invalid(where, f"{path} can't be changed by an experiment", "Remove it.")
+        if setting in settings:
+            raise _invalid(where, f"{path}: the setting {setting} comes twice", "Remove one.")
+        settings.add(setting)
+        data = apply_overrides(TrainerConfig, data, {path: value}, f"{where}:")
+        overrides[path] = value
     try:
         config = TrainerConfig.model_validate(data)
     except ValidationError as error:
@@ -135,17 +141,19 @@ def _vary(experiment: Experiment, base: TrainerConfig, document: Document, index
     )
 
 
-def _flat(model: Any, overrides: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """The overrides by full dotted path; a section that is nested is no value of its own."""
-    for key, value in overrides.items():
-        child = model
+def _flat(
+    model: Any, overrides: dict[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The overrides by the keys that lead to them; a section that is nested is no value of its own."""
+    for given, value in overrides.items():
+        key, child = str(given), model
         for part in key.split("."):
             found = spellings(child, part) if child else None
             child = found[1] if found else None
         if child is not None and isinstance(value, dict):
-            yield from _flat(child, value, f"{above}{key}.")
+            yield from _flat(child, value, (*above, key))
         else:
-            yield f"{above}{key}", value
+            yield (*above, key), value
 
 
 def _warn_of_several(experiment: Experiment, variant: Variant, where: str) -> None:

@@ -26,6 +26,26 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     return path.strip(), read_value(value, f"--set {text}")
 
 
+def field_path(model: type[BaseModel], path: str) -> str:
+    """A dotted path in the fields' own names, so that two spellings of one setting are told to be one.
+
+    What the model does not know stays as it is.
+
+    >>> from finscribe_core.trainer_config import TrainerConfig
+    >>> field_path(TrainerConfig, "lora.lora_alpha"), field_path(TrainerConfig, "outputDir")
+    ('lora.alpha', 'output_dir')
+    """
+    names: list[str] = []
+    inner: type[BaseModel] | None = model
+    for part in path.split("."):
+        found = spellings(inner, part) if inner else None
+        names.append(
+            next(name for name in inner.model_fields if name in found[0]) if inner and found else part
+        )
+        inner = found[1] if found else None
+    return ".".join(names)
+
+
 def apply_overrides(
     model: type[BaseModel],
     data: Mapping[str, Any],

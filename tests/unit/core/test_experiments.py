@@ -77,6 +77,13 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
         (LOWER.replace("learning_rate", "learning_rat"), 4, "did you mean learning_rate?"),
         (LOWER.replace("1.0e-5", "-1"), 3, "training.learning_rate: Input should be greater than 0"),
         (LOWER.replace("training.learning_rate", "output_dir"), 4, "output_dir can't be changed"),
+        (LOWER.replace("training.learning_rate", "outputDir"), 4, "outputDir can't be changed"),
+        (
+            LOWER + "      training: {learningRate: 2.0e-5}\n",
+            5,
+            "the setting training.learning_rate comes twice",
+        ),
+        (LOWER.replace("training.learning_rate: 1.0e-5", "lora: {3: 4}"), 4, "unknown key 3"),
         (LOWER.replace("lower", "baseline"), 3, "baseline changes settings"),
         (LOWER.replace("lower", "../lower"), 2, "name"),
         (LOWER.replace("overrides", "override"), 3, "did you mean overrides?"),

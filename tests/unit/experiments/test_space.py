@@ -32,10 +32,29 @@ def test_a_file_says_the_same_and_an_argument_counts_more(tmp_path):
         "lora.r: {choices: [8, 16]}\n"
         "lora.dropout: {low: 0.0, high: 0.1}\n"
     )
-    rate, rank, dropout = read_space(file, ["lora.dropout=0.0:0.5"])
+    rate, rank, dropout = read_space(file, ["lora.lora_dropout=0.0:0.5"])
     assert rate.distribution == FloatDistribution(1e-6, 1e-3, log=True)
     assert rank.choices == (8, 16)
     assert dropout.distribution == FloatDistribution(0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ("lora.lora_alpha: {low: 8, high: 64}", "the setting lora.alpha comes twice"),
+        ("3: {low: 8, high: 64}", "3 is no setting"),
+    ],
+)
+def test_a_line_of_a_file_that_names_no_setting_or_one_again_is_refused(tmp_path, second, said):
+    file = tmp_path / "space.yaml"
+    file.write_text(f"lora.alpha: {{choices: [8, 16]}}\n{second}\n")
+    with pytest.raises(UserError, match=f"space.yaml:2: {said}"):
+        read_space(file, [])
+
+
+def test_an_argument_for_a_setting_that_another_names_is_refused():
+    with pytest.raises(UserError, match=r"lora\.alpha comes twice"):
+        read_space(None, ["lora.alpha=8,16", "lora.lora_alpha=32,64"])
 
 
 @pytest.mark.parametrize(
@@ -66,6 +85,7 @@ def test_a_sweep_of_nothing_is_refused():
         ("lora.dropout=0.0:1.5", "lora.dropout=1.5: lora.dropout: Input should be less than 1"),
         ("training.lr_scheduler_type=cosine,sine", "lr_scheduler_type"),
         ("output_dir=a,b", "output_dir can't be swept"),
+        ("outputDir=a,b", "outputDir can't be swept"),
     ],
 )
 def test_values_that_can_not_be_are_refused_before_anything_is_trained(text, said):

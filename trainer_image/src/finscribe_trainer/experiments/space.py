@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.experiments import NEVER_VARIED
 from finscribe_core.files import read_documents, read_value, validation_problems
-from finscribe_core.overrides import apply_overrides
+from finscribe_core.overrides import apply_overrides, field_path
 from finscribe_core.trainer_config import TrainerConfig
 
 _REMEDY = (
@@ -60,7 +60,7 @@ def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
     """The space of a file, and of `--param` arguments, which count more.
 
     Raises:
-        UserError: InvalidConfig when there is none, or one can't be read.
+        UserError: InvalidConfig when there is none, one can't be read, or a setting comes twice.
     """
     given: dict[str, Parameter] = {}
     if file is not None:
@@ -70,15 +70,35 @@ def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
                 FailureReason.InvalidConfig, f"{file} is no mapping of settings to values.", _REMEDY
             )
         for path, value in documents[0].data.items():
-            given[path] = _from_mapping(path, value, documents[0].where((path,)))
+            where = documents[0].where((str(path),))
+            if not isinstance(path, str):
+                raise UserError(
+                    FailureReason.InvalidConfig,
+                    f"{where}: {path} is no setting.",
+                    "Write a setting's path, such as training.learning_rate.",
+                )
+            _add(given, _from_mapping(path, value, where), where)
+    asked: dict[str, Parameter] = {}
     for text in texts:
         path, _, value = text.partition("=")
-        given[path.strip()] = _from_text(path.strip(), value, f"--param {text}")
+        where = f"--param {text}"
+        _add(asked, _from_text(path.strip(), value, where), where)
+    given |= asked
     if not given:
         raise UserError(
             FailureReason.InvalidConfig, "There is nothing to try.", "Name a --param, or a --space."
         )
     return list(given.values())
+
+
+def _add(space: dict[str, Parameter], parameter: Parameter, where: str) -> None:
+    """Put a parameter in by its setting's own name, under which every spelling of it is the same."""
+    setting = field_path(TrainerConfig, parameter.path)
+    if setting in space:
+        raise UserError(
+            FailureReason.InvalidConfig, f"{where}: the setting {setting} comes twice.", "Remove one."
+        )
+    space[setting] = parameter
 
 
 def _from_text(path: str, text: str, where: str) -> Parameter:
@@ -124,8 +144,8 @@ def changed(base: TrainerConfig, overrides: Mapping[str, Any]) -> TrainerConfig:
         UserError: InvalidConfig for an unknown path, or a value that can't be.
     """
     for path in overrides:
-        if path.split(".")[0] in NEVER_VARIED:
-            raise UserError(FailureReason.InvalidConfig, f"{path} can't be swept.", "")
+        if field_path(TrainerConfig, path).split(".")[0] in NEVER_VARIED:
+            raise UserError(FailureReason.InvalidConfig, f"{path} can't be swept.", "Remove it.")
     data = base.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     data = apply_overrides(TrainerConfig, data, overrides, "the space's")
     try:
