@@ -132,7 +132,10 @@ def test_a_sweep_goes_on_where_it_was_and_writes_the_best_settings(config, tmp_p
     found = json.loads((folder / "trials.json").read_text())
     values = {trial["number"]: trial["value"] for trial in found["trials"]}
     rates = {trial["number"]: trial["overrides"]["training.learning_rate"] for trial in found["trials"]}
-    assert list(values) == [1, 2]
+    assert list(values) == [0, 1]
+    for number, value in values.items():
+        trained = json.loads((folder / f"trial-{number}" / "metrics.json").read_text())
+        assert trained["best_eval_loss"] == value
     assert found["best"] == min(values, key=values.__getitem__)
     best = yaml.safe_load((folder / "best.yaml").read_text())
     assert best["training"]["learning_rate"] == rates[found["best"]]

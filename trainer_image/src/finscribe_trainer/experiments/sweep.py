@@ -126,7 +126,7 @@ def _cut_off(study: optuna.Study) -> Trial | None:
 def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int, stop: StopSignal) -> None:
     overrides = {parameter.path: parameter.suggest(trial) for parameter in sweep.space}
     shown = " ".join(f"{path}={_short(value)}" for path, value in overrides.items())
-    log.info("trial %d of %d: %s", trial.number + 1, num_trials, shown)
+    log.info("trial-%d (%d trials in all): %s", trial.number, num_trials, shown)
     training = sweep.training(trial.number, overrides)
     watch = Watch(sweep, trial, training.folder)
     result = training.run(stop, watch.falls_behind, log=training.folder / "train.log")
@@ -137,7 +137,7 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
     study.tell(trial, value, state)
     for path in training.folder.glob("checkpoint-*"):
         shutil.rmtree(path)  # of many trials they would fill the disk
-    log.info("trial %d: %s", trial.number + 1, f"{value:.5g}" if value is not None else _words(state, result))
+    log.info("trial-%d: %s", trial.number, f"{value:.5g}" if value is not None else _words(state, result))
     if state is TrialState.FAIL and not study.get_trials(
         deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
     ):

@@ -67,7 +67,7 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
     \b
     Writes below --output-dir:
       best.yaml        the config with the best settings, for `finscribe train`
-      trials.json      every trial
+      trials.json      every trial, by its number: the first is 0
       sweep.png        the metric by trial, and by each setting
       trial-<n>/       what `finscribe train` writes, without checkpoints; train.log
       study.db         optuna's own, for its dashboard

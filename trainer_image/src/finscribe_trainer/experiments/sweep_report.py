@@ -38,7 +38,7 @@ def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
     """Write the figures and the plot, and the best trial's config, if there is one; gives the paths."""
     trials = [
         {
-            "number": trial.number + 1,
+            "number": trial.number,
             "state": trial.state.name.lower(),
             "value": trial.value,
             "overrides": sweep.overrides_of(trial),
@@ -49,7 +49,7 @@ def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
     best = best_trial(sweep, study)
     data = {
         "metric": str(sweep.base.early_stopping.metric),
-        "best": best.number + 1 if best else None,
+        "best": best.number if best else None,
         "trials": trials,
     }
     write_whole(sweep.folder / JSON_FILE, json.dumps(data, indent=2).encode() + b"\n")
@@ -70,7 +70,7 @@ def show(sweep: Sweep, study: optuna.Study, paths: list[Path]) -> None:
     ranked = sorted(_complete(study), key=lambda t: t.value or 0.0, reverse=metric.greater_is_better)
     for trial in ranked[:_SHOWN]:
         cells = [_short(value) for value in sweep.overrides_of(trial).values()]
-        table.add_row(str(trial.number + 1), f"{trial.value:.5g}", *map(escape, cells))
+        table.add_row(str(trial.number), f"{trial.value:.5g}", *map(escape, cells))
     Console().print(table)
     counts = {state: sum(t.state is state for t in study.trials) for state in TrialState}
     click.echo(
@@ -105,7 +105,7 @@ def draw(sweep: Sweep, study: optuna.Study) -> bytes:
 
 def _history(axes: Axes, sweep: Sweep, trials: list[FrozenTrial]) -> None:
     metric = sweep.base.early_stopping.metric
-    numbers = [trial.number + 1 for trial in trials]
+    numbers = [trial.number for trial in trials]
     values = [trial.value or 0.0 for trial in trials]
     pick = max if metric.greater_is_better else min
     axes.scatter(numbers, values, color=_POINT, s=22)
