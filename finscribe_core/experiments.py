@@ -23,6 +23,8 @@ BASELINE = "baseline"
 """Name of the run without changes, where the file gives it none."""
 NEVER_VARIED = frozenset({"output_dir", "output_uri", "storage", "feature_cache_dir"})
 """Settings that no experiment may change: they say where things go, not how is trained."""
+_OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".png")
+"""What lies beside the experiments' folders: the shared vision features, configs and results."""
 
 
 class Experiment(KubeModel):
@@ -91,7 +93,7 @@ def plan_variants(file: ExperimentsFile, document: Document, base: TrainerConfig
         UserError: InvalidConfig, naming file, line and field, when a name or a change comes twice, a path is
             unknown, or a value can't be.
     """
-    _refuse_equal_names(file, document)
+    _refuse_names(file, document)
     variants, baseline_is_named = [Variant(BASELINE, base)], False
     for index, experiment in enumerate(file.experiments):
         variant = _vary(experiment, base, document, index)
@@ -169,13 +171,17 @@ def _warn_of_several(experiment: Experiment, variant: Variant, where: str) -> No
         )
 
 
-def _refuse_equal_names(file: ExperimentsFile, document: Document) -> None:
+def _refuse_names(file: ExperimentsFile, document: Document) -> None:
     names: set[str] = set()
     for index, experiment in enumerate(file.experiments):
-        if experiment.name.lower() in names:  # folders of some systems know no case
-            where = document.where(("experiments", index, "name"))
+        where = document.where(("experiments", index, "name"))
+        name = experiment.name.lower()  # folders of some systems know no case
+        if name in names:
             raise _invalid(where, f"the name {experiment.name} comes twice", "Rename one.")
-        names.add(experiment.name.lower())
+        if name == _OWN_FOLDER or name.endswith(_OWN_ENDINGS):
+            own = f"{_OWN_FOLDER}, and what ends in {', '.join(_OWN_ENDINGS)}, lies beside its folder"
+            raise _invalid(where, f"the name {experiment.name} is taken: {own}", "Name it otherwise.")
+        names.add(name)
 
 
 def _invalid(where: str, problem: str, remedy: str) -> UserError:

@@ -86,6 +86,8 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
         (LOWER.replace("training.learning_rate: 1.0e-5", "lora: {3: 4}"), 4, "unknown key 3"),
         (LOWER.replace("lower", "baseline"), 3, "baseline changes settings"),
         (LOWER.replace("lower", "../lower"), 2, "name"),
+        (LOWER.replace("lower", "results.md"), 2, "the name results.md is taken"),
+        (LOWER.replace("lower", "Features"), 2, "the name Features is taken"),
         (LOWER.replace("overrides", "override"), 3, "did you mean overrides?"),
     ],
 )
