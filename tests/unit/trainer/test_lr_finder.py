@@ -51,10 +51,21 @@ def test_a_curve_that_names_no_rate_says_why(losses, said):
     assert said in curve.message
 
 
-def test_a_loss_that_still_falls_at_the_end_asks_for_a_higher_end():
-    curve = suggestion_of(3 - 0.2 * (DECADES + 7) + NOISE / 5)
+@pytest.mark.parametrize(("end", "asks"), [(1e-2, True), (1.0, False)])
+def test_a_loss_that_still_falls_at_the_end_asks_for_a_higher_end_if_trainings_take_it(end, asks):
+    rates = np.geomspace(1e-7, end, NUM_STEPS)
+    falls = 3 - 0.2 * (np.log10(rates) + 7) + NOISE / 5
+    curve = analyse(list(rates), list(falls), NUM_STEPS, diverged=False)
     assert curve.rises_from is None
-    assert "raise --end-lr" in curve.message
+    assert "still falls at the end" in curve.message
+    assert ("raise --end-lr" in curve.message) is asks
+
+
+def test_a_loss_that_falls_once_more_after_it_rose_rises_from_its_first_bottom():
+    bump = 2 * np.exp(-(((DECADES + 1) / 0.4) ** 2))
+    curve = suggestion_of(3 - 2 / (1 + np.exp(-4 * (DECADES + 4))) - 0.4 * (DECADES > -0.5) + bump + NOISE)
+    assert 10**-3.3 < curve.rises_from < 10**-1.3
+    assert 1e-4 / 3 < curve.suggestion < 3e-4
 
 
 def test_an_exploding_loss_does_not_lift_what_was_before_it():
@@ -73,6 +84,13 @@ def test_one_odd_batch_is_no_divergence_but_a_growing_loss_is():
 def test_the_rate_rises_exponentially_from_start_to_end():
     rise = Rise(1e-6, 1e-2, 5)
     assert [rise.at(step) for step in range(5)] == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
+
+
+@pytest.mark.parametrize("end", ["inf", "nan", "1e-7"])
+def test_an_end_that_no_rate_can_rise_to_is_refused(end):
+    result = CliRunner().invoke(lr_finder, ["--config", "config.yaml", "--end-lr", end])
+    assert result.exit_code == 2
+    assert "--start-lr must be below --end-lr" in result.output
 
 
 def test_a_range_test_takes_the_training_s_own_steps_and_leaves_only_its_results(config, tmp_path):

@@ -1,5 +1,6 @@
 """`finscribe lr-finder`: which learning rate to begin with."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def lr_finder(
       finscribe lr-finder --config finetune_config.yaml --output lr_finder_results.png
       finscribe lr-finder --config finetune_config.yaml --start-lr 1e-6 --end-lr 1e-2 --num-steps 200
     """  # noqa: D301 - click reads \b as "keep these lines"
-    if not start_lr < end_lr:
-        raise click.UsageError("--start-lr must be below --end-lr.")
+    if not start_lr < end_lr or not math.isfinite(end_lr):
+        raise click.UsageError("--start-lr must be below --end-lr, and that a finite number.")
     if output.suffix.lower() not in PLOT_SUFFIXES:
         raise click.UsageError(f"--output must end in {', '.join(PLOT_SUFFIXES)}.")
     from finscribe_trainer.evaluation.outputs import check_writable  # noqa: PLC0415 - `--help` needs no torch
