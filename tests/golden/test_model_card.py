@@ -1,5 +1,6 @@
 """Figures and settings in, cards out: an adapter's, and that of the same adapter merged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,15 @@ def test_a_card_names_neither_places_nor_answers_nor_secrets(cards):
     for text in cards.values():
         for private in ("team-docs", "team-models", "/home/", SECRET, "99.5"):
             assert private not in text
+
+
+@pytest.mark.parametrize("base", ["/home/someone/models/invoices-base", "s3://team-models/invoices-base"])
+def test_a_base_that_is_not_on_the_hub_is_named_by_its_last_part(tmp_path, base):
+    for name in (ADAPTER_DIR, MERGED_DIR):
+        (tmp_path / name).mkdir()
+    figures = {**FIGURES, "evaluation": None}
+    write_cards(tmp_path, CONFIG, figures, replace(USAGE, base=base, revision=None))
+    for name in (ADAPTER_DIR, MERGED_DIR):
+        text = (tmp_path / name / CARD_FILE).read_text()
+        assert base.removesuffix("invoices-base") not in text
+        assert "`invoices-base`" in text

@@ -85,6 +85,7 @@ def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample,
     beside = {"generation_config.json", "chat_template.jinja", "processor_config.json", "tokenizer.json"}
     assert beside <= {path.name for path in out.iterdir()}
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert str(sample) not in (out / "README.md").read_text()
 
 
 def test_by_the_code_of_their_cards_both_layouts_compute_the_same(config, sample, tmp_path):
@@ -95,6 +96,7 @@ def test_by_the_code_of_their_cards_both_layouts_compute_the_same(config, sample
     out = run.output_dir
     assert weights_of(out / "merged_model") == weights_of(sample / "model")
     shutil.copy(next((sample / "images").glob("val-*.png")), tmp_path / "page.png")
+    (tmp_path / "model").symlink_to(sample / "model")  # cards say what the base is called, not where it was
     command = [sys.executable, "-I", PLAIN_LOAD, out / "final_model", out / "merged_model"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

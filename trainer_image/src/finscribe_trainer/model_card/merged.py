@@ -32,17 +32,24 @@ def write_merged_card(merged: Path, adapter: Path, usage: Usage) -> None:
         "base_model_relation": "finetune",
         "library_name": "transformers",
         "pipeline_tag": usage.task,
-        "tags": [tag for tag in data.get("tags") or ["finscribe"] if tag != "lora"],
+        "tags": [tag for tag in data.get("tags") or ["finscribe"] if not _is_the_adapters(tag)],
     }
     (merged / CARD_FILE).write_text(
         with_front_matter(ModelCardData(**changed), _body(card, usage)), encoding="utf-8"
     )
 
 
+def _is_the_adapters(tag: str) -> bool:
+    """True of a tag that is not the merged model's; peft writes the base's place on the disk into one."""
+    return tag == "lora" or tag.startswith("base_model:")
+
+
 def _body(card: ModelCard | None, usage: Usage) -> str:
     how = how_to_use(usage)
     text = card.text.lstrip() if card else ""
     if not _SECTION.search(text):
-        return f"# A fine-tuned {usage.base}\n\n`{usage.base}` with a LoRA adapter merged in.\n\n{how}"
+        return (
+            f"# A fine-tuned {usage.base_name}\n\n`{usage.base_name}` with a LoRA adapter merged in.\n\n{how}"
+        )
     said = text.replace("A LoRA adapter for ", "A LoRA adapter merged into its base model, ", 1)
     return _SECTION.sub(lambda _: f"{how}\n", said, count=1)

@@ -37,6 +37,11 @@ class Usage:
         return None if local or self.base.count("/") != 1 else self.base
 
     @property
+    def base_name(self) -> str:
+        """What a card calls the base: where it lies on a disk or in a bucket is for nobody else to know."""
+        return self.base_on_hub or file_name(self.base)
+
+    @property
     def task(self) -> str:
         """The hub's name of what it does."""
         return "image-text-to-text" if self.reads_images else "text-generation"
