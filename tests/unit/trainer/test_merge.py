@@ -85,6 +85,7 @@ def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample,
     beside = {"generation_config.json", "chat_template.jinja", "processor_config.json", "tokenizer.json"}
     assert beside <= {path.name for path in out.iterdir()}
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert len({path.stat().st_mode for path in out.iterdir()}) == 1
     assert str(sample) not in (out / "README.md").read_text()
 
 
@@ -184,6 +185,14 @@ def write_mlp_adapter(adapter: Path, sample: Path) -> Path:
     model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
     pattern = r".*language_model.*\.up_proj"
     return write_adapter(model, adapter.with_name("mlp"), pattern, str(sample / "model"))
+
+
+def test_what_a_killed_merge_left_in_the_folder_is_in_nobodys_way(request_of, tmp_path):
+    left = tmp_path / "merged" / ".unchecked-abcd"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").touch()
+    merge_into(request_of(), MergedFiles())
+    assert not left.exists()
 
 
 def of_another_hub_model(adapter: Path, sample: Path) -> dict[str, str]:

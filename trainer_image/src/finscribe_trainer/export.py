@@ -1,5 +1,6 @@
 """What a run leaves behind: adapter, merged model, config and figures."""
 
+import contextlib
 import json
 import logging
 import os
@@ -42,8 +43,18 @@ def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, fo
         config.base_model_name_or_path = source.name.removeprefix("hf://")  # not where it was on this disk
         config.revision = source.revision
     model.save_pretrained(str(folder), safe_serialization=True)
+    follow_umask(folder)
     family.processing.save_pretrained(folder)
     log.info("adapter written to %s", folder)
+
+
+def follow_umask(folder: Path) -> None:
+    """Give a folder's weight files the mode of all others: safetensors writes them for their owner alone."""
+    mask = os.umask(0o077)  # it is only told by being set
+    os.umask(mask)
+    for path in folder.glob("*.safetensors"):
+        with contextlib.suppress(OSError):  # a volume without modes ends no run
+            path.chmod(0o666 & ~mask)
 
 
 def write_config(config: TrainerConfig, path: Path) -> None:

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.adapter_folder import with_adapter
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.export import follow_umask
 from finscribe_trainer.families.base import Encoded, Family
 from finscribe_trainer.families.source import ModelSource
 
@@ -28,6 +29,8 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 """Allowed relative error of the logits, |merged - reference| / |reference|, by the dtype the merged weights
 are stored in: rounding to bfloat16 alone (8 bits of mantissa) costs 2^-9 a weight."""
 MAX_SHARD_SIZE = "5GB"
+UNCHECKED = ".unchecked-"
+"""How the folder's name begins in which a merged model waits for its comparison; a kill leaves it behind."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,10 @@ def export_merged(
     torch.nn.Module.to(merged, dtype)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unchecked-") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNCHECKED) as name:
         unchecked = Path(name)
         merged.save_pretrained(unchecked, max_shard_size=files.max_shard_size)
+        follow_umask(unchecked)
         family.processing.save_pretrained(unchecked)
         del base, adapted, merged
         gc.collect()

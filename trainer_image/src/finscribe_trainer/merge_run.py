@@ -12,7 +12,7 @@ from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
-from finscribe_trainer.merge import MergedFiles, choose_probes, export_merged
+from finscribe_trainer.merge import UNCHECKED, MergedFiles, choose_probes, export_merged
 from finscribe_trainer.model_card.merged import write_merged_card
 from finscribe_trainer.model_card.usage import usage_of
 from finscribe_trainer.sample.dataset import write_dataset
@@ -68,12 +68,14 @@ def merge_into(request: MergeRequest, files: MergedFiles) -> None:
 def _check_folder(folder: Path) -> None:
     """Make it, so that a path that can't be used is said at once.
 
+    What a killed merge left there does not count: the merge removes it.
+
     Raises:
-        UserError: InvalidConfig when it holds something, or can't be made.
+        UserError: InvalidConfig when it holds something else, or can't be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        taken = any(folder.iterdir())
+        taken = any(not path.name.startswith(UNCHECKED) for path in folder.iterdir())
     except OSError as error:
         raise of_the_disk(error) or error from error
     if taken:

@@ -19,6 +19,7 @@ from finscribe_trainer.checkpoints import incomplete
 from finscribe_trainer.distributed import Processes
 from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.evaluation.while_training import DocumentSample
+from finscribe_trainer.export import follow_umask
 from finscribe_trainer.families.base import Encoded
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.memory import RowsAtOnce, rows_of
@@ -305,6 +306,7 @@ class AnswerTrainer(Trainer):
         folder = Path(output_dir)
         self._adapted_model().save_pretrained(str(folder), safe_serialization=True)
         self.best.save(folder)
+        follow_umask(folder)
 
     def _adapted_model(self) -> PeftModel:
         assert isinstance(self.model, PeftModel)

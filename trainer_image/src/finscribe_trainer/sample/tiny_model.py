@@ -15,6 +15,8 @@ from transformers import (
 )
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
+from finscribe_trainer.export import follow_umask
+
 BOS, EOS, PAD, UNK = "<|begin_of_sentence|>", "</s>", "<pad>", "<unk>"
 IMAGE, IMAGE_START, IMAGE_END = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"
 VOCABULARY_SIZE = 640
@@ -70,6 +72,7 @@ def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
         torch.manual_seed(seed)
         model = PaddleOCRVLForConditionalGeneration(build_config(tokenizer))
     model.save_pretrained(folder)
+    follow_umask(folder)
     processor.save_pretrained(folder)
 
 
