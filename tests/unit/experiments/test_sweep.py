@@ -1,6 +1,5 @@
 """What a sweep learns of a training, and what it makes of it; optuna's study is a real one."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.experiments.space import read_space
 from finscribe_trainer.experiments.sweep import Sweep, Watch, _conclude, open_study
+from tests.support.checkpoint import write_checkpoint
 
 BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl", "output_uri": "s3://bucket/models"})
 SPACE = read_space(None, ["training.learning_rate=log:1e-6:1e-3", "lora.r=8,16"])
@@ -19,10 +19,8 @@ SPACE = read_space(None, ["training.learning_rate=log:1e-6:1e-3", "lora.r=8,16"]
 def evaluated(folder: Path, *losses: float) -> None:
     """A checkpoint after so many evaluations, 10 steps apart."""
     history = [{"step": 10 * i, "eval_loss": loss} for i, loss in enumerate(losses, 1)]
-    checkpoint = folder / f"checkpoint-{10 * len(losses)}"
-    checkpoint.mkdir(parents=True)
-    state = {"global_step": 10 * len(losses), "log_history": history}
-    (checkpoint / "trainer_state.json").write_text(json.dumps(state))
+    step = 10 * len(losses)
+    write_checkpoint(folder / f"checkpoint-{step}", {"global_step": step, "log_history": history})
 
 
 @pytest.fixture

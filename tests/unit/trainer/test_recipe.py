@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
 from finscribe_trainer.stop import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
+from tests.support.checkpoint import write_checkpoint
 
 
 def start(
@@ -145,10 +147,10 @@ def test_a_checkpoint_of_the_last_step_needs_no_training(config, tmp_path):
 
 @pytest.mark.parametrize("uploads", [False, True])
 def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config, tmp_path, s3_env, uploads):
-    earlier = tmp_path / "out" / "checkpoint-7"
-    earlier.mkdir(parents=True)
-    (earlier / "trainer_state.json").write_text("{}")
+    earlier = write_checkpoint(tmp_path / "out" / "checkpoint-7", {"global_step": 7})
     (tmp_path / "out" / "checkpoint-8").mkdir()  # a run was killed while it wrote this
+    (tmp_path / "out" / "checkpoint-9").mkdir()
+    (tmp_path / "out" / "checkpoint-9" / "trainer_state.json").write_text("{}")
     if uploads:
         config = config.model_copy(update={"output_uri": f"s3://{s3_env.create_bucket()}/results"})
     with pytest.raises(UserError, match="holds checkpoints of an earlier training") as caught:
@@ -157,10 +159,28 @@ def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config
     assert earlier.is_dir()
 
 
-def test_half_a_checkpoint_is_refused(config, tmp_path):
-    (tmp_path / "checkpoint-7").mkdir()
-    with pytest.raises(UserError, match="is not a complete checkpoint"):
-        train(start(config, resume=str(tmp_path / "checkpoint-7")))
+DAMAGES = {
+    "no state": lambda folder: (folder / "trainer_state.json").unlink(),
+    "a state that is none": lambda folder: (folder / "trainer_state.json").write_text("[]"),
+    "a state without a step": lambda folder: (folder / "trainer_state.json").write_text("{}"),
+    "no optimizer": lambda folder: (folder / "optimizer.pt").unlink(),
+    "an optimizer cut off": lambda folder: os.truncate(folder / "optimizer.pt", 150),
+    "no schedule": lambda folder: (folder / "scheduler.pt").unlink(),
+    "no weights": lambda folder: (folder / "adapter_model.safetensors").unlink(),
+    "weights cut off": lambda folder: os.truncate(folder / "adapter_model.safetensors", 80),
+    "no best adapter, though there was one": lambda folder: (folder / "best_adapter.safetensors").unlink(),
+    "random numbers cut off": lambda folder: (folder / "rng_state.pth").write_bytes(b"PK"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_half_a_checkpoint_is_refused(damage, config, tmp_path):
+    folder = write_checkpoint(tmp_path / "checkpoint-7", {"global_step": 7, "best_global_step": 3})
+    assert read_checkpoint(folder).step == 7
+    damage(folder)
+    with pytest.raises(UserError, match="is not a complete checkpoint") as caught:
+        train(start(config, resume=str(folder)))
+    assert "leave --resume out" in caught.value.remedy
 
 
 def test_a_loss_that_is_no_number_ends_the_run(config, sample, tmp_path):

@@ -4,11 +4,14 @@ import json
 import logging
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.distributed import Processes
@@ -18,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
+_NEEDED = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
+BEST_FILE = "best_adapter.safetensors"
 
 
 class CheckpointUploads:
@@ -82,12 +87,39 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        state = None
+    if damage := _find_damage(folder, state):
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{folder} is not a complete checkpoint.",
-            "Name a folder checkpoint-<step> that holds trainer_state.json.",
-        ) from None
+            f"{folder} is not a complete checkpoint: {damage}.",
+            "Name another folder checkpoint-<step> with --resume, or leave --resume out to train anew.",
+        )
     return Checkpoint(folder, state)
+
+
+def _find_damage(folder: Path, state: Any) -> str | None:
+    """What is missing or cut off: Hugging Face would go on without an optimizer, and say nothing.
+
+    Of tensors only headers and ends are read, so that a sweep can look often.
+    """
+    if not isinstance(state, dict) or not isinstance(state.get("global_step"), int):
+        return f"{_STATE_FILE} is missing or damaged"
+    best = (BEST_FILE,) if state.get("best_global_step") else ()
+    files = [folder / name for name in (*_NEEDED, *best)]
+    for file in (*files, *folder.glob("rng_state*.pth")):
+        if not file.is_file():
+            return f"{file.name} is missing"
+        if not (_is_safetensors(file) if file.suffix == ".safetensors" else zipfile.is_zipfile(file)):
+            return f"{file.name} is damaged"
+    return None
+
+
+def _is_safetensors(file: Path) -> bool:
+    try:
+        with safe_open(file, framework="numpy"):  # compares the file's size with its header
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 def incomplete(folder: Path) -> None:

@@ -1,0 +1,24 @@
+"""A checkpoint that is complete, without a training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+
+def write_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+    """A folder with every file that a checkpoint has to have, and what Hugging Face would keep in it.
+
+    Args:
+        folder: is made.
+        state: what trainer_state.json holds.
+    """
+    folder.mkdir(parents=True)
+    for name in ("adapter_model.safetensors", "best_adapter.safetensors"):
+        save_file({"weight": torch.ones(4)}, folder / name)
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        torch.save({}, folder / name)
+    (folder / "trainer_state.json").write_text(json.dumps(state))
+    return folder
