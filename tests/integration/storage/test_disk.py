@@ -28,6 +28,17 @@ except Exception as error:
     print(type(error).__name__, error.reason, sorted(os.listdir(disk)))
 """
 
+FULL_DISK_TENSORS_SCRIPT = """
+import subprocess, sys, torch
+from finscribe_trainer.outcome import classify
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", sys.argv[1]], check=True)
+try:
+    torch.save({"weight": torch.ones(int(sys.argv[2]), dtype=torch.uint8)}, sys.argv[1] + "/optimizer.pt")
+except Exception as error:
+    known = classify(error)
+    print(known and known.reason, error)
+"""
+
 FETCH_SCRIPT = """
 import sys
 from pathlib import Path
@@ -43,14 +54,26 @@ def stored(s3_env, bucket) -> str:
     return f"s3://{bucket}/model.safetensors"
 
 
-def test_a_full_disk_is_named_and_gets_its_room_back(s3_env, stored, tmp_path):
+def on_a_small_disk(script: str, *arguments: str) -> str:
+    """What a script prints that may mount a file system."""
     done = subprocess.run(
         ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
-         sys.executable, "-c", FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored],
+         sys.executable, "-c", script, *arguments],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
+    return done.stdout.strip()
 
-    assert done.stdout.strip() == "RetryableError DiskFull []"
+
+def test_a_full_disk_is_named_and_gets_its_room_back(s3_env, stored, tmp_path):
+    said = on_a_small_disk(FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored)
+    assert said == "RetryableError DiskFull []"
+
+
+@pytest.mark.parametrize("size", [64_600, 500_000])
+def test_a_disk_that_is_full_as_tensors_are_saved_is_named(size, tmp_path):
+    """Where the file ends among tensors and directory decides what torch says."""
+    said = on_a_small_disk(FULL_DISK_TENSORS_SCRIPT, str(tmp_path), str(size))
+    assert said.startswith("DiskFull"), said
 
 
 def test_a_download_killed_half_way_goes_on_in_the_next_process(s3_env, stored, tmp_path):

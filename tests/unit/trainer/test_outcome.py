@@ -26,6 +26,12 @@ CASES = {
         "DiskFull",
         True,
     ),
+    "a full disk, said by torch.save": (
+        RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 56832 vs 56720"),
+        75,
+        "DiskFull",
+        True,
+    ),
     "a full GPU": (torch.OutOfMemoryError("CUDA out of memory"), 78, "InvalidConfig", False),
     "a defect": (KeyError("x"), 70, "InternalError", True),
 }

@@ -13,7 +13,14 @@ from finscribe_trainer.stop import StopRequested
 
 log = logging.getLogger(__name__)
 
-_NO_SPACE = ("no space left on device", "os error 28", "pytorchstreamwriter failed writing")
+_NO_SPACE = (
+    "no space left on device",
+    "os error 28",
+    "pytorchstreamwriter failed writing",
+    "basic_ios::clear: iostream error",
+    "] . unexpected pos ",
+)
+"""What libraries say who don't pass the operating system's error on; the last three are torch.save's."""
 
 
 def conclude(train: Callable[[], RunResult | None], reporter: RunReporter) -> int:
