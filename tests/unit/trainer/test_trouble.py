@@ -2,21 +2,24 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.data import DataLoader
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer import learn
+from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.stop import StopSignal, end_workers
 
 
 @pytest.fixture
@@ -128,3 +131,25 @@ def test_the_row_whose_loss_or_gradient_is_no_number_is_named(gradient, train_wi
     with pytest.raises(UserError, match=said) as caught:
         train_with(lambda model: spoil(model, token, gradient=gradient))
     assert caught.value.reason is FailureReason.NonFiniteLoss
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_goes_while_training_is_named_with_its_row(workers, family, dataset, tmp_path):
+    image = tmp_path / "page.png"
+    image.write_bytes(dataset.examples[0].images[0].read_bytes())
+    example = replace(dataset.examples[0], images=(image,))
+    loader = DataLoader(
+        EncodedExamples([example], family),
+        batch_size=1,
+        num_workers=workers,
+        collate_fn=family.collate,
+        persistent_workers=workers > 0,
+    )
+    assert list(loader)
+    image.unlink()
+    with pytest.raises(RetryableError) as caught:
+        list(loader)
+    end_workers(loader)
+    assert (
+        caught.value.message == f"{example.where}: {image} can't be read any more: No such file or directory"
+    )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from torch.utils.data import Dataset
 
+from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.augmentation.augment import Augmentation, changed_example
 from finscribe_trainer.augmentation.change import Change
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.families.base import IGNORED, WHERE, Encoded, Family
+from finscribe_trainer.families.base import IGNORED, WHERE, Encoded, Family, Shown
 from finscribe_trainer.features.shown import show_images
 from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.loss.weights import AnswerWeights
@@ -22,6 +23,41 @@ class RowKey:
     epoch: int
     filler: bool = False
     """Whether it only fills a batch: nothing of it is learned."""
+
+
+class LostImageError(RetryableError):
+    """An image that was there when all rows were checked can't be read any more.
+
+    Retryable: a network drive may come back; where it does not, the next start's check of all rows says so.
+    Made from one string, as PyTorch makes a data worker's error anew from its traceback, in the main process.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            FailureReason.StorageUnavailable,
+            text.rpartition(f"{type(self).__name__}: ")[2].strip(),
+            "Leave the data set's files where they are until the command ends.",
+        )
+
+    def __str__(self) -> str:
+        """The message alone, for that traceback."""
+        return self.message
+
+
+def read_images(
+    example: Example, changes: Sequence[Change] = (), store: FeatureStore | None = None
+) -> list[Shown]:
+    """`show_images`, which names the row when an image has gone meanwhile.
+
+    Raises:
+        LostImageError: naming row and file.
+    """
+    try:
+        return show_images(example, changes, store)
+    except OSError as error:
+        name = error.filename or ", ".join(map(str, example.images))
+        said = f"{example.where}: {name} can't be read any more: {error.strerror or error}"
+        raise LostImageError(said) from error
 
 
 class EncodedExamples(Dataset[Encoded]):
@@ -51,7 +87,7 @@ class EncodedExamples(Dataset[Encoded]):
         if self.augmentation is not None:
             changes = self.augmentation.changes(example, row.index, row.epoch)
             example = changed_example(example, changes)
-        images = show_images(example, changes, self.features)
+        images = read_images(example, changes, self.features)
         encoded = {**self.family.encode(example, images, self.weights), WHERE: example.where}
         if row.filler:
             encoded["labels"].fill_(IGNORED)

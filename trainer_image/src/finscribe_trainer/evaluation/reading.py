@@ -13,9 +13,9 @@ from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.encoding import read_images
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.features.cache import FeatureCache
-from finscribe_trainer.features.shown import show_images
 from finscribe_trainer.memory import RowsAtOnce
 from finscribe_trainer.model_inputs import ModelInputs
 
@@ -114,7 +114,7 @@ class Reader:
     def _generate(self, examples: list[Example]) -> list[list[int]]:
         """The tokens of each answer, cut behind its end token."""
         store = self.features.store if self.features else None
-        rows = [self.family.encode_prompt(row, show_images(row, store=store)) for row in examples]
+        rows = [self.family.encode_prompt(row, read_images(row, store=store)) for row in examples]
         batch = send_to_device(self.family.collate(rows, padding="left"), self.model.device)
         prompts = ModelInputs(self.family, self.features)(batch)
         config = GenerationConfig(
