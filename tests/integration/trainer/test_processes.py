@@ -207,3 +207,29 @@ def test_a_process_that_is_killed_ends_the_others_as_one_that_was_killed(config,
     assert not (tmp_path / "run/termination").exists()
     assert "process 1 was ended by signal 9" in run.log
     assert "defect" not in run.log
+
+
+def test_a_launcher_that_is_killed_leaves_nobody_behind(config, tmp_path):
+    config["training"] |= {"max_steps": 10000}
+    with started(tmp_path / "run", config) as run:
+        run.wait_for(r"\"step\": 1")
+        children = [run.rank(0), run.rank(1)]
+        run.process.kill()
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+        for child in alive:
+            child.kill()
+    assert not alive, run.log
+    assert "asked to stop: saving a checkpoint" in run.log
+
+
+def test_ctrl_c_as_the_processes_start_ends_all_as_a_stop_does(config, tmp_path):
+    with started(tmp_path / "run", config) as run:
+        launcher = psutil.Process(run.process.pid)
+        while not launcher.children():
+            assert run.process.poll() is None, run.log
+            time.sleep(0.001)
+        os.killpg(run.process.pid, signal.SIGINT)
+        assert run.ends() == EXIT_RETRY, run.log
+        with pytest.raises(ProcessLookupError):
+            os.killpg(run.process.pid, 0)
+    assert "Traceback" not in run.log

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN
+from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN, EXIT_RETRY
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.files import parse_leniently, read_documents
 from finscribe_core.overrides import apply_overrides, parse_assignment
@@ -84,6 +85,8 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
       finscribe train --config finetune_config.yaml --nproc-per-node 4
     """  # noqa: D301 - click reads \b as "keep these lines"
+    for number in (signal.SIGINT, signal.SIGTERM):  # until the session takes them over: nothing has begun
+        signal.signal(number, lambda *_: os._exit(EXIT_RETRY))
     from finscribe_trainer.session import launch_session, run_session  # noqa: PLC0415 - `--help` needs no torch
 
     def load() -> TrainerConfig:

@@ -13,7 +13,7 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.command import http_port, run_name
 from finscribe_trainer.distributed import is_main_process, join
-from finscribe_trainer.launch import launch
+from finscribe_trainer.launch import end_with_launcher, launch
 from finscribe_trainer.outcome import conclude
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
@@ -34,6 +34,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
     setup_logging(level=logging.INFO if is_main_process() else logging.ERROR)
     stop = StopSignal()
     stop.install()
+    end_with_launcher()
     reporter = RunReporter()
 
     def work() -> RunResult | None:
