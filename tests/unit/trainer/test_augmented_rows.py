@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch.utils.data import DataLoader
 
 from finscribe_core.trainer_config import AugmentationSpec
-from finscribe_trainer.augmentation.augment import Augmentation, prepare_augmentation
+from finscribe_trainer.augmentation.augment import Augmentation, changed_example, prepare_augmentation
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.families.base import IGNORED, Encoded, Family
@@ -40,6 +40,15 @@ def test_a_page_looks_different_in_every_epoch_and_the_same_whenever_it_is_asked
     views = [pixels(rows, first, epoch) for epoch in range(3)] + [pixels(plain, first, 0)]
     for i, view in enumerate(views):
         assert not any(torch.equal(view, other) for other in views[i + 1 :])
+
+
+@pytest.mark.parametrize("size", [(181, 399), (620, 877), (1203, 795)])
+def test_a_changed_page_has_no_more_tokens_than_were_counted(size, dataset, family, with_image):
+    """Of sizes that the processor enlarges, rounds, and takes as they come."""
+    page = replace(dataset.examples[with_image[0]], sizes=(size,))
+    augmentation = Augmentation(SPEC.model_copy(update={"rotation_range": [-30, 30]}), seed=42)
+    views = [changed_example(page, augmentation.changes(page, 0, epoch)) for epoch in range(100)]
+    assert {family.count_tokens(view) for view in views} == {family.count_tokens(page)}
 
 
 def test_views_take_turns(dataset, family, with_image):

@@ -112,7 +112,7 @@ def test_a_training_row_that_augmentation_makes_too_long_is_left_out(dataset, fa
     text = next(example for example in dataset.examples if not example.images)
     most = max(family.count_tokens(half), family.count_tokens(text))
     assert most < family.count_tokens(large)
-    kept = select(Splits([half, text], [half], "", None), family, most, largest_scale=2.0)
+    kept = select(Splits([half, text], [half], "", None), family, most, scales=(1.0, 2.0))
     assert (kept.train, kept.validation, kept.num_left_out) == ([text], [half], 1)
 
 

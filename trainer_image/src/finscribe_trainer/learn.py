@@ -10,7 +10,7 @@ from transformers import set_seed
 
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
-from finscribe_trainer.augmentation.augment import largest_scale
+from finscribe_trainer.augmentation.augment import scales
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
 from finscribe_trainer.compilation import compile_layers
@@ -83,7 +83,7 @@ def learn(
 
 def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:
     family = load_family(source)
-    chosen = select(splits, family, config.training.max_sequence_length, largest_scale(config.augmentation))
+    chosen = select(splits, family, config.training.max_sequence_length, scales(config.augmentation))
     return family, chosen, load_adapted_model(config, source, family)
 
 

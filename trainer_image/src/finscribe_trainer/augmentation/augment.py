@@ -45,9 +45,12 @@ def changed_example(example: Example, changes: tuple[Change, ...]) -> Example:
     return replace(example, row=row, sizes=tuple(placement.size for placement in placements))
 
 
-def largest_scale(spec: AugmentationSpec) -> float:
-    """By how much a page may grow; 1 when none does."""
-    return max(1.0, spec.scale_range[1]) if spec.enabled else 1.0
+def scales(spec: AugmentationSpec) -> tuple[float, ...]:
+    """The scales that a page's tokens are counted at: its own, the least and the greatest it is shown at.
+
+    The least, too: what a processor thinks too small it enlarges, and may make more tokens of.
+    """
+    return tuple({1.0, *spec.scale_range}) if spec.enabled else (1.0,)
 
 
 def prepare_augmentation(config: TrainerConfig, examples: list[Example]) -> Augmentation | None:

@@ -45,12 +45,13 @@ class Placement:
 def place(change: Change, size: tuple[int, int]) -> Placement:
     """Where a change puts a page of (width, height) pixels.
 
-    The image is the upright rectangle about the page, so that nothing is cut off, shrunk until it has no more
-    pixels than the page had (times scale^2): a row keeps its number of image tokens.
+    The image is as large as the page (times scale), on its side where the page fits better so; the page is
+    made smaller until nothing of it is cut off. So a row keeps its number of image tokens, however sides are
+    rounded by a processor: of another rectangle of as many pixels it could make more.
     """
-    width, height = size
     if not change.moves:
         return Placement(size, np.eye(3))
+    width, height = size
     corners = np.array([[0, width, width, 0], [0, 0, height, height]], dtype=float)
     bent = corners + (np.array(change.bend).T * [[width], [height]] if change.bend else 0)
     turn = math.radians(change.angle)
@@ -60,11 +61,21 @@ def place(change: Change, size: tuple[int, int]) -> Placement:
     targets = rotation @ bent
     targets -= targets.min(axis=1, keepdims=True)
     extent = targets.max(axis=1)
-    shrink = min(1.0, math.sqrt(width * height / (extent[0] * extent[1]))) * change.scale
-    pixels = np.maximum(np.floor(extent * shrink + 1e-6), 1)
-    return Placement(
-        (int(pixels[0]), int(pixels[1])), _homography(corners, targets * (pixels / extent)[:, None])
-    )
+    upright = np.array(scaled(size, change.scale))
+    image = max(upright, upright[::-1], key=lambda sides: float((sides / extent).min()))
+    shrink = float((image / extent).min())
+    margin = (image - extent * shrink) / 2
+    moved = targets * shrink + margin[:, None]
+    return Placement((int(image[0]), int(image[1])), _homography(corners, moved))
+
+
+def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Width and height of an image whose scale changes.
+
+    >>> scaled((100, 3), 0.1)
+    (10, 1)
+    """
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _homography(points: Matrix, targets: Matrix) -> Matrix:

@@ -1,11 +1,12 @@
 """Which checked rows are trained on: those whose tokens fit, and whose texts hold no reserved token."""
 
 import logging
-import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.augmentation.placement import scaled
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.findings import MAX_SHOWN, Findings
 
@@ -33,7 +34,7 @@ class Splits:
     test_fingerprint: str | None = None
 
 
-def select(splits: Splits, family: "Family", max_tokens: int, largest_scale: float = 1.0) -> Splits:
+def select(splits: Splits, family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)) -> Splits:
     """Leave out, and report, the rows that are too long to be trained on, or to be judged by while training.
 
     Test rows stay, however long: reading takes less memory than training, and figures without the longest
@@ -43,13 +44,13 @@ def select(splits: Splits, family: "Family", max_tokens: int, largest_scale: flo
         splits: checked rows.
         family: counts tokens.
         max_tokens: of prompt and answer together.
-        largest_scale: by how much width and height of training images may grow while training.
+        scales: of width and height of training images; the one with the most tokens counts.
 
     Raises:
         UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
     """
     refuse_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
-    train, lengths, long_train = _fitting(splits.train, family, max_tokens, largest_scale)
+    train, lengths, long_train = _fitting(splits.train, family, max_tokens, scales)
     validation, _, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)
     for name, kept in (("training", train), ("validation", validation)):
@@ -89,19 +90,19 @@ def _check_reserved(example: Example, family: "Family", findings: Findings) -> N
 
 
 def _fitting(
-    examples: list[Example], family: "Family", max_tokens: int, scale: float = 1.0
+    examples: list[Example], family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)
 ) -> tuple[list[Example], tuple[int, ...], list[tuple[Example, int]]]:
-    counted = [(example, family.count_tokens(_enlarged(example, scale))) for example in examples]
+    counted = [
+        (example, max(family.count_tokens(_at_scale(example, scale)) for scale in scales))
+        for example in examples
+    ]
     kept = [(example, count) for example, count in counted if count <= max_tokens]
     too_long = [(example, count) for example, count in counted if count > max_tokens]
     return [example for example, _ in kept], tuple(count for _, count in kept), too_long
 
 
-def _enlarged(example: Example, scale: float) -> Example:
-    if scale == 1:
-        return example
-    sizes = tuple((math.ceil(width * scale), math.ceil(height * scale)) for width, height in example.sizes)
-    return replace(example, sizes=sizes)
+def _at_scale(example: Example, scale: float) -> Example:
+    return replace(example, sizes=tuple(scaled(size, scale) for size in example.sizes))
 
 
 def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:

@@ -12,7 +12,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
-from finscribe_trainer.augmentation.augment import largest_scale
+from finscribe_trainer.augmentation.augment import scales
 from finscribe_trainer.data.selection import select
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.fit import build_trainer
@@ -57,7 +57,7 @@ def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve
     splits = load_splits(config, inputs, storage)
     source = fetch_model(config, inputs / "model", storage)
     family = load_family(source)
-    splits = select(splits, family, config.training.max_sequence_length, largest_scale(config.augmentation))
+    splits = select(splits, family, config.training.max_sequence_length, scales(config.augmentation))
     with tempfile.TemporaryDirectory(prefix="finscribe-lr-finder-") as folder:
         run = Run(_as_tested(config, rise, folder), "", None, RunReporter(run="", job=""), stop)
         rising = RisingRate(rise, stop)
