@@ -7,9 +7,20 @@ from PIL import Image, ImageDraw
 
 from finscribe_core.cli import main_command
 from finscribe_core.errors import UserError
-from finscribe_trainer.augmentation.cell import HEIGHT, WIDTH, describe, draw_cell
+from finscribe_trainer.augmentation.cell import CAPTION_HEIGHT, HEIGHT, WIDTH, describe, draw_cell
 from finscribe_trainer.augmentation.change import Change
 from finscribe_trainer.augmentation.contact_sheet_command import contact_sheet
+
+EVERYTHING = Change(
+    angle=-3.26,
+    bend=((0, 0),) * 4,
+    scale=0.95,
+    brightness=0.9,
+    contrast=1.1,
+    blur=0.8,
+    noise_std=0.02,
+    jpeg_quality=71,
+)
 
 
 @pytest.fixture
@@ -57,6 +68,17 @@ def test_boxes_are_outlined_where_they_are():
     red, green, _, _ = np.asarray(cell, dtype=int).transpose(2, 0, 1)
     y, x = np.nonzero(red - green > 100)
     assert (x.min(), y.min(), x.max(), y.max()) == (50, 100, 250, 150)
+
+
+@pytest.mark.parametrize("caption", [describe(EVERYTHING), ("W " * 80 + ".png, 600 x 800", "/a/b" * 60)])
+def test_a_long_caption_stays_within_the_cell(caption):
+    page = Image.new("RGB", (600, 800), "white")
+    cell = draw_cell(page, [], (300, 50), caption)
+    ink = cell.crop((0, HEIGHT - CAPTION_HEIGHT, WIDTH, HEIGHT)).getbbox()
+    assert ink is not None
+    assert ink[0] > 0
+    assert ink[2] < WIDTH
+    assert ink[3] < CAPTION_HEIGHT
 
 
 def test_a_caption_says_what_was_done():

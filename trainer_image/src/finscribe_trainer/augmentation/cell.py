@@ -7,7 +7,9 @@ from PIL import Image, ImageDraw
 
 from finscribe_trainer.augmentation.change import Change
 
-WIDTH, PAGE_HEIGHT, STRIP_HEIGHT, CAPTION_HEIGHT, GAP = 300, 400, 90, 36, 6
+WIDTH, PAGE_HEIGHT, STRIP_HEIGHT, GAP = 300, 400, 90, 6
+_LINE_HEIGHT, _FONT_SIZE = 16, 12.5
+CAPTION_HEIGHT = 4 * _LINE_HEIGHT + 4
 HEIGHT = PAGE_HEIGHT + GAP + STRIP_HEIGHT + CAPTION_HEIGHT
 _BOX_COLOUR, _STRIP_COLOUR, _CAPTION_COLOUR = (214, 40, 57), (38, 103, 255), "white"
 
@@ -22,7 +24,7 @@ def draw_cell(page: Image.Image, boxes: Boxes, centre: Point, caption: tuple[str
         page: mode RGB.
         boxes: left, top, right, bottom in its pixels; outlined.
         centre: the middle of what is shown close up, in its pixels.
-        caption: two lines.
+        caption: two texts, each with room for two lines.
     """
     cell = Image.new("RGBA", (WIDTH, HEIGHT))
     strip = _strip_box(page.size, centre)
@@ -32,9 +34,27 @@ def draw_cell(page: Image.Image, boxes: Boxes, centre: Point, caption: tuple[str
     cell.paste(close_up, (0, PAGE_HEIGHT + GAP))
     draw = ImageDraw.Draw(cell)
     draw.rectangle((0, PAGE_HEIGHT + GAP, WIDTH - 1, HEIGHT - CAPTION_HEIGHT - 1), outline=_STRIP_COLOUR)
-    for line, y in zip(caption, (HEIGHT - 19, HEIGHT - 3), strict=True):
-        draw.text((WIDTH / 2, y), line, _CAPTION_COLOUR, anchor="mb", font_size=12.5)
+    lines = [line for text in caption for line in _wrapped(text, draw)]
+    for number, line in enumerate(lines):
+        y = HEIGHT - CAPTION_HEIGHT + (number + 1) * _LINE_HEIGHT
+        draw.text((WIDTH / 2, y), line, _CAPTION_COLOUR, anchor="ms", font_size=_FONT_SIZE)
     return cell
+
+
+def _wrapped(text: str, draw: ImageDraw.ImageDraw) -> list[str]:
+    """A text as two lines that fit, at most; of what is too long for them, such as a path, the end."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and _fits(f"{lines[-1]} {word}", draw):
+            lines[-1] += f" {word}"
+        else:
+            ends = (word, *(f"…{word[cut:]}" for cut in range(1, len(word))))
+            lines.append(next(end for end in ends if _fits(end, draw)))
+    return lines[-2:]
+
+
+def _fits(text: str, draw: ImageDraw.ImageDraw) -> bool:
+    return draw.textlength(text, font_size=_FONT_SIZE) <= WIDTH
 
 
 def _fitted(page: Image.Image, boxes: Boxes, strip: tuple[int, ...]) -> tuple[Image.Image, tuple[int, int]]:

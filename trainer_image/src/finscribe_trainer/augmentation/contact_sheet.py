@@ -59,7 +59,7 @@ def _cells(
     page = open_image(example.images[0])
     focus = busiest_point(page)
     name = example.row.images[0].rsplit("/", 1)[-1]
-    caption = (f"{name[-40:]}, {page.width} x {page.height}", example.where[-44:])
+    caption = (f"{name}, {page.width} x {page.height}", example.where)
     yield draw_cell(page, boxes_of(example.row.completion), focus, caption)
     for epoch in epochs:
         changes = augmentation.changes(example, row, epoch)
