@@ -1,7 +1,9 @@
 """What Prometheus, the operator and the kubelet read from the trainer's port."""
 
+import http.client
 import json
 import re
+import threading
 import urllib.error
 import urllib.request
 
@@ -114,6 +116,21 @@ def test_healthz_says_what_hangs(reporter, clock):
 def test_other_paths_are_not_found(reporter):
     with reporter.serve(0) as server, pytest.raises(urllib.error.HTTPError, match="404"):
         get(server, "/etc/passwd")
+
+
+def test_a_client_that_goes_away_leaves_no_traceback(reporter, capfd, monkeypatch):
+    answered = threading.Event()
+
+    def snapshot():
+        answered.set()
+        raise BrokenPipeError("as writing to it would")
+
+    monkeypatch.setattr(reporter, "snapshot", snapshot)
+    with reporter.serve(0) as server:
+        with pytest.raises(http.client.RemoteDisconnected):
+            get(server, "/progress")
+        assert answered.is_set()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_taken_port_is_named(reporter):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,19 @@ _REQUEST_TIMEOUT = 10.0
 """Seconds after which a silent client is dropped."""
 
 
+class _Server(ThreadingHTTPServer):
+    """What goes wrong with a request is a line of the log, not a traceback amid its JSON."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone is none of our business."""
+        if isinstance(sys.exception(), ConnectionError):
+            log.debug("%s went away", client_address)
+        else:
+            log.exception("a request of %s failed", client_address)
+
+
 class ReportServer:
     """Serves a reporter in a daemon thread; bound to all addresses in a pod, to 127.0.0.1 elsewhere.
 
@@ -33,14 +47,13 @@ class ReportServer:
         # Every container of a pod has this variable, with or without a service account.
         host = "0.0.0.0" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"  # noqa: S104 - see above
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler_for(reporter))
+            self._server = _Server((host, port), _handler_for(reporter))
         except OSError as error:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"Port {port} can't be served on {host}: {error}.",
                 "Choose another port with FINSCRIBE_HTTP_PORT, or leave it out to serve nothing.",
             ) from error
-        self._server.daemon_threads = True
         self.address = host
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, name="report-server", daemon=True)
