@@ -1,6 +1,7 @@
 """The two kinds of error: the user's, which no retry can mend, and the world's, which one may."""
 
 import errno
+from collections.abc import Iterator
 from enum import StrEnum
 
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
@@ -80,7 +81,7 @@ class RetryableError(FinscribeError):
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NOT_WRITABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
-    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
 }
 
 
@@ -97,3 +98,13 @@ def of_the_disk(error: OSError) -> FinscribeError | None:
             "Name another path, or change what is there.",
         )
     return None
+
+
+def with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what caused it, what caused that, and so on; each once, though it be its own cause."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -12,6 +12,16 @@ CASES = {
         78,
         "error (InvalidConfig): notes.txt/sample can't be used: Not a directory.",
     ),
+    "a link to itself": (
+        OSError(errno.ELOOP, "Too many levels of symbolic links", "loop/out"),
+        78,
+        "error (InvalidConfig): loop/out can't be used: Too many levels",
+    ),
+    "a folder that can't be made": (
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/out"),
+        78,
+        "error (InvalidConfig): /proc/out can't be used: No such file or directory.",
+    ),
     "no permission": (
         PermissionError(errno.EACCES, "Permission denied", "/root/out"),
         78,

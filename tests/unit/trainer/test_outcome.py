@@ -10,6 +10,12 @@ from finscribe_trainer.outcome import conclude
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.stop import StopRequested
 
+
+def its_own_cause(error: Exception) -> Exception:
+    error.__cause__ = error
+    return error
+
+
 CASES = {
     "a user's error": (UserError(FailureReason.DatasetInvalid, "row 3"), 78, "DatasetInvalid", False),
     "the world's error": (
@@ -34,6 +40,7 @@ CASES = {
     ),
     "a full GPU": (torch.OutOfMemoryError("CUDA out of memory"), 78, "InvalidConfig", False),
     "a defect": (KeyError("x"), 70, "InternalError", True),
+    "an error that is its own cause": (its_own_cause(OSError(errno.EIO, "I/O")), 70, "InternalError", True),
 }
 
 

@@ -51,11 +51,13 @@ def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
     assert not [path.name for path in (out / "final_model").iterdir() if path.suffix in (".bin", ".pt")]
 
 
-def test_an_output_folder_below_a_file_is_the_users_to_correct(config, tmp_path):
+@pytest.mark.parametrize(("place", "why"), [("file", "Not a directory"), ("loop", "Too many levels")])
+def test_an_output_folder_that_cant_be_made_is_the_users_to_correct(config, tmp_path, place, why):
     (tmp_path / "file").write_text("")
-    below = config.model_copy(update={"output_dir": str(tmp_path / "file" / "out")})
+    (tmp_path / "loop").symlink_to("loop")
+    below = config.model_copy(update={"output_dir": str(tmp_path / place / "out")})
 
-    with pytest.raises(UserError, match="file/out can't be used: Not a directory"):
+    with pytest.raises(UserError, match=f"{place}/out can't be used: {why}"):
         train(start(below))
 
 

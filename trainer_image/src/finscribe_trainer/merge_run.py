@@ -77,7 +77,9 @@ def _check_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         taken = any(not path.name.startswith(UNCHECKED) for path in folder.iterdir())
     except OSError as error:
-        raise of_the_disk(error) or error from error
+        if known := of_the_disk(error):
+            raise known from error
+        raise
     if taken:
         raise _taken(str(folder))
 

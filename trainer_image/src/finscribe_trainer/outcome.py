@@ -2,10 +2,10 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
-from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError, with_causes
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed import EndedTogether
 from finscribe_trainer.reporting import RunReporter
@@ -69,7 +69,7 @@ def _failure(
 
 def classify(error: BaseException) -> FinscribeError | None:
     """The error in our words; None for a defect."""
-    for cause in _chain(error):
+    for cause in with_causes(error):
         if isinstance(cause, FinscribeError):
             return cause
         if isinstance(cause, StopRequested):
@@ -90,13 +90,6 @@ def classify(error: BaseException) -> FinscribeError | None:
                 "gradientCheckpointing true, or use method QLoRA.",
             )
     return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def _is_disk_full(error: BaseException) -> bool:

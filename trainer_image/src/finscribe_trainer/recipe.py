@@ -93,7 +93,9 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise of_the_disk(error) or error from error
+        if known := of_the_disk(error):
+            raise known from error
+        raise
 
 
 def _published(uri: str, storage: Storage) -> dict[str, Any] | None:

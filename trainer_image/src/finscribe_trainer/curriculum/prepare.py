@@ -36,6 +36,8 @@ def prepare_curriculum(
         try:
             write_difficulties(path, examples, scores, parts)
         except OSError as error:
-            raise of_the_disk(error) or error from error
+            if known := of_the_disk(error):
+                raise known from error
+            raise
         log.info("curriculum: difficulties of %d rows are in %s", len(examples), path)
     return Curriculum(spec, ranked(spec, scores, config.training.seed), num_epochs)

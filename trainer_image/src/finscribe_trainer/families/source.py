@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError, with_causes
 
 _NO_MODEL = "Check model_name_or_path (model.source in a job): a hub id, a folder, or an s3:// prefix."
 
@@ -94,10 +94,8 @@ def _hub_was_out_of_reach(error: BaseException) -> bool:
     from huggingface_hub.constants import is_offline_mode  # noqa: PLC0415 - slow to import
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415 - likewise
 
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, LocalEntryNotFoundError):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None and not is_offline_mode()
+    out_of_reach = any(isinstance(cause, LocalEntryNotFoundError) for cause in with_causes(error))
+    return out_of_reach and not is_offline_mode()
 
 
 def _first_line(error: BaseException) -> str:

@@ -63,7 +63,9 @@ def open_cache(
         store, room = _open(config, args, model, family)
     except OSError as error:
         if asked:
-            raise of_the_disk(error) or error from error
+            if known := of_the_disk(error):
+                raise known from error
+            raise
         log.warning("feature cache: off, its folder can't be used: %s", error)
         return None
     log.info("feature cache: %s, at most %s", store.folder, config.feature_cache.max_size)
