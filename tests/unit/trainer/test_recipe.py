@@ -153,12 +153,14 @@ def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config
     (tmp_path / "out" / "checkpoint-8").mkdir()  # a run was killed while it wrote this
     (tmp_path / "out" / "checkpoint-9").mkdir()
     (tmp_path / "out" / "checkpoint-9" / "trainer_state.json").write_text("{}")
+    (tmp_path / "out" / "config.yaml").write_text("as it was")
     if uploads:
         config = config.model_copy(update={"output_uri": f"s3://{s3_env.create_bucket()}/results"})
     with pytest.raises(UserError, match="holds checkpoints of an earlier training") as caught:
         train(start(config, name="local-now" if uploads else ""))
     assert f"--resume {earlier} " in caught.value.remedy
     assert earlier.is_dir()
+    assert (tmp_path / "out" / "config.yaml").read_text() == "as it was"
 
 
 DAMAGES = {

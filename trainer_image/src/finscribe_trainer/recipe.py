@@ -47,6 +47,8 @@ def train(run: Run) -> RunResult | None:
 
     reporter.phase(Phase.Downloading)
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
+    # No sooner: a run that is refused leaves an earlier one's. No later: a run that is killed has one, too.
+    processes.from_main(lambda: write_config(config, run.output_dir / CONFIG_FILE))
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
     from finscribe_trainer.learn import learn  # noqa: PLC0415
@@ -71,7 +73,6 @@ def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
     _make(run.output_dir)
-    write_config(run.config, run.output_dir / CONFIG_FILE)  # now: a run that is killed has one, too
     return None
 
 
