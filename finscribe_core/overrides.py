@@ -1,12 +1,12 @@
 """Changes of single settings by their dotted path: `--set`, experiments and sweeps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import nearest, read_value, spellings
+from finscribe_core.files import Loc, by_name, dotted, find_setting, nearest, read_value, spellings
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -56,7 +56,8 @@ def apply_overrides(
 ) -> dict[str, Any]:
     """The data with other values at the paths; what the paths do not name stays as it is.
 
-    A setting that the data spells otherwise (`alpha`, `lora_alpha`) is replaced, not said twice.
+    A setting that the data spells otherwise (`alpha`, `lora_alpha`), or says in the other place that it has,
+    is replaced, not said twice.
 
     Args:
         model: what the data will be read as.
@@ -72,7 +73,25 @@ def apply_overrides(
     for path, value in overrides.items():
         change = _Change(value, f"{said} {path}", camel_case)
         result = _applied(model, result, path.split("."), change)
+        for other in _other_places(model, path):
+            if found := find_setting(model, result, other):
+                result = _without(result, found[0])
     return result
+
+
+def _other_places(model: type[BaseModel], path: str) -> Iterator[str]:
+    """Where else the setting could have been said."""
+    named = dotted(by_name(model, tuple(path.split("."))))
+    for pair in getattr(model, "same_settings", ()):
+        if named in pair:
+            yield from (place for place in pair if place != named)
+
+
+def _without(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
+    """The data without what is there."""
+    key, *rest = loc
+    kept = {name: value for name, value in data.items() if name != key}
+    return {**kept, str(key): _without(data[str(key)], tuple(rest))} if rest else kept
 
 
 class _Change(NamedTuple):
@@ -90,15 +109,15 @@ def _applied(
     if found is None:
         hint = nearest(model, key, camel_case=camel_case)
         raise UserError(FailureReason.InvalidConfig, f"{said}: unknown key {key}{hint}")
-    names, child = found
+    names, child, is_map = found
     present = next((name for name in data if name in names), key)
     others = {name: kept for name, kept in data.items() if name not in names}
     if not rest:
         return {**others, key: value}
-    if child is None:
-        inner = data.get(present)
-        if len(rest) == 1 and isinstance(inner, dict | None):  # a map with keys of the user's own
-            return {**others, present: {**(inner or {}), rest[0]: value}}
-        raise UserError(FailureReason.InvalidConfig, f"{said}: {key} has no settings below it.")
     inner = data.get(present)
-    return {**others, present: _applied(child, inner if isinstance(inner, dict) else {}, rest, change)}
+    inside = inner if isinstance(inner, dict) else {}
+    if child is not None:
+        return {**others, present: _applied(child, inside, rest, change)}
+    if is_map:  # its keys are the user's own, and may have dots
+        return {**others, present: {**inside, ".".join(rest): value}}
+    raise UserError(FailureReason.InvalidConfig, f"{said}: {key} has no settings below it.")

@@ -4,6 +4,7 @@ One set of models serves the trainer's YAML file (snake_case, as in the training
 of a FineTuneJob's spec (camelCase); `TrainerConfig` is the file as a whole.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -89,7 +90,9 @@ class OutputFormat(StrEnum):
 class LoraSpec(KubeModel):
     """LoRA's own hyperparameters."""
 
-    also_known_keys: ClassVar[tuple[str, ...]] = ("enabled",)  # see TrainerConfig._read_lora_enabled
+    also_known_keys: ClassVar[Mapping[str, str]] = {
+        "enabled": "Must be true, and says nothing: LoRA is all there is.",
+    }
 
     r: Int = Field(16, ge=1, le=1024)
     """Rank of the adapter matrices; higher means more capacity. 8 to 32 is usual."""
@@ -105,13 +108,24 @@ class LoraSpec(KubeModel):
     scope: LoraScope = LoraScope.LanguageModel
     """Where target modules are looked for. `LanguageModel` leaves the vision tower alone."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_enabled(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "enabled" not in data:
+            return data
+        if data["enabled"] is not True:
+            raise ValueError(
+                "lora.enabled must be true: training without LoRA is not supported; remove the key"
+            )
+        return {name: value for name, value in data.items() if name != "enabled"}
+
 
 class TrainingSpec(KubeModel):
     """Hyperparameters, by Hugging Face's argument names."""
 
-    also_known_keys: ClassVar[tuple[str, ...]] = (
-        "metric_for_best_model",
-    )  # TrainerConfig._read_metric_for_best_model
+    also_known_keys: ClassVar[Mapping[str, str]] = {
+        "metric_for_best_model": "Hugging Face's name of `early_stopping.metric`.",
+    }  # TrainerConfig._read_metric_for_best_model
 
     learning_rate: Float = Field(2.0e-5, gt=0, le=1)
     """Peak learning rate. The most critical parameter; start conservative."""
@@ -296,7 +310,11 @@ class LossSpec(KubeModel):
     that runs with different losses can be compared.
     """
 
-    also_known_keys: ClassVar[tuple[str, ...]] = ("weighted", "weights")  # TrainerConfig._read_loss_weights
+    also_known_keys: ClassVar[Mapping[str, str]] = {
+        "weighted": "False leaves every token at 1, whatever the weights say.",
+        "weights": "`loss.weights.table_cell_token` is another name of `loss.table_cell_weight`; beside it "
+        "there may be `regular_token`, which must be 1.",
+    }
 
     use_focal: Bool = False
     """Focal loss: tokens that the model already predicts well count less (Lin et al. 2017)."""
@@ -328,6 +346,31 @@ class LossSpec(KubeModel):
             message="loss.useFocal and loss.useLabelSmoothing are mutually exclusive; keep one",
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_weighted(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not data.keys() & {"weighted", "weights"}:
+            return data
+        rest = {name: value for name, value in data.items() if name not in ("weighted", "weights")}
+        weighted, weights = data.get("weighted", True), data.get("weights", {})
+        if not isinstance(weighted, bool):
+            raise ValueError(f"loss.weighted must be true or false, not {weighted!r}")
+        if not isinstance(weights, dict):
+            raise ValueError("loss.weights must be a mapping of keys to values")
+        if unknown := sorted(
+            str(name) for name in weights if name not in ("table_cell_token", "regular_token")
+        ):
+            raise ValueError(f"loss.weights knows table_cell_token and regular_token, but not {unknown[0]}")
+        if weights.get("regular_token", 1) != 1:
+            raise ValueError("loss.weights.regular_token must be 1, against which the other weights are")
+        if not weighted:
+            every_weight = {"number_weight", "table_cell_weight", "field_weights"}
+            every_weight |= {to_camel(name) for name in every_weight}
+            return {name: value for name, value in rest.items() if name not in every_weight}
+        if "table_cell_token" in weights:
+            rest = {"table_cell_weight": weights["table_cell_token"], **rest}
+        return rest
 
     @property
     def weighted(self) -> bool:
@@ -565,19 +608,11 @@ class TrainerConfig(KubeModel):
         ),
         NO_SHARDS_OF_4_BITS,
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_lora_enabled(cls, data: Any) -> Any:
-        """The guide's `lora.enabled`: LoRA is all there is, so true says nothing and false can't be kept."""
-        lora = data.get("lora") if isinstance(data, dict) else None
-        if not isinstance(lora, dict) or "enabled" not in lora:
-            return data
-        if lora["enabled"] is not True:
-            raise ValueError(
-                "lora.enabled must be true: training without LoRA is not supported; remove the key"
-            )
-        return {**data, "lora": {k: v for k, v in lora.items() if k != "enabled"}}
+    same_settings: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("training.metric_for_best_model", "early_stopping.metric"),
+        ("loss.weights.table_cell_token", "loss.table_cell_weight"),
+    )
+    """Settings that have two places, by dotted path."""
 
     @model_validator(mode="before")
     @classmethod
@@ -588,24 +623,10 @@ class TrainerConfig(KubeModel):
             return data
         rest = {name: value for name, value in training.items() if name != "metric_for_best_model"}
         name = next((name for name in ("early_stopping", "earlyStopping") if name in data), "early_stopping")
-        stopping = {"metric": training["metric_for_best_model"], **(data.get(name) or {})}
+        stopping = data.get(name, {})
+        if isinstance(stopping, dict):
+            stopping = {"metric": training["metric_for_best_model"], **stopping}
         return {**data, "training": rest, name: stopping}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_loss_weights(cls, data: Any) -> Any:
-        """The wider project's `loss.weighted` and `loss.weights`: what a table cell's token counts."""
-        loss = data.get("loss") if isinstance(data, dict) else None
-        if not isinstance(loss, dict) or not loss.keys() & {"weighted", "weights"}:
-            return data
-        rest = {name: value for name, value in loss.items() if name not in ("weighted", "weights")}
-        if loss.get("weighted") is False:
-            rest.pop("field_weights", None)
-            return {**data, "loss": rest}
-        weights = loss.get("weights")
-        if isinstance(weights, dict) and "table_cell_token" in weights:
-            rest = {"table_cell_weight": weights["table_cell_token"], **rest}
-        return {**data, "loss": rest}
 
     @property
     def effective_validation_split(self) -> float | None:

@@ -87,10 +87,48 @@ MISTAKES = {
         JOB.replace("    train:", "\ttrain:"),
         "job.yaml:7: not valid YAML:",
     ),
-    "a list where an object belongs": ("- a\n- b\n", "job.yaml:1: the document: Input should be"),
+    "a date that there is not": (
+        JOB.replace("invoices}", "2024-13-45}"),
+        "job.yaml:3: not valid YAML: '2024-13-45'",
+    ),
+    "a tag that the text does not fit": (
+        JOB.replace("2e-5", "!!float abc"),
+        "job.yaml:9: not valid YAML: 'abc' is no float.",
+    ),
+    "a number of no digits": (JOB.replace("2e-5", "0b_"), "job.yaml:9: not valid YAML: '0b_' is no int."),
+    "more digits than can be shown": (
+        JOB.replace("2e-5", "0x" + "f" * 5000),
+        "job.yaml:9: not valid YAML: '0xfff",
+    ),
+    "a control character": (
+        JOB.replace("2e-5", "2\a"),
+        "job.yaml:9: not valid YAML: character #x0007 is not",
+    ),
+    "a NUL in quotes": (JOB.replace("2e-5", '"\\0"'), "job.yaml:9: not valid YAML: a text holds a NUL"),
+    "an alias within what it stands for": (
+        JOB.replace("training:", "training: &here").replace("2e-5", "*here"),
+        "job.yaml:8: spec.training.learningRate contains itself.",
+    ),
+    "brackets where a key belongs": (
+        JOB.replace("2e-5", "{{ rate }}"),
+        "job.yaml:9: a list or a mapping is no key.",
+    ),
+    "nesting without end": ("[" * 2000, "job.yaml:1: too deeply nested."),
+    "aliases of aliases": (
+        "a0: &a0 []\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(12)),
+        "job.yaml:1: more than 1,000,000 values",
+    ),
+    "a list where an object belongs": (
+        "- a\n- b\n",
+        "job.yaml:1: the document must be a mapping of keys to values.",
+    ),
     "a text for a section": (
         JOB.replace("training:\n    learningRate: 2e-5", "training: fast"),
-        "job.yaml:8: spec.training: Input should be",
+        "job.yaml:8: spec.training must be a mapping of keys to values.",
+    ),
+    "a section without keys": (
+        JOB.replace("training:\n    learningRate: 2e-5", "training:"),
+        "job.yaml:8: spec.training must be a mapping of keys to values; remove the key for its defaults.",
     ),
     "an unknown choice": (
         JOB.replace("  training:", "  method: Full\n  training:"),
@@ -142,6 +180,15 @@ def test_merged_keys_may_be_overridden(write):
     assert document.data["other"] == {"a": 2}
 
 
+def test_of_very_many_unknown_keys_the_first_are_named(write):
+    with pytest.raises(UserError) as caught:
+        parse(write(JOB + "".join(f"key{i}: 1\n" for i in range(5000))))
+
+    named = str(caught.value).splitlines()
+    assert len(named) == 21
+    assert named[-1].endswith("unknown keys: 4980 more.")
+
+
 GUIDE = (Path(__file__).parents[2] / "cases/training_guide.yaml").read_text()
 
 
@@ -153,9 +200,47 @@ def test_the_training_guides_file_loads_as_it_is_written(write):
     assert config.output_dir == "./finetuned_paddleocr_invoice_model"
 
 
-def test_training_without_lora_is_refused(write):
-    with pytest.raises(UserError, match=r"lora\.enabled must be true"):
-        parse(write(GUIDE.replace("enabled: true", "enabled: false")), TrainerConfig)
+MISTAKES_IN_A_CONFIG = {
+    "no LoRA": ("lora: {enabled: false}", "lora.enabled must be true"),
+    "a setting in two spellings": (
+        "lora: {alpha: 1, lora_alpha: 2}",
+        "job.yaml:2: lora.lora_alpha is the same setting as lora.alpha; remove one.",
+    ),
+    "a section in two spellings": (
+        "early_stopping: {patience: 1}\nearlyStopping: {patience: 2}",
+        "job.yaml:3: earlyStopping is the same setting as early_stopping; remove one.",
+    ),
+    "a setting in two places": (
+        "training: {metric_for_best_model: eval_nted}\nearly_stopping: {metric: eval_loss}",
+        "job.yaml:2: training.metric_for_best_model is the same setting as early_stopping.metric, which says "
+        "something else",
+    ),
+    "a metric beside a text for a section": (
+        "training: {metric_for_best_model: eval_loss}\nearly_stopping: abc",
+        "job.yaml:3: early_stopping must be a mapping",
+    ),
+    "a weight that there is not": (
+        "loss: {weights: {table_cell_tokn: 2.0}}",
+        "job.yaml:2: loss: loss.weights knows table_cell_token and regular_token, but not table_cell_tokn",
+    ),
+    "another weight of all tokens": ("loss: {weights: {regular_token: 0.5}}", "regular_token must be 1"),
+    "weights that are none": ("loss: {weights: 3}", "loss.weights must be a mapping"),
+    "neither weighted nor not": ("loss: {weighted: maybe}", "loss.weighted must be true or false"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES_IN_A_CONFIG.values(), ids=MISTAKES_IN_A_CONFIG.keys())
+def test_a_mistake_in_a_trainer_s_config_is_named(write, text: str, message: str):
+    with pytest.raises(UserError) as caught:
+        parse(write(f"dataset_path: train.jsonl\n{text}\n"), TrainerConfig)
+
+    assert message in str(caught.value)
+
+
+def test_a_loss_that_is_not_weighted_has_no_weight_in_any_spelling(write):
+    text = "{weighted: false, weights: {table_cell_token: 2}, number_weight: 3, fieldWeights: {total: 2}}"
+
+    assert not parse(write(f"dataset_path: train.jsonl\nloss: {text}\n"), TrainerConfig).loss.weighted
 
 
 @pytest.mark.parametrize("spelling", ["max_sequence_length", "maxSequenceLength", "max_seq_length"])

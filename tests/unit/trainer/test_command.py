@@ -7,7 +7,7 @@ import pytest
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DifficultySchedule, Method, SelectionMetric
-from finscribe_trainer.command import load_config
+from finscribe_trainer.command import http_port, load_config
 
 CASES = Path(__file__).parents[2] / "cases"
 GUIDE = (CASES / "training_guide.yaml").read_text()
@@ -49,10 +49,17 @@ def test_a_difficulty_schedule_switches_the_curriculum_on_and_leaves_its_other_s
 
 def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):
     config = load_config(
-        guide, {"assignments": ("training.learning_rate=1e-5", "lora.alpha=8", "loss.field_weights.total=2")}
+        guide,
+        {
+            "assignments": (
+                "training.learning_rate=1e-5",
+                "lora.alpha=8",
+                "loss.field_weights.line_items.quantity=2",
+            )
+        },
     )
     assert (config.training.learning_rate, config.lora.alpha) == (1e-5, 8)
-    assert config.loss.field_weights == {"total": 2.0}
+    assert config.loss.field_weights == {"line_items.quantity": 2.0}
     assert config.training.warmup_ratio == 0.1
 
 
@@ -63,15 +70,61 @@ def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):
             "training.learnig_rate=1",
             r"--set training\.learnig_rate: unknown key .*did you mean learning_rate",
         ),
-        ("training.seed=-1", r"training\.seed: .*greater than or equal to 0"),
+        ("training.seed=-1", r"^--set training\.seed: training\.seed: .*greater than or equal to 0"),
+        ("lora.loraAlpha=-1", "unknown key loraAlpha; did you mean lora_alpha"),
+        ("lora={r: 8, foo: 3}", "^--set lora: unknown key lora.foo"),
+        (
+            "training.metric_for_best_model=abc",
+            "^--set training.metric_for_best_model: early_stopping.metric",
+        ),
+        ("method=LoRA", "--use-quantization and --set contradict each other on method"),
         ("training.learning_rate", "not an assignment"),
         ("output_dir.name=x", "output_dir has no settings below it"),
         ("output_dir=[", "not valid YAML"),
+        ("training.seed=0b_", "--set training.seed=0b_: not valid YAML: '0b_' is no int"),
+        ("output_dir=\a", "not valid YAML: character #x0007 is not allowed"),
+        ("lora={r: 8, r: 9}", "r is set twice"),
     ],
 )
 def test_a_wrong_change_is_refused_with_its_name(guide, assignment, message):
     with pytest.raises(UserError, match=message):
-        load_config(guide, {"assignments": (assignment,)})
+        load_config(guide, {"assignments": (assignment,), "use_quantization": True, "strict": True})
+
+
+@pytest.mark.parametrize(
+    ("assignment", "section", "name", "value"),
+    [
+        ("lora.enabled=true", "lora", "r", 16),
+        ("training.metric_for_best_model=eval_nted", "early_stopping", "metric", "eval_nted"),
+        ("earlyStopping.metric=eval_nted", "early_stopping", "metric", "eval_nted"),
+        ("loss.weights.table_cell_token=3", "loss", "table_cell_weight", 3),
+        ("loss.table_cell_weight=3", "loss", "table_cell_weight", 3),
+        ("loss.weighted=false", "loss", "table_cell_weight", 1),
+    ],
+)
+def test_a_setting_with_two_places_is_changed_in_either(assignment, section, name, value):
+    config = load_config(CASES / "wider_config.yaml", {"assignments": (assignment,)})
+    assert getattr(getattr(config, section), name) == value
+
+
+def test_what_a_flag_says_is_blamed_on_the_flag_and_the_rest_on_its_line(guide):
+    guide.write_text(GUIDE + "method: abc\n")
+    with pytest.raises(UserError) as caught:
+        load_config(guide, {"output_dir": ""})
+    assert re.search(r"^--output-dir: output_dir: ", str(caught.value), re.MULTILINE)
+    assert re.search(r"config\.yaml:\d+: method: ", str(caught.value))
+
+
+def test_an_empty_config_is_called_empty(guide):
+    guide.write_text("# nothing\n")
+    with pytest.raises(UserError, match="is empty"):
+        load_config(guide, {})
+
+
+def test_a_port_is_written_in_plain_digits(monkeypatch):
+    monkeypatch.setenv("FINSCRIBE_HTTP_PORT", "²")
+    with pytest.raises(UserError, match="is no port"):
+        http_port()
 
 
 def test_a_misspelt_key_is_warned_of_with_its_line_and_the_nearest_key(guide, caplog):

@@ -12,17 +12,20 @@ import click
 
 from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN, EXIT_RETRY
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import parse_leniently, read_documents
+from finscribe_core.files import by_name, dotted, find_setting, parse_leniently, read_documents
 from finscribe_core.overrides import apply_overrides, parse_assignment
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 
 log = logging.getLogger(__name__)
 
 _FIELD_OF_FLAG = {
-    "train_file": "dataset_path",
-    "val_file": "validation_path",
-    "output_dir": "output_dir",
+    "train_file": ("--train-file", "dataset_path"),
+    "val_file": ("--val-file", "validation_path"),
+    "output_dir": ("--output-dir", "output_dir"),
 }
+
+Flags = dict[str, tuple[str, Any]]
+"""Settings that flags change, by dotted path: the flag, and the value."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -105,35 +108,66 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
     """
     documents = read_documents(path)
     if len(documents) != 1:
+        holds = f"holds {len(documents)} documents, not one" if documents else "is empty"
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{path} holds {len(documents)} documents, not one.",
-            "Write one config to a file.",
+            f"{path} {holds}.",
+            "Write one config to a file: docs/training-guide.md.",
         )
-    config, unknown = parse_leniently(TrainerConfig, documents[0], lambda data: _changed(data, overrides))
+    flags = _of_flags(overrides)
+    assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
+    config, unknown = parse_leniently(
+        TrainerConfig, documents[0], lambda data: _changed(data, flags, assigned), _said(flags, assigned)
+    )
     if unknown and overrides.get("strict"):
         raise UserError(
             FailureReason.InvalidConfig, "\n".join(unknown), "Remove them, or leave --strict out."
         )
     for warning in unknown:
-        log.warning("%s It is ignored.", warning)
+        log.warning("%s Ignored.", warning)
     return config
 
 
-def _changed(data: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """The file's data with the flags' values; what contradicts itself then is found when it is checked."""
+def _of_flags(overrides: dict[str, Any]) -> Flags:
+    """What contradicts itself then is found when it is checked."""
     changes = {
-        field: overrides[flag] for flag, field in _FIELD_OF_FLAG.items() if overrides.get(flag) is not None
+        field: (flag, overrides[name])
+        for name, (flag, field) in _FIELD_OF_FLAG.items()
+        if overrides.get(name) is not None
     }
     if "validation_path" in changes:
-        changes["validation_split"] = None
+        changes["validation_split"] = ("--val-file", None)
     if overrides.get("use_quantization"):
-        changes["method"] = "QLoRA"
+        changes["method"] = ("--use-quantization", "QLoRA")
     if schedule := overrides.get("difficulty_schedule"):
-        changes |= {"curriculum.enabled": True, "curriculum.difficulty_schedule": schedule}
-    data = apply_overrides(TrainerConfig, data, changes, "the command line's")
-    assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
-    return apply_overrides(TrainerConfig, data, assigned, "--set")
+        changes["curriculum.enabled"] = ("--difficulty-schedule", True)
+        changes["curriculum.difficulty_schedule"] = ("--difficulty-schedule", schedule)
+    return changes
+
+
+def _changed(data: dict[str, Any], flags: Flags, assigned: dict[str, Any]) -> dict[str, Any]:
+    """The file's data with what the command line says instead.
+
+    Raises:
+        UserError: InvalidConfig for an unknown path, or a flag that --set undoes.
+    """
+    values = {name: value for name, (_, value) in flags.items()}
+    data = apply_overrides(TrainerConfig, data, values, "the command line's")
+    data = apply_overrides(TrainerConfig, data, assigned, "--set")
+    for name, (flag, value) in flags.items():
+        found = find_setting(TrainerConfig, data, name)
+        if found is None or found[1] != value:
+            raise UserError(
+                FailureReason.InvalidConfig, f"{flag} and --set contradict each other on {name}.", "Keep one."
+            )
+    return data
+
+
+def _said(flags: Flags, assigned: dict[str, Any]) -> dict[str, str]:
+    """What of the command line is to blame for each setting it changes, by dotted path."""
+    said = {dotted(by_name(TrainerConfig, tuple(name.split(".")))): f"--set {name}" for name in assigned}
+    said |= {name: flag for name, (flag, _) in flags.items()}
+    return said | {place: said[name] for name, place in TrainerConfig.same_settings if name in said}
 
 
 def run_name(config: TrainerConfig) -> str:
@@ -153,7 +187,7 @@ def http_port() -> int | None:
     text = os.environ.get(ENV_HTTP_PORT)
     if not text:
         return None
-    if not text.isdigit() or not int(text) < 65536:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65536):
         raise UserError(
             FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is no port.", "Use 1 to 65535."
         )
