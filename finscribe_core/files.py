@@ -18,6 +18,8 @@ M = TypeVar("M", bound=BaseModel)
 Loc = tuple[str | int, ...]
 
 
+_MAX_CHARACTERS = 2**20
+"""Of a file: as much as Kubernetes takes, and read in seconds."""
 _MAX_VALUES = 1_000_000
 """Values that a document may hold, as often as aliases repeat them: nine lines can say a billion."""
 _SHOWN = 20
@@ -90,11 +92,14 @@ def read_documents(path: Path) -> list[Document]:
         UserError: the file can't be read, is no YAML, or says a key twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_CHARACTERS + 1)
     except FileNotFoundError:
         raise UserError(FailureReason.InvalidConfig, f"{path}: no such file.", "Check the path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(FailureReason.InvalidConfig, f"{path}: can't be read: {error}.") from None
+    if len(text) > _MAX_CHARACTERS:
+        raise _invalid(str(path), f"more than {_MAX_CHARACTERS:,} characters", "Is this the right file?")
     return _parse(text, str(path), lambda line: f"{path}:{line}", "Mind the indentation.")
 
 

@@ -114,6 +114,7 @@ MISTAKES = {
         "job.yaml:9: a list or a mapping is no key.",
     ),
     "nesting without end": ("[" * 2000, "job.yaml:1: too deeply nested."),
+    "a file of another kind": ("#" * 2**21, "job.yaml: more than 1,048,576 characters."),
     "aliases of aliases": (
         "a0: &a0 []\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(12)),
         "job.yaml:1: more than 1,000,000 values",
