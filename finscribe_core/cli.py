@@ -4,12 +4,12 @@ import sys
 import traceback
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from finscribe_core.constants import EXIT_INTERNAL
-from finscribe_core.errors import FinscribeError, of_the_disk
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, of_the_disk
 
 COMMANDS_GROUP = "finscribe.commands"
 
@@ -42,6 +42,17 @@ class Commands(click.Group):
             raise not_installed(cmd_name, error, side) from error
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; click itself would end Ctrl+C with the exit code of a wrong option.
+
+        Raises:
+            RetryableError: Interrupted.
+        """
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            raise RetryableError(FailureReason.Interrupted, "Stopped by Ctrl+C.") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List every subcommand with its first line of help; one that can't be imported says why."""

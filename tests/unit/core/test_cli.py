@@ -2,6 +2,7 @@
 
 import errno
 
+import click
 import pytest
 
 from finscribe_core import cli
@@ -49,6 +50,20 @@ def test_a_path_that_fails_is_told_in_a_line(error, code, message, monkeypatch, 
         fail_with(error, monkeypatch)
     assert caught.value.code == code
     assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, click.Abort])
+def test_a_command_that_is_stopped_may_be_tried_again(stopped, monkeypatch, capsys):
+    @click.command()
+    def command() -> None:
+        raise stopped
+
+    monkeypatch.setattr(cli.main_command, "get_command", lambda *_: command)
+    monkeypatch.setattr("sys.argv", ["finscribe", "sample"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 75
+    assert "error (Interrupted): Stopped by Ctrl+C." in capsys.readouterr().err
 
 
 def test_any_other_exception_is_called_a_defect_with_its_traceback(monkeypatch, capsys):

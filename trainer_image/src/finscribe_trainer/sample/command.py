@@ -35,7 +35,7 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None
     minute; it learns what invoices of this set look like as JSON, not to read.
 
     \b
-    Exit codes:  0 done   75 no room
+    Exit codes:  0 done   75 no room, or stopped   78 the folder can't be used
 
     \b
     Examples:
