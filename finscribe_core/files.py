@@ -128,6 +128,8 @@ def _parse(text: str, source: str, where: Callable[[int], str], remedy: str) -> 
         problem = f"not valid YAML: character #x{ord(text[error.position]):04x} is not allowed"
         raise _invalid(where(line), problem, "Remove it.") from None
     except yaml.YAMLError as error:
+        if isinstance(error, _NotConstructed):
+            remedy = "Correct the value, or put it in quotes."
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         raise _invalid(where(mark.line + 1 if mark else 1), f"not valid YAML: {problem}", remedy) from None

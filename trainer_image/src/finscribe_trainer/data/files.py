@@ -41,7 +41,7 @@ class DataFile:
             raise UserError(
                 FailureReason.DatasetNotFound,
                 f"{self.source}: no such file or folder.",
-                "Check the path (dataset.train, dataset.validation or dataset.test in a job).",
+                "Check the path: a file of rows, or a folder of them.",
             )
         check_suffix(self.source)
         return [self]

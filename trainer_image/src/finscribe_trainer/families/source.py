@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError, with_causes
 
-_NO_MODEL = "Check model_name_or_path (model.source in a job): a hub id, a folder, or an s3:// prefix."
+_NO_MODEL = "Check the model's name: a hub id, a folder, or an s3:// prefix."
 
 
 @dataclass(frozen=True)
