@@ -17,7 +17,7 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.permissions import PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.dashboards import dashboard_text
-from tools.reference import file_reference_text, kind_reference_text
+from tools.reference import also_known_text, file_reference_text, kind_reference_text
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "make generate"
@@ -96,9 +96,11 @@ def trainer_config_reference_text() -> str:
     intro = (
         "The file that `finscribe train --config` reads. Keys may be written in snake_case, as here, or in "
         "camelCase, as in a FineTuneJob; `lora_alpha`, `lora_dropout` and `max_seq_length` are understood "
-        "too. An unknown key is an error. " + _generated_page("finscribe_core/trainer_config.py")
+        "too. An unknown key is warned of, with its line and the nearest known one; `--strict` refuses it. "
+        + _generated_page("finscribe_core/trainer_config.py")
     )
-    return file_reference_text("Trainer configuration", intro, TrainerConfig, by_alias=False)
+    page = file_reference_text("Trainer configuration", intro, TrainerConfig, by_alias=False)
+    return page + also_known_text(TrainerConfig)
 
 
 def operator_config_reference_text() -> str:

@@ -24,6 +24,16 @@ def kind_reference_text(title: str, intro: str, model: type[BaseModel]) -> str:
     )
 
 
+def also_known_text(model: type[BaseModel]) -> str:
+    """The section about keys of a file that are no fields, but understood."""
+    rows = [
+        f"| `{name}.{key}` | {meaning} |\n"
+        for name, field in model.model_fields.items()
+        for key, meaning in getattr(field.annotation, "also_known_keys", {}).items()
+    ]
+    return "\n## Keys of other programs\n\n| Key | Here |\n|---|---|\n" + "".join(rows)
+
+
 def _page(title: str, intro: str, parts: Iterable[str]) -> str:
     return f"# {title}\n\n{intro}\n" + "".join(parts)
 

@@ -70,8 +70,10 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       final_model/         the best adapter: of the lowest validation loss, or by early_stopping.metric
       merged_model/        a complete model, if output_formats names Merged
       evaluation/          report.html: base and tuned model on the same documents
+      config.yaml          the config with every default written out
       metrics.json         every figure, and what it was measured on
       logs/                training curves, for TensorBoard
+      features/            cached features of pages, where they can be kept
 
     Ctrl+C finishes the step under way, saves a checkpoint and ends; a second one ends at once.
 
