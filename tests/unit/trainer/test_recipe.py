@@ -163,6 +163,16 @@ def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config
     assert (tmp_path / "out" / "config.yaml").read_text() == "as it was"
 
 
+def test_a_checkpoint_of_another_adapter_is_refused_and_nothing_changed(config, tmp_path):
+    train(start(with_training(config, max_steps=1)))
+    before = (tmp_path / "out" / "config.yaml").read_text()
+    wider = config.model_copy(update={"lora": config.lora.model_copy(update={"r": 5})})
+
+    with pytest.raises(UserError, match=r"another shape or model: lora\.r was \d+ and is 5"):
+        train(start(wider, resume=str(tmp_path / "out" / "checkpoint-1")))
+    assert (tmp_path / "out" / "config.yaml").read_text() == before
+
+
 DAMAGES = {
     "no state": lambda folder: (folder / "trainer_state.json").unlink(),
     "a state that is none": lambda folder: (folder / "trainer_state.json").write_text("[]"),

@@ -47,12 +47,18 @@ def train(run: Run) -> RunResult | None:
 
     reporter.phase(Phase.Downloading)
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
-    # No sooner: a run that is refused leaves an earlier one's. No later: a run that is killed has one, too.
-    processes.from_main(lambda: write_config(config, run.output_dir / CONFIG_FILE))
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
     from finscribe_trainer.learn import learn  # noqa: PLC0415
+    from finscribe_trainer.resume import refuse_misfit  # noqa: PLC0415
 
+    def note_config() -> None:
+        # Not before: a run that is refused leaves an earlier one's. Not later: one that is killed has one.
+        if checkpoint:
+            refuse_misfit(checkpoint, config)
+        write_config(config, run.output_dir / CONFIG_FILE)
+
+    processes.from_main(note_config)
     figures = learn(run, source, splits, checkpoint, storage)
     if figures is None:
         return None
