@@ -35,15 +35,7 @@ def field_path(model: type[BaseModel], path: str) -> str:
     >>> field_path(TrainerConfig, "lora.lora_alpha"), field_path(TrainerConfig, "outputDir")
     ('lora.alpha', 'output_dir')
     """
-    names: list[str] = []
-    inner: type[BaseModel] | None = model
-    for part in path.split("."):
-        found = spellings(inner, part) if inner else None
-        names.append(
-            next(name for name in inner.model_fields if name in found[0]) if inner and found else part
-        )
-        inner = found[1] if found else None
-    return ".".join(names)
+    return dotted(by_name(model, tuple(path.split("."))))
 
 
 def apply_overrides(
@@ -81,7 +73,7 @@ def apply_overrides(
 
 def _other_places(model: type[BaseModel], path: str) -> Iterator[str]:
     """Where else the setting could have been said."""
-    named = dotted(by_name(model, tuple(path.split("."))))
+    named = field_path(model, path)
     for pair in getattr(model, "same_settings", ()):
         if named in pair:
             yield from (place for place in pair if place != named)

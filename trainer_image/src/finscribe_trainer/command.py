@@ -12,8 +12,8 @@ import click
 
 from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN, EXIT_RETRY
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import by_name, dotted, find_setting, parse_leniently, read_documents
-from finscribe_core.overrides import apply_overrides, parse_assignment
+from finscribe_core.files import find_setting, parse_leniently, read_documents
+from finscribe_core.overrides import apply_overrides, field_path, parse_assignment
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _changed(data: dict[str, Any], flags: Flags, assigned: dict[str, Any]) -> di
 
 def _said(flags: Flags, assigned: dict[str, Any]) -> dict[str, str]:
     """What of the command line is to blame for each setting it changes, by dotted path."""
-    said = {dotted(by_name(TrainerConfig, tuple(name.split(".")))): f"--set {name}" for name in assigned}
+    said = {field_path(TrainerConfig, name): f"--set {name}" for name in assigned}
     said |= {name: flag for name, (flag, _) in flags.items()}
     return said | {place: said[name] for name, place in TrainerConfig.same_settings if name in said}
 
