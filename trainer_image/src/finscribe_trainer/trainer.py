@@ -206,7 +206,7 @@ class AnswerTrainer(Trainer):
         self.processes.raise_together(failure)
         if not math.isfinite(norm) and not will_skip_step(self.accelerator.scaler):
             rows = self._probe(lambda: rows_with_odd_gradient(model, batches, self._summed_loss))
-            raise non_finite("the gradient", step, rows)
+            self.processes.raise_together(non_finite("the gradient", step, rows))  # it is the same in all
         self.state.num_input_tokens_seen += self._step_tokens
         return norm
 
