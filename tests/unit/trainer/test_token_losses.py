@@ -62,7 +62,7 @@ def test_loss_and_gradient_are_those_of_the_formula(name, tokens, chunk):
     logits, targets, weights = tokens
     expected = formula(logits, targets, weights)
     (gradient,) = torch.autograd.grad(expected, logits)
-    found = summed_loss(logits, targets, weights, spec)
+    found = summed_loss(logits * 1, targets, weights, spec)  # whose backward pass uses them up
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(torch.autograd.grad(3 * found, logits)[0], 3 * gradient)
 
@@ -71,7 +71,22 @@ def test_loss_and_gradient_are_those_of_the_formula(name, tokens, chunk):
 def test_gradients_are_those_of_small_changes(name, tokens, chunk):
     spec, _ = CASES[name]
     logits, targets, weights = tokens
-    assert torch.autograd.gradcheck(lambda given: summed_loss(given, targets, weights, spec), logits)
+    (gradient,) = torch.autograd.grad(summed_loss(logits * 1, targets, weights, spec), logits)
+    small = 1e-6 * torch.eye(logits.numel(), dtype=logits.dtype).view(-1, *logits.shape)
+    with torch.no_grad():
+        above, below = (
+            [summed_loss(logits + sign * change, targets, weights, spec) for change in small]
+            for sign in (1, -1)
+        )
+    expected = (torch.stack(above) - torch.stack(below)).view_as(logits) / 2e-6
+    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_a_second_backward_pass_over_logits_that_are_used_up_is_refused(tokens):
+    loss = summed_loss(tokens[0] * 1, tokens[1], tokens[2], None)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
 
 
 def test_without_weights_each_token_weighs_one(tokens):
@@ -93,7 +108,7 @@ def test_half_precision_logits_are_summed_in_float32(tokens, dtype):
     logits, targets, weights = tokens
     half = logits.detach().to(dtype).requires_grad_()
     exact = half.detach().float().requires_grad_()
-    found, expected = (summed_loss(each, targets, weights, None) for each in (half, exact))
+    found, expected = (summed_loss(each * 1, targets, weights, None) for each in (half, exact))
     assert found.dtype is torch.float32
     torch.testing.assert_close(found, expected)
     (gradient,) = torch.autograd.grad(found, half)

@@ -60,6 +60,7 @@ def build_arguments(
         dataloader_pin_memory=torch.cuda.is_available(),
         accelerator_config={"non_blocking": torch.cuda.is_available()},
         remove_unused_columns=False,
+        include_num_input_tokens_seen="non_padding",
         report_to="none",  # curves/ draws them, by the training guide's names
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),

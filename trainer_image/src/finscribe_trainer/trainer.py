@@ -190,6 +190,9 @@ class AnswerTrainer(Trainer):
         self._step_tokens = int(num_tokens)
         return torch.tensor(weight, device=device)
 
+    def _track_num_input_tokens(self, inputs: Encoded) -> None:
+        """Nothing: a step's tokens are counted at once, not by a message between processes for each batch."""
+
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         """Add up the gradients over the processes, then clip: the step is complete in each of them.
 
