@@ -71,8 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--rows", type=Path, help="JSON lines with images, instead of made-up documents")
     add("--num-rows", type=int, default=16, metavar="N", help="training rows")
     add("--epochs", type=int, default=3, metavar="N", help="passes over the rows, at least 2")
-    add("--batch-size", type=int, default=4, metavar="N", help="rows at once")
+    add("--batch-size", type=int, default=8, metavar="N", help="rows at once")
     add("--learning-rate", type=float, default=2e-3, metavar="LR", help="constant")
+    add(
+        "--gradient-checkpointing",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compute activations again in the backward pass",
+    )
     add("--bf16", action="store_true", help="train in bfloat16 instead of float32")
     add("--workers", type=int, default=0, metavar="N", help="processes that decode images, of each trainer")
     add("--threads", type=int, default=1, metavar="N", help="threads of PyTorch, of each trainer")
@@ -90,6 +96,7 @@ def _settings(options: argparse.Namespace, folder: Path) -> Settings:
         learning_rate=options.learning_rate,
         bf16=options.bf16,
         num_workers=options.workers,
+        gradient_checkpointing=options.gradient_checkpointing,
     )
 
 

@@ -43,7 +43,8 @@ class Facts:
             "answer.",
             f"- Training: {settings.num_epochs} epochs in the same order from the same first adapter; "
             f"batches of {settings.batch_size}, {precision}, AdamW at a constant {settings.learning_rate:g}, "
-            f"{settings.num_workers} data workers, no dropout, no gradient checkpointing.",
+            f"{settings.num_workers} data workers, no dropout, "
+            f"{'' if settings.gradient_checkpointing else 'no '}gradient checkpointing.",
         ]
 
 

@@ -29,6 +29,8 @@ class Settings:
     bf16: bool
     num_workers: int
     """Processes that decode images, of each side."""
+    gradient_checkpointing: bool
+    """Whether activations of the language model are computed again in the backward pass."""
     seed: int = 42
     lora_r: int = 16
     lora_alpha: int = 32

@@ -39,7 +39,7 @@ def config(settings: Settings, output_dir: Path) -> dict[str, Any]:
             "optim": "adamw_torch",
             "bf16": settings.bf16,
             "dataloader_num_workers": settings.num_workers,
-            "gradient_checkpointing": False,
+            "gradient_checkpointing": settings.gradient_checkpointing,
             "max_sequence_length": settings.max_sequence_length,
             "logging_steps": 1,
             "eval_steps": settings.num_steps,

@@ -73,6 +73,7 @@ def settings(tmp_path_factory) -> Settings:
         learning_rate=2e-3,
         bf16=False,
         num_workers=0,
+        gradient_checkpointing=True,
     )
     prepare(settings, "tiny", "")
     return settings
