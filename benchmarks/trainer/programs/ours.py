@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
+from finscribe_trainer.command import train  # first, as it is in the command: before PyTorch
+
+# isort: split
 from benchmarks.trainer.programs.marks import marks_written_to
 from benchmarks.trainer.settings import LORA_MODULES, Settings, read_settings
-from finscribe_trainer.command import train
 
 
 def config(settings: Settings, output_dir: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from finscribe_core.trainer_config import LossSpec
-from finscribe_trainer.loss import chunks
-from finscribe_trainer.loss.chunks import summed_loss
+from finscribe_trainer.loss import cross_entropy
+from finscribe_trainer.loss.token_losses import summed_loss
 
 TOKENS, VOCABULARY = 13, 7
 
@@ -45,7 +45,7 @@ CASES = {
 
 @pytest.fixture(params=[1, 4, TOKENS], ids=lambda size: f"{size} tokens a chunk")
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK_LOGITS", request.param * VOCABULARY)
+    monkeypatch.setitem(cross_entropy.CHUNK_LOGITS, "cpu", request.param * VOCABULARY)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ class LargestFloat32(TorchDispatchMode):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_logits_are_never_float32_as_a_whole(name, tokens, monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK_LOGITS", 2 * VOCABULARY)
+    monkeypatch.setitem(cross_entropy.CHUNK_LOGITS, "cpu", 2 * VOCABULARY)
     logits = tokens[0].detach().bfloat16().requires_grad_()
     with LargestFloat32() as largest:
         summed_loss(logits, tokens[1], None, CASES[name][0]).backward()

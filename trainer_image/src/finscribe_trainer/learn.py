@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import set_seed
 
@@ -14,6 +15,7 @@ from finscribe_trainer.augmentation.augment import scales
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
 from finscribe_trainer.compilation import compile_layers
+from finscribe_trainer.cpu_memory import give_back_large_blocks
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.evaluation.loading import LoadedModel
@@ -103,6 +105,8 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
         UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
     """
     spec = config.training
+    if not torch.cuda.is_available():
+        give_back_large_blocks()
     set_seed(spec.seed)
     dtype = choose_dtype(spec)
     attention = choose_attention(spec.attn_implementation, dtype, family.model_class)
