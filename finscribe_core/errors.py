@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
@@ -98,6 +99,22 @@ def of_the_disk(error: OSError) -> FinscribeError | None:
             "Name another path, or change what is there.",
         )
     return None
+
+
+@contextmanager
+def disk_trouble_told() -> Iterator[None]:
+    """Within, what `of_the_disk` knows is raised in its words.
+
+    Raises:
+        UserError: InvalidConfig, a path can't be used.
+        RetryableError: DiskFull.
+    """
+    try:
+        yield
+    except OSError as error:
+        if known := of_the_disk(error):
+            raise known from error
+        raise
 
 
 def with_causes(error: BaseException) -> Iterator[BaseException]:

@@ -13,9 +13,11 @@ from pydantic import Field, ValidationError
 
 from finscribe_core.api.base import KubeModel
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import Document, parse_strictly, read_documents, spellings, validation_problems
+from finscribe_core.fields import spellings
 from finscribe_core.overrides import apply_overrides, field_path
+from finscribe_core.parsing import parse_strictly, validation_problems
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import Document, read_documents
 
 log = logging.getLogger(__name__)
 

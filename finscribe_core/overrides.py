@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import Loc, by_name, dotted, find_setting, nearest, read_value, spellings
+from finscribe_core.fields import Loc, by_name, dotted, find_setting, nearest, spellings
+from finscribe_core.yaml_files import read_value
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

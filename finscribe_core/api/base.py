@@ -24,7 +24,7 @@ class Rule:
 
 class KubeModel(BaseModel):
     """An object of the API. Unknown fields are ignored here (the CRD may be newer than this program);
-    files are read through `finscribe_core.files`, which refuses them.
+    files are read through `finscribe_core.parsing`, which refuses them.
     """
 
     model_config = ConfigDict(

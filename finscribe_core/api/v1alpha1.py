@@ -13,8 +13,8 @@ from finscribe_core.api.base import Bool, CpuQuantity, Float, Int, KubeModel, Na
 from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
 from finscribe_core.errors import UserError
-from finscribe_core.files import validation_problems
 from finscribe_core.overrides import apply_overrides
+from finscribe_core.parsing import validation_problems
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
     NO_SHARDS_OF_4_BITS,

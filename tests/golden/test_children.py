@@ -7,8 +7,9 @@ import yaml
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import CONFIG_FILE
-from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.manifests import build_config_map, build_job, build_service
 from finscribe_operator.objects import Object

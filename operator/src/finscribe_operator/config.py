@@ -7,7 +7,8 @@ from pydantic import Field
 
 from finscribe_core.api.base import Float, Int, KubeModel, Name
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
+from finscribe_core.yaml_files import read_documents
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 

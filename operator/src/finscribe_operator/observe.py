@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
-from finscribe_core.files import dotted, validation_problems
+from finscribe_core.fields import dotted
+from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
 from finscribe_operator.runs import build_run_name

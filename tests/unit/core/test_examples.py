@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
-from finscribe_core.files import Document, parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import Document, read_documents
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))

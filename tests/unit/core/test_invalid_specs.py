@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
-from finscribe_core.files import validation_problems
+from finscribe_core.parsing import validation_problems
 from tests.cases.invalid_specs import VALID, InvalidSpec, load_invalid_specs
 
 

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus
-from finscribe_core.files import unknown_keys
+from finscribe_core.fields import unknown_keys
 from finscribe_trainer.data.files import ROW_SUFFIXES
 from finscribe_trainer.documents.schema import Document
 from finscribe_trainer.export import CONFIG_FILE, METRICS_FILE

@@ -7,8 +7,9 @@ import pytest
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import KIND
 from finscribe_core.experiments import ExperimentsFile
-from finscribe_core.files import Document, parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import Document, read_documents
 from finscribe_operator.local.manifest_file import Secret
 from tests.unit.docs.pages import ALL
 

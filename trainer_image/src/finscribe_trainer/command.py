@@ -12,9 +12,11 @@ import click
 
 from finscribe_core.constants import ENV_HTTP_PORT, ENV_RUN, EXIT_RETRY
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import find_setting, parse_leniently, read_documents
+from finscribe_core.fields import find_setting
 from finscribe_core.overrides import apply_overrides, field_path, parse_assignment
+from finscribe_core.parsing import parse_leniently
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
+from finscribe_core.yaml_files import read_documents
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, UserError, of_the_disk
+from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.adapter_folder import ADAPTER_CONFIG, base_of, fetch_model_files, read_adapter_config
 from finscribe_trainer.data.dataset import Example, load_dataset
@@ -73,13 +73,9 @@ def _check_folder(folder: Path) -> None:
     Raises:
         UserError: InvalidConfig when it holds something else, or can't be made.
     """
-    try:
+    with disk_trouble_told():
         folder.mkdir(parents=True, exist_ok=True)
         taken = any(not path.name.startswith(UNCHECKED) for path in folder.iterdir())
-    except OSError as error:
-        if known := of_the_disk(error):
-            raise known from error
-        raise
     if taken:
         raise _taken(str(folder))
 

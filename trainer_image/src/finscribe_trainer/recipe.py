@@ -1,11 +1,10 @@
 """A run from top to bottom: set up, read data, fetch the model, train and export (`learn`), publish."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
-from finscribe_core.errors import of_the_disk
+from finscribe_core.errors import disk_trouble_told
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.checkpoints import Checkpoint, find_checkpoint
@@ -78,31 +77,19 @@ def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
     check_curves(run.config)
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
-    _make(run.output_dir)
+    with disk_trouble_told():
+        run.output_dir.mkdir(parents=True, exist_ok=True)
     return None
 
 
 def _fetch(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
     """Bring onto this machine what the run reads; every row is checked."""
     config, inputs = run.config, run.output_dir / "inputs"
-    _make(run.output_dir)
+    with disk_trouble_told():
+        run.output_dir.mkdir(parents=True, exist_ok=True)
     begun = run.uri if run.may_have_begun else None
     checkpoint = find_checkpoint(run.resume, begun, run.output_dir, storage)
     return checkpoint, load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
-
-
-def _make(folder: Path) -> None:
-    """Make the output folder.
-
-    Raises:
-        UserError: InvalidConfig when its path can't be used.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if known := of_the_disk(error):
-            raise known from error
-        raise
 
 
 def _published(uri: str, storage: Storage) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from finscribe_core.api.base import KubeModel
 from finscribe_core.api.v1alpha1 import FineTuneJob, ObjectMeta
 from finscribe_core.constants import KIND, SECRET_KEYS_REQUIRED
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import Document, parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
+from finscribe_core.yaml_files import Document, read_documents
 
 
 class Secret(KubeModel):

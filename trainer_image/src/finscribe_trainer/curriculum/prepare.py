@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from finscribe_core.errors import of_the_disk
+from finscribe_core.errors import disk_trouble_told
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.curriculum.difficulty import difficulties, parts_of, write_difficulties
 from finscribe_trainer.curriculum.pacing import Curriculum, ranked
@@ -33,11 +33,7 @@ def prepare_curriculum(
     scores = difficulties(parts)
     if is_main_process():
         path = Path(config.output_dir) / DIFFICULTY_FILE
-        try:
+        with disk_trouble_told():
             write_difficulties(path, examples, scores, parts)
-        except OSError as error:
-            if known := of_the_disk(error):
-                raise known from error
-            raise
         log.info("curriculum: difficulties of %d rows are in %s", len(examples), path)
     return Curriculum(spec, ranked(spec, scores, config.training.seed), num_epochs)

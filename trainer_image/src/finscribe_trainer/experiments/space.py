@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.experiments import NEVER_VARIED
-from finscribe_core.files import read_documents, read_value, validation_problems
 from finscribe_core.overrides import apply_overrides, field_path
+from finscribe_core.parsing import validation_problems
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import read_documents, read_value
 
 _REMEDY = (
     "Write PATH=log:LOW:HIGH or PATH=LOW:HIGH for a range, PATH=A,B,C for choices; in a file "

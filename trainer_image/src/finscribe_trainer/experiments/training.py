@@ -14,9 +14,10 @@ import yaml
 
 from finscribe_core.constants import ENV_RUN, ENV_TERMINATION_LOG
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import read_documents
 from finscribe_trainer.experiments.folder import OUTCOME_FILE, complete_checkpoints, read_outcome
 from finscribe_trainer.stop import StopSignal
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from finscribe_core.api.base import count_bytes
-from finscribe_core.errors import FailureReason, UserError, of_the_disk
+from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.families.base import Family
@@ -60,11 +61,10 @@ def open_cache(
         log.info("feature cache: off, because %s", why)
         return None
     try:
-        store, room = _open(config, args, model, family)
+        with disk_trouble_told() if asked else nullcontext():
+            store, room = _open(config, args, model, family)
     except OSError as error:
         if asked:
-            if known := of_the_disk(error):
-                raise known from error
             raise
         log.warning("feature cache: off, its folder can't be used: %s", error)
         return None

@@ -4,8 +4,9 @@ import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.files import parse_strictly, read_documents
+from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import read_documents
 
 JOB = """\
 apiVersion: finscribe.io/v1alpha1

@@ -1,0 +1,132 @@
+"""Documents as models: every mistake is named with file, line and field, and the nearest known key."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.fields import Loc, by_name, dotted, find_setting, nearest, spelt_twice, unknown_keys
+from finscribe_core.yaml_files import Document, invalid
+
+M = TypeVar("M", bound=BaseModel)
+
+_SHOWN = 20
+"""Unknown keys that are named."""
+
+
+def parse_strictly(model: type[M], document: Document) -> M:
+    """The document as a model.
+
+    Raises:
+        UserError: naming every unknown key and every wrong value, each with file and line.
+    """
+    camel_case = getattr(model, "camel_case_only", False)
+    problems = _unknown(model, document.data, document.where, camel_case=camel_case)
+    problems += [] if camel_case else _said_twice(model, document.data, document.where)
+    try:
+        parsed = model.model_validate(document.data)
+    except ValidationError as error:
+        problems += [f"{document.where(loc)}: {message}" for loc, message in validation_problems(error)]
+        parsed = None
+    if problems or parsed is None:
+        raise UserError(FailureReason.InvalidConfig, "\n".join(problems))
+    return parsed
+
+
+def parse_leniently(
+    model: type[M],
+    document: Document,
+    change: Callable[[dict[str, Any]], dict[str, Any]] = lambda data: data,
+    said: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[M, list[str]]:
+    """The document as a model, and a warning for each key that the model does not know.
+
+    Args:
+        model: what the document is read as.
+        document: as read from a file.
+        change: what is done to the document before it is checked: overrides of the command line.
+        said: who changes what, by dotted path: what messages about these settings begin with.
+
+    Raises:
+        UserError: naming every wrong value, each with file and line, or with who said it.
+    """
+    if not isinstance(document.data, dict):
+        raise invalid(document.where(()), "not a mapping of keys to values", "")
+    data = change(document.data)
+
+    def where(loc: Loc) -> str:
+        inside = dotted(by_name(model, loc)).replace("[", ".") + "."
+        return next((who for path, who in said.items() if inside.startswith(f"{path}.")), document.where(loc))
+
+    warnings = _unknown(model, data, where)
+    problems = _said_twice(model, data, where)
+    try:
+        parsed = model.model_validate(data)
+    except ValidationError as error:
+        problems += [f"{where(loc)}: {message}" for loc, message in validation_problems(error)]
+        parsed = None
+    if problems or parsed is None:
+        raise UserError(FailureReason.InvalidConfig, "\n".join([*warnings, *problems]))
+    return parsed, warnings
+
+
+def _unknown(
+    model: type[BaseModel], data: Any, where: Callable[[Loc], str], *, camel_case: bool = False
+) -> list[str]:
+    """A line for each unknown key; of very many, for the first ones."""
+    found = unknown_keys(model, data, camel_case=camel_case)
+    shown = [
+        f"{where(loc)}: unknown key {dotted(loc)}{nearest(lacks, str(loc[-1]), camel_case=camel_case)}"
+        for loc, lacks in found[:_SHOWN]
+    ]
+    left = len(found) - len(shown)
+    return [*shown, f"{where(())}: unknown keys: {left} more."] if left else shown
+
+
+def _said_twice(model: type[BaseModel], data: Any, where: Callable[[Loc], str]) -> list[str]:
+    """A line for each setting that is said in two spellings, or differently in the two places it has."""
+    problems = [
+        f"{where(again)}: {dotted(again)} is the same setting as {dotted(first)}; remove one."
+        for first, again in spelt_twice(model, data)
+    ]
+    for pair in getattr(model, "same_settings", ()):
+        one, other = (find_setting(model, data, path) for path in pair)
+        if one and other and one[1] != other[1]:
+            problems.append(
+                f"{where(one[0])}: {dotted(one[0])} is the same setting as {dotted(other[0])}, "
+                "which says something else; remove one."
+            )
+    return problems
+
+
+def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
+    """Pydantic's errors, each as the field's location and one sentence that names it."""
+    problems = []
+    for item in error.errors(include_url=False):
+        loc = tuple(part for part in item["loc"] if not str(part).startswith("function-"))
+        message = str(item["msg"]).removeprefix("Value error, ")
+        value = item.get("input")
+        if item["type"] == "missing":
+            text = f"{dotted(loc)} is required."
+        elif item["type"] in ("float_type", "int_type") and _is_number(value):
+            text = f"{dotted(loc)} must be a number, but {value!r} in quotes is a text; remove the quotes."
+        elif item["type"] == "value_error":
+            text = f"{dotted(loc)}: {message}." if loc else f"{message}."
+        elif item["type"] in ("model_type", "dict_type"):
+            shown = "; remove the key for its defaults" if value is None else ""
+            text = f"{dotted(loc)} must be a mapping of keys to values{shown}."
+        else:
+            shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+            text = f"{dotted(loc)}: {message}{shown}."
+        problems.append((loc, text))
+    return problems
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
