@@ -72,13 +72,15 @@ def test_rows_and_tokens_are_counted_once_however_batches_fall(config, family, d
     assert counted == [8, sum(family.count_tokens(example) for example in dataset.examples)]
 
 
-def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path):
-    # Far too high a rate: after some good steps the loss goes up again.
-    train(start(with_training(config, learning_rate=0.5, lr_scheduler_type=LrScheduler.constant)))
+def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path, write_rows):
+    # An answer of characters that no training answer has: the more is learned, the less is it expected.
+    rows = write_rows({"instruction": "Read this invoice as JSON.", "output": 30 * "~^`@%&#"})
+    unlike = config.model_copy(update={"validation_path": str(rows.path)})
+    train(start(with_training(unlike, lr_scheduler_type=LrScheduler.constant)))
     out = tmp_path / "out"
     figures = json.loads((out / "metrics.json").read_text())
     losses = {entry["step"]: entry["eval_loss"] for entry in figures["eval_history"]}
-    assert figures["best_step"] == min(losses, key=losses.__getitem__) < 3
+    assert figures["best_step"] == min(losses, key=losses.__getitem__) == 1
     exported = load_file(out / "final_model" / "adapter_model.safetensors")
     last = load_file(out / "checkpoint-3" / "adapter_model.safetensors")
     best = load_file(out / f"checkpoint-{figures['best_step']}" / "adapter_model.safetensors")
