@@ -1,5 +1,6 @@
 """A training in trouble: memory runs out, a loss or a gradient is no number."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,11 +82,18 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_counts_the_same(in_backw
     said = [record.getMessage() for record in caplog.records if "out of GPU memory" in record.message]
     in_training = [text for text in said if "in training" in text]
     assert ["taking 2 at once" in in_training[0], "taking 1 at once" in in_training[1]] == [True, True]
+    assert steps_of(halved) == pytest.approx(steps_of(whole), rel=1e-6)
     weights, expected = (
         load_file(folder / "final_model" / "adapter_model.safetensors") for folder in (halved, whole)
     )
-    for name, weight in expected.items():
-        torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-6)
+    for name, weight in expected.items():  # where a gradient is almost 0, Adam makes a step of its rounding
+        torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-4)
+
+
+def steps_of(folder: Path) -> list[float]:
+    """Loss and size of the gradient of each step."""
+    state = json.loads((folder / "checkpoint-3" / "trainer_state.json").read_text())
+    return [entry[key] for entry in state["log_history"] if "loss" in entry for key in ("loss", "grad_norm")]
 
 
 def test_a_single_row_too_large_for_the_memory_is_refused_with_a_remedy(train_with):
