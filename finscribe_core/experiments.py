@@ -77,7 +77,13 @@ def read_experiments(path: Path) -> tuple[ExperimentsFile, Document]:
         UserError: InvalidConfig, naming file, line and field.
     """
     documents = read_documents(path)
-    if len(documents) != 1:
+    if not documents:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{path} is empty.",
+            "List experiments in it, each with a name and overrides.",
+        )
+    if len(documents) > 1:
         raise UserError(
             FailureReason.InvalidConfig,
             f"{path} holds {len(documents)} documents, not one.",

@@ -96,3 +96,11 @@ def test_what_is_wrong_is_named_with_its_line(plan, text, line, said):
         plan(f"experiments:\n{text}")
     assert f"e.yaml:{line}: " in str(error.value)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("# none yet", "e.yaml is empty."), ("a: 1\n---\nb: 2", "2 documents")]
+)
+def test_a_file_of_experiments_holds_one_list(plan, text, said):
+    with pytest.raises(UserError, match=said):
+        plan(text)

@@ -17,6 +17,7 @@ from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer import learn
 from finscribe_trainer.encoding import EncodedExamples
+from finscribe_trainer.memory import RowsAtOnce
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
@@ -94,6 +95,18 @@ def steps_of(folder: Path) -> list[float]:
     """Loss and size of the gradient of each step."""
     state = json.loads((folder / "checkpoint-3" / "trainer_state.json").read_text())
     return [entry[key] for entry in state["log_history"] if "loss" in entry for key in ("loss", "grad_norm")]
+
+
+def test_cublas_without_room_for_itself_is_out_of_memory_too():
+    taken = []
+
+    def on_rows(rows: slice) -> None:
+        if rows.stop - rows.start > 2:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        taken.append(rows)
+
+    RowsAtOnce("training", "training.perDeviceTrainBatchSize").work(4, on_rows)
+    assert taken == [slice(0, 2), slice(2, 4)]
 
 
 def test_a_single_row_too_large_for_the_memory_is_refused_with_a_remedy(train_with):

@@ -53,7 +53,9 @@ class RowsAtOnce:
             size = min(self.most or num_rows, num_rows)
             try:
                 return [on_rows(slice(first, first + size)) for first in range(0, num_rows, size)]
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 said = str(error)
             # Only here is it free: until its `except` is left, the error holds what the attempt had made.
             undo()
@@ -77,3 +79,8 @@ class RowsAtOnce:
             "nothing but the time; lower %s to %d",
             *(size, self.what, self.most, self.setting, self.most),
         )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """PyTorch's own, or cuBLAS's, which has no room for its workspace when PyTorch has taken all."""
+    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
