@@ -23,7 +23,7 @@ def give_back_large_blocks() -> None:
     """Have glibc give the memory of a large tensor back to the system as soon as it is freed.
 
     Left alone, it keeps freed blocks of up to 32 MiB on its heap. A training frees tensors of many sizes, few
-    of which fit into what another has left, so that holes come to more than what is in use. Other C libraries
+    of which fit into what another has left, so that holes come to as much as the tensors. Other C libraries
     are left as they are.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
