@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DifficultySchedule, Method, SelectionMetric
 from finscribe_trainer.command import http_port, load_config
@@ -135,6 +136,21 @@ def test_a_misspelt_key_is_warned_of_with_its_line_and_the_nearest_key(guide, ca
     assert re.search(named, caplog.text)
     with pytest.raises(UserError, match=named):
         load_config(guide, {"strict": True})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sweep", "--param", "lora.r=8,16"], ["experiments", "run", "experiments.yaml"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_train_more_than_once_are_strict_when_asked_to(guide, arguments):
+    guide.write_text(GUIDE.replace("learning_rate", "learnig_rate"))
+    (guide.parent / "experiments.yaml").write_text("experiments: [{name: wide, overrides: {lora.r: 32}}]")
+    command = [sys.executable, "-m", "finscribe_core.cli", *arguments, "--config", str(guide), "--strict"]
+    done = subprocess.run(command, cwd=guide.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_USER_ERROR
+    assert "unknown key training.learnig_rate" in done.stderr
+    assert sorted(path.name for path in guide.parent.iterdir()) == ["config.yaml", "experiments.yaml"]
 
 
 def test_a_config_of_the_wider_project_loads_and_what_is_unknown_in_it_is_named(caplog):

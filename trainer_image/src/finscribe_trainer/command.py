@@ -30,6 +30,12 @@ Flags = dict[str, tuple[str, Any]]
 """Settings that flags change, by dotted path: the flag, and the value."""
 
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them."
+)
+"""Of every command that reads a config with `load_config`."""
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config",
@@ -48,7 +54,7 @@ Flags = dict[str, tuple[str, Any]]
     multiple=True,
     help="Change one setting, such as training.learning_rate=1e-5. May be repeated.",
 )
-@click.option("--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them.")
+@strict_option
 @click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
 @click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
 @click.option(

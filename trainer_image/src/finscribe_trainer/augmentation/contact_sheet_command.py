@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config
+from finscribe_trainer.command import load_config, strict_option
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
@@ -44,7 +44,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     multiple=True,
     help="Change one setting of the config, such as augmentation.rotation_range=[-2,2]. May be repeated.",
 )
-@click.option("--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them.")
+@strict_option
 def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **overrides: Any) -> None:
     """Show what augmentation makes of training pages, before hours are spent on them.
 

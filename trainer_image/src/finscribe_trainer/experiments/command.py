@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config
+from finscribe_trainer.command import load_config, strict_option
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -41,6 +41,7 @@ def experiments() -> None:
     multiple=True,
     help="Change one setting of the baseline, and so of all. May be repeated.",
 )
+@strict_option
 def run(
     file: Path,
     config_file: Path | None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config
+from finscribe_trainer.command import load_config, strict_option
 
 
 @click.command(
@@ -53,6 +53,7 @@ from finscribe_trainer.command import load_config
     multiple=True,
     help="Change one setting of the config for all trials. May be repeated.",
 )
+@strict_option
 def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **options: Any) -> None:
     """Train again and again with other settings, each chosen by what the earlier ones came to.
 
@@ -89,7 +90,7 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
         from finscribe_trainer.experiments.sweep import Sweep, run_sweep  # noqa: PLC0415
         from finscribe_trainer.experiments.sweep_report import show, write_sweep  # noqa: PLC0415
 
-        base = load_config(config_file, {"assignments": options["assignments"]})
+        base = load_config(config_file, options)
         found = read_space(space, parameters)
         refuse_impossible(base, found)
         wanted = Sweep(base, found, options["output_dir"], options["prune"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config
+from finscribe_trainer.command import load_config, strict_option
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 _RATE = click.FloatRange(0, min_open=True)
@@ -48,7 +48,7 @@ _RATE = click.FloatRange(0, min_open=True)
     multiple=True,
     help="Change one setting of the config, such as lora.r=32. May be repeated.",
 )
-@click.option("--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them.")
+@strict_option
 def lr_finder(
     config_file: Path, output: Path, start_lr: float, end_lr: float, num_steps: int, **overrides: Any
 ) -> None:
