@@ -26,6 +26,7 @@ _OF_THE_RUN = (
     ConditionType.Promoted,
 )
 
+_TROUBLE = " A change could not be made: "
 _CONTROL_CHARACTERS = dict.fromkeys(range(32), " ")
 
 
@@ -35,11 +36,11 @@ def build_status(observed: Observed, now: str, trouble: str = "") -> FineTuneJob
     Args:
         observed: The job and its children, after the plan's writes.
         now: The present time (RFC 3339).
-        trouble: What could not be done for the run; empty when all was.
+        trouble: What could not be done for the run, or for an experiment; empty when all was.
     """
     status = observed.job.status
     if status.run is not None and status.run.completion_time:
-        return _finish(observed, status, now)
+        return _finish(observed, status, trouble, now)
     job = observed.batch_job
     outcome = read_outcome(job, observed.pods[observed.wanted]) if job else None
     if _lags_behind(observed.newest_pod):
@@ -51,8 +52,7 @@ def build_status(observed: Observed, now: str, trouble: str = "") -> FineTuneJob
     if trouble and job is None:
         activity = Activity(False, Reason.Pending, f"The run can't be created: {trouble}")
     elif trouble:
-        message = f"{activity.message} A change could not be made: {trouble}"
-        activity = Activity(activity.running, activity.reason, message)
+        activity = Activity(activity.running, activity.reason, f"{activity.message}{_TROUBLE}{trouble}")
     return _go_on(observed, status, activity, now)
 
 
@@ -235,13 +235,17 @@ def _go_on(observed: Observed, status: FineTuneJobStatus, activity: Activity, no
     return _say(observed, status if activity.running else _without_eta(status), said, now)
 
 
-def _finish(observed: Observed, status: FineTuneJobStatus, now: str) -> FineTuneJobStatus:
-    """What is said of an ended run stays, whatever becomes of its Job."""
-    said: list[Said] = [
-        (ConditionType(c.type), c.status == "True", c.reason, c.message)
-        for c in status.conditions
-        if c.type in _OF_THE_RUN
-    ]
+def _finish(observed: Observed, status: FineTuneJobStatus, trouble: str, now: str) -> FineTuneJobStatus:
+    """What is said of an ended run stays, whatever becomes of its Job; its experiments may be in trouble."""
+    said: list[Said] = []
+    for condition in status.conditions:
+        message = condition.message
+        if condition.type == ConditionType.Running:
+            message = message.partition(_TROUBLE)[0] + (f"{_TROUBLE}{trouble}" if trouble else "")
+        if condition.type in _OF_THE_RUN:
+            said.append(
+                (ConditionType(condition.type), condition.status == "True", condition.reason, message)
+            )
     return _say(observed, status, said, now)
 
 

@@ -300,6 +300,17 @@ def test_a_run_whose_job_cannot_be_changed_goes_on():
     assert "A change could not be made: denied by a webhook" in running.message
 
 
+def test_trouble_with_an_experiment_of_an_ended_run_is_told_while_it_lasts():
+    done = observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success())))
+    told = [build_status(done, NOW)]
+    for trouble in ("the name is taken", "the name is taken", ""):
+        job = {**JOB, "status": told[-1].to_kubernetes()}
+        told.append(build_status(observed(job), NOW, trouble))
+    messages = [next(c.message for c in status.conditions if c.type == "Running") for status in told]
+    said = f"{messages[0]} A change could not be made: the name is taken"
+    assert messages[1:] == [said, said, messages[0]]
+
+
 def test_an_invalid_spec_is_told_with_its_field_and_without_a_retry():
     store = Store()
     store.put(a_job({"lora": {"r": 0}}))
