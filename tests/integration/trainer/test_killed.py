@@ -126,7 +126,7 @@ def test_ctrl_c_saves_a_checkpoint_from_which_the_run_ends_with_the_same_adapter
     config = write_config(sample, output_dir, num_workers=0)
     log = config.with_suffix(".log")
     process = start(config)
-    wait_for(lambda: "'epoch'" in log.read_text() or "'loss'" in log.read_text(), process, config)
+    wait_for(lambda: "'loss'" in log.read_text(), process, config)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == EXIT_RETRY, log.read_text()
     assert re.search(r"checkpoint saved after step \d", log.read_text())

@@ -90,7 +90,7 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
         from finscribe_trainer.experiments.sweep import Sweep, run_sweep  # noqa: PLC0415
         from finscribe_trainer.experiments.sweep_report import show, write_sweep  # noqa: PLC0415
 
-        base = load_config(config_file, options)
+        base = load_config(config_file, {key: options[key] for key in ("assignments", "strict")})
         found = read_space(space, parameters)
         refuse_impossible(base, found)
         wanted = Sweep(base, found, options["output_dir"], options["prune"])
