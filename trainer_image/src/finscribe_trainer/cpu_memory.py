@@ -6,7 +6,7 @@ import sys
 
 _M_MMAP_THRESHOLD = -3
 """Of glibc's <malloc.h>."""
-_LARGE = 4 * 2**20
+_LARGE = 8 * 2**20
 """Bytes: activations and logits are larger, most else is smaller."""
 
 

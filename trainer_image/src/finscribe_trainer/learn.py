@@ -31,6 +31,7 @@ from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.fit import Trained, fit
+from finscribe_trainer.gated_mlp import spare_memory_of_mlps
 from finscribe_trainer.lora import attach_adapter, keep_differentiable, quantisation
 from finscribe_trainer.merge import choose_probes, export_merged
 from finscribe_trainer.model_card.of_a_run import write_cards
@@ -120,8 +121,10 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     base = family.load_model(source, **options)
     keep_differentiable(base)
     adapted = attach_adapter(base, family, config.lora)
-    if spec.torch_compile:
+    if spec.torch_compile:  # which joins these operations itself
         compile_layers(base)
+    else:
+        spare_memory_of_mlps(base)
     return adapted
 
 
