@@ -2,9 +2,11 @@
 
 from contextlib import nullcontext
 from functools import partial
+from types import MethodType
 
 import pytest
 import torch
+from torch.nn import functional
 
 from finscribe_core.trainer_config import LoraSpec
 from finscribe_trainer import gated_mlp
@@ -58,7 +60,7 @@ def test_loss_and_gradients_are_bit_for_bit_those_of_the_models_own(
     load, batch, target_modules, precision, checkpointing
 ):
     plain, spared = load(target_modules), load(target_modules)
-    spare_memory_of_mlps(spared)
+    spare_memory_of_mlps(spared.get_base_model())
     if checkpointing:
         for model in (plain, spared):
             model.activation_checkpointing_enable({"use_reentrant": False})
@@ -82,15 +84,24 @@ def test_one_wide_tensor_less_is_kept_for_the_backward_pass(load, batch):
         return len(wide)
 
     before = wide_tensors()
-    spare_memory_of_mlps(model)
+    spare_memory_of_mlps(model.get_base_model())
     layers = len(model.get_base_model().model.language_model.layers)
     assert (before, wide_tensors()) == (3 * layers, 2 * layers)
 
 
-def test_an_mlp_with_another_function_is_left_as_it_is(load):
-    model = load(["q_proj"])
-    mlp = model.get_base_model().model.language_model.layers[0].mlp
-    mlp.act_fn = torch.nn.GELU()
-    own = type(mlp).forward
+def another_function(mlp, x):
+    return mlp.down_proj(functional.gelu(mlp.gate_proj(x)) * mlp.up_proj(x))
+
+
+def another_factor(mlp, x):
+    return mlp.down_proj(mlp.act_fn(2 * mlp.gate_proj(x)) * mlp.up_proj(x))
+
+
+@pytest.mark.parametrize("compute", [another_function, another_factor])
+def test_an_mlp_that_computes_something_else_is_left_as_it_is(load, compute):
+    model = load(["q_proj"]).get_base_model()
+    mlp, other = (layer.mlp for layer in model.model.language_model.layers)
+    own = mlp.forward = MethodType(compute, mlp)
     spare_memory_of_mlps(model)
-    assert mlp.forward.__func__ is own
+    assert mlp.forward is own
+    assert other.forward.__func__ is not type(other).forward
