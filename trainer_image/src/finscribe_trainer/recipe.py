@@ -1,6 +1,7 @@
 """A run from top to bottom: set up, read data, fetch the model, train and export (`learn`), publish."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
@@ -77,19 +78,27 @@ def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
     check_curves(run.config)
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
-    with disk_trouble_told():
-        run.output_dir.mkdir(parents=True, exist_ok=True)
+    _make(run.output_dir)
     return None
 
 
 def _fetch(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
     """Bring onto this machine what the run reads; every row is checked."""
     config, inputs = run.config, run.output_dir / "inputs"
-    with disk_trouble_told():
-        run.output_dir.mkdir(parents=True, exist_ok=True)
+    _make(run.output_dir)
     begun = run.uri if run.may_have_begun else None
     checkpoint = find_checkpoint(run.resume, begun, run.output_dir, storage)
     return checkpoint, load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
+
+
+def _make(folder: Path) -> None:
+    """Make the output folder.
+
+    Raises:
+        UserError: InvalidConfig when its path can't be used.
+    """
+    with disk_trouble_told():
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _published(uri: str, storage: Storage) -> dict[str, Any] | None:
