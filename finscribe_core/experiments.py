@@ -17,7 +17,7 @@ from finscribe_core.fields import spellings
 from finscribe_core.overrides import apply_overrides, field_path
 from finscribe_core.parsing import parse_strictly, validation_problems
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_core.yaml_files import Document, read_documents
+from finscribe_core.yaml_files import Document, read_document
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +76,8 @@ def read_experiments(path: Path) -> tuple[ExperimentsFile, Document]:
     Raises:
         UserError: InvalidConfig, naming file, line and field.
     """
-    documents = read_documents(path)
-    if not documents:
-        raise UserError(
-            FailureReason.InvalidConfig,
-            f"{path} is empty.",
-            "List experiments in it, each with a name and overrides.",
-        )
-    if len(documents) > 1:
-        raise UserError(
-            FailureReason.InvalidConfig,
-            f"{path} holds {len(documents)} documents, not one.",
-            "Write all experiments into one list.",
-        )
-    return parse_strictly(ExperimentsFile, documents[0]), documents[0]
+    document = read_document(path, "Write all experiments into one list, each with a name and overrides.")
+    return parse_strictly(ExperimentsFile, document), document
 
 
 def plan_variants(file: ExperimentsFile, document: Document, base: TrainerConfig) -> list[Variant]:

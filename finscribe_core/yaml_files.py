@@ -94,6 +94,23 @@ def read_documents(path: Path) -> list[Document]:
     return _parse(text, str(path), lambda line: f"{path}:{line}", "Mind the indentation.")
 
 
+def read_document(path: Path, remedy: str) -> Document:
+    """The one document of a YAML file.
+
+    Args:
+        path: the file.
+        remedy: of a file that holds none, or several.
+
+    Raises:
+        UserError: InvalidConfig, as `read_documents` does, too.
+    """
+    documents = read_documents(path)
+    if len(documents) != 1:
+        holds = f"holds {len(documents)} documents, not one" if documents else "is empty"
+        raise UserError(FailureReason.InvalidConfig, f"{path} {holds}.", remedy)
+    return documents[0]
+
+
 def read_value(text: str, said: str) -> Any:
     """A single YAML value, by the same rules as files.
 

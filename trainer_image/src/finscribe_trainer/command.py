@@ -16,7 +16,7 @@ from finscribe_core.fields import find_setting
 from finscribe_core.overrides import apply_overrides, field_path, parse_assignment
 from finscribe_core.parsing import parse_leniently
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
-from finscribe_core.yaml_files import read_documents
+from finscribe_core.yaml_files import read_document
 
 log = logging.getLogger(__name__)
 
@@ -116,18 +116,11 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
     Raises:
         UserError: InvalidConfig, naming file, line and field.
     """
-    documents = read_documents(path)
-    if len(documents) != 1:
-        holds = f"holds {len(documents)} documents, not one" if documents else "is empty"
-        raise UserError(
-            FailureReason.InvalidConfig,
-            f"{path} {holds}.",
-            "Write one config to a file: docs/training-guide.md.",
-        )
+    document = read_document(path, "Write one config to a file: docs/training-guide.md.")
     flags = _of_flags(overrides)
     assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
     config, unknown = parse_leniently(
-        TrainerConfig, documents[0], lambda data: _changed(data, flags, assigned), _said(flags, assigned)
+        TrainerConfig, document, lambda data: _changed(data, flags, assigned), _said(flags, assigned)
     )
     if unknown and overrides.get("strict"):
         raise UserError(
