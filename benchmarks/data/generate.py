@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.data.cases import Work
-from finscribe_trainer.synthetic.command import generate
+from finscribe_trainer.cli.generate import generate
 
 
 def prepare(items: int, folder: Path) -> Work:

@@ -5,10 +5,10 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.data.cases import Work
+from finscribe_trainer.cli.validate import validate
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
 from finscribe_trainer.synthetic.content import make_document
 from finscribe_trainer.synthetic.locales import LOCALES
-from finscribe_trainer.validate.command import validate
 
 
 def prepare(items: int, folder: Path) -> Work:

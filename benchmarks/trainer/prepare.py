@@ -18,6 +18,7 @@ from benchmarks.trainer.programs.ours import config
 from benchmarks.trainer.settings import Settings, read_settings
 from benchmarks.trainer.shapes import SHAPES, write_model
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.cli.generate import generate
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
@@ -26,7 +27,6 @@ from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.order import DataOrder
-from finscribe_trainer.synthetic.command import generate
 from finscribe_trainer.synthetic.content import make_document
 from finscribe_trainer.synthetic.locales import LOCALES
 

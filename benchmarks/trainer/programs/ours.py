@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from finscribe_trainer.command import train  # first, as it is in the command: before PyTorch
+from finscribe_trainer.cli.train import train  # first, as it is in the command: before PyTorch
 
 # isort: split
 from benchmarks.trainer.programs.marks import marks_written_to

@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner
 
 from finscribe_core.report import RunResult
-from finscribe_trainer.command import train
+from finscribe_trainer.cli.train import train
 from tests.support.s3 import S3Server
 
 Object = dict[str, Any]

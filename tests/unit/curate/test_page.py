@@ -6,10 +6,10 @@ import re
 import pytest
 from PIL import Image
 
-from finscribe_trainer.curate.anonymize_command import anonymize
+from finscribe_trainer.cli.anonymize import anonymize
+from finscribe_trainer.cli.corrections import corrections
+from finscribe_trainer.cli.split import split
 from finscribe_trainer.curate.corrections import write_corrections
-from finscribe_trainer.curate.corrections_command import corrections
-from finscribe_trainer.curate.split_command import split
 from tests.unit.curate.documents import read_lines
 from tests.unit.docs.pages import ALL
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from finscribe_core.errors import UserError
-from finscribe_trainer.evaluation.compare_command import compare
+from finscribe_trainer.cli.compare import compare
 from finscribe_trainer.evaluation.results import write_results
 from finscribe_trainer.evaluation.sides import Reading, Side, compare_sides
 from tests.support.comparison import results_of
@@ -55,7 +55,7 @@ def test_given_results_become_a_report_without_any_model(process, results, tmp_p
 def test_help_needs_no_torch():
     code = (
         "import sys; from click.testing import CliRunner; "
-        "from finscribe_trainer.evaluation.compare_command import compare; "
+        "from finscribe_trainer.cli.compare import compare; "
         "assert CliRunner().invoke(compare, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

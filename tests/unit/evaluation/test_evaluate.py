@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.cli.evaluate import evaluate as command
 from finscribe_trainer.evaluation.answers import KeptAnswers, fingerprint
-from finscribe_trainer.evaluation.command import evaluate as command
 from finscribe_trainer.evaluation.reading import Answer
 from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.run import evaluate_into, kept_answers
@@ -259,7 +259,7 @@ def test_a_sample_is_the_same_each_time_and_from_all_over_the_set(count):
 def test_help_needs_no_torch():
     code = (
         "import sys; from click.testing import CliRunner; "
-        "from finscribe_trainer.evaluation.command import evaluate; "
+        "from finscribe_trainer.cli.evaluate import evaluate; "
         "assert CliRunner().invoke(evaluate, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import RetryableError, UserError
+from finscribe_trainer.cli.generate import generate
 from finscribe_trainer.data.rows import parse_row
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import parse_document, schema_json
 from finscribe_trainer.synthetic import dataset
-from finscribe_trainer.synthetic.command import generate
 from finscribe_trainer.synthetic.dataset import Plan, generate_dataset
 from finscribe_trainer.synthetic.row import Choice, make_scan, write_row
 

@@ -1,6 +1,6 @@
 import pytest
 
-from finscribe_trainer.synthetic.command import generate
+from finscribe_trainer.cli.generate import generate
 from finscribe_trainer.synthetic.degrade import LEVELS, MIXED
 from finscribe_trainer.synthetic.locales import LOCALES
 from finscribe_trainer.synthetic.templates import TEMPLATES

@@ -8,7 +8,7 @@ import pytest
 from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DifficultySchedule, Method, SelectionMetric
-from finscribe_trainer.command import http_port, load_config
+from finscribe_trainer.cli.train import http_port, load_config
 
 CASES = Path(__file__).parents[2] / "cases"
 GUIDE = (CASES / "training_guide.yaml").read_text()
@@ -173,7 +173,7 @@ def test_a_config_of_the_wider_project_loads_and_what_is_unknown_in_it_is_named(
 
 def test_help_needs_no_torch():
     code = (
-        "import sys; from click.testing import CliRunner; from finscribe_trainer.command import train; "
+        "import sys; from click.testing import CliRunner; from finscribe_trainer.cli.train import train; "
         "assert CliRunner().invoke(train, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from finscribe_trainer.cli.lr_finder import lr_finder
 from finscribe_trainer.export import write_config
-from finscribe_trainer.lr_finder.command import lr_finder
 from finscribe_trainer.lr_finder.curve import Divergence, analyse
 from finscribe_trainer.lr_finder.range_test import Rise
 

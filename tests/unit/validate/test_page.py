@@ -2,7 +2,7 @@
 
 import re
 
-from finscribe_trainer.validate.command import validate
+from finscribe_trainer.cli.validate import validate
 from finscribe_trainer.validate.rules import RULES
 from tests.unit.docs.pages import ALL
 

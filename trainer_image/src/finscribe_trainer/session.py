@@ -11,7 +11,7 @@ from collections.abc import Callable
 from finscribe_core.constants import ENV_RUN, EXIT_DONE
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.command import http_port, run_name
+from finscribe_trainer.cli.train import http_port, run_name
 from finscribe_trainer.distributed import is_main_process, join
 from finscribe_trainer.launch import end_with_launcher, launch
 from finscribe_trainer.outcome import conclude

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config, strict_option
+from finscribe_trainer.cli.train import load_config, strict_option
 
 
 @click.command(
@@ -83,7 +83,7 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
       finscribe sweep --config finetune_config.yaml --param training.learning_rate=log:1e-6:1e-3 --trials 12
       finscribe sweep --config finetune_config.yaml --space space.yaml --timeout 36000
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session("What is trained so far is kept.") as stop:
         from finscribe_trainer.experiments.space import read_space, refuse_impossible  # noqa: PLC0415

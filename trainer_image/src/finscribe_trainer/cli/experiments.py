@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config, strict_option
+from finscribe_trainer.cli.train import load_config, strict_option
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -82,7 +82,7 @@ def run(
       finscribe experiments run experiments.yaml --name lower-lr --output-dir ab-tests
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_core.experiments import plan_variants, read_experiments  # noqa: PLC0415 - `--help` is fast
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - likewise
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
 
     with command_session("What is trained so far is kept.") as stop:
         from finscribe_trainer.experiments.report import write_results  # noqa: PLC0415
@@ -129,7 +129,7 @@ def report(folder: Path) -> None:
     Examples:
       finscribe experiments report experiments
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session("Nothing is lost."):
         from finscribe_trainer.experiments.report import write_results  # noqa: PLC0415

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from finscribe_trainer.evaluation.options import reading_options
+from finscribe_trainer.cli.inference_options import reading_options
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -67,7 +67,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
       finscribe compare --baseline-results evaluation/base.json \\
         --finetuned-results evaluation/results.json --output evaluation/comparison_report.md
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session():
         from finscribe_trainer.evaluation.report import check_output, write_reports  # noqa: PLC0415 - likewise

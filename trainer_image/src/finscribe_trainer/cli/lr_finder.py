@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config, strict_option
+from finscribe_trainer.cli.train import load_config, strict_option
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 _RATE = click.FloatRange(0, min_open=True)
@@ -75,8 +75,8 @@ def lr_finder(
         raise click.UsageError("--start-lr must be below --end-lr, and that a finite number.")
     if output.suffix.lower() not in PLOT_SUFFIXES:
         raise click.UsageError(f"--output must end in {', '.join(PLOT_SUFFIXES)}.")
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
     from finscribe_trainer.evaluation.outputs import check_writable  # noqa: PLC0415 - `--help` needs no torch
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - likewise
 
     with command_session("Nothing was measured.") as stop:
         config = load_config(config_file, overrides)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from finscribe_trainer.evaluation.options import reading_options
+from finscribe_trainer.cli.inference_options import reading_options
 
 
 @click.command(
@@ -55,7 +55,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
       finscribe evaluate --test-dir data/test.jsonl --model-path PaddlePaddle/PaddleOCR-VL \\
         --output evaluation/base.json --limit 100
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session():
         from finscribe_trainer.evaluation.test_set import load_test_set  # noqa: PLC0415 - likewise

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.command import load_config, strict_option
+from finscribe_trainer.cli.train import load_config, strict_option
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 

@@ -7,12 +7,12 @@ import click
 from finscribe_core.cli import not_installed
 
 SUBCOMMANDS = {
-    "validate": "finscribe_trainer.validate.command",
-    "generate": "finscribe_trainer.synthetic.command",
-    "split": "finscribe_trainer.curate.split_command",
-    "anonymize": "finscribe_trainer.curate.anonymize_command",
-    "corrections": "finscribe_trainer.curate.corrections_command",
-    "contact-sheet": "finscribe_trainer.augmentation.contact_sheet_command",
+    "validate": "finscribe_trainer.cli.validate",
+    "generate": "finscribe_trainer.cli.generate",
+    "split": "finscribe_trainer.cli.split",
+    "anonymize": "finscribe_trainer.cli.anonymize",
+    "corrections": "finscribe_trainer.cli.corrections",
+    "contact-sheet": "finscribe_trainer.cli.contact_sheet",
 }
 """Each subcommand's module, which holds a command of that name (with _ for -)."""
 

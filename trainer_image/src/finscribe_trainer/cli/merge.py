@@ -62,7 +62,7 @@ def merge(dtype: str, max_shard_size: str, **named: Any) -> None:
       finscribe merge --adapter-path s3://team-models/invoices/runs/invoices-7f3c9a/adapter \\
         --output-dir s3://team-models/deployed/invoices
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.evaluation.session import command_session  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session("Nothing was written."):
         import torch  # noqa: PLC0415 - likewise
