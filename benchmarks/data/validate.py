@@ -6,9 +6,9 @@ from random import Random
 
 from benchmarks.data.cases import Work
 from finscribe_trainer.cli.validate import validate
+from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
-from finscribe_trainer.synthetic.content import make_document
-from finscribe_trainer.synthetic.locales import LOCALES
 
 
 def prepare(items: int, folder: Path) -> Work:

@@ -21,14 +21,14 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.cli.generate import generate
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.order import DataOrder
-from finscribe_trainer.synthetic.content import make_document
-from finscribe_trainer.synthetic.locales import LOCALES
 
 NUM_VALIDATION_ROWS = 2
 _NUM_TEXTS = 300

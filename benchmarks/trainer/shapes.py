@@ -13,7 +13,7 @@ from transformers import (
 )
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
-from finscribe_trainer.sample.tiny_model import (
+from finscribe_trainer.data_tools.sample.tiny_model import (
     BOS,
     CHAT_TEMPLATE,
     EOS,

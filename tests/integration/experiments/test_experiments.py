@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from finscribe_core.cli import main_command
 from finscribe_core.constants import EXIT_DONE, EXIT_RETRY
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.sample.dataset import write_dataset
-from finscribe_trainer.sample.tiny_model import write_tiny_model
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
+from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
 
 @pytest.fixture(scope="module")

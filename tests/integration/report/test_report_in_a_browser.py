@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.evaluation.compare import compare
 from finscribe_trainer.evaluation.report import write_reports
-from finscribe_trainer.sample.dataset import write_dataset
 from tests.support.comparison import results_of
 
 pytestmark = pytest.mark.browser

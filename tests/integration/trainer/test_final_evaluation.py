@@ -8,12 +8,12 @@ from pytest import MonkeyPatch
 
 from finscribe_core.constants import ENV_RUN
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
+from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 from finscribe_trainer.evaluation.results import read_results
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.sample.dataset import write_dataset
-from finscribe_trainer.sample.tiny_model import write_tiny_model
 from finscribe_trainer.stop import StopSignal
 from finscribe_trainer.storage import Storage
 from tests.support.s3 import S3Server

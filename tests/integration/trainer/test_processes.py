@@ -19,8 +19,8 @@ import yaml
 from finscribe_core.constants import EXIT_DONE, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
-from finscribe_trainer.sample.dataset import write_dataset
-from finscribe_trainer.sample.tiny_model import write_tiny_model
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
+from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
 GOLDEN = Path(__file__).parents[2] / "golden/loss_curves/lora.json"
 """The losses of one process; tests/unit/trainer/test_loss_curves.py writes them."""

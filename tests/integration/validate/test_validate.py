@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
-from finscribe_trainer.sample.dataset import write_dataset
-from finscribe_trainer.sample.tiny_model import write_tiny_model
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
+from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
 COMMAND = [sys.executable, "-m", "finscribe_trainer", "data", "validate"]
 # In a mount namespace of its own (as its root, for who is none): mounting needs no rights on the machine.

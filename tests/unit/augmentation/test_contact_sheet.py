@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw
 
 from finscribe_core.cli import main_command
 from finscribe_core.errors import UserError
-from finscribe_trainer.augmentation.cell import CAPTION_HEIGHT, HEIGHT, WIDTH, describe, draw_cell
 from finscribe_trainer.augmentation.change import Change
 from finscribe_trainer.cli.contact_sheet import contact_sheet
+from finscribe_trainer.data_tools.contact_sheet.cell import CAPTION_HEIGHT, HEIGHT, WIDTH, describe, draw_cell
 
 EVERYTHING = Change(
     angle=-3.26,

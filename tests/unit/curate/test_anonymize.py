@@ -5,13 +5,13 @@ from decimal import Decimal
 import pytest
 
 from finscribe_core.errors import UserError
-from finscribe_trainer.curate.anonymize import anonymize_rows
-from finscribe_trainer.curate.mentions import Names, replace
-from finscribe_trainer.curate.pseudonyms import Pseudonyms
+from finscribe_trainer.data_tools.curate.anonymize import anonymize_rows
+from finscribe_trainer.data_tools.curate.mentions import Names, replace
+from finscribe_trainer.data_tools.curate.pseudonyms import Pseudonyms
+from finscribe_trainer.data_tools.validate.personal import is_iban
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.schema import parse_document
-from finscribe_trainer.validate.personal import is_iban
 from tests.unit.curate.documents import INVOICE, read_lines, write_lines
 
 KEY = b"a key of the tests"

@@ -8,9 +8,9 @@ from PIL import Image
 
 from finscribe_core.errors import UserError
 from finscribe_trainer.cli.corrections import corrections
-from finscribe_trainer.curate.corrections import write_corrections
-from finscribe_trainer.curate.edits import EditError, apply_corrections
 from finscribe_trainer.data.rows import parse_row
+from finscribe_trainer.data_tools.curate.corrections import write_corrections
+from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
 from finscribe_trainer.documents.schema import parse_document, to_answer
 from tests.unit.curate.documents import INVOICE, read_lines, write_lines
 

@@ -9,7 +9,7 @@ from PIL import Image
 from finscribe_trainer.cli.anonymize import anonymize
 from finscribe_trainer.cli.corrections import corrections
 from finscribe_trainer.cli.split import split
-from finscribe_trainer.curate.corrections import write_corrections
+from finscribe_trainer.data_tools.curate.corrections import write_corrections
 from tests.unit.curate.documents import read_lines
 from tests.unit.docs.pages import ALL
 

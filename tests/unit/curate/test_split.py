@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_trainer.curate.split import SIDES, Plan, split_rows
-from finscribe_trainer.curate.writing import new_files
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data_tools.curate.split import SIDES, Plan, split_rows
+from finscribe_trainer.data_tools.curate.writing import new_files
 from tests.unit.curate.documents import read_lines, write_lines
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from finscribe_trainer.data_tools.sample.invoices import random_invoice
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
-from finscribe_trainer.sample.invoices import random_invoice
 
 DOCUMENT = load_json(
     """{

@@ -5,14 +5,14 @@ from functools import cache
 
 import pytest
 
+from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
+from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
+from finscribe_trainer.data_tools.synthetic.shown import shown
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, to_answer
-from finscribe_trainer.synthetic.content import make_document
-from finscribe_trainer.synthetic.locales import LOCALES
-from finscribe_trainer.synthetic.made_up import MadeUp
-from finscribe_trainer.synthetic.shown import shown
 
 
 def document(index: int) -> MadeUp:

@@ -9,13 +9,13 @@ from PIL import Image
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_trainer.cli.generate import generate
 from finscribe_trainer.data.rows import parse_row
+from finscribe_trainer.data_tools.synthetic import dataset
+from finscribe_trainer.data_tools.synthetic.dataset import Plan, generate_dataset
+from finscribe_trainer.data_tools.synthetic.row import Choice, make_scan, write_row
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import parse_document, schema_json
-from finscribe_trainer.synthetic import dataset
-from finscribe_trainer.synthetic.dataset import Plan, generate_dataset
-from finscribe_trainer.synthetic.row import Choice, make_scan, write_row
 
 PLAN = Plan(Choice(seed=5, degrade="none"), 12, (0.5, 0.25, 0.25))
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from finscribe_trainer.synthetic.degrade import LEVELS, degrade, jpeg_quality
-from finscribe_trainer.synthetic.page import Page
-from finscribe_trainer.synthetic.tilt import tilted
+from finscribe_trainer.data_tools.synthetic.degrade import LEVELS, degrade, jpeg_quality
+from finscribe_trainer.data_tools.synthetic.page import Page
+from finscribe_trainer.data_tools.synthetic.tilt import tilted
 
 BOXES = {
     f"line_items[{i}].line_total": (90 + 61 * i, 80 + 97 * i, 170 + 61 * i, 96 + 97 * i) for i in range(10)

@@ -1,9 +1,9 @@
 import pytest
 
 from finscribe_trainer.cli.generate import generate
-from finscribe_trainer.synthetic.degrade import LEVELS, MIXED
-from finscribe_trainer.synthetic.locales import LOCALES
-from finscribe_trainer.synthetic.templates import TEMPLATES
+from finscribe_trainer.data_tools.synthetic.degrade import LEVELS, MIXED
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
+from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES
 from tests.unit.docs.pages import ALL
 
 PAGE = ALL["docs/synthetic.md"]

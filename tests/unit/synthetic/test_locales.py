@@ -4,7 +4,7 @@ from string import Formatter
 
 import pytest
 
-from finscribe_trainer.synthetic.locales import LOCALES, read_words, words
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES, read_words, words
 
 MONEY = {
     "en_US": ("$1,234,567.80", "-$5.00"),

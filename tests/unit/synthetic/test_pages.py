@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from PIL import ImageChops, ImageFont
 
+from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.fonts import FAMILIES, LACKS
+from finscribe_trainer.data_tools.synthetic.layout import Canvas, PageFullError
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
+from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
+from finscribe_trainer.data_tools.synthetic.page import Page
+from finscribe_trainer.data_tools.synthetic.runs import Run, wrap
+from finscribe_trainer.data_tools.synthetic.shown import shown
+from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES, render
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES
-from finscribe_trainer.synthetic.content import make_document
-from finscribe_trainer.synthetic.fonts import FAMILIES, LACKS
-from finscribe_trainer.synthetic.layout import Canvas, PageFullError
-from finscribe_trainer.synthetic.locales import LOCALES
-from finscribe_trainer.synthetic.made_up import MadeUp
-from finscribe_trainer.synthetic.page import Page
-from finscribe_trainer.synthetic.runs import Run, wrap
-from finscribe_trainer.synthetic.shown import shown
-from finscribe_trainer.synthetic.templates import TEMPLATES, render
 
 DRAWN = [(template.name, kind) for template in TEMPLATES.values() for kind in template.kinds]
 every_template = pytest.mark.parametrize(("template", "kind"), DRAWN)
@@ -155,7 +155,7 @@ def test_text_that_leaves_its_page_is_refused_so_that_smaller_type_is_tried(x: i
 @cache
 def letters(code: str) -> frozenset[str]:
     """Every character that pages of a locale may need."""
-    words = files("finscribe_trainer.synthetic") / "words"
+    words = files("finscribe_trainer.data_tools.synthetic") / "words"
     texts = [(words / f"{LOCALES[code].language}.yaml").read_text(encoding="utf-8"), LOCALES[code].symbol]
     for seed in range(20):
         made = make_document(DOCUMENT_TYPES[seed % 4], LOCALES[code], random.Random(seed))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
-from finscribe_trainer.synthetic.row import Choice, write_row
 
 DATA = Path(__file__).parents[3] / "data"
 ROWS = [

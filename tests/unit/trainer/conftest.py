@@ -10,11 +10,11 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.rows import Turn
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
+from finscribe_trainer.data_tools.sample.tiny_model import build_tokenizer, write_tiny_model
 from finscribe_trainer.families.base import Family
 from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.families.source import ModelSource
-from finscribe_trainer.sample.dataset import write_dataset
-from finscribe_trainer.sample.tiny_model import build_tokenizer, write_tiny_model
 
 torch.set_num_threads(1)
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.validate.answers import AnswerCheck
-from finscribe_trainer.validate.validate import Checks, Report, Validator
+from finscribe_trainer.data_tools.validate.answers import AnswerCheck
+from finscribe_trainer.data_tools.validate.validate import Checks, Report, Validator
 
 Validate = Callable[..., Report]
 

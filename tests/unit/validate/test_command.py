@@ -8,7 +8,7 @@ import pytest
 
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_trainer.cli.validate import validate
-from finscribe_trainer.validate import session
+from finscribe_trainer.data_tools.validate import session
 from tests.unit.validate.conftest import write_rows
 
 GOOD = {"prompt": "Total?", "completion": '{"total": 3}'}

@@ -3,7 +3,7 @@
 import re
 
 from finscribe_trainer.cli.validate import validate
-from finscribe_trainer.validate.rules import RULES
+from finscribe_trainer.data_tools.validate.rules import RULES
 from tests.unit.docs.pages import ALL
 
 PAGE = ALL["docs/data-quality.md"]

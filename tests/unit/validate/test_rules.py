@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
+from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.documents.numbers import dump_json, load_json, read_decimal
 from finscribe_trainer.documents.paths import field_of, leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
-from finscribe_trainer.synthetic.content import make_document
-from finscribe_trainer.synthetic.locales import LOCALES
-from finscribe_trainer.validate.rules import RULES, Severity
 from tests.unit.validate.conftest import Validate
 
 NUMBERS = r"(line_items\[\d+\]\.(quantity|unit_price|discount|line_total)|financial_summary\.(?!currency)\w+)"

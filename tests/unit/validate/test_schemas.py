@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.errors import UserError
+from finscribe_trainer.data_tools.validate.schemas import check_canonical, load_schema
 from finscribe_trainer.documents.numbers import load_json
-from finscribe_trainer.validate.schemas import check_canonical, load_schema
 
 USERS = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
 

@@ -1,6 +1,6 @@
 """Which rows came before, remembered in a few bytes each."""
 
-from finscribe_trainer.validate.seen import SeenRows, digest_of
+from finscribe_trainer.data_tools.validate.seen import SeenRows, digest_of
 
 
 def test_every_row_is_found_again_where_it_was_first_seen():

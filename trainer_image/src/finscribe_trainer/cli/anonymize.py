@@ -54,7 +54,7 @@ def anonymize(source: Path, output: Path, key: str | None, drop_images: bool) ->
       finscribe data anonymize --input rows.jsonl --output anonymous.jsonl
       finscribe data anonymize --input scans.jsonl --output texts.jsonl --drop-images
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.curate.anonymize import anonymize_rows  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.data_tools.curate.anonymize import anonymize_rows  # noqa: PLC0415 - `--help` is fast
 
     if key is not None and len(key) < _MIN_KEY:
         raise click.UsageError(f"The key is shorter than {_MIN_KEY} characters: it could be guessed.")

@@ -42,7 +42,7 @@ def corrections(source: Path, output: Path) -> None:
       finscribe data corrections --input corrections.jsonl --output corrected.jsonl
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_core.errors import FailureReason, UserError  # noqa: PLC0415 - `--help` is fast
-    from finscribe_trainer.curate.corrections import write_corrections  # noqa: PLC0415
+    from finscribe_trainer.data_tools.curate.corrections import write_corrections  # noqa: PLC0415
 
     outcome = write_corrections(source, output)
     counts = ", ".join(f"{count} {what}" for what, count in sorted(outcome.counts.items()))

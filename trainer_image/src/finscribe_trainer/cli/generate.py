@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from finscribe_trainer.synthetic.contact_sheet import write_contact_sheet
-from finscribe_trainer.synthetic.dataset import Plan, generate_dataset
-from finscribe_trainer.synthetic.locales import LOCALES
-from finscribe_trainer.synthetic.row import ALL, DEGRADATIONS, MIX, Choice
-from finscribe_trainer.synthetic.templates import TEMPLATES
+from finscribe_trainer.data_tools.synthetic.contact_sheet import write_contact_sheet
+from finscribe_trainer.data_tools.synthetic.dataset import Plan, generate_dataset
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES
+from finscribe_trainer.data_tools.synthetic.row import ALL, DEGRADATIONS, MIX, Choice
+from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES
 
 Shares = tuple[float, float, float]
 

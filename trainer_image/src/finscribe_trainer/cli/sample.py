@@ -42,9 +42,9 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None
       finscribe sample --output-dir sample
       finscribe train --config examples/trainer-config.yaml
     """  # noqa: D301 - click reads \b as "keep these lines"
+    from finscribe_trainer.data_tools.sample.dataset import write_dataset  # noqa: PLC0415 - likewise
+    from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
     from finscribe_trainer.reporting import setup_logging  # noqa: PLC0415 - `--help` needs no torch
-    from finscribe_trainer.sample.dataset import write_dataset  # noqa: PLC0415 - likewise
-    from finscribe_trainer.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
 
     setup_logging()
     texts = write_dataset(output_dir, rows, validation_rows, seed)

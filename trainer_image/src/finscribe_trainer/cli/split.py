@@ -64,7 +64,7 @@ def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
       finscribe data split --input shards/ --output-dir data --validation 0.1 --test 0 --stratify
       finscribe data split --input reviewed.jsonl --output-dir by-vendor --group-by vendor.name
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.curate.split import Plan, split_rows  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.data_tools.curate.split import Plan, split_rows  # noqa: PLC0415 - `--help` is fast
 
     if validation + test >= 1:
         raise click.UsageError(f"--validation {validation:g} and --test {test:g} leave nothing to train on.")

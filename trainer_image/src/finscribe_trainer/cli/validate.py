@@ -78,7 +78,7 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
       finscribe data validate --input data/train.jsonl --schema data/schema.json
       finscribe data validate --input data/train.jsonl --validation data/val.jsonl --output report.json
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.validate.session import Request, run_validation  # noqa: PLC0415 - `--help` is fast
+    from finscribe_trainer.data_tools.validate.session import Request, run_validation  # noqa: PLC0415 - `--help` is fast
 
     run_validation(
         Request(sources, schema, validation, model, max_sequence_length, max_image_pixels, max_findings),

@@ -1,0 +1,1 @@
+"""Contact sheets that show augmented training pages."""

@@ -1,0 +1,105 @@
+"""A contact sheet of training rows: each page as it is, and as training shows it in its first views."""
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.augmentation.augment import Augmentation, changed_example
+from finscribe_trainer.augmentation.boxes import boxes_of
+from finscribe_trainer.augmentation.pixels import changed_image
+from finscribe_trainer.augmentation.placement import place
+from finscribe_trainer.data.dataset import Example, hold_out
+from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.findings import Findings
+from finscribe_trainer.data.image_check import ImageCheck
+from finscribe_trainer.data.images import ImageError, open_image
+from finscribe_trainer.data.scan import read_rows
+from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
+from finscribe_trainer.inputs import fetch_rows
+from finscribe_trainer.storage import Storage
+
+_GAP = 14
+_BACKGROUND = (58, 62, 68)
+
+
+def draw_contact_sheet(config: TrainerConfig, num_rows: int, num_views: int) -> Image.Image:
+    """Rows with an image, evenly spread over the training rows: a line for each, its original first.
+
+    Args:
+        config: as for a training; `augmentation.enabled` need not be true.
+        num_rows: lines, at most.
+        num_views: views of each page, from the first epoch on.
+
+    Raises:
+        UserError: DatasetNotFound, DatasetInvalid.
+    """
+    augmentation = Augmentation(config.augmentation, config.training.seed)
+    with tempfile.TemporaryDirectory(prefix="finscribe-contact-sheet-") as folder:
+        file = fetch_rows(config.dataset_path, Path(folder), Storage.from_config(config.storage))
+        rows = _chosen_rows(config, file, num_rows)
+        size = ((num_views + 1) * (WIDTH + _GAP) + _GAP, len(rows) * (HEIGHT + _GAP) + _GAP)
+        sheet = Image.new("RGB", size, _BACKGROUND)
+        for line, (row, example) in enumerate(tqdm(rows, desc="Pages", unit=" rows", disable=None)):
+            for column, cell in enumerate(_cells(augmentation, example, row, range(num_views))):
+                sheet.paste(cell, (_GAP + column * (WIDTH + _GAP), _GAP + line * (HEIGHT + _GAP)), cell)
+    return sheet
+
+
+def _cells(
+    augmentation: Augmentation, example: Example, row: int, epochs: Iterable[int]
+) -> Iterable[Image.Image]:
+    """The first image of a row, and its views."""
+    page = open_image(example.images[0])
+    focus = busiest_point(page)
+    name = example.row.images[0].rsplit("/", 1)[-1]
+    caption = (f"{name}, {page.width} x {page.height}", example.where)
+    yield draw_cell(page, boxes_of(example.row.completion), focus, caption)
+    for epoch in epochs:
+        changes = augmentation.changes(example, row, epoch)
+        x, y = place(changes[0], page.size).of_points(np.array([focus]).T)
+        boxes = boxes_of(changed_example(example, changes).row.completion)
+        shown = changed_image(page, changes[0])
+        yield draw_cell(shown, boxes, (float(x[0]), float(y[0])), describe(changes[0]))
+
+
+def _chosen_rows(config: TrainerConfig, file: DataFile, num_rows: int) -> list[tuple[int, Example]]:
+    """Rows with their places among the training rows; only their images are read."""
+    findings = Findings()
+    examples = [Example(row, where) for where, row in read_rows(file, findings)]
+    findings.raise_if_any()
+    if config.effective_validation_split is not None and len(examples) > 1:
+        examples, _ = hold_out(examples, config.effective_validation_split, config.training.seed)
+    pages = [(place, example) for place, example in enumerate(examples) if example.row.images]
+    if not pages:
+        raise UserError(
+            FailureReason.DatasetInvalid,
+            f"{file.source}: no row has an image, so there is nothing to change.",
+            "Name rows with images, by dataset_path.",
+        )
+    count = min(num_rows, len(pages))
+    chosen = [pages[i * len(pages) // count] for i in range(count)]
+    with ImageCheck(file.root, config.max_image_pixels) as images:
+        rows = [(place, _with_images(example, images, findings)) for place, example in chosen]
+    findings.raise_if_any()
+    return rows
+
+
+def _with_images(example: Example, images: ImageCheck, findings: Findings) -> Example:
+    checked = images.check(example.row.images)
+    found = []
+    for name in example.row.images:
+        image = checked[name]
+        if isinstance(image, ImageError):
+            findings.add(example.where, str(image))
+        else:
+            found.append(image)
+    return replace(
+        example, images=tuple(image.path for image in found), sizes=tuple(image.size for image in found)
+    )

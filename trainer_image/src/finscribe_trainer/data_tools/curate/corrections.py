@@ -1,0 +1,163 @@
+"""Reviewed corrections of a model's answers become training rows."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.images import ImageError, resolve_image
+from finscribe_trainer.data.rows import is_image_path
+from finscribe_trainer.data.scan import scan_values
+from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
+from finscribe_trainer.data_tools.curate.writing import new_files
+from finscribe_trainer.data_tools.validate.answers import AnswerCheck
+from finscribe_trainer.data_tools.validate.rules import RULES, Severity
+from finscribe_trainer.documents.numbers import dump_json, holds_half_pair, load_json
+from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.documents.schema import INSTRUCTION, parse_document, to_answer
+
+ACCEPTED, REJECTED, PENDING = "accepted", "rejected", "pending"
+
+
+class ReviewError(ValueError):
+    """A review can't become a row; the message names the field."""
+
+
+@dataclass
+class Outcome:
+    """What became of the reviews."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """written, rejected, pending, superseded (by a later review of the same document), left out."""
+    left_out: list[str] = field(default_factory=list)
+    """`file:line: why`, of accepted reviews that can't be learned from."""
+
+
+def write_corrections(source: Path, output: Path) -> Outcome:
+    """Write a row for each document whose last review accepted it.
+
+    Two passes; remembered is a digest for each document.
+
+    Args:
+        source: reviews, one JSON object a line (docs/prepare.md).
+        output: rows to write; its folder is the one that images are named relative to.
+
+    Raises:
+        UserError: DatasetNotFound; InvalidConfig when `output` exists.
+    """
+    file = DataFile(source, str(source))
+    outcome, check = Outcome(), AnswerCheck(None)
+    with new_files(output) as [rows]:
+        last = _last_reviews(file)
+        for where, review in scan_values(file):
+            try:
+                status = _status(review)
+                if status == ACCEPTED and last[_document(review)] != where:
+                    status = "superseded"
+                if status == ACCEPTED:
+                    rows.write(_row(review, output.parent, check) + "\n")
+                    status = "written"
+            except ReviewError as error:
+                outcome.left_out.append(f"{where}: {error}.")
+                status = "left out"
+            outcome.counts[status] += 1
+        if not outcome.counts["written"]:
+            raise UserError(
+                FailureReason.DatasetInvalid,
+                "\n".join([*outcome.left_out[:20], f"{source}: no review became a row."]),
+                "A row is made of each review whose status is accepted, if its document is right.",
+            )
+    return outcome
+
+
+def _last_reviews(file: DataFile) -> dict[bytes, str]:
+    """Where each document was last accepted or rejected; a pending line decides nothing."""
+    last = {}
+    for where, review in scan_values(file):
+        try:
+            if _status(review) != PENDING:
+                last[_document(review)] = where
+        except ReviewError:
+            continue  # reported in the second pass
+    return last
+
+
+def _status(review: Any) -> str:
+    if isinstance(review, Problem):
+        raise ReviewError(review.message)
+    if not isinstance(review, dict):
+        raise ReviewError("a review must be a JSON object")
+    status = review.get("status")
+    if status not in (ACCEPTED, REJECTED, PENDING):
+        raise ReviewError(f"status must be accepted, rejected or pending, not {status!r}")
+    return str(status)
+
+
+def _document(review: dict[str, Any]) -> bytes:
+    """Which document a review is of: its image, or its text."""
+    instruction, shown = _shown(review)
+    if is_image_path(shown):
+        shown = str(PurePosixPath(shown))  # ./a.png is a.png
+    text = shown or instruction
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _shown(review: dict[str, Any]) -> tuple[str, str]:
+    """Instruction and input of a review."""
+    for key in ("image", "input", "prompt", "instruction"):
+        if not isinstance(review.get(key, ""), str):
+            raise ReviewError(f"{key} must be a text")
+    instruction = review.get("instruction") or review.get("prompt")
+    shown = review.get("image") or review.get("input") or ""
+    if not shown.strip() and not (instruction or "").strip():
+        raise ReviewError("image, input or prompt must say what the document is")
+    return instruction or INSTRUCTION, shown.strip()
+
+
+def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
+    instruction, shown = _shown(review)
+    if review.get("image") or is_image_path(shown):
+        if not is_image_path(shown):
+            raise ReviewError(f"image {shown!r} does not end like an image file's name")
+        try:
+            resolve_image(root, shown)
+        except ImageError as error:
+            raise ReviewError(f"{error} (below {root}, the output's folder)") from None
+    document, problems = check.check(dump_json(_corrected(review)))
+    problems = [problem for problem in problems if RULES[problem.rule].severity is Severity.error]
+    if problems:
+        first, more = problems[0], len(problems) - 1
+        path = f"{first.path}: " if first.path else ""
+        raise ReviewError(f"[{first.rule}] {path}{first.message}" + (f" (and {more} more)" if more else ""))
+    row = {"instruction": instruction, "input": shown, "output": to_answer(parse_document(document))}
+    return dump_json(row)
+
+
+def _corrected(review: dict[str, Any]) -> Any:
+    if "corrected" in review and "corrections" in review:
+        raise ReviewError("corrected and corrections exclude each other")
+    if "corrected" in review:
+        return _as_json(review, "corrected")
+    predicted, corrections = _as_json(review, "predicted"), review.get("corrections", {})
+    if not isinstance(corrections, dict):
+        raise ReviewError("corrections must be an object of paths and values")
+    try:
+        return apply_corrections(predicted, corrections)
+    except EditError as error:
+        raise ReviewError(f"corrections: {error}") from None
+
+
+def _as_json(review: dict[str, Any], key: str) -> Any:
+    value = review.get(key)
+    if isinstance(value, str):
+        try:
+            value = None if holds_half_pair(value) else load_json(value)
+        except ValueError as error:
+            remedy = "; write the whole document as `corrected`" if key == "predicted" else ""
+            raise ReviewError(f"{key} is no JSON ({error}){remedy}") from None
+    if not isinstance(value, dict):
+        raise ReviewError(f"{key} must be a document: a JSON object, or its text")
+    return value

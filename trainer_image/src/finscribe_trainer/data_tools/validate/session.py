@@ -1,0 +1,199 @@
+"""`finscribe data validate` from its options to its reports and its exit code."""
+
+import errno
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data_tools.validate.answers import AnswerCheck
+from finscribe_trainer.data_tools.validate.rules import RULES, Severity
+from finscribe_trainer.data_tools.validate.summary import report_files, write_reports
+from finscribe_trainer.data_tools.validate.validate import Checks, Report, Validator
+from finscribe_trainer.inputs import fetch_rows
+from finscribe_trainer.stop import StopRequested, StopSignal
+from finscribe_trainer.storage import Storage
+
+if TYPE_CHECKING:
+    from finscribe_trainer.data_tools.validate.tokens import TokenCheck
+
+SHOWN_FINDINGS = 20
+_COLOURS = {Severity.error: "red", Severity.warning: "yellow", Severity.hint: "cyan"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be validated, and how."""
+
+    sources: tuple[str, ...]
+    schema: str | None
+    validation: str | None
+    model: str | None
+    max_sequence_length: int
+    max_image_pixels: int
+    max_findings: int
+
+
+def run_validation(request: Request, output: Path | None, *, strict: bool) -> None:
+    """Validate, write the reports, and say what was found.
+
+    Raises:
+        UserError: DatasetInvalid when there are errors; as the options deserve.
+        RetryableError: Interrupted, after the reports were written.
+    """
+    if output is not None:
+        _check_output(request, output)
+    report = Report(request.max_findings)
+    checks = Checks(AnswerCheck(request.schema), request.max_image_pixels, _token_check(request))
+    with tempfile.TemporaryDirectory(prefix="finscribe-validate-") as folder:
+        stop = StopSignal()
+        stop.install()
+        try:
+            _pass(request, checks, report, Path(folder), stop)
+        except StopRequested:
+            report.interrupted = True
+    _say(report)
+    if output is not None:
+        _write(report, request, output)
+    _conclude(report, strict=strict)
+
+
+def _check_output(request: Request, output: Path) -> None:
+    """Before hours of work, and before a data set is overwritten by its report."""
+    if output.suffix != ".json":
+        raise UserError(
+            FailureReason.InvalidConfig, f"--output {output} must end in .json.", "Name it report.json."
+        )
+    there = [path for path in report_files(output) if os.path.lexists(path)]
+    if there and not _is_report(output):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"--output {output}: {there[0]} exists, and is no earlier report.",
+            "Name another file.",
+        )
+
+
+def _is_report(output: Path) -> bool:
+    """Whether an earlier report is there, which this one may replace."""
+    try:
+        return "findings_by_rule" in json.loads(output.read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def _write(report: Report, request: Request, output: Path) -> None:
+    try:
+        for path in write_reports(report, list(request.sources), output):
+            print(path)  # noqa: T201 - the command's output
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind, reason = (
+            (RetryableError, FailureReason.DiskFull) if full else (UserError, FailureReason.InvalidConfig)
+        )
+        raise kind(
+            reason, f"{output}: the report can't be written: {error}.", "Name another --output."
+        ) from None
+
+
+def _token_check(request: Request) -> "TokenCheck | None":
+    if request.model is None:
+        return None
+    from finscribe_trainer.data_tools.validate.tokens import TokenCheck  # noqa: PLC0415 - imports torch
+
+    return TokenCheck(request.model, request.max_sequence_length)
+
+
+def _pass(request: Request, checks: Checks, report: Report, folder: Path, stop: StopSignal) -> None:
+    storage = Storage.from_config(StorageEndpoint())
+    validator = Validator(checks, report)
+    if request.validation is not None:
+        file = fetch_rows(request.validation, folder / "validation", storage)
+        _advance(validator.remember_validation(file), file, "validation", stop)
+    for index, source in enumerate(request.sources):
+        file = fetch_rows(source, folder / str(index), storage)
+        _advance(validator.validate(file), file, source, stop)
+    if not report.statistics.rows:
+        raise UserError(
+            FailureReason.DatasetInvalid,
+            f"{', '.join(request.sources)}: there are no rows.",
+            "Write one row per line.",
+        )
+
+
+def _advance(rows: Iterator[None], file: DataFile, name: str, stop: StopSignal) -> None:
+    total = count_lines(file)
+    with (
+        stop.deferred(),  # to the row's end, so that counts and findings agree
+        tqdm(rows, total=total, desc=name[-40:], unit=" rows", disable=None, leave=False) as bar,
+    ):
+        for _ in bar:
+            if stop.requested.is_set():
+                raise StopRequested
+
+
+def count_lines(file: DataFile) -> int | None:
+    """Rows, for the progress bar: found at the disk's speed; None when a shard is packed."""
+    shards = file.shards()
+    if not sys.stderr.isatty() or any(shard.path.suffix != ".jsonl" for shard in shards):
+        return None
+    count = 0
+    for shard in shards:
+        with shard.path.open("rb") as content:
+            while block := content.read(1 << 20):
+                count += block.count(b"\n")
+    return count
+
+
+def _say(report: Report) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for finding in report.findings[:SHOWN_FINDINGS]:
+        console.print(_printable(str(finding)), style=_COLOURS[finding.severity], markup=False)
+        console.print(_printable(f"  -> {finding.remedy}"), markup=False)
+    unshown = report.by_rule.total() - min(len(report.findings), SHOWN_FINDINGS)
+    if unshown:
+        console.print(f"... and {unshown} more; --output writes a report.")
+    if report.by_rule:
+        table = Table("Rule", "Severity", "Found", "Meaning", header_style="bold")
+        table.columns[2].justify = "right"
+        for rule, count in report.by_rule.most_common():
+            table.add_row(rule, RULES[rule].severity, str(count), RULES[rule].meaning)
+        console.print(table)
+    rows = report.statistics.rows
+    console.print(f"{_plural(rows, 'row')}, {100 * report.pass_rate:.2f} % without an error.")
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def _printable(text: str) -> str:
+    """Without control characters: what a row holds must not steer the terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def _conclude(report: Report, *, strict: bool) -> None:
+    if report.interrupted:
+        raise RetryableError(
+            FailureReason.Interrupted,
+            f"Stopped after {report.statistics.rows} rows; the rest is unchecked.",
+            "Run the same command again.",
+        )
+    errors, warnings = report.count(Severity.error), report.count(Severity.warning)
+    if errors or (strict and warnings):
+        counted = _plural(errors, "error") + (f" and {_plural(warnings, 'warning')}" if strict else "")
+        raise UserError(
+            FailureReason.DatasetInvalid,
+            f"{counted} in {_plural(report.statistics.rows, 'row')}.",
+            "Correct or remove these rows; docs/data-quality.md explains each rule.",
+        )
