@@ -14,7 +14,7 @@ from finscribe_trainer.evaluation.results import read_results
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 from tests.support.s3 import S3Server
 

@@ -13,7 +13,7 @@ from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 
 
 def plain_loss(model, batch):

@@ -18,7 +18,7 @@ from finscribe_trainer.curves.weights_and_biases import WeightsAndBiases
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 from tests.support.wandb_file import curves_in
 
 KEY = "0123456789abcdef0123456789abcdef01234567"

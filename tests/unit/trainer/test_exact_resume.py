@@ -16,7 +16,7 @@ from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.trainer import AnswerTrainer
 
 EVERYTHING = {

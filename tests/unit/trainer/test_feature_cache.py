@@ -27,7 +27,7 @@ from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 
 EPOCH = 2
 """Steps."""

@@ -7,7 +7,7 @@ from finscribe_trainer.inputs import load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 
 

@@ -22,7 +22,7 @@ from finscribe_trainer.merge_run import MergeRequest, merge_into
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 
 PLAIN_LOAD = Path(__file__).parents[2] / "support" / "plain_load.py"

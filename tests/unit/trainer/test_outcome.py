@@ -8,7 +8,7 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import RunResult
 from finscribe_trainer.outcome import conclude
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.stop import StopRequested
+from finscribe_trainer.runtime.stop_signal import StopRequested
 
 
 def its_own_cause(error: Exception) -> Exception:

@@ -18,7 +18,7 @@ from finscribe_trainer.merge import check_merge
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopRequested, StopSignal
+from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
 from tests.support.checkpoint import write_checkpoint
 

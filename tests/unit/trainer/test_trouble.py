@@ -21,7 +21,7 @@ from finscribe_trainer.memory import RowsAtOnce
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal, end_workers
+from finscribe_trainer.runtime.stop_signal import StopSignal, end_workers
 
 
 @pytest.fixture

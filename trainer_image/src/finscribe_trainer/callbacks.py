@@ -15,7 +15,7 @@ from finscribe_core.report import Phase
 from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, SelectionMetric
 from finscribe_trainer.distributed import Processes
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 
 log = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from finscribe_trainer.packing import choose_packing
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.resume import Continuation, facts
 from finscribe_trainer.run import Run
+from finscribe_trainer.runtime.stop_signal import StopRequested
 from finscribe_trainer.sharding import ShardedLayers
-from finscribe_trainer.stop import StopRequested
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.trainer import BASE_PREFIX, AnswerTrainer
 

@@ -15,7 +15,6 @@ from finscribe_trainer.augmentation.augment import scales
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
 from finscribe_trainer.compilation import compile_layers
-from finscribe_trainer.cpu_memory import give_back_large_blocks
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.evaluation.loading import LoadedModel
@@ -44,8 +43,9 @@ from finscribe_trainer.precision import (
     describe_choices,
 )
 from finscribe_trainer.run import Run
+from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
+from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.versions import package_versions
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from finscribe_core.errors import FailureReason, FinscribeError, RetryableError,
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed import EndedTogether
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.stop import StopRequested
+from finscribe_trainer.runtime.stop_signal import StopRequested
 
 log = logging.getLogger(__name__)
 

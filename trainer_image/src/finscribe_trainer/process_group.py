@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 
 from finscribe_trainer.distributed import EndedTogether, Processes
-from finscribe_trainer.stop import StopRequested
+from finscribe_trainer.runtime.stop_signal import StopRequested
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from finscribe_core.constants import RUNS_PREFIX
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed import Processes
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 
 
 @dataclass(frozen=True)

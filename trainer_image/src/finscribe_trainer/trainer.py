@@ -28,9 +28,9 @@ from finscribe_trainer.non_finite import non_finite, rows_with_odd_gradient, row
 from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
 from finscribe_trainer.precision import will_skip_step
 from finscribe_trainer.resume import Continuation, evaluation_is_missing
+from finscribe_trainer.runtime.stop_signal import StopSignal, block_in_worker, end_workers
 from finscribe_trainer.seeding import seed_batch
 from finscribe_trainer.shares import EvenShares
-from finscribe_trainer.stop import StopSignal, block_in_worker, end_workers
 
 BASE_PREFIX = "base_eval"
 

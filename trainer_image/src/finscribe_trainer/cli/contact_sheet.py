@@ -66,7 +66,7 @@ def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **over
         raise click.UsageError(f"--output must end in {', '.join(_FORMATS)}.")
     from finscribe_trainer.data_tools.contact_sheet.contact_sheet import draw_contact_sheet  # noqa: PLC0415 - `--help` is fast
     from finscribe_trainer.evaluation.outputs import check_writable  # noqa: PLC0415 - likewise
-    from finscribe_trainer.whole_file import write_whole  # noqa: PLC0415 - likewise
+    from finscribe_trainer.runtime.files import write_whole  # noqa: PLC0415 - likewise
 
     config = load_config(config_file, overrides)
     check_writable(output)

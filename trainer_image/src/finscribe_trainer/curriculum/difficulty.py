@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.documents.paths import leaves
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 
 @dataclass(frozen=True)

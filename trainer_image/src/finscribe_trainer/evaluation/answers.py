@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finscribe_trainer.evaluation.reading import Answer
 from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Settings
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 log = logging.getLogger(__name__)
 

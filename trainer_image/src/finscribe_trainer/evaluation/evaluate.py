@@ -15,7 +15,7 @@ from finscribe_trainer.evaluation.results import Record, Results, Settings, Timi
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.metrics.corpus import summarise
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
-from finscribe_trainer.versions import package_versions
+from finscribe_trainer.runtime.versions import package_versions
 
 
 def evaluate(

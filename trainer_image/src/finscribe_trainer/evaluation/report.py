@@ -7,7 +7,7 @@ from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.outputs import check_writable
 from finscribe_trainer.evaluation.report_html import html
 from finscribe_trainer.evaluation.report_markdown import TITLE, markdown
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 
 def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:

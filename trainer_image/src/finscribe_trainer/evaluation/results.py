@@ -9,7 +9,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.metrics.corpus import Figure, Summary
 from finscribe_trainer.metrics.score import DocumentScore
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 BASE_RESULTS, TUNED_RESULTS = "results-base.json", "results-tuned.json"
 """Of a run's base and tuned model, below its `evaluation/`."""

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from finscribe_trainer.evaluation.labels import LABELS
 from finscribe_trainer.experiments.results import Experiments, Trained
-from finscribe_trainer.plot_style import INK, STYLE
+from finscribe_trainer.runtime.plot_style import INK, STYLE
 
 
 def draw(experiments: Experiments) -> bytes:

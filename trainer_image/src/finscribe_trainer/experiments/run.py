@@ -11,8 +11,8 @@ from finscribe_core.report import RunResult
 from finscribe_trainer.experiments.folder import read_outcome
 from finscribe_trainer.experiments.results import PLAN_FILE
 from finscribe_trainer.experiments.training import Training, sole_user
-from finscribe_trainer.stop import StopRequested, StopSignal
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 
 log = logging.getLogger(__name__)
 

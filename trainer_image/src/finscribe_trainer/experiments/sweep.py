@@ -18,8 +18,8 @@ from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.experiments.folder import best_evaluation, read_evaluations
 from finscribe_trainer.experiments.space import Parameter, changed
 from finscribe_trainer.experiments.training import Training, sole_user
-from finscribe_trainer.stop import StopRequested, StopSignal
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 
 log = logging.getLogger(__name__)
 

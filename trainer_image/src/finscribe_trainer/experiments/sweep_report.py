@@ -21,8 +21,8 @@ from finscribe_trainer.experiments.folder import best_by
 from finscribe_trainer.experiments.space import Parameter, changed
 from finscribe_trainer.experiments.sweep import Sweep
 from finscribe_trainer.experiments.training import write_settings
-from finscribe_trainer.plot_style import STYLE
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.plot_style import STYLE
 
 JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
 _SHOWN = 10

@@ -19,7 +19,7 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import read_documents
 from finscribe_trainer.experiments.folder import OUTCOME_FILE, complete_checkpoints, read_outcome
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 
 _POLL_SECONDS = 0.3
 

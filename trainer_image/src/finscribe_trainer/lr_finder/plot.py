@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from finscribe_trainer.lr_finder.curve import Curve
-from finscribe_trainer.plot_style import MUTED, STYLE
+from finscribe_trainer.runtime.plot_style import MUTED, STYLE
 
 _LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
 

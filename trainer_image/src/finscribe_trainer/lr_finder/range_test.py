@@ -22,7 +22,7 @@ from finscribe_trainer.lr_finder.curve import Curve, Divergence, analyse
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run
-from finscribe_trainer.stop import StopSignal
+from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.trainer import AnswerTrainer
 

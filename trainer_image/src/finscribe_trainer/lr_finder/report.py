@@ -6,7 +6,7 @@ from pathlib import Path
 
 from finscribe_trainer.lr_finder.curve import Curve
 from finscribe_trainer.lr_finder.plot import draw
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 
 def write_curve(curve: Curve, output: Path) -> tuple[Path, Path]:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data_tools.synthetic.row import Choice, make_scan
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 COLUMNS = 6
 ROWS = 4

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 SPLITS = ("train", "val", "test")
 SETTINGS_FILE = "generated.json"

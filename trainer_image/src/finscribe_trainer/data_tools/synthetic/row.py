@@ -14,7 +14,7 @@ from finscribe_trainer.data_tools.synthetic.page import Page
 from finscribe_trainer.data_tools.synthetic.shown import shown
 from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES, render
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, INSTRUCTION, to_answer
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 ALL = "all"
 """Every template, or every locale."""

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
-from finscribe_trainer.whole_file import write_whole
+from finscribe_trainer.runtime.files import write_whole
 
 _SHOWN = 200
 """Findings in the Markdown and HTML reports; the JSON has all that are kept."""
