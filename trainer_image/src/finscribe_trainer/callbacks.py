@@ -13,7 +13,7 @@ from transformers.trainer_callback import ExportableState
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, SelectionMetric
-from finscribe_trainer.distributed import Processes
+from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.distributed import Processes
+from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError, with_causes
 from finscribe_core.report import RunResult
-from finscribe_trainer.distributed import EndedTogether
+from finscribe_trainer.distributed.processes import EndedTogether
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopRequested
 

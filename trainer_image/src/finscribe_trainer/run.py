@@ -5,7 +5,7 @@ from pathlib import Path
 
 from finscribe_core.constants import RUNS_PREFIX
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.distributed import Processes
+from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 

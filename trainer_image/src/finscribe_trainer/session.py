@@ -12,8 +12,8 @@ from finscribe_core.constants import ENV_RUN, EXIT_DONE
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.cli.train import http_port, run_name
-from finscribe_trainer.distributed import is_main_process, join
-from finscribe_trainer.launch import end_with_launcher, launch
+from finscribe_trainer.distributed.launch import end_with_launcher, launch
+from finscribe_trainer.distributed.processes import is_main_process, join
 from finscribe_trainer.outcome import conclude
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging

@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.best import BestAdapter
 from finscribe_trainer.checkpoints import incomplete
-from finscribe_trainer.distributed import Processes
+from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.export import follow_umask

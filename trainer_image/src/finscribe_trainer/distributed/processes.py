@@ -99,7 +99,7 @@ def join(step_timeout_seconds: int) -> Processes:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Processes()
     _refuse_too_many()
-    from finscribe_trainer.process_group import ProcessGroup  # noqa: PLC0415 - imports torch
+    from finscribe_trainer.distributed.process_group import ProcessGroup  # noqa: PLC0415 - imports torch
 
     return ProcessGroup(step_timeout_seconds)
 

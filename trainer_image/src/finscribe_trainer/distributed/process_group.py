@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
-from finscribe_trainer.distributed import EndedTogether, Processes
+from finscribe_trainer.distributed.processes import EndedTogether, Processes
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""The processes of a distributed run: launch, rendezvous, collective operations."""
