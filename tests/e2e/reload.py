@@ -8,9 +8,9 @@ from transformers import AutoModelForImageTextToText
 
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.families.base import IGNORED
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import ModelSource
 
 MAX_PIXELS = 50_000_000
 

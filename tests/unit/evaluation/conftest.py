@@ -8,9 +8,9 @@ from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.data_tools.sample.tiny_model import build_tokenizer, write_tiny_model
-from finscribe_trainer.families.base import Family
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import ModelSource
 
 torch.set_num_threads(1)
 

@@ -19,8 +19,8 @@ from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.run import evaluate_into, kept_answers
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet, find_rows, load_test_set
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import ModelSource
 
 LIMIT = 8
 

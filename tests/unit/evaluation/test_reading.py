@@ -7,8 +7,8 @@ from transformers import GenerationConfig
 
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.evaluation.reading import FEWEST_TOKENS, Reader, answer_limit
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import ModelSource
 
 LIMIT = 24
 

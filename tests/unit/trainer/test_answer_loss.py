@@ -5,11 +5,11 @@ import torch
 from torch.nn import functional
 
 from finscribe_core.trainer_config import LoraSpec, TrainerConfig
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
-from finscribe_trainer.lora import attach_adapter
 from finscribe_trainer.loss import answer_loss as answer_loss_module
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.lora import attach_adapter
+from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run

@@ -12,9 +12,9 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.data.selection import Splits, select
-from finscribe_trainer.families.base import IGNORED
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource, local_or_hub, model_errors
+from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import ModelSource, local_or_hub, model_errors
 
 
 def text_example(prompt: str, completion: str) -> Example:

@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional
 
 from finscribe_core.trainer_config import LoraSpec
-from finscribe_trainer import gated_mlp
-from finscribe_trainer.gated_mlp import spare_memory_of_mlps
-from finscribe_trainer.lora import attach_adapter
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model import gated_mlp
+from finscribe_trainer.model.gated_mlp import spare_memory_of_mlps
+from finscribe_trainer.model.lora import attach_adapter
 
 AUTOCAST = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
 ALL = ["q_proj", "v_proj", "gate_proj", "up_proj", "down_proj"]

@@ -4,8 +4,8 @@ import pytest
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraScope, LoraSpec
-from finscribe_trainer.families.paddleocr_vl import PaddleOCRVL
-from finscribe_trainer.lora import attach_adapter, target_pattern
+from finscribe_trainer.model.families.paddleocr_vl import PaddleOCRVL
+from finscribe_trainer.model.lora import attach_adapter, target_pattern
 
 LANGUAGE = "model.language_model.layers.0.self_attn.q_proj"
 VISION = "model.visual.vision_model.encoder.layers.0.self_attn.q_proj"

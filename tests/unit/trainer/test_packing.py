@@ -6,15 +6,15 @@ from transformers import MambaConfig, MambaForCausalLM
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec
-from finscribe_trainer.families.base import IGNORED
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.features.room import Room
 from finscribe_trainer.features.shown import show_images
 from finscribe_trainer.features.store import FeatureStore
-from finscribe_trainer.lora import attach_adapter
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.lora import attach_adapter
+from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 

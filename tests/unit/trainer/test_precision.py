@@ -4,8 +4,8 @@ from transformers import CodeGenForCausalLM, MambaForCausalLM, PaddleOCRVLForCon
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Attention, Optimizer, TrainingSpec
-from finscribe_trainer import precision
-from finscribe_trainer.precision import (
+from finscribe_trainer.model import precision
+from finscribe_trainer.model.precision import (
     check_compiler,
     check_optimizer,
     choose_attention,

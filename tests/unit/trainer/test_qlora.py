@@ -3,8 +3,8 @@ import torch
 from safetensors.torch import load_file
 
 from finscribe_core.trainer_config import LoraSpec, Method, OutputFormat
-from finscribe_trainer.lora import attach_adapter, keep_differentiable, quantisation
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run

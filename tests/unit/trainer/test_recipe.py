@@ -14,7 +14,7 @@ from finscribe_trainer.fit import fit
 from finscribe_trainer.inputs import load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.loss.answer_loss import answer_loss
-from finscribe_trainer.merge import check_merge
+from finscribe_trainer.model.merge import check_merge
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run

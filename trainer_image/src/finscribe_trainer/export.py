@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.model.source import ModelSource
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-    from finscribe_trainer.families.base import Family
+    from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
 

@@ -21,10 +21,11 @@ from finscribe_trainer.curves.setup import open_curves
 from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.encoding import EncodedExamples
 from finscribe_trainer.evaluation.while_training import DocumentSample
-from finscribe_trainer.families.base import Family
 from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.features.setup import open_cache
 from finscribe_trainer.loss.weights import choose_weights
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.sharding import ShardedLayers
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.order import DataOrder
 from finscribe_trainer.packing import choose_packing
@@ -32,7 +33,6 @@ from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.resume import Continuation, facts
 from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopRequested
-from finscribe_trainer.sharding import ShardedLayers
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.trainer import BASE_PREFIX, AnswerTrainer
 

@@ -10,7 +10,7 @@ from finscribe_trainer.data.dataset import Dataset, hold_out, image_names, load_
 from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard
 from finscribe_trainer.data.images import check_name, object_names
 from finscribe_trainer.data.selection import Splits
-from finscribe_trainer.families.source import ModelSource, local_or_hub
+from finscribe_trainer.model.source import ModelSource, local_or_hub
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
 from finscribe_trainer.augmentation.augment import scales
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
-from finscribe_trainer.compilation import compile_layers
 from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.evaluation.loading import LoadedModel
@@ -26,22 +25,23 @@ from finscribe_trainer.export import (
     export_adapter,
     write_metrics,
 )
-from finscribe_trainer.families.base import Family
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.fit import Trained, fit
-from finscribe_trainer.gated_mlp import spare_memory_of_mlps
-from finscribe_trainer.lora import attach_adapter, keep_differentiable, quantisation
-from finscribe_trainer.merge import choose_probes, export_merged
-from finscribe_trainer.model_card.of_a_run import write_cards
-from finscribe_trainer.model_card.usage import shared_prompt, usage_of
-from finscribe_trainer.precision import (
+from finscribe_trainer.model.compilation import compile_layers
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.gated_mlp import spare_memory_of_mlps
+from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
+from finscribe_trainer.model.merge import choose_probes, export_merged
+from finscribe_trainer.model.precision import (
     check_compiler,
     check_optimizer,
     choose_attention,
     choose_dtype,
     describe_choices,
 )
+from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.model_card.of_a_run import write_cards
+from finscribe_trainer.model_card.usage import shared_prompt, usage_of
 from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
 from finscribe_trainer.runtime.versions import package_versions

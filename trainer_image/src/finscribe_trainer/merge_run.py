@@ -7,13 +7,13 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
 from finscribe_core.trainer_config import StorageEndpoint
-from finscribe_trainer.adapter_folder import ADAPTER_CONFIG, base_of, fetch_model_files, read_adapter_config
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
-from finscribe_trainer.merge import UNCHECKED, MergedFiles, choose_probes, export_merged
+from finscribe_trainer.model.adapter import ADAPTER_CONFIG, base_of, fetch_model_files, read_adapter_config
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.merge import UNCHECKED, MergedFiles, choose_probes, export_merged
+from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.model_card.merged import write_merged_card
 from finscribe_trainer.model_card.usage import usage_of
 from finscribe_trainer.storage import Storage

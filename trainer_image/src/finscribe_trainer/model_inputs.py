@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from finscribe_trainer.families.base import WHERE, Encoded, Family
 from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.model.families.base import WHERE, Encoded, Family
 from finscribe_trainer.packing import pack
 
 

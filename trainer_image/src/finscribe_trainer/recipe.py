@@ -20,8 +20,8 @@ from finscribe_trainer.export import (
     stage_result,
     write_config,
 )
-from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.inputs import fetch_model, load_splits
+from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
 

@@ -20,13 +20,13 @@ from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.export import follow_umask
-from finscribe_trainer.families.base import Encoded
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.memory import RowsAtOnce, rows_of
+from finscribe_trainer.model.families.base import Encoded
+from finscribe_trainer.model.precision import will_skip_step
 from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
 from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
-from finscribe_trainer.precision import will_skip_step
 from finscribe_trainer.resume import Continuation, evaluation_is_missing
 from finscribe_trainer.runtime.stop_signal import StopSignal, block_in_worker, end_workers
 from finscribe_trainer.seeding import seed_batch

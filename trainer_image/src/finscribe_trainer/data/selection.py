@@ -11,7 +11,7 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.findings import MAX_SHOWN, Findings
 
 if TYPE_CHECKING:
-    from finscribe_trainer.families.base import Family
+    from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
 

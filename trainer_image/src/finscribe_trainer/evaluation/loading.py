@@ -13,19 +13,19 @@ from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainingSpec
-from finscribe_trainer.adapter_folder import (
+from finscribe_trainer.evaluation.results import ModelInfo
+from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.model.adapter import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     base_of,
     fetch_model_files,
     with_adapter,
 )
-from finscribe_trainer.evaluation.results import ModelInfo
-from finscribe_trainer.families.base import Family
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import ModelSource
-from finscribe_trainer.features.cache import FeatureCache
-from finscribe_trainer.precision import choose_dtype
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.precision import choose_dtype
+from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, St
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.encoding import read_images
-from finscribe_trainer.families.base import Family
 from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.memory import RowsAtOnce
+from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model_inputs import ModelInputs
 
 FEWEST_TOKENS = 32

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from finscribe_trainer.families.base import ImageFeatures
+from finscribe_trainer.model.families.base import ImageFeatures
 
 _TENSOR = "features"
 

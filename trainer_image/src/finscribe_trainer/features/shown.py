@@ -10,8 +10,8 @@ from finscribe_trainer.augmentation.change import Change
 from finscribe_trainer.augmentation.pixels import changed_image
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.families.base import NewImage, Shown
 from finscribe_trainer.features.store import FeatureStore
+from finscribe_trainer.model.families.base import NewImage, Shown
 
 
 def show_images(

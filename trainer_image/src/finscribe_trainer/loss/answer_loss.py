@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from finscribe_core.trainer_config import LossSpec
-from finscribe_trainer.families.base import IGNORED, LOSS_WEIGHTS, Encoded
 from finscribe_trainer.loss.token_losses import summed_loss
+from finscribe_trainer.model.families.base import IGNORED, LOSS_WEIGHTS, Encoded
 
 
 def answer_loss(

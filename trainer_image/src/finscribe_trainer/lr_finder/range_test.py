@@ -14,11 +14,11 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.augmentation.augment import scales
 from finscribe_trainer.data.selection import select
-from finscribe_trainer.families.registry import load_family
 from finscribe_trainer.fit import build_trainer
 from finscribe_trainer.inputs import fetch_model, load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.lr_finder.curve import Curve, Divergence, analyse
+from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run

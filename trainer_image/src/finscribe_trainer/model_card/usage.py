@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.families.base import Family
-from finscribe_trainer.families.source import ModelSource
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.source import ModelSource
 
 HEADING = "## How to use it"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.documents.problems import Problem
-from finscribe_trainer.families.registry import load_family
-from finscribe_trainer.families.source import local_or_hub
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import local_or_hub
 
 
 class TokenCheck:

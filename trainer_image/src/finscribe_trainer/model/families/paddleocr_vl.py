@@ -17,10 +17,10 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.families.base import Encoded, Family, ImageFeatures, NewImage, Shown
-from finscribe_trainer.families.positions import mrope_positions
-from finscribe_trainer.families.source import ModelSource, model_errors
 from finscribe_trainer.loss.weights import AnswerWeights
+from finscribe_trainer.model.families.base import Encoded, Family, ImageFeatures, NewImage, Shown
+from finscribe_trainer.model.families.positions import mrope_positions
+from finscribe_trainer.model.source import ModelSource, model_errors
 
 
 class PaddleOCRVL(Family):

@@ -16,7 +16,7 @@ from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from finscribe_trainer.families.base import decoder_layers
+from finscribe_trainer.model.families.base import decoder_layers
 
 log = logging.getLogger(__name__)
 

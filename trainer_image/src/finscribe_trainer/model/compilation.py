@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from finscribe_trainer.families.base import decoder_layers
+from finscribe_trainer.model.families.base import decoder_layers
 
 log = logging.getLogger(__name__)
 

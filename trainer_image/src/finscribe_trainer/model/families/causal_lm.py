@@ -14,8 +14,8 @@ from transformers import (
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.families.base import Encoded, Family, Shown
-from finscribe_trainer.families.source import ModelSource, model_errors
+from finscribe_trainer.model.families.base import Encoded, Family, Shown
+from finscribe_trainer.model.source import ModelSource, model_errors
 
 
 class CausalLM(Family):

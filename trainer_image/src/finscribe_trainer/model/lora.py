@@ -10,7 +10,7 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraScope, LoraSpec
-from finscribe_trainer.families.base import Family
+from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
 

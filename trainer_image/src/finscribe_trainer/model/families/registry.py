@@ -4,10 +4,10 @@ from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.families.base import Family
-from finscribe_trainer.families.causal_lm import CausalLM
-from finscribe_trainer.families.paddleocr_vl import PaddleOCRVL
-from finscribe_trainer.families.source import ModelSource, model_errors
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.families.causal_lm import CausalLM
+from finscribe_trainer.model.families.paddleocr_vl import PaddleOCRVL
+from finscribe_trainer.model.source import ModelSource, model_errors
 
 
 def load_family(source: ModelSource) -> Family:

@@ -11,8 +11,8 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.families.source import ModelSource
 from finscribe_trainer.loss.weights import AnswerWeights
+from finscribe_trainer.model.source import ModelSource
 
 IGNORED = -100
 """Label of a token that is not learned."""

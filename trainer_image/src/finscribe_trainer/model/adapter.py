@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.families.source import ModelSource, local_or_hub
+from finscribe_trainer.model.source import ModelSource, local_or_hub
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
