@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from finscribe_trainer.augmentation.boxes import holds_box, moved_boxes
-from finscribe_trainer.augmentation.change import Change
-from finscribe_trainer.augmentation.placement import Placement, place
+from finscribe_trainer.batches.augmentation.boxes import holds_box, moved_boxes
+from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.placement import Placement, place
 
 TWICE = Placement((200, 400), np.diag([2.0, 2.0, 1.0]))
 """A page of 100 x 200 pixels, shown twice as large."""

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from finscribe_core.trainer_config import AugmentationSpec
-from finscribe_trainer.augmentation.change import Change, draw_change
+from finscribe_trainer.batches.augmentation.change import Change, draw_change
 
 EVERYTHING = AugmentationSpec(
     enabled=True,

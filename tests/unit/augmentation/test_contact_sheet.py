@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from finscribe_core.cli import main_command
 from finscribe_core.errors import UserError
-from finscribe_trainer.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.change import Change
 from finscribe_trainer.cli.contact_sheet import contact_sheet
 from finscribe_trainer.data_tools.contact_sheet.cell import CAPTION_HEIGHT, HEIGHT, WIDTH, describe, draw_cell
 

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance, ImageStat
 
-from finscribe_trainer.augmentation.change import Change
-from finscribe_trainer.augmentation.pixels import changed_image
-from finscribe_trainer.augmentation.placement import place
+from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.pixels import changed_image
+from finscribe_trainer.batches.augmentation.placement import place
 
 SIZE = (240, 320)
 shift = st.floats(-0.04, 0.04)

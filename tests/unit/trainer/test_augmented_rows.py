@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 from torch.utils.data import DataLoader
 
 from finscribe_core.trainer_config import AugmentationSpec
-from finscribe_trainer.augmentation.augment import Augmentation, changed_example, prepare_augmentation
+from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example, prepare_augmentation
+from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
-from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.model.families.base import IGNORED, Encoded, Family
 from finscribe_trainer.order import DataOrder, EpochSampler
 

@@ -4,11 +4,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec
+from finscribe_trainer.batches.model_inputs import ModelInputs
+from finscribe_trainer.batches.packing import prepare_packing
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.lora import attach_adapter
-from finscribe_trainer.model_inputs import ModelInputs
-from finscribe_trainer.packing import prepare_packing
 
 
 class CountingBackend:

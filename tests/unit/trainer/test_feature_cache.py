@@ -12,18 +12,18 @@ from safetensors.torch import load_file, save
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec, TrainerConfig
+from finscribe_trainer.batches.features import room as room_module
+from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.features.files import read_features, write_features
+from finscribe_trainer.batches.features.fingerprint import fingerprint
+from finscribe_trainer.batches.features.room import Room
+from finscribe_trainer.batches.features.setup import why_invalid
+from finscribe_trainer.batches.features.shown import show_images
+from finscribe_trainer.batches.features.store import FeatureStore
+from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.evaluation.reading import Reader
-from finscribe_trainer.features import room as room_module
-from finscribe_trainer.features.cache import FeatureCache
-from finscribe_trainer.features.files import read_features, write_features
-from finscribe_trainer.features.fingerprint import fingerprint
-from finscribe_trainer.features.room import Room
-from finscribe_trainer.features.setup import why_invalid
-from finscribe_trainer.features.shown import show_images
-from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.model.families.base import ImageFeatures
 from finscribe_trainer.model.lora import attach_adapter
-from finscribe_trainer.model_inputs import ModelInputs
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run

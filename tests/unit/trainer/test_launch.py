@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import UserError
+from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.distributed.launch import outcome_of
 from finscribe_trainer.distributed.processes import join
-from finscribe_trainer.encoding import EncodedExamples, RowKey
 from finscribe_trainer.model.families.base import IGNORED
 from finscribe_trainer.shares import EvenShares
 

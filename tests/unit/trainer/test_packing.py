@@ -6,17 +6,17 @@ from transformers import MambaConfig, MambaForCausalLM
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec
-from finscribe_trainer.features.cache import FeatureCache
-from finscribe_trainer.features.room import Room
-from finscribe_trainer.features.shown import show_images
-from finscribe_trainer.features.store import FeatureStore
+from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.features.room import Room
+from finscribe_trainer.batches.features.shown import show_images
+from finscribe_trainer.batches.features.store import FeatureStore
+from finscribe_trainer.batches.model_inputs import ModelInputs
+from finscribe_trainer.batches.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.families.base import IGNORED
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.model_inputs import ModelInputs
-from finscribe_trainer.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 
 
 def adapted_model(family, source, **options):

@@ -16,8 +16,8 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer import learn
-from finscribe_trainer.encoding import EncodedExamples
-from finscribe_trainer.memory import RowsAtOnce
+from finscribe_trainer.batches.dataset import EncodedExamples
+from finscribe_trainer.batches.oom_retry import RowsAtOnce
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.run import Run

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.batches.selection import Splits
 from finscribe_trainer.data.dataset import Dataset, hold_out, image_names, load_dataset
 from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard
 from finscribe_trainer.data.images import check_name, object_names
-from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.model.source import ModelSource, local_or_hub
 from finscribe_trainer.storage import Storage
 

@@ -11,10 +11,10 @@ from transformers import set_seed
 
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
-from finscribe_trainer.augmentation.augment import scales
+from finscribe_trainer.batches.augmentation.augment import scales
+from finscribe_trainer.batches.selection import Splits, select
 from finscribe_trainer.callbacks import BASE_LOSS
 from finscribe_trainer.checkpoints import Checkpoint
-from finscribe_trainer.data.selection import Splits, select
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.evaluation.loading import LoadedModel
 from finscribe_trainer.evaluation.loading import describe as describe_model

@@ -13,8 +13,8 @@ from typing import Any
 from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from finscribe_trainer.batches.dataset import RowKey
 from finscribe_trainer.curriculum.pacing import Curriculum
-from finscribe_trainer.encoding import RowKey
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
 from finscribe_core.errors import disk_trouble_told
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
+from finscribe_trainer.batches.selection import Splits
 from finscribe_trainer.checkpoints import Checkpoint, find_checkpoint
 from finscribe_trainer.curves.check import check_curves
-from finscribe_trainer.data.selection import Splits
 from finscribe_trainer.export import (
     ADAPTER_DIR,
     CONFIG_FILE,

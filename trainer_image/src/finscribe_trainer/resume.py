@@ -8,8 +8,8 @@ from transformers.trainer_callback import ExportableState
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.batches.selection import Splits
 from finscribe_trainer.checkpoints import Checkpoint
-from finscribe_trainer.data.selection import Splits
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch.utils.data import Sampler
 
-from finscribe_trainer.encoding import RowKey
+from finscribe_trainer.batches.dataset import RowKey
 from finscribe_trainer.order import EpochSampler
 
 

@@ -8,7 +8,7 @@ from peft import PeftModel
 
 from finscribe_core.report import DocumentFigures, EvaluationReport, GateVerdict, format_metric
 from finscribe_core.trainer_config import EvaluationSpec
-from finscribe_trainer.data.selection import Splits
+from finscribe_trainer.batches.selection import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
 from finscribe_trainer.evaluation.figures import figure_lines

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from finscribe_trainer.batches.selection import refuse_reserved_tokens
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.data.selection import refuse_reserved_tokens
 from finscribe_trainer.evaluation.answers import KeptAnswers, fingerprint
 from finscribe_trainer.evaluation.loading import LoadedModel
 from finscribe_trainer.evaluation.reading import Answer, Reader, answer_limit

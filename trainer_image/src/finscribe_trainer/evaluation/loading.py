@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainingSpec
+from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.evaluation.results import ModelInfo
-from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.model.adapter import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,

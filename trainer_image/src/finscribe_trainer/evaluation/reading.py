@@ -12,12 +12,12 @@ from accelerate.utils import send_to_device
 from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
+from finscribe_trainer.batches.dataset import read_images
+from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.model_inputs import ModelInputs
+from finscribe_trainer.batches.oom_retry import RowsAtOnce
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.encoding import read_images
-from finscribe_trainer.features.cache import FeatureCache
-from finscribe_trainer.memory import RowsAtOnce
 from finscribe_trainer.model.families.base import Family
-from finscribe_trainer.model_inputs import ModelInputs
 
 FEWEST_TOKENS = 32
 

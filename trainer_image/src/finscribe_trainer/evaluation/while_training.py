@@ -6,10 +6,10 @@ from peft import PeftModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric, EvaluationSpec, SelectionMetric
+from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.evaluation.reading import Reader, answer_limit
 from finscribe_trainer.evaluation.sampling import sample_evenly
-from finscribe_trainer.features.cache import FeatureCache
 from finscribe_trainer.metrics.score import DocumentScore, score_document
 from finscribe_trainer.model.families.base import Family
 

@@ -12,8 +12,8 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
-from finscribe_trainer.augmentation.augment import scales
-from finscribe_trainer.data.selection import select
+from finscribe_trainer.batches.augmentation.augment import scales
+from finscribe_trainer.batches.selection import select
 from finscribe_trainer.fit import build_trainer
 from finscribe_trainer.inputs import fetch_model, load_splits
 from finscribe_trainer.learn import load_adapted_model

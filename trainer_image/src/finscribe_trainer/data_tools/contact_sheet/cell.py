@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finscribe_trainer.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.change import Change
 
 WIDTH, PAGE_HEIGHT, STRIP_HEIGHT, GAP = 300, 400, 90, 6
 _LINE_HEIGHT, _FONT_SIZE = 16, 12.5

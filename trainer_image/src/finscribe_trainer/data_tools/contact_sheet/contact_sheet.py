@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.augmentation.augment import Augmentation, changed_example
-from finscribe_trainer.augmentation.boxes import boxes_of
-from finscribe_trainer.augmentation.pixels import changed_image
-from finscribe_trainer.augmentation.placement import place
+from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example
+from finscribe_trainer.batches.augmentation.boxes import boxes_of
+from finscribe_trainer.batches.augmentation.pixels import changed_image
+from finscribe_trainer.batches.augmentation.placement import place
 from finscribe_trainer.data.dataset import Example, hold_out
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.findings import Findings

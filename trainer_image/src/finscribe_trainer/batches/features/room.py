@@ -5,7 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-from finscribe_trainer.features.store import files_below, is_begun, is_features
+from finscribe_trainer.batches.features.store import files_below, is_begun, is_features
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from transformers import TrainingArguments
 from finscribe_core.api.base import count_bytes
 from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.features.fingerprint import fingerprint
+from finscribe_trainer.batches.features.room import Room
+from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.features.cache import FeatureCache
-from finscribe_trainer.features.fingerprint import fingerprint
-from finscribe_trainer.features.room import Room
-from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from statistics import NormalDist, pstdev
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from finscribe_trainer.augmentation.change import Change
-from finscribe_trainer.augmentation.placement import Placement, place
+from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.placement import Placement, place
 
 _WHITE = (255, 255, 255)
 _COARSE = 0.7

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from torch.utils.data import Dataset
 
 from finscribe_core.errors import FailureReason, RetryableError
-from finscribe_trainer.augmentation.augment import Augmentation, changed_example
-from finscribe_trainer.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example
+from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.features.shown import show_images
+from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.features.shown import show_images
-from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.loss.weights import AnswerWeights
 from finscribe_trainer.model.families.base import IGNORED, WHERE, Encoded, Family, Shown
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from finscribe_trainer.features.files import write_features
-from finscribe_trainer.features.room import Room
-from finscribe_trainer.features.store import FeatureStore
+from finscribe_trainer.batches.features.files import write_features
+from finscribe_trainer.batches.features.room import Room
+from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.model.families.base import Encoded, Family, ImageFeatures
 
 log = logging.getLogger(__name__)

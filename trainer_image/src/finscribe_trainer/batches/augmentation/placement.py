@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finscribe_trainer.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.change import Change
 
 Matrix = NDArray[np.float64]
 

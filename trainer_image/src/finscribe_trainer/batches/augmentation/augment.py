@@ -4,9 +4,9 @@ import logging
 from dataclasses import dataclass, replace
 
 from finscribe_core.trainer_config import AugmentationSpec, TrainerConfig
-from finscribe_trainer.augmentation.boxes import holds_box, moved_boxes
-from finscribe_trainer.augmentation.change import Change, draw_change, view_of
-from finscribe_trainer.augmentation.placement import place
+from finscribe_trainer.batches.augmentation.boxes import holds_box, moved_boxes
+from finscribe_trainer.batches.augmentation.change import Change, draw_change, view_of
+from finscribe_trainer.batches.augmentation.placement import place
 from finscribe_trainer.data.dataset import Example
 
 log = logging.getLogger(__name__)

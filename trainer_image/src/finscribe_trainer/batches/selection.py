@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.augmentation.placement import scaled
+from finscribe_trainer.batches.augmentation.placement import scaled
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.findings import MAX_SHOWN, Findings
 

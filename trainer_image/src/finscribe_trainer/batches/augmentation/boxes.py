@@ -3,7 +3,7 @@
 import math
 import re
 
-from finscribe_trainer.augmentation.placement import Placement
+from finscribe_trainer.batches.augmentation.placement import Placement
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _BOX = re.compile(rf'(?<!\\)"bbox"\s*:\s*\[\s*{_NUMBER}(?:\s*,\s*{_NUMBER}){{3}}\s*\]')

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from finscribe_trainer.augmentation.change import Change
-from finscribe_trainer.augmentation.pixels import changed_image
+from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.pixels import changed_image
+from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.features.store import FeatureStore
 from finscribe_trainer.model.families.base import NewImage, Shown
 
 

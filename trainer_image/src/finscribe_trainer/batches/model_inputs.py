@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from finscribe_trainer.features.cache import FeatureCache
+from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.packing import pack
 from finscribe_trainer.model.families.base import WHERE, Encoded, Family
-from finscribe_trainer.packing import pack
 
 
 @dataclass(frozen=True)

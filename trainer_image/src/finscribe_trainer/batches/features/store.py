@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from finscribe_trainer.features.files import read_features
+from finscribe_trainer.batches.features.files import read_features
 from finscribe_trainer.model.families.base import Family, ImageFeatures
 
 log = logging.getLogger(__name__)
