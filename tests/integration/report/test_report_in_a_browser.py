@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.evaluation.compare import compare
-from finscribe_trainer.evaluation.report import write_reports
+from finscribe_trainer.evaluation.report.write import write_reports
 from tests.support.comparison import results_of
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,7 @@ import pytest
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.evaluation.compare import compare
-from finscribe_trainer.evaluation.headline import headline, notes
+from finscribe_trainer.evaluation.report.headline import headline, notes
 from tests.support.comparison import results_of, with_settings
 
 GOLD = {"a": "1", "b": "2", "c": "3", "d": "4"}

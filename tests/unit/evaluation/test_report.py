@@ -7,10 +7,10 @@ from PIL import Image
 
 from finscribe_core.errors import UserError
 from finscribe_trainer.evaluation.compare import Comparison, compare
-from finscribe_trainer.evaluation.report import write_reports
-from finscribe_trainer.evaluation.report_html import html
-from finscribe_trainer.evaluation.report_markdown import markdown
-from finscribe_trainer.evaluation.side_by_side import side_by_side
+from finscribe_trainer.evaluation.report.html import html
+from finscribe_trainer.evaluation.report.markdown import markdown
+from finscribe_trainer.evaluation.report.side_by_side import side_by_side
+from finscribe_trainer.evaluation.report.write import write_reports
 from tests.support.comparison import results_of
 
 HOSTILE = "| `[a](b)` \n# big $x^2$ </td></svg><script>alert(1)</script></style><img src=x onerror=alert(1)>"

@@ -11,11 +11,11 @@ from finscribe_core.trainer_config import EvaluationSpec
 from finscribe_trainer.batches.selection import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
-from finscribe_trainer.evaluation.figures import figure_lines
 from finscribe_trainer.evaluation.gate import judge
-from finscribe_trainer.evaluation.headline import headline
 from finscribe_trainer.evaluation.loading import LoadedModel, describe
-from finscribe_trainer.evaluation.report import write_reports
+from finscribe_trainer.evaluation.report.figures import figure_lines
+from finscribe_trainer.evaluation.report.headline import headline
+from finscribe_trainer.evaluation.report.write import write_reports
 from finscribe_trainer.evaluation.results import (
     BASE_RESULTS,
     TUNED_RESULTS,

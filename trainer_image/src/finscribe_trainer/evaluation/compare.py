@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.evaluation.labels import EXTRA, LABELS
+from finscribe_trainer.evaluation.report.labels import EXTRA, LABELS
 from finscribe_trainer.evaluation.results import DataInfo, Record, Results, Settings
 from finscribe_trainer.metrics.corpus import Difference, Figure, paired_differences
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from finscribe_trainer.evaluation.labels import LABELS
+from finscribe_trainer.evaluation.report.labels import LABELS
 from finscribe_trainer.experiments.results import Experiments, Trained
 from finscribe_trainer.runtime.plot_style import INK, STYLE
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from finscribe_trainer.evaluation.labels import LABELS, p_value, percent, points
-from finscribe_trainer.evaluation.report_markdown import escape
+from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
+from finscribe_trainer.evaluation.report.markdown import escape
 from finscribe_trainer.experiments.plot import draw
 from finscribe_trainer.experiments.results import Experiments, State, Trained
 from finscribe_trainer.runtime.files import write_whole

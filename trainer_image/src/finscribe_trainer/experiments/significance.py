@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.evaluation.compare import SIGNIFICANT, refuse_different
-from finscribe_trainer.evaluation.labels import p_value, points
+from finscribe_trainer.evaluation.report.labels import p_value, points
 from finscribe_trainer.evaluation.results import Results
 from finscribe_trainer.metrics.corpus import Difference, paired_differences
 

@@ -8,8 +8,8 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.evaluation.compare import compare
-from finscribe_trainer.evaluation.headline import headline
-from finscribe_trainer.evaluation.labels import LABELS, percent
+from finscribe_trainer.evaluation.report.headline import headline
+from finscribe_trainer.evaluation.report.labels import LABELS, percent
 from finscribe_trainer.evaluation.results import BASE_RESULTS, TUNED_RESULTS, Results, read_results
 from finscribe_trainer.metrics.corpus import Figure
 from finscribe_trainer.model_card.usage import Usage, file_name, how_to_use, render

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from finscribe_trainer.evaluation.compare import Comparison, Pair, Reading
-from finscribe_trainer.evaluation.headline import headline, notes
-from finscribe_trainer.evaluation.labels import EXTRA, GATES, LABELS, p_value, percent, points, words
-from finscribe_trainer.evaluation.measured import measured
-from finscribe_trainer.evaluation.side_by_side import side_by_side
+from finscribe_trainer.evaluation.report.headline import headline, notes
+from finscribe_trainer.evaluation.report.labels import EXTRA, GATES, LABELS, p_value, percent, points, words
+from finscribe_trainer.evaluation.report.provenance import measured
+from finscribe_trainer.evaluation.report.side_by_side import side_by_side
 from finscribe_trainer.metrics.corpus import Figure
 
 TITLE = "Tuned model against base model"

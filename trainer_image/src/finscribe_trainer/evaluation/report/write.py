@@ -5,8 +5,8 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.outputs import check_writable
-from finscribe_trainer.evaluation.report_html import html
-from finscribe_trainer.evaluation.report_markdown import TITLE, markdown
+from finscribe_trainer.evaluation.report.html import html
+from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
 from finscribe_trainer.runtime.files import write_whole
 
 

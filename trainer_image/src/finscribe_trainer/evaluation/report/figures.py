@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from finscribe_trainer.evaluation.labels import LABELS, percent
+from finscribe_trainer.evaluation.report.labels import LABELS, percent
 from finscribe_trainer.evaluation.results import Results
 from finscribe_trainer.metrics.corpus import Figure
 

@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from finscribe_trainer.evaluation import labels
 from finscribe_trainer.evaluation.compare import Comparison, Reading
-from finscribe_trainer.evaluation.headline import headline, notes
-from finscribe_trainer.evaluation.measured import measured
-from finscribe_trainer.evaluation.plots import changes_plot, fields_plot, metrics_plot
-from finscribe_trainer.evaluation.side_by_side import Leaf, SideBySide, side_by_side
-from finscribe_trainer.evaluation.thumbnails import data_uri
+from finscribe_trainer.evaluation.report.headline import headline, notes
+from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
+from finscribe_trainer.evaluation.report.provenance import measured
+from finscribe_trainer.evaluation.report.side_by_side import Leaf, SideBySide, side_by_side
+from finscribe_trainer.evaluation.report.thumbnails import data_uri
 
 T = TypeVar("T")
 

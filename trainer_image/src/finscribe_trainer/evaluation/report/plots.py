@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from finscribe_trainer.evaluation.compare import MetricPair, Pair, Reading
-from finscribe_trainer.evaluation.labels import LABELS
+from finscribe_trainer.evaluation.report.labels import LABELS
 
 WIDTH = 5.0
 """Inches, of 72 units each: narrow, so that texts can still be read when a phone scales the plot down."""

@@ -2,7 +2,7 @@
 
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.evaluation.compare import FEWEST_DOCUMENTS, JUDGED_BY, SIGNIFICANT, Comparison
-from finscribe_trainer.evaluation.labels import p_value, percent
+from finscribe_trainer.evaluation.report.labels import p_value, percent
 from finscribe_trainer.evaluation.results import Results
 
 _ASKED_FOR_JSON = 0.9

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from finscribe_trainer.evaluation.compare import Comparison
-from finscribe_trainer.evaluation.headline import headline, notes
-from finscribe_trainer.evaluation.labels import LABELS, p_value, percent, points
+from finscribe_trainer.evaluation.report.headline import headline, notes
+from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
 
 
 def show(comparison: Comparison, paths: Iterable[Path]) -> None:
