@@ -13,9 +13,9 @@ from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 from finscribe_trainer.evaluation.results import read_results
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.run import Run
 from tests.support.s3 import S3Server
 
 FIGURES = {"field_accuracy", "teds_score", "numeric_accuracy", "validation_pass_rate"}

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from finscribe_trainer.curriculum.difficulty import Parts, difficulties, parts_of, write_difficulties
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
+from finscribe_trainer.training.curriculum.difficulty import Parts, difficulties, parts_of, write_difficulties
 
 
 def example(answer: str, size: tuple[int, int] | None = (1000, 1000)) -> Example:

@@ -5,8 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from finscribe_core.trainer_config import CurriculumSpec, DifficultySchedule, Pacing
-from finscribe_trainer.curriculum.pacing import Curriculum, ranked
-from finscribe_trainer.order import DataOrder
+from finscribe_trainer.training.curriculum.pacing import Curriculum, ranked
+from finscribe_trainer.training.order import DataOrder
 
 rows = st.integers(1, 60)
 seeds = st.integers(0, 2**32 - 1)

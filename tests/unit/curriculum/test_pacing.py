@@ -1,7 +1,7 @@
 import pytest
 
 from finscribe_core.trainer_config import CurriculumSpec, Pacing
-from finscribe_trainer.curriculum.pacing import Curriculum, threshold
+from finscribe_trainer.training.curriculum.pacing import Curriculum, threshold
 
 # From 0.3 to 1 over 80 % of the training; halfway 0.3 + 0.7 / 2, sqrt((0.3^2 + 1) / 2), 0.3 + 0.7 / 3.
 THRESHOLDS = [

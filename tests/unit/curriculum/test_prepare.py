@@ -4,9 +4,9 @@ import pytest
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
+from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 
 ROWS = [
     Example(Row((Turn("user", "Read."),), answer), f"rows.jsonl:{line}")

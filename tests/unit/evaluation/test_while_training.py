@@ -6,17 +6,17 @@ import torch
 
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_core.trainer_config import DocumentMetric, TrainerConfig
-from finscribe_trainer.checkpoints import read_checkpoint
 from finscribe_trainer.evaluation.reading import Reader
-from finscribe_trainer.fit import Trained, fit
 from finscribe_trainer.inputs import load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.checkpoints import read_checkpoint
+from finscribe_trainer.training.fit import Trained, fit
+from finscribe_trainer.training.run import Run
 
 
 @pytest.fixture

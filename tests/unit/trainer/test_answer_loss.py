@@ -12,8 +12,8 @@ from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.run import Run
 
 
 def plain_loss(model, batch):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from finscribe_core.trainer_config import Optimizer, SelectionMetric, TrainingSpec
-from finscribe_trainer.arguments import build_arguments
+from finscribe_trainer.training.arguments import build_arguments
 
 
 def arguments(tmp_path, dtype=torch.float32, **settings):

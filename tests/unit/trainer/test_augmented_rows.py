@@ -13,7 +13,7 @@ from finscribe_trainer.batches.augmentation.augment import Augmentation, changed
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.model.families.base import IGNORED, Encoded, Family
-from finscribe_trainer.order import DataOrder, EpochSampler
+from finscribe_trainer.training.order import DataOrder, EpochSampler
 
 SPEC = AugmentationSpec(enabled=True, perspective_probability=0.5)
 TWO_VIEWS = SPEC.model_copy(update={"num_views": 2})

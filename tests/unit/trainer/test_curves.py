@@ -12,13 +12,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import ReportTo, TrainerConfig
-from finscribe_trainer.callbacks import _guides_line
-from finscribe_trainer.curves import weights_and_biases
-from finscribe_trainer.curves.weights_and_biases import WeightsAndBiases
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.callbacks import _guides_line
+from finscribe_trainer.training.curves import weights_and_biases
+from finscribe_trainer.training.curves.weights_and_biases import WeightsAndBiases
+from finscribe_trainer.training.run import Run
 from tests.support.wandb_file import curves_in
 
 KEY = "0123456789abcdef0123456789abcdef01234567"

@@ -4,7 +4,7 @@ import pytest
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, SelectionMetric
-from finscribe_trainer.callbacks import EarlyStopping
+from finscribe_trainer.training.callbacks import EarlyStopping
 
 LOSSES = {
     "falls on": ([3.0, 2.0, 1.0], 2, 0.0, None),

@@ -11,13 +11,13 @@ from transformers import TrainerCallback
 from finscribe_core.errors import RetryableError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer import fit
-from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
-from finscribe_trainer.trainer import AnswerTrainer
+from finscribe_trainer.training import fit
+from finscribe_trainer.training.run import Run
+from finscribe_trainer.training.trainer import AnswerTrainer
+from finscribe_trainer.training.validation_documents import DocumentSample
 
 EVERYTHING = {
     "training.max_steps": 8,

@@ -26,8 +26,8 @@ from finscribe_trainer.model.families.base import ImageFeatures
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.run import Run
 
 EPOCH = 2
 """Steps."""

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from finscribe_trainer.fit import fit
 from finscribe_trainer.inputs import load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.fit import fit
+from finscribe_trainer.training.run import Run
 
 
 @pytest.mark.parametrize(("checkpointing", "times"), [(False, 1), (True, 2)])

@@ -10,7 +10,7 @@ from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.distributed.launch import outcome_of
 from finscribe_trainer.distributed.processes import join
 from finscribe_trainer.model.families.base import IGNORED
-from finscribe_trainer.shares import EvenShares
+from finscribe_trainer.training.sampler import EvenShares
 
 OUTCOMES = {
     "done": ([EXIT_DONE, EXIT_DONE], {0: 1.0}, None, (EXIT_DONE, 0)),

@@ -17,8 +17,8 @@ from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.run import Run
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "loss_curves"
 

@@ -21,9 +21,9 @@ from finscribe_trainer.merge_run import MergeRequest, merge_into
 from finscribe_trainer.model.merge import MergedFiles
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.run import Run
 
 PLAIN_LOAD = Path(__file__).parents[2] / "support" / "plain_load.py"
 

@@ -7,8 +7,8 @@ from safetensors.torch import load_file
 from finscribe_core.trainer_config import AugmentationSpec, CurriculumSpec, TrainerConfig
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.run import Run
 
 
 def train_in(config: TrainerConfig, folder: str, resume: str | None = None) -> dict[str, torch.Tensor]:

@@ -7,8 +7,8 @@ from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.run import Run
 
 
 def quantised(family, source):

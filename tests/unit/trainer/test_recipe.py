@@ -9,17 +9,17 @@ from safetensors.torch import load_file, save_file
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import LrScheduler, OutputFormat, TrainerConfig
-from finscribe_trainer.checkpoints import read_checkpoint
-from finscribe_trainer.fit import fit
 from finscribe_trainer.inputs import load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.merge import check_merge
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.checkpoints import read_checkpoint
+from finscribe_trainer.training.fit import fit
+from finscribe_trainer.training.run import Run
 from tests.support.checkpoint import write_checkpoint
 
 

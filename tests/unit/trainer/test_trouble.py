@@ -20,8 +20,8 @@ from finscribe_trainer.batches.dataset import EncodedExamples
 from finscribe_trainer.batches.oom_retry import RowsAtOnce
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal, end_workers
+from finscribe_trainer.training.run import Run
 
 
 @pytest.fixture

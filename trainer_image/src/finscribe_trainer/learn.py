@@ -13,8 +13,6 @@ from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import Splits, select
-from finscribe_trainer.callbacks import BASE_LOSS
-from finscribe_trainer.checkpoints import Checkpoint
 from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.evaluation.loading import LoadedModel
 from finscribe_trainer.evaluation.loading import describe as describe_model
@@ -25,7 +23,6 @@ from finscribe_trainer.export import (
     export_adapter,
     write_metrics,
 )
-from finscribe_trainer.fit import Trained, fit
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
@@ -42,10 +39,13 @@ from finscribe_trainer.model.precision import (
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.model_card.of_a_run import write_cards
 from finscribe_trainer.model_card.usage import shared_prompt, usage_of
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.callbacks import BASE_LOSS
+from finscribe_trainer.training.checkpoints import Checkpoint
+from finscribe_trainer.training.fit import Trained, fit
+from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,6 @@ from finscribe_core.errors import disk_trouble_told
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.batches.selection import Splits
-from finscribe_trainer.checkpoints import Checkpoint, find_checkpoint
-from finscribe_trainer.curves.check import check_curves
 from finscribe_trainer.export import (
     ADAPTER_DIR,
     CONFIG_FILE,
@@ -22,8 +20,10 @@ from finscribe_trainer.export import (
 )
 from finscribe_trainer.inputs import fetch_model, load_splits
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.run import Run
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.checkpoints import Checkpoint, find_checkpoint
+from finscribe_trainer.training.curves.check import check_curves
+from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def train(run: Run) -> RunResult | None:
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
     from finscribe_trainer.learn import learn  # noqa: PLC0415
-    from finscribe_trainer.resume import refuse_misfit  # noqa: PLC0415
+    from finscribe_trainer.training.resume import refuse_misfit  # noqa: PLC0415
 
     def note_config() -> None:
         # Not before: a run that is refused leaves an earlier one's. Not later: one that is killed has one.

@@ -17,8 +17,8 @@ from finscribe_trainer.distributed.processes import is_main_process, join
 from finscribe_trainer.outcome import conclude
 from finscribe_trainer.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.run import Run
 
 MOST_OPEN_FILES = 65_536
 """Enough for batches of thousands of rows."""

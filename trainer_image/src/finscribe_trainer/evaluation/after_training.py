@@ -29,7 +29,7 @@ from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.export import EVALUATION_DIR
 from finscribe_trainer.metrics.corpus import Summary
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.run import Run
+from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
 

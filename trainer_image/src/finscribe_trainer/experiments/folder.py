@@ -9,8 +9,8 @@ from typing import TypeVar
 from finscribe_core.errors import UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import SelectionMetric
-from finscribe_trainer.checkpoints import Checkpoint, read_checkpoint
 from finscribe_trainer.export import METRICS_FILE
+from finscribe_trainer.training.checkpoints import Checkpoint, read_checkpoint
 
 OUTCOME_FILE = "outcome.json"
 T = TypeVar("T")

@@ -14,17 +14,17 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import select
-from finscribe_trainer.fit import build_trainer
 from finscribe_trainer.inputs import fetch_model, load_splits
 from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.lr_finder.curve import Curve, Divergence, analyse
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.progress_bar import ProgressBar
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.trainer import AnswerTrainer
+from finscribe_trainer.training.fit import build_trainer
+from finscribe_trainer.training.progress_bar import ProgressBar
+from finscribe_trainer.training.run import Run
+from finscribe_trainer.training.trainer import AnswerTrainer
 
 log = logging.getLogger(__name__)
 

@@ -17,20 +17,20 @@ from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.oom_retry import RowsAtOnce, rows_of
-from finscribe_trainer.best import BestAdapter
-from finscribe_trainer.checkpoints import incomplete
 from finscribe_trainer.distributed.processes import Processes
-from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.export import follow_umask
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.model.families.base import Encoded
 from finscribe_trainer.model.precision import will_skip_step
-from finscribe_trainer.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
-from finscribe_trainer.order import DataOrder, EpochBegin, EpochSampler
-from finscribe_trainer.resume import Continuation, evaluation_is_missing
 from finscribe_trainer.runtime.stop_signal import StopSignal, block_in_worker, end_workers
-from finscribe_trainer.seeding import seed_batch
-from finscribe_trainer.shares import EvenShares
+from finscribe_trainer.training.best_adapter import BestAdapter
+from finscribe_trainer.training.checkpoints import incomplete
+from finscribe_trainer.training.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
+from finscribe_trainer.training.order import DataOrder, EpochBegin, EpochSampler
+from finscribe_trainer.training.resume import Continuation, evaluation_is_missing
+from finscribe_trainer.training.sampler import EvenShares
+from finscribe_trainer.training.seeding import seed_batch
+from finscribe_trainer.training.validation_documents import DocumentSample
 
 BASE_PREFIX = "base_eval"
 

@@ -11,7 +11,6 @@ from transformers import TrainerCallback, TrainerState
 from finscribe_core.constants import CHECKPOINTS_PREFIX
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_core.report import Phase
-from finscribe_trainer.arguments import build_arguments, steps_per_epoch
 from finscribe_trainer.batches.augmentation.augment import prepare_augmentation
 from finscribe_trainer.batches.dataset import EncodedExamples
 from finscribe_trainer.batches.features.cache import FeatureCache
@@ -19,22 +18,23 @@ from finscribe_trainer.batches.features.setup import open_cache
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import choose_packing
 from finscribe_trainer.batches.selection import Splits
-from finscribe_trainer.best import BestAdapter
-from finscribe_trainer.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
-from finscribe_trainer.checkpoints import Checkpoint, CheckpointUploads, agree_on
-from finscribe_trainer.curriculum.prepare import prepare_curriculum
-from finscribe_trainer.curves.setup import open_curves
-from finscribe_trainer.evaluation.while_training import DocumentSample
 from finscribe_trainer.loss.weights import choose_weights
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.sharding import ShardedLayers
-from finscribe_trainer.order import DataOrder
-from finscribe_trainer.progress_bar import ProgressBar
-from finscribe_trainer.resume import Continuation, facts
-from finscribe_trainer.run import Run
 from finscribe_trainer.runtime.stop_signal import StopRequested
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.trainer import BASE_PREFIX, AnswerTrainer
+from finscribe_trainer.training.arguments import build_arguments, steps_per_epoch
+from finscribe_trainer.training.best_adapter import BestAdapter
+from finscribe_trainer.training.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
+from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads, agree_on
+from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
+from finscribe_trainer.training.curves.setup import open_curves
+from finscribe_trainer.training.order import DataOrder
+from finscribe_trainer.training.progress_bar import ProgressBar
+from finscribe_trainer.training.resume import Continuation, facts
+from finscribe_trainer.training.run import Run
+from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
+from finscribe_trainer.training.validation_documents import DocumentSample
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from finscribe_core.errors import disk_trouble_told
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.curriculum.difficulty import difficulties, parts_of, write_difficulties
-from finscribe_trainer.curriculum.pacing import Curriculum, ranked
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.distributed.processes import is_main_process
+from finscribe_trainer.training.curriculum.difficulty import difficulties, parts_of, write_difficulties
+from finscribe_trainer.training.curriculum.pacing import Curriculum, ranked
 
 log = logging.getLogger(__name__)
 

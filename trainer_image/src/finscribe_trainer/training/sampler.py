@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch.utils.data import Sampler
 
 from finscribe_trainer.batches.dataset import RowKey
-from finscribe_trainer.order import EpochSampler
+from finscribe_trainer.training.order import EpochSampler
 
 
 class EvenShares(Sampler[RowKey]):

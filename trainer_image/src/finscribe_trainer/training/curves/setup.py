@@ -1,10 +1,10 @@
 """Which curves a run draws."""
 
 from finscribe_core.trainer_config import ReportTo
-from finscribe_trainer.checkpoints import Checkpoint
-from finscribe_trainer.curves.callback import Curves, Sink
 from finscribe_trainer.export import LOGS_DIR, WANDB_DIR
-from finscribe_trainer.run import Run
+from finscribe_trainer.training.checkpoints import Checkpoint
+from finscribe_trainer.training.curves.callback import Curves, Sink
+from finscribe_trainer.training.run import Run
 
 
 def open_curves(run: Run, checkpoint: Checkpoint | None) -> Curves:
@@ -12,11 +12,11 @@ def open_curves(run: Run, checkpoint: Checkpoint | None) -> Curves:
     sinks: list[Sink] = []
     chosen = run.config.training.report_to if run.processes.is_main else []
     if ReportTo.tensorboard in chosen:
-        from finscribe_trainer.curves.tensorboard import TensorBoard  # noqa: PLC0415 - slow to import
+        from finscribe_trainer.training.curves.tensorboard import TensorBoard  # noqa: PLC0415 - slow to import
 
         sinks.append(TensorBoard(run.output_dir / LOGS_DIR, checkpoint.step + 1 if checkpoint else 0))
     if ReportTo.wandb in chosen:
-        from finscribe_trainer.curves.weights_and_biases import WeightsAndBiases  # noqa: PLC0415 - likewise
+        from finscribe_trainer.training.curves.weights_and_biases import WeightsAndBiases  # noqa: PLC0415 - likewise
 
         settings = run.config.model_dump(mode="json", exclude_none=True)
         sinks.append(WeightsAndBiases(run.output_dir / WANDB_DIR, run.name, settings))

@@ -10,6 +10,6 @@ def check_curves(config: TrainerConfig) -> None:
         UserError: InvalidConfig when nobody is logged in to Weights & Biases.
     """
     if ReportTo.wandb in config.training.report_to:
-        from finscribe_trainer.curves.weights_and_biases import refuse_without_login  # noqa: PLC0415 - slow
+        from finscribe_trainer.training.curves.weights_and_biases import refuse_without_login  # noqa: PLC0415 - slow
 
         refuse_without_login()

@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from finscribe_trainer.checkpoints import BEST_FILE
+from finscribe_trainer.training.checkpoints import BEST_FILE
 
 
 class BestAdapter:

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finscribe_trainer.batches.dataset import RowKey
-from finscribe_trainer.curriculum.pacing import Curriculum
+from finscribe_trainer.training.curriculum.pacing import Curriculum
 
 log = logging.getLogger(__name__)
 

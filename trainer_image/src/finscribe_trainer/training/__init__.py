@@ -1,0 +1,1 @@
+"""The training loop: Trainer subclass, arguments, callbacks, checkpoints, resuming, sampling order."""
