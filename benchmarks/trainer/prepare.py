@@ -24,10 +24,10 @@ from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.synthetic.content import make_document
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
-from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.training.order import DataOrder
 
 NUM_VALIDATION_ROWS = 2

@@ -30,7 +30,7 @@ except Exception as error:
 
 FULL_DISK_TENSORS_SCRIPT = """
 import subprocess, sys, torch
-from finscribe_trainer.outcome import classify
+from finscribe_trainer.pipeline.outcome import classify
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", sys.argv[1]], check=True)
 try:
     torch.save({"weight": torch.ones(int(sys.argv[2]), dtype=torch.uint8)}, sys.argv[1] + "/optimizer.pt")

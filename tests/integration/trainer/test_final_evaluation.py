@@ -11,7 +11,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 from finscribe_trainer.evaluation.results import read_results
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

@@ -17,7 +17,7 @@ from finscribe_trainer.data.lines import MAX_ROW_BYTES
 from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data.scan import scan_rows
 from finscribe_trainer.documents.problems import Problem
-from finscribe_trainer.inputs import fetch_rows
+from finscribe_trainer.pipeline.inputs import fetch_rows
 from tests.support.storage import bucket, storage
 
 __all__ = ["bucket", "storage"]

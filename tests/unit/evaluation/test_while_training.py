@@ -7,10 +7,10 @@ import torch
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_core.trainer_config import DocumentMetric, TrainerConfig
 from finscribe_trainer.evaluation.reading import Reader
-from finscribe_trainer.inputs import load_splits
-from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.pipeline.inputs import load_splits
+from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

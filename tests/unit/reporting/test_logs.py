@@ -12,7 +12,7 @@ SCRIPT = """
 import logging, warnings
 from finscribe_trainer.reporting import setup_logging
 setup_logging()
-log = logging.getLogger("finscribe_trainer.recipe")
+log = logging.getLogger("finscribe_trainer.pipeline.recipe")
 log.debug("too much detail")
 log.info("step %d", 3, extra={"loss": 0.4})
 log.info("url https://s3/x?X-Amz-Credential=abc%%2Fd&X-Amz-Signature=0123abcd&y=1")
@@ -48,7 +48,7 @@ def test_without_a_terminal_every_line_is_json_with_the_run_and_extra_fields(jso
         records[0].items()
         >= {
             "level": "info",
-            "logger": "finscribe_trainer.recipe",
+            "logger": "finscribe_trainer.pipeline.recipe",
             "message": "step 3",
             "run": "invoices-1a2b",
             "loss": 0.4,
@@ -77,7 +77,7 @@ def test_no_secret_is_ever_logged(log_format):
 def test_text_lines_are_for_people():
     line = run_script("text")[0]
 
-    assert line.endswith("INFO    finscribe_trainer.recipe: step 3")
+    assert line.endswith("INFO    finscribe_trainer.pipeline.recipe: step 3")
 
 
 def test_a_short_value_is_no_secret_worth_garbling_every_line(json_lines):

@@ -10,7 +10,7 @@ from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run

@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 from finscribe_core.errors import RetryableError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training import fit

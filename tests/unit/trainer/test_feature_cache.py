@@ -24,7 +24,7 @@ from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.evaluation.reading import Reader
 from finscribe_trainer.model.families.base import ImageFeatures
 from finscribe_trainer.model.lora import attach_adapter
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run

@@ -17,9 +17,9 @@ from transformers import AutoModelForCausalLM, PaddleOCRVLConfig, PaddleOCRVLFor
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Method, OutputFormat, StorageEndpoint
 from finscribe_trainer.cli.merge import merge
-from finscribe_trainer.merge_run import MergeRequest, merge_into
 from finscribe_trainer.model.merge import MergedFiles
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.merge import MergeRequest, merge_into
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from finscribe_core.trainer_config import AugmentationSpec, CurriculumSpec, TrainerConfig
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run

@@ -6,7 +6,7 @@ import torch
 from finscribe_core.constants import ENV_TERMINATION_LOG
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import RunResult
-from finscribe_trainer.outcome import conclude
+from finscribe_trainer.pipeline.outcome import conclude
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopRequested
 

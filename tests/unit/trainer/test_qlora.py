@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 from finscribe_core.trainer_config import LoraSpec, Method, OutputFormat
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run

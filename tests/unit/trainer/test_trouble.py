@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer import learn
 from finscribe_trainer.batches.dataset import EncodedExamples
 from finscribe_trainer.batches.oom_retry import RowsAtOnce
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline import stages as learn
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal, end_workers
 from finscribe_trainer.training.run import Run

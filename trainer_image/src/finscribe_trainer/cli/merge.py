@@ -67,8 +67,8 @@ def merge(dtype: str, max_shard_size: str, **named: Any) -> None:
     with command_session("Nothing was written."):
         import torch  # noqa: PLC0415 - likewise
 
-        from finscribe_trainer.merge_run import MergeRequest, merge_into  # noqa: PLC0415
         from finscribe_trainer.model.merge import MergedFiles  # noqa: PLC0415
+        from finscribe_trainer.pipeline.merge import MergeRequest, merge_into  # noqa: PLC0415
 
         request = MergeRequest(
             named["adapter_path"], named["base_model"], named["revision"], named["output_dir"]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from finscribe_core.errors import FailureReason, RetryableError
-from finscribe_trainer.outcome import classify
+from finscribe_trainer.pipeline.outcome import classify
+from finscribe_trainer.pipeline.session import prepare_environment
 from finscribe_trainer.reporting import setup_logging
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
-from finscribe_trainer.session import prepare_environment
 
 
 @contextmanager

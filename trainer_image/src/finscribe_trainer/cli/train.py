@@ -100,7 +100,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
     """  # noqa: D301 - click reads \b as "keep these lines"
     for number in (signal.SIGINT, signal.SIGTERM):  # until the session takes them over: nothing has begun
         signal.signal(number, lambda *_: os._exit(EXIT_RETRY))
-    from finscribe_trainer.session import launch_session, run_session  # noqa: PLC0415 - `--help` needs no torch
+    from finscribe_trainer.pipeline.session import launch_session, run_session  # noqa: PLC0415 - `--help` needs no torch
 
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)

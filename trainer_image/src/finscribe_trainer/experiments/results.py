@@ -18,8 +18,8 @@ from finscribe_trainer.experiments.folder import (
     read_outcome,
 )
 from finscribe_trainer.experiments.significance import Judgement, judge
-from finscribe_trainer.export import EVALUATION_DIR
 from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.pipeline.export import EVALUATION_DIR
 
 PLAN_FILE = "experiments.json"
 

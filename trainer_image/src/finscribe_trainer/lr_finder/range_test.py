@@ -14,10 +14,10 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import select
-from finscribe_trainer.inputs import fetch_model, load_splits
-from finscribe_trainer.learn import load_adapted_model
 from finscribe_trainer.lr_finder.curve import Curve, Divergence, analyse
 from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
+from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

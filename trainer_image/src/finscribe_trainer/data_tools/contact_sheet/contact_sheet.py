@@ -22,7 +22,7 @@ from finscribe_trainer.data.image_check import ImageCheck
 from finscribe_trainer.data.images import ImageError, open_image
 from finscribe_trainer.data.scan import read_rows
 from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
-from finscribe_trainer.inputs import fetch_rows
+from finscribe_trainer.pipeline.inputs import fetch_rows
 from finscribe_trainer.storage import Storage
 
 _GAP = 14

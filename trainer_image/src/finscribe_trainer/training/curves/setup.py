@@ -1,7 +1,7 @@
 """Which curves a run draws."""
 
 from finscribe_core.trainer_config import ReportTo
-from finscribe_trainer.export import LOGS_DIR, WANDB_DIR
+from finscribe_trainer.pipeline.export import LOGS_DIR, WANDB_DIR
 from finscribe_trainer.training.checkpoints import Checkpoint
 from finscribe_trainer.training.curves.callback import Curves, Sink
 from finscribe_trainer.training.run import Run

@@ -9,7 +9,8 @@ from finscribe_core.errors import disk_trouble_told
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.batches.selection import Splits
-from finscribe_trainer.export import (
+from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.pipeline.export import (
     ADAPTER_DIR,
     CONFIG_FILE,
     EVALUATION_DIR,
@@ -18,8 +19,7 @@ from finscribe_trainer.export import (
     stage_result,
     write_config,
 )
-from finscribe_trainer.inputs import fetch_model, load_splits
-from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.checkpoints import Checkpoint, find_checkpoint
 from finscribe_trainer.training.curves.check import check_curves
@@ -49,7 +49,7 @@ def train(run: Run) -> RunResult | None:
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
-    from finscribe_trainer.learn import learn  # noqa: PLC0415
+    from finscribe_trainer.pipeline.stages import learn  # noqa: PLC0415
     from finscribe_trainer.training.resume import refuse_misfit  # noqa: PLC0415
 
     def note_config() -> None:

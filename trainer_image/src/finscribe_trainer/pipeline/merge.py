@@ -14,8 +14,8 @@ from finscribe_trainer.model.adapter import ADAPTER_CONFIG, base_of, fetch_model
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.merge import UNCHECKED, MergedFiles, choose_probes, export_merged
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.model_card.merged import write_merged_card
-from finscribe_trainer.model_card.usage import usage_of
+from finscribe_trainer.pipeline.model_card.merged import write_merged_card
+from finscribe_trainer.pipeline.model_card.usage import usage_of
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)

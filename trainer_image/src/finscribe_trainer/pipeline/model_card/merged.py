@@ -6,8 +6,8 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from finscribe_trainer.model_card.adapter import CARD_FILE, with_front_matter
-from finscribe_trainer.model_card.usage import HEADING, Usage, how_to_use
+from finscribe_trainer.pipeline.model_card.adapter import CARD_FILE, with_front_matter
+from finscribe_trainer.pipeline.model_card.usage import HEADING, Usage, how_to_use
 
 _SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
 

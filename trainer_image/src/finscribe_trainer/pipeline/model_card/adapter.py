@@ -12,7 +12,7 @@ from finscribe_trainer.evaluation.report.headline import headline
 from finscribe_trainer.evaluation.report.labels import LABELS, percent
 from finscribe_trainer.evaluation.results import BASE_RESULTS, TUNED_RESULTS, Results, read_results
 from finscribe_trainer.metrics.corpus import Figure
-from finscribe_trainer.model_card.usage import Usage, file_name, how_to_use, render
+from finscribe_trainer.pipeline.model_card.usage import Usage, file_name, how_to_use, render
 
 CARD_FILE = "README.md"
 _SETTINGS = {

@@ -13,16 +13,8 @@ from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import Splits, select
-from finscribe_trainer.evaluation.after_training import compare_models
 from finscribe_trainer.evaluation.loading import LoadedModel
 from finscribe_trainer.evaluation.loading import describe as describe_model
-from finscribe_trainer.export import (
-    ADAPTER_DIR,
-    MERGED_DIR,
-    METRICS_FILE,
-    export_adapter,
-    write_metrics,
-)
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
@@ -37,8 +29,16 @@ from finscribe_trainer.model.precision import (
     describe_choices,
 )
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.model_card.of_a_run import write_cards
-from finscribe_trainer.model_card.usage import shared_prompt, usage_of
+from finscribe_trainer.pipeline.export import (
+    ADAPTER_DIR,
+    MERGED_DIR,
+    METRICS_FILE,
+    export_adapter,
+    write_metrics,
+)
+from finscribe_trainer.pipeline.final_evaluation import compare_models
+from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_of
+from finscribe_trainer.pipeline.model_card.write import write_cards
 from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage

@@ -26,9 +26,9 @@ from finscribe_trainer.evaluation.results import (
 )
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
-from finscribe_trainer.export import EVALUATION_DIR
 from finscribe_trainer.metrics.corpus import Summary
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.pipeline.export import EVALUATION_DIR
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.cli.train import http_port, run_name
 from finscribe_trainer.distributed.launch import end_with_launcher, launch
 from finscribe_trainer.distributed.processes import is_main_process, join
-from finscribe_trainer.outcome import conclude
-from finscribe_trainer.recipe import train
+from finscribe_trainer.pipeline.outcome import conclude
+from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run
