@@ -12,8 +12,8 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.cli.experiments import experiments
 from finscribe_trainer.evaluation.results import write_results
-from finscribe_trainer.experiments.results import State, collect
-from finscribe_trainer.experiments.run import write_plan
+from finscribe_trainer.tuning.experiments.results import State, collect
+from finscribe_trainer.tuning.experiments.run import write_plan
 from tests.support.comparison import results_of
 
 RIGHT, WRONG = ({"vendor": "Acme"}, {"vendor": "Acme"}), ({"vendor": "Acme"}, {"vendor": "Amce"})

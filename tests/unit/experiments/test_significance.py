@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.experiments.significance import fewest_documents, holm, judge
+from finscribe_trainer.tuning.experiments.significance import fewest_documents, holm, judge
 from tests.support.comparison import results_of, with_settings
 
 RIGHT, WRONG = ({"vendor": "Acme"}, {"vendor": "Acme"}), ({"vendor": "Acme"}, {"vendor": "Amce"})

@@ -3,7 +3,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.experiments.space import changed, read_space, refuse_impossible
+from finscribe_trainer.tuning.sweep.space import changed, read_space, refuse_impossible
 
 BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl"})
 

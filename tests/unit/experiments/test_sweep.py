@@ -8,8 +8,8 @@ from optuna.trial import TrialState, create_trial
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.experiments.space import read_space
-from finscribe_trainer.experiments.sweep import Sweep, Watch, _conclude, open_study
+from finscribe_trainer.tuning.sweep.space import read_space
+from finscribe_trainer.tuning.sweep.sweep import Sweep, Watch, _conclude, open_study
 from tests.support.checkpoint import write_checkpoint
 
 BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl", "output_uri": "s3://bucket/models"})

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from finscribe_trainer.cli.lr_finder import lr_finder
-from finscribe_trainer.lr_finder.curve import Divergence, analyse
-from finscribe_trainer.lr_finder.range_test import Rise
 from finscribe_trainer.pipeline.export import write_config
+from finscribe_trainer.tuning.lr_finder.curve import Divergence, analyse
+from finscribe_trainer.tuning.lr_finder.range_test import Rise
 
 NUM_STEPS = 100
 RATES = np.geomspace(1e-7, 1.0, NUM_STEPS)

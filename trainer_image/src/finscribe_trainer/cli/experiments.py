@@ -85,10 +85,10 @@ def run(
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
 
     with command_session("What is trained so far is kept.") as stop:
-        from finscribe_trainer.experiments.report import write_results  # noqa: PLC0415
-        from finscribe_trainer.experiments.results import collect  # noqa: PLC0415
-        from finscribe_trainer.experiments.run import run_experiments  # noqa: PLC0415
-        from finscribe_trainer.experiments.terminal import show  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.report import write_results  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.results import collect  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.run import run_experiments  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.terminal import show  # noqa: PLC0415
 
         named, document = read_experiments(file)
         base = load_config(_baseline(file, config_file, named.config), overrides)
@@ -132,9 +132,9 @@ def report(folder: Path) -> None:
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session("Nothing is lost."):
-        from finscribe_trainer.experiments.report import write_results  # noqa: PLC0415
-        from finscribe_trainer.experiments.results import collect  # noqa: PLC0415
-        from finscribe_trainer.experiments.terminal import show  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.report import write_results  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.results import collect  # noqa: PLC0415
+        from finscribe_trainer.tuning.experiments.terminal import show  # noqa: PLC0415
 
         results = collect(folder)
         show(results, write_results(results, folder))

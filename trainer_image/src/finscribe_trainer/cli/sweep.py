@@ -86,9 +86,9 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session("What is trained so far is kept.") as stop:
-        from finscribe_trainer.experiments.space import read_space, refuse_impossible  # noqa: PLC0415
-        from finscribe_trainer.experiments.sweep import Sweep, run_sweep  # noqa: PLC0415
-        from finscribe_trainer.experiments.sweep_report import show, write_sweep  # noqa: PLC0415
+        from finscribe_trainer.tuning.sweep.report import show, write_sweep  # noqa: PLC0415
+        from finscribe_trainer.tuning.sweep.space import read_space, refuse_impossible  # noqa: PLC0415
+        from finscribe_trainer.tuning.sweep.sweep import Sweep, run_sweep  # noqa: PLC0415
 
         base = load_config(config_file, {key: options[key] for key in ("assignments", "strict")})
         found = read_space(space, parameters)

@@ -18,8 +18,8 @@ from finscribe_core.parsing import parse_strictly
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import read_documents
-from finscribe_trainer.experiments.folder import OUTCOME_FILE, complete_checkpoints, read_outcome
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.tuning.experiments.folder import OUTCOME_FILE, complete_checkpoints, read_outcome
 
 _POLL_SECONDS = 0.3
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from finscribe_trainer.evaluation.report.labels import LABELS
-from finscribe_trainer.experiments.results import Experiments, Trained
 from finscribe_trainer.runtime.plot_style import INK, STYLE
+from finscribe_trainer.tuning.experiments.results import Experiments, Trained
 
 
 def draw(experiments: Experiments) -> bytes:

@@ -15,11 +15,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
-from finscribe_trainer.experiments.folder import best_evaluation, read_evaluations
-from finscribe_trainer.experiments.space import Parameter, changed
-from finscribe_trainer.experiments.training import Training, sole_user
 from finscribe_trainer.runtime.files import write_whole
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
+from finscribe_trainer.tuning.experiments.folder import best_evaluation, read_evaluations
+from finscribe_trainer.tuning.experiments.training import Training, sole_user
+from finscribe_trainer.tuning.sweep.space import Parameter, changed
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from finscribe_trainer.lr_finder.curve import Curve
 from finscribe_trainer.runtime.plot_style import MUTED, STYLE
+from finscribe_trainer.tuning.lr_finder.curve import Curve
 
 _LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
 

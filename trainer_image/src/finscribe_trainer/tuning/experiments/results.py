@@ -10,16 +10,16 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric, SelectionMetric
 from finscribe_trainer.evaluation.compare import JUDGED_BY
 from finscribe_trainer.evaluation.results import TUNED_RESULTS, Results, read_results
-from finscribe_trainer.experiments.folder import (
+from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.pipeline.export import EVALUATION_DIR
+from finscribe_trainer.tuning.experiments.folder import (
     Evaluation,
     best_by,
     best_evaluation,
     read_evaluations,
     read_outcome,
 )
-from finscribe_trainer.experiments.significance import Judgement, judge
-from finscribe_trainer.metrics.corpus import Figure
-from finscribe_trainer.pipeline.export import EVALUATION_DIR
+from finscribe_trainer.tuning.experiments.significance import Judgement, judge
 
 PLAN_FILE = "experiments.json"
 

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from finscribe_trainer.lr_finder.curve import Curve
-from finscribe_trainer.lr_finder.plot import draw
 from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.tuning.lr_finder.curve import Curve
+from finscribe_trainer.tuning.lr_finder.plot import draw
 
 
 def write_curve(curve: Curve, output: Path) -> tuple[Path, Path]:

@@ -14,7 +14,6 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import select
-from finscribe_trainer.lr_finder.curve import Curve, Divergence, analyse
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
 from finscribe_trainer.pipeline.stages import load_adapted_model
@@ -25,6 +24,7 @@ from finscribe_trainer.training.fit import build_trainer
 from finscribe_trainer.training.progress_bar import ProgressBar
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.trainer import AnswerTrainer
+from finscribe_trainer.tuning.lr_finder.curve import Curve, Divergence, analyse
 
 log = logging.getLogger(__name__)
 

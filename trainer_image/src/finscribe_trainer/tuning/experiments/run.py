@@ -8,11 +8,11 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 from finscribe_core.experiments import Variant
 from finscribe_core.report import RunResult
-from finscribe_trainer.experiments.folder import read_outcome
-from finscribe_trainer.experiments.results import PLAN_FILE
-from finscribe_trainer.experiments.training import Training, sole_user
 from finscribe_trainer.runtime.files import write_whole
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
+from finscribe_trainer.tuning.experiments.folder import read_outcome
+from finscribe_trainer.tuning.experiments.results import PLAN_FILE
+from finscribe_trainer.tuning.experiments.training import Training, sole_user
 
 log = logging.getLogger(__name__)
 

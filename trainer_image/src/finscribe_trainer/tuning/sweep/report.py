@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finscribe_trainer.experiments.folder import best_by
-from finscribe_trainer.experiments.space import Parameter, changed
-from finscribe_trainer.experiments.sweep import Sweep
-from finscribe_trainer.experiments.training import write_settings
 from finscribe_trainer.runtime.files import write_whole
 from finscribe_trainer.runtime.plot_style import STYLE
+from finscribe_trainer.tuning.experiments.folder import best_by
+from finscribe_trainer.tuning.experiments.training import write_settings
+from finscribe_trainer.tuning.sweep.space import Parameter, changed
+from finscribe_trainer.tuning.sweep.sweep import Sweep
 
 JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
 _SHOWN = 10

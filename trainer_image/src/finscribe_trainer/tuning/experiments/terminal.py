@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finscribe_trainer.experiments.report import columns, headline, notes, row
-from finscribe_trainer.experiments.results import Experiments
+from finscribe_trainer.tuning.experiments.report import columns, headline, notes, row
+from finscribe_trainer.tuning.experiments.results import Experiments
 
 
 def show(experiments: Experiments, paths: Iterable[Path]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
 from finscribe_trainer.evaluation.report.markdown import escape
-from finscribe_trainer.experiments.plot import draw
-from finscribe_trainer.experiments.results import Experiments, State, Trained
 from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.tuning.experiments.plot import draw
+from finscribe_trainer.tuning.experiments.results import Experiments, State, Trained
 
 JSON_FILE, MARKDOWN_FILE, PLOT_FILE = "results.json", "results.md", "results.png"
 COLUMNS = ("Experiment", "Changed", "Best step", "Val. loss")

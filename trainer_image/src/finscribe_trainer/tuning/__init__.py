@@ -1,0 +1,1 @@
+"""Many runs: learning-rate finder, experiments, hyperparameter sweep."""
