@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.cli.train import load_config, strict_option
+from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.pipeline.config import load_config
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
@@ -16,12 +17,8 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     short_help="Show what augmentation makes of training pages.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="YAML file, as for `finscribe train`.",
+@config_options(
+    set_help="Change one setting of the config, such as augmentation.rotation_range=[-2,2]. May be repeated."
 )
 @click.option(
     "--output",
@@ -37,14 +34,6 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     show_default=True,
     help="Views of each page: those of the first epochs.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change one setting of the config, such as augmentation.rotation_range=[-2,2]. May be repeated.",
-)
-@strict_option
 def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **overrides: Any) -> None:
     """Show what augmentation makes of training pages, before hours are spent on them.
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.cli.train import load_config, strict_option
+from finscribe_trainer.cli.config_options import set_option, strict_option
+from finscribe_trainer.pipeline.config import load_config
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -34,13 +35,7 @@ def experiments() -> None:
 )
 @click.option("--name", "names", multiple=True, help="Train this one only. May be repeated.")
 @click.option("--fail-fast", is_flag=True, help="End at the first that fails, instead of going on.")
-@click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change one setting of the baseline, and so of all. May be repeated.",
-)
+@set_option("Change one setting of the baseline, and so of all. May be repeated.")
 @strict_option
 def run(
     file: Path,

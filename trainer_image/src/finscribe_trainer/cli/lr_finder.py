@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.cli.train import load_config, strict_option
+from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.pipeline.config import load_config
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 _RATE = click.FloatRange(0, min_open=True)
@@ -16,13 +17,7 @@ _RATE = click.FloatRange(0, min_open=True)
     short_help="Find a learning rate to begin with.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="YAML file, as for `finscribe train`.",
-)
+@config_options(set_help="Change one setting of the config, such as lora.r=32. May be repeated.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -41,14 +36,6 @@ _RATE = click.FloatRange(0, min_open=True)
     show_default=True,
     help="Optimizer steps from one to the other.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change one setting of the config, such as lora.r=32. May be repeated.",
-)
-@strict_option
 def lr_finder(
     config_file: Path, output: Path, start_lr: float, end_lr: float, num_steps: int, **overrides: Any
 ) -> None:

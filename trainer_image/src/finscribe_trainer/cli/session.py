@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.pipeline.outcome import classify
-from finscribe_trainer.pipeline.session import prepare_environment
 from finscribe_trainer.reporting import setup_logging
+from finscribe_trainer.runtime.environment import prepare_environment
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 
 

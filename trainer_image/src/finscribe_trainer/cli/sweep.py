@@ -5,20 +5,15 @@ from typing import Any
 
 import click
 
-from finscribe_trainer.cli.train import load_config, strict_option
+from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.pipeline.config import load_config
 
 
 @click.command(
     short_help="Search for good settings.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="YAML file, as for `finscribe train`.",
-)
+@config_options(set_help="Change one setting of the config for all trials. May be repeated.")
 @click.option(
     "--space", type=click.Path(path_type=Path), help="YAML file: settings, and the values each may take."
 )
@@ -46,14 +41,6 @@ from finscribe_trainer.cli.train import load_config, strict_option
     show_default=True,
     help="End a training that does worse than half of the earlier ones at the same step.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change one setting of the config for all trials. May be repeated.",
-)
-@strict_option
 def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **options: Any) -> None:
     """Train again and again with other settings, each chosen by what the earlier ones came to.
 

@@ -4,13 +4,10 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
-from finscribe_core.constants import ENV_HTTP_PORT, ENV_JOB, ENV_RUN
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.constants import ENV_JOB, ENV_RUN
 from finscribe_core.report import Metrics, Phase, Progress, ProgressReport, RunResult, format_metric
 from finscribe_trainer.reporting.metrics import RunMetrics
-from finscribe_trainer.reporting.server import ReportServer
 from finscribe_trainer.reporting.speed import SpeedMeter
 from finscribe_trainer.reporting.termination import write_termination
 from finscribe_trainer.reporting.watchdog import Watchdog
@@ -131,27 +128,6 @@ class RunReporter:
     def hangs(self) -> str | None:
         """What has taken longer than it may, and how long; None while the run is healthy."""
         return self._watchdog.hangs()
-
-    def serve(self, port: int) -> ReportServer:
-        """Serve /metrics, /progress and /healthz until the returned object is closed (or left, as context).
-
-        Raises:
-            UserError: the port is taken.
-        """
-        return ReportServer(self, port)
-
-    def serve_where_asked(self) -> AbstractContextManager[ReportServer | None]:
-        """Serve on the port FINSCRIBE_HTTP_PORT names; nothing is served when it is unset.
-
-        Raises:
-            UserError: the port is no number, or taken.
-        """
-        port = os.environ.get(ENV_HTTP_PORT)
-        if not port:
-            return nullcontext()
-        if not port.isdecimal():
-            raise UserError(FailureReason.InvalidConfig, f"{ENV_HTTP_PORT} must be a port, not {port!r}.")
-        return self.serve(int(port))
 
     def write_termination(self, result: RunResult) -> None:
         """Write the run's last words where the environment says; see `termination.write_termination`."""

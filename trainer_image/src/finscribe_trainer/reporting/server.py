@@ -7,14 +7,13 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from prometheus_client.exposition import choose_encoder
 
+from finscribe_core.constants import ENV_HTTP_PORT
 from finscribe_core.errors import FailureReason, UserError
-
-if TYPE_CHECKING:
-    from finscribe_trainer.reporting.reporter import RunReporter
+from finscribe_trainer.reporting.reporter import RunReporter
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class ReportServer:
         port: the port; a free one is chosen when asked for port 0.
     """
 
-    def __init__(self, reporter: "RunReporter", port: int) -> None:
+    def __init__(self, reporter: RunReporter, port: int) -> None:
         # Every container of a pod has this variable, with or without a service account.
         host = "0.0.0.0" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"  # noqa: S104 - see above
         try:
@@ -75,7 +74,32 @@ class ReportServer:
         self.close()
 
 
-def _handler_for(reporter: "RunReporter") -> type[BaseHTTPRequestHandler]:
+def http_port() -> int | None:
+    """The port to report on, if the environment names one.
+
+    Raises:
+        UserError: it is no port.
+    """
+    text = os.environ.get(ENV_HTTP_PORT)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65536):
+        raise UserError(
+            FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is no port.", "Use 1 to 65535."
+        )
+    return int(text)
+
+
+def serve_reports(reporter: RunReporter, port: int) -> ReportServer:
+    """Serve /metrics, /progress and /healthz until the returned object is closed (or left, as context).
+
+    Raises:
+        UserError: InvalidConfig when the port is taken.
+    """
+    return ReportServer(reporter, port)
+
+
+def _handler_for(reporter: RunReporter) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_TIMEOUT
 

@@ -1,1 +1,1 @@
-"""Process-wide helpers: stop signal, environment variables, atomic file writes, output folder names, versions."""
+"""Process-wide helpers: stop signal, environment, atomic file writes, output folder names."""

@@ -9,8 +9,8 @@ from typing import TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from finscribe_trainer.evaluation import labels
 from finscribe_trainer.evaluation.compare import Comparison, Reading
+from finscribe_trainer.evaluation.report import labels
 from finscribe_trainer.evaluation.report.headline import headline, notes
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.report.provenance import measured

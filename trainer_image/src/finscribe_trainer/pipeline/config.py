@@ -1,0 +1,86 @@
+"""Loads a config file with the command line's overrides."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.fields import find_setting
+from finscribe_core.overrides import apply_overrides, field_path, parse_assignment
+from finscribe_core.parsing import parse_leniently
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import read_document
+
+log = logging.getLogger(__name__)
+
+_FIELD_OF_FLAG = {
+    "train_file": ("--train-file", "dataset_path"),
+    "val_file": ("--val-file", "validation_path"),
+    "output_dir": ("--output-dir", "output_dir"),
+}
+
+Flags = dict[str, tuple[str, Any]]
+"""Settings that flags change, by dotted path: the flag, and the value."""
+
+
+def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
+    """The config file with the command line's changes; unknown keys are warned of, or refused if `strict`.
+
+    Raises:
+        UserError: InvalidConfig, naming file, line and field.
+    """
+    document = read_document(path, "Write one config to a file: docs/training-guide.md.")
+    flags = _of_flags(overrides)
+    assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
+    config, unknown = parse_leniently(
+        TrainerConfig, document, lambda data: _changed(data, flags, assigned), _said(flags, assigned)
+    )
+    if unknown and overrides.get("strict"):
+        raise UserError(
+            FailureReason.InvalidConfig, "\n".join(unknown), "Remove them, or leave --strict out."
+        )
+    for warning in unknown:
+        log.warning("%s Ignored.", warning)
+    return config
+
+
+def _of_flags(overrides: dict[str, Any]) -> Flags:
+    """What contradicts itself then is found when it is checked."""
+    changes = {
+        field: (flag, overrides[name])
+        for name, (flag, field) in _FIELD_OF_FLAG.items()
+        if overrides.get(name) is not None
+    }
+    if "validation_path" in changes:
+        changes["validation_split"] = ("--val-file", None)
+    if overrides.get("use_quantization"):
+        changes["method"] = ("--use-quantization", "QLoRA")
+    if schedule := overrides.get("difficulty_schedule"):
+        changes["curriculum.enabled"] = ("--difficulty-schedule", True)
+        changes["curriculum.difficulty_schedule"] = ("--difficulty-schedule", schedule)
+    return changes
+
+
+def _changed(data: dict[str, Any], flags: Flags, assigned: dict[str, Any]) -> dict[str, Any]:
+    """The file's data with what the command line says instead.
+
+    Raises:
+        UserError: InvalidConfig for an unknown path, or a flag that --set undoes.
+    """
+    values = {name: value for name, (_, value) in flags.items()}
+    data = apply_overrides(TrainerConfig, data, values, "the command line's")
+    data = apply_overrides(TrainerConfig, data, assigned, "--set")
+    for name, (flag, value) in flags.items():
+        found = find_setting(TrainerConfig, data, name)
+        if found is None or found[1] != value:
+            raise UserError(
+                FailureReason.InvalidConfig, f"{flag} and --set contradict each other on {name}.", "Keep one."
+            )
+    return data
+
+
+def _said(flags: Flags, assigned: dict[str, Any]) -> dict[str, str]:
+    """What of the command line is to blame for each setting it changes, by dotted path."""
+    said = {field_path(TrainerConfig, name): f"--set {name}" for name in assigned}
+    said |= {name: flag for name, (flag, _) in flags.items()}
+    return said | {place: said[name] for name, place in TrainerConfig.same_settings if name in said}
