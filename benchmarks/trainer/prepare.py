@@ -26,8 +26,8 @@ from finscribe_trainer.data_tools.synthetic.locales import LOCALES
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.training.order import DataOrder
 
 NUM_VALIDATION_ROWS = 2

@@ -8,7 +8,7 @@ from transformers import AutoModelForImageTextToText
 
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.model.batch import IGNORED
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 

@@ -8,11 +8,11 @@ from huggingface_hub import ModelCard
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.evaluation.results import write_results
-from finscribe_trainer.pipeline.export import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
 from finscribe_trainer.pipeline.final_evaluation import BASE_RESULTS, TUNED_RESULTS
 from finscribe_trainer.pipeline.model_card.adapter import CARD_FILE
 from finscribe_trainer.pipeline.model_card.usage import Usage
 from finscribe_trainer.pipeline.model_card.write import write_cards
+from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
 from tests.support.comparison import results_of
 
 FOLDER = Path(__file__).parent / "model_card"

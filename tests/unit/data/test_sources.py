@@ -12,12 +12,12 @@ from PIL import Image
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import load_dataset
+from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.lines import MAX_ROW_BYTES
 from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data.scan import scan_rows
 from finscribe_trainer.documents.problems import Problem
-from finscribe_trainer.pipeline.inputs import fetch_rows
 from tests.support.storage import bucket, storage
 
 __all__ = ["bucket", "storage"]

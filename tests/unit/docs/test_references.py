@@ -14,7 +14,7 @@ from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus
 from finscribe_core.fields import unknown_keys
 from finscribe_trainer.data.files import ROW_SUFFIXES
 from finscribe_trainer.documents.schema import Document
-from finscribe_trainer.pipeline.export import CONFIG_FILE, METRICS_FILE
+from finscribe_trainer.runtime.output_layout import CONFIG_FILE, METRICS_FILE
 from tests.unit.docs.pages import ALL, ROOT, Page
 
 OF_A_RUN = {

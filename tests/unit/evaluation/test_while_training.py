@@ -8,9 +8,9 @@ from finscribe_core.errors import RetryableError, UserError
 from finscribe_core.trainer_config import DocumentMetric, TrainerConfig
 from finscribe_trainer.evaluation.reading import Reader
 from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.inputs import load_splits
-from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

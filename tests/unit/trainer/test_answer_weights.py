@@ -8,7 +8,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.loss.answer_parts import answer_parts
 from finscribe_trainer.loss.weights import AnswerWeights, choose_weights
-from finscribe_trainer.model.families.base import LOSS_WEIGHTS
+from finscribe_trainer.model.batch import LOSS_WEIGHTS
 
 INVOICE = json.dumps(
     {

@@ -12,7 +12,8 @@ from finscribe_core.trainer_config import AugmentationSpec
 from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example, prepare_augmentation
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
-from finscribe_trainer.model.families.base import IGNORED, Encoded, Family
+from finscribe_trainer.model.batch import IGNORED, Encoded
+from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.training.order import DataOrder, EpochSampler
 
 SPEC = AugmentationSpec(enabled=True, perspective_probability=0.5)

@@ -8,11 +8,12 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_trainer.batches.selection import Splits, select
+from finscribe_trainer.batches.selection import select
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.rows import Row, Turn
-from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.model.batch import IGNORED
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource, local_or_hub, model_errors
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.pipeline.inputs import load_splits
-from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

@@ -9,7 +9,7 @@ from finscribe_core.errors import UserError
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.distributed.launch import outcome_of
 from finscribe_trainer.distributed.processes import join
-from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.model.batch import IGNORED
 from finscribe_trainer.training.sampler import EvenShares
 
 OUTCOMES = {

@@ -13,7 +13,7 @@ from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 from finscribe_trainer.loss.answer_loss import answer_loss
-from finscribe_trainer.model.families.base import IGNORED
+from finscribe_trainer.model.batch import IGNORED
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.model.source import ModelSource

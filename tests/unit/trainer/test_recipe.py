@@ -10,10 +10,10 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import LrScheduler, OutputFormat, TrainerConfig
 from finscribe_trainer.loss.answer_loss import answer_loss
+from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.merge import check_merge
 from finscribe_trainer.pipeline.inputs import load_splits
 from finscribe_trainer.pipeline.recipe import train
-from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage

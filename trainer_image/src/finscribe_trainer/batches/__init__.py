@@ -1,1 +1,1 @@
-"""Turns dataset rows into batches: encoding, augmentation, cached vision features, packing, selection by length."""
+"""Turns rows into batches: encoding, augmentation, cached vision features, packing, selection by length."""

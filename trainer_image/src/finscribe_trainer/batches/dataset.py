@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch.utils.data import Dataset
 
 from finscribe_core.errors import FailureReason, RetryableError
@@ -12,7 +13,8 @@ from finscribe_trainer.batches.features.shown import show_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.loss.weights import AnswerWeights
-from finscribe_trainer.model.families.base import IGNORED, WHERE, Encoded, Family, Shown
+from finscribe_trainer.model.batch import IGNORED, LOSS_WEIGHTS, WHERE, Encoded
+from finscribe_trainer.model.families.base import Family, Shown
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,16 @@ class EncodedExamples(Dataset[Encoded]):
             changes = self.augmentation.changes(example, row.index, row.epoch)
             example = changed_example(example, changes)
         images = read_images(example, changes, self.features)
-        encoded = {**self.family.encode(example, images, self.weights), WHERE: example.where}
+        encoded = {**self.family.encode(example, images), WHERE: example.where}
+        if self.weights is not None:
+            encoded[LOSS_WEIGHTS] = self._token_weights(
+                example.row.completion, self.weights, len(encoded["labels"])
+            )
         if row.filler:
             encoded["labels"].fill_(IGNORED)
         return encoded
+
+    def _token_weights(self, completion: str, weights: AnswerWeights, num_tokens: int) -> torch.Tensor:
+        """Loss weights, (num_tokens,): 0 over the prompt, 1 for the end token."""
+        answer = [*weights.of_tokens(completion, self.family.completion_offsets(completion)), 1.0]
+        return torch.tensor([0.0] * (num_tokens - len(answer)) + answer)

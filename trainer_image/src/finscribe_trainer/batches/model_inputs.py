@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.packing import pack
-from finscribe_trainer.model.families.base import WHERE, Encoded, Family
+from finscribe_trainer.model.batch import WHERE, Encoded
+from finscribe_trainer.model.families.base import Family
 
 
 @dataclass(frozen=True)

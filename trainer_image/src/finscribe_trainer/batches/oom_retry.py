@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.model.families.base import Encoded
+from finscribe_trainer.model.batch import Encoded
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from transformers.masking_utils import sdpa_mask
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
-from finscribe_trainer.model.families.base import IGNORED, Encoded, Family
+from finscribe_trainer.model.batch import IGNORED, Encoded
+from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
 

@@ -2,36 +2,19 @@
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.batches.augmentation.placement import scaled
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.findings import MAX_SHOWN, Findings
+from finscribe_trainer.data.splits import Splits
 
 if TYPE_CHECKING:
     from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Splits:
-    """What is trained on, and what it is judged by."""
-
-    train: list[Example]
-    validation: list[Example]
-    train_fingerprint: str
-    validation_fingerprint: str | None
-    """None when the validation rows were held out of the training file."""
-    num_left_out: int = 0
-    """Rows longer than max_sequence_length."""
-    train_lengths: tuple[int, ...] = ()
-    """Tokens of each training row; known once rows are selected."""
-    test: list[Example] | None = None
-    """What base and tuned model are compared on; None when the validation rows are."""
-    test_fingerprint: str | None = None
 
 
 def select(splits: Splits, family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)) -> Splits:

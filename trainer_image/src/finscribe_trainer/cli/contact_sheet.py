@@ -54,15 +54,14 @@ def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **over
     if output.suffix.lower() not in _FORMATS:
         raise click.UsageError(f"--output must end in {', '.join(_FORMATS)}.")
     from finscribe_trainer.data_tools.contact_sheet.contact_sheet import draw_contact_sheet  # noqa: PLC0415 - `--help` is fast
-    from finscribe_trainer.evaluation.outputs import check_writable  # noqa: PLC0415 - likewise
-    from finscribe_trainer.runtime.files import write_whole  # noqa: PLC0415 - likewise
+    from finscribe_trainer.runtime.files import check_writable, write_atomically  # noqa: PLC0415 - likewise
 
     config = load_config(config_file, overrides)
     check_writable(output)
     sheet = draw_contact_sheet(config, rows, views)
     encoded = io.BytesIO()
     sheet.save(encoded, _FORMATS[output.suffix.lower()], quality=80)
-    write_whole(output, encoded.getvalue())
+    write_atomically(output, encoded.getvalue())
     click.echo(f"Wrote {output}.")
     if not config.augmentation.enabled:
         click.echo("Training shows pages so once augmentation.enabled is true.")

@@ -63,7 +63,7 @@ def lr_finder(
     if output.suffix.lower() not in PLOT_SUFFIXES:
         raise click.UsageError(f"--output must end in {', '.join(PLOT_SUFFIXES)}.")
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
-    from finscribe_trainer.evaluation.outputs import check_writable  # noqa: PLC0415 - `--help` needs no torch
+    from finscribe_trainer.runtime.files import check_writable  # noqa: PLC0415 - `--help` needs no torch
 
     with command_session("Nothing was measured.") as stop:
         config = load_config(config_file, overrides)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finscribe_trainer.evaluation.reading import Answer
 from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Settings
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class KeptAnswers:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written anew, so that half a line of an earlier process is gone.
         lines = [{"fingerprint": fingerprint}, *(asdict(answer) for answer in self.answers.values())]
-        write_whole(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
         self._file = path.open("a", encoding="utf-8")
 
     def add(self, answer: Answer) -> None:

@@ -1,21 +1,35 @@
 """Lets a model read documents and scores its answers."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
+from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.batches.selection import refuse_reserved_tokens
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.evaluation.answers import KeptAnswers, fingerprint
-from finscribe_trainer.evaluation.loading import LoadedModel
+from finscribe_trainer.evaluation.loading import LoadedModel, load_model
 from finscribe_trainer.evaluation.reading import Answer, Reader, answer_limit
-from finscribe_trainer.evaluation.results import Record, Results, Settings, Timing
-from finscribe_trainer.evaluation.test_set import TestSet
+from finscribe_trainer.evaluation.results import (
+    Record,
+    Results,
+    Settings,
+    Timing,
+    read_results,
+    write_results,
+)
+from finscribe_trainer.evaluation.test_set import TestSet, inputs_folder
 from finscribe_trainer.metrics.corpus import summarise
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
+from finscribe_trainer.runtime.files import check_writable
 from finscribe_trainer.runtime.versions import package_versions
+from finscribe_trainer.storage import Storage
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -105,3 +119,67 @@ def _record(example: Example, answer: Answer) -> Record:
 def _device_name(loaded: LoadedModel) -> str:
     device = loaded.model.device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def kept_answers(output: Path) -> Path:
+    """The file that keeps answers until results.json is written."""
+    return output.with_name(f"{output.name}.partial.jsonl")
+
+
+def evaluate_into(
+    output: Path,
+    model: str,
+    base_model: str | None,
+    test_set: TestSet,
+    batch_size: int,
+    max_new_tokens: int | None,
+) -> Results:
+    """Read a test set with a model and write results.json.
+
+    A reading that was cut off goes on; one that is complete is not done again.
+
+    Args:
+        output: results.json.
+        model: an adapter's or a model's folder, an s3:// prefix, or a hub id.
+        base_model: the adapter's base, instead of the one it names.
+        test_set: what to read.
+        batch_size: documents read at once.
+        max_new_tokens: tokens after which an answer is cut off; by the right answers when None.
+
+    Raises:
+        UserError: `output` can't be written or holds another evaluation; a model that can't be loaded; too
+            little GPU memory.
+        RetryableError: the storage or the hub does not answer.
+    """
+    check_writable(output)
+    storage = Storage.from_config(StorageEndpoint())
+    earlier = read_results(output) if output.exists() else None  # said before minutes of loading
+    loaded = load_model(model, base_model, inputs_folder(output), storage)
+    settings = settings_for(loaded, test_set, max_new_tokens)
+    if earlier is not None:
+        _refuse_another(output, earlier, loaded, test_set, settings)
+        log.info("%s is complete: nothing is left to read", output)
+        return earlier
+    kept = kept_answers(output)
+    results = evaluate(loaded, test_set, settings, batch_size, keep=kept)
+    write_results(results, output)
+    kept.unlink()
+    return results
+
+
+def _refuse_another(
+    output: Path, earlier: Results, loaded: LoadedModel, test_set: TestSet, settings: Settings
+) -> None:
+    """Hours of reading are not written over.
+
+    Raises:
+        UserError: InvalidConfig.
+    """
+    was = fingerprint(earlier.model, earlier.data, earlier.settings)
+    if was != fingerprint(loaded.info, test_set.info, settings):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{output} holds another evaluation: {earlier.model.name} on {earlier.data.documents} documents "
+            f"of {earlier.data.source}, or the files have changed since.",
+            "Name another --output, or remove this one.",
+        )

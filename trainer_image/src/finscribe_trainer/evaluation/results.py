@@ -9,7 +9,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.metrics.corpus import Figure, Summary
 from finscribe_trainer.metrics.score import DocumentScore
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 
 BASE_RESULTS, TUNED_RESULTS = "results-base.json", "results-tuned.json"
 """Of a run's base and tuned model, below its `evaluation/`."""
@@ -112,7 +112,7 @@ _RESULTS: TypeAdapter[Results] = TypeAdapter(Results)
 def write_results(results: Results, path: Path) -> None:
     """Write results.json, whole or not at all; its folder is made if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, _RESULTS.dump_json(results, indent=2) + b"\n")
+    write_atomically(path, _RESULTS.dump_json(results, indent=2) + b"\n")
 
 
 def read_results(path: Path) -> Results:

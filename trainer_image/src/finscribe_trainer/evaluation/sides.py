@@ -62,7 +62,7 @@ def compare_sides(base: Side, tuned: Side, reading: Reading) -> Comparison:
 
 def _read(side: Side, test_set: TestSet, reading: Reading, limit: int | None) -> Results:
     # torch takes seconds to import: a mistake in options, results or rows is said before.
-    from finscribe_trainer.evaluation.run import evaluate_into  # noqa: PLC0415
+    from finscribe_trainer.evaluation.evaluate import evaluate_into  # noqa: PLC0415
 
     assert side.model is not None
     log.info("%s model: %s", side.option, side.model)

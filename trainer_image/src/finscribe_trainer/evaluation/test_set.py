@@ -6,9 +6,9 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint, TrainerConfig
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
+from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.evaluation.results import DataInfo
 from finscribe_trainer.evaluation.sampling import sample_evenly
-from finscribe_trainer.pipeline.inputs import fetch_rows
 from finscribe_trainer.storage import Storage
 
 PREFERRED = tuple(f"{split}{end}" for split in ("test", "val") for end in (".jsonl", ".jsonl.gz", ".parquet"))

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.loss.token_losses import summed_loss
-from finscribe_trainer.model.families.base import IGNORED, LOSS_WEIGHTS, Encoded
+from finscribe_trainer.model.batch import IGNORED, LOSS_WEIGHTS, Encoded
 
 
 def answer_loss(

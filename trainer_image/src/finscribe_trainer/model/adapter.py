@@ -11,23 +11,12 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.model.source import ModelSource, local_or_hub
+from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-
-
-def fetch_model_files(name: str, revision: str | None, folder: Path, storage: Storage) -> ModelSource:
-    """Where a model's or an adapter's files are: an s3:// prefix is fetched into `folder`.
-
-    Raises:
-        UserError: ModelNotFound.
-    """
-    if name.startswith("s3://"):
-        return ModelSource(str(storage.fetch_prefix(name, folder)), None, name)
-    return local_or_hub(name, revision)
 
 
 def base_of(

@@ -19,9 +19,10 @@ from transformers import PreTrainedModel
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.adapter import with_adapter
-from finscribe_trainer.model.families.base import Encoded, Family
+from finscribe_trainer.model.batch import Encoded
+from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.pipeline.export import follow_umask
+from finscribe_trainer.runtime.files import follow_umask
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError, with_causes
+from finscribe_trainer.storage import Storage
 
 _NO_MODEL = "Check the model's name: a hub id, a folder, or an s3:// prefix."
 
@@ -39,6 +40,17 @@ def local_or_hub(name: str, revision: str | None) -> ModelSource:
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UserError(FailureReason.ModelNotFound, f"{name}: no such folder.", _NO_MODEL)
     return ModelSource(name, revision, name)
+
+
+def fetch_model_files(name: str, revision: str | None, folder: Path, storage: Storage) -> ModelSource:
+    """Where a model's or an adapter's files are: an s3:// prefix is fetched into `folder`.
+
+    Raises:
+        UserError: ModelNotFound.
+    """
+    if name.startswith("s3://"):
+        return ModelSource(str(storage.fetch_prefix(name, folder)), None, name)
+    return local_or_hub(name, revision)
 
 
 @contextmanager

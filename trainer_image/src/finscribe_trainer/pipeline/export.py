@@ -1,6 +1,5 @@
 """What a run leaves behind: adapter, merged model, config and figures."""
 
-import contextlib
 import json
 import logging
 import os
@@ -12,6 +11,8 @@ import yaml
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.runtime.files import follow_umask
+from finscribe_trainer.runtime.output_layout import CONFIG_FILE, METRICS_FILE, PUBLISHED_DIRS
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
     from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
-
-ADAPTER_DIR = "final_model"
-MERGED_DIR = "merged_model"
-EVALUATION_DIR = "evaluation"
-LOGS_DIR = "logs"
-WANDB_DIR = "runs"
-METRICS_FILE = "metrics.json"
-CONFIG_FILE = "config.yaml"
-_PUBLISHED = {
-    ADAPTER_DIR: "adapter",
-    MERGED_DIR: "merged",
-    EVALUATION_DIR: "evaluation",
-    LOGS_DIR: "logs",
-}
-"""Folders of a result, and what they are called in the bucket."""
 
 
 def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, folder: Path) -> None:
@@ -46,15 +32,6 @@ def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, fo
     follow_umask(folder)
     family.processing.save_pretrained(folder)
     log.info("adapter written to %s", folder)
-
-
-def follow_umask(folder: Path) -> None:
-    """Give a folder's weight files the mode of all others: safetensors writes them for their owner alone."""
-    mask = os.umask(0o077)  # it is only told by being set
-    os.umask(mask)
-    for path in folder.glob("*.safetensors"):
-        with contextlib.suppress(OSError):  # a volume without modes ends no run
-            path.chmod(0o666 & ~mask)
 
 
 def write_config(config: TrainerConfig, path: Path) -> None:
@@ -72,7 +49,7 @@ def stage_result(output_dir: Path, folder: Path) -> None:
     """Lay out the result as it will be in the bucket; links, so that nothing is on the disk twice."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, published in _PUBLISHED.items():
+    for name, published in PUBLISHED_DIRS.items():
         if (output_dir / name).is_dir():
             shutil.copytree(output_dir / name, folder / published, copy_function=os.link)
     for name in (METRICS_FILE, CONFIG_FILE):

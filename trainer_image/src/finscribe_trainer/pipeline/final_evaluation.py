@@ -8,7 +8,7 @@ from peft import PeftModel
 
 from finscribe_core.report import DocumentFigures, EvaluationReport, GateVerdict, format_metric
 from finscribe_core.trainer_config import EvaluationSpec
-from finscribe_trainer.batches.selection import Splits
+from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
 from finscribe_trainer.evaluation.gate import judge
@@ -28,7 +28,7 @@ from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.metrics.corpus import Summary
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.pipeline.export import EVALUATION_DIR
+from finscribe_trainer.runtime.output_layout import EVALUATION_DIR
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.model.adapter import ADAPTER_CONFIG, base_of, fetch_model_files, read_adapter_config
+from finscribe_trainer.model.adapter import ADAPTER_CONFIG, base_of, read_adapter_config
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.merge import UNCHECKED, MergedFiles, choose_probes, export_merged
-from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.pipeline.model_card.merged import write_merged_card
 from finscribe_trainer.pipeline.model_card.usage import usage_of
 from finscribe_trainer.storage import Storage

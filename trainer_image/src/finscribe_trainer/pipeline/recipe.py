@@ -8,21 +8,20 @@ from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
 from finscribe_core.errors import disk_trouble_told
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
-from finscribe_trainer.batches.selection import Splits
+from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.pipeline.export import (
+from finscribe_trainer.pipeline.export import stage_result, write_config
+from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
+from finscribe_trainer.runtime.output_layout import (
     ADAPTER_DIR,
     CONFIG_FILE,
     EVALUATION_DIR,
     MERGED_DIR,
     METRICS_FILE,
-    stage_result,
-    write_config,
 )
-from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.checkpoints import Checkpoint, find_checkpoint
-from finscribe_trainer.training.curves.check import check_curves
+from finscribe_trainer.training.curves.setup import check_curves
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)

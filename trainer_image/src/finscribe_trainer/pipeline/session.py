@@ -16,7 +16,7 @@ from finscribe_trainer.distributed.processes import is_main_process
 from finscribe_trainer.pipeline.outcome import conclude
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
-from finscribe_trainer.reporting.server import http_port, serve_reports
+from finscribe_trainer.reporting.server import ReportServer, http_port
 from finscribe_trainer.runtime.environment import prepare_environment
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run
@@ -38,7 +38,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
     def work() -> RunResult | None:
         config = load_config()
         port = http_port() if is_main_process() else None
-        with serve_reports(reporter, port) if port else contextlib.nullcontext():
+        with ReportServer(reporter, port) if port else contextlib.nullcontext():
             prepare_environment()
             reporter.limit_steps(config.training.step_timeout_seconds)
             processes = join(config.training.step_timeout_seconds)

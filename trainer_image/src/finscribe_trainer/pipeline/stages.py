@@ -5,41 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from transformers import set_seed
 
 from finscribe_core.report import Phase
-from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
+from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
-from finscribe_trainer.batches.selection import Splits, select
+from finscribe_trainer.batches.selection import select
+from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel
 from finscribe_trainer.evaluation.loading import describe as describe_model
-from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.gated_mlp import spare_memory_of_mlps
-from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
+from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.merge import choose_probes, export_merged
-from finscribe_trainer.model.precision import (
-    check_compiler,
-    check_optimizer,
-    choose_attention,
-    choose_dtype,
-    describe_choices,
-)
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.pipeline.export import (
-    ADAPTER_DIR,
-    MERGED_DIR,
-    METRICS_FILE,
-    export_adapter,
-    write_metrics,
-)
+from finscribe_trainer.pipeline.export import export_adapter, write_metrics
 from finscribe_trainer.pipeline.final_evaluation import compare_models
 from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_of
 from finscribe_trainer.pipeline.model_card.write import write_cards
-from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
+from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, MERGED_DIR, METRICS_FILE
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.callbacks import BASE_LOSS
@@ -97,35 +81,6 @@ def _in_one_piece(
     whole = load_adapted_model(config, source, family).to(shared_out.device)
     set_peft_model_state_dict(whole, get_peft_model_state_dict(shared_out))
     return whole
-
-
-def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:
-    """The base model, frozen, with a fresh adapter; in 4 bits for QLoRA.
-
-    Raises:
-        UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
-    """
-    spec = config.training
-    if not torch.cuda.is_available():
-        give_back_large_blocks()
-    set_seed(spec.seed)
-    dtype = choose_dtype(spec)
-    attention = choose_attention(spec.attn_implementation, dtype, family.model_class)
-    check_optimizer(spec.optim)
-    if spec.torch_compile:
-        check_compiler()
-    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": str(attention)}
-    if config.method is Method.QLoRA:
-        options |= quantisation(family, dtype)
-    log.info(describe_choices(config, dtype, attention))
-    base = family.load_model(source, **options)
-    keep_differentiable(base)
-    adapted = attach_adapter(base, family, config.lora)
-    if spec.torch_compile:  # which joins these operations itself
-        compile_layers(base)
-    else:
-        spare_memory_of_mlps(base)
-    return adapted
 
 
 def export(

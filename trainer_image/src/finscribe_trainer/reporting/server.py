@@ -90,15 +90,6 @@ def http_port() -> int | None:
     return int(text)
 
 
-def serve_reports(reporter: RunReporter, port: int) -> ReportServer:
-    """Serve /metrics, /progress and /healthz until the returned object is closed (or left, as context).
-
-    Raises:
-        UserError: InvalidConfig when the port is taken.
-    """
-    return ReportServer(reporter, port)
-
-
 def _handler_for(reporter: RunReporter) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_TIMEOUT

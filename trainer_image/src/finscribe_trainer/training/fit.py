@@ -17,7 +17,7 @@ from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.features.setup import open_cache
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import choose_packing
-from finscribe_trainer.batches.selection import Splits
+from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.loss.weights import choose_weights
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.sharding import ShardedLayers

@@ -8,7 +8,7 @@ import torch
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.batches.oom_retry import rows_of
 from finscribe_trainer.data.findings import MAX_SHOWN
-from finscribe_trainer.model.families.base import WHERE, Encoded
+from finscribe_trainer.model.batch import WHERE, Encoded
 
 LossOf = Callable[[Encoded], torch.Tensor]
 

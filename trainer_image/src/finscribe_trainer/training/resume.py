@@ -8,7 +8,7 @@ from transformers.trainer_callback import ExportableState
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.batches.selection import Splits
+from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.training.checkpoints import Checkpoint
 
 log = logging.getLogger(__name__)

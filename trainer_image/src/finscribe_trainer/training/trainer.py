@@ -19,9 +19,9 @@ from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.oom_retry import RowsAtOnce, rows_of
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
-from finscribe_trainer.model.families.base import Encoded
+from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.precision import will_skip_step
-from finscribe_trainer.pipeline.export import follow_umask
+from finscribe_trainer.runtime.files import follow_umask
 from finscribe_trainer.runtime.stop_signal import StopSignal, block_in_worker, end_workers
 from finscribe_trainer.training.best_adapter import BestAdapter
 from finscribe_trainer.training.checkpoints import incomplete

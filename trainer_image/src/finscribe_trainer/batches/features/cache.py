@@ -10,7 +10,8 @@ import torch
 from finscribe_trainer.batches.features.files import write_features
 from finscribe_trainer.batches.features.room import Room
 from finscribe_trainer.batches.features.store import FeatureStore
-from finscribe_trainer.model.families.base import Encoded, Family, ImageFeatures
+from finscribe_trainer.model.batch import Encoded
+from finscribe_trainer.model.families.base import Family, ImageFeatures
 
 log = logging.getLogger(__name__)
 

@@ -3,13 +3,13 @@
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from finscribe_trainer.model.families.base import ImageFeatures
+from finscribe_trainer.runtime.files import write_atomically
 
 _TENSOR = "features"
 
@@ -27,13 +27,7 @@ def write_features(path: Path, image: ImageFeatures) -> int:
     metadata = {"grid": " ".join(map(str, image.grid)), "crc32": str(_checksum(features))}
     data = save({_TENSOR: features}, metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    write_atomically(path, data, unique=True)
     return len(data)
 
 

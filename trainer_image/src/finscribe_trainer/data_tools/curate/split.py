@@ -19,6 +19,7 @@ from finscribe_trainer.data.scan import scan_values
 from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.runtime.files import atomic_path
 
 SIDES = ("train", "val", "test")
 
@@ -237,9 +238,8 @@ def _link(root: Path, output_dir: Path, name: str) -> None:
     try:
         target.hardlink_to(source)
     except OSError:
-        part = target.with_name(f"{target.name}.part")
-        shutil.copyfile(source, part)
-        part.replace(target)
+        with atomic_path(target) as part:
+            shutil.copyfile(source, part)
 
 
 def _too_few(source: Path, side: str) -> UserError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_trainer.runtime.files import atomic_path
 
 
 @contextmanager
@@ -25,23 +26,15 @@ def new_files(*paths: Path) -> Iterator[list[TextIO]]:
             raise UserError(
                 FailureReason.InvalidConfig, f"{path} exists already.", "Name another output, or remove it."
             )
-    parts = [path.with_name(f"{path.name}.part") for path in paths]
-    opened = []
     try:
-        with ExitStack() as stack:
-            files: list[TextIO] = []
-            for part in parts:
-                part.parent.mkdir(parents=True, exist_ok=True)
-                files.append(stack.enter_context(part.open("w", encoding="utf-8")))
-                opened.append(part)
-            yield files
-        for part, path in zip(parts, paths, strict=True):
-            part.replace(path)
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as renamed:  # once every file is closed
+            parts = [renamed.enter_context(atomic_path(path)) for path in paths]
+            with ExitStack() as opened:
+                yield [opened.enter_context(part.open("w", encoding="utf-8")) for part in parts]
     except OSError as error:
         raise _unwritable(error, paths[0]) from error
-    finally:
-        for part in opened:
-            part.unlink(missing_ok=True)
 
 
 def _unwritable(error: OSError, path: Path) -> UserError | RetryableError:

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
-from finscribe_trainer.pipeline.export import follow_umask
+from finscribe_trainer.runtime.files import follow_umask
 
 BOS, EOS, PAD, UNK = "<|begin_of_sentence|>", "</s>", "<pad>", "<unk>"
 IMAGE, IMAGE_START, IMAGE_END = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data_tools.synthetic.row import Choice, make_scan
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 
 COLUMNS = 6
 ROWS = 4
@@ -43,7 +43,7 @@ def write_contact_sheet(choice: Choice, count: int, path: Path) -> int:
     sheet.save(encoded, "JPEG", quality=72, optimize=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, encoded.getvalue())
+        write_atomically(path, encoded.getvalue())
     except OSError as error:
         raise UserError(
             FailureReason.InvalidConfig,

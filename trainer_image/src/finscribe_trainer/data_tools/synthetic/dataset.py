@@ -23,7 +23,7 @@ from tqdm import tqdm
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import atomic_path, write_atomically
 
 SPLITS = ("train", "val", "test")
 SETTINGS_FILE = "generated.json"
@@ -103,8 +103,8 @@ def _claim(folder: Path, plan: Plan) -> None:
             "Choose a new --output-dir.",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(settings, text.encode())
-    write_whole(
+    write_atomically(settings, text.encode())
+    write_atomically(
         folder / "schema.json", (json.dumps(schema_json(), indent=2, ensure_ascii=False) + "\n").encode()
     )
     (folder / "images").mkdir(exist_ok=True)
@@ -166,8 +166,6 @@ def _deal_out(folder: Path, sizes: dict[str, int]) -> None:
     with (folder / _ROWS).open("rb") as rows:
         for split, size in sizes.items():
             if size:
-                part = folder / f"{split}.jsonl.part"
-                with part.open("wb") as file:
+                with atomic_path(folder / f"{split}.jsonl") as part, part.open("wb") as file:
                     file.writelines(islice(rows, size))
-                part.replace(folder / f"{split}.jsonl")
     (folder / _ROWS).unlink()

@@ -14,7 +14,7 @@ from finscribe_trainer.data_tools.synthetic.page import Page
 from finscribe_trainer.data_tools.synthetic.shown import shown
 from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES, render
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, INSTRUCTION, to_answer
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 
 ALL = "all"
 """Every template, or every locale."""
@@ -70,7 +70,7 @@ def write_row(choice: Choice, folder: Path, index: int) -> str:
     scan, name = make_scan(choice, index), f"images/{index:06}.jpg"
     encoded = io.BytesIO()
     scan.page.image.save(encoded, "JPEG", quality=scan.quality)
-    write_whole(folder / name, encoded.getvalue())
+    write_atomically(folder / name, encoded.getvalue())
     row: dict[str, Any] = {
         "instruction": INSTRUCTION,
         "input": name,

@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.summary import report_files, write_reports
 from finscribe_trainer.data_tools.validate.validate import Checks, Report, Validator
-from finscribe_trainer.pipeline.inputs import fetch_rows
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
 

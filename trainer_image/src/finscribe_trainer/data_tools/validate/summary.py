@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 
 _SHOWN = 200
 """Findings in the Markdown and HTML reports; the JSON has all that are kept."""
@@ -80,7 +80,7 @@ def write_reports(report: Report, sources: list[str], output: Path) -> list[Path
         html: _render("summary.html.jinja", report, sources),
     }
     for path, text in texts.items():
-        write_whole(path, text.encode(errors="replace"))
+        write_atomically(path, text.encode(errors="replace"))
     return list(texts)
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
-from finscribe_trainer.evaluation.outputs import check_writable
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import check_writable, write_atomically
 
 
 def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
@@ -28,7 +27,7 @@ def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
     page = check_output(output)
     for path, text in ((output, markdown(comparison)), (page, html(comparison))):
         # A model may write half a surrogate pair as an escape in its JSON; no file can hold that.
-        write_whole(path, text.encode(errors="replace"))
+        write_atomically(path, text.encode(errors="replace"))
     return output, page
 
 

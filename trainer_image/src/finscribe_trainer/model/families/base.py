@@ -11,18 +11,8 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.loss.weights import AnswerWeights
+from finscribe_trainer.model.batch import IGNORED, Encoded
 from finscribe_trainer.model.source import ModelSource
-
-IGNORED = -100
-"""Label of a token that is not learned."""
-WHERE = "where"
-"""File and line of each row of a batch, for messages."""
-LOSS_WEIGHTS = "loss_weights"
-"""What each token counts in the training loss, beside its label."""
-Encoded = dict[str, Any]
-"""A row: tensors with an entry for each token, and `images`, one dict each. Or a batch, whose every value has
-an entry for each row."""
 
 
 @dataclass(frozen=True)
@@ -118,16 +108,8 @@ class Family(ABC):
         """Tokens of prompt and completion together."""
         return self.count_prompt_tokens(example) + len(self.encode_completion(example.row.completion))
 
-    def encode(
-        self,
-        example: Example,
-        images: Sequence[Shown] | None = None,
-        weights: AnswerWeights | None = None,
-    ) -> Encoded:
-        """A training example: labels are IGNORED over the prompt, so that only the answer is learned.
-
-        With `weights` there are LOSS_WEIGHTS (tokens,), too: 0 over the prompt.
-        """
+    def encode(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
+        """A training example: labels are IGNORED over the prompt, so that only the answer is learned."""
         encoded = self.encode_prompt(example, images)
         answer = torch.tensor(self.encode_completion(example.row.completion), dtype=torch.long)
         prompt = encoded["input_ids"]
@@ -135,15 +117,12 @@ class Family(ABC):
         encoded["labels"] = torch.cat([torch.full_like(prompt, IGNORED), answer])
         if "mm_token_type_ids" in encoded:
             encoded["mm_token_type_ids"] = torch.cat([encoded["mm_token_type_ids"], torch.zeros_like(answer)])
-        if weights is not None:
-            answer_weights = self._weigh(example.row.completion, weights)
-            encoded[LOSS_WEIGHTS] = torch.cat([torch.zeros(len(prompt)), answer_weights])
         return encoded
 
-    def _weigh(self, completion: str, weights: AnswerWeights) -> torch.Tensor:
-        """The weights of the tokens that `encode_completion` gives; the end token's is 1."""
+    def completion_offsets(self, completion: str) -> list[tuple[int, int]]:
+        """The span of characters of each token of `encode_completion` but the end token: (start, end)."""
         tokens = self.tokenizer(completion, add_special_tokens=False, return_offsets_mapping=True)
-        return torch.tensor([*weights.of_tokens(completion, tokens["offset_mapping"]), 1.0])
+        return list(tokens["offset_mapping"])
 
     def collate(self, rows: Sequence[Encoded], *, padding: Literal["left", "right"] = "right") -> Encoded:
         """A batch, whose every value has an entry for each row: tensors (rows, longest, ...) and lists.

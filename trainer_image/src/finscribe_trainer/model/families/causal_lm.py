@@ -14,7 +14,8 @@ from transformers import (
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.model.families.base import Encoded, Family, Shown
+from finscribe_trainer.model.batch import Encoded
+from finscribe_trainer.model.families.base import Family, Shown
 from finscribe_trainer.model.source import ModelSource, model_errors
 
 

@@ -17,8 +17,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.loss.weights import AnswerWeights
-from finscribe_trainer.model.families.base import Encoded, Family, ImageFeatures, NewImage, Shown
+from finscribe_trainer.model.batch import Encoded
+from finscribe_trainer.model.families.base import Family, ImageFeatures, NewImage, Shown
 from finscribe_trainer.model.families.positions import mrope_positions
 from finscribe_trainer.model.source import ModelSource, model_errors
 
@@ -65,14 +65,9 @@ class PaddleOCRVL(Family):
                 source.location, revision=source.revision or "main", use_safetensors=True, **options
             )
 
-    def encode(
-        self,
-        example: Example,
-        images: Sequence[Shown] | None = None,
-        weights: AnswerWeights | None = None,
-    ) -> Encoded:
+    def encode(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
         """With position_ids (tokens, 3)."""
-        encoded = super().encode(example, images, weights)
+        encoded = super().encode(example, images)
         grids = [image["image_grid_thw"] for image in encoded["images"]]
         encoded["position_ids"] = mrope_positions(encoded["mm_token_type_ids"], grids, self._merge_size)
         return encoded

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.pipeline.export import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
 from finscribe_trainer.pipeline.model_card.adapter import CARD_FILE, adapter_card
 from finscribe_trainer.pipeline.model_card.merged import write_merged_card
 from finscribe_trainer.pipeline.model_card.usage import Usage
+from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
 
 
 def write_cards(output_dir: Path, config: TrainerConfig, figures: dict[str, Any], usage: Usage) -> None:

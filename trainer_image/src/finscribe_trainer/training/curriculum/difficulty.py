@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.documents.paths import leaves
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,4 @@ def write_difficulties(
         json.dumps({"where": example.where, "score": score, **asdict(part)}, ensure_ascii=False)
         for example, score, part in rows
     ]
-    write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())

@@ -1,7 +1,7 @@
 """Which curves a run draws."""
 
-from finscribe_core.trainer_config import ReportTo
-from finscribe_trainer.pipeline.export import LOGS_DIR, WANDB_DIR
+from finscribe_core.trainer_config import ReportTo, TrainerConfig
+from finscribe_trainer.runtime.output_layout import LOGS_DIR, WANDB_DIR
 from finscribe_trainer.training.checkpoints import Checkpoint
 from finscribe_trainer.training.curves.callback import Curves, Sink
 from finscribe_trainer.training.run import Run
@@ -24,3 +24,15 @@ def open_curves(run: Run, checkpoint: Checkpoint | None) -> Curves:
     if checkpoint:
         curves.replay(checkpoint.state.get("log_history", []))
     return curves
+
+
+def check_curves(config: TrainerConfig) -> None:
+    """Find out before the training whether its curves can be drawn.
+
+    Raises:
+        UserError: InvalidConfig when nobody is logged in to Weights & Biases.
+    """
+    if ReportTo.wandb in config.training.report_to:
+        from finscribe_trainer.training.curves.weights_and_biases import refuse_without_login  # noqa: PLC0415 - slow
+
+        refuse_without_login()

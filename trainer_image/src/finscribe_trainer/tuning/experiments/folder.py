@@ -9,7 +9,7 @@ from typing import TypeVar
 from finscribe_core.errors import UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import SelectionMetric
-from finscribe_trainer.pipeline.export import METRICS_FILE
+from finscribe_trainer.runtime.output_layout import METRICS_FILE
 from finscribe_trainer.training.checkpoints import Checkpoint, read_checkpoint
 
 OUTCOME_FILE = "outcome.json"

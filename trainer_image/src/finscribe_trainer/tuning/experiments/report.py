@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
 from finscribe_trainer.evaluation.report.markdown import escape
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.tuning.experiments.plot import draw
 from finscribe_trainer.tuning.experiments.results import Experiments, State, Trained
 
@@ -25,7 +25,7 @@ def write_results(experiments: Experiments, folder: Path) -> list[Path]:
         PLOT_FILE: draw(experiments),
     }
     for name, content in contents.items():
-        write_whole(folder / name, content)
+        write_atomically(folder / name, content)
     return [folder / name for name in contents]
 
 

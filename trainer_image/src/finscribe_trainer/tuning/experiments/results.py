@@ -11,7 +11,7 @@ from finscribe_core.trainer_config import DocumentMetric, SelectionMetric
 from finscribe_trainer.evaluation.compare import JUDGED_BY
 from finscribe_trainer.evaluation.results import TUNED_RESULTS, Results, read_results
 from finscribe_trainer.metrics.corpus import Figure
-from finscribe_trainer.pipeline.export import EVALUATION_DIR
+from finscribe_trainer.runtime.output_layout import EVALUATION_DIR
 from finscribe_trainer.tuning.experiments.folder import (
     Evaluation,
     best_by,

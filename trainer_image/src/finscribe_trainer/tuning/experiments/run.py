@@ -8,7 +8,7 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 from finscribe_core.experiments import Variant
 from finscribe_core.report import RunResult
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import read_outcome
 from finscribe_trainer.tuning.experiments.results import PLAN_FILE
@@ -42,7 +42,7 @@ def write_plan(variants: Sequence[Variant], output_dir: Path) -> None:
             for variant in variants
         ],
     }
-    write_whole(output_dir / PLAN_FILE, json.dumps(plan, indent=2).encode() + b"\n")
+    write_atomically(output_dir / PLAN_FILE, json.dumps(plan, indent=2).encode() + b"\n")
 
 
 def run_experiments(

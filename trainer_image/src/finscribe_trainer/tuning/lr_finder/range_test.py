@@ -15,8 +15,8 @@ from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import select
 from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
-from finscribe_trainer.pipeline.stages import load_adapted_model
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage

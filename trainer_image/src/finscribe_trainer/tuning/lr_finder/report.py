@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.tuning.lr_finder.curve import Curve
 from finscribe_trainer.tuning.lr_finder.plot import draw
 
@@ -12,6 +12,6 @@ from finscribe_trainer.tuning.lr_finder.plot import draw
 def write_curve(curve: Curve, output: Path) -> tuple[Path, Path]:
     """Write the plot, and the figures beside it as .json; gives both paths."""
     figures = output.with_suffix(".json")
-    write_whole(figures, json.dumps(asdict(curve), indent=2).encode() + b"\n")
-    write_whole(output, draw(curve, output.suffix.lower().lstrip(".")))
+    write_atomically(figures, json.dumps(asdict(curve), indent=2).encode() + b"\n")
+    write_atomically(output, draw(curve, output.suffix.lower().lstrip(".")))
     return output, figures

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.runtime.plot_style import STYLE
 from finscribe_trainer.tuning.experiments.folder import best_by
 from finscribe_trainer.tuning.experiments.training import write_settings
@@ -52,8 +52,8 @@ def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
         "best": best.number if best else None,
         "trials": trials,
     }
-    write_whole(sweep.folder / JSON_FILE, json.dumps(data, indent=2).encode() + b"\n")
-    write_whole(sweep.folder / PLOT_FILE, draw(sweep, study))
+    write_atomically(sweep.folder / JSON_FILE, json.dumps(data, indent=2).encode() + b"\n")
+    write_atomically(sweep.folder / PLOT_FILE, draw(sweep, study))
     paths = [sweep.folder / JSON_FILE, sweep.folder / PLOT_FILE]
     if best:
         write_settings(changed(sweep.base, sweep.overrides_of(best)), sweep.folder / BEST_FILE)

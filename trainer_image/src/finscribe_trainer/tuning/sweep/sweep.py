@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
-from finscribe_trainer.runtime.files import write_whole
+from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import best_evaluation, read_evaluations
 from finscribe_trainer.tuning.experiments.training import Training, sole_user
@@ -72,7 +72,7 @@ def open_study(sweep: Sweep) -> optuna.Study:
             f"{sweep.folder} holds a sweep of another config or space.",
             "Name another --output-dir.",
         )
-    write_whole(path, json.dumps(plan, indent=2).encode() + b"\n")
+    write_atomically(path, json.dumps(plan, indent=2).encode() + b"\n")
     study = optuna.create_study(
         storage=f"sqlite:///{sweep.folder / STUDY_FILE}",
         study_name="sweep",

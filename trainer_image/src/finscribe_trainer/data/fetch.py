@@ -1,0 +1,43 @@
+"""Downloads rows and the images they name from S3; local files stay where they are."""
+
+from pathlib import Path
+
+from finscribe_trainer.data.dataset import image_names
+from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard
+from finscribe_trainer.data.images import check_name, object_names
+from finscribe_trainer.storage import Storage
+
+S3 = "s3://"
+
+
+def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
+    """The rows of a file, or of a prefix's shards, and every image they name; local ones stay where they are.
+
+    Raises:
+        UserError: DatasetNotFound; DatasetInvalid when the URI names no rows.
+    """
+    if not uri.startswith(S3):
+        return DataFile(Path(uri), uri)
+    if uri.endswith("/"):
+        prefix = uri.rstrip("/")
+        file = _fetch_shards(prefix, folder, storage)
+    else:
+        check_suffix(uri)
+        prefix, name = uri.rsplit("/", 1)
+        file = DataFile(storage.fetch_file(uri, folder / name), uri)
+    images = object_names(image_names(file, check_name))
+    pairs = [(f"{prefix}/{image}", folder / image) for image in images]
+    # Which row names an image that is not there is found out when the rows are checked.
+    storage.fetch_objects(pairs, skip_missing=True)
+    return file
+
+
+def _fetch_shards(prefix: str, folder: Path, storage: Storage) -> DataFile:
+    names = [name for name in storage.names(prefix) if is_shard(name)]
+    if not names:
+        raise no_shard(f"{prefix}/")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if is_shard(path.name) and path.name not in names:
+            path.unlink()  # fetched by an earlier try, and gone from the prefix since
+    storage.fetch_objects([(f"{prefix}/{name}", folder / name) for name in names])
+    return DataFile(folder, f"{prefix}/")

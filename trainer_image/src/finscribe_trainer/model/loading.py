@@ -1,0 +1,54 @@
+"""Loads the base model and attaches a new adapter to it."""
+
+import logging
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import set_seed
+
+from finscribe_core.trainer_config import Method, TrainerConfig
+from finscribe_trainer.model.compilation import compile_layers
+from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.gated_mlp import spare_memory_of_mlps
+from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
+from finscribe_trainer.model.precision import (
+    check_compiler,
+    check_optimizer,
+    choose_attention,
+    choose_dtype,
+    describe_choices,
+)
+from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
+
+log = logging.getLogger(__name__)
+
+
+def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:
+    """The base model, frozen, with a fresh adapter; in 4 bits for QLoRA.
+
+    Raises:
+        UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
+    """
+    spec = config.training
+    if not torch.cuda.is_available():
+        give_back_large_blocks()
+    set_seed(spec.seed)
+    dtype = choose_dtype(spec)
+    attention = choose_attention(spec.attn_implementation, dtype, family.model_class)
+    check_optimizer(spec.optim)
+    if spec.torch_compile:
+        check_compiler()
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": str(attention)}
+    if config.method is Method.QLoRA:
+        options |= quantisation(family, dtype)
+    log.info(describe_choices(config, dtype, attention))
+    base = family.load_model(source, **options)
+    keep_differentiable(base)
+    adapted = attach_adapter(base, family, config.lora)
+    if spec.torch_compile:  # which joins these operations itself
+        compile_layers(base)
+    else:
+        spare_memory_of_mlps(base)
+    return adapted

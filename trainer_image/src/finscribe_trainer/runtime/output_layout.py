@@ -1,0 +1,16 @@
+"""Names of the folders and files that a run writes, on disk and in the bucket."""
+
+ADAPTER_DIR = "final_model"
+MERGED_DIR = "merged_model"
+EVALUATION_DIR = "evaluation"
+LOGS_DIR = "logs"
+WANDB_DIR = "runs"
+METRICS_FILE = "metrics.json"
+CONFIG_FILE = "config.yaml"
+PUBLISHED_DIRS = {
+    ADAPTER_DIR: "adapter",
+    MERGED_DIR: "merged",
+    EVALUATION_DIR: "evaluation",
+    LOGS_DIR: "logs",
+}
+"""Folders of a result, and what they are called in the bucket."""
