@@ -8,7 +8,7 @@ from transformers import AutoModelForImageTextToText
 
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.model.batch import IGNORED
+from finscribe_trainer.model.batch import IGNORE_INDEX
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 
@@ -24,7 +24,7 @@ def eval_loss_of_adapter(base: Path, adapter: Path, rows: Path) -> float:
     total, count = 0.0, 0
     for example in load_dataset(DataFile(rows, str(rows)), MAX_PIXELS).examples:
         batch = family.model_inputs(family.collate([family.encode(example)]))
-        answers = int((batch["labels"] != IGNORED).sum())
+        answers = int((batch["labels"] != IGNORE_INDEX).sum())
         total += float(model(**batch).loss) * answers
         count += answers
     return total / count

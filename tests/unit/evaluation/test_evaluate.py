@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.cli.evaluate import evaluate as command
-from finscribe_trainer.evaluation.answers import KeptAnswers, fingerprint
+from finscribe_trainer.evaluation.answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.evaluate import evaluate_into, kept_answers
 from finscribe_trainer.evaluation.reading import Answer
 from finscribe_trainer.evaluation.results import Results, read_results
@@ -131,7 +131,7 @@ def test_results_edited_by_hand_are_refused_by_what_is_wrong(evaluate, output, e
 def keep(output: Path, results: Results, **changes) -> Path:
     """What a process leaves that was killed as it wrote its second answer; `changes` are to the settings."""
     settings = replace(results.settings, **changes)
-    kept = KeptAnswers(kept_answers(output), fingerprint(results.model, results.data, settings))
+    kept = PartialAnswers(kept_answers(output), fingerprint(results.model, results.data, settings))
     kept.add(Answer(1, "read before", 3, cut_off=False, seconds=0.5))
     kept.close()
     with kept.path.open("a") as file:

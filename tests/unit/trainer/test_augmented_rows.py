@@ -12,7 +12,7 @@ from finscribe_core.trainer_config import AugmentationSpec
 from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example, prepare_augmentation
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
-from finscribe_trainer.model.batch import IGNORED, Encoded
+from finscribe_trainer.model.batch import IGNORE_INDEX, Encoded
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.training.order import DataOrder, EpochSampler
 
@@ -96,7 +96,7 @@ def boxed(write_rows, tmp_path):
 
 def learned(family: Family, example: Example, spec: AugmentationSpec) -> dict:
     labels = EncodedExamples([example], family, None, Augmentation(spec, 1))[RowKey(0, 0)]["labels"]
-    return json.loads(family.tokenizer.decode(labels[labels != IGNORED][:-1]))
+    return json.loads(family.tokenizer.decode(labels[labels != IGNORE_INDEX][:-1]))
 
 
 def test_the_boxes_that_are_learned_are_those_of_the_changed_page(boxed, family):

@@ -26,7 +26,7 @@ print(held() - before)
     ("first", "kept"),
     [
         ("", range(140, 200)),
-        ("from finscribe_trainer.runtime import cpu_memory; cpu_memory.give_back_large_blocks()", range(20)),
+        ("from finscribe_trainer.runtime import cpu_memory; cpu_memory.return_freed_memory()", range(20)),
     ],
     ids=["as it is", "given back"],
 )

@@ -17,7 +17,7 @@ from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training import fit
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.trainer import AnswerTrainer
-from finscribe_trainer.training.validation_documents import DocumentSample
+from finscribe_trainer.training.validation_documents import ValidationDocuments
 
 EVERYTHING = {
     "training.max_steps": 8,
@@ -84,7 +84,7 @@ def while_reading_documents(time: int) -> Callable[[pytest.MonkeyPatch, StopSign
     """In that evaluation; the first is the base model's."""
 
     def install(monkeypatch: pytest.MonkeyPatch, stop: StopSignal) -> None:
-        read, times = DocumentSample.read, []
+        read, times = ValidationDocuments.read, []
 
         def read_and_stop(*args: Any) -> Any:
             times.append(1)
@@ -92,7 +92,7 @@ def while_reading_documents(time: int) -> Callable[[pytest.MonkeyPatch, StopSign
                 stop.requested.set()
             return read(*args)
 
-        monkeypatch.setattr(DocumentSample, "read", read_and_stop)
+        monkeypatch.setattr(ValidationDocuments, "read", read_and_stop)
 
     return install
 

@@ -13,7 +13,7 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.data.splits import Splits
-from finscribe_trainer.model.batch import IGNORED
+from finscribe_trainer.model.batch import IGNORE_INDEX
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource, local_or_hub, model_errors
 
@@ -25,13 +25,13 @@ def text_example(prompt: str, completion: str) -> Example:
 def test_only_the_answer_and_its_end_are_learned(family):
     encoded = family.encode(text_example("Read.", '{"a": 1}'))
     tokenizer = family.tokenizer
-    learned = encoded["labels"][encoded["labels"] != IGNORED]
+    learned = encoded["labels"][encoded["labels"] != IGNORE_INDEX]
     assert tokenizer.decode(learned) == '{"a": 1}</s>'
     assert tokenizer.decode(encoded["input_ids"]) == (
         '<|begin_of_sentence|>User: Read.\nAssistant: {"a": 1}</s>'
     )
     prompt_length = len(encoded["labels"]) - len(learned)
-    assert torch.all(encoded["labels"][:prompt_length] == IGNORED)
+    assert torch.all(encoded["labels"][:prompt_length] == IGNORE_INDEX)
     assert torch.equal(encoded["input_ids"][prompt_length:], learned)
 
 
@@ -41,7 +41,7 @@ def test_an_image_row_holds_one_token_for_each_28_pixel_square(family, dataset):
     num_image_tokens = int((encoded["input_ids"] == family.config.image_token_id).sum())
     assert num_image_tokens == int(encoded["images"][0]["image_grid_thw"].prod()) // 4
     assert int(encoded["mm_token_type_ids"].sum()) == num_image_tokens
-    assert torch.all(encoded["labels"][encoded["mm_token_type_ids"] == 1] == IGNORED)
+    assert torch.all(encoded["labels"][encoded["mm_token_type_ids"] == 1] == IGNORE_INDEX)
     assert len(encoded["mm_token_type_ids"]) == len(encoded["input_ids"]) == len(encoded["labels"])
 
 

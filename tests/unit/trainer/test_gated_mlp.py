@@ -11,7 +11,7 @@ from torch.nn import functional
 from finscribe_core.trainer_config import LoraSpec
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model import gated_mlp
-from finscribe_trainer.model.gated_mlp import spare_memory_of_mlps
+from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
 from finscribe_trainer.model.lora import attach_adapter
 
 AUTOCAST = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
@@ -60,7 +60,7 @@ def test_loss_and_gradients_are_bit_for_bit_those_of_the_models_own(
     load, batch, target_modules, precision, checkpointing
 ):
     plain, spared = load(target_modules), load(target_modules)
-    spare_memory_of_mlps(spared.get_base_model())
+    use_memory_efficient_mlps(spared.get_base_model())
     if checkpointing:
         for model in (plain, spared):
             model.activation_checkpointing_enable({"use_reentrant": False})
@@ -84,7 +84,7 @@ def test_one_wide_tensor_less_is_kept_for_the_backward_pass(load, batch):
         return len(wide)
 
     before = wide_tensors()
-    spare_memory_of_mlps(model.get_base_model())
+    use_memory_efficient_mlps(model.get_base_model())
     layers = len(model.get_base_model().model.language_model.layers)
     assert (before, wide_tensors()) == (3 * layers, 2 * layers)
 
@@ -102,6 +102,6 @@ def test_an_mlp_that_computes_something_else_is_left_as_it_is(load, compute):
     model = load(["q_proj"]).get_base_model()
     mlp, other = (layer.mlp for layer in model.model.language_model.layers)
     own = mlp.forward = MethodType(compute, mlp)
-    spare_memory_of_mlps(model)
+    use_memory_efficient_mlps(model)
     assert mlp.forward is own
     assert other.forward.__func__ is not type(other).forward

@@ -9,8 +9,8 @@ from finscribe_core.errors import UserError
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.distributed.launch import outcome_of
 from finscribe_trainer.distributed.processes import join
-from finscribe_trainer.model.batch import IGNORED
-from finscribe_trainer.training.sampler import EvenShares
+from finscribe_trainer.model.batch import IGNORE_INDEX
+from finscribe_trainer.training.sampler import EvenlyPaddedSampler
 
 OUTCOMES = {
     "done": ([EXIT_DONE, EXIT_DONE], {0: 1.0}, None, (EXIT_DONE, 0)),
@@ -44,7 +44,7 @@ def test_the_process_that_failed_first_says_how_all_ended(case):
 @given(num_rows=st.integers(1, 50), rows_at_once=st.integers(1, 16))
 def test_every_process_gets_as_many_rows_and_none_counts_twice(num_rows, rows_at_once):
     rows = [RowKey(index, 3) for index in range(num_rows)]
-    shares = EvenShares(rows, rows_at_once)
+    shares = EvenlyPaddedSampler(rows, rows_at_once)
     asked = list(shares)
     assert len(asked) == len(shares)
     assert len(asked) % rows_at_once == 0
@@ -55,7 +55,7 @@ def test_every_process_gets_as_many_rows_and_none_counts_twice(num_rows, rows_at
 def test_of_a_filler_nothing_is_learned(dataset, family):
     examples = EncodedExamples(dataset.examples, family)
     row, filler = examples[RowKey(0, 0)], examples[RowKey(0, 0, filler=True)]
-    assert (filler["labels"] == IGNORED).all()
+    assert (filler["labels"] == IGNORE_INDEX).all()
     assert (filler["input_ids"] == row["input_ids"]).all()
 
 

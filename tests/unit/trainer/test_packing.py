@@ -13,7 +13,7 @@ from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 from finscribe_trainer.loss.answer_loss import answer_loss
-from finscribe_trainer.model.batch import IGNORED
+from finscribe_trainer.model.batch import IGNORE_INDEX
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.model.source import ModelSource
@@ -110,7 +110,7 @@ def test_the_first_token_of_a_row_is_never_learned_from_the_row_before():
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
     packed = pack({"input_ids": tokens, "labels": tokens, "attention_mask": mask})
     assert packed["input_ids"].tolist() == [[7, 8, 9, 5, 6]]
-    assert packed["labels"].tolist() == [[IGNORED, 8, 9, IGNORED, 6]]
+    assert packed["labels"].tolist() == [[IGNORE_INDEX, 8, 9, IGNORE_INDEX, 6]]
     assert packed["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
     assert packed["cu_seq_lens_q"].tolist() == [0, 3, 5]
 

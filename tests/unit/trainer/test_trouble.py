@@ -16,7 +16,7 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.batches.dataset import EncodedExamples
-from finscribe_trainer.batches.oom_retry import RowsAtOnce
+from finscribe_trainer.batches.oom_retry import BatchSizeBackoff
 from finscribe_trainer.pipeline import stages as learn
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
@@ -105,7 +105,7 @@ def test_cublas_without_room_for_itself_is_out_of_memory_too():
             raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
         taken.append(rows)
 
-    RowsAtOnce("training", "training.perDeviceTrainBatchSize").work(4, on_rows)
+    BatchSizeBackoff("training", "training.perDeviceTrainBatchSize").work(4, on_rows)
     assert taken == [slice(0, 2), slice(2, 4)]
 
 

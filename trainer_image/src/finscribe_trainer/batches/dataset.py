@@ -13,7 +13,7 @@ from finscribe_trainer.batches.features.shown import show_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.loss.weights import AnswerWeights
-from finscribe_trainer.model.batch import IGNORED, LOSS_WEIGHTS, WHERE, Encoded
+from finscribe_trainer.model.batch import IGNORE_INDEX, LOSS_WEIGHTS, WHERE, Encoded
 from finscribe_trainer.model.families.base import Family, Shown
 
 
@@ -96,7 +96,7 @@ class EncodedExamples(Dataset[Encoded]):
                 example.row.completion, self.weights, len(encoded["labels"])
             )
         if row.filler:
-            encoded["labels"].fill_(IGNORED)
+            encoded["labels"].fill_(IGNORE_INDEX)
         return encoded
 
     def _token_weights(self, completion: str, weights: AnswerWeights, num_tokens: int) -> torch.Tensor:

@@ -15,24 +15,24 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def rows_of(batch: Encoded, rows: slice) -> Encoded:
+def slice_rows(batch: Encoded, rows: slice) -> Encoded:
     """Some rows of a batch, as a batch."""
     return {name: values[rows] for name, values in batch.items()}
 
 
-class RowsAtOnce:
+class BatchSizeBackoff:
     """How many rows of a batch are taken at once: all of them, until memory runs out.
 
     Args:
         what: what is done with the rows, for messages.
         setting: the setting that says how many there are.
-        may_halve: False where halving alone would part this process from the run's others.
+        can_halve: False where halving alone would part this process from the run's others.
     """
 
-    def __init__(self, what: str, setting: str, *, may_halve: bool = True) -> None:
+    def __init__(self, what: str, setting: str, *, can_halve: bool = True) -> None:
         self.what = what
         self.setting = setting
-        self.may_halve = may_halve
+        self.can_halve = can_halve
         self.most: int | None = None
         """None until memory has run out."""
 
@@ -64,7 +64,7 @@ class RowsAtOnce:
             self._halve(size, said)
 
     def _halve(self, size: int, said: str) -> None:
-        if size == 1 or not self.may_halve:
+        if size == 1 or not self.can_halve:
             why = "for a single row" if size == 1 else f"for {size} rows (several processes can't halve them)"
             raise UserError(
                 FailureReason.InvalidConfig,

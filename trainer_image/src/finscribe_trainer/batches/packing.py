@@ -17,7 +17,7 @@ from transformers.masking_utils import sdpa_mask
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
-from finscribe_trainer.model.batch import IGNORED, Encoded
+from finscribe_trainer.model.batch import IGNORE_INDEX, Encoded
 from finscribe_trainer.model.families.base import Family
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def pack(batch: Encoded) -> Encoded:
         if key != "attention_mask"
     }
     places = torch.cat([torch.arange(length) for length in lengths]).to(mask.device)[None]
-    packed["labels"] = packed["labels"].masked_fill(places == 0, IGNORED)  # never learned from the row before
+    packed["labels"] = packed["labels"].masked_fill(places == 0, IGNORE_INDEX)  # never learned from the row before
     if "position_ids" in packed:
         places = torch.cat([places[..., None], packed["position_ids"]], dim=-1)
     packed["position_ids"] = places

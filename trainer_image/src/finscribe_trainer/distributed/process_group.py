@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
-from finscribe_trainer.distributed.processes import EndedTogether, Processes
+from finscribe_trainer.distributed.processes import PeerFailedError, Processes
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class ProcessGroup(Processes):
         on_gpu = torch.cuda.is_available()
         if on_gpu:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        with _losing_others():
+        with _peer_failure():
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=timedelta(seconds=step_timeout_seconds)
             )
@@ -60,11 +60,11 @@ class ProcessGroup(Processes):
     def sum(self, *values: float) -> list[float]:
         """Each value, added up over the processes, in double precision."""
         totals = torch.tensor(values, dtype=torch.float64)
-        with _losing_others():
+        with _peer_failure():
             distributed.all_reduce(totals, group=self._all)
         return [float(total) for total in totals]
 
-    def from_main(self, produce: Callable[[], T]) -> T:
+    def broadcast_from_main(self, produce: Callable[[], T]) -> T:
         """What the first process makes; the others wait for it, however long that takes."""
         return self._from_first(self._all, produce)
 
@@ -80,52 +80,52 @@ class ProcessGroup(Processes):
                 made = [True, produce()]
             except (Exception, StopRequested) as raised:
                 made, error = [False, None], raised
-        with _losing_others():
+        with _peer_failure():
             distributed.broadcast_object_list(made, group=group, group_src=0)
         if error is not None:
             raise error
         if not made[0]:
-            raise EndedTogether
+            raise PeerFailedError
         result: T = made[1]
         return result
 
-    def together(self, do: Callable[[], T]) -> T:
-        """Do the same in every process; if it fails in any, see `raise_together`."""
+    def run_on_all(self, do: Callable[[], T]) -> T:
+        """Do the same in every process; if it fails in any, see `raise_on_all`."""
         try:
             result = do()
         except Exception as error:
-            self.raise_together(error)
+            self.raise_on_all(error)
             raise
-        self.raise_together(None)
+        self.raise_on_all(None)
         return result
 
-    def raise_together(self, error: Exception | None) -> None:
+    def raise_on_all(self, error: Exception | None) -> None:
         """Where any process has an error, the first of those raises it, and the others end with it."""
         first = torch.tensor(self.rank if error is not None else self.world_size)
-        with _losing_others():
+        with _peer_failure():
             distributed.all_reduce(first, distributed.ReduceOp.MIN, group=self._all)
         if error is not None and first == self.rank:
             raise error
         if first < self.world_size:
-            raise EndedTogether
+            raise PeerFailedError
 
     def barrier(self) -> None:
         """Wait until every process is here, however long that takes."""
         self.sum(0.0)
 
     @contextmanager
-    def not_alone(self) -> Iterator[None]:
-        """As `_losing_others`, around code that has errors of its own, too."""
+    def peer_failure_context(self) -> Iterator[None]:
+        """As `_peer_failure`, around code that has errors of its own, too."""
         try:
             yield
         except RuntimeError as error:
             if isinstance(error, distributed.DistError) or "gloo" in str(error):
-                raise EndedTogether(f"another process of the run is gone: {error}") from error
+                raise PeerFailedError(f"another process of the run is gone: {error}") from error
             raise
 
-    def share(self, tensors: Iterable[torch.Tensor]) -> None:
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every process the first one's values."""
-        with _losing_others(), torch.no_grad():
+        with _peer_failure(), torch.no_grad():
             for tensor in tensors:
                 distributed.broadcast(tensor.data, src=0)
 
@@ -144,22 +144,22 @@ class ProcessGroup(Processes):
                 by_type.setdefault(parameter.dtype, []).append(parameter.grad)
         for gradients in by_type.values():
             flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-            with _losing_others():
+            with _peer_failure():
                 distributed.all_reduce(flat)
             pieces = flat.split([gradient.numel() for gradient in gradients])
             for gradient, piece in zip(gradients, pieces, strict=True):
                 gradient.copy_(piece.view_as(gradient))
 
-    def part(self) -> None:
+    def shutdown(self) -> None:
         """Wait for the others a last time; from here on each process goes its own way."""
         self.barrier()
         distributed.destroy_process_group()
 
 
 @contextmanager
-def _losing_others() -> Iterator[None]:
+def _peer_failure() -> Iterator[None]:
     """What torch.distributed raises when another process is gone, as what it means."""
     try:
         yield
     except RuntimeError as error:
-        raise EndedTogether(f"another process of the run is gone: {error}") from error
+        raise PeerFailedError(f"another process of the run is gone: {error}") from error

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class EndedTogether(BaseException):
+class PeerFailedError(BaseException):
     """Another process of the run has ended, and says why. No Exception, so that no library swallows it."""
 
 
@@ -46,7 +46,7 @@ class Processes:
         """Each value, added up over the processes."""
         return list(values)
 
-    def from_main(self, produce: Callable[[], T]) -> T:
+    def broadcast_from_main(self, produce: Callable[[], T]) -> T:
         """What the first process makes; the others wait for it, however long that takes."""
         return produce()
 
@@ -54,11 +54,11 @@ class Processes:
         """What the first process of each machine makes: files that all on it share."""
         return produce()
 
-    def together(self, do: Callable[[], T]) -> T:
-        """Do the same in every process; if it fails in any, see `raise_together`."""
+    def run_on_all(self, do: Callable[[], T]) -> T:
+        """Do the same in every process; if it fails in any, see `raise_on_all`."""
         return do()
 
-    def raise_together(self, error: Exception | None) -> None:
+    def raise_on_all(self, error: Exception | None) -> None:
         """Where any process has an error, the first of those raises it, and the others end with it."""
         if error is not None:
             raise error
@@ -66,17 +66,17 @@ class Processes:
     def barrier(self) -> None:
         """Wait until every process is here."""
 
-    def not_alone(self) -> AbstractContextManager[None]:
+    def peer_failure_context(self) -> AbstractContextManager[None]:
         """Within, what comes of another process's end is told from an error of this one."""
         return nullcontext()
 
-    def share(self, tensors: Iterable["torch.Tensor"]) -> None:
+    def broadcast(self, tensors: Iterable["torch.Tensor"]) -> None:
         """Give every process the first one's values."""
 
     def sum_gradients(self, parameters: Iterable["torch.Tensor"]) -> None:
         """Add up the parameters' gradients over the processes, in place."""
 
-    def part(self) -> None:
+    def shutdown(self) -> None:
         """From here on each process goes its own way."""
 
 

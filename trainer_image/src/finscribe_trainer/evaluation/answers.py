@@ -23,7 +23,7 @@ def fingerprint(model: ModelInfo, data: DataInfo, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-class KeptAnswers:
+class PartialAnswers:
     """The file beside results.json: a fingerprint, then one answer a line. Removed when all is done.
 
     Args:

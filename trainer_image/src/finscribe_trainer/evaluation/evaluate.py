@@ -11,7 +11,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.batches.selection import refuse_reserved_tokens
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.evaluation.answers import KeptAnswers, fingerprint
+from finscribe_trainer.evaluation.answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
 from finscribe_trainer.evaluation.reading import Answer, Reader, answer_limit
 from finscribe_trainer.evaluation.results import (
@@ -57,7 +57,7 @@ def evaluate(
     refuse_reserved_tokens(examples, loaded.family)
     kept = None
     if keep is not None:
-        kept = KeptAnswers(keep, fingerprint(loaded.info, test_set.info, settings))
+        kept = PartialAnswers(keep, fingerprint(loaded.info, test_set.info, settings))
     answers: dict[int, Answer] = dict(kept.answers) if kept else {}
     limit = settings.max_new_tokens
     reader = Reader(loaded.model, loaded.family, limit, batch_size, features=loaded.features)

@@ -15,7 +15,7 @@ from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, St
 from finscribe_trainer.batches.dataset import read_images
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.model_inputs import ModelInputs
-from finscribe_trainer.batches.oom_retry import RowsAtOnce
+from finscribe_trainer.batches.oom_retry import BatchSizeBackoff
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.families.base import Family
 
@@ -73,7 +73,7 @@ class Reader:
         self.batch_size = batch_size
         self.stop = stop
         self.features = features
-        self.rows_at_once = RowsAtOnce("reading documents", "perDeviceEvalBatchSize")
+        self.rows_at_once = BatchSizeBackoff("reading documents", "perDeviceEvalBatchSize")
         self.end_tokens = _end_tokens(self.model, family)
 
     def read(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.loss.token_losses import summed_loss
-from finscribe_trainer.model.batch import IGNORED, LOSS_WEIGHTS, Encoded
+from finscribe_trainer.model.batch import IGNORE_INDEX, LOSS_WEIGHTS, Encoded
 
 
 def answer_loss(
@@ -26,12 +26,12 @@ def answer_loss(
     Args:
         model: takes `logits_to_keep` as a boolean mask (rows, tokens); a model that ignores it is asked for
             all logits.
-        inputs: a batch with labels (rows, tokens), IGNORED where nothing is learned.
+        inputs: a batch with labels (rows, tokens), IGNORE_INDEX where nothing is learned.
         spec: which loss; when None the plain cross-entropy, every token weighing 1.
         precision: the model computes within it, the loss does not: that is float32 whatever the model is in.
     """
-    targets = functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
-    keep = targets != IGNORED
+    targets = functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORE_INDEX)
+    keep = targets != IGNORE_INDEX
     rest = {name: value for name, value in inputs.items() if name not in ("labels", LOSS_WEIGHTS)}
     weighted = spec is not None and LOSS_WEIGHTS in inputs
     # All that waits for the GPU comes before the model has given it its work.
@@ -50,7 +50,7 @@ def answer_loss(
 
 def count_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:
     """What `answer_loss` gives as the sum of the answer tokens' weights, found without the model."""
-    keep: torch.Tensor = inputs["labels"][:, 1:] != IGNORED
+    keep: torch.Tensor = inputs["labels"][:, 1:] != IGNORE_INDEX
     if spec is None or LOSS_WEIGHTS not in inputs:
         return keep.sum()
     weights: torch.Tensor = inputs[LOSS_WEIGHTS][:, 1:][keep]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-IGNORED = -100
+IGNORE_INDEX = -100
 """Label of a token that is not learned."""
 WHERE = "where"
 """File and line of each row of a batch, for messages."""

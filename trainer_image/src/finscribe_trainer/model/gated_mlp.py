@@ -13,7 +13,7 @@ _CHUNK = 2**18
 """Numbers that are worked on at once on a CPU: 1 MiB of float32, what its nearest caches hold."""
 
 
-def spare_memory_of_mlps(model: PreTrainedModel) -> None:
+def use_memory_efficient_mlps(model: PreTrainedModel) -> None:
     """Let MLPs of the form down(silu(gate(x)) * up(x)), as in Llama, take three wide tensors, not seven.
 
     Autograd keeps silu(gate(x)) beside gate(x) and up(x), and takes four more for gradients. Here there is
@@ -23,12 +23,12 @@ def spare_memory_of_mlps(model: PreTrainedModel) -> None:
     An MLP that computes anything else, whatever its parts are called, is left as it is.
     """
     for module in model.modules():
-        if {name for name, _ in module.named_children()} == _PARTS and _computes_that(module, model.dtype):
+        if {name for name, _ in module.named_children()} == _PARTS and _is_gated_mlp(module, model.dtype):
             module.forward = MethodType(_forward, module)
 
 
 @torch.no_grad()
-def _computes_that(module: Any, dtype: torch.dtype) -> bool:
+def _is_gated_mlp(module: Any, dtype: torch.dtype) -> bool:
     """Tried out: others of these parts scale what is between them."""
     size, device = module.gate_proj.in_features, module.gate_proj.weight.device
     x = torch.linspace(-1, 1, 2 * size, dtype=dtype, device=device).view(2, size)

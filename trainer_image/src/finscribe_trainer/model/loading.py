@@ -10,7 +10,7 @@ from transformers import set_seed
 from finscribe_core.trainer_config import Method, TrainerConfig
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
-from finscribe_trainer.model.gated_mlp import spare_memory_of_mlps
+from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
 from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
 from finscribe_trainer.model.precision import (
     check_compiler,
@@ -20,7 +20,7 @@ from finscribe_trainer.model.precision import (
     describe_choices,
 )
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.runtime.cpu_memory import give_back_large_blocks
+from finscribe_trainer.runtime.cpu_memory import return_freed_memory
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     """
     spec = config.training
     if not torch.cuda.is_available():
-        give_back_large_blocks()
+        return_freed_memory()
     set_seed(spec.seed)
     dtype = choose_dtype(spec)
     attention = choose_attention(spec.attn_implementation, dtype, family.model_class)
@@ -50,5 +50,5 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     if spec.torch_compile:  # which joins these operations itself
         compile_layers(base)
     else:
-        spare_memory_of_mlps(base)
+        use_memory_efficient_mlps(base)
     return adapted

@@ -13,7 +13,7 @@ from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
 from finscribe_trainer.evaluation.gate import judge
 from finscribe_trainer.evaluation.loading import LoadedModel, describe
-from finscribe_trainer.evaluation.report.figures import figure_lines
+from finscribe_trainer.evaluation.report.figures import summary_lines
 from finscribe_trainer.evaluation.report.headline import headline
 from finscribe_trainer.evaluation.report.write import write_reports
 from finscribe_trainer.evaluation.results import (
@@ -123,7 +123,7 @@ def _figures(summary: Summary) -> DocumentFigures:
 
 
 def _say(comparison: Comparison, tuned: Results) -> None:
-    for line in figure_lines(tuned):
+    for line in summary_lines(tuned):
         if line:
             log.info("%s", line)
     log.info("%s", headline(comparison))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError, with_causes
 from finscribe_core.report import RunResult
-from finscribe_trainer.distributed.processes import EndedTogether
+from finscribe_trainer.distributed.processes import PeerFailedError
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
@@ -35,7 +35,7 @@ def conclude(train: Callable[[], RunResult | None], reporter: RunReporter) -> in
     try:
         result = train()
         code = EXIT_DONE
-    except EndedTogether as error:
+    except PeerFailedError as error:
         if str(error):
             log.error("%s", error)
         return EXIT_RETRY

@@ -41,7 +41,7 @@ def train(run: Run) -> RunResult | None:
     reporter.phase(Phase.Starting)
     reporter.describe(config.model_name_or_path, config.method)
     storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.abandon)
-    if (figures := processes.from_main(lambda: _begin(run, storage))) is not None:
+    if (figures := processes.broadcast_from_main(lambda: _begin(run, storage))) is not None:
         return _finish(run, storage, figures) if processes.is_main else None
 
     reporter.phase(Phase.Downloading)
@@ -57,7 +57,7 @@ def train(run: Run) -> RunResult | None:
             refuse_misfit(checkpoint, config)
         write_config(config, run.output_dir / CONFIG_FILE)
 
-    processes.from_main(note_config)
+    processes.broadcast_from_main(note_config)
     figures = learn(run, source, splits, checkpoint, storage)
     if figures is None:
         return None

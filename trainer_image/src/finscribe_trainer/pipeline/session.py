@@ -44,7 +44,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
             processes = join(config.training.step_timeout_seconds)
             run = Run(
                 config,
-                processes.from_main(lambda: run_name(config)),
+                processes.broadcast_from_main(lambda: run_name(config)),
                 resume,
                 reporter,
                 stop,

@@ -46,12 +46,12 @@ def learn(
         FinscribeError: as its reason says.
     """
     run.reporter.phase(Phase.Preparing)
-    family, splits, model = run.processes.together(lambda: _prepare(run.config, source, splits))
+    family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits))
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
         return None
     if run.config.training.fsdp and run.processes.world_size > 1:
-        trained = replace(trained, model=_in_one_piece(run.config, source, family, trained.model))
+        trained = replace(trained, model=_unsharded(run.config, source, family, trained.model))
 
     run.reporter.phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits)
@@ -74,7 +74,7 @@ def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tupl
     return family, chosen, load_adapted_model(config, source, family)
 
 
-def _in_one_piece(
+def _unsharded(
     config: TrainerConfig, source: ModelSource, family: Family, shared_out: PeftModel
 ) -> PeftModel:
     """The model anew, with the adapter: to gather the layers takes the other processes, which have left."""

@@ -10,7 +10,7 @@ _LARGE = 8 * 2**20
 """Bytes: activations and logits are larger, most else is smaller."""
 
 
-def take_large_pages() -> None:
+def enable_huge_pages() -> None:
     """Have PyTorch ask for large pages, which makes it cheap to take memory anew.
 
     PyTorch looks once, at the first tensor: this must come before it is imported. An environment that says
@@ -19,7 +19,7 @@ def take_large_pages() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def give_back_large_blocks() -> None:
+def return_freed_memory() -> None:
     """Have glibc give the memory of a large tensor back to the system as soon as it is freed.
 
     Left alone, it keeps freed blocks of up to 32 MiB on its heap. A training frees tensors of many sizes, few

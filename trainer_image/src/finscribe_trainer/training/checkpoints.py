@@ -175,7 +175,7 @@ def agree_on(checkpoint: Checkpoint | None, processes: Processes) -> None:
     """
     step = checkpoint.step if checkpoint else 0
     differs = processes.sum(step)[0] != step * processes.world_size
-    processes.raise_together(
+    processes.raise_on_all(
         UserError(
             FailureReason.InvalidConfig,
             f"Not every machine has the same checkpoint: here it is that of step {step}.",

@@ -34,7 +34,7 @@ from finscribe_trainer.training.progress_bar import ProgressBar
 from finscribe_trainer.training.resume import Continuation, facts
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
-from finscribe_trainer.training.validation_documents import DocumentSample
+from finscribe_trainer.training.validation_documents import ValidationDocuments
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +91,16 @@ def fit(
         Schedule(run.stop, processes),
         early_stopping,
         report,
-        AfterSave(uploads.submit, lambda: processes.from_main(uploads.raise_if_failed)),
+        AfterSave(uploads.submit, lambda: processes.broadcast_from_main(uploads.raise_if_failed)),
     ]
-    trainer = processes.together(lambda: build_trainer(run, model, family, splits, callbacks))
-    processes.together(lambda: trainer.documents.refuse_inapplicable(metric))
+    trainer = processes.run_on_all(lambda: build_trainer(run, model, family, splits, callbacks))
+    processes.run_on_all(lambda: trainer.documents.refuse_inapplicable(metric))
     sharded = _shard(run, model)
     if sharded:
         trainer.gathered = sharded.gathered
     trainer.before_save = uploads.wait
     agree_on(checkpoint, processes)
-    processes.share(weight for weight in model.parameters() if weight.requires_grad)
+    processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
     trainer.continuation.facts = facts(run.config, splits)
     if checkpoint:
         trainer.continuation.load_state(checkpoint.callback_state(Continuation.__name__))
@@ -114,9 +114,9 @@ def fit(
             _take_over(run, checkpoint, trainer)
         else:
             _take_steps(run, trainer, checkpoint)
-        processes.from_main(uploads.wait)
+        processes.broadcast_from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
-        processes.part()
+        processes.shutdown()
     if not trainer.best.restore(model):
         log.warning("no evaluation took place: the last adapter is exported")
     features = trainer.model_inputs.features
@@ -146,7 +146,7 @@ def build_trainer(
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.features)
     store = features.store if features else None
-    documents = DocumentSample(
+    documents = ValidationDocuments(
         splits.validation,
         run.config.evaluation,
         family,
@@ -220,7 +220,7 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
     if bar:
         trainer.add_callback(bar)
     try:
-        with run.processes.not_alone():
+        with run.processes.peer_failure_context():
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
         run.reporter.doing(None)
@@ -244,7 +244,7 @@ def _raise_if_stopped(run: Run, state: TrainerState) -> None:
     folder = run.output_dir / f"checkpoint-{state.global_step}"
     remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"
     said = f"Asked to stop; checkpoint saved after step {state.global_step}."
-    run.processes.raise_together(RetryableError(FailureReason.Interrupted, said, remedy))
+    run.processes.raise_on_all(RetryableError(FailureReason.Interrupted, said, remedy))
 
 
 def _said(run: Run, checkpoint: Checkpoint | None) -> str | None:

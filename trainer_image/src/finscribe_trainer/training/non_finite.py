@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.batches.oom_retry import rows_of
+from finscribe_trainer.batches.oom_retry import slice_rows
 from finscribe_trainer.data.findings import MAX_SHOWN
 from finscribe_trainer.model.batch import WHERE, Encoded
 
@@ -54,4 +54,4 @@ def rows_with_odd_gradient(model: Any, batches: Iterable[Encoded], loss_of: Loss
 def _single_rows(batches: Iterable[Encoded]) -> Iterator[tuple[str, Encoded]]:
     for batch in batches:
         for index, where in enumerate(batch.get(WHERE, [])):
-            yield where, rows_of(batch, slice(index, index + 1))
+            yield where, slice_rows(batch, slice(index, index + 1))

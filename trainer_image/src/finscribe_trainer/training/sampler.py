@@ -10,7 +10,7 @@ from finscribe_trainer.batches.dataset import RowKey
 from finscribe_trainer.training.order import EpochSampler
 
 
-class EvenShares(Sampler[RowKey]):
+class EvenlyPaddedSampler(Sampler[RowKey]):
     """The rows asked for, and fillers behind them: rows that are computed, but of which nothing counts.
 
     accelerate deals out whole batches in turn. Without fillers it would repeat rows, which then count twice.

@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.batches.model_inputs import ModelInputs
-from finscribe_trainer.batches.oom_retry import RowsAtOnce, rows_of
+from finscribe_trainer.batches.oom_retry import BatchSizeBackoff, slice_rows
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.model.batch import Encoded
@@ -28,9 +28,9 @@ from finscribe_trainer.training.checkpoints import incomplete
 from finscribe_trainer.training.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
 from finscribe_trainer.training.order import DataOrder, EpochBegin, EpochSampler
 from finscribe_trainer.training.resume import Continuation, evaluation_is_missing
-from finscribe_trainer.training.sampler import EvenShares
+from finscribe_trainer.training.sampler import EvenlyPaddedSampler
 from finscribe_trainer.training.seeding import seed_batch
-from finscribe_trainer.training.validation_documents import DocumentSample
+from finscribe_trainer.training.validation_documents import ValidationDocuments
 
 BASE_PREFIX = "base_eval"
 
@@ -56,7 +56,7 @@ class AnswerTrainer(Trainer):
         callbacks: list[TrainerCallback],
         stop: StopSignal,
         best: BestAdapter,
-        documents: DocumentSample,
+        documents: ValidationDocuments,
         loss: LossSpec,
         processes: Processes,
         gathered: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -92,8 +92,8 @@ class AnswerTrainer(Trainer):
         self.count_rows = count_rows
         self.doing = doing
         alone = processes.world_size == 1
-        self.rows_at_once = RowsAtOnce("training", "perDeviceTrainBatchSize", may_halve=alone)
-        self.eval_rows_at_once = RowsAtOnce("evaluation", "perDeviceEvalBatchSize", may_halve=alone)
+        self.rows_at_once = BatchSizeBackoff("training", "perDeviceTrainBatchSize", can_halve=alone)
+        self.eval_rows_at_once = BatchSizeBackoff("evaluation", "perDeviceEvalBatchSize", can_halve=alone)
         self._step_batches: list[Encoded] = []
         self._step_tokens = 0
         self._batches_taken = 0
@@ -140,14 +140,14 @@ class AnswerTrainer(Trainer):
         self._batches_taken += 1
         self.doing(f"batch {self._batches_taken} of step {step + 1}")
         weights = [weight for weight in model.parameters() if weight.requires_grad]
-        if not self.rows_at_once.may_halve:
+        if not self.rows_at_once.can_halve:
             weights = []  # there is no second try
         before = [None if weight.grad is None else weight.grad.clone() for weight in weights]
         take = super().training_step
 
         def take_rows(rows: slice) -> torch.Tensor:
             seed_batch(self.args.seed, step, number, rows.start)
-            return take(model, rows_of(inputs, rows), *args, **kwargs)
+            return take(model, slice_rows(inputs, rows), *args, **kwargs)
 
         def undo() -> None:
             for weight, gradient in zip(weights, before, strict=True):
@@ -206,10 +206,10 @@ class AnswerTrainer(Trainer):
         if not torch.isfinite(torch.stack(self._step_losses)).all():
             rows = self._probe(lambda: rows_with_odd_loss(batches, self._summed_loss))
             failure = non_finite("the training loss", step, rows)
-        self.processes.raise_together(failure)
+        self.processes.raise_on_all(failure)
         if not math.isfinite(norm) and not will_skip_step(self.accelerator.scaler):
             rows = self._probe(lambda: rows_with_odd_gradient(model, batches, self._summed_loss))
-            self.processes.raise_together(non_finite("the gradient", step, rows))  # it is the same in all
+            self.processes.raise_on_all(non_finite("the gradient", step, rows))  # it is the same in all
         self.state.num_input_tokens_seen += self._step_tokens
         return norm
 
@@ -237,7 +237,7 @@ class AnswerTrainer(Trainer):
         with self.gathered():
             total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
             self.doing(None)  # the other processes wait while the first reads, however long that takes
-            figures = self.processes.from_main(lambda: self.documents.read(self._adapted_model(), self.doing))
+            figures = self.processes.broadcast_from_main(lambda: self.documents.read(self._adapted_model(), self.doing))
         self.doing(None)
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()
@@ -246,7 +246,7 @@ class AnswerTrainer(Trainer):
             return {key: math.inf}
         loss = total / tokens
         if not math.isfinite(loss):
-            self.processes.raise_together(
+            self.processes.raise_on_all(
                 non_finite("the validation loss", self.state.global_step, self._odd_rows)
             )
         metrics = {key: loss, **{f"{metric_key_prefix}_{name}": share for name, share in figures.items()}}
@@ -275,7 +275,7 @@ class AnswerTrainer(Trainer):
 
     def _measure(self, batch: Encoded, rows: slice) -> tuple[float, int]:
         """The summed loss of some rows of a batch, and their answer tokens."""
-        inputs = self.model_inputs(self._prepare_inputs(rows_of(batch, rows)))
+        inputs = self.model_inputs(self._prepare_inputs(slice_rows(batch, rows)))
         loss, count = answer_loss(self._adapted_model(), inputs, precision=self.accelerator.autocast)
         return float(loss), int(count)
 
@@ -289,7 +289,7 @@ class AnswerTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.doing(None)  # an upload is waited for, which has time limits of its own
-        self.processes.from_main(self.before_save)
+        self.processes.broadcast_from_main(self.before_save)
         if self.processes.is_main and self.args.output_dir:
             incomplete(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
         losses = self.processes.sum(float(self._tr_loss))[0]
@@ -322,9 +322,9 @@ class AnswerTrainer(Trainer):
         rows = [RowKey(index, 0) for index in range(len(eval_dataset))]
         return self._in_even_shares(rows, self.args.eval_batch_size)
 
-    def _in_even_shares(self, rows: EpochSampler | list[RowKey], batch_size: int) -> EvenShares:
+    def _in_even_shares(self, rows: EpochSampler | list[RowKey], batch_size: int) -> EvenlyPaddedSampler:
         processes = self.processes.world_size
-        return EvenShares(rows, batch_size * processes if processes > 1 else 1)
+        return EvenlyPaddedSampler(rows, batch_size * processes if processes > 1 else 1)
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         loader = super()._get_dataloader(*args, **kwargs)

@@ -14,7 +14,7 @@ from finscribe_trainer.metrics.score import DocumentScore, score_document
 from finscribe_trainer.model.families.base import Family
 
 
-class DocumentSample:
+class ValidationDocuments:
     """The documents, and how they are read.
 
     Args:

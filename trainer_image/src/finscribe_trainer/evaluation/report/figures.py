@@ -7,7 +7,7 @@ from finscribe_trainer.evaluation.results import Results
 from finscribe_trainer.metrics.corpus import Figure
 
 
-def figure_lines(results: Results) -> Iterator[str]:
+def summary_lines(results: Results) -> Iterator[str]:
     """`Field Accuracy: 94.2% [92.8%, 95.6%]` and so on, with what they were measured on."""
     for metric, name in LABELS.items():
         yield f"{name}: {_shown(results.summary.metrics.get(metric))}"

@@ -11,7 +11,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.model.batch import IGNORED, Encoded
+from finscribe_trainer.model.batch import IGNORE_INDEX, Encoded
 from finscribe_trainer.model.source import ModelSource
 
 
@@ -109,12 +109,12 @@ class Family(ABC):
         return self.count_prompt_tokens(example) + len(self.encode_completion(example.row.completion))
 
     def encode(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
-        """A training example: labels are IGNORED over the prompt, so that only the answer is learned."""
+        """A training example: labels are IGNORE_INDEX over the prompt, so that only the answer is learned."""
         encoded = self.encode_prompt(example, images)
         answer = torch.tensor(self.encode_completion(example.row.completion), dtype=torch.long)
         prompt = encoded["input_ids"]
         encoded["input_ids"] = torch.cat([prompt, answer])
-        encoded["labels"] = torch.cat([torch.full_like(prompt, IGNORED), answer])
+        encoded["labels"] = torch.cat([torch.full_like(prompt, IGNORE_INDEX), answer])
         if "mm_token_type_ids" in encoded:
             encoded["mm_token_type_ids"] = torch.cat([encoded["mm_token_type_ids"], torch.zeros_like(answer)])
         return encoded
@@ -130,7 +130,7 @@ class Family(ABC):
         Prompts that are to be answered are padded on the left, so that every answer begins at once.
         """
         pad = self.tokenizer.pad_token_id
-        fill = {"input_ids": self.tokenizer.eos_token_id if pad is None else pad, "labels": IGNORED}
+        fill = {"input_ids": self.tokenizer.eos_token_id if pad is None else pad, "labels": IGNORE_INDEX}
         rows = [{**row, "attention_mask": torch.ones_like(row["input_ids"])} for row in rows]
         batch: Encoded = {}
         for key, first in rows[0].items():
