@@ -28,7 +28,7 @@ from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.training.order import DataOrder
+from finscribe_trainer.training.sampler import DataOrder
 
 NUM_VALIDATION_ROWS = 2
 _NUM_TEXTS = 300

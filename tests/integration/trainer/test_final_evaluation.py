@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from pytest import MonkeyPatch
 
 from finscribe_core.constants import ENV_RUN
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
+from finscribe_trainer.evaluation.generation import AnswerGenerator
 from finscribe_trainer.evaluation.results import read_results
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
@@ -107,4 +109,21 @@ def test_a_run_found_published_says_its_verdict_again(train_with):
     again = start("again", {"gate": {"minimum": 0.99}})
 
     assert again.evaluation == first.evaluation
+    assert latest() is None
+
+
+def test_documents_too_large_for_the_gpu_fail_the_gate_but_keep_the_adapter(train_with, monkeypatch):
+    start, latest, storage = train_with
+
+    def out_of_memory(*_: object) -> None:  # stands in for a GPU, whose memory alone can't be had here
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(AnswerGenerator, "_generate", out_of_memory)
+
+    result = start("large", {"gate": {"minimum": 0.0}})
+
+    assert result.succeeded
+    assert result.evaluation.gate.passed is False
+    assert "memory" in result.evaluation.gate.message
+    assert storage.read_json(result.outputs.manifest)
     assert latest() is None

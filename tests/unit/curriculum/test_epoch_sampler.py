@@ -10,7 +10,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from finscribe_core.trainer_config import CurriculumSpec, DifficultySchedule, Pacing
 from finscribe_trainer.batches.dataset import RowKey
 from finscribe_trainer.training.curriculum.pacing import Curriculum
-from finscribe_trainer.training.order import DataOrder, EpochBegin, EpochSampler
+from finscribe_trainer.training.sampler import DataOrder, EpochBegin, EpochSampler
 
 NUM_ROWS = 12
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from finscribe_core.trainer_config import CurriculumSpec, DifficultySchedule, Pacing
 from finscribe_trainer.training.curriculum.pacing import Curriculum, ranked
-from finscribe_trainer.training.order import DataOrder
+from finscribe_trainer.training.sampler import DataOrder
 
 rows = st.integers(1, 60)
 seeds = st.integers(0, 2**32 - 1)

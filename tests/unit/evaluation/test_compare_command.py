@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from finscribe_core.errors import UserError
 from finscribe_trainer.cli.compare import compare
+from finscribe_trainer.evaluation.compare_sides import Reading, Side, compare_sides
 from finscribe_trainer.evaluation.results import write_results
-from finscribe_trainer.evaluation.sides import Reading, Side, compare_sides
 from tests.support.comparison import results_of
 
 GOLD = {"vendor": {"name": "Acme"}, "total": "12.50"}

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.cli.evaluate import evaluate as command
-from finscribe_trainer.evaluation.answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.evaluate import evaluate_into, kept_answers
-from finscribe_trainer.evaluation.reading import Answer
+from finscribe_trainer.evaluation.generation import Answer
+from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet, find_rows, load_test_set

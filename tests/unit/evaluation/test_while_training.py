@@ -6,7 +6,7 @@ import torch
 
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_core.trainer_config import DocumentMetric, TrainerConfig
-from finscribe_trainer.evaluation.reading import Reader
+from finscribe_trainer.evaluation.generation import AnswerGenerator
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.source import ModelSource
@@ -142,7 +142,7 @@ def test_early_stopping_by_a_figure_goes_on_counting_after_a_resume(quickly_lear
 def test_a_stop_while_documents_are_read_ends_with_a_checkpoint_that_has_no_figures_of_them(
     config, tmp_path, monkeypatch
 ):
-    stop, generate, calls = StopSignal(), Reader._generate, []
+    stop, generate, calls = StopSignal(), AnswerGenerator._generate, []
 
     def stop_in_the_second_reading(reader, examples):
         calls.append(examples)
@@ -150,7 +150,7 @@ def test_a_stop_while_documents_are_read_ends_with_a_checkpoint_that_has_no_figu
             stop.requested.set()
         return generate(reader, examples)
 
-    monkeypatch.setattr(Reader, "_generate", stop_in_the_second_reading)
+    monkeypatch.setattr(AnswerGenerator, "_generate", stop_in_the_second_reading)
     with pytest.raises(RetryableError, match="checkpoint saved after step 1"):
         run_fit(config, stop=stop)
     checkpoint = read_checkpoint(tmp_path / "out" / "checkpoint-1")

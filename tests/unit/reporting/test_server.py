@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from finscribe_core.errors import UserError
 from finscribe_core.report import Phase, ProgressReport
 from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.reporting.server import ReportServer
 
 IDENTITY = {"finetunejob": "invoices", "run": "invoices-1a2b"}
 
@@ -53,7 +54,7 @@ def test_every_figure_is_a_metric(reporter, clock):
     reporter.transferred("download", 1234)
     reporter.retried()
 
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         samples = read_samples(server)
 
     expected = {
@@ -80,12 +81,12 @@ def test_every_figure_is_a_metric(reporter, clock):
 
 
 def test_a_figure_not_yet_known_is_no_sample(reporter):
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         assert ("finscribe_eval_loss", "") not in read_samples(server)
 
 
 def test_the_process_itself_is_measured(reporter):
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         assert re.search(r"^process_resident_memory_bytes \d", get(server, "/metrics"), re.MULTILINE)
 
 
@@ -94,7 +95,7 @@ def test_progress_is_camel_case_json_the_operator_reads_back(reporter):
     reporter.step(3, 10, 0.3)
     reporter.metric(train_loss=0.4)
 
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         text = get(server, "/progress")
 
     assert json.loads(text)["progress"]["totalSteps"] == 10
@@ -104,7 +105,7 @@ def test_progress_is_camel_case_json_the_operator_reads_back(reporter):
 def test_healthz_says_what_hangs(reporter, clock):
     reporter.limit_steps(60)
     reporter.doing("batch 1 of step 7")
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         assert get(server, "/healthz") == "ok\n"
         clock.wait(60)
         with pytest.raises(urllib.error.HTTPError, match="503") as caught:
@@ -114,7 +115,7 @@ def test_healthz_says_what_hangs(reporter, clock):
 
 
 def test_other_paths_are_not_found(reporter):
-    with reporter.serve(0) as server, pytest.raises(urllib.error.HTTPError, match="404"):
+    with ReportServer(reporter, 0) as server, pytest.raises(urllib.error.HTTPError, match="404"):
         get(server, "/etc/passwd")
 
 
@@ -126,7 +127,7 @@ def test_a_client_that_goes_away_leaves_no_traceback(reporter, capfd, monkeypatc
         raise BrokenPipeError("as writing to it would")
 
     monkeypatch.setattr(reporter, "snapshot", snapshot)
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         with pytest.raises(http.client.RemoteDisconnected):
             get(server, "/progress")
         assert answered.is_set()
@@ -134,17 +135,8 @@ def test_a_client_that_goes_away_leaves_no_traceback(reporter, capfd, monkeypatc
 
 
 def test_a_taken_port_is_named(reporter):
-    with reporter.serve(0) as server, pytest.raises(UserError, match=str(server.port)):
-        reporter.serve(server.port)
-
-
-def test_the_environment_decides_whether_to_serve(reporter, monkeypatch):
-    monkeypatch.delenv("FINSCRIBE_HTTP_PORT", raising=False)
-    with reporter.serve_where_asked() as server:
-        assert server is None
-    monkeypatch.setenv("FINSCRIBE_HTTP_PORT", "http")
-    with pytest.raises(UserError, match="FINSCRIBE_HTTP_PORT"):
-        reporter.serve_where_asked()
+    with ReportServer(reporter, 0) as server, pytest.raises(UserError, match=str(server.port)):
+        ReportServer(reporter, server.port)
 
 
 @pytest.mark.parametrize(("in_pod", "address"), [(True, "0.0.0.0"), (False, "127.0.0.1")])
@@ -152,5 +144,5 @@ def test_only_a_pod_listens_to_the_outside(in_pod, address, reporter, monkeypatc
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     if in_pod:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    with reporter.serve(0) as server:
+    with ReportServer(reporter, 0) as server:
         assert server.address == address

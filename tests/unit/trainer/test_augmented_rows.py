@@ -14,7 +14,7 @@ from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.model.batch import IGNORE_INDEX, Encoded
 from finscribe_trainer.model.families.base import Family
-from finscribe_trainer.training.order import DataOrder, EpochSampler
+from finscribe_trainer.training.sampler import DataOrder, EpochSampler
 
 SPEC = AugmentationSpec(enabled=True, perspective_probability=0.5)
 TWO_VIEWS = SPEC.model_copy(update={"num_views": 2})

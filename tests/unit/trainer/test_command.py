@@ -8,7 +8,8 @@ import pytest
 from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DifficultySchedule, Method, SelectionMetric
-from finscribe_trainer.cli.train import http_port, load_config
+from finscribe_trainer.pipeline.config import load_config
+from finscribe_trainer.reporting.server import http_port
 
 CASES = Path(__file__).parents[2] / "cases"
 GUIDE = (CASES / "training_guide.yaml").read_text()

@@ -21,7 +21,7 @@ from finscribe_trainer.batches.features.setup import why_invalid
 from finscribe_trainer.batches.features.shown import show_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
-from finscribe_trainer.evaluation.reading import Reader
+from finscribe_trainer.evaluation.generation import AnswerGenerator
 from finscribe_trainer.model.families.base import ImageFeatures
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.pipeline.recipe import train
@@ -155,7 +155,7 @@ def test_documents_are_read_the_same_by_features(cache, dataset, several_images)
     examples = [*dataset.examples[:4], several_images]
 
     def texts(features):
-        reader = Reader(cache.model, cache.family, 8, 3, features=features)
+        reader = AnswerGenerator(cache.model, cache.family, 8, 3, features=features)
         return {answer.index: answer.text for answer in reader.read(examples)}
 
     assert texts(None) == texts(cache) == texts(cache)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import UserError
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
+from finscribe_trainer.distributed.join import join
 from finscribe_trainer.distributed.launch import outcome_of
-from finscribe_trainer.distributed.processes import join
 from finscribe_trainer.model.batch import IGNORE_INDEX
 from finscribe_trainer.training.sampler import EvenlyPaddedSampler
 
@@ -48,13 +48,13 @@ def test_every_process_gets_as_many_rows_and_none_counts_twice(num_rows, rows_at
     asked = list(shares)
     assert len(asked) == len(shares)
     assert len(asked) % rows_at_once == 0
-    assert [key for key in asked if not key.filler] == rows
+    assert [key for key in asked if not key.padding] == rows
     assert len(asked) - num_rows < rows_at_once
 
 
 def test_of_a_filler_nothing_is_learned(dataset, family):
     examples = EncodedExamples(dataset.examples, family)
-    row, filler = examples[RowKey(0, 0)], examples[RowKey(0, 0, filler=True)]
+    row, filler = examples[RowKey(0, 0)], examples[RowKey(0, 0, padding=True)]
     assert (filler["labels"] == IGNORE_INDEX).all()
     assert (filler["input_ids"] == row["input_ids"]).all()
 

@@ -13,7 +13,7 @@ from finscribe_trainer.batches.features.shown import show_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.loss.weights import AnswerWeights
-from finscribe_trainer.model.batch import IGNORE_INDEX, LOSS_WEIGHTS, WHERE, Encoded
+from finscribe_trainer.model.batch import IGNORE_INDEX, LOSS_WEIGHTS, ROW_LOCATION, Encoded
 from finscribe_trainer.model.families.base import Family, Shown
 
 
@@ -23,8 +23,8 @@ class RowKey:
 
     index: int
     epoch: int
-    filler: bool = False
-    """Whether it only fills a batch: nothing of it is learned."""
+    padding: bool = False
+    """Whether the row only fills up a batch: all its labels are ignored."""
 
 
 class LostImageError(RetryableError):
@@ -90,12 +90,12 @@ class EncodedExamples(Dataset[Encoded]):
             changes = self.augmentation.changes(example, row.index, row.epoch)
             example = changed_example(example, changes)
         images = read_images(example, changes, self.features)
-        encoded = {**self.family.encode(example, images), WHERE: example.where}
+        encoded = {**self.family.encode(example, images), ROW_LOCATION: example.where}
         if self.weights is not None:
             encoded[LOSS_WEIGHTS] = self._token_weights(
                 example.row.completion, self.weights, len(encoded["labels"])
             )
-        if row.filler:
+        if row.padding:
             encoded["labels"].fill_(IGNORE_INDEX)
         return encoded
 

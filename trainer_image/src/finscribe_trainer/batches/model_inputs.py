@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.packing import pack
-from finscribe_trainer.model.batch import WHERE, Encoded
+from finscribe_trainer.model.batch import ROW_LOCATION, Encoded
 from finscribe_trainer.model.families.base import Family
 
 
@@ -24,5 +24,5 @@ class ModelInputs:
         """
         if self.features is not None:
             self.features.fill(batch)
-        rows = {name: values for name, values in batch.items() if name != WHERE}
+        rows = {name: values for name, values in batch.items() if name != ROW_LOCATION}
         return self.family.model_inputs(pack(rows) if self.packing else rows)

@@ -9,6 +9,7 @@ import torch
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.model.batch import Encoded
+from finscribe_trainer.runtime.out_of_memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,10 @@ T = TypeVar("T")
 def slice_rows(batch: Encoded, rows: slice) -> Encoded:
     """Some rows of a batch, as a batch."""
     return {name: values[rows] for name, values in batch.items()}
+
+
+class GpuMemoryError(UserError):
+    """The GPU's memory does not suffice for the smallest batch that may be tried."""
 
 
 class BatchSizeBackoff:
@@ -47,14 +52,14 @@ class BatchSizeBackoff:
             undo: takes back what was done with any row of this batch, before all are done again.
 
         Raises:
-            UserError: InvalidConfig when memory does not suffice for a single row.
+            GpuMemoryError: memory does not suffice for a single row.
         """
         while True:
             size = min(self.most or num_rows, num_rows)
             try:
                 return [on_rows(slice(first, first + size)) for first in range(0, num_rows, size)]
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 said = str(error)
             # Only here is it free: until its `except` is left, the error holds what the attempt had made.
@@ -66,7 +71,7 @@ class BatchSizeBackoff:
     def _halve(self, size: int, said: str) -> None:
         if size == 1 or not self.can_halve:
             why = "for a single row" if size == 1 else f"for {size} rows (several processes can't halve them)"
-            raise UserError(
+            raise GpuMemoryError(
                 FailureReason.InvalidConfig,
                 f"The GPU's memory does not suffice {why} in {self.what}: {said}",
                 ("" if size == 1 else f"Lower {self.setting} (raise gradientAccumulationSteps instead), ")
@@ -79,8 +84,3 @@ class BatchSizeBackoff:
             "nothing but the time; lower %s to %d",
             *(size, self.what, self.most, self.setting, self.most),
         )
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """PyTorch's own, or cuBLAS's, which has no room for its workspace when PyTorch has taken all."""
-    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)

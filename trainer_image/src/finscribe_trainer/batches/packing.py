@@ -47,7 +47,9 @@ def pack(batch: Encoded) -> Encoded:
         if key != "attention_mask"
     }
     places = torch.cat([torch.arange(length) for length in lengths]).to(mask.device)[None]
-    packed["labels"] = packed["labels"].masked_fill(places == 0, IGNORE_INDEX)  # never learned from the row before
+    packed["labels"] = packed["labels"].masked_fill(
+        places == 0, IGNORE_INDEX
+    )  # never learned from the row before
     if "position_ids" in packed:
         places = torch.cat([places[..., None], packed["position_ids"]], dim=-1)
     packed["position_ids"] = places

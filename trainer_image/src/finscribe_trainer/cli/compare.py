@@ -70,9 +70,9 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session():
+        from finscribe_trainer.evaluation.compare_sides import Reading, Side, compare_sides  # noqa: PLC0415
         from finscribe_trainer.evaluation.report.terminal import show  # noqa: PLC0415
         from finscribe_trainer.evaluation.report.write import check_output, write_reports  # noqa: PLC0415 - likewise
-        from finscribe_trainer.evaluation.sides import Reading, Side, compare_sides  # noqa: PLC0415
 
         check_output(output)  # before hours of reading
         kept = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]

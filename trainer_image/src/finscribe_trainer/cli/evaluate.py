@@ -64,7 +64,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
 
         # torch takes seconds to import: a mistake in the rows is said before.
         from finscribe_trainer.evaluation.evaluate import evaluate_into  # noqa: PLC0415
-        from finscribe_trainer.evaluation.report.figures import summary_lines  # noqa: PLC0415
+        from finscribe_trainer.evaluation.report.terminal import summary_lines  # noqa: PLC0415
 
         results = evaluate_into(output, model_path, base_model, test_set, batch_size, max_new_tokens)
     for line in summary_lines(results):

@@ -67,8 +67,8 @@ def lr_finder(
 
     with command_session("Nothing was measured.") as stop:
         config = load_config(config_file, overrides)
+        from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
         from finscribe_trainer.tuning.lr_finder.range_test import Rise, run_range_test  # noqa: PLC0415 - likewise
-        from finscribe_trainer.tuning.lr_finder.report import write_curve  # noqa: PLC0415
 
         check_writable(output)
         curve = run_range_test(config, Rise(start_lr, end_lr, num_steps), stop)

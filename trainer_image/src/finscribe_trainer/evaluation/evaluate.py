@@ -11,9 +11,9 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.batches.selection import refuse_reserved_tokens
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.evaluation.answers import PartialAnswers, fingerprint
+from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator, answer_limit
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
-from finscribe_trainer.evaluation.reading import Answer, Reader, answer_limit
+from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.results import (
     Record,
     Results,
@@ -60,7 +60,7 @@ def evaluate(
         kept = PartialAnswers(keep, fingerprint(loaded.info, test_set.info, settings))
     answers: dict[int, Answer] = dict(kept.answers) if kept else {}
     limit = settings.max_new_tokens
-    reader = Reader(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
+    reader = AnswerGenerator(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
     try:
         with tqdm(total=len(examples), initial=len(answers), unit="document", disable=None) as bar:
             for answer in reader.read(examples, done=frozenset(answers)):

@@ -4,7 +4,7 @@ from typing import Any
 
 IGNORE_INDEX = -100
 """Label of a token that is not learned."""
-WHERE = "where"
+ROW_LOCATION = "where"
 """File and line of each row of a batch, for messages."""
 LOSS_WEIGHTS = "loss_weights"
 """What each token counts in the training loss, beside its label."""

@@ -3,25 +3,24 @@
 import logging
 from dataclasses import replace
 
-import torch
 from peft import PeftModel
 
 from finscribe_core.report import DocumentFigures, EvaluationReport, GateVerdict, format_metric
 from finscribe_core.trainer_config import EvaluationSpec
+from finscribe_trainer.batches.oom_retry import GpuMemoryError
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
 from finscribe_trainer.evaluation.gate import judge
 from finscribe_trainer.evaluation.loading import LoadedModel, describe
-from finscribe_trainer.evaluation.report.figures import summary_lines
 from finscribe_trainer.evaluation.report.headline import headline
+from finscribe_trainer.evaluation.report.terminal import summary_lines
 from finscribe_trainer.evaluation.report.write import write_reports
 from finscribe_trainer.evaluation.results import (
     BASE_RESULTS,
     TUNED_RESULTS,
     DataInfo,
     Results,
-    Settings,
     write_results,
 )
 from finscribe_trainer.evaluation.sampling import sample_evenly
@@ -56,9 +55,9 @@ def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Sp
     log.info("reading %d documents with the base and the tuned model", test_set.info.documents)
     try:
         with tuned.model.disable_adapter():
-            before, batch_size = _read(base, test_set, settings, batch_size)
-        after, _ = _read(tuned, test_set, settings, batch_size)
-    except torch.OutOfMemoryError:
+            before = evaluate(base, test_set, settings, batch_size)
+        after = evaluate(tuned, test_set, settings, batch_size)
+    except GpuMemoryError:
         return _unread(spec)
     comparison = compare(before, after)
     folder = run.output_dir / EVALUATION_DIR
@@ -72,23 +71,6 @@ def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Sp
         tuned=_figures(after.summary),
         gate=judge(spec.gate, before.summary, after.summary) if spec.gate else None,
     )
-
-
-def _read(loaded: LoadedModel, test_set: TestSet, settings: Settings, batch_size: int) -> tuple[Results, int]:
-    """Read with ever smaller batches until the GPU's memory suffices; gives the size that did.
-
-    Raises:
-        torch.OutOfMemoryError: it does not suffice for one document.
-    """
-    while True:
-        try:
-            return evaluate(loaded, test_set, settings, batch_size), batch_size
-        except torch.OutOfMemoryError:
-            if batch_size == 1:
-                raise
-        batch_size //= 2
-        log.warning("the GPU's memory does not suffice: reading %d documents at once", batch_size)
-        torch.cuda.empty_cache()
 
 
 def _unread(spec: EvaluationSpec) -> EvaluationReport:

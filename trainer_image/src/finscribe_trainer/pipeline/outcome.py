@@ -9,6 +9,7 @@ from finscribe_core.errors import FailureReason, FinscribeError, RetryableError,
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
 from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.runtime.out_of_memory import is_out_of_memory
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def classify(error: BaseException) -> FinscribeError | None:
                 f"No space is left on the disk: {cause}.",
                 "Raise resources.scratch (or free space in output_dir).",
             )
-        if _is_out_of_gpu_memory(cause):
+        if is_out_of_memory(cause):
             return UserError(
                 FailureReason.InvalidConfig,
                 "The GPU's memory does not suffice.",
@@ -96,7 +97,3 @@ def _is_disk_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return isinstance(error, Exception) and any(text in str(error).lower() for text in _NO_SPACE)
-
-
-def _is_out_of_gpu_memory(error: BaseException) -> bool:
-    return type(error).__name__ == "OutOfMemoryError" and type(error).__module__.startswith("torch")

@@ -1,4 +1,4 @@
-"""A run from top to bottom: set up, read data, fetch the model, train and export (`learn`), publish."""
+"""The stages of a run in order: set up, read data, fetch the model, train and export, publish."""
 
 import logging
 from pathlib import Path
@@ -48,7 +48,7 @@ def train(run: Run) -> RunResult | None:
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
-    from finscribe_trainer.pipeline.stages import learn  # noqa: PLC0415
+    from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
     from finscribe_trainer.training.resume import refuse_misfit  # noqa: PLC0415
 
     def note_config() -> None:
@@ -58,7 +58,7 @@ def train(run: Run) -> RunResult | None:
         write_config(config, run.output_dir / CONFIG_FILE)
 
     processes.broadcast_from_main(note_config)
-    figures = learn(run, source, splits, checkpoint, storage)
+    figures = train_and_export(run, source, splits, checkpoint, storage)
     if figures is None:
         return None
     if run.uri:

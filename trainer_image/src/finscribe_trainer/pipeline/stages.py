@@ -34,7 +34,7 @@ from finscribe_trainer.training.run import Run
 log = logging.getLogger(__name__)
 
 
-def learn(
+def train_and_export(
     run: Run, source: ModelSource, splits: Splits, checkpoint: Checkpoint | None, storage: Storage
 ) -> dict[str, Any] | None:
     """Train on the splits, and write the exports below the output folder.

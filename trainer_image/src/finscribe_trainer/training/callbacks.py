@@ -32,7 +32,7 @@ REPORTED = (
 """What status and /metrics hold of an evaluation."""
 
 
-class Schedule(TrainerCallback):
+class EvaluationScheduleCallback(TrainerCallback):
     """Evaluates and saves after the last step, too; on a stop, of whichever process it was asked, saves after
     the step under way and ends.
     """
@@ -67,7 +67,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
     def __init__(self, spec: EarlyStoppingSpec) -> None:
         self.spec = spec
         self.reference = -math.inf if spec.metric.greater_is_better else math.inf
-        self.fruitless = 0
+        self.evaluations_without_improvement = 0
         self.improved_at = 0.0
         """Epochs passed at the last improvement; `evaluated_at`: at the last evaluation."""
         self.evaluated_at = 0.0
@@ -75,7 +75,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
     @property
     def triggered(self) -> bool:
         """Whether the training has to end."""
-        passed: float = self.fruitless
+        passed: float = self.evaluations_without_improvement
         if self.spec.patience_unit is PatienceUnit.epochs:
             passed = round(self.evaluated_at - self.improved_at, 6)  # sums of steps / steps in an epoch
         return self.spec.enabled and passed >= self.spec.patience
@@ -85,9 +85,9 @@ class EarlyStopping(TrainerCallback, ExportableState):
         self.evaluated_at = epoch
         gain = value - self.reference if self.spec.metric.greater_is_better else self.reference - value
         if gain > self.spec.min_delta:
-            self.reference, self.fruitless, self.improved_at = value, 0, epoch
+            self.reference, self.evaluations_without_improvement, self.improved_at = value, 0, epoch
         else:
-            self.fruitless += 1
+            self.evaluations_without_improvement += 1
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
@@ -101,7 +101,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
                     "early stopping at step %d: %d evaluations (%.3g epochs) without %s more than %g better "
                     "than %.6g",
                     state.global_step,
-                    self.fruitless,
+                    self.evaluations_without_improvement,
                     self.evaluated_at - self.improved_at,
                     self.spec.metric,
                     self.spec.min_delta,
@@ -115,7 +115,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
         attributes = {
             "metric": str(self.spec.metric),
             "reference": self.reference,
-            "fruitless": self.fruitless,
+            "fruitless": self.evaluations_without_improvement,
             "improved_at": self.improved_at,
             "evaluated_at": self.evaluated_at,
         }
@@ -140,7 +140,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
             setattr(self, name, attributes.get(name, getattr(self, name)))
 
 
-class Report(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """Passes figures on: to the reporter, and as the console lines of the training guide."""
 
     def __init__(self, reporter: RunReporter, metric: SelectionMetric) -> None:
@@ -167,7 +167,7 @@ class Report(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Report the step."""
+        """ProgressCallback the step."""
         self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.metric(tokens=state.num_input_tokens_seen - self.tokens_seen)
         self.tokens_seen = state.num_input_tokens_seen
@@ -177,7 +177,7 @@ class Report(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Report an evaluation of the tuned model."""
+        """ProgressCallback an evaluation of the tuned model."""
         metrics: dict[str, float] = given["metrics"]
         if "eval_loss" in metrics:
             figures: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
@@ -214,7 +214,7 @@ def _guides_line(figures: dict[str, float]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
-class AfterSave(TrainerCallback):
+class UploadCallback(TrainerCallback):
     """Hands each checkpoint on, and lets a failed upload end the training soon."""
 
     def __init__(self, submit: Callable[[Path], None], raise_if_failed: Callable[[], None]) -> None:

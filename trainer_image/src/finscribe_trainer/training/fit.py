@@ -25,14 +25,20 @@ from finscribe_trainer.runtime.stop_signal import StopRequested
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.arguments import build_arguments, steps_per_epoch
 from finscribe_trainer.training.best_adapter import BestAdapter
-from finscribe_trainer.training.callbacks import BASE_LOSS, AfterSave, EarlyStopping, Report, Schedule
+from finscribe_trainer.training.callbacks import (
+    BASE_LOSS,
+    EarlyStopping,
+    EvaluationScheduleCallback,
+    ProgressCallback,
+    UploadCallback,
+)
 from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads, agree_on
 from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.training.curves.setup import open_curves
-from finscribe_trainer.training.order import DataOrder
 from finscribe_trainer.training.progress_bar import ProgressBar
 from finscribe_trainer.training.resume import Continuation, facts
 from finscribe_trainer.training.run import Run
+from finscribe_trainer.training.sampler import DataOrder
 from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
 from finscribe_trainer.training.validation_documents import ValidationDocuments
 
@@ -79,7 +85,7 @@ def fit(
     """
     early_stopping = EarlyStopping(run.config.early_stopping)
     metric = run.config.early_stopping.metric
-    report = Report(run.reporter, metric)
+    report = ProgressCallback(run.reporter, metric)
     processes = run.processes
     uploaded_to = run.uri if processes.is_main else None
     uploads = CheckpointUploads(
@@ -88,10 +94,10 @@ def fit(
     curves = open_curves(run, checkpoint)
     callbacks: list[TrainerCallback] = [
         curves,
-        Schedule(run.stop, processes),
+        EvaluationScheduleCallback(run.stop, processes),
         early_stopping,
         report,
-        AfterSave(uploads.submit, lambda: processes.broadcast_from_main(uploads.raise_if_failed)),
+        UploadCallback(uploads.submit, lambda: processes.broadcast_from_main(uploads.raise_if_failed)),
     ]
     trainer = processes.run_on_all(lambda: build_trainer(run, model, family, splits, callbacks))
     processes.run_on_all(lambda: trainer.documents.refuse_inapplicable(metric))

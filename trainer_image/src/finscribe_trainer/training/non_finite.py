@@ -8,7 +8,7 @@ import torch
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.batches.oom_retry import slice_rows
 from finscribe_trainer.data.findings import MAX_SHOWN
-from finscribe_trainer.model.batch import WHERE, Encoded
+from finscribe_trainer.model.batch import ROW_LOCATION, Encoded
 
 LossOf = Callable[[Encoded], torch.Tensor]
 
@@ -53,5 +53,5 @@ def rows_with_odd_gradient(model: Any, batches: Iterable[Encoded], loss_of: Loss
 
 def _single_rows(batches: Iterable[Encoded]) -> Iterator[tuple[str, Encoded]]:
     for batch in batches:
-        for index, where in enumerate(batch.get(WHERE, [])):
+        for index, where in enumerate(batch.get(ROW_LOCATION, [])):
             yield where, slice_rows(batch, slice(index, index + 1))

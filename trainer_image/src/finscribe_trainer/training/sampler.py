@@ -1,19 +1,142 @@
-"""How rows are dealt out to the processes of a run: as many batches to each, and no row counted twice."""
+"""Samplers: the order of the training rows in each epoch, which depends on the seed and the epoch alone.
 
+So it is the same in every process, and in a run that resumes from a checkpoint.
+"""
+
+import logging
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch.utils.data import Sampler
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finscribe_trainer.batches.dataset import RowKey
-from finscribe_trainer.training.order import EpochSampler
+from finscribe_trainer.training.curriculum.pacing import Curriculum
+
+log = logging.getLogger(__name__)
+
+_MEGABATCH = 50
+"""Batches whose rows are sorted by length together, at most."""
+
+
+@dataclass(frozen=True)
+class DataOrder:
+    """The rows of each epoch, in order."""
+
+    num_rows: int
+    seed: int
+    curriculum: Curriculum | None = None
+    """All rows take part from the start when unset."""
+    lengths: Sequence[int] | None = None
+    """Tokens of each row, to put rows of similar length into one batch."""
+    rows_at_once: int = 1
+    """Rows that all processes take at once: those are of similar length."""
+
+    def of(self, epoch: int) -> list[int]:
+        """The rows of an epoch, as many as there are; each of them once when all take part."""
+        rng = random.Random(f"{self.seed}/{epoch}")  # noqa: S311 - an order, not a secret
+        if self.curriculum is None:
+            order = draw(range(self.num_rows), [self.num_rows] * self.num_rows, rng)
+        else:
+            order = draw(self.curriculum.ranked, self._num_taking_part(self.curriculum, epoch), rng)
+        return order if self.lengths is None else group_by_length(order, self.lengths, self.rows_at_once, rng)
+
+    def _num_taking_part(self, curriculum: Curriculum, epoch: int) -> list[int]:
+        places = range(self.num_rows)
+        return [curriculum.num_taking_part(epoch + place / self.num_rows) for place in places]
+
+    def describe(self, epoch: int) -> str | None:
+        """What a curriculum does in an epoch; None without one."""
+        if self.curriculum is None:
+            return None
+        counts = self._num_taking_part(self.curriculum, epoch)
+        first, last = counts[0], counts[-1]
+        shares = f"{first / self.num_rows:.0%} to {last / self.num_rows:.0%}"
+        schedule = self.curriculum.spec.difficulty_schedule
+        return f"{schedule}, threshold {shares}: {first} to {last} of {self.num_rows} rows take part"
+
+    def num_never_met(self) -> int:
+        """Rows that a curriculum leaves out altogether: the training is too short for its pacing."""
+        if self.curriculum is None:
+            return 0
+        num_epochs, met = self.curriculum.num_epochs, set[int]()
+        for epoch in range(math.ceil(num_epochs)):
+            met.update(self.of(epoch)[: math.ceil((num_epochs - epoch) * self.num_rows)])
+        return self.num_rows - len(met)
+
+
+def draw(ranked: Sequence[int], num_taking_part: Iterable[int], rng: random.Random) -> list[int]:
+    """Rows in rounds: in a round each row that takes part comes once, one that joins meanwhile, too.
+
+    So how often two rows come differs by the rounds that one of them missed, never by chance.
+
+    Args:
+        ranked: every row, those first that take part first.
+        num_taking_part: for each row to be drawn, how many of the ranked take part; it never falls.
+        rng: decides the order within a round.
+    """
+    order: list[int] = []
+    waiting: list[int] = []
+    joined = 0
+    for count in num_taking_part:
+        waiting += ranked[joined:count]
+        joined = count
+        if not waiting:
+            waiting = list(ranked[:joined])
+        chosen = rng.randrange(len(waiting))
+        waiting[chosen], waiting[-1] = waiting[-1], waiting[chosen]
+        order.append(waiting.pop())
+    return order
+
+
+def group_by_length(
+    order: Sequence[int], lengths: Sequence[int], batch_size: int, rng: random.Random
+) -> list[int]:
+    """The same rows, where those of a batch are of similar length; the longest row is the first.
+
+    Rows move within a megabatch, a stretch of at most 50 batches and a quarter of the epoch: it is sorted,
+    cut into batches, and those are shuffled. Memory that does not suffice is found out at the first step.
+    """
+    size = batch_size * max(1, min(len(order) // (batch_size * 4), _MEGABATCH))
+    batches: list[list[int]] = []
+    for start in range(0, len(order), size):
+        longest_first = sorted(order[start : start + size], key=lambda row: lengths[row], reverse=True)
+        cut = [longest_first[i : i + batch_size] for i in range(0, len(longest_first), batch_size)]
+        rest = [cut.pop()] if len(cut[-1]) < batch_size else []  # stays last: every other batch is full
+        rng.shuffle(cut)
+        batches += cut + rest
+    grouped = [row for batch in batches for row in batch]
+    longest = max(range(len(grouped)), key=lambda place: lengths[grouped[place]])
+    grouped[0], grouped[longest] = grouped[longest], grouped[0]
+    return grouped
+
+
+class EpochSampler(Sampler[RowKey]):
+    """Asks for the rows of the epoch that it was told last."""
+
+    def __init__(self, order: DataOrder) -> None:
+        self.order = order
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next pass is of this epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.order.num_rows
+
+    def __iter__(self) -> Iterator[RowKey]:
+        return (RowKey(row, self.epoch) for row in self.order.of(self.epoch))
 
 
 class EvenlyPaddedSampler(Sampler[RowKey]):
-    """The rows asked for, and fillers behind them: rows that are computed, but of which nothing counts.
+    """The given rows, followed by padding rows whose labels are all ignored.
 
-    accelerate deals out whole batches in turn. Without fillers it would repeat rows, which then count twice.
+    accelerate assigns whole batches to the processes in turn. Without padding it would repeat rows, which
+    would then count twice.
 
     Args:
         rows: what to ask for, anew in every pass.
@@ -31,4 +154,35 @@ class EvenlyPaddedSampler(Sampler[RowKey]):
         asked = list(self.rows)
         yield from asked
         for _ in range(len(self) - len(asked)):
-            yield replace(asked[0], filler=True)
+            yield replace(asked[0], padding=True)
+
+
+class EpochBegin(TrainerCallback):
+    """Tells the sampler which epoch begins.
+
+    accelerate tells it, too, but does not reach it in a run of several processes that goes on in mid-epoch.
+    """
+
+    def __init__(self, sampler: EpochSampler) -> None:
+        self.sampler = sampler
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Warn of rows that no epoch has."""
+        if (missed := self.sampler.order.num_never_met()) and state.is_world_process_zero:
+            log.warning(
+                "curriculum: %d of %d rows are never met; raise training.num_train_epochs, or lower "
+                "curriculum.pacing_share",
+                missed,
+                self.sampler.order.num_rows,
+            )
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Set the epoch, and say what a curriculum makes of it."""
+        epoch = int(state.epoch or 0)
+        self.sampler.set_epoch(epoch)
+        if (said := self.sampler.order.describe(epoch)) and state.is_world_process_zero:
+            log.info("curriculum, epoch %d: %s", epoch + 1, said)

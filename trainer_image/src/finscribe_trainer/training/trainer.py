@@ -26,9 +26,8 @@ from finscribe_trainer.runtime.stop_signal import StopSignal, block_in_worker, e
 from finscribe_trainer.training.best_adapter import BestAdapter
 from finscribe_trainer.training.checkpoints import incomplete
 from finscribe_trainer.training.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
-from finscribe_trainer.training.order import DataOrder, EpochBegin, EpochSampler
 from finscribe_trainer.training.resume import Continuation, evaluation_is_missing
-from finscribe_trainer.training.sampler import EvenlyPaddedSampler
+from finscribe_trainer.training.sampler import DataOrder, EpochBegin, EpochSampler, EvenlyPaddedSampler
 from finscribe_trainer.training.seeding import seed_batch
 from finscribe_trainer.training.validation_documents import ValidationDocuments
 
@@ -237,7 +236,9 @@ class AnswerTrainer(Trainer):
         with self.gathered():
             total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
             self.doing(None)  # the other processes wait while the first reads, however long that takes
-            figures = self.processes.broadcast_from_main(lambda: self.documents.read(self._adapted_model(), self.doing))
+            figures = self.processes.broadcast_from_main(
+                lambda: self.documents.read(self._adapted_model(), self.doing)
+            )
         self.doing(None)
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()

@@ -8,7 +8,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric, EvaluationSpec, SelectionMetric
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.evaluation.reading import Reader, answer_limit
+from finscribe_trainer.evaluation.generation import AnswerGenerator, answer_limit
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.metrics.score import DocumentScore, score_document
 from finscribe_trainer.model.families.base import Family
@@ -55,7 +55,9 @@ class ValidationDocuments:
         """
         if not self.examples or self.max_new_tokens is None:
             return {}
-        reader = Reader(model, self.family, self.max_new_tokens, self.batch_size, self.stop, self.features)
+        reader = AnswerGenerator(
+            model, self.family, self.max_new_tokens, self.batch_size, self.stop, self.features
+        )
         scores = []
         doing("reading the first documents of an evaluation")
         for answer in reader.read(self.examples):

@@ -1,5 +1,7 @@
 """A comparison as one HTML page that needs neither network nor script (report.html.jinja, report.css)."""
 
+import base64
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,14 +10,15 @@ from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
+from finscribe_trainer.data.images import open_image
 from finscribe_trainer.evaluation.compare import Comparison, Reading
 from finscribe_trainer.evaluation.report import labels
 from finscribe_trainer.evaluation.report.headline import headline, notes
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
-from finscribe_trainer.evaluation.report.provenance import measured
+from finscribe_trainer.evaluation.report.provenance import provenance
 from finscribe_trainer.evaluation.report.side_by_side import Leaf, SideBySide, side_by_side
-from finscribe_trainer.evaluation.report.thumbnails import data_uri
 
 T = TypeVar("T")
 
@@ -28,6 +31,9 @@ _SHOWN_PAGES = 2
 _SHOWN_LEAVES = 60
 _SHOWN_CHARACTERS = 20_000
 """Of one value or answer; the results file has the rest."""
+
+_THUMBNAIL_PIXELS = 1000
+"""The longest side of a page in the report: print stays legible, and a page takes about 100 kB."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def html(comparison: Comparison) -> str:
             ("Greatest losses", [_document(r) for r in comparison.regressions(SHOWN_DOCUMENTS)]),
             ("Greatest gains", [_document(r) for r in comparison.gains(SHOWN_DOCUMENTS)]),
         ],
-        measured=measured(comparison.base, comparison.tuned),
+        measured=provenance(comparison.base, comparison.tuned),
     )
 
 
@@ -94,7 +100,7 @@ def _document(reading: Reading) -> _Document:
     wrong = [leaf for leaf in compared.leaves if leaf.differs]
     return _Document(
         reading,
-        [data_uri(Path(name)) for name in reading.base.images[:_SHOWN_PAGES]],
+        [thumbnail_uri(Path(name)) for name in reading.base.images[:_SHOWN_PAGES]],
         compared,
         wrong[:_SHOWN_LEAVES],
         max(0, len(wrong) - _SHOWN_LEAVES),
@@ -109,3 +115,18 @@ def _bounded(text: str) -> str:
 def _breakable(path: str) -> Markup:
     """A path that a line may break after each of its parts."""
     return Markup("<wbr>").join(re.split(r"(?<=[._\]])", path))  # escapes what it joins
+
+
+def thumbnail_uri(path: Path) -> str | None:
+    """The image as a small JPEG in a data: URI; None when it can't be read on this machine.
+
+    Results may come from another machine: what is at that path here need not be an image.
+    """
+    try:
+        image = open_image(path)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    image.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=72, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

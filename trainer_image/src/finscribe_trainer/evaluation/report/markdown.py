@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from finscribe_trainer.evaluation.compare import Comparison, Pair, Reading
 from finscribe_trainer.evaluation.report.headline import headline, notes
 from finscribe_trainer.evaluation.report.labels import EXTRA, GATES, LABELS, p_value, percent, points, words
-from finscribe_trainer.evaluation.report.provenance import measured
+from finscribe_trainer.evaluation.report.provenance import provenance
 from finscribe_trainer.evaluation.report.side_by_side import side_by_side
 from finscribe_trainer.metrics.corpus import Figure
 
@@ -148,5 +148,5 @@ def _cut(text: str | None) -> str:
 
 
 def _measured(comparison: Comparison) -> str:
-    rows = measured(comparison.base, comparison.tuned)
+    rows = provenance(comparison.base, comparison.tuned)
     return _table(("", "Base", "Tuned"), ([escape(cell) for cell in row] for row in rows), align="---")

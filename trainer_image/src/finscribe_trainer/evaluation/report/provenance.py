@@ -3,7 +3,7 @@
 from finscribe_trainer.evaluation.results import Results
 
 
-def measured(base: Results, tuned: Results) -> list[tuple[str, str, str]]:
+def provenance(base: Results, tuned: Results) -> list[tuple[str, str, str]]:
     """(what, base, tuned), as texts; what neither has is left out."""
     left, right = _facts(base), _facts(tuned)
     return [

@@ -1,11 +1,15 @@
 """The curve of a range test as a picture."""
 
 import io
+import json
+from dataclasses import asdict
+from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.runtime.plot_style import MUTED, STYLE
 from finscribe_trainer.tuning.lr_finder.curve import Curve
 
@@ -69,3 +73,11 @@ def _mark(axes: Axes, curve: Curve) -> None:
             linestyle="--",
             label=f"suggestion {curve.suggestion:.2g}",
         )
+
+
+def write_curve(curve: Curve, output: Path) -> tuple[Path, Path]:
+    """Write the plot, and the data beside it as .json; gives both paths."""
+    data = output.with_suffix(".json")
+    write_atomically(data, json.dumps(asdict(curve), indent=2).encode() + b"\n")
+    write_atomically(output, draw(curve, output.suffix.lower().lstrip(".")))
+    return output, data

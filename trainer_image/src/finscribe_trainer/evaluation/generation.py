@@ -43,7 +43,7 @@ def answer_limit(family: Family, examples: Sequence[Example]) -> int:
     return max(FEWEST_TOKENS, math.ceil(1.5 * (longest - 1)) + 8)
 
 
-class Reader:
+class AnswerGenerator:
     """Answers examples with a model as it stands, adapter included where one is active.
 
     Greedy whatever the checkpoint's generation_config asks for: sampling, penalties and forced tokens would

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from finscribe_trainer.evaluation.reading import Answer
+from finscribe_trainer.evaluation.generation import Answer
 from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Settings
 from finscribe_trainer.runtime.files import write_atomically
 
