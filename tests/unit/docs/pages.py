@@ -1,4 +1,4 @@
-"""The pages people read, taken apart: fenced blocks, code in the text, links."""
+"""Parses the documentation pages: fenced blocks, inline code, commands, links, headings."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _INLINE = re.compile(r"`([^`\n]+(?:\n[^`\n]+)?)`")
 
 @dataclass(frozen=True)
 class Page:
-    """A page's text by kind."""
+    """A documentation page, and the parts of it that tests check."""
 
     path: Path
 
@@ -22,31 +22,32 @@ class Page:
 
     @property
     def prose(self) -> str:
-        """The text without its fenced blocks."""
+        """The text without fenced blocks."""
         return _BLOCK.sub("", self.text)
 
     @property
     def inline(self) -> list[str]:
-        """Code in the text; a line break within it is a space."""
+        """Inline code spans; a line break within a span becomes a space."""
         return [code.replace("\n", " ") for code in _INLINE.findall(self.prose)]
 
     def blocks(self, language: str) -> list[str]:
+        """The fenced blocks of a language; an empty string selects blocks without one."""
         return [text for name, text in _BLOCK.findall(self.text) if name == language]
 
     @property
     def commands(self) -> list[str]:
-        """The command lines of its bash blocks, without comments; lines that go on are one."""
+        """The command lines of the bash blocks, without comments; continued lines are joined."""
         lines = "".join(self.blocks("bash")).replace("\\\n", " ").splitlines()
         return [line for line in (f" {line}".partition(" #")[0].strip() for line in lines) if line]
 
     @property
     def links(self) -> list[str]:
-        """Targets of links to other files, and to headings."""
+        """Targets of links to files and headings of the repository."""
         return re.findall(r"\]\((?!https?:)([^)]+)\)", re.sub(r"`[^`\n]*`", "", self.prose))
 
     @property
     def anchors(self) -> set[str]:
-        """Its headings, as links name them."""
+        """The headings as link anchors, in GitHub's form."""
         headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
         return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Whatever a page names must exist: files, headings, make targets, chart values, fields of a job."""
+"""Files, headings, make targets, chart values and fields that a page names exist."""
 
 import re
 import subprocess
@@ -17,16 +17,16 @@ from finscribe_trainer.documents.schema import Document
 from finscribe_trainer.runtime.output_layout import CONFIG_FILE, METRICS_FILE
 from tests.unit.docs.pages import ALL, ROOT, Page
 
-OF_A_RUN = {
+OUTPUT_FILES = {
     *(CONFIG_FILE, METRICS_FILE, "manifest.json", "latest.json", "trainer_state.json"),
     *("adapter_config.json", "adapter_model.safetensors", "config.json", "final_model/README.md"),
     *("adapter_model.bin", "training_state.json", "chat_template.jinja"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
-"""Files that runs and models hold, not the repository."""
-OF_A_USER = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml")
-"""What the training guide's commands call a user's own files by."""
+"""Files of runs and models, which are not in the repository."""
+USER_FILES = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml")
+"""Prefixes of a user's own files in the commands of the training guide."""
 SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl")
 
 pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
@@ -34,7 +34,7 @@ pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
 
 @cache
 def repository() -> list[str]:
-    """Every file and folder of the repository; what is ignored aside."""
+    """Every file and folder of the repository that git does not ignore."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -47,25 +47,25 @@ def repository() -> list[str]:
 
 
 def exists(name: str) -> bool:
-    """Whether a file or folder ends so: pages leave out the folder that the text is about."""
+    """Whether the path of a file or folder ends in the name: pages omit the folder that the text is about."""
     return any(f"/{entry}".rstrip("/").endswith(f"/{name}".rstrip("/")) for entry in repository())
 
 
 def named_paths(page: Page) -> set[str]:
-    """What looks like a file or folder of the repository, in the text and as an argument of a command."""
+    """Words that look like paths of the repository, in inline code and in arguments of commands."""
     top = {entry.partition("/")[0] for entry in repository() if "/" in entry}
     arguments = (word for command in page.commands for word in command.split())
-    words = [*page.inline, *(word for word in arguments if not word.startswith(OF_A_USER))]
+    words = [*page.inline, *(word for word in arguments if not word.startswith(USER_FILES))]
     found = {word for word in words if re.fullmatch(r"\.?[\w.-]+(/[\w.-]+)*/?", word)}
     return {
         word
-        for word in found - OF_A_RUN
+        for word in found - OUTPUT_FILES
         if word.partition("/")[0] in top or word.endswith("/") or word.endswith(SUFFIXES)
     }
 
 
 @pages
-def test_the_links_of_a_page_lead_somewhere(page):
+def test_link_targets_exist(page):
     broken = []
     for link in page.links:
         name, _, anchor = link.partition("#")
@@ -76,14 +76,14 @@ def test_the_links_of_a_page_lead_somewhere(page):
 
 
 @pages
-def test_the_files_a_page_names_exist(page):
-    made = {word for text in page.blocks("") for word in re.findall(r"[\w.-]+/?", text)}
-    made |= {name for line in page.commands for name in re.findall(r"--output(?:-dir)? (\S+)", line)}
-    assert {path for path in named_paths(page) if not exists(path)} - made == set()
+def test_named_files_exist(page):
+    outputs = {word for text in page.blocks("") for word in re.findall(r"[\w.-]+/?", text)}
+    outputs |= {name for line in page.commands for name in re.findall(r"--output(?:-dir)? (\S+)", line)}
+    assert {path for path in named_paths(page) if not exists(path)} - outputs == set()
 
 
 @pages
-def test_the_make_targets_a_page_names_exist(page):
+def test_make_targets_exist(page):
     targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = [*page.inline, *page.commands]
     named = {name for text in code for name in re.findall(r"\bmake ([a-z][a-z0-9-]*)", text)}
@@ -92,12 +92,12 @@ def test_the_make_targets_a_page_names_exist(page):
 
 @cache
 def chart_values() -> dict:
-    """The chart's values."""
+    """The default values of the chart."""
     return yaml.safe_load((ROOT / "charts/finscribe/values.yaml").read_text())
 
 
-def is_value(name: str) -> bool:
-    """Whether the chart has such a value."""
+def is_chart_value(name: str) -> bool:
+    """Whether the chart has a value with this dotted path."""
     found: object = chart_values()
     for key in name.split("."):
         if not isinstance(found, dict) or key not in found:
@@ -107,7 +107,7 @@ def is_value(name: str) -> bool:
 
 
 def is_field(model: type[BaseModel], name: str) -> bool:
-    """Whether a spec or status has such a field, by the API server's spelling or the trainer's file's."""
+    """Whether a spec or status has a field with this dotted path, in camelCase or snake_case."""
     data: object = None
     for key in reversed(name.split(".")):
         data = {key: data}
@@ -115,7 +115,7 @@ def is_field(model: type[BaseModel], name: str) -> bool:
 
 
 def is_document_field(name: str) -> bool:
-    """Whether a document of the canonical schema has such a field."""
+    """Whether the canonical schema has a field with this dotted path."""
     part: object = Document
     for key in name.split("."):
         fields = getattr(part, "model_fields", {})
@@ -126,41 +126,43 @@ def is_document_field(name: str) -> bool:
 
 
 def _models_of(annotation: object) -> list[type[BaseModel]]:
-    """The models within an annotation such as `list[LineItem] | None`."""
+    """The models in an annotation such as `list[LineItem] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for inner in get_args(annotation) for model in _models_of(inner)]
 
 
 def dotted_names(page: Page) -> list[str]:
-    """Names such as spec.lora.r, in the text."""
+    """Dotted names such as spec.lora.r in inline code."""
     names = [code.lstrip(".") for code in page.inline if re.fullmatch(r"\.?[a-zA-Z]\w*(\.\w+)+", code)]
     return [
-        name for name in names if name not in OF_A_RUN and not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))
+        name
+        for name in names
+        if name not in OUTPUT_FILES and not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))
     ]
 
 
 @pages
-def test_the_chart_values_a_page_sets_exist(page):
-    helm = [command for command in page.commands if "helm " in command]  # our own commands have a --set, too
+def test_chart_values_in_helm_commands_exist(page):
+    helm = [command for command in page.commands if "helm " in command]  # finscribe commands have --set, too
     named = [name for command in helm for name in re.findall(r"--set ([\w.]+)=", command)]
-    assert [name for name in named if not is_value(name)] == []
+    assert [name for name in named if not is_chart_value(name)] == []
 
 
 @pages
-def test_the_fields_and_values_a_page_names_exist(page):
+def test_named_fields_and_chart_values_exist(page):
     unknown = []
     for name in dotted_names(page):
         root, _, rest = name.partition(".")
         model: type[BaseModel] = FineTuneJobStatus if root == "status" else FineTuneJobSpec
         known = is_field(model, rest if root in ("spec", "status") else name)
-        if not (known or is_value(name) or is_document_field(name)):
+        if not (known or is_chart_value(name) or is_document_field(name)):
             unknown.append(name)
     assert unknown == []
 
 
 @pages
-def test_the_environment_variables_a_page_names_exist(page):
+def test_named_environment_variables_exist(page):
     sources = "".join(path.read_text() for path in (ROOT / "finscribe_core").rglob("*.py"))
     named = {name for code in page.inline for name in re.findall(r"\b(?:FINSCRIBE|AWS)_[A-Z_]+", code)}
     assert {name for name in named if name not in sources} == set()

@@ -1,4 +1,4 @@
-"""Tables that must be complete: reasons, and metrics."""
+"""The tables of reasons and of metrics are complete and equal to the code."""
 
 import re
 
@@ -12,40 +12,40 @@ from finscribe_operator.store import Store
 from finscribe_trainer.reporting.metrics import RunMetrics
 from tests.unit.docs.pages import ALL
 
-BESIDE_A_GPU_ONLY = {"finscribe_gpu_memory_allocated_bytes", "finscribe_gpu_memory_peak_bytes"}
+GPU_METRICS = {"finscribe_gpu_memory_allocated_bytes", "finscribe_gpu_memory_peak_bytes"}
 
 
-def rows(page: str, first: str) -> list[list[str]]:
-    """The cells of table rows whose first cell matches."""
-    lines = re.findall(rf"^\| `({first})` \|(.*)\|$", ALL[page].text, re.MULTILINE)
+def table_rows(page: str, first_cell: str) -> list[list[str]]:
+    """The cells of the table rows whose first cell matches the pattern."""
+    lines = re.findall(rf"^\| `({first_cell})` \|(.*)\|$", ALL[page].text, re.MULTILINE)
     return [[name, *(cell.strip() for cell in rest.split(" |"))] for name, rest in lines]
 
 
 def test_troubleshooting_explains_every_reason_once():
-    told = [row[0] for row in rows("docs/troubleshooting.md", r"\w+")]
-    assert sorted(told) == sorted({*FailureReason, *Reason, *Phase})
+    described = [row[0] for row in table_rows("docs/troubleshooting.md", r"\w+")]
+    assert sorted(described) == sorted({*FailureReason, *Reason, *Phase})
 
 
-def served() -> list[Metric]:
+def served_metrics() -> list[Metric]:
     registries = (RunMetrics("invoices", "invoices-1").registry, Metrics(Store()).registry)
     families = [family for registry in registries for family in registry.collect()]
     return [family for family in families if family.name.startswith("finscribe_")]
 
 
 def test_monitoring_lists_every_metric_with_its_type_and_meaning():
-    told = {row[0]: (row[1], row[3]) for row in rows("docs/monitoring.md", r"finscribe_\w+")}
-    assert {name: told.pop(name, None) for name in BESIDE_A_GPU_ONLY}.keys() == BESIDE_A_GPU_ONLY
-    assert told == {
+    described = {row[0]: (row[1], row[3]) for row in table_rows("docs/monitoring.md", r"finscribe_\w+")}
+    assert {name for name in GPU_METRICS if described.pop(name, None)} == GPU_METRICS
+    assert described == {
         f"{family.name}_total" if family.type == "counter" else family.name: (
             family.type,
             family.documentation,
         )
-        for family in served()
+        for family in served_metrics()
     }
 
 
-def test_the_queries_of_monitoring_ask_for_metrics_of_its_tables():
-    told = {row[0] for row in rows("docs/monitoring.md", r"finscribe_\w+")}
-    asked = set(re.findall(r"finscribe_\w+", "".join(ALL["docs/monitoring.md"].blocks("promql"))))
-    assert asked
-    assert asked <= told
+def test_promql_queries_on_the_monitoring_page_use_listed_metrics():
+    listed = {row[0] for row in table_rows("docs/monitoring.md", r"finscribe_\w+")}
+    queried = set(re.findall(r"finscribe_\w+", "".join(ALL["docs/monitoring.md"].blocks("promql"))))
+    assert queried
+    assert queried <= listed

@@ -1,4 +1,4 @@
-"""What users copy must be right: the YAML of every page validates strictly."""
+"""The YAML blocks of every page pass strict validation."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from tests.unit.docs.pages import ALL
 KINDS = {KIND: FineTuneJob, "Secret": Secret, None: TrainerConfig}
 
 
-def check(document: Document) -> None:
+def validate(document: Document) -> None:
     kind = document.data.get("kind")
     if "experiments" in document.data:
         parse_strictly(ExperimentsFile, document)
         return
-    if kind is None:  # a page may show a section of the trainer's file
+    if kind is None:  # a block may be a section of the trainer's configuration
         document = replace(document, data={"dataset_path": "train.jsonl", **document.data})
     parse_strictly(KINDS[kind], document)
 
@@ -32,4 +32,4 @@ def test_the_yaml_of_a_page_is_valid(page, tmp_path):
         path = tmp_path / f"{page.path.stem}-{number}.yaml"
         path.write_text(block, encoding="utf-8")
         for document in read_documents(path):
-            check(document)
+            validate(document)
