@@ -1,4 +1,4 @@
-"""docs/prepare.md: its review becomes a row, and every option is told."""
+"""docs/prepare.md: the example review converts to a row, and every option is described."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.unit.docs.pages import ALL
 PAGE = ALL["docs/prepare.md"]
 
 
-def test_the_review_of_the_page_becomes_a_row(tmp_path):
+def test_the_example_review_converts_to_a_row(tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "images/0001.png")
     (tmp_path / "corrections.jsonl").write_text("".join(PAGE.blocks("json")))
@@ -28,6 +28,6 @@ def test_the_review_of_the_page_becomes_a_row(tmp_path):
 
 
 @pytest.mark.parametrize("command", [split, anonymize, corrections], ids=lambda command: command.name)
-def test_the_page_tells_every_option(command):
-    told = set(re.findall(r"--[a-z-]+", PAGE.text))
-    assert {option for p in command.params for option in p.opts if option.startswith("--")} <= told
+def test_the_page_describes_every_option(command):
+    described = set(re.findall(r"--[a-z-]+", PAGE.text))
+    assert {option for p in command.params for option in p.opts if option.startswith("--")} <= described

@@ -1,4 +1,4 @@
-"""docs/data.md: its rows are read, its documents are right, its table is the schema's, its sources work."""
+"""docs/data.md: its example rows and documents are valid, its table equals the schema, its code runs."""
 
 import json
 from collections.abc import Iterator
@@ -39,22 +39,22 @@ PARTS = {
 
 
 @pytest.mark.parametrize("row", [example for example in EXAMPLES if "document_type" not in example])
-def test_a_row_of_the_page_is_read(row):
+def test_an_example_row_is_valid(row):
     assert parse_row(row).images == ("images/0001.png",)
 
 
-def test_the_page_has_a_document_of_each_type():
+def test_there_is_an_example_of_each_document_type():
     assert [document["document_type"] for document in DOCUMENTS] == list(DOCUMENT_TYPES)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document["document_type"])
-def test_a_document_of_the_page_keeps_the_schema_and_adds_up(document):
+def test_an_example_document_conforms_to_the_schema_and_its_sums_are_correct(document):
     parse_document(document)
     assert check_arithmetic(document) == []
 
 
 def kind(schema: dict[str, Any]) -> str:
-    """What the table calls a field's type."""
+    """The name of a field's type in the table."""
     choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
     first = next((c for c in choices if c.get("type") == "number"), choices[0])
     if first.get("type") == "number":
@@ -64,7 +64,7 @@ def kind(schema: dict[str, Any]) -> str:
 
 
 def table(parts: dict[str, type[BaseModel]]) -> Iterator[str]:
-    """The lines that the page must have."""
+    """The expected rows of the table."""
     definitions = adapter.json_schema()["$defs"]
     requiring = [definitions[name] for name in ("Invoice", "Receipt", "Statement", "PurchaseOrder")]
     for prefix, model in parts.items():
@@ -79,12 +79,12 @@ def table(parts: dict[str, type[BaseModel]]) -> Iterator[str]:
             yield f"| `{prefix}{name}` | {kind(field)} | {needed} | {meaning} |"
 
 
-def test_the_table_of_fields_is_the_schema_s():
-    told = [line for line in PAGE.text.splitlines() if line.startswith("| `") and line.count(" | ") == 3]
-    assert told == list(table(PARTS))
+def test_the_table_of_fields_equals_the_schema():
+    described = [line for line in PAGE.text.splitlines() if line.startswith("| `") and line.count(" | ") == 3]
+    assert described == list(table(PARTS))
 
 
-def test_the_page_s_code_writes_what_is_read(tmp_path, monkeypatch):
+def test_the_conversion_code_writes_readable_rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows/train.jsonl").write_text(json.dumps(EXAMPLES[0]) + "\n")

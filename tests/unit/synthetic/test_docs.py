@@ -1,3 +1,5 @@
+"""docs/synthetic.md: its options, locales, templates and shares are those of the code."""
+
 import pytest
 
 from finscribe_trainer.cli.generate import generate
@@ -16,13 +18,13 @@ def test_the_page_names(name):
 
 
 @pytest.mark.parametrize("kind", ["invoice", "receipt", "statement", "order"])
-def test_the_page_lists_the_templates_of_each_kind(kind):
+def test_the_page_lists_the_templates_of_each_document_type(kind):
     [line] = [text for text in PAGE.text.splitlines() if text.startswith("| Templates")]
-    [told] = [part for part in line.split(";") if f"{kind}s:" in part]
-    able = {name for name, template in TEMPLATES.items() if any(k.endswith(kind) for k in template.kinds)}
-    assert {word for word in told.split("`") if word in TEMPLATES} == able
+    [described] = [part for part in line.split(";") if f"{kind}s:" in part]
+    expected = {name for name, template in TEMPLATES.items() if any(k.endswith(kind) for k in template.kinds)}
+    assert {word for word in described.split("`") if word in TEMPLATES} == expected
 
 
-def test_the_page_tells_the_shares_of_mixed_scans():
+def test_the_page_lists_the_shares_of_mixed_scans():
     shares = [f"{share:.0%}".rstrip("%") for share in MIXED.values()]
     assert f"{', '.join(shares[:-1])} and {shares[-1]} %" in PAGE.text

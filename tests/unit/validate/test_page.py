@@ -1,4 +1,4 @@
-"""docs/data-quality.md says what the code does."""
+"""docs/data-quality.md: its rules and options are those of the code."""
 
 import re
 
@@ -9,12 +9,12 @@ from tests.unit.docs.pages import ALL
 PAGE = ALL["docs/data-quality.md"]
 
 
-def test_the_table_of_rules_is_the_code_s():
+def test_the_table_of_rules_equals_the_rules_in_the_code():
     section = PAGE.text.partition("## Rules")[2].partition("\n## ")[0]
-    told = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (.*) \| (.*) \|$", section, re.MULTILINE)
-    assert told == [(name, rule.severity, rule.meaning, rule.remedy) for name, rule in RULES.items()]
+    described = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (.*) \| (.*) \|$", section, re.MULTILINE)
+    assert described == [(name, rule.severity, rule.meaning, rule.remedy) for name, rule in RULES.items()]
 
 
-def test_every_option_is_told():
+def test_every_option_is_described():
     options = {option for parameter in validate.params for option in parameter.opts}
     assert options <= set(PAGE.inline)
