@@ -109,7 +109,7 @@ verify: setup ## Fail if a generated file is not what its source says.
 
 .PHONY: update-golden
 update-golden: setup binaries ## Rewrite the expected outputs of golden tests; review the diff.
-	$(RUN)/pytest tests/golden tests/unit/trainer/test_loss_curves.py --update-golden
+	$(RUN)/pytest tests/golden tests/unit/training/test_loss_curves.py --update-golden
 	UPDATE_GOLDEN=1 $(RUN)/pytest -m chart tests/chart
 	UPDATE_GOLDEN=1 $(RUN)/pytest -m apiserver tests/apiserver -k exactly_as_expected
 

@@ -12,7 +12,7 @@ from finscribe_trainer.data_tools.validate.personal import is_iban
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.schema import parse_document
-from tests.unit.curate.documents import INVOICE, read_lines, write_lines
+from tests.unit.data_tools.curate.documents import INVOICE, read_lines, write_lines
 
 KEY = b"a key of the tests"
 PAGE = """ACME  METALL GMBH, Hauptstraße 5, 45127 Essen. Tel. 0201 555-1234, billing@acme-metall.de

@@ -23,7 +23,7 @@ from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
 GOLDEN = Path(__file__).parents[2] / "golden/loss_curves/lora.json"
-"""The losses of one process; tests/unit/trainer/test_loss_curves.py writes them."""
+"""The losses of one process; tests/unit/training/test_loss_curves.py writes them."""
 
 
 @pytest.fixture(scope="module")

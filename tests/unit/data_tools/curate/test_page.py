@@ -10,7 +10,7 @@ from finscribe_trainer.cli.anonymize import anonymize
 from finscribe_trainer.cli.corrections import corrections
 from finscribe_trainer.cli.split import split
 from finscribe_trainer.data_tools.curate.corrections import write_corrections
-from tests.unit.curate.documents import read_lines
+from tests.unit.data_tools.curate.documents import read_lines
 from tests.unit.docs.pages import ALL
 
 PAGE = ALL["docs/prepare.md"]

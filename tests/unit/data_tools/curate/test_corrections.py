@@ -12,7 +12,7 @@ from finscribe_trainer.data.rows import parse_row
 from finscribe_trainer.data_tools.curate.corrections import write_corrections
 from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
 from finscribe_trainer.documents.schema import parse_document, to_answer
-from tests.unit.curate.documents import INVOICE, read_lines, write_lines
+from tests.unit.data_tools.curate.documents import INVOICE, read_lines, write_lines
 
 LINES = {"a": [{"q": 1}, {"q": 2}, {"q": 3}], "v": {"n": "x", "t": "y"}}
 EDITS = {

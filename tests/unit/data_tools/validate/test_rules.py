@@ -16,7 +16,7 @@ from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.documents.numbers import dump_json, load_json, read_decimal
 from finscribe_trainer.documents.paths import field_of, leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
-from tests.unit.validate.conftest import Validate
+from tests.unit.data_tools.validate.conftest import Validate
 
 NUMBERS = r"(line_items\[\d+\]\.(quantity|unit_price|discount|line_total)|financial_summary\.(?!currency)\w+)"
 ANSWER = json.dumps(

@@ -9,7 +9,7 @@ import pytest
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_trainer.cli.validate import validate
 from finscribe_trainer.data_tools.validate import session
-from tests.unit.validate.conftest import write_rows
+from tests.unit.data_tools.validate.conftest import write_rows
 
 GOOD = {"prompt": "Total?", "completion": '{"total": 3}'}
 BAD = {"prompt": "<b>Sum</b>?", "completion": "<script>alert(1)</script> `|"}

@@ -10,7 +10,7 @@ from PIL import Image
 from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
 
-DATA = Path(__file__).parents[3] / "data"
+DATA = Path(__file__).parents[4] / "data"
 ROWS = [
     line
     for split in ("train", "val")

@@ -18,7 +18,7 @@ def write(path: Path, schema: object) -> str:
 
 
 def test_the_schema_of_the_repository_is_the_canonical_one():
-    schema = Path(__file__).parents[3] / "data/schema.json"
+    schema = Path(__file__).parents[4] / "data/schema.json"
     assert load_schema(str(schema)) == load_schema(None) == (check_canonical, True)
 
 

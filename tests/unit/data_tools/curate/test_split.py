@@ -10,7 +10,7 @@ from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.curate.split import SIDES, Plan, split_rows
 from finscribe_trainer.data_tools.curate.writing import new_files
-from tests.unit.curate.documents import read_lines, write_lines
+from tests.unit.data_tools.curate.documents import read_lines, write_lines
 
 
 def text_rows(count: int) -> list[dict]:
