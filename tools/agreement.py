@@ -1,12 +1,11 @@
-"""Compares every metric with its public reference, and writes the table into docs/metrics.md.
+"""Compares every metric with a reference implementation and writes the table of docs/metrics.md.
 
-Ours and the reference are given the same: answers in normal form, and tables.
-
-`python -m tools.agreement` writes it.
+Both are given the same answers, in normal form, and the same tables: `python -m tools.agreement`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -19,7 +18,8 @@ from finscribe_trainer.metrics.nted import nted
 from finscribe_trainer.metrics.teds import teds
 from tests.reference import random_answers, random_tables
 from tests.reference.answers import donut_f1, donut_nted, official_anls
-from tests.reference.teds import ibm_teds, marked_up, to_html
+from tests.reference.table_html import to_html
+from tests.reference.teds import count_inline_tags, docling_teds
 
 CASES = 600
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
@@ -27,14 +27,18 @@ BEGIN, END = "<!-- agreement: made by `make agreement` -->\n", "<!-- end of agre
 _EQUAL = 1e-9
 
 Scores = Iterable[tuple[float, float]]
+"""Our score of a case and the reference's."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a metric compares with its reference."""
+    """How a metric compares with its reference implementation."""
 
     metric: str
-    reference: str
+    function: str
+    """Of the reference implementation."""
+    package: str
+    """That holds the reference implementation, by its name on PyPI."""
     cases: int
     equal: int
     """Cases whose scores differ by less than 1e-9."""
@@ -43,26 +47,28 @@ class Agreement:
 
     @property
     def row(self) -> str:
-        """Its row of the table."""
+        """Its row of the table, with the installed version of the package."""
         largest = "0" if self.largest < _EQUAL else f"{self.largest:.1e}"
-        return f"| {self.metric} | {self.reference} | {self.cases} | {self.equal} | {largest} |"
+        reference = f"{self.package} {version(self.package)}, `{self.function}`"
+        return f"| {self.metric} | {reference} | {self.cases} | {self.equal} | {largest} |"
 
 
 def compare_all(cases: int, seed: int = 0) -> Iterator[Agreement]:
-    """Every metric with its reference on so many cases."""
-    yield _compare("Field F1", "Donut `cal_f1`", _answers(cases, seed, _f1, donut_f1))
-    yield _compare("nTED", "Donut `cal_acc`", _answers(cases, seed, nted, donut_nted))
-    yield _compare("ANLS*", "`anls_star` 1.0.1", _answers(cases, seed, anls_star, official_anls))
-    yield _compare("TEDS", "PubTabNet `TEDS`", _tables(cases, seed, structure_only=False))
+    """Compare every metric with its reference implementation on `cases` random cases."""
+    donut, docling = "donut-python", "docling-metrics-table"
+    yield _compare("Field F1", "cal_f1", donut, _answers(cases, seed, _f1, donut_f1))
+    yield _compare("nTED", "cal_acc", donut, _answers(cases, seed, nted, donut_nted))
+    yield _compare("ANLS*", "anls_score", "anls-star", _answers(cases, seed, anls_star, official_anls))
+    yield _compare("TEDS", "TEDScorer", docling, _tables(cases, seed, structure_only=False))
     yield _compare(
-        "TEDS-S", "PubTabNet `TEDS(structure_only=True)`", _tables(cases, seed, structure_only=True)
+        "TEDS-S", "TEDScorer, structure_only=True", docling, _tables(cases, seed, structure_only=True)
     )
 
 
-def _compare(metric: str, reference: str, scores: Scores) -> Agreement:
+def _compare(metric: str, function: str, package: str, scores: Scores) -> Agreement:
     differences = [abs(ours - theirs) for ours, theirs in scores]
     equal = sum(difference < _EQUAL for difference in differences)
-    return Agreement(metric, reference, len(differences), equal, max(differences))
+    return Agreement(metric, function, package, len(differences), equal, max(differences))
 
 
 def _f1(gold: Any, predicted: Any) -> float:
@@ -72,29 +78,29 @@ def _f1(gold: Any, predicted: Any) -> float:
 def _answers(
     cases: int, seed: int, ours: Callable[[Any, Any], float], theirs: Callable[[Any, Any], float]
 ) -> Scores:
-    for pair in random_answers.random_pairs(Random(seed), cases):  # noqa: S311 - cases, no secrets
-        gold, read = map(normalise, pair)
-        yield ours(gold, read), theirs(gold, read)
+    for pair in random_answers.random_pairs(Random(seed), cases):  # noqa: S311 - test cases, not secrets
+        gold, predicted = map(normalise, pair)
+        yield ours(gold, predicted), theirs(gold, predicted)
 
 
 def _tables(cases: int, seed: int, *, structure_only: bool) -> Scores:
-    pairs = random_tables.random_pairs(Random(seed))  # noqa: S311 - cases, no secrets
-    # Tags inside cells are counted otherwise: docs/metrics.md.
-    plain = (pair for pair in pairs if not any(map(marked_up, pair)))
-    for gold, read in islice(plain, cases):
-        theirs = ibm_teds(to_html(gold), to_html(read), structure_only=structure_only)
-        yield teds(gold, read, structure_only=structure_only), max(0.0, theirs)
+    pairs = random_tables.random_pairs(Random(seed))  # noqa: S311 - test cases, not secrets
+    # Tags inside cells are counted differently: docs/metrics.md.
+    plain = (pair for pair in pairs if not any(map(count_inline_tags, pair)))
+    for gold, predicted in islice(plain, cases):
+        theirs = docling_teds(to_html(gold), to_html(predicted), structure_only=structure_only)
+        yield teds(gold, predicted, structure_only=structure_only), max(0.0, theirs)
 
 
 def main() -> None:
-    """Write the table."""
+    """Compare, print, and write the table."""
     rows = ["| Metric | Reference | Cases | Equal | Largest difference |", "|---|---|---:|---:|---:|"]
     for agreement in compare_all(CASES):
         rows.append(agreement.row)
         print(agreement.row)
     before, _, rest = PAGE.read_text().partition(BEGIN)
     if not rest:
-        raise SystemExit(f"{PAGE}: there is no line {BEGIN.strip()}; put it back where the table belongs.")
+        raise SystemExit(f"{PAGE}: the line {BEGIN.strip()} is missing. Add it back where the table belongs.")
     PAGE.write_text(before + BEGIN + "\n" + "\n".join(rows) + "\n\n" + END + rest.partition(END)[2])
 
 

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.data`: measures how fast data is made, checked and scored, and prints a table.
+"""Measures how fast data is generated, validated and scored: `python -m benchmarks.data` prints a table.
 
-Each measurement is a fresh process on one core; the cases take turns, so that a slow minute of the machine
-is everyone's. Rates are per second of CPU time, which other programs on the machine disturb least.
+Each measurement is a fresh process on one core. The cases are interleaved, so that a slow minute affects all of
+them. Rates are per second of CPU time, which other programs on the machine disturb least.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from statistics import median
@@ -24,7 +26,7 @@ from benchmarks.data.cases import CASES, Case
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("RESULTS.md")
 TOLERANCE = 1e-9
-"""Scores of the same tables may differ by so much: sums of fractions, in another order."""
+"""Allowed difference between scores of the same tables: floating-point sums in different order."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,14 @@ class Run:
 
 
 def main() -> None:
-    """Measure, compare, print."""
+    """Measure all cases, compare the scores, print the table."""
     parser = argparse.ArgumentParser(
         prog="make bench-data",
-        description="Measure how fast data is made, checked and scored, and print a table.",
+        description="Measure how fast data is generated, validated and scored, and print a table.",
     )
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="measurements of each case (5)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="groups with this text in their name")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}, too")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only groups with this text in their name")
+    parser.add_argument("--write", action="store_true", help=f"also write {RESULTS.relative_to(ROOT)}")
     options = parser.parse_args()
     numbered = [(number, case) for number, case in enumerate(CASES) if options.only in case.group]
     if not numbered:
@@ -73,8 +75,8 @@ def _measure(number: int, case: Case) -> Run:
     )
     if done.returncode:
         sys.exit(f"{case.group}, {case.name} ended with exit code {done.returncode}:\n{done.stderr}")
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Run(case.items / told["seconds"], told["peak_mib"], told["scores"])
+    result = json.loads(done.stdout.splitlines()[-1])
+    return Run(case.items / result["seconds"], result["peak_mib"], result["scores"])
 
 
 def _assert_equal_scores(runs: dict[Case, list[Run]]) -> None:
@@ -87,23 +89,30 @@ def _assert_equal_scores(runs: dict[Case, list[Run]]) -> None:
 
 def _table(runs: dict[Case, list[Run]], repeat: int) -> list[str]:
     lines = [
-        f"{os.cpu_count()} CPU cores of {platform.machine()}, of which one is used; "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB; Python {platform.python_version()}. "
-        f"Fresh processes for each line: {repeat}, taking turns; median (least - most). "
+        f"{os.cpu_count()} CPU cores of {platform.machine()}, one of them used; "
+        f"{psutil.virtual_memory().total / 2**30:.0f} GiB; Python {platform.python_version()}; "
+        f"{datetime.now(UTC):%Y-%m-%d}; {_versions()}. "
+        f"Fresh processes per line: {repeat}, interleaved; median (minimum - maximum). "
         "The scores of the same tables are equal.",
         "",
-        "| Work | By | Per second of CPU | Ahead of the next | Peak memory |",
+        "| Work | By | Per second of CPU | Faster than the next by | Peak memory |",
         "|---|---|---|---|---|",
     ]
     rates = {case: median(run.rate for run in done) for case, done in runs.items()}
     for case, done in runs.items():
-        rivals = [rates[rival] for rival in runs if rival.group == case.group and rival != case]
-        ahead = f"{rates[case] / max(rivals):.1f} x" if rivals and rates[case] > max(rivals) else ""
+        others = [rates[other] for other in runs if other.group == case.group and other != case]
+        ratio = f"{rates[case] / max(others):.1f} x" if others and rates[case] > max(others) else ""
         spread = f"{_short(min(run.rate for run in done))} - {_short(max(run.rate for run in done))}"
         peak = max(run.peak_mib for run in done)
         rate = f"{_short(rates[case])} {case.unit} ({spread})"
-        lines.append(f"| {case.group} | {case.name} | {rate} | {ahead} | {peak:.0f} MiB |")
+        lines.append(f"| {case.group} | {case.name} | {rate} | {ratio} | {peak:.0f} MiB |")
     return lines
+
+
+def _versions() -> str:
+    return ", ".join(
+        f"{name} {version(name)}" for name in ("docling-metrics-table", "table-recognition-metric")
+    )
 
 
 def _short(rate: float) -> str:

@@ -7,7 +7,7 @@ from finscribe_trainer.cli.generate import generate
 
 
 def prepare(items: int, folder: Path) -> Work:
-    """Nothing to prepare."""
+    """Prepare the command line."""
     arguments = ["--output-dir", str(folder / "made"), "--count", str(items), "--workers", "1"]
 
     def work() -> list[float]:

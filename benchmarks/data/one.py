@@ -1,4 +1,4 @@
-"""Measures one case, once: `python -m benchmarks.data.one NUMBER` in a fresh process; prints JSON."""
+"""Measures one case once and prints JSON: `python -m benchmarks.data.one NUMBER`, in a fresh process."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from benchmarks.data.cases import CASES
 
 
 def main() -> None:
-    """Pin this process to one core, prepare, work, tell."""
+    """Pin this process to one core, prepare and run the case, print CPU seconds, peak MiB and scores."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     case = CASES[int(sys.argv[1])]
     prepare = import_module(f"benchmarks.data.{case.module}").prepare
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _peak_mib() -> float:
-    """The most memory this process ever held (VmHWM)."""
+    """The peak resident memory of this process (VmHWM)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     [line] = [line for line in lines if line.startswith("VmHWM:")]
     return int(line.split()[1]) / 1024

@@ -1,12 +1,12 @@
-"""Pairs of line-item tables as HTML: the right one, and one as a model reads it."""
+"""Makes pairs of line-item tables as HTML: ground truth, and prediction with errors."""
 
 from random import Random
 
 from finscribe_trainer.metrics.tables import Cell, Section, Table
-from tests.reference.teds import to_html
+from tests.reference.table_html import to_html
 
 Pairs = list[tuple[str, str]]
-"""Right and read."""
+"""Ground truth and prediction."""
 
 _NAMES = ("description", "sku", "quantity", "unit_price", "tax_rate", "line_total")
 _GOODS = ("Paper", "Ink", "Desk", "Chair", "Lamp", "Cable", "Transport", "Consulting", "Hosting", "Filter")
@@ -14,23 +14,23 @@ _DIGITS = "0123456789"
 
 
 def make_pairs(lines: int, count: int, *, misread: float) -> Pairs:
-    """So many pairs of tables with so many lines.
+    """Make `count` pairs of tables.
 
     Args:
-        lines: lines of each right table.
-        count: pairs.
-        misread: the share of cells with one character wrong; half as many lines are lost.
+        lines: Lines of each ground truth table.
+        count: Pairs.
+        misread: Probability that a cell has one wrong character; a line is lost with half of it.
     """
-    random = Random(f"{lines} {misread}")  # noqa: S311 - tables, not secrets
+    random = Random(f"{lines} {misread}")  # noqa: S311 - test data, not secrets
     pairs = []
     for _ in range(count):
         gold = [_line(random) for _ in range(lines)]
-        read = [
+        predicted = [
             [_wrong(text, random) if random.random() < misread else text for text in line]
             for line in gold
             if random.random() >= misread / 2
         ]
-        pairs.append((to_html(_table(gold)), to_html(_table(read))))
+        pairs.append((to_html(_table(gold)), to_html(_table(predicted))))
     return pairs
 
 

@@ -9,6 +9,6 @@ from finscribe_trainer.metrics.teds import teds
 
 
 def prepare(items: int, _: Path, lines: int, misread: float) -> Work:
-    """So many pairs of tables."""
+    """Make `items` pairs of tables."""
     pairs = make_pairs(lines, items, misread=misread)
-    return lambda: [teds(read_html(gold), read_html(read)) for gold, read in pairs]
+    return lambda: [teds(read_html(gold), read_html(predicted)) for gold, predicted in pairs]

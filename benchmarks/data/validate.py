@@ -1,4 +1,4 @@
-"""`finscribe data validate` on rows of text, with all checks that need neither images nor a model."""
+"""`finscribe data validate` on rows of text, with every check that needs neither images nor a model."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
 
 
 def prepare(items: int, folder: Path) -> Work:
-    """So many rows, with the answers of 500 made-up documents; all are right."""
-    random, locales = Random(0), list(LOCALES.values())  # noqa: S311 - made-up documents, not secrets
+    """Write `items` valid rows, with the answers of 500 synthetic documents."""
+    random, locales = Random(0), list(LOCALES.values())  # noqa: S311 - synthetic documents, not secrets
     kinds = [random.choice(DOCUMENT_TYPES) for _ in range(500)]
     answers = [to_answer(make_document(kind, random.choice(locales), random).document) for kind in kinds]
     rows = folder / "rows.jsonl"

@@ -1,4 +1,4 @@
-"""Random and handmade pairs of answers: a right one and one read with errors; all leaves are texts."""
+"""Random and handmade pairs of answers, ground truth and prediction with errors; all leaves are strings."""
 
 import json
 from collections.abc import Iterator
@@ -29,14 +29,15 @@ HANDMADE: tuple[tuple[Any, Any], ...] = (
 
 
 def random_pairs(random: Random, count: int) -> Iterator[tuple[Any, Any]]:
-    """So many pairs: the handmade ones, then random ones; of these every fourth has nothing in common, and
-    every fourth is an invoice.
+    """`count` pairs: the handmade ones, then random ones.
+
+    Of every four random pairs, one is an invoice and one is of two unrelated objects.
     """
     yield from HANDMADE[:count]
     for number in range(count - len(HANDMADE)):
         gold = json.loads(invoice(random.randint(1, 4))) if number % 4 == 0 else random_object(random, 4)
-        read = random_object(random, 4) if number % 4 == 1 else misread(random, gold)
-        yield gold, read or {"q": "nothing"}
+        predicted = random_object(random, 4) if number % 4 == 1 else misread(random, gold)
+        yield gold, predicted or {"q": "nothing"}
 
 
 def random_object(random: Random, depth: int) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def random_object(random: Random, depth: int) -> dict[str, Any]:
 
 
 def random_value(random: Random, depth: int) -> Any:
-    """A text, an object, a list of objects or a list of texts."""
+    """A string, an object, a list of objects or a list of strings."""
     kind = random.random() if depth > 1 else 1.0
     if kind < 0.25:
         return random_object(random, depth - 1)
@@ -60,18 +61,18 @@ def random_value(random: Random, depth: int) -> Any:
 
 
 def random_text(random: Random) -> str:
-    """One to eight characters, without space at its ends."""
+    """One to eight characters, without white space at the ends."""
     return "".join(random.choice("xyzÄ ") for _ in range(random.randint(0, 7))).strip() + "x"
 
 
 def misread(random: Random, value: Any) -> Any:
-    """The value after some errors: keys and items lost or added, texts changed."""
+    """The value with some errors: keys and items lost or added, strings changed."""
     if isinstance(value, dict):
-        read = {key: misread(random, item) for key, item in value.items() if random.random() < 0.92}
-        return {key: item for key, item in read.items() if item} | (
+        items = {key: misread(random, item) for key, item in value.items() if random.random() < 0.92}
+        return {key: item for key, item in items.items() if item} | (
             {"extra": random_text(random)} if random.random() < 0.1 else {}
         )
     if isinstance(value, list):
-        read_items = [misread(random, item) for item in value if random.random() < 0.92]
-        return [item for item in read_items if item]
+        kept = [misread(random, item) for item in value if random.random() < 0.92]
+        return [item for item in kept if item]
     return value if random.random() < 0.7 else random_text(random)

@@ -1,4 +1,4 @@
-"""Random pairs of tables: a right one and one read with errors."""
+"""Random pairs of tables: ground truth, and prediction with errors."""
 
 from collections.abc import Iterator
 from random import Random
@@ -9,7 +9,7 @@ WORDS = ("", "7", "12.50", "1,204.50", "Coffee", "Paper A4", "Transport & Logist
 
 
 def random_table(random: Random, *, rows: int, columns: int) -> Table:
-    """A table of up to that size: with spans, empty rows, markup, and sections in any arrangement."""
+    """A table of at most `rows` x `columns`, with spans, empty rows, markup and any sections."""
     body = [random_row(random, columns) for _ in range(random.randint(1, rows))]
     head = random.randint(0, min(2, len(body)))
     tags = random.choice(((None, None), ("thead", "tbody"), (None, "tbody"), ("tbody", "tfoot")))
@@ -18,7 +18,7 @@ def random_table(random: Random, *, rows: int, columns: int) -> Table:
 
 
 def joined(sections: tuple[Section, ...]) -> Table:
-    """The table of those that hold rows; loose rows that meet are one section, as read from HTML."""
+    """A table of the non-empty sections; adjacent rows without a section tag form one section, as in HTML."""
     kept: list[Section] = []
     for section in sections:
         if kept and kept[-1].tag is section.tag is None:
@@ -29,7 +29,7 @@ def joined(sections: tuple[Section, ...]) -> Table:
 
 
 def random_row(random: Random, columns: int) -> Row:
-    """Up to that many cells; seldom none."""
+    """`columns` - 2 to `columns` cells, at least one; rarely an empty row."""
     count = 0 if random.random() < 0.03 else random.randint(max(1, columns - 2), columns)
     return tuple(random_cell(random) for _ in range(count))
 
@@ -42,7 +42,7 @@ def random_cell(random: Random) -> Cell:
 
 
 def misread(random: Random, table: Table, *, errors: int) -> Table:
-    """The table after so many errors: rows and cells lost, added, doubled or changed, sections lost."""
+    """The table with `errors` random errors: rows and cells lost, added or changed, sections renamed."""
     sections = [(section.tag, [list(row) for row in section.rows]) for section in table.sections]
     for _ in range(errors):
         rows = random.choice(sections)[1]
@@ -65,15 +65,15 @@ def misread(random: Random, table: Table, *, errors: int) -> Table:
 
 
 def random_pairs(random: Random) -> Iterator[tuple[Table, Table]]:
-    """Pairs of a right table and a misread one, without end; each third is of two unlike tables."""
+    """Endless pairs of a table and the same with errors; every third is of two unrelated tables."""
     made = 0
     while True:
         gold = random_table(random, rows=8, columns=5)
-        read = (
+        predicted = (
             misread(random, gold, errors=random.randint(0, 6))
             if made % 3
             else random_table(random, rows=8, columns=5)
         )
-        if read.nodes:  # IBM's program divides by zero where both are empty
-            yield gold, read
+        if predicted.nodes:  # docling-metrics-table refuses two empty tables
+            yield gold, predicted
             made += 1

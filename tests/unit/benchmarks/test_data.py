@@ -1,4 +1,4 @@
-"""Every case of `make bench-data` works, and those that do the same work come to the same."""
+"""Every case of `make bench-data` runs, and cases of one group return the same scores."""
 
 from importlib import import_module
 from itertools import groupby
@@ -11,7 +11,7 @@ GROUPS = {group: list(cases) for group, cases in groupby(CASES, key=lambda case:
 
 
 @pytest.mark.parametrize("cases", [cases for group, cases in GROUPS.items() if "40 lines" not in group])
-def test_cases_of_one_group_come_to_the_same_scores(cases, tmp_path):
+def test_cases_of_one_group_return_the_same_scores(cases, tmp_path):
     scores = []
     for case in cases:
         prepare = import_module(f"benchmarks.data.{case.module}").prepare

@@ -9,7 +9,7 @@ from finscribe_trainer.metrics.html_tables import read_html
 from finscribe_trainer.metrics.otsl_tables import read_otsl
 from finscribe_trainer.metrics.tables import Cell, Section, Table, line_item_table
 from tests.reference.random_tables import random_table
-from tests.reference.teds import to_html
+from tests.reference.table_html import to_html
 
 
 def table(*rows: str | tuple[str | Cell, ...]) -> Table:

@@ -39,7 +39,7 @@ KNOWN = {
     "nothing read": (GOLD, "", 0, 0),
     "nothing to read": ("", GOLD, 0, 0),
     "nothing at all": ("", "", 1, 1),
-    # Seven edits to a table of six nodes: IBM's score is negative.
+    # Seven edits to a table of six nodes: the published formula gives a negative score.
     "more edits than nodes": (
         "<tr><td>a</td><td>b</td><td>c</td><td>d</td><td>e</td></tr>",
         "<tr><td>v</td></tr><tr><td>w</td></tr><tr><td>x</td></tr>",

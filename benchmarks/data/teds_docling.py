@@ -1,14 +1,13 @@
-"""Tables scored by IBM's program."""
+"""Tables scored by docling-metrics-table."""
 
 from pathlib import Path
 
 from benchmarks.data.cases import Work
 from benchmarks.data.tables import make_pairs
-from tests.reference.teds import ibm_teds
+from tests.reference.teds import docling_teds
 
 
 def prepare(items: int, _: Path, lines: int, misread: float) -> Work:
-    """So many pairs of tables."""
+    """Make `items` pairs of tables."""
     pairs = make_pairs(lines, items, misread=misread)
-    ibm_teds(*pairs[0])  # loads the program
-    return lambda: [ibm_teds(gold, read) for gold, read in pairs]
+    return lambda: [docling_teds(gold, predicted) for gold, predicted in pairs]
