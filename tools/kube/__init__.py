@@ -1,1 +1,1 @@
-"""A real Kubernetes on this machine, built from source: an API server for tests, a cluster of one node."""
+"""Runs a real Kubernetes on this machine: an API server for tests, or a cluster of one node."""

@@ -1,10 +1,10 @@
-"""`python -m tools.kube`: programs, cluster and images from the command line."""
+"""Command line for the local cluster, its programs and its images: `python -m tools.kube`."""
 
 import sys
 
 import click
 
-from tools.kube.binaries import provide
+from tools.kube.binaries import locate
 from tools.kube.catalogue import CLUSTER, TOOLS
 from tools.kube.cluster import local_cluster
 from tools.kube.images import TARGETS
@@ -13,20 +13,25 @@ from tools.kube.progress import ToolError, say
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """A real Kubernetes on this machine, built from source."""
+    """A real Kubernetes on this machine, for tests."""
 
 
 @main.command()
 @click.argument("names", nargs=-1, type=click.Choice(sorted(TOOLS)))
 def binaries(names: tuple[str, ...]) -> None:
-    """Build what is missing (all, or NAMES) and print the paths."""
-    for name, path in provide(names or CLUSTER).items():
-        click.echo(f"{name}\t{path}")
+    """Find or build the programs (all, or NAMES); print name, path and where each comes from.
+
+    Looks in the folder KUBEBUILDER_ASSETS, on the PATH and in the cache, and builds from source what is in
+    none of them. A program of another minor version than the tests use is skipped.
+    """
+    for name in names or CLUSTER:
+        program = locate(name)
+        click.echo(f"{name}\t{program.path}\t{program.source}")
 
 
 @main.command()
 def up() -> None:
-    """Start the cluster, or what of it does not run."""
+    """Start the cluster, or those of its parts that do not run."""
     cluster = local_cluster()
     cluster.up()
     click.echo(f"export KUBECONFIG={cluster.kubeconfig}")
@@ -34,13 +39,13 @@ def up() -> None:
 
 @main.command()
 def down() -> None:
-    """End the cluster and wipe its state; images and programs stay in the cache."""
+    """Stop the cluster and delete its state; images and programs stay in the cache."""
     local_cluster().down()
 
 
 @main.command()
 def status() -> None:
-    """Say which parts run."""
+    """Print which parts run."""
     for name, pid in local_cluster().status().items():
         click.echo(f"{name:24} {'down' if pid is None else f'pid {pid}'}")
 
@@ -48,7 +53,7 @@ def status() -> None:
 @main.command()
 @click.argument("part")
 def restart(part: str) -> None:
-    """End PART and start it again."""
+    """Restart PART."""
     local_cluster().restart(part)
 
 

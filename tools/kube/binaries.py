@@ -1,12 +1,16 @@
-"""Getting the programs: given by the user, kept from an earlier build, or built now."""
+"""Finds the Kubernetes programs on this machine, and builds those that are missing."""
 
 import fcntl
 import hashlib
 import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tools.kube.cache import cache_dir
@@ -15,28 +19,76 @@ from tools.kube.golang import build, find_go
 from tools.kube.progress import say
 
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
-"""Folder with kube-apiserver, etcd and kubectl, as controller projects commonly have it."""
+"""Names a folder with kube-apiserver, etcd and kubectl; controller-runtime's envtest reads it, too."""
+VERSION_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is ready to run."""
+
+    path: Path
+    source: str
+    """`KUBEBUILDER_ASSETS`, `PATH`, `cache` or `built`."""
 
 
 def provide(names: Iterable[str]) -> dict[str, Path]:
-    """Paths of the named programs; what is missing is built, which takes minutes once.
+    """Paths of the named programs, as `locate` finds or builds them.
 
     Raises:
-        ToolError: a build failed.
+        ToolError: A build failed.
     """
-    return {name: _provide(TOOLS[name]) for name in names}
+    return {name: locate(name).path for name in names}
 
 
-def _provide(tool: Tool) -> Path:
-    given = Path(os.environ[ASSETS_VARIABLE]) / tool.name if os.environ.get(ASSETS_VARIABLE) else None
-    if given and given.exists():
-        return given
+def locate(name: str) -> Program:
+    """Find a program in KUBEBUILDER_ASSETS, on the PATH or in the cache; build it if it is in none of them.
+
+    Programs in KUBEBUILDER_ASSETS and on the PATH must have the needed major and minor version; others are
+    skipped with a message.
+
+    Raises:
+        ToolError: The build failed.
+    """
+    tool = TOOLS[name]
+    assets = os.environ.get(ASSETS_VARIABLE)
+    folders = {ASSETS_VARIABLE: assets, "PATH": os.environ.get("PATH")}
+    for source, folder in folders.items():
+        path = shutil.which(name, path=folder) if folder else None
+        if path and _is_suitable(tool, path):
+            return Program(Path(path), source)
+    return _cached_or_built(tool)
+
+
+@cache
+def _is_suitable(tool: Tool, path: str) -> bool:
+    """Check the version of a program; says why once when it does not fit."""
+    try:
+        done = subprocess.run(
+            [path, *tool.version_arguments],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
+            check=False,
+        )
+        shown = re.search(r"\d+\.\d+(\.\d+)?", done.stdout)
+        found = f"its version is {shown[0]}" if shown else "it shows no version"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        shown, found = None, f"it can't be run ({error})"
+    if shown and f"{shown[0]}.".startswith(f"{tool.minor_version}."):
+        return True
+    say(f"  skipping {path}: {found}, needed is {tool.minor_version}")
+    return False
+
+
+def _cached_or_built(tool: Tool) -> Program:
     kept = cache_dir() / "bin" / _key(tool) / tool.name
     if not kept.exists():
         with _lock(cache_dir() / "bin" / f"{_key(tool)}.lock", tool.name):
             if not kept.exists():
                 _build_into(tool, kept)
-    return kept
+                return Program(kept, "built")
+    return Program(kept, "cache")
 
 
 def _key(tool: Tool) -> str:
@@ -45,7 +97,7 @@ def _key(tool: Tool) -> str:
 
 
 def _build_into(tool: Tool, target: Path) -> None:
-    """Build in a folder beside, then rename: a program that exists is complete."""
+    """Build in a temporary folder, then rename, so that a program that exists is complete."""
     scratch = Path(tempfile.mkdtemp(prefix=f"{tool.name}-", dir=target.parent.parent))
     try:
         program = build(tool, find_go(), scratch)

@@ -1,4 +1,4 @@
-"""Which programs are built, from which Go modules, in which versions."""
+"""Lists the programs of a cluster: their Go modules, versions and build options."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,37 @@ VERSITYGW_MODULE = "github.com/versity/versitygw"
 
 @dataclass(frozen=True)
 class Tool:
-    """A program that is built from a Go module."""
+    """A program that can be built from a Go module."""
 
     name: str
     module: str
     version: str
+    """That is built, such as `v1.36.3`."""
     package: str
     """Import path of its main package."""
     ldflags: str = "-s -w"
+    version_arguments: tuple[str, ...] = ("--version",)
+    """Arguments that make it print its version."""
 
     @property
     def in_kubernetes(self) -> bool:
         """True for Kubernetes' own commands, whose module needs its staging modules replaced."""
         return self.module == KUBERNETES_MODULE
 
+    @property
+    def minor_version(self) -> str:
+        """Major and minor version, such as `1.36`, that an installed program needs to be used instead."""
+        return ".".join(self.version.removeprefix("v").split(".")[:2])
 
-def _kubernetes(name: str) -> Tool:
+
+def _kubernetes(name: str, *version_arguments: str) -> Tool:
     return Tool(
         name,
         KUBERNETES_MODULE,
         KUBERNETES_VERSION,
         f"{KUBERNETES_MODULE}/cmd/{name}",
         f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}",
+        version_arguments or ("--version",),
     )
 
 
@@ -42,10 +51,16 @@ TOOLS = {
         _kubernetes("kube-scheduler"),
         _kubernetes("kubelet"),
         _kubernetes("kube-proxy"),
-        _kubernetes("kubectl"),
+        _kubernetes("kubectl", "version", "--client"),
         Tool("etcd", "go.etcd.io/etcd/server/v3", "v3.6.6", "go.etcd.io/etcd/server/v3"),
         Tool("coredns", "github.com/coredns/coredns", "v1.15.0", "github.com/coredns/coredns"),
-        Tool("helm", "helm.sh/helm/v3", "v3.22.0", "helm.sh/helm/v3/cmd/helm"),
+        Tool(
+            "helm",
+            "helm.sh/helm/v3",
+            "v3.22.0",
+            "helm.sh/helm/v3/cmd/helm",
+            version_arguments=("version", "--short"),
+        ),
         Tool("versitygw", VERSITYGW_MODULE, "v1.8.0", f"{VERSITYGW_MODULE}/cmd/versitygw"),
     )
 }
@@ -53,4 +68,4 @@ TOOLS = {
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 """What the API server for tests needs."""
 CLUSTER = (*CONTROL_PLANE, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm", "versitygw")
-"""What a cluster with its helpers needs."""
+"""What a cluster needs, and what the end-to-end tests use with it."""
