@@ -1,7 +1,7 @@
 """Measures how fast data is generated, validated and scored: `python -m benchmarks.data` prints a table.
 
-Each measurement is a fresh process on one core. The cases are interleaved, so that a slow minute affects all of
-them. Rates are per second of CPU time, which other programs on the machine disturb least.
+Each measurement is a fresh process on one core. The cases are interleaved, so that a slow minute affects all
+of them. Rates are per second of CPU time, which other programs on the machine disturb least.
 """
 
 import argparse
