@@ -1,6 +1,6 @@
-"""An API server for tests: etcd, kube-apiserver and kube-controller-manager in a temporary folder.
+"""Runs an API server for tests: etcd, kube-apiserver and kube-controller-manager in a temporary folder.
 
-There is no node, so no pod ever runs: a test plays the kubelet and says what pods do.
+There is no node, so no pod ever runs: tests set the status of pods themselves, as a kubelet would.
 """
 
 import shutil
@@ -32,24 +32,24 @@ class ApiServer:
     url: str
     ca: Path
     kubeconfig: Path
-    """Of an administrator."""
+    """With an administrator's credentials."""
     folder: Path
-    """Temporary; holds the logs."""
+    """Temporary folder with the logs."""
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl as administrator and return what it printed.
 
         Raises:
-            ToolError: it failed; the text is its error message.
+            ToolError: It failed; the message is what it printed.
         """
         return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     def try_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run kubectl as administrator; the caller looks at the exit code."""
+        """Run kubectl as administrator; the caller checks the exit code."""
         return try_kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     def kubeconfig_of_service_account(self, namespace: str, name: str) -> Path:
-        """A kubeconfig with a token of a service account."""
+        """Write a kubeconfig with a token of a service account and return its path."""
         token = self.kubectl("create", "token", name, f"--namespace={namespace}").strip()
         path = self.folder / f"{namespace}-{name}.kubeconfig"
         return write_kubeconfig(path, self.url, self.ca, {"token": token})
@@ -59,24 +59,24 @@ class ApiServer:
 def running_api_server(
     crds: Sequence[Path] = (), keep_logs: Callable[[], bool] = lambda: False
 ) -> Iterator[ApiServer]:
-    """Start an API server, install `crds`, and end everything afterwards, also after Ctrl+C.
+    """Start an API server, install `crds`, and stop everything afterwards, also after Ctrl+C.
 
-    The logs are kept when the body raises or `keep_logs` says so, and their folder is named.
+    The logs are kept when the body raises or `keep_logs` returns True; their folder is then printed.
 
     Raises:
-        ToolError: a program can't be built, or a part did not start.
+        ToolError: A program could not be built or did not start.
     """
     programs = provide(CONTROL_PLANE)
     folder = Path(tempfile.mkdtemp(prefix="finscribe-apiserver-"))
     processes = Processes(folder, die_with_parent=True)
     plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", "127.0.0.1", *free_ports(4))
-    went_well = False
+    succeeded = False
     try:
         yield _start(plane, processes, crds)
-        went_well = True
+        succeeded = True
     finally:
         _stop(processes)
-        if went_well and not keep_logs():
+        if succeeded and not keep_logs():
             shutil.rmtree(folder)
         else:
             say(f"The API server's logs are in {folder}")
@@ -87,7 +87,7 @@ def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> A
     processes.start(plane.etcd())
     processes.start(
         plane.apiserver(
-            "--endpoint-reconciler-type=none",  # no pod will ever look for the API server
+            "--endpoint-reconciler-type=none",  # no pod connects to the API server
             "--authorization-mode=RBAC",
         )
     )
@@ -98,17 +98,17 @@ def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> A
         folder / "admin.kubeconfig",
         processes.folder,
     )
-    # Before the garbage collector starts: it looks for new kinds only every half minute.
+    # Before the garbage collector starts, because it looks for new kinds only every 30 seconds.
     for crd in crds:
         server.kubectl("apply", "--server-side", f"--filename={crd}")
         wait = ("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
-        if server.try_kubectl(*wait).returncode:  # kubectl gives up on one that has no conditions yet
+        if server.try_kubectl(*wait).returncode:  # kubectl fails on a CRD without conditions yet
             server.kubectl(*wait)
     processes.start(plane.controller_manager(f"--controllers={CONTROLLERS}"))
     return server
 
 
 def _stop(processes: Processes) -> None:
-    """The API server before etcd, which it would wait for."""
+    """Stop all parts; the API server before etcd, because it waits for etcd when it stops."""
     for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
         processes.stop(name)

@@ -1,4 +1,4 @@
-"""The images' base, python:3.11-slim-bookworm, for machines that reach no container registry."""
+"""Provides the base image python:3.11-slim-bookworm, also where no container registry can be reached."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from tools.kube.progress import ToolError, step
 
 BASE_IMAGE = "docker.io/library/python:3.11-slim-bookworm"
 PACKAGES = "ca-certificates,python3,python3-venv,python3-pip,netbase,tzdata"
-SUPERFLUOUS = (
+UNNEEDED_PATHS = (
     *("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"),
     "usr/lib/python3.11/EXTERNALLY-MANAGED",
 )
@@ -16,7 +16,7 @@ PULL_SECONDS = 60
 
 
 def provide_base_image(buildah: list[str], scratch: Path) -> None:
-    """Have the base image in buildah's store: kept, pulled, or made of the same Debian's packages.
+    """Ensure that buildah's store holds the base image: pull it, or make it from Debian's packages.
 
     Raises:
         ToolError: debootstrap failed.
@@ -24,7 +24,7 @@ def provide_base_image(buildah: list[str], scratch: Path) -> None:
     if subprocess.run([*buildah, "inspect", BASE_IMAGE], capture_output=True, check=False).returncode == 0:
         return
     if not _pull(buildah):
-        with step("no registry answers: making the base image with debootstrap"):
+        with step("no registry can be reached: making the base image with debootstrap"):
             _bootstrap(buildah, scratch)
 
 
@@ -48,8 +48,8 @@ def _bootstrap(buildah: list[str], scratch: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"`{' '.join(command)}` failed:\n{done.stdout[-2000:]}{done.stderr}")
-    for superfluous in (root / name for name in SUPERFLUOUS):
-        shutil.rmtree(superfluous) if superfluous.is_dir() else superfluous.unlink(missing_ok=True)
+    for unneeded in (root / name for name in UNNEEDED_PATHS):
+        shutil.rmtree(unneeded) if unneeded.is_dir() else unneeded.unlink(missing_ok=True)
     for name, program in (("python", "python3"), ("python3", "python3"), ("pip", "pip3")):
         (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{program}")
     container = _output([*buildah, "from", "scratch"])

@@ -1,4 +1,4 @@
-"""The certificates of a cluster, made with the openssl command: one authority signs all of them."""
+"""Issues the certificates of a cluster with the openssl command; one authority signs all of them."""
 
 import base64
 import subprocess
@@ -24,15 +24,15 @@ class Certificates:
         return self.crt("ca")
 
     def crt(self, name: str) -> Path:
-        """Path of a certificate."""
+        """Path of the certificate `name`."""
         return self.folder / f"{name}.crt"
 
     def key(self, name: str) -> Path:
-        """Path of a private key."""
+        """Path of the private key `name`."""
         return self.folder / f"{name}.key"
 
     def make_authority(self) -> None:
-        """Make the authority, and the key that signs service account tokens."""
+        """Create the certificate authority and the key that signs service account tokens."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self._make_key("ca")
@@ -42,12 +42,18 @@ class Certificates:
         _openssl("genrsa", "-out", self.key("service-accounts"), "2048")
 
     def issue_client(self, name: str, user: str, group: str = "") -> None:
-        """A client's certificate: Kubernetes reads user and group from its subject."""
+        """Issue a client certificate; Kubernetes takes user and group from its subject."""
         subject = f"/O={group}/CN={user}" if group else f"/CN={user}"
         self._issue(name, subject, "extendedKeyUsage=clientAuth\n")
 
     def issue_server(self, name: str, user: str, *alternatives: str) -> None:
-        """A server's certificate; `alternatives` are such as `IP:127.0.0.1` and `DNS:kubernetes`."""
+        """Issue a server certificate.
+
+        Args:
+            name: Of the files.
+            user: Subject, such as `/CN=kube-apiserver`.
+            alternatives: Subject alternative names, such as `IP:127.0.0.1` and `DNS:kubernetes`.
+        """
         names = ",".join(alternatives)
         self._issue(name, user, f"extendedKeyUsage=serverAuth\nsubjectAltName={names}\n")
 
@@ -65,7 +71,7 @@ class Certificates:
         _openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", self.key(name))
 
     def kubeconfig(self, name: str, server: str) -> Path:
-        """Write (and return) a kubeconfig for the client `name`."""
+        """Write a kubeconfig for the client `name` and return its path."""
         user = {
             "client-certificate-data": _encoded(self.crt(name)),
             "client-key-data": _encoded(self.key(name)),
@@ -74,7 +80,7 @@ class Certificates:
 
 
 def write_kubeconfig(path: Path, server: str, ca: Path, user: dict[str, str]) -> Path:
-    """A kubeconfig with one cluster, one user and one context; returns its path."""
+    """Write a kubeconfig with one cluster, one user and one context, and return its path."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",

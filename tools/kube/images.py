@@ -1,4 +1,4 @@
-"""Building the images, with Docker or with buildah."""
+"""Builds the container images with Docker or with buildah."""
 
 import shutil
 import subprocess
@@ -13,16 +13,16 @@ from tools.kube.progress import ToolError, step
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("operator", "trainer")
-AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def image_name(target: str) -> str:
-    """The image's full name; pods may leave `docker.io/` out."""
+    """The full name of an image; pods may omit `docker.io/`."""
     return f"docker.io/finscribe/{target}:{version('finscribe')}"
 
 
-def docker_works() -> bool:
-    """True when there is a Docker engine."""
+def docker_is_available() -> bool:
+    """True if a Docker engine runs."""
     if shutil.which("docker") is None:
         return False
     return subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0
@@ -32,23 +32,23 @@ def build_with_docker(target: str) -> None:
     """Build one image with the Docker engine.
 
     Raises:
-        ToolError: the build failed; its output is above.
+        ToolError: The build failed; the message ends with its last lines.
     """
     _build(["docker", "build", "--target", target, "--tag", image_name(target), str(ROOT)], target)
 
 
 @dataclass(frozen=True)
 class Buildah:
-    """Builds without an engine, in a store of its own."""
+    """Builds images without a container engine, in an image store of its own."""
 
     folder: Path
 
     @classmethod
-    def of_this_user(cls) -> "Buildah":
-        """With the store in the user's cache, and what it needs installed.
+    def in_user_cache(cls) -> "Buildah":
+        """With its store in the user's cache; installs buildah if it is missing.
 
         Raises:
-            ToolError: a package is missing and can't be installed.
+            ToolError: A package is missing and can't be installed.
         """
         require(FOR_IMAGES)
         folder = cache_dir() / "images"
@@ -57,7 +57,7 @@ class Buildah:
 
     @property
     def command(self) -> list[str]:
-        """Buildah with its store."""
+        """The buildah command with the options of its store."""
         store = ["--root", str(self.folder / "store"), "--runroot", str(self.folder / "run")]
         return ["buildah", *store, "--storage-driver", "overlay"]
 
@@ -65,36 +65,37 @@ class Buildah:
         """Build one image.
 
         Raises:
-            ToolError: the build failed; its output is above.
+            ToolError: The build failed; the message ends with its last lines.
         """
         provide_base_image(self.command, self.folder)
-        # chroot isolation and the host's network work inside other containers too.
-        options = ["--isolation", "chroot", "--network", "host", "--layers", *self._trust()]
+        # chroot isolation and the host's network also work inside another container.
+        options = ["--isolation", "chroot", "--network", "host", "--layers", *self._ca_mounts()]
         names = ["--target", target, "--tag", image_name(target)]
         _build([*self.command, "bud", *options, *names, str(ROOT)], target)
 
-    def _trust(self) -> list[str]:
-        """Mounts that make a build trust the authorities this machine trusts (a company's proxy, for one);
-        a mount leaves no trace in the image.
+    def _ca_mounts(self) -> list[str]:
+        """Mounts that make a build trust the CAs of this machine, such as that of a company's proxy.
+
+        Mounts are not stored in the image.
         """
-        if not AUTHORITIES.exists():
+        if not CA_BUNDLE.exists():
             return []
         pip, uv = self.folder / "pip.conf", self.folder / "uv.toml"
-        pip.write_text(f"[global]\ncert = {AUTHORITIES}\n")
+        pip.write_text(f"[global]\ncert = {CA_BUNDLE}\n")
         uv.write_text("system-certs = true\n")
-        mounts = {AUTHORITIES: AUTHORITIES, pip: "/etc/pip.conf", uv: "/etc/uv/uv.toml"}
+        mounts = {CA_BUNDLE: CA_BUNDLE, pip: "/etc/pip.conf", uv: "/etc/uv/uv.toml"}
         return [f"--volume={source}:{inside}:ro" for source, inside in mounts.items()]
 
 
 def _build(command: list[str], target: str) -> None:
     log = cache_dir() / "images" / f"{target}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with step(f"building the {target} image") as still_going, log.open("w") as output:
+    with step(f"building the {target} image") as heartbeat, log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None:
                 _wait_a_second(process)
-                still_going()
+                heartbeat()
         finally:
             process.kill()
         if process.returncode:

@@ -1,4 +1,4 @@
-"""The same cluster made by kind, where Docker works."""
+"""Runs the cluster in kind, where Docker is available."""
 
 import json
 import shutil
@@ -6,71 +6,71 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.kube.images import build_with_docker, docker_works, image_name
+from tools.kube.images import build_with_docker, docker_is_available, image_name
 from tools.kube.kubectl import kubectl
 from tools.kube.progress import ToolError, step
 
 NAME = "finscribe"
 
 
-def kind_is_usable() -> bool:
-    """True when Docker works and kind is on the PATH."""
-    return shutil.which("kind") is not None and docker_works()
+def kind_is_available() -> bool:
+    """True if Docker runs and kind is on the PATH."""
+    return shutil.which("kind") is not None and docker_is_available()
 
 
 @dataclass(frozen=True)
 class KindCluster:
-    """A cluster whose node is a Docker container; it offers what `Cluster` does."""
+    """A cluster whose node is a Docker container, with the same methods as `Cluster`."""
 
     folder: Path
 
     @property
     def kubeconfig(self) -> Path:
-        """Of an administrator."""
+        """With an administrator's credentials."""
         return self.folder / "kind.kubeconfig"
 
     @property
     def is_up(self) -> bool:
-        """True when there is such a cluster."""
+        """True if the cluster exists."""
         return NAME in _run("kind", "get", "clusters").split()
 
     @property
     def host_address(self) -> str:
-        """This machine's address as pods see it: the gateway of kind's network."""
+        """This machine's address, as seen from pods: the gateway of kind's network."""
         networks = json.loads(_run("docker", "network", "inspect", "kind"))
         gateways = [str(entry["Gateway"]) for entry in networks[0]["IPAM"]["Config"] if "Gateway" in entry]
         return next(address for address in gateways if ":" not in address)
 
     def up(self) -> None:
-        """Make the cluster, unless there is one.
+        """Create the cluster if it does not exist.
 
         Raises:
             ToolError: kind failed.
         """
         if not self.is_up:
-            with step("making a cluster with kind"):
+            with step("creating a cluster with kind"):
                 options = (f"--name={NAME}", f"--kubeconfig={self.kubeconfig}", "--wait=180s")
                 _run("kind", "create", "cluster", *options)
 
     def down(self) -> None:
-        """Remove the cluster.
+        """Delete the cluster.
 
         Raises:
             ToolError: kind failed.
         """
-        with step("removing the kind cluster"):
+        with step("deleting the kind cluster"):
             _run("kind", "delete", "cluster", f"--name={NAME}", f"--kubeconfig={self.kubeconfig}")
 
     def restart(self, name: str) -> None:
-        """Not for kind: its parts are kind's.
+        """Not supported: kind manages the parts of its node.
 
         Raises:
-            ToolError: always.
+            ToolError: Always.
         """
         raise ToolError(f"{name} runs inside kind's node: docker exec {NAME}-control-plane systemctl")
 
     def status(self) -> dict[str, int | None]:
-        """The pid of the node's container; None when it does not run."""
+        """The pid of the node's container; None if it does not run."""
         shown = _run("docker", "ps", f"--filter=name={NAME}-control-plane", "--format={{.ID}}").split()
         pid = int(_run("docker", "inspect", "--format={{.State.Pid}}", shown[0])) if shown else None
         return {f"{NAME}-control-plane": pid}
@@ -79,7 +79,7 @@ class KindCluster:
         """Build an image and load it into the node.
 
         Raises:
-            ToolError: the build or kind failed.
+            ToolError: The build or kind failed.
         """
         build_with_docker(target)
         with step(f"loading {image_name(target)} into kind"):
@@ -89,7 +89,7 @@ class KindCluster:
         """Run kubectl as administrator and return what it printed.
 
         Raises:
-            ToolError: it failed; the text is its error message.
+            ToolError: It failed; the message is what it printed.
         """
         return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 

@@ -1,4 +1,4 @@
-"""Running kubectl."""
+"""Runs kubectl."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from tools.kube.progress import ToolError
 
 
 def try_kubectl(kubeconfig: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run kubectl; the caller looks at the exit code."""
+    """Run kubectl; the caller checks the exit code."""
     program = provide(["kubectl"])["kubectl"]
     command = [str(program), f"--kubeconfig={kubeconfig}", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
@@ -18,7 +18,7 @@ def kubectl(kubeconfig: Path, *arguments: str, stdin: str = "") -> str:
     """Run kubectl and return what it printed.
 
     Raises:
-        ToolError: it failed; the text is its error message.
+        ToolError: It failed; the message is what it printed.
     """
     done = try_kubectl(kubeconfig, *arguments, stdin=stdin)
     if done.returncode:

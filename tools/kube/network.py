@@ -1,4 +1,4 @@
-"""The cluster's network on this machine: two bridges, and a guard that keeps its traffic inside."""
+"""Sets up the cluster's network on this machine: two bridges, and a firewall that isolates it."""
 
 import json
 import shutil
@@ -8,15 +8,15 @@ from pathlib import Path
 from tools.kube.progress import ToolError
 
 NODE_ADDRESS = "10.245.0.1"
-"""Of the node, the API server, and whatever a test serves to pods."""
+"""Address of the node, of the API server, and of servers that tests run for pods."""
 NODE_BRIDGE = "fs0"
 POD_BRIDGE = "fs-pods0"
 POD_CIDR = "10.244.0.0/24"
 POD_GATEWAY = "10.244.0.1/24"
 DNS_ADDRESS = "10.96.0.10"
 
-# Pods reach this machine and each other, nothing else; from outside nothing reaches the cluster.
-GUARD = f"""
+# Pods can reach this machine and each other only; nothing outside this machine can reach the cluster.
+FIREWALL = f"""
 table inet finscribe
 delete table inet finscribe
 table inet finscribe {{
@@ -32,7 +32,7 @@ table inet finscribe {{
   }}
 }}
 """
-# Ours, and those that outlive kube-proxy.
+# The firewall, and the tables that kube-proxy does not remove when it ends.
 TABLES = (("inet", "finscribe"), ("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 SYSCTLS = (
     "net.ipv4.ip_forward=1",
@@ -42,24 +42,24 @@ SYSCTLS = (
 )
 
 
-def make_network() -> None:
-    """Make bridges, routes and guard; harmless when they exist."""
+def create_network() -> None:
+    """Create bridges, routes and firewall; those that exist are kept."""
     for bridge, address in ((NODE_BRIDGE, f"{NODE_ADDRESS}/32"), (POD_BRIDGE, POD_GATEWAY)):
         if not _exists(bridge):
             _ip("link", "add", bridge, "type", "bridge")
             _ip("address", "add", address, "dev", bridge)
             _ip("link", "set", bridge, "up")
-    # A service address that kube-proxy does not know must end here, never on the outside interface.
+    # Keeps packets to a service address that kube-proxy does not know off the outside interface.
     _ip("route", "replace", "10.96.0.0/16", "dev", NODE_BRIDGE)
     if shutil.which("modprobe"):
-        # A module on most machines; without it pods can't reach each other by service address.
+        # A kernel module on most machines; without it pods can't reach each other by service address.
         subprocess.run(["modprobe", "br_netfilter"], capture_output=True, check=False)
     subprocess.run(["sysctl", "--quiet", "--write", *SYSCTLS], check=True)
-    subprocess.run(["nft", "--file", "-"], input=GUARD, text=True, check=True)
+    subprocess.run(["nft", "--file", "-"], input=FIREWALL, text=True, check=True)
 
 
 def remove_network() -> None:
-    """Remove what `make_network`, the CNI plugins and kube-proxy made."""
+    """Remove what `create_network`, the CNI plugins and kube-proxy created."""
     if _exists(POD_BRIDGE):
         shown = subprocess.run(
             ["ip", "-json", "link", "show", "master", POD_BRIDGE], capture_output=True, text=True, check=True
@@ -73,7 +73,7 @@ def remove_network() -> None:
 
 
 def cni_config(state: Path) -> str:
-    """How the CNI plugins connect a pod; no masquerade, for pods have no business outside."""
+    """Configuration of the CNI plugins; no masquerade, because pods may not reach other machines."""
     ipam = {
         "type": "host-local",
         "ranges": [[{"subnet": POD_CIDR}]],
@@ -97,7 +97,7 @@ def _exists(link: str) -> bool:
 
 
 def _delete(link: str) -> None:
-    """Delete a link, unless it is gone: a pod's goes with its network namespace, at any moment."""
+    """Delete a link if it exists: a pod's link can disappear at any moment, with its network namespace."""
     command = ["ip", "link", "delete", link]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and _exists(link):

@@ -1,4 +1,4 @@
-"""How the parts of the node are configured and started: containerd, kubelet, kube-proxy, CoreDNS."""
+"""Configuration and command lines of the node: containerd, kubelet, kube-proxy, CoreDNS."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tools.kube.certificates import Certificates
-from tools.kube.control_plane import answers
+from tools.kube.control_plane import is_healthy
 from tools.kube.network import DNS_ADDRESS, NODE_ADDRESS, POD_CIDR, cni_config
 from tools.kube.process import Part
 
@@ -34,7 +34,7 @@ COREFILE = """
 
 @dataclass(frozen=True)
 class Node:
-    """The cluster's only node."""
+    """The only node of the cluster."""
 
     programs: dict[str, Path]
     certificates: Certificates
@@ -43,11 +43,11 @@ class Node:
 
     @property
     def containerd_socket(self) -> Path:
-        """Where containerd listens."""
+        """Socket of containerd."""
         return self.folder / "containerd-run" / "containerd.sock"
 
     def write_configuration(self) -> None:
-        """Write every part's configuration, where it changed: kube-proxy ends when its file is written."""
+        """Write the configuration files that changed; kube-proxy exits when its file is written."""
         kubeconfig = self.certificates.folder / "admin.kubeconfig"
         files = {
             "cni/10-finscribe.conflist": cni_config(self.folder),
@@ -63,12 +63,12 @@ class Node:
                 path.write_text(text)
 
     def containerd(self) -> Part:
-        """The container runtime, the Debian package's."""
+        """containerd, the container runtime, of the Debian package."""
         command = ["containerd", f"--config={self.folder / 'containerd.toml'}"]
         return Part("containerd", command, self.containerd_socket.exists)
 
     def kubelet(self, is_ready: Callable[[], bool]) -> Part:
-        """The kubelet; `is_ready` asks the API server whether the node is Ready."""
+        """The kubelet; `is_ready` checks whether the node is Ready in the API server."""
         command = [
             str(self.programs["kubelet"]),
             f"--config={self.folder / 'kubelet.yaml'}",
@@ -81,14 +81,14 @@ class Node:
         return Part("kubelet", command, is_ready)
 
     def kube_proxy(self) -> Part:
-        """The service addresses."""
+        """kube-proxy, which makes service addresses work."""
         command = [str(self.programs["kube-proxy"]), f"--config={self.folder / 'kube-proxy.yaml'}"]
-        return Part("kube-proxy", command, answers("http://127.0.0.1:10256/livez"))
+        return Part("kube-proxy", command, is_healthy("http://127.0.0.1:10256/livez"))
 
     def coredns(self) -> Part:
-        """The cluster's DNS, as a process of this machine behind a Service."""
+        """CoreDNS, the cluster's DNS, as a process of this machine behind a Service."""
         command = [str(self.programs["coredns"]), "-conf", str(self.folder / "Corefile")]
-        return Part("coredns", command, answers("http://127.0.0.1:8090/health"))
+        return Part("coredns", command, is_healthy("http://127.0.0.1:8090/health"))
 
     def _containerd_toml(self) -> str:
         return f"""
@@ -99,7 +99,7 @@ state = "{self.containerd_socket.parent}"
   address = "{self.containerd_socket}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
-  # Where we may not lower it (in many containers and VMs), runc fails on the kubelet's wish for -998.
+  # In many containers and VMs the score can't be lowered; runc would then fail to set the kubelet's -998.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
@@ -137,7 +137,7 @@ state = "{self.containerd_socket.parent}"
             },
             "nodeStatusUpdateFrequency": "5s",
             "oomScoreAdj": 0,
-            # Its chains would outlive it.
+            # The kubelet does not remove these chains when it exits.
             "makeIPTablesUtilChains": False,
         }
 

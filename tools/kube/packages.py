@@ -1,4 +1,4 @@
-"""Debian packages that cluster, images and tests need: installed if missing and allowed, else named."""
+"""Installs the Debian packages that cluster, images and tests need, or names them if not root."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ PACKAGE_OF = {
     "prometheus": "prometheus",
     "chromium": "chromium",
 }
-"""The package that holds a program (on the PATH, or with its path)."""
+"""Package of each program, by its name on the PATH or its absolute path."""
 FOR_IMAGES = ("buildah", "debootstrap")
 FOR_CLUSTER = (
     *("containerd", "runc", "/usr/lib/cni/bridge", "iptables", "nft", "conntrack", "ip", "busybox"),
@@ -30,7 +30,7 @@ FOR_CLUSTER = (
 
 
 def is_root() -> bool:
-    """True when this process may change the machine."""
+    """True if this process runs as root."""
     return os.geteuid() == 0
 
 
@@ -38,7 +38,7 @@ def require(programs: Iterable[str]) -> None:
     """Install the packages of missing programs.
 
     Raises:
-        ToolError: packages are missing and can't be installed; the text names the command that does.
+        ToolError: Packages are missing and can't be installed; the message shows the command that does.
     """
     missing = [PACKAGE_OF[program] for program in programs if shutil.which(program) is None]
     if not missing:
@@ -49,7 +49,7 @@ def require(programs: Iterable[str]) -> None:
     say(f"Missing Debian packages: {' '.join(missing)}. Running: {' '.join(command)}")
     with step("installing packages"):
         if not _apt_get(command):
-            # A fresh machine may have no package lists yet.
+            # A new machine may have no package lists yet.
             _apt_get(["apt-get", "update"])
             if not _apt_get(command):
                 raise ToolError(f"`{' '.join(command)}` failed; its messages are above.")
@@ -63,11 +63,11 @@ def _apt_get(command: list[str]) -> bool:
     return done.returncode == 0
 
 
-def unpacked(package: str, program: str, folder: Path) -> Path:
-    """A program from a package that is only unpacked below `folder`: installing it would start its service.
+def unpack(package: str, program: str, folder: Path) -> Path:
+    """Path of a program of a package that is unpacked below `folder`; installing would start its service.
 
     Raises:
-        ToolError: the package can't be downloaded.
+        subprocess.CalledProcessError: The package can't be downloaded.
     """
     path = folder / program
     if path.exists():

@@ -1,4 +1,4 @@
-"""The image of pod sandboxes: one static busybox that sleeps, so that no registry is needed."""
+"""Makes the image of pod sandboxes from a static busybox, so that no registry is needed."""
 
 import hashlib
 import io
@@ -11,9 +11,9 @@ from tools.kube.node import PAUSE_IMAGE
 
 
 def write_pause_image(archive: Path) -> None:
-    """Write the image as a docker-archive, which every container tool can load."""
+    """Write the image to `archive` as a docker-archive, which every container tool can load."""
     busybox = shutil.which("busybox")
-    assert busybox is not None, "the cluster's packages hold busybox"
+    assert busybox is not None, "installed with the packages of the cluster"
     layer = _tar({"bin/busybox": Path(busybox).read_bytes()})
     config = {
         "architecture": "amd64",

@@ -1,4 +1,4 @@
-"""Programs that run in the background: started with a log, waited for, and ended by their own pid only."""
+"""Starts and stops background programs, with a log and a pid file for each."""
 
 import os
 import shutil
@@ -26,12 +26,13 @@ class Part:
     command: list[str]
     is_ready: Callable[[], bool]
     env: dict[str, str] = field(default_factory=dict)
-    """Added to the environment."""
+    """Added to the environment of this process."""
 
 
 class Processes:
-    """The running parts of one cluster; their pids and logs are files below `folder`, so that a later process
-    can end what an earlier one started.
+    """The running parts of one cluster.
+
+    Pids and logs are files below `folder`, so that a later process can stop what an earlier one started.
     """
 
     def __init__(self, folder: Path, *, die_with_parent: bool = False) -> None:
@@ -41,17 +42,17 @@ class Processes:
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self, part: Part) -> None:
-        """Start a part and wait until it is ready; a part that runs already is left alone.
+        """Start a part unless it runs, and wait until it is ready.
 
         Raises:
-            ToolError: it ended, or was not ready within 90 seconds; the text ends with its log's last lines.
+            ToolError: It exited or was not ready within 90 seconds; the message ends with its last log lines.
         """
         if self.pid(part.name) is None:
             self._spawn(part)
         deadline = time.monotonic() + READY_SECONDS
         while not part.is_ready():
             if self.pid(part.name) is None:
-                raise ToolError(f"{part.name} ended at once:\n{self._log_tail(part.name)}")
+                raise ToolError(f"{part.name} exited during its start:\n{self._log_tail(part.name)}")
             if time.monotonic() > deadline:
                 raise ToolError(
                     f"{part.name} is not ready after {READY_SECONDS:.0f} s:\n{self._log_tail(part.name)}"
@@ -61,7 +62,7 @@ class Processes:
     def _spawn(self, part: Part) -> None:
         command = part.command
         if self.die_with_parent and (setpriv := shutil.which("setpriv")):
-            # Not even a `kill -9` of the tests may leave an API server behind.
+            # Otherwise a `kill -9` of the tests would leave an API server running.
             command = [setpriv, "--pdeathsig", "KILL", *command]
         with self.log(part.name).open("ab") as log:
             child = subprocess.Popen(
@@ -70,24 +71,24 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl+C reaches us alone: parts are ended in order
+                start_new_session=True,  # Ctrl+C must not reach the parts: they are stopped in order
             )
         self._children[part.name] = child
         self._pid_file(part.name).write_text(f"{child.pid} {_started_at(child.pid)}")
 
     def stop(self, name: str, sig: signal.Signals = signal.SIGTERM) -> bool:
-        """End a part: `sig`, then SIGKILL after 20 seconds. False when it does not run."""
+        """Stop a part with `sig`, and with SIGKILL after 20 seconds; returns False if it did not run."""
         pid = self.pid(name)
         if pid is not None:
-            with suppress(ProcessLookupError):  # it ends by itself just now
+            with suppress(ProcessLookupError):  # it exited meanwhile
                 os.kill(pid, sig)
-                if not self._ended_within(name, STOP_SECONDS):
+                if not self._exited_within(name, STOP_SECONDS):
                     os.kill(pid, signal.SIGKILL)
-                    self._ended_within(name, STOP_SECONDS)
+                    self._exited_within(name, STOP_SECONDS)
         self._pid_file(name).unlink(missing_ok=True)
         return pid is not None
 
-    def _ended_within(self, name: str, seconds: float) -> bool:
+    def _exited_within(self, name: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while self.pid(name) is not None:
             if time.monotonic() > deadline:
@@ -96,9 +97,9 @@ class Processes:
         return True
 
     def pid(self, name: str) -> int | None:
-        """The part's pid while it runs. A pid that went to another program meanwhile is not it."""
+        """The part's pid, or None if it does not run or its pid now belongs to another process."""
         if name in self._children:
-            self._children[name].poll()  # an ended child stays a zombie until it is asked for
+            self._children[name].poll()  # an exited child stays a zombie until it is polled
         try:
             pid, started_at = self._pid_file(name).read_text().split()
         except (FileNotFoundError, ValueError):
@@ -106,7 +107,7 @@ class Processes:
         return int(pid) if _started_at(int(pid)) == started_at else None
 
     def log(self, name: str) -> Path:
-        """Where a part's output goes."""
+        """Path of the part's log."""
         return self.folder / f"{name}.log"
 
     def _pid_file(self, name: str) -> Path:
@@ -118,7 +119,7 @@ class Processes:
 
 
 def _started_at(pid: int) -> str:
-    """When a process started, in the system's own words; empty when there is none, or only its remains."""
+    """Start time of a process as `ps` prints it; empty if there is none, or only a zombie."""
     shown = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
@@ -126,7 +127,7 @@ def _started_at(pid: int) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports nobody listens on right now, all different."""
+    """Different loopback ports that are free at the moment."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(s.getsockname()[1]) for s in sockets]
     for s in sockets:

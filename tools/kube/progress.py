@@ -1,4 +1,4 @@
-"""Telling people what takes time: a spinner in a terminal, plain lines elsewhere."""
+"""Shows progress on stderr: a spinner in a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,35 +13,35 @@ HEARTBEAT_SECONDS = 30.0
 
 
 class ToolError(Exception):
-    """Something a person must mend; its text says what and how."""
+    """An error that the user has to fix; its message says how."""
 
 
 def say(text: str) -> None:
-    """One line for people."""
+    """Print one line to stderr."""
     console.print(escape(text))
     sys.stderr.flush()
 
 
 @contextmanager
 def step(title: str) -> Iterator[Callable[[], None]]:
-    """Announce a step and, when it succeeded, how long it took.
+    """Show that a step is running and, when it succeeded, how long it took.
 
     Yields:
-        A function to call often while the step goes on: without a terminal it says every 30 seconds that the
-        step is still going on, so that a log never looks hung.
+        A function to call often while the step runs: without a terminal it prints a line every 30 seconds, so
+        that a log shows that the step is still running.
     """
-    started = spoken = time.monotonic()
+    started = last_printed = time.monotonic()
 
-    def still_going() -> None:
-        nonlocal spoken
+    def heartbeat() -> None:
+        nonlocal last_printed
         now = time.monotonic()
-        if not console.is_terminal and now - spoken >= HEARTBEAT_SECONDS:
-            spoken = now
+        if not console.is_terminal and now - last_printed >= HEARTBEAT_SECONDS:
+            last_printed = now
             say(f"    {title}: {now - started:.0f} s so far")
 
     if console.is_terminal:
         with console.status(escape(title)):
-            yield still_going
+            yield heartbeat
     else:
-        yield still_going
+        yield heartbeat
     say(f"  {title}: {time.monotonic() - started:.1f} s")

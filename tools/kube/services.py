@@ -1,4 +1,4 @@
-"""What stands beside a cluster in end-to-end tests: an S3 server and a Prometheus, as programs here."""
+"""The S3 server and the Prometheus of end-to-end tests, as processes of this machine."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import yaml
 
 from tools.kube.binaries import provide
 from tools.kube.cache import cache_dir
-from tools.kube.control_plane import answers
-from tools.kube.packages import unpacked
+from tools.kube.control_plane import is_healthy
+from tools.kube.packages import unpack
 from tools.kube.process import Part
 
 INTERVAL = "2s"
@@ -18,7 +18,7 @@ INTERVAL = "2s"
 
 @dataclass(frozen=True)
 class S3Server:
-    """A versitygw over a folder."""
+    """versitygw, serving a folder as S3."""
 
     address: str
     port: int
@@ -28,22 +28,22 @@ class S3Server:
 
     @property
     def url(self) -> str:
-        """Where pods and this machine find it."""
+        """Its URL, from pods and from this machine."""
         return f"http://{self.address}:{self.port}"
 
     def part(self) -> Part:
-        """The program."""
+        """The S3 server as a part of the cluster; creates its folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         program = provide(["versitygw"])["versitygw"]
         command = [str(program), "--port", f"{self.address}:{self.port}", "--health", "/health"]
         command += ["posix", str(self.folder)]
         credentials = {"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret_key}
-        return Part("versitygw", command, answers(f"{self.url}/health"), credentials)
+        return Part("versitygw", command, is_healthy(f"{self.url}/health"), credentials)
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Debian's Prometheus. Built without Kubernetes' discovery, it asks `targets_url` what to scrape."""
+    """Debian's Prometheus; it lacks Kubernetes service discovery and gets its targets from `targets_url`."""
 
     port: int
     folder: Path
@@ -51,23 +51,23 @@ class Prometheus:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its URL, from this machine."""
         return f"http://127.0.0.1:{self.port}"
 
     def part(self) -> Part:
-        """The program; its configuration is written first."""
+        """Write the configuration; returns Prometheus as a part of the cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "prometheus.yaml"
         config.write_text(yaml.safe_dump(self._config()))
         on_path = shutil.which("prometheus")
-        program = on_path or unpacked("prometheus", "usr/bin/prometheus", cache_dir() / "prometheus")
+        program = on_path or unpack("prometheus", "usr/bin/prometheus", cache_dir() / "prometheus")
         command = [
             str(program),
             f"--config.file={config}",
             f"--storage.tsdb.path={self.folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
-        return Part("prometheus", command, answers(f"{self.url}/-/ready"))
+        return Part("prometheus", command, is_healthy(f"{self.url}/-/ready"))
 
     def _config(self) -> dict[str, Any]:
         discovery = {"url": self.targets_url, "refresh_interval": INTERVAL}

@@ -1,4 +1,4 @@
-"""Removing what the parts of a node leave behind when they end."""
+"""Removes the containers, mounts and folders that a stopped node leaves behind."""
 
 import shutil
 import subprocess
@@ -10,14 +10,14 @@ NETWORK_NAMESPACES = Path("/var/run/netns")
 
 
 def ctr(socket: Path, *arguments: str) -> list[str]:
-    """Run containerd's command line; its output's lines, none when it failed."""
+    """Run containerd's command line and return the words of its output; none if it failed."""
     command = ["ctr", f"--address={socket}", f"--namespace={NAMESPACE}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.split() if done.returncode == 0 else []
 
 
 def remove_containers(socket: Path) -> None:
-    """End and remove all containers of a containerd that runs; images stay."""
+    """Stop and remove all containers of a running containerd; images stay."""
     for task in ctr(socket, "tasks", "ls", "--quiet"):
         ctr(socket, "tasks", "rm", "--force", task)
     for container in ctr(socket, "containers", "ls", "--quiet"):
@@ -25,17 +25,17 @@ def remove_containers(socket: Path) -> None:
 
 
 def remove_mounts(folder: Path) -> None:
-    """Unmount everything below `folder`, and the network namespaces of pods."""
+    """Unmount everything below `folder` and remove the network namespaces of pods."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    ours = [mount for mount in mounts if mount.startswith(f"{folder}/")]
+    below = [mount for mount in mounts if mount.startswith(f"{folder}/")]
     pods = [str(path) for path in NETWORK_NAMESPACES.glob("cni-*")]
-    for mount in sorted({*ours, *pods}, reverse=True):
+    for mount in sorted({*below, *pods}, reverse=True):
         subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
     for path in pods:
         Path(path).unlink(missing_ok=True)
 
 
-def wipe(folder: Path, names: Iterable[str]) -> None:
-    """Remove folders below `folder`."""
+def remove_folders(folder: Path, names: Iterable[str]) -> None:
+    """Remove the named folders below `folder`."""
     for name in names:
         shutil.rmtree(folder / name, ignore_errors=True)
