@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # Two images: `docker build --target operator .` and `docker build --target trainer .`
-# Packages come from uv.lock, with their hashes; the project itself is the last, small layer.
+# Packages are installed from uv.lock, with hashes; the project itself is the last and smallest layer.
 
 FROM python:3.11-slim-bookworm AS base
 ENV PATH=/opt/finscribe/bin:$PATH \
@@ -15,20 +15,20 @@ FROM base AS tools
 RUN python -m venv /uv && /uv/bin/pip install --no-cache-dir uv==0.13.9
 WORKDIR /source
 
-# A stage of its own: a change of pyproject.toml that changes no package rebuilds no layer of packages.
+# A separate stage, so that changes of pyproject.toml that change no package keep the package layers cached.
 FROM tools AS requirements
 COPY pyproject.toml uv.lock ./
 RUN for side in operator trainer; do \
         /uv/bin/uv export --frozen --no-dev --no-emit-project --extra $side --output-file /$side.txt --quiet; \
     done
 
-# The code alone (.dockerignore lets nothing else in), installed into an empty environment.
+# Only the code (.dockerignore excludes everything else), installed into an empty environment.
 FROM tools AS code
 COPY . .
 RUN /uv/bin/uv build --wheel --out-dir /wheel \
     && /uv/bin/uv pip install --python /opt/finscribe --no-cache --no-deps --compile-bytecode /wheel/*.whl
 
-# uv lives in a cache while it installs, so that it is in no image, and gigabytes are copied only once.
+# uv is in a cache mount during the install, so that no image contains it and packages are copied only once.
 FROM base AS operator
 LABEL org.opencontainers.image.title="FinScribe operator"
 COPY --from=requirements /operator.txt /opt/finscribe/requirements.txt

@@ -1,4 +1,4 @@
-# Everything a developer runs. Assumed: make, git, Python >= 3.11 with venv. The rest is installed into .venv,
+# Commands for developers. Needs make, git and Python >= 3.11 with venv; the rest is installed into .venv,
 # or built once into the user's cache.
 
 SHELL := /bin/bash
@@ -10,9 +10,9 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .venv-bootstrap/bin/uv)
 RUN := .venv/bin
 SETUP := .venv/.finscribe-setup
-# More arguments for pytest, such as PYTEST_ARGS="-k storage -x".
+# Additional arguments for pytest, such as PYTEST_ARGS="-k storage -x".
 PYTEST_ARGS ?=
-# More arguments for benchmarks, such as BENCH_ARGS="--repeat 3".
+# Additional arguments for benchmarks, such as BENCH_ARGS="--repeat 3".
 BENCH_ARGS ?=
 
 .PHONY: help
@@ -26,7 +26,7 @@ help: ## Show this help.
 setup: $(SETUP) ## Install everything into .venv (about 6 GB with torch; skipped while up to date).
 
 $(SETUP): pyproject.toml uv.lock | $(UV)
-	@# Compiled now, torch and transformers import in a third of the time, every time.
+	@# With compiled bytecode torch and transformers import in a third of the time.
 	$(UV) sync --locked --all-extras --inexact --compile-bytecode
 	@touch $@
 
@@ -46,7 +46,7 @@ test: setup binaries browser ## Run all tests but e2e: unit, golden, integration
 	$(RUN)/pytest -m "not e2e" $(PYTEST_ARGS)
 
 .PHONY: test-unit
-test-unit: setup ## Run the tests that take seconds.
+test-unit: setup ## Run the fast tests.
 	$(RUN)/pytest tests/unit tests/golden $(PYTEST_ARGS)
 
 .PHONY: test-chart
@@ -60,7 +60,7 @@ e2e: setup ## Run a real cluster on this machine, and the tests that need one.
 
 .PHONY: binaries
 binaries: setup
-	@echo "Programs for the tests (built once, which takes minutes, and kept in the user's cache):"
+	@echo "Programs for the tests (missing ones are built once into the user's cache, which takes minutes):"
 	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager kubectl helm
 
 .PHONY: browser
@@ -70,7 +70,7 @@ browser: setup
 ## Measure it
 
 .PHONY: bench-data
-bench-data: setup ## Measure how fast data is made, checked and scored (BENCH_ARGS="--write" keeps it).
+bench-data: setup ## Measure how fast data is generated, validated and scored (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.data $(BENCH_ARGS)
 
 .PHONY: bench-trainer
@@ -78,7 +78,7 @@ bench-trainer: setup ## Train the same rows with FinScribe, plain Trainer, TRL, 
 	$(RUN)/python -m benchmarks.trainer $(BENCH_ARGS)
 
 .PHONY: agreement
-agreement: setup ## Compare the metrics with public implementations; writes docs/metrics.md's table.
+agreement: setup ## Compare the metrics with reference implementations; writes the table of docs/metrics.md.
 	$(RUN)/python -m tools.agreement
 
 ## Check and generate
@@ -100,11 +100,11 @@ imports: setup
 	$(RUN)/lint-imports
 
 .PHONY: generate
-generate: setup ## Write CRD, RBAC, values schema, dashboard and reference from the types.
+generate: setup ## Write CRD, RBAC, values schema, dashboard and reference pages from the types.
 	$(RUN)/python tools/generate.py
 
 .PHONY: verify
-verify: setup ## Fail if a generated file is not what its source says.
+verify: setup ## Fail if a generated file is not up to date.
 	$(RUN)/python tools/generate.py --check
 
 .PHONY: update-golden
@@ -125,7 +125,7 @@ cluster: setup ## Start a real single-node Kubernetes on this machine (Linux, ro
 	$(RUN)/python -m tools.kube up
 
 .PHONY: cluster-down
-cluster-down: setup ## End it and wipe its state.
+cluster-down: setup ## Stop it and delete its state.
 	$(RUN)/python -m tools.kube down
 
 .PHONY: images

@@ -1,1 +1,1 @@
-"""Developers' tools; nothing of it is installed."""
+"""Tools for developers of this project; not part of the installed package."""

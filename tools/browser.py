@@ -1,4 +1,4 @@
-"""The browser that the tests look at reports with: Debian's chromium, installed when missing and allowed."""
+"""Installs Debian's chromium, in which the tests open reports, if it is missing."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The Grafana dashboard of the chart: a run's learning, speed and traffic, and the operator's own work."""
+"""Builds the Grafana dashboard of the chart: losses and metrics of runs, speed, and the operator."""
 
 import json
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableRefre
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 RUNS = 'namespace=~"$namespace", finetunejob=~"$finetunejob"'
-"""Selects the chosen jobs' series; every metric of the trainer carries these labels."""
+"""Label matchers of the selected jobs; every metric of the trainer has these labels."""
 LEGEND = "{{finetunejob}} {{run}}"
 WIDTH, HEIGHT = 24, 7
 
 
 @dataclass(frozen=True)
 class Query:
-    """A PromQL expression, and how its series are named."""
+    """A PromQL expression and the legend of its series."""
 
     expr: str
     legend: str = LEGEND
@@ -26,44 +26,45 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel; `words` shows the last value, or the series' name, instead of a graph."""
+    """One panel: a graph, or a stat panel if `text_mode` is set."""
 
     title: str
     description: str
     queries: tuple[Query, ...]
     unit: str = "short"
-    words: BigValueTextMode | None = None
+    text_mode: BigValueTextMode | None = None
+    """What a stat panel shows: the last value, the name of the series, or both."""
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
     "Runs": (
         Panel(
             "Phase",
-            "What each run is doing.",
+            "Current phase of each run.",
             (Query(f"finscribe_phase{{{RUNS}}} == 1", "{{finetunejob}}: {{phase}}"),),
-            words=BigValueTextMode.NAME,
+            text_mode=BigValueTextMode.NAME,
         ),
         Panel(
             "Progress",
-            "Optimizer steps taken, of those planned.",
+            "Optimizer steps done, as a share of those planned.",
             (Query(f"finscribe_train_step{{{RUNS}}} / (finscribe_train_planned_steps{{{RUNS}}} > 0)"),),
             unit="percentunit",
-            words=BigValueTextMode.VALUE_AND_NAME,
+            text_mode=BigValueTextMode.VALUE_AND_NAME,
         ),
         Panel(
             "Best validation loss",
-            "The lowest so far; its checkpoint is the one that is kept.",
+            "The lowest so far; the checkpoint with this loss is kept.",
             (Query(f"finscribe_best_eval_loss{{{RUNS}}}"),),
-            words=BigValueTextMode.VALUE_AND_NAME,
+            text_mode=BigValueTextMode.VALUE_AND_NAME,
         ),
         Panel(
             "Model and method",
-            "What is fine-tuned, and how.",
+            "Base model and fine-tuning method.",
             (Query(f"finscribe_run_info{{{RUNS}}}", "{{finetunejob}}: {{model}} ({{method}})"),),
-            words=BigValueTextMode.NAME,
+            text_mode=BigValueTextMode.NAME,
         ),
     ),
-    "Learning": (
+    "Training": (
         Panel(
             "Loss",
             "A validation loss that rises while the training loss falls is overfitting.",
@@ -74,11 +75,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
-            "Documents read right",
-            "Shares, of the validation documents that are read at each evaluation while training.",
+            "Accuracy on validation documents",
+            "Measured by inference at each evaluation during training.",
             tuple(
-                Query(f"finscribe_eval_{name}_ratio{{{RUNS}}}", f"{said} {LEGEND}")
-                for name, said in (
+                Query(f"finscribe_eval_{name}_ratio{{{RUNS}}}", f"{legend} {LEGEND}")
+                for name, legend in (
                     ("field_accuracy", "fields"),
                     ("teds_score", "tables (TEDS)"),
                     ("numeric_accuracy", "numbers"),
@@ -89,7 +90,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Learning rate",
-            "After the warm-up it follows the scheduler.",
+            "Warm-up, then the schedule.",
             (Query(f"finscribe_learning_rate{{{RUNS}}}"),),
             unit="sci",
         ),
@@ -98,12 +99,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Speed": (
         Panel(
             "Tokens per second",
-            "Prompt, image and answer tokens that the model has seen.",
+            "Prompt, image and answer tokens processed in training.",
             (Query(f"rate(finscribe_tokens_total{{{RUNS}}}[$__rate_interval])"),),
         ),
         Panel(
             "Rows per second",
-            "Rows of the dataset that the model has seen.",
+            "Rows of the dataset processed in training.",
             (Query(f"rate(finscribe_samples_total{{{RUNS}}}[$__rate_interval])"),),
         ),
         Panel(
@@ -119,7 +120,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Object storage",
-            "Bytes per second from and to the bucket.",
+            "Bytes per second downloaded from and uploaded to the bucket.",
             (
                 Query(
                     f"rate(finscribe_storage_transferred_bytes_total{{{RUNS}}}[$__rate_interval])",
@@ -130,7 +131,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "GPU memory",
-            "Held by tensors; CUDA itself needs some more.",
+            "Allocated to tensors; CUDA itself needs additional memory.",
             (Query(f"finscribe_gpu_memory_allocated_bytes{{{RUNS}}}", "GPU {{device}} " + LEGEND),),
             unit="bytes",
         ),
@@ -154,7 +155,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Reconciliations per second",
-            "By result; errors that stay are in the operator's log.",
+            "By result; errors are in the operator's log.",
             (
                 Query(
                     "sum by (result) (rate(finscribe_operator_reconcile_total[$__rate_interval]))",
@@ -175,8 +176,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="s",
         ),
         Panel(
-            "Jobs waiting to be looked at",
-            "A queue that only grows means that the operator can't keep up.",
+            "Jobs waiting to be reconciled",
+            "If it keeps growing, the operator is overloaded.",
             (Query("sum(finscribe_operator_queue_depth)", "waiting"),),
         ),
     ),
@@ -184,7 +185,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
 
 
 def dashboard_text() -> str:
-    """The dashboard as the JSON that Grafana imports."""
+    """The dashboard as JSON that Grafana imports."""
     board = (
         dashboard.Dashboard("FinScribe")
         .uid("finscribe")
@@ -212,7 +213,7 @@ def dashboard_text() -> str:
 
 
 def _columns(panels: tuple[Panel, ...]) -> int:
-    """Panels beside each other: a row of up to four, else two rows."""
+    """Panels per line: all of up to four, otherwise half of them."""
     return len(panels) if len(panels) <= 4 else (len(panels) + 1) // 2
 
 
@@ -231,9 +232,9 @@ def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
 
 def _build_panel(panel: Panel, span: int) -> stat.Panel | timeseries.Panel:
     built: stat.Panel | timeseries.Panel
-    if panel.words:
+    if panel.text_mode:
         last = ReduceDataOptions().calcs(["lastNotNull"])
-        built = stat.Panel().text_mode(panel.words).reduce_options(last)
+        built = stat.Panel().text_mode(panel.text_mode).reduce_options(last)
     else:
         legend = VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
         built = timeseries.Panel().legend(legend.show_legend(True)).min(0)

@@ -1,4 +1,4 @@
-"""Writes every generated file, or checks that none differs from its source: `tools/generate.py [--check]`."""
+"""Writes all generated files, or checks that they are up to date: `tools/generate.py [--check]`."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.permissions import PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.dashboards import dashboard_text
-from tools.reference import also_known_text, file_reference_text, kind_reference_text
+from tools.reference import aliases_text, file_reference_text, kind_reference_text
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "make generate"
@@ -25,12 +25,12 @@ CHART = "charts/finscribe"
 
 
 def crd_text() -> str:
-    """The CRD alone, for `kubectl apply`."""
+    """The CRD as a manifest, for `kubectl apply`."""
     return _notice("finscribe_core/api") + _yaml(build_crd())
 
 
 def chart_crd_text() -> str:
-    """The CRD as a template, because `helm upgrade` does not upgrade what lies in `crds/`."""
+    """The CRD as a template, because `helm upgrade` does not upgrade a chart's `crds/`."""
     crd = build_crd()
     metadata, rest = crd.pop("metadata"), _yaml({"spec": crd["spec"]})
     return (
@@ -48,7 +48,7 @@ def chart_crd_text() -> str:
 
 
 def rbac_rules_text() -> str:
-    """The rules of the operator's role, as a named template that `rbac.yaml` includes."""
+    """The RBAC rules of the operator, as a named template that `rbac.yaml` includes."""
     return (
         f"{{{{/* Generated from finscribe_operator/permissions.py by `{COMMAND}`. */}}}}\n"
         '{{- define "finscribe.rules" -}}\n'
@@ -67,7 +67,7 @@ def _rule_text(permission: Permission) -> str:
 
 
 def values_schema_text() -> str:
-    """The values' schema: written by hand but for the part about the operator's configuration."""
+    """The schema of the chart's values: hand-written except for the operator's configuration."""
     path = ROOT / CHART / "values.schema.json"
     schema = json.loads(path.read_text(encoding="utf-8"))
     schema["properties"]["operator"]["properties"]["config"] = _strict_json_schema(OperatorConfig)
@@ -76,7 +76,7 @@ def values_schema_text() -> str:
 
 def _strict_json_schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(mode="serialization")
-    assert "$defs" not in schema, "a section of the operator's configuration would need its own strict schema"
+    assert "$defs" not in schema, "a nested section needs additionalProperties: false of its own"
     properties = {
         name: {k: v for k, v in field.items() if k != "title"} for name, field in schema["properties"].items()
     }
@@ -84,7 +84,7 @@ def _strict_json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def job_reference_text() -> str:
-    """The page about FineTuneJob."""
+    """The reference page of FineTuneJob."""
     intro = f"`{API_VERSION}`, short name `{SHORT_NAME}`. " + _generated_page(
         "finscribe_core/api/v1alpha1.py"
     )
@@ -92,19 +92,19 @@ def job_reference_text() -> str:
 
 
 def trainer_config_reference_text() -> str:
-    """The page about the trainer's file."""
+    """The reference page of the trainer's configuration file."""
     intro = (
         "The file that `finscribe train --config` reads. Keys may be written in snake_case, as here, or in "
-        "camelCase, as in a FineTuneJob; `lora_alpha`, `lora_dropout` and `max_seq_length` are understood "
-        "too. An unknown key is warned of, with its line and the nearest known one; `--strict` refuses it. "
-        + _generated_page("finscribe_core/trainer_config.py")
+        "camelCase, as in a FineTuneJob; `lora_alpha`, `lora_dropout` and `max_seq_length` are accepted "
+        "too. An unknown key logs a warning with its line and the nearest known key; with `--strict` it is "
+        "an error. " + _generated_page("finscribe_core/trainer_config.py")
     )
     page = file_reference_text("Trainer configuration", intro, TrainerConfig, by_alias=False)
-    return page + also_known_text(TrainerConfig)
+    return page + aliases_text(TrainerConfig)
 
 
 def operator_config_reference_text() -> str:
-    """The page about the operator's file."""
+    """The reference page of the operator's configuration file."""
     intro = "The chart's value `operator.config`. " + _generated_page("finscribe_operator/config.py")
     return file_reference_text("Operator configuration", intro, OperatorConfig, by_alias=True)
 
@@ -114,7 +114,7 @@ def _generated_page(source: str) -> str:
 
 
 def document_schema_text() -> str:
-    """The schema of the documents, as JSON Schema."""
+    """The JSON Schema of the documents."""
     return json.dumps(schema_json(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -132,7 +132,7 @@ FILES: Mapping[str, Callable[[], str]] = {
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """Writes a list again instead of pointing to it."""
+    """Repeats equal lists instead of writing YAML aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -147,12 +147,12 @@ def _yaml(data: Any) -> str:
 
 
 def _literal(text: str) -> str:
-    """The text as it must stand in a Helm template to be rendered as it is."""
+    """Escape a text so that a Helm template renders it unchanged."""
     return text.replace("{{", '{{ "{{" }}')
 
 
 def main(check: bool) -> int:
-    """Write the files, or name those that differ; the number of differing files when checking."""
+    """Write the files, or only check them and print those that differ; returns the exit code."""
     stale = []
     for name, text in ((name, build()) for name, build in FILES.items()):
         path = ROOT / name
@@ -164,7 +164,7 @@ def main(check: bool) -> int:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {name}")
     if check and stale:
-        print("Not what its source says: " + ", ".join(stale) + f"\nRun: {COMMAND}", file=sys.stderr)
+        print("Not up to date: " + ", ".join(stale) + f"\nRun: {COMMAND}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The reference pages: every field with type, default, limits and description, from the types' docstrings."""
+"""Builds the reference pages: type, default, limits and docstring of every field."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,12 +10,12 @@ from finscribe_core.api.crd import Schema, build_schema
 
 
 def file_reference_text(title: str, intro: str, model: type[BaseModel], *, by_alias: bool) -> str:
-    """A page about a model that is a file, with its camelCase or its Python names."""
+    """The page of a configuration file, with camelCase or snake_case keys."""
     return _page(title, intro, _section("Keys", "", build_schema(model, by_alias=by_alias)))
 
 
 def kind_reference_text(title: str, intro: str, model: type[BaseModel]) -> str:
-    """A page about a kind of the API."""
+    """The page of a Kubernetes kind."""
     fields = build_schema(model)["properties"]
     return _page(
         title,
@@ -24,8 +24,8 @@ def kind_reference_text(title: str, intro: str, model: type[BaseModel]) -> str:
     )
 
 
-def also_known_text(model: type[BaseModel]) -> str:
-    """The section about keys of a file that are no fields, but understood."""
+def aliases_text(model: type[BaseModel]) -> str:
+    """The section about keys of other programs that a configuration file accepts as well."""
     rows = [
         f"| `{name}.{key}` | {meaning} |\n"
         for name, field in model.model_fields.items()
@@ -39,7 +39,7 @@ def _page(title: str, intro: str, parts: Iterable[str]) -> str:
 
 
 def _section(heading: str, path: str, schema: Schema) -> Iterator[str]:
-    """An object's table and rules, then those of the objects below it."""
+    """Table and rules of an object, then those of its nested objects."""
     level = "##" if "." not in path else "###"
     yield f"\n{level} {heading}\n\n"
     if path:
