@@ -1,4 +1,4 @@
-"""An environment of its own for each peer, below the user's cache: its exact versions are in peers/."""
+"""Installs an environment for each peer below the user's cache, with the exact versions in peers/."""
 
 import hashlib
 import os
@@ -13,13 +13,13 @@ _STAMP = "installed"
 
 
 def cache_folder() -> Path:
-    """Where environments and inputs are kept."""
+    """Folder of environments and temporary inputs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "finscribe" / "bench"
 
 
 def python_of(peer: str) -> Path:
-    """The Python of a peer's environment, which is made when it is missing or its versions have changed."""
+    """The Python of a peer's environment, which is installed if it is missing or its versions changed."""
     requirements = _PEERS / f"{peer}.txt"
     folder = cache_folder() / peer
     python, stamp = folder / "bin" / "python", folder / _STAMP
@@ -34,14 +34,14 @@ def python_of(peer: str) -> Path:
 
 
 def pinned_versions(peer: str) -> dict[str, str]:
-    """Of each package of a peer's environment."""
+    """Version of each package in a peer's environment."""
     lines = (_PEERS / f"{peer}.txt").read_text(encoding="utf-8").splitlines()
     pins = (line.split(";")[0].strip().partition("==") for line in lines)
     return {name: number for name, _, number in pins}
 
 
 def _uv(*arguments: str) -> None:
-    uv = shutil.which("uv") or str(ROOT / ".venv-bootstrap" / "bin" / "uv")  # as the Makefile has it
+    uv = shutil.which("uv") or str(ROOT / ".venv-bootstrap" / "bin" / "uv")  # as in the Makefile
     done = subprocess.run([uv, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"uv {' '.join(arguments)} ended with exit code {done.returncode}:\n{done.stderr}")

@@ -1,7 +1,7 @@
-"""The validation loss of an adapter, by one program for all sides.
+"""Computes the validation loss of an adapter, in the same way for all training programs.
 
 `python -m benchmarks.trainer.evaluate SETTINGS ADAPTER RESULT`: mean cross-entropy over the answer tokens of
-the validation rows, in float32, row by row, with all logits.
+the validation rows, in float32, one row at a time, from all logits.
 """
 
 import json
@@ -19,7 +19,7 @@ from benchmarks.trainer.settings import Settings, read_rows, read_settings
 
 @torch.no_grad()
 def evaluate(settings: Settings, adapter: Path) -> float:
-    """The mean loss of an answer token."""
+    """The mean loss per answer token."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     base = AutoModelForImageTextToText.from_pretrained(settings.model, dtype=torch.float32)
     model = PeftModel.from_pretrained(base, adapter).to(device).eval()

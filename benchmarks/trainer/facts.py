@@ -1,4 +1,4 @@
-"""What the model and the rows of a benchmark are."""
+"""Describes the model and the rows of a benchmark: parameters and tokens."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from benchmarks.trainer.settings import Settings
 
 @dataclass(frozen=True)
 class Facts:
-    """Counted when they were made."""
+    """Sizes of model and rows, counted when they were prepared."""
 
     FILE: ClassVar[str] = "facts.json"
 
@@ -21,16 +21,16 @@ class Facts:
     trained_parameters: int
     """Of the adapter."""
     prompt_tokens: int
-    """Of all training rows, those of images included."""
+    """Of all training rows, including image tokens."""
     answer_tokens: int
 
     @property
     def tokens(self) -> int:
-        """Of prompts and answers in an epoch: by these every side's tokens per second are counted."""
+        """Prompt and answer tokens of an epoch, from which all tokens per second are computed."""
         return self.prompt_tokens + self.answer_tokens
 
     def describe(self, settings: Settings) -> list[str]:
-        """For people."""
+        """Lines of the report."""
         rows, precision = settings.num_rows, "bfloat16" if settings.bf16 else "float32"
         millions = (
             f"{self.parameters / 1e6:,.0f} M parameters, {self.vision_parameters / 1e6:,.0f} M of vision"
@@ -39,9 +39,9 @@ class Facts:
         return [
             f"- Model: {millions}; LoRA of rank {settings.lora_r} on q, k, v, o of the language model trains "
             f"{self.trained_parameters:,}.",
-            f"- Rows: {rows} of one page each; on average {prompt} tokens of prompt and image, {answer} of "
-            "answer.",
-            f"- Training: {settings.num_epochs} epochs in the same order from the same first adapter; "
+            f"- Rows: {rows} of one page each; on average {prompt} prompt and image tokens, {answer} answer "
+            "tokens.",
+            f"- Training: {settings.num_epochs} epochs in the same order from the same initial adapter; "
             f"batches of {settings.batch_size}, {precision}, AdamW at a constant {settings.learning_rate:g}, "
             f"{settings.num_workers} data workers, no dropout, "
             f"{'' if settings.gradient_checkpointing else 'no '}gradient checkpointing.",
@@ -49,5 +49,5 @@ class Facts:
 
 
 def read_facts(folder: Path) -> Facts:
-    """What the preparation wrote."""
+    """Read what `prepare` wrote."""
     return Facts(**json.loads((folder / Facts.FILE).read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Runs one side once, in a process of its own, and measures it from outside."""
+"""Runs one training program in a fresh process and measures time and memory from outside."""
 
 import json
 import os
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.trainer.candidates import Candidate, adapter_of
 from benchmarks.trainer.environments import ROOT, python_of
 from benchmarks.trainer.settings import Settings
-from benchmarks.trainer.sides import Side, adapter_of
 
 SETTINGS_FILE = "settings.json"
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of the clock, and of the processor, of all threads and data workers together."""
+    """Wall time, and CPU time of all threads and data workers together."""
 
     wall: float
     cpu: float
@@ -30,36 +30,36 @@ class Run:
     """One training, from the start of the process to its end."""
 
     whole: Seconds
-    """Imports, loading and saving included."""
+    """Including imports, loading and saving."""
     epochs: list[Seconds]
     peak: int
-    """Bytes: the most that PyTorch held on the GPU; without one, the most memory of the process."""
+    """Bytes: peak allocated by PyTorch on the GPU; without a GPU, peak resident memory of the process."""
     losses: list[float]
-    """Of each step."""
+    """Training loss of each step."""
     eval_loss: float
-    """Of the adapter, in float32, by one program for all."""
+    """Validation loss of the adapter, computed by `evaluate`."""
 
 
-def measure(side: Side, settings: Settings, folder: Path, num_threads: int) -> Run:
-    """Train; the adapter is evaluated afterwards, which is not timed.
+def measure(candidate: Candidate, settings: Settings, folder: Path, num_threads: int) -> Run:
+    """Train once, then evaluate the adapter, which is not timed.
 
     Args:
-        side: who trains.
-        settings: on what, and how.
-        folder: an empty folder to work in.
-        num_threads: threads of PyTorch.
+        candidate: The training program.
+        settings: Model, rows and hyperparameters.
+        folder: Empty output folder.
+        num_threads: Threads of PyTorch.
     """
-    python = str(python_of(side.peer)) if side.peer else sys.executable
+    python = str(python_of(candidate.peer)) if candidate.peer else sys.executable
     started = time.time()
-    usage = run_program(f"programs.{side.program}", [str(folder)], settings, num_threads, python)
+    usage = run_program(f"programs.{candidate.program}", [str(folder)], settings, num_threads, python)
     ended = time.time()
-    told = json.loads((folder / "marks.json").read_text(encoding="utf-8"))
+    recorded = json.loads((folder / "steps.json").read_text(encoding="utf-8"))
     return Run(
         whole=Seconds(ended - started, usage.ru_utime + usage.ru_stime),
-        epochs=_epochs(told["times"], settings),
-        peak=told["gpu_peak"] or usage.ru_maxrss * 1024,
-        losses=told["losses"],
-        eval_loss=_eval_loss(settings, adapter_of(side, settings, folder), folder, num_threads),
+        epochs=_epochs(recorded["times"], settings),
+        peak=recorded["gpu_peak"] or usage.ru_maxrss * 1024,
+        losses=recorded["losses"],
+        eval_loss=_eval_loss(settings, adapter_of(candidate, settings, folder), folder, num_threads),
     )
 
 
@@ -69,7 +69,7 @@ def run_program(
     """Run `python -m benchmarks.trainer.MODULE SETTINGS ARGUMENTS...`; its output goes to a log.
 
     Returns:
-        what the process and those it has started have used.
+        Resource usage of the process and its child processes.
     """
     log = settings.folder / f"{module.rsplit('.', 1)[-1]}.log"
     command = [python, "-m", f"benchmarks.trainer.{module}", str(settings.folder / SETTINGS_FILE), *arguments]
@@ -86,7 +86,7 @@ def run_program(
 
 
 def _environment(num_threads: int) -> dict[str, str]:
-    """Threads, and nothing from the network: all is on the disk."""
+    """Environment variables: number of threads, and no network access."""
     threads = {
         name: str(num_threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     }
@@ -102,6 +102,6 @@ def _epochs(times: list[list[float]], settings: Settings) -> list[Seconds]:
 
 
 def _eval_loss(settings: Settings, adapter: Path, folder: Path, num_threads: int) -> float:
-    told = folder / "evaluated.json"
-    run_program("evaluate", [str(adapter), str(told)], settings, num_threads)
-    return float(json.loads(told.read_text(encoding="utf-8"))["eval_loss"])
+    result = folder / "evaluated.json"
+    run_program("evaluate", [str(adapter), str(result)], settings, num_threads)
+    return float(json.loads(result.read_text(encoding="utf-8"))["eval_loss"])

@@ -1,7 +1,7 @@
-"""Makes what all sides are given: a model, rows in the order they are taken, and the first adapter.
+"""Prepares the input of all training programs: model, rows in training order, and initial adapter.
 
-`python -m benchmarks.trainer.prepare SETTINGS SHAPE ROWS`; SHAPE is empty where the user has brought a model,
-ROWS where there are none. Writes facts.json, too.
+`python -m benchmarks.trainer.prepare SETTINGS SHAPE ROWS`; SHAPE is empty if the settings name an existing
+model, ROWS if documents are to be generated. Also writes facts.json.
 """
 
 import json
@@ -32,14 +32,14 @@ from finscribe_trainer.training.sampler import DataOrder
 
 NUM_VALIDATION_ROWS = 2
 _NUM_TEXTS = 300
-"""Made-up answers that the tokenizer of a made-up model learns from."""
+"""Synthetic answers from which the tokenizer of a random model is trained."""
 
 
 def prepare(settings: Settings, shape: str, rows: str) -> None:
-    """Write it all into the settings' folder."""
+    """Write everything into the settings' folder."""
     num_rows = settings.num_rows + NUM_VALIDATION_ROWS
     template = SHAPES[shape].template if shape else "all"
-    examples = _examples(Path(rows) if rows else _make_up(settings, num_rows, template), num_rows)
+    examples = _examples(Path(rows) if rows else _generate_rows(settings, num_rows, template), num_rows)
     train, validation = examples[: settings.num_rows], examples[settings.num_rows :]
     order = DataOrder(len(train), settings.seed)
     epochs = [order.of(epoch) for epoch in range(settings.num_epochs)]
@@ -54,8 +54,8 @@ def prepare(settings: Settings, shape: str, rows: str) -> None:
     _write_adapter_and_facts(settings, train)
 
 
-def _make_up(settings: Settings, num_rows: int, template: str) -> Path:
-    """Documents of `finscribe data generate`."""
+def _generate_rows(settings: Settings, num_rows: int, template: str) -> Path:
+    """Generate documents with `finscribe data generate`."""
     folder = settings.folder / "generated"
     options = {
         "--output-dir": folder,
@@ -71,7 +71,7 @@ def _make_up(settings: Settings, num_rows: int, template: str) -> Path:
 
 
 def _examples(file: Path, num_rows: int) -> list[Example]:
-    """The first rows with one prompt and one image."""
+    """The first rows that have one prompt and one image."""
     found = load_dataset(DataFile(file, str(file)), max_image_pixels=50_000_000).examples
     fit = [example for example in found if len(example.images) == len(example.row.turns) == 1]
     if len(fit) < num_rows:
@@ -94,13 +94,13 @@ def _write_rows(file: Path, examples: list[Example]) -> None:
 
 
 def _answers(seed: int) -> list[str]:
-    random, locales = Random(seed), list(LOCALES.values())  # noqa: S311 - made-up documents, not secrets
+    random, locales = Random(seed), list(LOCALES.values())  # noqa: S311 - synthetic documents, not secrets
     kinds = [random.choice(DOCUMENT_TYPES) for _ in range(_NUM_TEXTS)]
     return [to_answer(make_document(kind, random.choice(locales), random).document) for kind in kinds]
 
 
 def _write_adapter_and_facts(settings: Settings, train: list[Example]) -> None:
-    """The adapter is the one that FinScribe begins with, at this seed."""
+    """Write the adapter with which FinScribe starts at this seed, and the sizes."""
     source = ModelSource(settings.model)
     family = load_family(source)
     spec = TrainerConfig.model_validate(config(settings, settings.folder / "unused"))

@@ -1,6 +1,6 @@
-"""What all sides are given: the same model, rows and hyperparameters.
+"""The settings of a benchmark: model, rows and hyperparameters, the same for all training programs.
 
-Read by programs in other environments, so nothing but the standard library is imported here.
+Imports only the standard library, because programs in other environments read them, too.
 """
 
 import json
@@ -9,15 +9,15 @@ from pathlib import Path
 
 LORA_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj")
 LORA_PATTERN = rf"(?:.*\.)?language_model\.(?:.*\.)?(?:{'|'.join(LORA_MODULES)})"
-"""Modules of the language model that get an adapter, as peft takes it."""
+"""Modules of the language model that get an adapter, as a pattern for peft."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One benchmark."""
+    """Settings of one benchmark."""
 
     folder: Path
-    """Where rows, images and the first adapter are."""
+    """Folder with rows, images and the initial adapter."""
     model: str
     """Folder of the base model."""
     num_rows: int
@@ -28,9 +28,9 @@ class Settings:
     """Constant, without warm-up."""
     bf16: bool
     num_workers: int
-    """Processes that decode images, of each side."""
+    """Processes that decode images, in each training program."""
     gradient_checkpointing: bool
-    """Whether activations of the language model are computed again in the backward pass."""
+    """Whether activations of the language model are recomputed in the backward pass."""
     seed: int = 42
     lora_r: int = 16
     lora_alpha: int = 32
@@ -38,7 +38,7 @@ class Settings:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps in which every row is seen once."""
+        """Optimizer steps in one epoch."""
         return self.num_rows // self.batch_size
 
     @property
@@ -58,26 +58,26 @@ class Settings:
 
     @property
     def ordered_rows(self) -> Path:
-        """The training rows, epoch after epoch, in the order that FinScribe takes them."""
+        """The training rows of all epochs, in FinScribe's order."""
         return self.folder / "ordered.jsonl"
 
     @property
     def initial_adapter(self) -> Path:
-        """The adapter that every side starts with."""
+        """The adapter with which every training program starts."""
         return self.folder / "adapter"
 
     def write(self, path: Path) -> None:
-        """Write them for the programs."""
+        """Write the settings for the programs."""
         path.write_text(json.dumps(asdict(self), default=str, indent=2) + "\n", encoding="utf-8")
 
 
 def read_settings(path: Path) -> Settings:
-    """What `Settings.write` wrote."""
+    """Read what `Settings.write` wrote."""
     data = json.loads(path.read_text(encoding="utf-8"))
     return Settings(**{**data, "folder": Path(data["folder"])})
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Objects with `prompt`, `image` (its whole path) and `completion`."""
+    """Read rows: objects with `prompt`, `image` (its absolute path) and `completion`."""
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return [{**row, "image": str(path.parent / row["image"])} for row in rows]

@@ -1,4 +1,4 @@
-"""PaddleOCR-VL of the real classes with random weights, in the real proportions and smaller ones."""
+"""Builds PaddleOCR-VL models with random weights, in the real size and in smaller ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,44 +25,44 @@ from finscribe_trainer.data_tools.sample.tiny_model import (
 )
 
 CHAT_TEMPLATE_1_5 = CHAT_TEMPLATE.replace('"Assistant: "', '"Assistant:\\n"')
-"""Versions 1.5 and later end the prompt with a newline; ms-swift knows them alone."""
+"""Versions 1.5 and later end the prompt with a newline; ms-swift supports only these."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a model, and of the pages it is shown."""
+    """Sizes of a model and of its input pages."""
 
     vision: tuple[int, int, int, int]
-    """Width, width of the MLP, layers, heads."""
+    """Hidden size, MLP size, layers, heads."""
     language: tuple[int, int, int, int, int]
-    """Width, width of the MLP, layers, heads of the queries, heads of the keys."""
+    """Hidden size, MLP size, layers, query heads, key heads."""
     head_dim: int
     vocabulary: int
     num_tokens: int
-    """Of the vocabulary, how many the tokenizer makes use of."""
+    """Tokens of the vocabulary that the tokenizer uses."""
     max_pixels: int
-    """Pages are shrunk to about this."""
+    """Pages are downscaled to about this many pixels."""
     template: str
-    """Of the pages that are made up: till receipts are that small by themselves."""
+    """Template set of generated pages; till receipts are small without downscaling."""
 
 
 SHAPES = {
     "tiny": Shape((48, 96, 2, 2), (128, 256, 2, 4, 2), 32, 1024, 1000, 40_000, "till"),
-    # A 25th of the parameters, in the real proportions: vision 45 %, language model 30 %, vocabulary 20 %.
+    # 1/25 of the parameters, in the real proportions: vision 45 %, language model 30 %, vocabulary 20 %.
     "small": Shape((384, 1434, 9, 6), (384, 1152, 6, 8, 1), 64, 20_480, 8_000, 400_000, "till"),
     "0.9b": Shape((1152, 4304, 27, 16), (1024, 3072, 18, 16, 2), 128, 103_424, 8_000, 1_016_064, "all"),
 }
 
 
 def write_model(folder: Path, shape: Shape, texts: list[str], *, seed: int, dtype: torch.dtype) -> None:
-    """Write model, processor and tokenizer to the folder, as the hub holds a model.
+    """Write model, processor and tokenizer to the folder, in the layout of a model on the Hugging Face Hub.
 
     Args:
-        folder: is made if missing.
-        shape: the sizes.
-        texts: what the tokenizer's vocabulary is made from.
-        seed: of the weights.
-        dtype: of the weights.
+        folder: Created if missing.
+        shape: Sizes of the model.
+        texts: Texts from which the tokenizer's vocabulary is trained.
+        seed: Of the weights.
+        dtype: Of the weights.
     """
     tokenizer = build_tokenizer(texts, shape.num_tokens)
     processor = PaddleOCRVLProcessor(

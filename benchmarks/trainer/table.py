@@ -1,99 +1,106 @@
-"""The measurements as tables, and FinScribe's against each of the others."""
+"""Formats the measurements as Markdown tables, and the ratios of the other programs to FinScribe."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from benchmarks.trainer.candidates import OURS, PLAIN
 from benchmarks.trainer.measure import Run, Seconds
-from benchmarks.trainer.sides import OURS, PLAIN
 
 Runs = dict[str, list[Run]]
-"""Of each side, by its name, one run a round."""
+"""Runs of each training program by its name, one per round."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A column: one number of a run."""
+class Column:
+    """A column of a table: one number per run."""
 
     name: str
     of: Callable[[Run], float]
 
 
-def times(clock: str) -> list[Figure]:
-    """Seconds of a run by a clock, `wall` or `cpu`."""
+def times(clock: str) -> list[Column]:
+    """Columns with seconds of a run; `clock` is `wall` or `cpu`."""
 
-    def seconds(found: Seconds) -> float:
-        return float(getattr(found, clock))
+    def seconds(measured: Seconds) -> float:
+        return float(getattr(measured, clock))
 
     return [
-        Figure("First epoch", lambda run: seconds(run.epochs[0])),
-        Figure("Later epochs, each", lambda run: fmean(map(seconds, run.epochs[1:]))),
-        Figure("All epochs", lambda run: sum(map(seconds, run.epochs))),
-        Figure("Whole process", lambda run: seconds(run.whole)),
+        Column("First epoch", lambda run: seconds(run.epochs[0])),
+        Column("Later epochs, each", lambda run: fmean(map(seconds, run.epochs[1:]))),
+        Column("All epochs", lambda run: sum(map(seconds, run.epochs))),
+        Column("Whole process", lambda run: seconds(run.whole)),
     ]
 
 
-_PEAK = Figure("Peak memory", lambda run: run.peak)
+_PEAK = Column("Peak memory", lambda run: run.peak)
 
 
 def time_table(runs: Runs, clock: str, tokens: int) -> list[str]:
-    """Seconds of every side, and what its epochs come to in tokens per second.
+    """Seconds and tokens per second of every training program.
 
     Args:
-        runs: at least one of each side.
+        runs: At least one of each training program.
         clock: `wall` or `cpu`.
-        tokens: of an epoch.
+        tokens: Of an epoch.
     """
     first, later, *rest = times(clock)
-    titles = ["Trainer", *(figure.name for figure in (first, later, *rest)), "Tokens/s, first", "later"]
+    titles = ["Trainer", *(column.name for column in (first, later, *rest)), "Tokens/s, first", "later"]
     lines = _head(titles)
     for name, done in runs.items():
-        cells = [_spread([figure.of(run) for run in done], _seconds) for figure in (first, later, *rest)]
-        rates = [_spread([tokens / figure.of(run) for run in done], _count) for figure in (first, later)]
+        cells = [_spread([column.of(run) for run in done], _seconds) for column in (first, later, *rest)]
+        rates = [_spread([tokens / column.of(run) for run in done], _count) for column in (first, later)]
         lines.append(_line([name, *cells, *rates]))
     return lines
 
 
 def ratio_table(runs: Runs, clock: str) -> list[str]:
-    """How many times as long as FinScribe each of the others takes."""
-    lines = _head(["FinScribe against", *(figure.name for figure in times(clock))])
+    """Time of each other training program, divided by FinScribe's."""
+    lines = _head(["FinScribe faster than", *(column.name for column in times(clock))])
     for name, done in runs.items():
         if name != OURS:
-            cells = [_times_ours(runs, done, figure) for figure in times(clock)]
+            cells = [_ratio_to_ours(runs, done, column) for column in times(clock)]
             lines.append(_line([name, *cells]))
     return lines
 
 
-def ratios(ours: Sequence[Run], theirs: Sequence[Run], figure: Figure) -> list[float]:
-    """Their figure divided by ours, round by round: above 1 is for us."""
-    return [figure.of(other) / figure.of(own) for own, other in zip(ours, theirs, strict=True)]
+def ratios(ours: Sequence[Run], theirs: Sequence[Run], column: Column) -> list[float]:
+    """Their value divided by ours, for each round; above 1, ours is smaller."""
+    return [column.of(other) / column.of(own) for own, other in zip(ours, theirs, strict=True)]
 
 
 def loss_table(runs: Runs) -> list[str]:
-    """Memory, and whether all have learned the same."""
-    titles = [_PEAK.name, "FinScribe against it", "Validation loss", "Steps' losses, furthest from plain"]
+    """Peak memory and losses of every training program."""
+    titles = [
+        _PEAK.name,
+        "Ratio to FinScribe",
+        "Validation loss",
+        "Largest difference of a step's loss from the plain Trainer",
+    ]
     lines = _head(["Trainer", *titles])
     for name, done in runs.items():
-        ratio = "" if name == OURS else _times_ours(runs, done, _PEAK)
+        ratio = "" if name == OURS else _ratio_to_ours(runs, done, _PEAK)
         peak = _spread([run.peak for run in done], lambda size: f"{size / 2**30:.2f} GiB")
         loss = _spread([run.eval_loss for run in done], "{:.4f}".format)
-        apart = max(furthest(run.losses, plain.losses) for run, plain in zip(done, runs[PLAIN], strict=True))
-        lines.append(_line([name, peak, ratio, loss, f"{apart:.4f}"]))
+        difference = max(
+            largest_difference(run.losses, plain.losses) for run, plain in zip(done, runs[PLAIN], strict=True)
+        )
+        lines.append(_line([name, peak, ratio, loss, f"{difference:.4f}"]))
     return lines
 
 
-def furthest(losses: Sequence[float], others: Sequence[float]) -> float:
-    """The greatest difference between the losses of the same step."""
+def largest_difference(losses: Sequence[float], others: Sequence[float]) -> float:
+    """The largest absolute difference between the losses of the same step."""
     return max(abs(loss - other) for loss, other in zip(losses, others, strict=True))
 
 
-def _times_ours(runs: Runs, done: Sequence[Run], figure: Figure) -> str:
-    return _spread(ratios(runs[OURS], done, figure), "{:.2f} x".format)
+def _ratio_to_ours(runs: Runs, done: Sequence[Run], column: Column) -> str:
+    return _spread(ratios(runs[OURS], done, column), "{:.2f} x".format)
 
 
 def _spread(values: Sequence[float], text: Callable[[float], str]) -> str:
-    middle, least, most = text(median(values)), text(min(values)), text(max(values))
-    return middle if least == most else f"{middle} ({least} - {most})"
+    middle, low, high = text(median(values)), text(min(values)), text(max(values))
+    return middle if low == high else f"{middle} ({low} - {high})"
 
 
 def _seconds(value: float) -> str:

@@ -1,4 +1,4 @@
-"""`finscribe train`, its settings left as they are where the comparison doesn't fix them.
+"""Trains with `finscribe train`, with its defaults except where the comparison sets a value.
 
 `python -m benchmarks.trainer.programs.ours SETTINGS FOLDER` leaves the adapter in FOLDER/run/final_model.
 """
@@ -12,12 +12,12 @@ import yaml
 from finscribe_trainer.cli.train import train  # first, as it is in the command: before PyTorch
 
 # isort: split
-from benchmarks.trainer.programs.marks import marks_written_to
+from benchmarks.trainer.programs.step_recorder import steps_recorded_to
 from benchmarks.trainer.settings import LORA_MODULES, Settings, read_settings
 
 
 def config(settings: Settings, output_dir: Path) -> dict[str, Any]:
-    """The config file of the run. One evaluation is as few as there can be: it takes the adapter."""
+    """The config of the run, with one evaluation after the last step, which saves the adapter."""
     return {
         "model_name_or_path": settings.model,
         "dataset_path": str(settings.rows),
@@ -54,10 +54,10 @@ def config(settings: Settings, output_dir: Path) -> dict[str, Any]:
 
 
 def main(settings: Settings, folder: Path) -> None:
-    """Train as the command does."""
+    """Write the config and run the command."""
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(config(settings, folder / "run")), encoding="utf-8")
-    with marks_written_to(folder):
+    with steps_recorded_to(folder):
         train.main(["--config", str(file), "--strict"])
 
 

@@ -1,4 +1,4 @@
-"""The plain way: PaddleOCR-VL's own class, peft, and Hugging Face's Trainer as it comes.
+"""Trains with PaddleOCR-VL's own class, peft and an unmodified Hugging Face Trainer.
 
 `python -m benchmarks.trainer.programs.plain SETTINGS FOLDER` leaves the adapter in FOLDER/adapter.
 """
@@ -19,13 +19,13 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.trainer.programs.marks import marks_written_to
+from benchmarks.trainer.programs.step_recorder import steps_recorded_to
 from benchmarks.trainer.settings import Settings, read_rows, read_settings
 
 
 @dataclass
 class Collator:
-    """Rows as the processor makes them; only answers are learned."""
+    """Collates rows as the processor encodes them; only answer tokens have labels."""
 
     processor: ProcessorMixin
 
@@ -76,14 +76,14 @@ class Collator:
 
 
 def load_model(settings: Settings) -> PeftModel:
-    """The base model, frozen, with the adapter that every side starts with."""
+    """The frozen base model with the initial adapter."""
     dtype = torch.bfloat16 if settings.bf16 else torch.float32
     model = AutoModelForImageTextToText.from_pretrained(settings.model, dtype=dtype)
     return PeftModel.from_pretrained(model, settings.initial_adapter, is_trainable=True)
 
 
 def hyperparameters(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Those of `TrainingArguments`; the rows of all epochs are in one file, which is read once."""
+    """Values of `TrainingArguments`; one epoch, because the rows file holds the rows of all epochs."""
     return {
         "output_dir": str(folder / "run"),
         "num_train_epochs": 1,
@@ -109,9 +109,9 @@ def hyperparameters(settings: Settings, folder: Path) -> dict[str, Any]:
 
 
 def main(settings: Settings, folder: Path) -> None:
-    """Train, and save the adapter."""
+    """Train and save the adapter."""
     processor = AutoProcessor.from_pretrained(settings.model)
-    with marks_written_to(folder):
+    with steps_recorded_to(folder):
         trainer = Trainer(
             model=load_model(settings),
             args=TrainingArguments(**hyperparameters(settings, folder)),

@@ -1,4 +1,4 @@
-"""ms-swift's `swift sft`.
+"""Trains with ms-swift's `swift sft`.
 
 `python -m benchmarks.trainer.programs.with_swift SETTINGS FOLDER` leaves the adapter in
 FOLDER/run/checkpoint-STEPS.
@@ -11,21 +11,21 @@ from typing import Any
 
 from swift.pipelines import sft_main
 from swift.template.templates.baidu import PaddleOCRTemplate
-from swift.trainers import patcher  # noqa: F401 - replaces the callbacks that ours has to be added to
+from swift.trainers import patcher  # noqa: F401 - replaces the callbacks to which the recorder is added
 from transformers import AutoConfig
 
-from benchmarks.trainer.programs.marks import marks_written_to
+from benchmarks.trainer.programs.step_recorder import steps_recorded_to
 from benchmarks.trainer.settings import LORA_PATTERN, Settings, read_rows, read_settings
 
 
 def conversation(row: dict[str, str]) -> dict[str, Any]:
-    """A row in ms-swift's words."""
+    """A row in ms-swift's format."""
     user = {"role": "user", "content": f"<image>{row['prompt']}"}
     return {"messages": [user, {"role": "assistant", "content": row["completion"]}], "images": [row["image"]]}
 
 
 def options(settings: Settings, folder: Path, rows: Path) -> dict[str, Any]:
-    """Of `swift sft`."""
+    """Options of `swift sft`."""
     return {
         "model": settings.model,
         "model_type": "paddleocr_vl",
@@ -74,9 +74,9 @@ def main(settings: Settings, folder: Path) -> None:
     arguments = [
         text for name, value in options(settings, folder, rows).items() for text in (f"--{name}", str(value))
     ]
-    # It expects the published models' token, whatever the model's config says.
+    # The template uses the published models' token, not the one of the model's config.
     PaddleOCRTemplate.image_token_id = AutoConfig.from_pretrained(settings.model).image_token_id
-    with marks_written_to(folder):
+    with steps_recorded_to(folder):
         sft_main(arguments)
 
 

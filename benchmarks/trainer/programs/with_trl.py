@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer on prompts, completions and images, as its documentation has it for vision models.
+"""Trains with TRL's SFTTrainer, as its documentation shows for vision models.
 
 `python -m benchmarks.trainer.programs.with_trl SETTINGS FOLDER` leaves the adapter in FOLDER/adapter.
 """
@@ -11,13 +11,13 @@ from datasets import Dataset, Image
 from transformers import AutoProcessor
 from trl import SFTConfig, SFTTrainer
 
-from benchmarks.trainer.programs.marks import marks_written_to
 from benchmarks.trainer.programs.plain import hyperparameters, load_model
+from benchmarks.trainer.programs.step_recorder import steps_recorded_to
 from benchmarks.trainer.settings import Settings, read_rows, read_settings
 
 
 def conversation(row: dict[str, str]) -> dict[str, Any]:
-    """A row in TRL's words."""
+    """A row in TRL's format."""
     return {
         "prompt": [{"role": "user", "content": row["prompt"]}],
         "completion": [{"role": "assistant", "content": row["completion"]}],
@@ -26,9 +26,9 @@ def conversation(row: dict[str, str]) -> dict[str, Any]:
 
 
 def main(settings: Settings, folder: Path) -> None:
-    """Train, and save the adapter."""
+    """Train and save the adapter."""
     rows = Dataset.from_list([conversation(row) for row in read_rows(settings.ordered_rows)])
-    with marks_written_to(folder):
+    with steps_recorded_to(folder):
         trainer = SFTTrainer(
             model=load_model(settings),
             args=SFTConfig(**hyperparameters(settings, folder), max_length=None, completion_only_loss=True),

@@ -1,10 +1,11 @@
-"""`make bench-trainer`: its ratios, and that its sides train the same."""
+"""`make bench-trainer`: its tables, and that FinScribe and the plain Trainer learn the same."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from benchmarks.trainer.candidates import CANDIDATES, OURS, PLAIN, adapter_of
 from benchmarks.trainer.environments import pinned_versions
 from benchmarks.trainer.evaluate import evaluate
 from benchmarks.trainer.facts import read_facts
@@ -12,12 +13,11 @@ from benchmarks.trainer.measure import Run, Seconds
 from benchmarks.trainer.prepare import prepare
 from benchmarks.trainer.programs import ours, plain
 from benchmarks.trainer.settings import Settings
-from benchmarks.trainer.sides import OURS, PLAIN, SIDES, adapter_of
 from benchmarks.trainer.table import loss_table, ratio_table, time_table
 
 
 def run(*epochs: float, peak: int = 2**30, losses: tuple[float, ...] = (2.0, 1.0)) -> Run:
-    """Whose clock and processor agree; starting and saving take 10 seconds."""
+    """A run with equal wall and CPU time, in which starting and saving take 10 seconds."""
     whole = sum(epochs) + 10
     return Run(
         Seconds(whole, whole), [Seconds(each, each) for each in epochs], peak, list(losses), losses[-1]
@@ -53,12 +53,14 @@ def test_memory_is_compared_with_ours_and_steps_losses_with_the_plain_trainers()
     assert theirs == f"| {PLAIN} | 3.00 GiB | 3.00 x | 1.1250 (1.0000 - 1.2500) | 0.0000 |"
 
 
-@pytest.mark.parametrize("side", [side for side in SIDES if side.peer], ids=lambda side: side.name)
-def test_every_peer_has_exact_versions(side):
-    assert side.peer is not None
-    versions = pinned_versions(side.peer)
+@pytest.mark.parametrize(
+    "candidate", [each for each in CANDIDATES if each.peer], ids=lambda candidate: candidate.name
+)
+def test_every_peer_has_exact_versions(candidate):
+    assert candidate.peer is not None
+    versions = pinned_versions(candidate.peer)
     assert all(versions.values())
-    assert set(side.packages) <= set(versions)
+    assert set(candidate.packages) <= set(versions)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +81,9 @@ def settings(tmp_path_factory) -> Settings:
     return settings
 
 
-def marks(folder: Path) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = json.loads((folder / "marks.json").read_text())
-    return found
+def recorded(folder: Path) -> dict[str, list[float]]:
+    steps: dict[str, list[float]] = json.loads((folder / "steps.json").read_text())
+    return steps
 
 
 def test_ours_and_the_plain_trainer_learn_the_same(settings, tmp_path, monkeypatch):
@@ -96,10 +98,11 @@ def test_ours_and_the_plain_trainer_learn_the_same(settings, tmp_path, monkeypat
         ours.main(settings, mine)
     assert ended.value.code == 0
     plain.main(settings, theirs)
-    assert len(marks(mine)["times"]) == len(marks(theirs)["times"]) == 1 + settings.num_steps
-    assert marks(mine)["losses"] == pytest.approx(marks(theirs)["losses"], abs=1e-3)
+    assert len(recorded(mine)["times"]) == len(recorded(theirs)["times"]) == 1 + settings.num_steps
+    assert recorded(mine)["losses"] == pytest.approx(recorded(theirs)["losses"], abs=1e-3)
     adapters = [
-        adapter_of(side, settings, folder) for side, folder in zip(SIDES, (mine, theirs), strict=False)
+        adapter_of(candidate, settings, folder)
+        for candidate, folder in zip(CANDIDATES, (mine, theirs), strict=False)
     ]
     losses = [evaluate(settings, adapter) for adapter in (settings.initial_adapter, *adapters)]
     assert losses[1] == pytest.approx(losses[2], abs=1e-4)

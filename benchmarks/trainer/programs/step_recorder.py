@@ -1,4 +1,4 @@
-"""Notes when each step of a Hugging Face Trainer ends; every side is one."""
+"""Records when each step of a Hugging Face Trainer ends, with its loss and the peak GPU memory."""
 
 import json
 import time
@@ -11,21 +11,21 @@ import psutil
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, trainer
 
-MARKS_FILE = "marks.json"
+STEPS_FILE = "steps.json"
 
 
-class Marks(TrainerCallback):
-    """Times of the steps, their losses, and the most memory that PyTorch held on the GPU."""
+class StepRecorder(TrainerCallback):
+    """Times and losses of the steps, and the peak memory that PyTorch allocated on the GPU."""
 
     folder = Path()
-    """Where the marks are written to; a Trainer makes the callback itself, without arguments."""
+    """Where the file is written; of the class, because a Trainer creates the callback without arguments."""
 
     def __init__(self) -> None:
         self.times: list[tuple[float, float]] = []
-        """(seconds since the epoch, seconds of CPU) at the start of the training and after each step."""
+        """(Unix time, CPU seconds) at the start of the training and after each step."""
         self.losses: list[float] = []
 
-    def _mark(self) -> None:
+    def _record_time(self) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.times.append((time.time(), _cpu_seconds()))
@@ -33,33 +33,33 @@ class Marks(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """The training begins: imports and the loading of the model are done."""
-        self._mark()
+        """Record the start; imports and loading the model are done."""
+        self._record_time()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """An optimizer step is done."""
-        self._mark()
+        """Record the end of an optimizer step."""
+        self._record_time()
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Keep the training loss of the step."""
+        """Record the training loss of the step."""
         if "loss" in given["logs"]:
             self.losses.append(float(given["logs"]["loss"]))
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Write it all."""
+        """Write the file."""
         gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-        told = {"times": self.times, "losses": self.losses, "gpu_peak": gpu}
-        (self.folder / MARKS_FILE).write_text(json.dumps(told), encoding="utf-8")
+        recorded = {"times": self.times, "losses": self.losses, "gpu_peak": gpu}
+        (self.folder / STEPS_FILE).write_text(json.dumps(recorded), encoding="utf-8")
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of its data workers."""
+    """CPU seconds of this process and its data workers."""
     workers = 0.0
     for child in psutil.Process().children(recursive=True):
         times = child.cpu_times()
@@ -68,12 +68,12 @@ def _cpu_seconds() -> float:
 
 
 @contextmanager
-def marks_written_to(folder: Path) -> Iterator[None]:
-    """Every Trainer made meanwhile writes its marks to the folder."""
-    Marks.folder = folder
+def steps_recorded_to(folder: Path) -> Iterator[None]:
+    """Every Trainer created in this context writes `steps.json` to the folder."""
+    StepRecorder.folder = folder
     defaults: list[type[TrainerCallback]] = trainer.DEFAULT_CALLBACKS  # type: ignore[assignment] # narrower
-    defaults.append(Marks)
+    defaults.append(StepRecorder)
     try:
         yield
     finally:
-        defaults.remove(Marks)
+        defaults.remove(StepRecorder)
