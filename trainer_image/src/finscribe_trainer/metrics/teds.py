@@ -21,9 +21,10 @@ def teds(gold: Table, predicted: Table, *, structure_only: bool = False) -> floa
 
     1 - distance / nodes of the larger table. Inserting or deleting a node costs 1. Renaming costs 1 if tag,
     colspan or rowspan differ, else, for cells, the normalised Levenshtein distance of their texts. The scores
-    are those of IBM's implementation, but for: tags inside cells are no nodes (IBM divides by them, too, so
-    that an answer of endless tags scores 1, though no edit concerns them); a distance larger than the table
-    is 0, not negative; two empty tables are 1. An empty table and another are 0.
+    are those of docling-metrics-table, except that tags inside cells are not nodes (that package also divides
+    by them, so that an answer of many tags scores almost 1, although no edit concerns them), a distance
+    larger than the table gives 0 instead of a negative score, and two empty tables give 1 instead of an
+    error. One empty table gives 0.
 
     Exact up to MAX_NODE_PAIRS and MAX_CHARACTER_PAIRS (once equal rows at both ends are set aside) and
     MAX_SECTIONS; beyond, a lower bound, so that an answer that repeats itself without end costs a second.
