@@ -56,7 +56,7 @@ def time_table(runs: Runs, clock: str, tokens: int) -> list[str]:
 
 def ratio_table(runs: Runs, clock: str) -> list[str]:
     """Time of each other training program, divided by FinScribe's."""
-    lines = _head(["FinScribe faster than", *(column.name for column in times(clock))])
+    lines = _head(["Time relative to FinScribe", *(column.name for column in times(clock))])
     for name, done in runs.items():
         if name != OURS:
             cells = [_ratio_to_ours(runs, done, column) for column in times(clock)]
@@ -73,7 +73,7 @@ def loss_table(runs: Runs) -> list[str]:
     """Peak memory and losses of every training program."""
     titles = [
         _PEAK.name,
-        "Ratio to FinScribe",
+        "Memory relative to FinScribe",
         "Validation loss",
         "Largest difference of a step's loss from the plain Trainer",
     ]
