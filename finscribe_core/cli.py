@@ -1,4 +1,4 @@
-"""The `finscribe` command: finds its subcommands among the installed sides and runs one."""
+"""The `finscribe` command: finds its subcommands by entry points and runs one."""
 
 import sys
 import traceback
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from finscribe_core.constants import EXIT_INTERNAL
-from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, of_the_disk
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, classify_disk_error
 
 COMMANDS_GROUP = "finscribe.commands"
 
@@ -19,13 +19,13 @@ class Commands(click.Group):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.sides: Mapping[str, EntryPoint] = {
+        self.entry_points: Mapping[str, EntryPoint] = {
             point.name: point for point in entry_points(group=COMMANDS_GROUP)
         }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all subcommands, sorted."""
-        return sorted(self.sides)
+        return sorted(self.entry_points)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The subcommand, imported now.
@@ -33,18 +33,18 @@ class Commands(click.Group):
         Raises:
             click.ClickException: a package it needs is not installed.
         """
-        if cmd_name not in self.sides:
+        if cmd_name not in self.entry_points:
             return None
         try:
-            command = self.sides[cmd_name].load()
+            command = self.entry_points[cmd_name].load()
         except ModuleNotFoundError as error:
-            side = "operator" if "operator" in self.sides[cmd_name].value else "trainer"
-            raise not_installed(cmd_name, error, side) from error
+            extra = "operator" if "operator" in self.entry_points[cmd_name].value else "trainer"
+            raise not_installed(cmd_name, error, extra) from error
         assert isinstance(command, click.Command)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; click itself would end Ctrl+C with the exit code of a wrong option.
+        """Run the subcommand; on Ctrl+C click itself would exit with 1, as for a wrong option.
 
         Raises:
             RetryableError: Interrupted.
@@ -68,7 +68,7 @@ class Commands(click.Group):
 
 
 def not_installed(command: str, error: ModuleNotFoundError, extra: str) -> click.ClickException:
-    """What is said when a command's package is missing."""
+    """The error for a command whose package is missing, with the `pip install` that adds it."""
     return click.ClickException(
         f"`finscribe {command}` needs the package {error.name}, which is not installed. "
         f"Run: pip install 'finscribe[{extra}]'"
@@ -82,17 +82,17 @@ def main_command() -> None:
 
 
 def main() -> None:
-    """Run the command line; a FinscribeError ends as its message and its exit code, not as a traceback.
+    """Run the command line; a FinscribeError prints its message and exits with its code, without a traceback.
 
-    Any other exception is a defect: its traceback, and EXIT_INTERNAL.
+    Any other exception is a defect: it prints its traceback and exits with EXIT_INTERNAL.
     """
     try:
         main_command()
     except FinscribeError as error:
-        end(error)
+        exit_with(error)
     except Exception as error:
-        if isinstance(error, OSError) and (known := of_the_disk(error)):
-            end(known)
+        if known := classify_disk_error(error):
+            exit_with(known)
         traceback.print_exc()
         click.secho(
             "error (InternalError): this is a defect of FinScribe, please report it.", fg="red", err=True
@@ -100,7 +100,7 @@ def main() -> None:
         sys.exit(EXIT_INTERNAL)
 
 
-def end(error: FinscribeError) -> NoReturn:
+def exit_with(error: FinscribeError) -> NoReturn:
     """Print the error and its remedy, and exit with its code."""
     click.secho(f"error ({error.reason}): {error.message}", fg="red", err=True)
     if error.remedy:

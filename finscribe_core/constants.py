@@ -1,4 +1,4 @@
-"""Names and paths that form the contract between the operator and the trainer."""
+"""Defines the names, paths, environment variables and exit codes that operator and trainer share."""
 
 GROUP = "finscribe.io"
 VERSION = "v1alpha1"
@@ -8,13 +8,13 @@ PLURAL = "finetunejobs"
 FIELD_MANAGER = "finscribe-operator"
 
 LABEL_JOB = f"{GROUP}/finetunejob"
-"""On every child: the name of the FineTuneJob it belongs to."""
+"""Label of every child: the name of its FineTuneJob."""
 LABEL_RUN = f"{GROUP}/run"
-"""On every child: the run it belongs to."""
+"""Label of every child: the name of its run."""
 LABEL_EXPERIMENT_OF = f"{GROUP}/experiment-of"
-"""On the FineTuneJob of an experiment: the name of the job whose spec it varies."""
+"""Label of an experiment's FineTuneJob: the name of the FineTuneJob whose spec it varies."""
 LABEL_EXPERIMENT = f"{GROUP}/experiment"
-"""On the same: the experiment's name."""
+"""Label of an experiment's FineTuneJob: the experiment's name."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = FIELD_MANAGER
@@ -23,9 +23,9 @@ CONTAINER_NAME = "trainer"
 CONFIG_DIR = "/etc/finscribe"
 CONFIG_FILE = "config.yaml"
 WORK_DIR = "/workspace"
-"""The pod's scratch volume: datasets, model, checkpoints and exports live below it."""
+"""Mount path of the pod's scratch volume, which holds datasets, model, checkpoints and exports."""
 FEATURE_CACHE_DIR = "/features"
-"""Where a volume that runs share their feature cache on is mounted."""
+"""Mount path of the volume with a feature cache that several runs share."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_LIMIT = 4096
 """Bytes the kubelet keeps of a termination message."""
@@ -38,17 +38,18 @@ ENV_RUN = "FINSCRIBE_RUN"
 ENV_HTTP_PORT = "FINSCRIBE_HTTP_PORT"
 ENV_TERMINATION_LOG = "FINSCRIBE_TERMINATION_LOG"
 ENV_LOG_FORMAT = "FINSCRIBE_LOG_FORMAT"
+"""`json` (one object per line) or `text`; unset: text in a terminal, JSON elsewhere."""
 ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
-"""`json` (one object a line) or `text`; without it: text in a terminal, JSON elsewhere."""
+"""Secret key of `finscribe data anonymize`: the same key maps a name to the same pseudonym in every run."""
 
-# What a credentials Secret holds; the names are boto3's own, so the trainer needs no code for them.
+# Keys of a credentials Secret: environment variables that boto3 itself reads.
 SECRET_KEYS_REQUIRED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SECRET_KEYS_OPTIONAL = ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
-# Likewise that of Weights & Biases.
+# Keys of a Weights & Biases Secret: environment variables that its package itself reads.
 WANDB_KEYS_REQUIRED = ("WANDB_API_KEY",)
 WANDB_KEYS_OPTIONAL = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")
 
-# Layout below `output.uri`.
+# Names below `output.uri`.
 RUNS_PREFIX = "runs"
 CHECKPOINTS_PREFIX = "checkpoints"
 MANIFEST_FILE = "manifest.json"
@@ -56,8 +57,8 @@ LATEST_FILE = "latest.json"
 
 EXIT_DONE = 0
 EXIT_INTERNAL = 70
-"""A defect of ours (sysexits EX_SOFTWARE): retried within the backoff limit."""
+"""A defect of FinScribe (sysexits EX_SOFTWARE): retried within the backoff limit."""
 EXIT_RETRY = 75
-"""The world's fault or an interruption (sysexits EX_TEMPFAIL): retried, resuming from the last checkpoint."""
+"""A transient error or an interruption (sysexits EX_TEMPFAIL): retried, resuming from the last checkpoint."""
 EXIT_USER_ERROR = 78
-"""The job can't succeed as written (sysexits EX_CONFIG): never retried."""
+"""A user error (sysexits EX_CONFIG): the job can't succeed as written and is never retried."""

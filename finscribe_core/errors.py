@@ -1,4 +1,4 @@
-"""The two kinds of error: the user's, which no retry can mend, and the world's, which one may."""
+"""Defines user errors (never retried) and transient errors (retried), and maps disk errors to them."""
 
 import errno
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 class FailureReason(StrEnum):
     """Why a run failed: the `reason` of the Failed condition and of the trainer's RunResult."""
 
-    # The user's: the job must be changed.
+    # User errors: the job must be changed.
     InvalidConfig = "InvalidConfig"
     """A setting is unknown, has the wrong type, or contradicts another."""
     DatasetNotFound = "DatasetNotFound"
@@ -32,20 +32,20 @@ class FailureReason(StrEnum):
     """The merged model does not compute the same logits as base plus adapter."""
     NonFiniteLoss = "NonFiniteLoss"
     """The loss became NaN or infinite."""
-    # The world's: a retry resumes from the last checkpoint.
+    # Transient errors: a retry resumes from the last checkpoint.
     StorageUnavailable = "StorageUnavailable"
-    """The object storage did not answer, also not after retries."""
+    """The object storage did not answer, even after retries."""
     DiskFull = "DiskFull"
-    """The scratch volume has no room left."""
+    """The scratch volume is full."""
     Interrupted = "Interrupted"
     """The process was asked to stop (SIGTERM, Ctrl+C) and saved a checkpoint."""
-    # Seen by the operator alone.
+    # Set by the operator, never by the trainer.
     OOMKilled = "OOMKilled"
     """The container ran out of memory."""
     Evicted = "Evicted"
     """The node evicted the pod."""
     DeadlineExceeded = "DeadlineExceeded"
-    """`activeDeadlineSeconds` ran out."""
+    """The run took longer than `activeDeadlineSeconds`."""
     BackoffLimitExceeded = "BackoffLimitExceeded"
     """The run failed more than `backoffLimit` times."""
     InternalError = "InternalError"
@@ -53,7 +53,7 @@ class FailureReason(StrEnum):
 
 
 class FinscribeError(Exception):
-    """An error with a reason for machines, a message for people and, where known, a remedy."""
+    """An error with a machine-readable reason, a message and, where known, a remedy."""
 
     exit_code: int
 
@@ -68,31 +68,46 @@ class FinscribeError(Exception):
 
 
 class UserError(FinscribeError):
-    """The job can't succeed as written."""
+    """The job can't succeed as written; never retried."""
 
     exit_code = EXIT_USER_ERROR
 
 
 class RetryableError(FinscribeError):
-    """The job may succeed when tried again."""
+    """A transient error; the job is retried."""
 
     exit_code = EXIT_RETRY
 
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_NOT_WRITABLE = {
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DISK_FULL_TEXTS = (
+    "no space left on device",
+    "os error 28",
+    "pytorchstreamwriter failed writing",
+    "basic_ios::clear: iostream error",
+    "] . unexpected pos ",
+)
+"""Messages of libraries that don't pass the operating system's error on; the last three are torch.save's."""
+_PATH_UNUSABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG),
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
 }
 
 
-def of_the_disk(error: OSError) -> FinscribeError | None:
-    """A path that can't be used, or a full disk, in words; None for anything else, which may be a defect."""
-    if error.errno in _NO_ROOM:
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the error says that the disk is full, by its errno or by a library's message."""
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return True
+    return isinstance(error, Exception) and any(text in str(error).lower() for text in _DISK_FULL_TEXTS)
+
+
+def classify_disk_error(error: BaseException) -> FinscribeError | None:
+    """The error as DiskFull or, for a path that can't be used, InvalidConfig; None for any other error."""
+    if is_disk_full(error):
         return RetryableError(
             FailureReason.DiskFull, f"No space is left on the disk ({error}).", "Free some."
         )
-    if error.errno in _NOT_WRITABLE and error.filename is not None:
+    if isinstance(error, OSError) and error.errno in _PATH_UNUSABLE and error.filename is not None:
         return UserError(
             FailureReason.InvalidConfig,
             f"{error.filename} can't be used: {error.strerror}.",
@@ -103,7 +118,7 @@ def of_the_disk(error: OSError) -> FinscribeError | None:
 
 @contextmanager
 def disk_trouble_told() -> Iterator[None]:
-    """Within, what `of_the_disk` knows is raised in its words.
+    """Within, disk errors are raised as `classify_disk_error` has them.
 
     Raises:
         UserError: InvalidConfig, a path can't be used.
@@ -111,14 +126,16 @@ def disk_trouble_told() -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if known := of_the_disk(error):
+    except FinscribeError:
+        raise
+    except Exception as error:
+        if known := classify_disk_error(error):
             raise known from error
         raise
 
 
 def with_causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what caused it, what caused that, and so on; each once, though it be its own cause."""
+    """The error and the chain of its causes (`__cause__`, else `__context__`), each once even in a cycle."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

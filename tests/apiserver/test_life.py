@@ -12,8 +12,8 @@ from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Metrics, Outputs, Phase, Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
+from tests.apiserver.fake_kubelet import serving_progress
 from tests.apiserver.operator_process import OperatorProcess
-from tests.apiserver.pretended_kubelet import serving_progress
 from tests.apiserver.workspace import Workspace, build_job
 
 GOLDEN_JOB = Path(__file__).with_name("golden_job.yaml")

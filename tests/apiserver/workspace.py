@@ -11,7 +11,7 @@ from kubernetes import client
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.constants import API_VERSION, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
 from tests.apiserver.eventually import eventually
-from tests.apiserver.pretended_kubelet import PretendedKubelet
+from tests.apiserver.fake_kubelet import FakeKubelet
 from tools.kube.apiserver import ApiServer
 
 SPEC: dict[str, Any] = {
@@ -42,7 +42,7 @@ class Workspace:
         self.custom = client.CustomObjectsApi(self.api)
         self.batch = client.BatchV1Api(self.api)
         self.core = client.CoreV1Api(self.api)
-        self.kubelet = PretendedKubelet(self.core, self.namespace)
+        self.kubelet = FakeKubelet(self.core, self.namespace)
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         return self.server.kubectl(f"--namespace={self.namespace}", *arguments, stdin=stdin)

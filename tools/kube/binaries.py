@@ -1,6 +1,5 @@
 """Finds the Kubernetes programs on this machine, and builds those that are missing."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from finscribe_core.file_lock import LockHeldError, lock_file
 from tools.kube.cache import cache_dir
 from tools.kube.catalogue import TOOLS, Tool
 from tools.kube.golang import build, find_go
@@ -110,10 +110,10 @@ def _build_into(tool: Tool, target: Path) -> None:
 @contextmanager
 def _lock(path: Path, name: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"  waiting for another process that builds {name}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        lock = lock_file(path)
+    except LockHeldError as held:
+        say(f"  waiting for process {held.holder}, which builds {name}")
+        lock = lock_file(path, wait=True)
+    with lock:
         yield

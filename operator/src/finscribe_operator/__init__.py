@@ -1,1 +1,1 @@
-"""The operator: turns FineTuneJobs into runs, and what happens to the runs into status."""
+"""The Kubernetes operator: creates a Job for each FineTuneJob and reports its progress in the status."""

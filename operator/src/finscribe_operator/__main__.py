@@ -1,4 +1,4 @@
-"""`python -m finscribe_operator`: the operator's process, from its configuration to its end."""
+"""Starts the operator: `python -m finscribe_operator`."""
 
 import sys
 from pathlib import Path
@@ -19,20 +19,22 @@ from finscribe_operator.store import Store
 
 
 @click.command()
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file; defaults without.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="YAML file; all defaults without it."
+)
 def main(config_file: Path | None) -> None:
-    """Run the FinScribe operator until it is asked to stop."""
+    """Run the FinScribe operator until SIGTERM or SIGINT."""
     try:
         config = read_config(config_file)
     except FinscribeError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     configure_logging(config)
-    uvloop.run(operate(config))
+    uvloop.run(run_operator(config))
 
 
-async def operate(config: OperatorConfig) -> None:
-    """Watch and reconcile until SIGTERM or SIGINT."""
+async def run_operator(config: OperatorConfig) -> None:
+    """Watch and reconcile FineTuneJobs until SIGTERM or SIGINT."""
     store = Store()
     metrics = Metrics(store)
     cluster = await KubernetesCluster.connect(config, metrics)

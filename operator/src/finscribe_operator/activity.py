@@ -1,4 +1,4 @@
-"""What a run is doing just now: the Running condition of a run that has not ended."""
+"""Derives the Running condition of a run that has not ended."""
 
 from dataclasses import dataclass
 
@@ -18,12 +18,12 @@ _CANNOT_START = {
     "CreateContainerError": "",
     "RunContainerError": "",
 }
-"""The kubelet's reasons for a container that will not start by waiting, each with what to look at."""
+"""The kubelet's reasons for a container that can't start, each with its remedy."""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """Whether the trainer runs, and in a word and a sentence what it is doing or waiting for."""
+    """Whether the trainer runs, and what it does or waits for: reason and message of the condition."""
 
     running: bool
     reason: str
@@ -31,7 +31,7 @@ class Activity:
 
 
 def read_activity(observed: Observed) -> Activity:
-    """What the wanted run is doing."""
+    """What the desired run does or waits for."""
     pod = observed.newest_pod
     job = observed.batch_job
     if observed.stray_pods:
@@ -40,32 +40,32 @@ def read_activity(observed: Observed) -> Activity:
     if job is not None and is_being_deleted(job):
         return Activity(False, Reason.Stopping, "The run's Job is being deleted.")
     if pod is None or (observed.job.spec.suspend and _has_ended(pod)):
-        return _without_pod(observed)
+        return _read_no_pod(observed)
     if is_being_deleted(pod) and not _has_ended(pod):
         return Activity(
-            _is_running(pod), Reason.Stopping, "The pod is being ended; it saves a checkpoint first."
+            _is_running(pod), Reason.Stopping, "The pod is being terminated; it saves a checkpoint first."
         )
-    return _of_pod(observed, pod)
+    return _read_pod(observed, pod)
 
 
-def _without_pod(observed: Observed) -> Activity:
+def _read_no_pod(observed: Observed) -> Activity:
     if observed.job.spec.suspend:
         return Activity(False, Reason.SuspendedBySpec, "No pod exists while spec.suspend is true.")
     return Activity(False, Reason.Pending, "Waiting for the run's pod to be created.")
 
 
-def _of_pod(observed: Observed, pod: Object) -> Activity:
+def _read_pod(observed: Observed, pod: Object) -> Activity:
     phase = pod.get("status", {}).get("phase", "Pending")
     if phase == "Running":
-        return _at_work(observed)
+        return _read_running(observed)
     if phase == "Succeeded":
         return Activity(False, Reason.Finished, "The pod has succeeded; the Job is about to complete.")
     if phase == "Failed":
-        return _between_attempts(observed)
-    return _pending(pod)
+        return _read_failed_attempt(observed)
+    return _read_pending(pod)
 
 
-def _at_work(observed: Observed) -> Activity:
+def _read_running(observed: Observed) -> Activity:
     report = observed.report
     if report is None:
         return Activity(True, "Starting", "The trainer has started and has not reported yet.")
@@ -73,7 +73,7 @@ def _at_work(observed: Observed) -> Activity:
 
 
 def describe_progress(progress: Progress) -> str:
-    """Steps and epochs in words.
+    """Steps and epochs as a sentence.
 
     >>> describe_progress(Progress(step=42, total_steps=100, epoch=1.25))
     'Step 42 of 100, epoch 1.25.'
@@ -83,8 +83,8 @@ def describe_progress(progress: Progress) -> str:
     return f"Step {progress.step} of {progress.total_steps}, epoch {progress.epoch:.2f}."
 
 
-def _between_attempts(observed: Observed) -> Activity:
-    failure = last_failure(observed.pods[observed.wanted])
+def _read_failed_attempt(observed: Observed) -> Activity:
+    failure = last_failure(observed.pods[observed.desired_run])
     limit = observed.job.spec.backoff_limit
     failed = int((observed.batch_job or {}).get("status", {}).get("failed", 0))
     why = f"{failure.reason}: {failure}" if failure else "the pod failed."
@@ -92,7 +92,7 @@ def _between_attempts(observed: Observed) -> Activity:
     return Activity(False, Reason.Retrying, f"{message} {why}")
 
 
-def _pending(pod: Object) -> Activity:
+def _read_pending(pod: Object) -> Activity:
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return Activity(False, Reason.Unschedulable, f"No node fits: {condition.get('message', '')}")

@@ -1,4 +1,4 @@
-"""An API server's refusals in the terms of `cluster`."""
+"""Translates HTTP errors of the API server into the errors of `cluster`."""
 
 from finscribe_operator.cluster import (
     ClusterError,
@@ -11,15 +11,15 @@ from finscribe_operator.cluster import (
 from finscribe_operator.objects import Object
 
 _MESSAGE_LIMIT = 600
-_UNCHANGEABLE = ("immutable", "Only one reference can have Controller set to true")
-"""What a 422 says of an object that exists and can't become what was asked for."""
+_IMMUTABLE = ("immutable", "Only one reference can have Controller set to true")
+"""Texts of a 422 about an object that exists and can't be changed as requested."""
 
 
-def translate(code: int, answer: Object) -> ClusterError:
+def translate(code: int, response: Object) -> ClusterError:
     """The error for an HTTP status and the API's Status object."""
-    full = str(answer.get("message", "")) or f"HTTP {code}"
+    full = str(response.get("message", "")) or f"HTTP {code}"
     message = full if len(full) <= _MESSAGE_LIMIT else f"{full[:_MESSAGE_LIMIT]}…"
-    if code == 422 and any(text in full for text in _UNCHANGEABLE):
+    if code == 422 and any(text in full for text in _IMMUTABLE):
         return ConflictError(message)
     kinds: dict[int, type[ClusterError]] = {
         400: InvalidObjectError,
@@ -29,5 +29,5 @@ def translate(code: int, answer: Object) -> ClusterError:
         409: ConflictError,
         422: InvalidObjectError,
     }
-    # 410 (a listing's page token is too old), 429, 5xx: ask again.
+    # 410 (a listing's page token has expired), 429, 5xx: transient.
     return kinds.get(code, TransientError)(message)

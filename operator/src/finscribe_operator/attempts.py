@@ -1,4 +1,4 @@
-"""Why an attempt ended: from its pod, the trainer's last words first."""
+"""Explains why an attempt failed, from its pod: termination message, container state, pod status."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 from finscribe_operator.objects import Object
 
-_LAST_WORDS_LIMIT = 400
+_LAST_LINE_LIMIT = 400
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Failure:
 
 
 def read_result(pod: Object) -> RunResult | None:
-    """The trainer's RunResult; None while it runs, or when it died before it could write one."""
+    """The trainer's RunResult; None while it runs, or when it was killed before it wrote one."""
     return RunResult.from_termination_message(str(_terminated(pod).get("message", "")))
 
 
@@ -39,11 +39,11 @@ def explain_failure(pod: Object) -> Failure | None:
     result = read_result(pod)
     if result is not None and result.reason is not None:
         return Failure(result.reason, result.message, result.remedy)
-    return _died(pod, terminated)
+    return _without_result(pod, terminated)
 
 
 def container_status(pod: Object) -> Object:
-    """The status of the trainer's container; empty before the node has seen the pod."""
+    """The status of the trainer's container; empty before the kubelet has reported one."""
     for status in pod.get("status", {}).get("containerStatuses") or []:
         if status.get("name") == CONTAINER_NAME:
             return dict(status)
@@ -74,16 +74,16 @@ def _evicted(pod: Object) -> Failure:
     )
 
 
-def _died(pod: Object, terminated: Object) -> Failure:
+def _without_result(pod: Object, terminated: Object) -> Failure:
     name = pod["metadata"]["name"]
     code = terminated.get("exitCode")
     how = f"ended with exit code {code}" if code is not None else "ended"
     lines = str(terminated.get("message", "")).strip().splitlines()
-    words = f" Its last line: {lines[-1][:_LAST_WORDS_LIMIT]}" if lines else ""
+    last_line = f" Its last line: {lines[-1][:_LAST_LINE_LIMIT]}" if lines else ""
     reason = str(pod["status"].get("message") or pod["status"].get("reason") or "")
     return Failure(
         FailureReason.InternalError,
-        f"The trainer {how} and left no result{f' ({reason})' if reason else ''}.{words}",
+        f"The trainer {how} and wrote no result{f' ({reason})' if reason else ''}.{last_line}",
         f"See `kubectl logs {name} -n {pod['metadata'].get('namespace', 'default')}`.",
     )
 

@@ -1,4 +1,4 @@
-"""The present time, as it is injected where it matters."""
+"""The present time as a function, so that tests can replace it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

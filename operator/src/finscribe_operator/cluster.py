@@ -1,8 +1,8 @@
-"""Everything the reconciler does to the outside, as one protocol.
+"""Defines `Cluster`, the protocol of all calls that the reconciler makes to the outside, and its errors.
 
-`KubernetesCluster` (kubernetes_cluster.py) does it to an API server, `LocalCluster` (local/) to processes
-of this machine. An implementation translates its own errors into those defined here and bounds every call in
-time. Both feed what they see to `Controller.notice`.
+`KubernetesCluster` (kubernetes_cluster.py) implements it with an API server, `LocalCluster` (local/) with
+processes of this machine. An implementation translates its own errors into those defined here and gives every
+call a timeout. Watch events of both are passed to `Controller.on_event`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from finscribe_operator.objects import Object, Ref
 
 
 class ClusterError(Exception):
-    """A call was refused or got no answer; the message is for people."""
+    """A call was refused or got no response; the message is user-readable."""
 
 
 class NotFoundError(ClusterError):
@@ -22,11 +22,11 @@ class NotFoundError(ClusterError):
 
 
 class ConflictError(ClusterError):
-    """The object has changed meanwhile, or exists and can't be changed like that (HTTP 409, 422)."""
+    """The object has changed meanwhile, or exists and the change is not allowed (HTTP 409, 422)."""
 
 
 class ForbiddenError(ClusterError):
-    """Permission, quota or an admission webhook says no (HTTP 401, 403)."""
+    """Refused for lack of permission, by a quota or by an admission webhook (HTTP 401, 403)."""
 
 
 class InvalidObjectError(ClusterError):
@@ -34,12 +34,12 @@ class InvalidObjectError(ClusterError):
 
 
 class TransientError(ClusterError):
-    """No answer, or one that asks to come again (timeouts, HTTP 429, 5xx)."""
+    """No response, or one that asks for a retry (timeouts, HTTP 429, 5xx)."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job, for `kubectl describe`."""
+    """A Kubernetes Event about a job, for `kubectl describe`."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -48,18 +48,18 @@ class Event:
 
 
 class Cluster(Protocol):
-    """Where jobs live and runs run. Every method may raise a `ClusterError`."""
+    """Where FineTuneJobs are stored and runs are executed. Every method may raise a `ClusterError`."""
 
     async def create(self, manifest: Object) -> Object:
-        """Make a new object; returns the live one.
+        """Create an object; returns the live one.
 
         Raises:
-            ConflictError: there is one of that name; nothing has been done to it.
+            ConflictError: an object of that name exists; it is unchanged.
         """
         ...
 
     async def apply(self, manifest: Object) -> Object:
-        """Server-side apply by force, which takes over what has the name; returns the live object.
+        """Server-side apply with force, which takes over an existing object; returns the live object.
 
         Raises:
             ConflictError: the object exists and can't be changed into the manifest.
@@ -70,7 +70,7 @@ class Cluster(Protocol):
         """The live object.
 
         Raises:
-            NotFoundError: there is none of that name.
+            NotFoundError: no object of that name exists.
         """
         ...
 
@@ -78,27 +78,27 @@ class Cluster(Protocol):
         """Apply a JSON merge patch; returns the live object.
 
         Raises:
-            NotFoundError: there is none, or it is not the one with `ref.uid`.
+            NotFoundError: no object of that name (and `ref.uid`) exists.
         """
         ...
 
     async def delete(self, ref: Ref) -> None:
-        """Delete the object and, in the background, what it owns. Being gone already is success, and so is
-        that another object (with another uid than `ref.uid`) has taken its name.
+        """Delete the object and, in the background, what it owns. Succeeds, too, when the object does not
+        exist, or when another one (with another uid than `ref.uid`) has its name.
         """
         ...
 
     async def patch_status(self, job: Object, status: Object) -> Object:
-        """Make `status` the status of a FineTuneJob that was read as `job`; returns the live object.
+        """Set the status of a FineTuneJob that was read as `job`; returns the live object.
 
         Raises:
-            ConflictError: the job is no longer as it was read.
-            NotFoundError: the job is gone.
+            ConflictError: the job has changed since it was read.
+            NotFoundError: the job was deleted.
         """
         ...
 
     async def fetch_progress(self, pod: Object) -> ProgressReport | None:
-        """What the pod's `/progress` says; None when it does not answer (a pod may be starting or ending)."""
+        """The response of the pod's `/progress`; None without one (a pod may be starting or terminating)."""
         ...
 
     async def emit_event(self, job: Object, event: Event) -> None:

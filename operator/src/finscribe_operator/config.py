@@ -1,4 +1,4 @@
-"""The operator's configuration: one YAML file, read strictly."""
+"""Reads the operator's configuration: one YAML file, unknown keys refused."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,17 +17,17 @@ class OperatorConfig(KubeModel):
     """The file `python -m finscribe_operator --config` reads, and the chart writes."""
 
     trainer_image: Annotated[str, Field(min_length=1, max_length=1024)] = "finscribe/trainer:0.1.0"
-    """Image of runs whose job names none. It should be of the operator's version."""
+    """Trainer image of jobs that set none. Use the same version as the operator's."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When nodes pull the trainer image."""
     namespaces: list[Name] = []
-    """Namespaces to watch; all of them when empty."""
+    """Namespaces to watch; all when empty."""
     progress_interval_seconds: Float = Field(5.0, gt=0)
-    """Seconds between two questions to a running pod about its progress."""
+    """Seconds between two requests for a running pod's progress."""
     resync_interval_seconds: Float = Field(600.0, gt=0)
-    """Seconds between two listings of everything, in case an event was lost."""
+    """Seconds between two full listings, in case a watch event was lost."""
     max_concurrent_reconciles: Int = Field(16, ge=1, le=1024)
-    """Jobs that are worked on at the same time."""
+    """Jobs that are reconciled at the same time."""
     bind_address: Annotated[str, Field(min_length=1, max_length=64)] = "0.0.0.0"  # noqa: S104 - a pod's own
     """Address that `/healthz` and `/metrics` are served on."""
     health_port: Port = 8081
@@ -35,16 +35,16 @@ class OperatorConfig(KubeModel):
     metrics_port: Port = 9090
     """Port of `/metrics`, for Prometheus."""
     log_format: Literal["json", "text"] = "json"
-    """`json` writes one object a line, `text` is for people."""
+    """`json`: one object per line; `text`: human-readable lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """Least severity that is logged."""
+    """Lowest severity that is logged."""
 
 
 def read_config(path: Path | None) -> OperatorConfig:
-    """The configuration in a file; all defaults without one, or when it is empty.
+    """The configuration from a file; all defaults without a file, or when it is empty.
 
     Raises:
-        UserError: with file and line, what is wrong in it.
+        UserError: InvalidConfig, naming file and line.
     """
     if path is None:
         return OperatorConfig()

@@ -1,12 +1,12 @@
-"""When jobs are looked at: on events, on new progress, and now and then in case an event was lost.
+"""Queues FineTuneJobs for reconciliation: on events, on new progress, and periodically.
 
-Needs neither kopf nor Kubernetes. Whoever sees objects calls `notice` with each; `start` seeds the store from
-the cluster's listings, so that no decision is made on half a view, and runs the workers and the sweeps until
-`stop`:
+Needs neither kopf nor Kubernetes. Callers pass every watched object to `on_event`; `start` fills the store
+from the cluster's listings, so that no decision is made on incomplete data, and runs the workers and the
+periodic tasks (in case an event was lost) until `stop`:
 
     controller = Controller(cluster, Store(), OperatorConfig())
     await controller.start()
-    controller.notice(job)
+    controller.on_event(job)
     ...
     await controller.stop()
 """
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Controller:
-    """Serialises the looks at each job, bounds those at different ones, and retries what fails."""
+    """Reconciles each job one call at a time, several jobs concurrently, and retries failures."""
 
     def __init__(
         self,
@@ -49,43 +49,43 @@ class Controller:
         self._queue = WorkQueue()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def notice(self, obj: Object, *, deleted: bool = False) -> None:
-        """Take in a FineTuneJob, Job or Pod that was seen, or its deletion, and look at the job concerned."""
-        concerned = [parent_key(obj), key_of(obj) if obj["kind"] == KIND else None]
+    def on_event(self, obj: Object, *, deleted: bool = False) -> None:
+        """Store a FineTuneJob, Job or Pod, or its deletion, and queue the FineTuneJobs it belongs to."""
+        keys = [parent_key(obj), key_of(obj) if obj["kind"] == KIND else None]
         if deleted:
             self._store.remove(obj)
         elif not self._store.put(obj):
             return
-        for key in concerned:
+        for key in keys:
             if key is not None:
                 self.enqueue(key)
 
     def enqueue(self, key: JobKey) -> None:
-        """Look at a job as soon as possible."""
+        """Reconcile a job as soon as possible."""
         self._queue.add(key)
         self.metrics.queue_depth.set(len(self._queue))
 
     @property
     def is_idle(self) -> bool:
-        """Whether every job has been looked at since it last changed, with success."""
+        """Whether every job has been reconciled successfully since it last changed."""
         return self._queue.is_idle
 
     async def start(self) -> None:
-        """Seed the store, then look at everything in the background.
+        """Fill the store, then reconcile in the background.
 
         Raises:
             ClusterError: the cluster could not be listed.
         """
         await self.resync()
-        workers = [self._work() for _ in range(self._config.max_concurrent_reconciles)]
-        sweeps = [
-            self._every(self._config.progress_interval_seconds, self.poll_progress),
-            self._every(self._config.resync_interval_seconds, self.resync),
+        workers = [self._run_worker() for _ in range(self._config.max_concurrent_reconciles)]
+        periodic = [
+            self._repeat(self._config.progress_interval_seconds, self.poll_progress),
+            self._repeat(self._config.resync_interval_seconds, self.resync),
         ]
-        self._tasks = [asyncio.create_task(task) for task in (*workers, *sweeps)]
+        self._tasks = [asyncio.create_task(task) for task in (*workers, *periodic)]
 
     async def stop(self) -> None:
-        """End the background tasks. What they were at is done again after the next start."""
+        """Cancel the background tasks. Unfinished reconciliations are repeated after the next start."""
         self._queue.close()
         for task in self._tasks:
             task.cancel()
@@ -95,13 +95,13 @@ class Controller:
         self._tasks = []
 
     async def resync(self) -> None:
-        """List everything and look at every job.
+        """List everything and reconcile every job.
 
         Raises:
             ClusterError: the cluster could not be listed.
         """
-        # Children first: a job must never be looked at without those it has. Pods after Jobs: of a Job that
-        # has ended the end of its pods must be known.
+        # Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is
+        # seen to have ended, the end of its pods must be known.
         listings: Sequence[tuple[str, Callable[[], Awaitable[Sequence[Object]]]]] = (
             ("Job", self._cluster.list_jobs),
             ("Pod", self._cluster.list_pods),
@@ -114,7 +114,7 @@ class Controller:
             self.enqueue(key)
 
     async def poll_progress(self) -> None:
-        """Ask every running pod how far it is, a bounded number at a time."""
+        """Fetch the progress of every running pod, a bounded number at a time."""
         limit = asyncio.Semaphore(self._config.max_concurrent_reconciles)
         running = [
             pod
@@ -130,39 +130,39 @@ class Controller:
         if report is not None and key is not None and self._store.put_report(pod, report):
             self.enqueue(key)
 
-    async def _work(self) -> None:
+    async def _run_worker(self) -> None:
         while True:
             key = await self._queue.get()
             self.metrics.queue_depth.set(len(self._queue))
-            result = await self._look_at(key)
+            result = await self._reconcile(key)
             self.metrics.reconciles.labels(result).inc()
 
-    async def _look_at(self, key: JobKey) -> str:
+    async def _reconcile(self, key: JobKey) -> str:
         began = time.monotonic()
         try:
             await self._reconciler.reconcile(key)
         except ClusterError as error:
             delay = self._queue.failed(key)
             logger.warning(
-                "Will retry", extra={"key": str(key), "error": str(error), "delay": round(delay, 2)}
+                "Will retry", extra={"job": str(key), "error": str(error), "delay": round(delay, 2)}
             )
             return "retry"
         except Exception:
-            # A defect of ours with one job must not stop the others; it stays visible, here and as a metric.
+            # A defect with one job must not stop the others; the log and a metric show it.
             delay = self._queue.failed(key)
-            logger.exception("Defect while reconciling", extra={"key": str(key), "delay": round(delay, 2)})
+            logger.exception("Defect while reconciling", extra={"job": str(key), "delay": round(delay, 2)})
             return "error"
         finally:
             self.metrics.reconcile_seconds.observe(time.monotonic() - began)
         self._queue.succeeded(key)
         return "success"
 
-    async def _every(self, seconds: float, sweep: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, seconds: float, task: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
-                await sweep()
+                await task()
             except ClusterError as error:
-                logger.warning("Sweep failed", extra={"sweep": sweep.__name__, "error": str(error)})
+                logger.warning("Periodic task failed", extra={"task": task.__name__, "error": str(error)})
             except Exception:
-                logger.exception("Defect in a sweep", extra={"sweep": sweep.__name__})
+                logger.exception("Defect in a periodic task", extra={"task": task.__name__})

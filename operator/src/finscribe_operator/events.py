@@ -1,4 +1,4 @@
-"""The Events of a job: one for each transition of its status, so that `kubectl describe` tells its story."""
+"""Builds the Events of a job, one per transition of its status, for `kubectl describe`."""
 
 from finscribe_core.api.conditions import Condition, ConditionType, Reason
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
@@ -6,7 +6,7 @@ from finscribe_operator.cluster import Event
 
 
 def build_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
-    """What happened between two statuses."""
+    """The Events for the difference between two statuses."""
     return [*_spec_events(old, new), *_run_events(old, new), *_outcome_events(old, new)]
 
 
@@ -20,20 +20,20 @@ def _spec_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     if _became(old, new, ConditionType.Suspended):
         events.append(Event("Normal", "Suspended", "spec.suspend is true."))
     if _became(new, old, ConditionType.Suspended) and not _ended(new):
-        events.append(Event("Normal", "Resumed", "spec.suspend is false; the run goes on."))
+        events.append(Event("Normal", "Resumed", "spec.suspend is false; the run resumes."))
     return events
 
 
 def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     recorded = {record.name for record in old.runs}
     events = [
-        Event("Normal", "Superseded", f"Run {record.name} was ended: the spec has changed.")
+        Event("Normal", "Superseded", f"Run {record.name} was stopped: the spec has changed.")
         for record in new.runs
         if record.outcome == "Superseded" and record.name not in recorded
     ]
     before = old.run.name if old.run else None
     if new.run and new.run.name != before and not _ended(new):
-        events.append(Event("Normal", "RunStarted", f"Run {new.run.name} starts."))
+        events.append(Event("Normal", "RunStarted", f"Run {new.run.name} started."))
     running = _get(new, ConditionType.Running)
     if running and running.reason == Reason.Retrying and not _same(running, _get(old, ConditionType.Running)):
         events.append(Event("Warning", Reason.Retrying, running.message))

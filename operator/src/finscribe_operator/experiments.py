@@ -1,4 +1,4 @@
-"""The experiments of a job: which FineTuneJobs there must be, and what is said of them. Pure."""
+"""Builds the FineTuneJobs of a job's experiments, and their part of its status; pure functions."""
 
 from contextlib import suppress
 
@@ -11,52 +11,54 @@ from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
 
 
-def build_missing(observed: Observed) -> list[Object]:
-    """The experiments that are not there, or not as the job now wants them."""
-    wanted = [build_experiment(observed.job, experiment) for experiment in observed.job.spec.experiments]
+def build_missing_or_changed(observed: Observed) -> list[Object]:
+    """Manifests of the experiments that do not exist, or differ from the job's spec."""
+    desired = [build_experiment(observed.job, experiment) for experiment in observed.job.spec.experiments]
     live = {e["metadata"]["name"]: e for e in observed.experiments.values()}
-    return [e for e in wanted if not _is_as_wanted(live.get(e["metadata"]["name"]), e)]
+    return [e for e in desired if not _is_up_to_date(live.get(e["metadata"]["name"]), e)]
 
 
-def build_change(live: Object, wanted: Object) -> Object:
-    """The merge patch that makes an experiment as wanted; empty when it is.
+def build_change(live: Object, desired: Object) -> Object:
+    """The merge patch from an experiment's live object to its manifest; empty when they agree.
 
-    What someone else set becomes null: an apply would leave it, for it takes away nothing but its own.
+    Fields that someone else set become null; a server-side apply would keep them, as it removes only its own.
     """
     labels = {
-        name: value for name, value in wanted["metadata"]["labels"].items() if label(live, name) != value
+        name: value for name, value in desired["metadata"]["labels"].items() if label(live, name) != value
     }
-    spec = build_merge_patch(live["spec"], wanted["spec"])
+    spec = build_merge_patch(live["spec"], desired["spec"])
     return ({"metadata": {"labels": labels}} if labels else {}) | ({"spec": spec} if spec else {})
 
 
-def find_unwanted(observed: Observed) -> list[Object]:
-    """The experiments that the job no longer names."""
+def find_obsolete(observed: Observed) -> list[Object]:
+    """FineTuneJobs of experiments that the job no longer lists."""
     names = {experiment.name for experiment in observed.job.spec.experiments}
     return [e for name, e in observed.experiments.items() if name not in names and not is_being_deleted(e)]
 
 
 def build_experiment_statuses(observed: Observed) -> list[ExperimentStatus]:
-    """How each experiment stands, in the spec's order."""
+    """The status of each experiment, in the spec's order."""
     return [
         _build_status(experiment.name, observed.experiments.get(experiment.name), observed.job.metadata.name)
         for experiment in observed.job.spec.experiments
     ]
 
 
-def _is_as_wanted(live: Object | None, wanted: Object) -> bool:
-    """Compared as types: the API server writes defaults out."""
+def _is_up_to_date(live: Object | None, desired: Object) -> bool:
+    """Compares parsed specs, because the API server adds defaults."""
     if live is None:
         return False
     try:
-        return FineTuneJobSpec.model_validate(live["spec"]) == FineTuneJobSpec.model_validate(wanted["spec"])
+        return FineTuneJobSpec.model_validate(live["spec"]) == FineTuneJobSpec.model_validate(desired["spec"])
     except ValidationError:
         return False
 
 
 def _build_status(name: str, live: Object | None, job: str) -> ExperimentStatus:
     status = FineTuneJobStatus()
-    with suppress(ValidationError):  # someone else's: its own next look mends it
+    with suppress(
+        ValidationError
+    ):  # written by another program: the experiment's own next reconciliation corrects it
         status = FineTuneJobStatus.model_validate((live or {}).get("status") or {})
     return ExperimentStatus(
         name=name,

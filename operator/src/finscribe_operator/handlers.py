@@ -1,6 +1,6 @@
-"""kopf's part: it watches, and hands what it sees to the controller. No handler here decides anything.
+"""Registers kopf handlers that pass watch events to the controller; no handler decides anything.
 
-Only `on.event` is used. It needs no finalizer and writes no annotation, as kopf's other handlers do.
+Only `on.event` handlers are used: kopf's other handlers add finalizers and annotations to the objects.
 """
 
 from typing import Any
@@ -12,12 +12,12 @@ from finscribe_operator.controller import Controller
 
 
 def build_registry(controller: Controller) -> kopf.OperatorRegistry:
-    """The registry of kopf, with our few handlers."""
+    """A kopf registry with the operator's handlers."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
     kopf.on.startup(registry=registry)(_configure)
 
-    @kopf.on.startup(registry=registry, backoff=5)  # seconds between two tries to list everything
+    @kopf.on.startup(registry=registry, backoff=5)  # seconds between two attempts to list everything
     async def start(**_: Any) -> None:
         await controller.start()
 
@@ -28,8 +28,8 @@ def build_registry(controller: Controller) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     @kopf.on.event("batch", "v1", "jobs", labels={LABEL_JOB: kopf.PRESENT}, registry=registry)
     @kopf.on.event("", "v1", "pods", labels={LABEL_JOB: kopf.PRESENT}, registry=registry)
-    async def see(event: kopf.RawEvent, **_: Any) -> None:
-        controller.notice(dict(event["object"]), deleted=event["type"] == "DELETED")
+    async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        controller.on_event(dict(event["object"]), deleted=event["type"] == "DELETED")
 
     return registry
 
@@ -39,8 +39,8 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    settings.posting.enabled = False  # our Events are the controller's to post
-    settings.scanning.disabled = True  # needs rights on namespaces and CRDs that we can do without
+    settings.posting.enabled = False  # the reconciler posts Events itself
+    settings.scanning.disabled = True  # it needs permissions on namespaces and CRDs
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
@@ -49,4 +49,4 @@ def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.watching.label_selectors["", "v1", "pods"] = LABEL_JOB
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
-    settings.queueing.idle_timeout = 1.0  # one task per object that just changed: let it go soon
+    settings.queueing.idle_timeout = 1.0  # seconds until the task of an object that just changed ends

@@ -1,4 +1,4 @@
-"""The runs of the past: which are kept, and what is said of them."""
+"""Builds the records of earlier runs, newest first, ten at most."""
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord
 from finscribe_core.report import Metrics, Outputs
@@ -10,24 +10,24 @@ MAX_RECORDS = 10
 
 
 def build_history(observed: Observed, now: str) -> list[RunRecord]:
-    """The records of all runs but the wanted one, newest first.
+    """The records of all runs but the desired one, newest first.
 
-    Beside the recorded ones these are the run that the status speaks of, when another one is wanted now, and
-    those of Jobs that nothing speaks of (an operator was killed before it could write them down).
+    Beside those already recorded these are the run that the status describes, when the spec now asks for
+    another one, and runs of Jobs that are recorded nowhere (an operator was killed before it could).
     """
     status = observed.job.status
     records = {record.name: record for record in status.runs}
     names = [status.run.name] if status.run else []
     for name in [*names, *observed.jobs]:
-        if name not in records and name != observed.wanted:
+        if name not in records and name != observed.desired_run:
             records[name] = _build_record(observed, name, now)
-    records.pop(observed.wanted, None)
+    records.pop(observed.desired_run, None)
     newest_first = sorted(records.values(), key=lambda record: record.completion_time or "", reverse=True)
     return newest_first[:MAX_RECORDS]
 
 
 def find_record(status: FineTuneJobStatus, run: str) -> RunRecord | None:
-    """What is written down of a run."""
+    """The record of a run, or None."""
     return next((record for record in status.runs if record.name == run), None)
 
 
@@ -37,14 +37,14 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
         return _record_of_status(status)
     job = observed.jobs.get(name)
     outcome = read_outcome(job, observed.pods[name]) if job else None
-    spoken_of = status.run is not None and status.run.name == name
+    is_described = status.run is not None and status.run.name == name
     record = RunRecord(
         name=name,
         outcome="Superseded",
         start_time=(job or {}).get("status", {}).get("startTime"),
         completion_time=now,
-        metrics=status.metrics if spoken_of else Metrics(),
-        outputs=status.run.outputs if spoken_of and status.run else Outputs(),
+        metrics=status.metrics if is_described else Metrics(),
+        outputs=status.run.outputs if is_described and status.run else Outputs(),
     )
     if outcome is None:
         return record
@@ -60,7 +60,7 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
 
 
 def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
-    """The record of the finished run that a status speaks of."""
+    """The record of the ended run that the status describes."""
     assert status.run is not None
     failed = next((c for c in status.conditions if c.type == "Failed" and c.status == "True"), None)
     return RunRecord(

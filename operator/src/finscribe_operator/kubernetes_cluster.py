@@ -1,6 +1,6 @@
-"""`Cluster` as an API server: the only module that knows the Kubernetes client.
+"""Implements `Cluster` with the API server; the only module that uses the Kubernetes client.
 
-Objects stay raw JSON: typed models would cost memory and time, and drop fields they don't know.
+Objects stay raw JSON: typed models would cost memory and time, and drop unknown fields.
 """
 
 import json
@@ -52,21 +52,21 @@ _MERGE = "application/merge-patch+json"
 
 
 class KubernetesCluster:
-    """Talks to an API server; `close` it in the end."""
+    """A client of an API server; `close` it after use."""
 
     def __init__(self, api: ApiClient, config: OperatorConfig, metrics: Metrics) -> None:
         self._api = api
         self._config = config
         self._metrics = metrics
-        # trust_env stays off: a proxy for the outside world knows no pod addresses.
+        # trust_env stays off: a proxy can't reach pod addresses.
         self._pods = aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT)
 
     @classmethod
     async def connect(cls, config: OperatorConfig, metrics: Metrics) -> Self:
-        """With the pod's service account, or outside a cluster with KUBECONFIG or ~/.kube/config.
+        """Connect with the pod's service account, or outside a cluster with KUBECONFIG or ~/.kube/config.
 
         Raises:
-            kubernetes.aio.config.ConfigException: there is neither.
+            kubernetes.aio.config.ConfigException: neither exists.
         """
         configuration = Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
@@ -89,13 +89,13 @@ class KubernetesCluster:
         await self._api.close()  # type: ignore[no-untyped-call]  # the client is half typed
 
     async def create(self, manifest: Object) -> Object:
-        """A plain POST."""
+        """Create the object with POST."""
         ref = Ref.of(manifest)
         path = _collection_path(ref.api_version, ref.kind, ref.namespace)
         return await self._request("POST", path, {"fieldManager": FIELD_MANAGER}, manifest)
 
     async def apply(self, manifest: Object) -> Object:
-        """Server-side apply, taking over fields that others changed."""
+        """Server-side apply with force: takes over fields that others changed."""
         path = _path_of(Ref.of(manifest))
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._request("PATCH", path, query, manifest, _APPLY)
@@ -120,7 +120,7 @@ class KubernetesCluster:
             return
 
     async def patch_status(self, job: Object, status: Object) -> Object:
-        """Patch what differs; refused when the job has changed since it was read."""
+        """Patch the difference; refused when the job has changed since it was read."""
         meta = job["metadata"]
         body = {
             "metadata": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},
@@ -130,7 +130,7 @@ class KubernetesCluster:
         return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, _MERGE)
 
     async def fetch_progress(self, pod: Object) -> ProgressReport | None:
-        """What the pod's `/progress` says, within 2 seconds and 64 KiB."""
+        """The response of the pod's `/progress`, within 2 seconds and 64 KiB."""
         address = pod.get("status", {}).get("podIP")
         if not address:
             return None
@@ -140,11 +140,11 @@ class KubernetesCluster:
             report = ProgressReport.model_validate_json(body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
             return None
-        # An address outlives its pod and may have been given to another one.
+        # The address of a deleted pod may have been assigned to another one.
         return report if report.run == run_of(pod) else None
 
     async def emit_event(self, job: Object, event: Event) -> None:
-        """Post an Event; its name is unique, as client-go's are."""
+        """Post an Event, with a unique name as client-go gives it."""
         namespace, now = namespace_of(job), utc_now()
         body = {
             "apiVersion": "v1",
@@ -186,7 +186,7 @@ class KubernetesCluster:
             query = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
             while True:
                 page = await self._request("GET", _collection_path(api_version, kind, namespace), query)
-                # Items of a listing say neither version nor kind.
+                # Items of a listing have neither apiVersion nor kind.
                 found += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"]]
                 if not (token := page["metadata"].get("continue")):
                     break
@@ -213,14 +213,14 @@ class KubernetesCluster:
             )
             response = await self._api.call_api(verb, url, headers, data, _request_timeout=REQUEST_TIMEOUT)
             code = response.status
-            answer = json.loads(await response.response.read())
+            content = json.loads(await response.response.read())
         except (aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
             raise TransientError(f"{method} {path}: {type(error).__name__}: {error}") from error
         finally:
             self._metrics.api_requests.labels(method, _kind_of(path), str(code)).inc()
         if code >= 300:
-            raise translate(code, answer)
-        return dict(answer)
+            raise translate(code, content)
+        return dict(content)
 
     async def _read_bounded(self, url: str) -> bytes:
         async with self._pods.get(url, allow_redirects=False) as response:
@@ -234,7 +234,7 @@ class KubernetesCluster:
 
 
 def _http_port(pod: Object) -> int:
-    """The pod's own word for it: a run keeps the port that it was made with."""
+    """The port in the pod's spec: a run keeps the one it was created with."""
     ports = (port for c in pod.get("spec", {}).get("containers") or [] for port in c.get("ports") or [])
     return next(
         (int(port["containerPort"]) for port in ports if port.get("name") == HTTP_PORT_NAME), HTTP_PORT
@@ -252,5 +252,5 @@ def _collection_path(api_version: str, kind: str, namespace: str) -> str:
 
 
 def _kind_of(path: str) -> str:
-    """The plural in a path, for the metrics' label."""
+    """The resource's plural name in a path, for the metric's label."""
     return next((part for part in reversed(path.split("/")) if part in _PLURALS.values()), "")

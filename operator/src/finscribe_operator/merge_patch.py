@@ -1,4 +1,4 @@
-"""JSON merge patches (RFC 7386)."""
+"""Builds and applies JSON merge patches (RFC 7386)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from finscribe_operator.objects import Object
 
 
 def build_merge_patch(old: Object, new: Object) -> Object:
-    """The patch that makes `new` of `old`: removed keys become null, lists are replaced as a whole.
+    """The patch from `old` to `new`: removed keys become null, lists are replaced as a whole.
 
     >>> build_merge_patch({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 2, "d": 4}})
     {'b': {'d': 4}, 'a': None}
@@ -23,7 +23,7 @@ def build_merge_patch(old: Object, new: Object) -> Object:
 
 
 def apply_merge_patch(live: Any, patch: Any) -> Any:
-    """What an API server makes of `live`.
+    """The object after the patch, as an API server applies it.
 
     >>> apply_merge_patch({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 4}, "a": None})
     {'b': {'c': 2, 'd': 4}}

@@ -1,4 +1,4 @@
-"""What the operator counts, for Prometheus."""
+"""Defines the operator's Prometheus metrics."""
 
 from collections import Counter as Tally
 from collections.abc import Iterator
@@ -14,28 +14,28 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The operator's figures, in a registry of their own."""
+    """The operator's metrics, in a registry of their own."""
 
     def __init__(self, store: Store) -> None:
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
             "finscribe_operator_reconcile",
-            "Looks taken at jobs, by result: success, retry (the world's fault) or error (a defect).",
+            "Reconciliations, by result: success, retry (a transient error) or error (a defect).",
             ["result"],
             registry=self.registry,
         )
         self.reconcile_seconds = Histogram(
             "finscribe_operator_reconcile_duration_seconds",
-            "Time a look at a job took, API requests included.",
+            "Duration of a reconciliation, API requests included.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.queue_depth = Gauge(
-            "finscribe_operator_queue_depth", "Jobs waiting to be looked at.", registry=self.registry
+            "finscribe_operator_queue_depth", "FineTuneJobs waiting to be reconciled.", registry=self.registry
         )
         self.api_requests = Counter(
             "finscribe_operator_api_requests",
-            "Requests to the API server, by verb, kind and HTTP status (0: no answer).",
+            "Requests to the API server, by verb, kind and HTTP status (0: no response).",
             ["verb", "kind", "code"],
             registry=self.registry,
         )
@@ -50,7 +50,7 @@ class Metrics:
         )
         self.registry.register(_JobsByState(store))
 
-    def note_outcome(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
+    def count_ended_runs(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
         """Count the runs that a change of status ended."""
         known = {record.name for record in old.runs}
         if old.run is not None and old.run.completion_time:
@@ -65,7 +65,7 @@ class Metrics:
 
 
 class _JobsByState(Collector):
-    """Counts jobs when asked, so that no count can go astray."""
+    """Counts jobs when scraped, so that the gauge can't drift."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

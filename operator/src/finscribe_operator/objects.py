@@ -1,4 +1,4 @@
-"""Kubernetes objects as they travel: JSON in plain dictionaries, and the few questions asked of them."""
+"""Accessors for Kubernetes objects, which are plain JSON dictionaries here."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ Object = dict[str, Any]
 
 
 class JobKey(NamedTuple):
-    """Which FineTuneJob: what the work queue holds."""
+    """Namespace and name of a FineTuneJob; what the work queue holds."""
 
     namespace: str
     name: str
@@ -19,14 +19,14 @@ class JobKey(NamedTuple):
 
 
 class Ref(NamedTuple):
-    """Which object a write is for."""
+    """Identifies the object of a call."""
 
     api_version: str
     kind: str
     namespace: str
     name: str
     uid: str = ""
-    """When set, only the object with this uid is meant, never another one of the same name."""
+    """When set, the call applies to the object with this uid only, never to another one of that name."""
 
     @classmethod
     def of(cls, obj: Object) -> "Ref":
@@ -49,18 +49,18 @@ def key_of(job: Object) -> JobKey:
 
 
 def parent_key(child: Object) -> JobKey | None:
-    """The key of the FineTuneJob that a child (an experiment, too) belongs to by its label, or None."""
+    """The key of the FineTuneJob that a child (also an experiment) belongs to by its label, or None."""
     name = label(child, LABEL_EXPERIMENT_OF if child["kind"] == KIND else LABEL_JOB)
     return JobKey(namespace_of(child), name) if name else None
 
 
 def experiment_of(child: Object) -> str:
-    """The experiment that a FineTuneJob is, by its label; empty when it is none."""
+    """The experiment's name, from the label of its FineTuneJob; empty for other FineTuneJobs."""
     return label(child, LABEL_EXPERIMENT)
 
 
 def run_of(child: Object) -> str:
-    """The run that a child belongs to by its label; empty when it has none."""
+    """The name of the run that a child belongs to, from its label; empty without one."""
     return label(child, LABEL_RUN)
 
 
@@ -78,12 +78,12 @@ def controller_uid(obj: Object) -> str:
 
 
 def is_being_deleted(obj: Object) -> bool:
-    """Whether the object is on its way out."""
+    """Whether the object has a deletion timestamp."""
     return bool(obj["metadata"].get("deletionTimestamp"))
 
 
 def true_condition(obj: Object, type_: str) -> Object | None:
-    """The object's condition of that type if it holds, else None."""
+    """The object's condition of that type if it is True, else None."""
     for condition in obj.get("status", {}).get("conditions") or []:
         if condition.get("type") == type_ and condition.get("status") == "True":
             return dict(condition)

@@ -1,4 +1,4 @@
-"""What is known about one job, gathered from the store and parsed: all that `decide` and `status` look at."""
+"""Collects what the store holds about one job, parsed: the input of `decide` and `status`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,40 +21,40 @@ class Observed:
     raw: Object
     """The FineTuneJob as it was read."""
     job: FineTuneJob
-    wanted: str
-    """The run that the present spec asks for."""
+    desired_run: str
+    """Name of the run that the present spec asks for."""
     jobs: Mapping[str, Object]
     """The Jobs that the FineTuneJob owns, by run."""
     pods: Mapping[str, Sequence[Object]]
     """The pods of those Jobs, by run, oldest first."""
     stray_pods: Sequence[Object] = ()
-    """Pods of the wanted run that have not ended and whose Job is gone."""
+    """Pods of the desired run that have not ended and whose Job is gone."""
     report: ProgressReport | None = None
-    """What the newest pod of the wanted run told last."""
+    """The last progress report of the desired run's newest pod."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
-    """The FineTuneJobs of experiments that the FineTuneJob owns, by experiment."""
+    """The experiments' FineTuneJobs that the FineTuneJob owns, by experiment."""
 
     @property
     def batch_job(self) -> Object | None:
-        """The Job of the wanted run."""
-        return self.jobs.get(self.wanted)
+        """The Job of the desired run."""
+        return self.jobs.get(self.desired_run)
 
     @property
     def newest_pod(self) -> Object | None:
-        """The pod of the wanted run's last attempt."""
-        pods = self.pods.get(self.wanted)
+        """The pod of the desired run's last attempt."""
+        pods = self.pods.get(self.desired_run)
         return pods[-1] if pods else None
 
 
 @dataclass(frozen=True)
 class InvalidJob:
-    """A job whose spec breaks a rule; an older CRD may have let it in."""
+    """A job whose spec breaks a rule; an older CRD may have admitted it."""
 
     raw: Object
     generation: int
     status: FineTuneJobStatus
     problems: str
-    """Every broken rule, as sentences that name the field."""
+    """Every broken rule, as a sentence that names the field."""
 
 
 def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
@@ -68,17 +68,17 @@ def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
     except ValidationError as error:
         problems = " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
         return InvalidJob(raw, int(raw["metadata"].get("generation", 1)), status, problems)
-    wanted = build_run_name(job)
+    run = build_run_name(job)
     jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == job.metadata.uid}
-    pods = {run: _pods_of(store, key, j) for run, j in jobs.items()}
-    newest = pods[wanted][-1] if pods.get(wanted) else None
+    pods = {name: _pods_of(store, key, j) for name, j in jobs.items()}
+    newest = pods[run][-1] if pods.get(run) else None
     return Observed(
         raw=raw,
         job=job,
-        wanted=wanted,
+        desired_run=run,
         jobs=jobs,
         pods=pods,
-        stray_pods=[pod for pod in store.pods(key) if _is_stray(pod, wanted, jobs)],
+        stray_pods=[pod for pod in store.pods(key) if _is_stray(pod, run, jobs)],
         report=store.report(newest) if newest else None,
         experiments={
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
@@ -87,7 +87,7 @@ def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
 
 
 def _read_status(raw: Object) -> FineTuneJobStatus:
-    """The status we wrote; an unreadable one (someone else's) counts as none."""
+    """The status; one that does not parse (another program wrote it) counts as empty."""
     try:
         return FineTuneJobStatus.model_validate(raw.get("status") or {})
     except ValidationError:
@@ -95,14 +95,14 @@ def _read_status(raw: Object) -> FineTuneJobStatus:
 
 
 def _sentence(loc: tuple[str | int, ...], text: str) -> str:
-    """A broken rule of several fields names them itself, but not where they are."""
+    """The message of a broken rule, with the path of the object it is about."""
     return text if text.startswith(dotted(loc)) or not loc else f"{dotted(loc)}: {text}"
 
 
-def _is_stray(pod: Object, wanted: str, jobs: Mapping[str, Object]) -> bool:
-    if run_of(pod) != wanted or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+def _is_stray(pod: Object, run: str, jobs: Mapping[str, Object]) -> bool:
+    if run_of(pod) != run or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return False
-    return wanted not in jobs or controller_uid(pod) != jobs[wanted]["metadata"]["uid"]
+    return run not in jobs or controller_uid(pod) != jobs[run]["metadata"]["uid"]
 
 
 def _pods_of(store: Store, key: JobKey, job: Object) -> list[Object]:

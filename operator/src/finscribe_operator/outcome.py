@@ -1,4 +1,4 @@
-"""How a run ended: from its Job's conditions, and from the pods for the reason behind them."""
+"""Reads how a run ended: from its Job's conditions, with the reason from its pods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Outcome:
     failure: Failure | None
     """Why it failed; None when it succeeded."""
     result: RunResult | None
-    """The last words of its last attempt, if it left any."""
+    """The result that its last attempt reported, if any."""
 
 
 def read_outcome(job: Object, pods: Sequence[Object]) -> Outcome | None:
-    """The end of a run, from its Job and the Job's pods (oldest first); None while it goes on."""
+    """The end of a run, from its Job and the Job's pods (oldest first); None while it has not ended."""
     if complete := true_condition(job, "Complete"):
         ended = job["status"].get("completionTime") or complete["lastTransitionTime"]
         return Outcome(ended, None, _last_result(pods, succeeded=True))
@@ -44,7 +44,7 @@ def _last_result(pods: Sequence[Object], *, succeeded: bool) -> RunResult | None
 
 
 def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure:
-    """The reason behind the Job's own, where it is known: a run that gave up did so because of something."""
+    """The last attempt's failure where the Job only says that it gave up; else the Job's own reason."""
     reason = condition.get("reason", "")
     if reason == "DeadlineExceeded":
         seconds = job["spec"].get("activeDeadlineSeconds")

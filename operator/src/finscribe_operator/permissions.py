@@ -1,6 +1,6 @@
-"""What the operator may do in a cluster: the least it can work with. The chart's RBAC is generated from it.
+"""Lists the operator's RBAC permissions, the fewest it works with; the chart's roles are generated from it.
 
-All of it is namespaced, so that a Role does where a ClusterRole is not wanted. There is no line for Secrets.
+All are namespaced, so that a Role suffices where a ClusterRole is not allowed. Secrets are not among them.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ class Permission:
 
 
 WATCH = ("list", "watch")
-# Server-side apply creates with `create` and `patch` together; what is there already is read instead.
+# Server-side apply needs `create` and `patch` to create an object, and `get` reads one that exists.
 # Experiments need the same: they are read, then created or patched, never applied.
 APPLY = ("get", "create", "patch", "delete")
 
 PERMISSIONS: tuple[Permission, ...] = (
-    Permission(GROUP, PLURAL, (*WATCH, *APPLY), "what is to be trained; experiments are made, too"),
+    Permission(GROUP, PLURAL, (*WATCH, *APPLY), "the jobs; those of experiments are created"),
     Permission(GROUP, f"{PLURAL}/status", ("patch",), "the only part of a job the operator writes"),
     Permission(
         GROUP, f"{PLURAL}/finalizers", ("update",), "to own children where owner references are checked"
     ),
     Permission("batch", "jobs", (*WATCH, *APPLY), "one for each run"),
-    Permission("", "pods", WATCH, "why a run waits, and where its progress is asked for"),
+    Permission("", "pods", WATCH, "why a run waits, and the address of its /progress"),
     Permission("", "configmaps", APPLY, "a run's configuration"),
-    Permission("", "services", APPLY, "a run's address"),
-    Permission("", "events", ("create",), "a job's story, for `kubectl describe`"),
+    Permission("", "services", APPLY, "a stable DNS name of a run's pod"),
+    Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
 )

@@ -1,4 +1,4 @@
-"""One job, one look: observe, decide, build, apply, and say so in the status. Idempotent."""
+"""Reconciles one FineTuneJob: observes it, plans the writes, applies them, updates its status."""
 
 import logging
 
@@ -11,7 +11,16 @@ from finscribe_operator.events import build_events
 from finscribe_operator.experiments import build_change
 from finscribe_operator.manifests import build_config_map, build_job, build_service
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import JobKey, Object, Ref, controller_uid, is_being_deleted, namespace_of
+from finscribe_operator.objects import (
+    JobKey,
+    Object,
+    Ref,
+    controller_uid,
+    is_being_deleted,
+    key_of,
+    namespace_of,
+    parent_key,
+)
 from finscribe_operator.observe import InvalidJob, Observed, observe
 from finscribe_operator.status import build_invalid_status, build_status
 from finscribe_operator.store import Store
@@ -20,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Brings the cluster nearer to what a FineTuneJob asks for.
+    """Moves the cluster towards a FineTuneJob's spec.
 
-    Every answer to a write on the job and its run goes into the store at once, so that the next look sees our
-    own writes even when their events are still on the way.
+    Read-your-writes: the store takes the response of every write on the job and its run, so that the next
+    reconciliation sees it even when the watch event has not arrived yet.
     """
 
     def __init__(
@@ -36,10 +45,10 @@ class Reconciler:
         self._clock = clock
 
     async def reconcile(self, key: JobKey) -> None:
-        """Look at the job and do what is to be done.
+        """Make the writes that the job needs now.
 
         Raises:
-            ClusterError: something could not be done; try again later.
+            ClusterError: a write failed; try again later.
         """
         observed = observe(self._store, key)
         if observed is None or is_being_deleted(observed.raw):
@@ -55,50 +64,50 @@ class Reconciler:
         plan = decide(observed, self._clock())
         if plan.status is not None:
             await self._write_status(observed.raw, observed.job.status, plan.status)
-        trouble: ClusterError | None = None
+        failure: ClusterError | None = None
         try:
-            await self._bring_about(observed, plan)
+            await self._apply_plan(observed, plan)
         except ClusterError as error:
-            trouble = error
+            failure = error
         if not plan.wait:
-            await self._tell(key, observed.wanted, trouble)
-        if trouble is not None:
-            raise trouble
+            await self._update_status(key, observed.desired_run, failure)
+        if failure is not None:
+            raise failure
 
-    async def _tell(self, key: JobKey, wanted: str, trouble: ClusterError | None) -> None:
-        """Of a spec that changed meanwhile the next look speaks: nothing has been done for it yet."""
+    async def _update_status(self, key: JobKey, run: str, failure: ClusterError | None) -> None:
+        """Write what is observed after the plan, unless the spec meanwhile asks for another run."""
         after = observe(self._store, key)
-        if not isinstance(after, Observed) or after.wanted != wanted or is_being_deleted(after.raw):
+        if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
-        status = build_status(after, self._clock(), str(trouble) if trouble else "")
+        status = build_status(after, self._clock(), str(failure) if failure else "")
         await self._write_status(after.raw, after.job.status, status)
 
-    async def _bring_about(self, observed: Observed, plan: Plan) -> None:
+    async def _apply_plan(self, observed: Observed, plan: Plan) -> None:
         for superseded in plan.delete:
             await self._delete_run(superseded)
         if plan.create:
-            job, run = observed.job, observed.wanted
+            job, run = observed.job, observed.desired_run
             await self._create(build_config_map(job, run))
             await self._create(build_service(job, run))
             self._store.put(await self._create(build_job(job, run, self._config)))
             self._metrics.runs_started.inc()
-            logger.info("Run created", extra={"job": job.metadata.name, "run": run})
+            logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, {"spec": plan.patch}))
-        for unwanted in plan.end:
-            await self._cluster.delete(Ref.of(unwanted))
-        trouble: ClusterError | None = None
-        for experiment in plan.experiments:
+        for obsolete in plan.delete_experiments:
+            await self._cluster.delete(Ref.of(obsolete))
+        failure: ClusterError | None = None
+        for experiment in plan.apply_experiments:
             try:
-                await self._provide_experiment(experiment)
-            except ConflictError as error:  # the others' names may be free
-                trouble = trouble or error
-        if trouble is not None:
-            raise trouble
+                await self._create_or_patch_experiment(experiment)
+            except ConflictError as error:  # the names of the other experiments may be free
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     async def _create(self, manifest: Object) -> Object:
-        """Apply a child. It may be there already, unchangeable: ours then, it is as good as applied.
+        """Apply a child of the job. One that exists and is immutable counts as applied if the job owns it.
 
         Raises:
             ConflictError: an object of that name belongs to something else.
@@ -110,15 +119,15 @@ class Reconciler:
         _check_owner(live, manifest)
         return live
 
-    async def _provide_experiment(self, manifest: Object) -> None:
-        """Create an experiment's FineTuneJob, or bring ours in line.
+    async def _create_or_patch_experiment(self, manifest: Object) -> None:
+        """Create an experiment's FineTuneJob, or patch the existing one.
 
-        Its name, unlike a run's, may be anyone's: an apply would take it over and ask nobody. Read first,
-        because a full quota refuses to create even what is there. Nothing goes into the store: the watch is
-        to bring it as news, for it is a job to look at itself.
+        Not a server-side apply, which would take over a user's job of the same name. Read first, because an
+        exhausted quota refuses to create even an object that exists. The response does not go into the store:
+        the experiment is a FineTuneJob itself, and its watch event must queue it for reconciliation.
 
         Raises:
-            ConflictError: a job of that name belongs to something else, or was made just now.
+            ConflictError: a job of that name belongs to something else, or was created just now.
         """
         try:
             live = await self._cluster.get(Ref.of(manifest))
@@ -130,12 +139,12 @@ class Reconciler:
             await self._cluster.patch(Ref.of(live), change)
 
     async def _delete_run(self, job: Object) -> None:
-        """Remove a run's children; the Job last, for as long as it is there the rest is found again."""
+        """Delete a run's children, the Job last: while it exists, an interrupted deletion is resumed."""
         namespace, name = namespace_of(job), job["metadata"]["name"]
         await self._cluster.delete(Ref("v1", "ConfigMap", namespace, name))
         await self._cluster.delete(Ref("v1", "Service", namespace, name))
         await self._cluster.delete(Ref.of(job))
-        logger.info("Run removed", extra={"run": name})
+        logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": name})
 
     async def _write_status(self, raw: Object, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
         if new == old:
@@ -143,13 +152,16 @@ class Reconciler:
         try:
             self._store.put(await self._cluster.patch_status(raw, new.to_kubernetes()))
         except NotFoundError:
-            return  # The job was deleted meanwhile: nobody is left to be told.
-        self._metrics.note_outcome(old, new)
+            return  # the job was deleted meanwhile
+        self._metrics.count_ended_runs(old, new)
         for event in build_events(old, new):
             try:
                 await self._cluster.emit_event(raw, event)
             except ClusterError as error:
-                logger.warning("Event not posted", extra={"event": event.reason, "error": str(error)})
+                logger.warning(
+                    "Event not posted",
+                    extra={"job": str(key_of(raw)), "event": event.reason, "error": str(error)},
+                )
 
 
 def _check_owner(live: Object, manifest: Object) -> None:

@@ -1,4 +1,4 @@
-"""What the status says: pure, from what is observed. Nothing else makes a status, a state or a summary."""
+"""Builds the whole status (conditions, state, summary) from what is observed; pure functions."""
 
 from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_condition
 from finscribe_core.api.v1alpha1 import (
@@ -17,61 +17,62 @@ from finscribe_operator.objects import Object
 from finscribe_operator.observe import InvalidJob, Observed
 from finscribe_operator.outcome import Outcome, read_outcome
 
-Said = tuple[ConditionType, bool, str, str]
-"""A condition to be set: type, whether it holds, reason, message."""
-_OF_THE_RUN = (
+ConditionUpdate = tuple[ConditionType, bool, str, str]
+"""A condition to set: type, whether it is true, reason, message."""
+RUN_CONDITIONS = (
     ConditionType.Running,
     ConditionType.Complete,
     ConditionType.Failed,
     ConditionType.Promoted,
 )
+"""The conditions about the run, beside those about the spec and those for kstatus."""
 
-_TROUBLE = " A change could not be made: "
+_WRITE_ERROR = " A change could not be made: "
 _CONTROL_CHARACTERS = dict.fromkeys(range(32), " ")
 
 
-def build_status(observed: Observed, now: str, trouble: str = "") -> FineTuneJobStatus:
+def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobStatus:
     """The status of a valid job.
 
     Args:
         observed: The job and its children, after the plan's writes.
         now: The present time (RFC 3339).
-        trouble: What could not be done for the run, or for an experiment; empty when all was.
+        error: Message of a write for the run or an experiment that failed; empty when none did.
     """
     status = observed.job.status
     if status.run is not None and status.run.completion_time:
-        return _finish(observed, status, trouble, now)
+        return _carry_forward(observed, status, error, now)
     job = observed.batch_job
-    outcome = read_outcome(job, observed.pods[observed.wanted]) if job else None
-    if _lags_behind(observed.newest_pod):
+    outcome = read_outcome(job, observed.pods[observed.desired_run]) if job else None
+    if _is_still_active(observed.newest_pod):
         outcome = None
     status = _with_run(observed, status, outcome)
     if outcome is not None:
-        return _conclude(observed, status, outcome, now)
+        return _build_ended_status(observed, status, outcome, now)
     activity = read_activity(observed)
-    if trouble and job is None:
-        activity = Activity(False, Reason.Pending, f"The run can't be created: {trouble}")
-    elif trouble:
-        activity = Activity(activity.running, activity.reason, f"{activity.message}{_TROUBLE}{trouble}")
-    return _go_on(observed, status, activity, now)
+    if error and job is None:
+        activity = Activity(False, Reason.Pending, f"The run can't be created: {error}")
+    elif error:
+        activity = Activity(activity.running, activity.reason, f"{activity.message}{_WRITE_ERROR}{error}")
+    return _build_active_status(observed, status, activity, now)
 
 
-def build_switched_status(observed: Observed, history: list[RunRecord], now: str) -> FineTuneJobStatus:
-    """The status that first speaks of the wanted run, the others written down in `history`.
+def build_new_run_status(observed: Observed, history: list[RunRecord], now: str) -> FineTuneJobStatus:
+    """The first status of the desired run, the others recorded in `history`.
 
-    A run that already succeeded is not repeated: its record becomes the present again.
+    A run that succeeded earlier is not repeated: its record becomes the status again.
     """
     old = observed.job.status
-    record = find_record(old, observed.wanted)
+    record = find_record(old, observed.desired_run)
     fresh = FineTuneJobStatus(
         observed_generation=observed.job.metadata.generation,
         conditions=old.conditions,
         runs=history,
-        run=RunStatus(name=observed.wanted),
+        run=RunStatus(name=observed.desired_run),
     )
     if record is None or record.outcome != "Succeeded":
         activity = Activity(False, Reason.Pending, "The run is about to be created.")
-        return _go_on(observed, fresh, activity, now)
+        return _build_active_status(observed, fresh, activity, now)
     restored = RunStatus(
         name=record.name,
         start_time=record.start_time,
@@ -87,14 +88,19 @@ def build_switched_status(observed: Observed, history: list[RunRecord], now: str
             "progress": progress,
         }
     )
-    message = f"Run {record.name} had succeeded before, with the same spec."
-    return _say(observed, status, [*_succeeded(message), _promoted(record.evaluation, restored=True)], now)
+    message = f"Run {record.name} succeeded before with the same spec."
+    return _set_conditions(
+        observed,
+        status,
+        [*_success_conditions(message), _promoted_condition(record.evaluation, restored=True)],
+        now,
+    )
 
 
 def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
-    """The status of a job whose spec breaks a rule. What is known of its runs is left as it is."""
+    """The status of a job whose spec breaks a rule. What it says about runs stays unchanged."""
     conditions = invalid.status.conditions
-    message = _clean(f"{invalid.problems} Correct the spec and apply it again.")
+    message = _to_one_line(f"{invalid.problems} Correct the spec and apply it again.")
     for type_, holds in (
         (ConditionType.Accepted, False),
         (ConditionType.Reconciling, False),
@@ -116,7 +122,7 @@ def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
 
 
 def format_eta(seconds: int | None) -> str:
-    """Time left, as `kubectl get` shows ages.
+    """Remaining time in the form in which `kubectl get` shows ages.
 
     >>> [format_eta(s) for s in (None, 20, 1810, 7500, 200000)]
     ['-', '<1m', '30m', '2h5m', '2d7h']
@@ -132,70 +138,74 @@ def format_eta(seconds: int | None) -> str:
     return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
 
 
-def _lags_behind(pod: Object | None) -> bool:
-    """Whether a pod's end has not been seen. Pods are watched apart from Jobs, and a Job ends after its pods:
-    to conclude before the pod's end is seen would lose the trainer's last words for good.
+def _is_still_active(pod: Object | None) -> bool:
+    """Whether a pod has not been seen to end. Pods and Jobs are watched separately, and a Job ends after its
+    pods: a status that ends the run before the pod's end is seen would lose the trainer's result for good.
     """
     return pod is not None and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | None) -> FineTuneJobStatus:
-    """The status with the run's figures: the trainer's last words, else its last report, else as before."""
-    run = status.run or RunStatus(name=observed.wanted)
+    """The status with the progress and metrics of the trainer's result, else of its last report."""
+    run = status.run or RunStatus(name=observed.desired_run)
     job_status: Object = (observed.batch_job or {}).get("status", {})
     pod = observed.newest_pod
     result = outcome.result if outcome else None
     result = result or (read_result(pod) if pod else None)
-    told = result or observed.report
+    report = result or observed.report
     update: Object = {
         "start_time": job_status.get("startTime") or run.start_time,
         "completion_time": outcome.completion_time if outcome else None,
         "failed_attempts": int(job_status.get("failed", 0)),
     }
-    figures: Object = (
-        {"progress": told.progress, "metrics": _merge(status.metrics, told.metrics)} if told else {}
+    reported: Object = (
+        {"progress": report.progress, "metrics": _merge_metrics(status.metrics, report.metrics)}
+        if report
+        else {}
     )
     if result is not None:
         update |= {"resumed_from": result.resumed_from or run.resumed_from, "outputs": result.outputs}
-        figures["evaluation"] = result.evaluation
-    return status.model_copy(update={"run": run.model_copy(update=update), **figures})
+        reported["evaluation"] = result.evaluation
+    return status.model_copy(update={"run": run.model_copy(update=update), **reported})
 
 
-def _merge(old: Metrics, new: Metrics) -> Metrics:
-    """An attempt that resumes has no loss of its own yet; the last one's stays until it has."""
+def _merge_metrics(old: Metrics, new: Metrics) -> Metrics:
+    """The new metrics, and the old ones where there is none yet: a resumed attempt has no loss at first."""
     return old.model_copy(update=new.model_dump(exclude_none=True))
 
 
-def _conclude(observed: Observed, status: FineTuneJobStatus, outcome: Outcome, now: str) -> FineTuneJobStatus:
+def _build_ended_status(
+    observed: Observed, status: FineTuneJobStatus, outcome: Outcome, now: str
+) -> FineTuneJobStatus:
     status = _without_eta(status)
     if outcome.failure is None:
-        promoted = _promoted(status.evaluation)
+        promoted = _promoted_condition(status.evaluation)
         if outcome.result is None and observed.job.spec.evaluation.gate is not None:
-            message = "The trainer left no word of its gate; see whether latest.json names this run."
+            message = "The trainer reported no gate result; check whether latest.json names this run."
             promoted = (ConditionType.Promoted, False, Reason.Finished, message)
-        said = [*_succeeded(_success_message(status, outcome)), promoted]
-        return _say(observed, status, said, now)
-    said = [
+        updates = [*_success_conditions(_success_message(status, outcome)), promoted]
+        return _set_conditions(observed, status, updates, now)
+    updates = [
         (ConditionType.Running, False, Reason.Finished, "The run has ended."),
         (ConditionType.Complete, False, Reason.Finished, "The run failed."),
         (ConditionType.Failed, True, outcome.failure.reason, str(outcome.failure)),
         (ConditionType.Promoted, False, Reason.Finished, "The run failed."),
     ]
-    return _say(observed, status, said, now)
+    return _set_conditions(observed, status, updates, now)
 
 
 def _success_message(status: FineTuneJobStatus, outcome: Outcome) -> str:
     if outcome.result is None:
-        return "The trainer ended without an error, but left no result."
+        return "The trainer exited with code 0, but wrote no result."
     stopped = "Stopped early" if outcome.result.stopped_early else "Trained to the end"
     loss = status.metrics.best_eval_loss or status.metrics.eval_loss
     at = f" at validation loss {loss}" if loss else ""
-    at += _accuracy(status.evaluation)
+    at += _describe_accuracy(status.evaluation)
     where = f" Outputs are in {outcome.result.outputs.uri}." if outcome.result.outputs.uri else ""
     return f"{stopped}{at}. {describe_progress(status.progress)}{where}"
 
 
-def _succeeded(message: str) -> list[Said]:
+def _success_conditions(message: str) -> list[ConditionUpdate]:
     return [
         (ConditionType.Running, False, Reason.Finished, "The run has ended."),
         (ConditionType.Complete, True, Reason.Succeeded, message),
@@ -203,15 +213,15 @@ def _succeeded(message: str) -> list[Said]:
     ]
 
 
-def _accuracy(evaluation: EvaluationReport | None) -> str:
+def _describe_accuracy(evaluation: EvaluationReport | None) -> str:
     if evaluation is None or evaluation.tuned.field_accuracy is None:
         return ""
     base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
     return f", field accuracy {tuned} (base model: {base})"
 
 
-def _promoted(evaluation: EvaluationReport | None, *, restored: bool = False) -> Said:
-    """Whether `latest.json` was moved to a run that succeeded."""
+def _promoted_condition(evaluation: EvaluationReport | None, *, restored: bool = False) -> ConditionUpdate:
+    """The Promoted condition of a run that succeeded."""
     gate = evaluation.gate if evaluation else None
     if gate is not None and not gate.passed:
         message = f"{gate.message} The outputs are kept; latest.json was not moved."
@@ -224,46 +234,54 @@ def _promoted(evaluation: EvaluationReport | None, *, restored: bool = False) ->
     return ConditionType.Promoted, True, Reason.GatePassed, f"{gate.message} {moved}"
 
 
-def _go_on(observed: Observed, status: FineTuneJobStatus, activity: Activity, now: str) -> FineTuneJobStatus:
+def _build_active_status(
+    observed: Observed, status: FineTuneJobStatus, activity: Activity, now: str
+) -> FineTuneJobStatus:
     """The status of a run that has not ended."""
-    said: list[Said] = [
+    updates: list[ConditionUpdate] = [
         (ConditionType.Running, activity.running, activity.reason, activity.message),
         (ConditionType.Complete, False, Reason.NotFinished, "The run has not ended."),
         (ConditionType.Failed, False, Reason.NotFailed, ""),
         (ConditionType.Promoted, False, Reason.NotFinished, "The run has not ended."),
     ]
-    return _say(observed, status if activity.running else _without_eta(status), said, now)
+    return _set_conditions(observed, status if activity.running else _without_eta(status), updates, now)
 
 
-def _finish(observed: Observed, status: FineTuneJobStatus, trouble: str, now: str) -> FineTuneJobStatus:
-    """What is said of an ended run stays, whatever becomes of its Job; its experiments may be in trouble."""
-    said: list[Said] = []
+def _carry_forward(observed: Observed, status: FineTuneJobStatus, error: str, now: str) -> FineTuneJobStatus:
+    """The status of an ended run: its conditions stay; only a failed write for an experiment is added."""
+    updates: list[ConditionUpdate] = []
     for condition in status.conditions:
         message = condition.message
         if condition.type == ConditionType.Running:
-            message = message.partition(_TROUBLE)[0] + (f"{_TROUBLE}{trouble}" if trouble else "")
-        if condition.type in _OF_THE_RUN:
-            said.append(
+            message = message.partition(_WRITE_ERROR)[0] + (f"{_WRITE_ERROR}{error}" if error else "")
+        if condition.type in RUN_CONDITIONS:
+            updates.append(
                 (ConditionType(condition.type), condition.status == "True", condition.reason, message)
             )
-    return _say(observed, status, said, now)
+    return _set_conditions(observed, status, updates, now)
 
 
 def _without_eta(status: FineTuneJobStatus) -> FineTuneJobStatus:
     return status.model_copy(update={"progress": status.progress.model_copy(update={"eta_seconds": None})})
 
 
-def _say(observed: Observed, status: FineTuneJobStatus, said: list[Said], now: str) -> FineTuneJobStatus:
-    """The status with the run's own conditions as said, and with all that follows from them."""
+def _set_conditions(
+    observed: Observed, status: FineTuneJobStatus, updates: list[ConditionUpdate], now: str
+) -> FineTuneJobStatus:
+    """The status with these conditions of the run, and with all that is derived from them."""
     generation = observed.job.metadata.generation
     conditions = status.conditions
-    for type_, holds, reason, message in [*_of_spec(observed, status), *said, *_for_kstatus(said)]:
+    for type_, holds, reason, message in [
+        *_spec_conditions(observed, status),
+        *updates,
+        *_kstatus_conditions(updates),
+    ]:
         conditions = set_condition(
             conditions,
             type_,
             holds=holds,
             reason=reason,
-            message=_clean(message),
+            message=_to_one_line(message),
             generation=generation,
             now=now,
         )
@@ -277,26 +295,26 @@ def _say(observed: Observed, status: FineTuneJobStatus, said: list[Said], now: s
     return status.model_copy(update={"summary": _build_summary(status)})
 
 
-def _of_spec(observed: Observed, status: FineTuneJobStatus) -> list[Said]:
+def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[ConditionUpdate]:
     ended = status.run is not None and bool(status.run.completion_time)
-    accepted: Said = (ConditionType.Accepted, True, Reason.Accepted, "The spec is valid.")
+    accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, "The spec is valid.")
     if not observed.job.spec.suspend:
         return [accepted, (ConditionType.Suspended, False, Reason.NotSuspended, "")]
     if ended:
-        return [accepted, (ConditionType.Suspended, False, Reason.Finished, "The run had ended before.")]
-    message = "spec.suspend is true; the run goes on from its last checkpoint once it is false."
+        return [accepted, (ConditionType.Suspended, False, Reason.Finished, "The run has already ended.")]
+    message = "spec.suspend is true; the run resumes from its last checkpoint once it is false."
     return [accepted, (ConditionType.Suspended, True, Reason.SuspendedBySpec, message)]
 
 
-def _for_kstatus(said: list[Said]) -> list[Said]:
-    """Reconciling and Stalled, from the others. A run at rest in suspension has nothing to wait for."""
-    by_type = {type_: (holds, reason, message) for type_, holds, reason, message in said}
-    _, doing, what = by_type[ConditionType.Running]
-    failed, why, how = by_type[ConditionType.Failed]
+def _kstatus_conditions(updates: list[ConditionUpdate]) -> list[ConditionUpdate]:
+    """Reconciling and Stalled, derived from the others. A suspended run without a pod is not reconciling."""
+    by_type = {type_: (holds, reason, message) for type_, holds, reason, message in updates}
+    _, reason, message = by_type[ConditionType.Running]
+    failed, failed_reason, failed_message = by_type[ConditionType.Failed]
     ended = failed or by_type[ConditionType.Complete][0]
     return [
-        (ConditionType.Reconciling, not ended and doing != Reason.SuspendedBySpec, doing, what),
-        (ConditionType.Stalled, failed, why, how),
+        (ConditionType.Reconciling, not ended and reason != Reason.SuspendedBySpec, reason, message),
+        (ConditionType.Stalled, failed, failed_reason, failed_message),
     ]
 
 
@@ -310,20 +328,20 @@ def _build_summary(status: FineTuneJobStatus) -> Summary:
 
 
 def _derive_state(conditions: list[Condition]) -> State:
-    """The job's state in one word: the first of these that holds."""
-    holds = {condition.type for condition in conditions if condition.status == "True"}
+    """The job's state in one word: that of the first of these conditions that is true."""
+    true = {condition.type for condition in conditions if condition.status == "True"}
     for type_, state in (
         (ConditionType.Complete, State.Complete),
         (ConditionType.Failed, State.Failed),
         (ConditionType.Suspended, State.Suspended),
         (ConditionType.Running, State.Running),
     ):
-        if type_ in holds:
+        if type_ in true:
             return state
     running = next((c for c in conditions if c.type == ConditionType.Running), None)
     return State.Retrying if running is not None and running.reason == Reason.Retrying else State.Pending
 
 
-def _clean(message: str) -> str:
-    """One line within the API's limit: messages quote schedulers, kubelets and trainers."""
+def _to_one_line(message: str) -> str:
+    """The message on one line within the API's limit: it may quote schedulers, kubelets and trainers."""
     return " ".join(message.translate(_CONTROL_CHARACTERS).split())[:32768]

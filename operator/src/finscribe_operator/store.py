@@ -1,7 +1,8 @@
-"""What the operator has seen: FineTuneJobs, and their Jobs and Pods, in memory and indexed by job.
+"""Caches FineTuneJobs and their Jobs and Pods in memory, indexed by FineTuneJob.
 
-Fed by events, by the answers to our own writes, and by listings; read by `observe`. Lookups are O(1) in the
-number of jobs and O(children) in those of one. Not safe for threads: everything lives in one event loop.
+Filled by watch events, by listings, and by the responses to the operator's own writes (read-your-writes);
+read by `observe`. Lookups are O(1) in the number of jobs and O(n) in the children of one. Not thread-safe: all
+calls come from one event loop.
 """
 
 from collections import defaultdict
@@ -16,10 +17,10 @@ _MAX_TOMBSTONES = 4096
 
 
 class Store:
-    """The latest known version of each object.
+    """The latest known version of each object, whatever the order of arrival.
 
-    Out-of-order arrivals do no harm: an older resourceVersion never replaces a newer one, a deleted uid never
-    comes back, and a listing never undoes what was learnt after it was begun.
+    An older resourceVersion never replaces a newer one, a deleted uid is never added again, and a listing
+    never undoes a change that arrived after the listing was begun.
     """
 
     def __init__(self) -> None:
@@ -27,41 +28,41 @@ class Store:
         self._children: dict[JobKey, dict[str, Object]] = defaultdict(dict)
         self._reports: dict[str, ProgressReport] = {}
         self._tombstones: dict[str, None] = {}
-        self._clock = 0
-        self._learnt: dict[str, int] = {}
+        self._sequence = 0
+        self._updated_at: dict[str, int] = {}
 
     def put(self, obj: Object) -> bool:
-        """Keep the object unless a newer version of it is known; False when it is no news."""
+        """Store the object unless this version or a newer one is known; whether it was stored."""
         uid = obj["metadata"].get("uid", "")
         old = self._find(obj)
         if uid in self._tombstones or (old is not None and _version(obj) <= _version(old)):
             return False
         if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
-            self._forget(old)
-        self._keep(_without_noise(obj))
-        self._clock += 1
-        self._learnt[uid] = self._clock
+            self._drop(old)
+        self._add(_without_managed_fields(obj))
+        self._sequence += 1
+        self._updated_at[uid] = self._sequence
         return True
 
     def remove(self, obj: Object) -> None:
-        """Forget a deleted object."""
+        """Remove a deleted object."""
         uid = obj["metadata"].get("uid", "")
         known = self._find(obj)
         if known is not None and known["metadata"].get("uid") == uid:
-            self._forget(known)
+            self._drop(known)
         self._tombstones[uid] = None
         if len(self._tombstones) > _MAX_TOMBSTONES:
             del self._tombstones[next(iter(self._tombstones))]
 
     def begin_listing(self) -> int:
-        """A mark to take before a listing is asked for, and to give to `replace`."""
-        return self._clock
+        """A marker to take before a listing is requested and to pass to `replace`."""
+        return self._sequence
 
     def replace(self, kind: str, objects: Iterable[Object], since: int) -> set[JobKey]:
-        """Make the listing of a kind the truth, but for what was learnt after `since`.
+        """Replace all objects of a kind by a listing, except those that changed after `since`.
 
         Returns:
-            The keys of the jobs that something new was learnt about.
+            The keys of the FineTuneJobs that something changed for.
         """
         touched: set[JobKey] = set()
         listed: set[str] = set()
@@ -71,7 +72,7 @@ class Store:
                 touched.add(key)
         for obj in self._of_kind(kind):
             uid = obj["metadata"].get("uid", "")
-            if uid not in listed and self._learnt.get(uid, 0) <= since:
+            if uid not in listed and self._updated_at.get(uid, 0) <= since:
                 self.remove(obj)
                 if key := _job_key(obj):
                     touched.add(key)
@@ -82,8 +83,8 @@ class Store:
         return list(self._jobs)
 
     def states(self) -> Iterator[str]:
-        """The state of each FineTuneJob, as its status has it."""
-        for job in list(self._jobs.values()):  # a copy: Prometheus asks from its own thread
+        """The state of each FineTuneJob, from its status."""
+        for job in list(self._jobs.values()):  # a copy: Prometheus scrapes from its own thread
             yield job.get("status", {}).get("summary", {}).get("state", State.Pending)
 
     def finetunejob(self, key: JobKey) -> Object | None:
@@ -107,7 +108,7 @@ class Store:
         return iter(self._of_kind("Pod"))
 
     def put_report(self, pod: Object, report: ProgressReport) -> bool:
-        """Keep what a pod told of its progress; False when it is no news."""
+        """Store a pod's progress report; whether it differs from the last one."""
         uid = pod["metadata"]["uid"]
         if uid in self._tombstones or self._reports.get(uid) == report:
             return False
@@ -115,7 +116,7 @@ class Store:
         return True
 
     def report(self, pod: Object) -> ProgressReport | None:
-        """What the pod told last, or None."""
+        """The pod's last progress report, or None."""
         return self._reports.get(pod["metadata"]["uid"])
 
     def _children_of(self, key: JobKey, kind: str) -> list[Object]:
@@ -134,13 +135,13 @@ class Store:
             return self._jobs.get(key)
         return self._children.get(key, {}).get(obj["metadata"].get("uid", ""))
 
-    def _keep(self, obj: Object) -> None:
+    def _add(self, obj: Object) -> None:
         if obj["kind"] == KIND:
             self._jobs[key_of(obj)] = obj
         if (parent := parent_key(obj)) is not None:
             self._children[parent][obj["metadata"]["uid"]] = obj
 
-    def _forget(self, obj: Object) -> None:
+    def _drop(self, obj: Object) -> None:
         uid = obj["metadata"].get("uid", "")
         if obj["kind"] == KIND:
             self._jobs.pop(key_of(obj), None)
@@ -150,7 +151,7 @@ class Store:
             if not children:
                 self._children.pop(parent, None)
         self._reports.pop(uid, None)
-        self._learnt.pop(uid, None)
+        self._updated_at.pop(uid, None)
 
 
 def _job_key(obj: Object) -> JobKey | None:
@@ -162,8 +163,8 @@ def _version(obj: Object) -> int:
     return int(obj["metadata"].get("resourceVersion") or 0)
 
 
-def _without_noise(obj: Object) -> Object:
-    """The object without managedFields, which nobody here reads and which are half of its bytes."""
+def _without_managed_fields(obj: Object) -> Object:
+    """The object without managedFields, which are half of its bytes and which nothing here reads."""
     if "managedFields" not in obj["metadata"]:
         return obj
     return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}

@@ -1,4 +1,4 @@
-"""A queue of jobs to look at: each once, one look at a job at a time, failures with growing delay."""
+"""A queue of jobs to reconcile: each queued once, never processed twice at a time, retried with backoff."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ MAX_DELAY_SECONDS = 120.0
 
 
 class WorkQueue:
-    """Keys of jobs. One that is added while it is worked on comes again afterwards."""
+    """Keys of jobs. A key that is added while it is processed is queued again afterwards."""
 
     def __init__(self) -> None:
         self._ready: asyncio.Queue[JobKey] = asyncio.Queue()
@@ -20,16 +20,16 @@ class WorkQueue:
         self._timers: dict[JobKey, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
-        """Keys that are waiting, those that wait for another try aside."""
+        """Number of queued keys, without those waiting for a retry."""
         return len(self._dirty)
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is nothing to do, now or later."""
+        """Whether nothing is queued, processed or waiting for a retry."""
         return not (self._dirty or self._working or self._timers)
 
     def add(self, key: JobKey) -> None:
-        """Have the job looked at as soon as possible."""
+        """Queue the job."""
         if key in self._dirty:
             return
         self._dirty.add(key)
@@ -37,41 +37,41 @@ class WorkQueue:
             self._ready.put_nowait(key)
 
     async def get(self) -> JobKey:
-        """The next key; give it back with `succeeded` or `failed`."""
+        """Wait for the next key; report its end with `succeeded` or `failed`."""
         key = await self._ready.get()
         self._dirty.discard(key)
         self._working.add(key)
         return key
 
     def succeeded(self, key: JobKey) -> None:
-        """The look was taken; earlier failures are forgotten."""
+        """The key was processed; its failure count is reset."""
         self._failures.pop(key, None)
         self._cancel_timer(key)
-        self._give_back(key)
+        self._finish(key)
 
     def failed(self, key: JobKey) -> float:
-        """The look has to be taken again; returns the seconds until then (less, if something happens)."""
+        """Retry the key after a delay, or earlier when it is added; returns the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        # Jitter spreads what one outage made to fail together.
+        # Jitter spreads the retries after an outage that made many keys fail at once.
         delay = min(BASE_DELAY_SECONDS * 2.0 ** min(failures, 16), MAX_DELAY_SECONDS)
         delay *= random.uniform(0.75, 1.25)  # noqa: S311 - no secret depends on it
         self._cancel_timer(key)
-        self._timers[key] = asyncio.get_running_loop().call_later(delay, self._wake, key)
-        self._give_back(key)
+        self._timers[key] = asyncio.get_running_loop().call_later(delay, self._retry, key)
+        self._finish(key)
         return delay
 
     def close(self) -> None:
-        """Cancel what waits for another try."""
+        """Cancel all pending retries."""
         for key in list(self._timers):
             self._cancel_timer(key)
 
-    def _give_back(self, key: JobKey) -> None:
+    def _finish(self, key: JobKey) -> None:
         self._working.discard(key)
         if key in self._dirty:
             self._ready.put_nowait(key)
 
-    def _wake(self, key: JobKey) -> None:
+    def _retry(self, key: JobKey) -> None:
         self._timers.pop(key, None)
         self.add(key)
 

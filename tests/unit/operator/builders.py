@@ -1,4 +1,4 @@
-"""Objects for the operator's tests, as an API server would return them."""
+"""Builds objects for the operator's tests, as an API server would return them."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ EARLIER = "2026-05-01T11:00:00Z"
 
 
 def a_job(spec: Object | None = None, **rest: Any) -> Object:
-    """A FineTuneJob with the fewest fields, `spec` merged over them on top level."""
+    """A FineTuneJob with the required fields, overridden by the top-level fields of `spec`."""
     base: Object = {
         "model": {"source": "hf://PaddlePaddle/PaddleOCR-VL"},
         "dataset": {"train": "s3://docs/train.jsonl"},
@@ -106,7 +106,7 @@ def succeeded(message: str = "") -> Object:
 
 
 def a_success(evaluation: EvaluationReport | None = None) -> str:
-    """The last words of a run that worked."""
+    """The termination message of a run that succeeded."""
     return RunResult(
         succeeded=True,
         stopped_early=True,

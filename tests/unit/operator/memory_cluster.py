@@ -1,6 +1,6 @@
-"""A `Cluster` in memory with an API server's semantics where the reconciler relies on them.
+"""A `Cluster` in memory with the API server semantics that the reconciler relies on.
 
-Every write can be made the process's last one, before or after it reached the server.
+It can kill the operator at any write, before or after the write takes effect.
 """
 
 import copy
@@ -14,24 +14,24 @@ from finscribe_operator.objects import Object, Ref, namespace_of
 
 
 class Killed(BaseException):
-    """The operator's process is gone."""
+    """The operator's process was killed."""
 
 
 class MemoryCluster:
-    """Objects by kind and name; versions, uids, ownership and preconditions as the real one has them."""
+    """Objects by kind and name, with versions, uids, ownership and preconditions."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.events: list[Event] = []
         self.created: list[str] = []
         self.writes = 0
-        self.die_at: int | None = None
-        self.die_after_write = False
+        self.kill_at: int | None = None
+        self.kill_after_write = False
         self._versions = itertools.count(10)
         self._applied: dict[tuple[str, str, str], Object] = {}
 
     def seed(self, obj: Object) -> Object:
-        """Put an object there, as a user or another controller would."""
+        """Store an object, as a user or another controller would."""
         meta = obj["metadata"]
         stored = copy.deepcopy(obj)
         stored["metadata"]["resourceVersion"] = str(next(self._versions))
@@ -48,7 +48,7 @@ class MemoryCluster:
             return self._add(manifest)
 
     async def apply(self, manifest: Object) -> Object:
-        """By force and by one manager: what it applied before and no longer names goes, an owner, too."""
+        """With force and one field manager: fields (and owners) it applied before and now omits are removed."""
         with self._write():
             key = _key(Ref.of(manifest))
             before, live = self._applied.get(key, {}), self.objects.get(key)
@@ -122,21 +122,21 @@ class MemoryCluster:
 
 
 class _Write:
-    """One write, at whose beginning or end the process may die."""
+    """One write; the process may be killed before or after it."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
 
     def __enter__(self) -> None:
         self._cluster.writes += 1
-        self._die_if(not self._cluster.die_after_write)
+        self._kill_if(not self._cluster.kill_after_write)
 
     def __exit__(self, *_: object) -> None:
-        self._die_if(self._cluster.die_after_write)
+        self._kill_if(self._cluster.kill_after_write)
 
-    def _die_if(self, now: bool) -> None:
-        if now and self._cluster.die_at == self._cluster.writes:
-            self._cluster.die_at = None
+    def _kill_if(self, now: bool) -> None:
+        if now and self._cluster.kill_at == self._cluster.writes:
+            self._cluster.kill_at = None
             raise Killed
 
 

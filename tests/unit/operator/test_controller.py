@@ -1,4 +1,4 @@
-"""When jobs are looked at."""
+"""The controller retries failures, isolates defects and never reconciles a job twice at a time."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from tests.unit.operator.memory_cluster import MemoryCluster
 
 
 class FlakyCluster(MemoryCluster):
-    """Answers the first applies with an error."""
+    """Fails the first applies."""
 
     def __init__(self, failures: int) -> None:
         super().__init__()
@@ -32,19 +32,19 @@ class FlakyCluster(MemoryCluster):
 
 
 class DefectiveCluster(MemoryCluster):
-    """Has a bug with one job."""
+    """Raises an unexpected exception for one job."""
 
     defects = 0
 
     async def apply(self, manifest: Object) -> Object:
-        if "unlucky" in manifest["metadata"]["name"]:
+        if "defective" in manifest["metadata"]["name"]:
             self.defects += 1
             raise KeyError("a bug")
         return await super().apply(manifest)
 
 
 class EditedMeanwhile(MemoryCluster):
-    """While the first run is made, a user changes the spec, and the watch is quick to tell."""
+    """A user changes the spec while the first run is created, and the watch event arrives at once."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class EditedMeanwhile(MemoryCluster):
 
 
 class UndeletableCluster(MemoryCluster):
-    """An admission webhook protects what is there."""
+    """An admission webhook refuses deletions."""
 
     async def delete(self, ref: Ref) -> None:
         raise ForbiddenError("denied by a webhook")
@@ -68,11 +68,11 @@ class UndeletableCluster(MemoryCluster):
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is awaited happens in a dictionary
+        while not condition():  # noqa: ASYNC110 - a dictionary has no event to wait for
             await asyncio.sleep(0.01)
 
 
-async def test_what_the_world_refuses_is_tried_again_and_told_meanwhile():
+async def test_a_transient_error_is_retried_and_shown_in_the_status():
     cluster = FlakyCluster(failures=2)
     cluster.seed(a_job())
     controller = Controller(cluster, Store(), OperatorConfig())
@@ -86,9 +86,9 @@ async def test_what_the_world_refuses_is_tried_again_and_told_meanwhile():
 async def test_a_defect_with_one_job_does_not_stop_another():
     cluster = DefectiveCluster()
     cluster.seed(a_job())
-    unlucky = a_job()
-    unlucky["metadata"] |= {"name": "unlucky", "uid": "unlucky-uid"}
-    cluster.seed(unlucky)
+    defective = a_job()
+    defective["metadata"] |= {"name": "defective", "uid": "defective-uid"}
+    cluster.seed(defective)
     controller = Controller(cluster, Store(), OperatorConfig(max_concurrent_reconciles=1))
     await controller.start()
     await until(lambda: bool(cluster.of_kind("Job")) and cluster.defects > 1)
@@ -96,7 +96,7 @@ async def test_a_defect_with_one_job_does_not_stop_another():
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
 
 
-async def test_why_an_older_run_cannot_be_removed_is_told():
+async def test_the_status_shows_why_an_older_run_cannot_be_deleted():
     cluster = UndeletableCluster()
     cluster.seed(a_job())
     cluster.seed(a_batch_job("invoices-older"))
@@ -107,7 +107,7 @@ async def test_why_an_older_run_cannot_be_removed_is_told():
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == ["invoices-older"]
 
 
-async def test_a_look_at_an_older_spec_says_nothing_of_a_newer_one():
+async def test_reconciling_an_older_spec_writes_no_status_of_a_newer_one():
     store = Store()
     cluster = EditedMeanwhile(store)
     cluster.seed(a_job())
@@ -118,7 +118,7 @@ async def test_a_look_at_an_older_spec_says_nothing_of_a_newer_one():
     assert status.observed_generation == 0
 
 
-async def test_a_key_that_is_worked_on_is_never_worked_on_twice_at_once():
+async def test_a_key_is_never_processed_twice_at_once():
     queue, key = WorkQueue(), JobKey("team", "invoices")
     queue.add(key)
     queue.add(key)
@@ -133,7 +133,7 @@ async def test_a_key_that_is_worked_on_is_never_worked_on_twice_at_once():
     assert queue.is_idle
 
 
-async def test_failures_wait_longer_and_longer_until_one_success():
+async def test_the_retry_delay_grows_until_a_success():
     queue, key = WorkQueue(), JobKey("team", "invoices")
     delays = []
     for _ in range(12):

@@ -18,7 +18,7 @@ FIRST, SECOND = a_job(), a_job({"lora": {"r": 8}})
 
 
 async def start_operator(cluster: MemoryCluster) -> None:
-    """A fresh process: it lists everything, and looks at the job until there is nothing to do."""
+    """A new process: it lists everything, and reconciles the job until there are no more writes."""
     store = Store()
     for obj in (*await cluster.list_jobs(), *await cluster.list_pods(), *await cluster.list_finetunejobs()):
         store.put(obj)
@@ -36,14 +36,14 @@ async def start_operator(cluster: MemoryCluster) -> None:
 
 
 async def run_killed_at(cluster: MemoryCluster, write: int, after: bool) -> bool:
-    """Whether the operator lived to be killed at that write; it is started again and left to converge."""
-    cluster.die_at, cluster.die_after_write = cluster.writes + write, after
+    """Kill the operator at that write and start it again; whether there was such a write."""
+    cluster.kill_at, cluster.kill_after_write = cluster.writes + write, after
     try:
         await start_operator(cluster)
     except Killed:
         await start_operator(cluster)
         return True
-    cluster.die_at = None
+    cluster.kill_at = None
     return False
 
 
@@ -81,7 +81,7 @@ async def test_a_new_job_gets_exactly_one_run(after: bool):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
-async def test_a_superseded_run_is_ended_and_written_down_once(after: bool):
+async def test_a_superseded_run_is_deleted_and_recorded_once(after: bool):
     for write in itertools.count(1):
         cluster = MemoryCluster()
         cluster.seed(FIRST)
@@ -136,7 +136,7 @@ async def test_going_back_to_a_failed_spec_trains_it_once_more(after: bool):
             return
 
 
-async def test_looking_again_writes_nothing():
+async def test_reconciling_again_writes_nothing():
     cluster = MemoryCluster()
     cluster.seed(FIRST)
     await start_operator(cluster)
@@ -145,7 +145,7 @@ async def test_looking_again_writes_nothing():
     assert cluster.writes == writes
 
 
-async def test_two_looks_from_the_same_old_view_make_one_run():
+async def test_two_reconciliations_of_the_same_stale_view_create_one_run():
     cluster = MemoryCluster()
     cluster.seed(FIRST)
     results = await asyncio.gather(start_operator(cluster), start_operator(cluster), return_exceptions=True)

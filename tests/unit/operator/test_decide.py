@@ -1,4 +1,4 @@
-"""What happens next to a job."""
+"""The plan of writes for a FineTuneJob."""
 
 from finscribe_core.api.v1alpha1 import RunRecord, RunStatus
 from finscribe_operator.decide import Plan, decide
@@ -17,43 +17,43 @@ def test_a_new_job_gets_its_run():
     assert plan(JOB) == Plan(create=True)
 
 
-def test_a_run_under_way_is_left_alone():
+def test_an_active_run_needs_no_writes():
     assert plan(JOB, a_batch_job(RUN), a_pod(RUN)) == Plan()
 
 
-def test_another_ones_job_of_the_same_label_is_none_of_ours():
-    stranger = a_batch_job(RUN)
-    stranger["metadata"]["ownerReferences"] = [{"uid": "another", "controller": True}]
-    assert plan(JOB, stranger) == Plan(create=True)
+def test_a_job_with_the_same_labels_and_another_owner_is_ignored():
+    other = a_batch_job(RUN)
+    other["metadata"]["ownerReferences"] = [{"uid": "another", "controller": True}]
+    assert plan(JOB, other) == Plan(create=True)
 
 
-def test_fields_that_may_change_are_patched():
+def test_mutable_fields_are_patched():
     job = a_job({"suspend": True, "backoffLimit": 5})
     batch = a_batch_job(RUN, spec={"activeDeadlineSeconds": 60})
     assert plan(job, batch) == Plan(patch={"suspend": True, "backoffLimit": 5, "activeDeadlineSeconds": None})
 
 
-def test_an_ended_run_is_neither_patched_nor_made_again():
+def test_an_ended_run_is_neither_patched_nor_created_again():
     job = with_run(a_job({"suspend": True}), RUN, completion_time=NOW)
     assert plan(job, a_batch_job(RUN, ended("Complete"))) == Plan()
     assert plan(job) == Plan()
 
 
-def test_a_job_deleted_by_hand_while_it_ran_is_made_again():
+def test_a_job_deleted_by_hand_while_it_ran_is_created_again():
     assert plan(with_run(JOB, RUN)) == Plan(create=True)
 
 
-def test_a_job_deleted_by_hand_is_made_again_only_when_its_pod_is_gone():
+def test_a_job_deleted_by_hand_is_created_again_only_when_its_pod_is_gone():
     assert plan(with_run(JOB, RUN), a_pod(RUN)) == Plan()
 
 
-def test_a_job_that_is_being_deleted_is_waited_for():
+def test_nothing_is_written_while_the_job_is_being_deleted():
     batch = a_batch_job(RUN)
     batch["metadata"]["deletionTimestamp"] = NOW
     assert plan(JOB, batch) == Plan()
 
 
-def test_a_changed_spec_writes_the_old_run_down_then_ends_it_and_starts_the_new_one():
+def test_a_changed_spec_records_the_old_run_then_deletes_it_and_starts_the_new_one():
     old = a_batch_job(RUN)
     result = plan(with_run(CHANGED, RUN), old)
     assert result.status is not None and result.status.run is not None
@@ -62,7 +62,7 @@ def test_a_changed_spec_writes_the_old_run_down_then_ends_it_and_starts_the_new_
     assert (result.delete, result.create) == ([old], True)
 
 
-def test_an_ended_job_stays_as_long_as_its_record():
+def test_an_ended_job_is_kept_as_long_as_its_record():
     old = a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded"))
     result = plan(with_run(CHANGED, RUN), old)
     assert result.status is not None
@@ -70,15 +70,15 @@ def test_an_ended_job_stays_as_long_as_its_record():
     assert result.delete == []
 
 
-def test_a_run_that_nothing_speaks_of_is_written_down_before_it_is_ended():
-    forgotten = a_batch_job(RUN)
-    result = plan(CHANGED, forgotten)
+def test_an_unrecorded_run_is_recorded_before_it_is_deleted():
+    unrecorded = a_batch_job(RUN)
+    result = plan(CHANGED, unrecorded)
     assert result.status is not None
     assert [r.name for r in result.status.runs] == [RUN]
-    assert result.delete == [forgotten]
+    assert result.delete == [unrecorded]
 
 
-def test_ten_runs_are_remembered_and_the_job_of_the_eleventh_goes():
+def test_ten_runs_are_recorded_and_the_job_of_the_eleventh_is_deleted():
     records = [
         RunRecord(name=f"r{i}", outcome="Failed", completion_time=f"2026-04-{20 - i}") for i in range(10)
     ]
@@ -93,7 +93,7 @@ def test_ten_runs_are_remembered_and_the_job_of_the_eleventh_goes():
     assert (again.status, again.delete) == (None, [oldest])
 
 
-def test_going_back_to_a_spec_that_succeeded_trains_nothing():
+def test_going_back_to_a_spec_that_succeeded_starts_no_run():
     record = RunRecord(name=NEXT, outcome="Succeeded", completion_time=EARLIER)
     result = plan(with_run(CHANGED, RUN, completion_time=NOW, runs=[record]))
     assert result.status is not None and result.status.run is not None
@@ -101,7 +101,7 @@ def test_going_back_to_a_spec_that_succeeded_trains_nothing():
     assert (result.status.summary.state, result.create) == ("Complete", False)
 
 
-def test_going_back_to_a_spec_that_failed_trains_again_once_the_old_job_is_gone():
+def test_going_back_to_a_spec_that_failed_starts_a_run_once_the_old_job_is_gone():
     record = RunRecord(name=NEXT, outcome="Failed", completion_time=EARLIER)
     job = with_run(CHANGED, RUN, completion_time=NOW, runs=[record])
     old = a_batch_job(NEXT, ended("Failed"))

@@ -1,4 +1,4 @@
-"""Experiments: FineTuneJobs made from one."""
+"""Experiments: FineTuneJobs that the operator creates for a FineTuneJob."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from tests.unit.operator.builders import NOW, a_job, run_name
 from tests.unit.operator.memory_cluster import Killed, MemoryCluster
 
 KEY = JobKey("team", "invoices")
-LOOKS = 10
+MAX_RECONCILIATIONS = 10
 LOWER = {"name": "lower-rate", "overrides": {"training.learningRate": 1e-5}}
 RANK = {"name": "rank", "overrides": {"lora.r": 8, "lora.alpha": 16}}
 
@@ -25,22 +25,22 @@ def job_with(*experiments: Object, **spec: object) -> Object:
 
 
 class TakenMeanwhile(MemoryCluster):
-    """Just before the experiment is made, a user takes its name."""
+    """A user creates a job with the experiment's name just before the operator does."""
 
     async def create(self, manifest: Object) -> Object:
-        self.seed(someone_elses_job())
+        self.seed(another_users_job())
         return await super().create(manifest)
 
 
-def someone_elses_job() -> Object:
+def another_users_job() -> Object:
     job = a_job()
     job["metadata"] |= {"name": "invoices-lower-rate", "uid": "other-uid", "labels": {"team": "other"}}
     return job
 
 
 async def converge(cluster: MemoryCluster, key: JobKey = KEY) -> None:
-    """A fresh operator looks at the job until there is nothing to do."""
-    for _ in range(LOOKS):
+    """A new operator reconciles the job until there are no more writes."""
+    for _ in range(MAX_RECONCILIATIONS):
         writes = cluster.writes
         store = Store()
         for obj in (*await cluster.list_jobs(), *await cluster.list_finetunejobs()):
@@ -48,7 +48,7 @@ async def converge(cluster: MemoryCluster, key: JobKey = KEY) -> None:
         await Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW).reconcile(key)
         if cluster.writes == writes:
             return
-    raise AssertionError(f"still writes after {LOOKS} looks")
+    raise AssertionError(f"still writes after {MAX_RECONCILIATIONS} reconciliations")
 
 
 def specs(cluster: MemoryCluster) -> dict[str, Object]:
@@ -65,7 +65,7 @@ def status_of(cluster: MemoryCluster, name: str = "invoices") -> FineTuneJobStat
     return FineTuneJobStatus.model_validate(cluster.objects["FineTuneJob", "team", name]["status"])
 
 
-def trouble_of(cluster: MemoryCluster, name: str = "invoices") -> str:
+def running_message(cluster: MemoryCluster, name: str = "invoices") -> str:
     (message,) = [c.message for c in status_of(cluster, name).conditions if c.type == "Running"]
     return message
 
@@ -75,7 +75,7 @@ def edit(cluster: MemoryCluster, job: Object) -> None:
     cluster.seed({**live, "spec": job["spec"], "metadata": live["metadata"] | {"generation": 2}})
 
 
-async def test_each_experiment_is_a_job_of_its_own_with_its_settings_and_place():
+async def test_each_experiment_is_a_job_of_its_own_with_its_settings_and_output():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER, RANK, suspend=True))
 
@@ -93,23 +93,23 @@ async def test_each_experiment_is_a_job_of_its_own_with_its_settings_and_place()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
-async def test_an_operator_killed_at_any_write_makes_each_experiment_once(after: bool):
+async def test_an_operator_killed_at_any_write_creates_each_experiment_once(after: bool):
     for write in itertools.count(1):
         cluster = MemoryCluster()
         cluster.seed(job_with(LOWER, RANK))
-        cluster.die_at, cluster.die_after_write = write, after
+        cluster.kill_at, cluster.kill_after_write = write, after
         try:
             await converge(cluster)
         except Killed:
             await converge(cluster)
         made = [name for name in cluster.created if name.startswith("FineTuneJob/")]
         assert sorted(made) == ["FineTuneJob/invoices-lower-rate", "FineTuneJob/invoices-rank"]
-        if cluster.die_at is not None:
+        if cluster.kill_at is not None:
             assert write > 6
             return
 
 
-async def test_experiments_follow_the_job_and_the_jobs_own_run_goes_on():
+async def test_changed_experiments_are_updated_and_the_jobs_own_run_continues():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER, RANK))
     await converge(cluster)
@@ -125,7 +125,7 @@ async def test_experiments_follow_the_job_and_the_jobs_own_run_goes_on():
     assert [e.name for e in status_of(cluster).experiments] == ["lower-rate"]
 
 
-async def test_an_experiments_end_is_seen_in_the_job_that_has_ended_before_it():
+async def test_a_job_that_has_ended_still_shows_the_end_of_its_experiments():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER))
     await converge(cluster)
@@ -142,20 +142,20 @@ async def test_an_experiments_end_is_seen_in_the_job_that_has_ended_before_it():
     )
 
 
-async def test_someone_elses_job_of_that_name_is_left_alone_and_said_and_the_others_are_made():
+async def test_another_users_job_of_that_name_is_unchanged_and_reported_and_the_others_are_created():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER, RANK))
-    other = cluster.seed(someone_elses_job())
+    other = cluster.seed(another_users_job())
 
     with pytest.raises(ConflictError, match="belongs to something else"):
         await converge(cluster)
 
     assert child(cluster) == other
     assert "FineTuneJob/invoices-rank" in cluster.created
-    assert "invoices-lower-rate exists and belongs to something else" in trouble_of(cluster)
+    assert "invoices-lower-rate exists and belongs to something else" in running_message(cluster)
 
 
-async def test_a_job_that_takes_the_name_meanwhile_is_left_alone_and_said():
+async def test_a_job_created_meanwhile_with_that_name_is_unchanged_and_reported():
     cluster = TakenMeanwhile()
     cluster.seed(job_with(LOWER))
 
@@ -163,7 +163,7 @@ async def test_a_job_that_takes_the_name_meanwhile_is_left_alone_and_said():
         await converge(cluster)
 
     assert child(cluster)["metadata"]["labels"] == {"team": "other"}
-    assert "invoices-lower-rate already exists" in trouble_of(cluster)
+    assert "invoices-lower-rate already exists" in running_message(cluster)
     with pytest.raises(ConflictError, match="belongs to something else"):
         await converge(cluster)
 
@@ -181,10 +181,10 @@ async def test_of_two_jobs_that_name_the_same_experiment_the_first_keeps_it():
         await converge(cluster, JobKey("team", "invoices-lower"))
 
     assert child(cluster) == first
-    assert "invoices-lower-rate exists and" in trouble_of(cluster, "invoices-lower")
+    assert "invoices-lower-rate exists and" in running_message(cluster, "invoices-lower")
 
 
-async def test_what_is_changed_in_an_experiment_by_hand_is_undone_and_then_at_rest():
+async def test_a_manual_change_of_an_experiment_is_reverted_once():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER))
     await converge(cluster)
@@ -200,7 +200,7 @@ async def test_what_is_changed_in_an_experiment_by_hand_is_undone_and_then_at_re
     assert cluster.writes == writes
 
 
-async def test_an_experiment_without_its_labels_is_found_again():
+async def test_the_removed_labels_of_an_experiment_are_restored():
     cluster = MemoryCluster()
     cluster.seed(job_with(LOWER))
     await converge(cluster)
@@ -221,7 +221,7 @@ async def test_an_experiment_without_its_labels_is_found_again():
         ({"training.learning_rate": 1e-5}, "unknown key learning_rate; did you mean learningRate?"),
     ],
 )
-async def test_an_experiment_that_can_not_be_makes_the_job_invalid_and_starts_nothing(overrides, message):
+async def test_an_invalid_experiment_makes_the_job_invalid_and_starts_nothing(overrides, message):
     cluster = MemoryCluster()
     cluster.seed(job_with({"name": "odd", "overrides": overrides}))
 
@@ -234,5 +234,5 @@ async def test_an_experiment_that_can_not_be_makes_the_job_invalid_and_starts_no
     assert cluster.created == []
 
 
-def test_experiments_are_no_part_of_what_the_job_itself_trains():
+def test_experiments_do_not_change_the_name_of_the_jobs_own_run():
     assert run_name(job_with(LOWER)) == run_name(a_job())

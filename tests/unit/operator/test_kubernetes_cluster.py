@@ -1,4 +1,4 @@
-"""What the API server and pods answer, in the reconciler's terms."""
+"""Responses of the API server and of pods, as the reconciler gets them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -28,27 +28,27 @@ from tests.unit.operator.builders import a_pod
 
 Serve = Callable[[web.Response], Awaitable[Object]]
 
-REFUSALS = {
+HTTP_ERRORS = {
     "a missing object": (404, "not found", NotFoundError),
     "an object that has changed": (409, "the object has been modified", ConflictError),
     "a Job whose template differs": (422, "spec.template: field is immutable", ConflictError),
-    "another one's object": (422, "Only one reference can have Controller set to true.", ConflictError),
+    "an object with another owner": (422, "Only one reference can have Controller set to true.", ConflictError),
     "a broken rule": (422, "spec.backoffLimit: must be >= 0", InvalidObjectError),
     "an exhausted quota": (403, "exceeded quota", ForbiddenError),
     "too many requests": (429, "slow down", TransientError),
-    "a page token that is too old": (410, "expired", TransientError),
+    "an expired page token": (410, "expired", TransientError),
     "a server that is starting": (503, "", TransientError),
 }
 
 
-@pytest.mark.parametrize(("code", "message", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_a_refusal_has_a_kind(code: int, message: str, expected: type[ClusterError]):
+@pytest.mark.parametrize(("code", "message", "expected"), HTTP_ERRORS.values(), ids=HTTP_ERRORS.keys())
+def test_an_http_error_becomes_a_cluster_error(code: int, message: str, expected: type[ClusterError]):
     error = translate(code, {"message": message})
     assert type(error) is expected
     assert message in str(error)
 
 
-def test_a_merge_patch_says_only_what_differs_and_removes_what_is_gone():
+def test_a_merge_patch_has_only_changes_and_removes_missing_keys():
     old = {"summary": {"eta": "1m", "loss": "1"}, "runs": [1], "run": {"name": "a"}}
     new = {"summary": {"eta": "-", "loss": "1"}, "runs": [1, 2]}
     assert build_merge_patch(old, new) == {"summary": {"eta": "-"}, "runs": [1, 2], "run": None}
@@ -63,7 +63,7 @@ async def cluster() -> AsyncIterator[KubernetesCluster]:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts a pod's HTTP server with one answer, and returns the pod."""
+    """Starts a pod's HTTP server with one response, and returns the pod."""
     servers = []
 
     async def start(response: web.Response) -> Object:
@@ -84,24 +84,24 @@ async def serve() -> AsyncIterator[Serve]:
         await server.close()
 
 
-async def test_a_pod_is_asked_for_its_progress(cluster: KubernetesCluster, serve: Serve):
+async def test_the_progress_of_a_pod_is_fetched(cluster: KubernetesCluster, serve: Serve):
     report = ProgressReport(run="run-1", progress=Progress(step=3, total_steps=10, percent=30))
     pod = await serve(web.json_response(report.to_kubernetes()))
     assert await cluster.fetch_progress(pod) == report
 
 
-ANSWERS = {
-    "speaks of another run: the address was given away": web.json_response({"run": "run-2"}),
-    "is no report": web.Response(text="<html>"),
+IGNORED_RESPONSES = {
+    "is about another run: the address was reassigned": web.json_response({"run": "run-2"}),
+    "is not a report": web.Response(text="<html>"),
     "is an error": web.Response(status=500),
     "does not end": web.Response(body=b" " * (PROGRESS_LIMIT + 1)),
-    "sends us elsewhere": web.Response(status=302, headers={"Location": "http://127.0.0.1/"}),
+    "is a redirect": web.Response(status=302, headers={"Location": "http://127.0.0.1/"}),
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-async def test_an_answer_counts_as_none_when_it(name: str, cluster: KubernetesCluster, serve: Serve):
-    assert await cluster.fetch_progress(await serve(ANSWERS[name])) is None
+@pytest.mark.parametrize("name", IGNORED_RESPONSES)
+async def test_a_response_is_ignored_when_it(name: str, cluster: KubernetesCluster, serve: Serve):
+    assert await cluster.fetch_progress(await serve(IGNORED_RESPONSES[name])) is None
 
 
 async def test_a_pod_that_does_not_listen_has_no_progress(cluster: KubernetesCluster):

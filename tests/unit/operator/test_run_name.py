@@ -1,4 +1,4 @@
-"""A run's name: the same for the same training, another one for another."""
+"""A run's name depends on what is trained, and on nothing else."""
 
 import json
 
@@ -29,17 +29,17 @@ def test_the_run_stays_the_same_when(spec: Object):
 
 
 @pytest.mark.parametrize("spec", OTHER.values(), ids=OTHER.keys())
-def test_another_run_is_wanted_when(spec: Object):
+def test_another_run_is_started_when(spec: Object):
     assert run_name(a_job(spec)) != run_name(a_job())
 
 
 def test_the_order_of_keys_does_not_matter():
     job = a_job({"pod": {"labels": {"a": "1", "b": "2"}}, "method": "QLoRA"})
-    turned = json.loads(json.dumps(job), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-    assert run_name(turned) == run_name(job)
+    reordered = json.loads(json.dumps(job), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert run_name(reordered) == run_name(job)
 
 
-def test_a_job_that_is_created_again_meets_no_run_of_its_predecessor():
+def test_a_job_that_is_created_again_gets_new_runs():
     again = a_job()
     again["metadata"]["uid"] = "another-uid"
     assert run_name(again) != run_name(a_job())

@@ -1,4 +1,4 @@
-"""What the status says of what is observed."""
+"""The status for what is observed."""
 
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ UNSCHEDULABLE: Object = {
 
 @dataclass(frozen=True)
 class Case:
-    """What is there, and what is to be said of it: state, condition and words of its message."""
+    """Objects, and the expected state, condition and words of its message."""
 
     state: str
     condition: str
@@ -157,7 +157,7 @@ CASES = {
         ("activeDeadlineSeconds (60)",),
         batch=a_batch_job(RUN, ended("Failed", "DeadlineExceeded"), {"activeDeadlineSeconds": 60}),
     ),
-    "a trainer that died without a word": Case(
+    "a trainer that was killed without a result": Case(
         "Failed",
         "Failed",
         "InternalError",
@@ -169,7 +169,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_the_status_tells(case: Case):
+def test_the_status_shows(case: Case):
     status = build_status(observed(case.job or JOB, case.batch or a_batch_job(RUN), *case.pods), NOW)
     condition = next(c for c in status.conditions if c.type == case.condition)
     assert (status.summary.state, condition.reason) == (case.state, case.reason)
@@ -189,7 +189,7 @@ def test_every_status_has_all_conditions_and_a_whole_summary(case: Case):
     assert stalled == (case.state == "Failed")
 
 
-def test_progress_is_told_in_numbers_and_in_words():
+def test_progress_is_shown_in_numbers_and_as_a_sentence():
     report = ProgressReport(
         run=RUN,
         progress=Progress(
@@ -236,9 +236,9 @@ SHORT = "field_accuracy 0.83 is below the minimum 0.9."
     ],
 )
 def test_a_run_that_fails_its_gate_is_complete_but_not_promoted(evaluation, promoted, reason, words):
-    words_of_pod = succeeded(a_success(evaluation))
+    pod_status = succeeded(a_success(evaluation))
 
-    status = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, words_of_pod)), NOW)
+    status = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, pod_status)), NOW)
 
     condition = next(c for c in status.conditions if c.type == "Promoted")
     assert (condition.status, condition.reason) == (str(promoted), reason)
@@ -248,7 +248,7 @@ def test_a_run_that_fails_its_gate_is_complete_but_not_promoted(evaluation, prom
     assert warned == ([] if promoted else ["GateFailed"])
 
 
-def test_a_run_without_last_words_is_not_said_to_have_passed_its_gate():
+def test_a_run_without_a_result_is_not_promoted_when_it_has_a_gate():
     job = a_job({"evaluation": {"gate": {"minimum": 0.9}}})
     run = run_name(job)
 
@@ -258,7 +258,7 @@ def test_a_run_without_last_words_is_not_said_to_have_passed_its_gate():
     assert (condition.status, condition.reason) == ("False", "Finished")
 
 
-def test_what_was_said_of_an_ended_run_stays_when_its_job_is_gone():
+def test_the_status_of_an_ended_run_stays_when_its_job_is_deleted():
     done = build_status(
         observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success()))), NOW
     )
@@ -266,7 +266,7 @@ def test_what_was_said_of_an_ended_run_stays_when_its_job_is_gone():
     assert later == done
 
 
-def test_a_run_is_not_concluded_before_the_end_of_its_pod_is_seen():
+def test_a_run_has_not_ended_before_the_end_of_its_pod_is_seen():
     early = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN)), NOW)
     assert early.run is not None
     assert (early.run.completion_time, early.summary.state) == (None, "Running")
@@ -287,31 +287,31 @@ def test_a_transition_time_moves_only_when_the_condition_does():
     assert moved == {"Running"}
 
 
-def test_why_a_run_cannot_be_created_is_told():
-    status = build_status(observed(JOB), NOW, trouble="exceeded quota: gpus")
+def test_the_status_shows_why_a_run_cannot_be_created():
+    status = build_status(observed(JOB), NOW, error="exceeded quota: gpus")
     running = next(c for c in status.conditions if c.type == "Running")
     assert (running.reason, running.message) == ("Pending", "The run can't be created: exceeded quota: gpus")
 
 
-def test_a_run_whose_job_cannot_be_changed_goes_on():
-    status = build_status(observed(JOB, a_batch_job(RUN), a_pod(RUN)), NOW, trouble="denied by a webhook")
+def test_a_run_whose_job_cannot_be_changed_continues():
+    status = build_status(observed(JOB, a_batch_job(RUN), a_pod(RUN)), NOW, error="denied by a webhook")
     running = next(c for c in status.conditions if c.type == "Running")
     assert (running.status, running.reason) == ("True", "Starting")
     assert "A change could not be made: denied by a webhook" in running.message
 
 
-def test_trouble_with_an_experiment_of_an_ended_run_is_told_while_it_lasts():
+def test_a_failed_write_for_an_experiment_of_an_ended_run_is_shown_while_it_lasts():
     done = observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success())))
-    told = [build_status(done, NOW)]
-    for trouble in ("the name is taken", "the name is taken", ""):
-        job = {**JOB, "status": told[-1].to_kubernetes()}
-        told.append(build_status(observed(job), NOW, trouble))
-    messages = [next(c.message for c in status.conditions if c.type == "Running") for status in told]
-    said = f"{messages[0]} A change could not be made: the name is taken"
-    assert messages[1:] == [said, said, messages[0]]
+    statuses = [build_status(done, NOW)]
+    for error in ("the name is taken", "the name is taken", ""):
+        job = {**JOB, "status": statuses[-1].to_kubernetes()}
+        statuses.append(build_status(observed(job), NOW, error))
+    messages = [next(c.message for c in status.conditions if c.type == "Running") for status in statuses]
+    expected = f"{messages[0]} A change could not be made: the name is taken"
+    assert messages[1:] == [expected, expected, messages[0]]
 
 
-def test_an_invalid_spec_is_told_with_its_field_and_without_a_retry():
+def test_an_invalid_spec_is_shown_with_its_field():
     store = Store()
     store.put(a_job({"lora": {"r": 0}}))
     invalid = observe(store, key_of(JOB))

@@ -1,4 +1,4 @@
-"""What the operator remembers, in whichever order it hears of it."""
+"""The store keeps the latest version of each object, whatever the order of arrival."""
 
 import copy
 
@@ -32,20 +32,20 @@ def test_an_older_version_never_replaces_a_newer_one():
     assert job is not None and job["spec"]["suspend"] is True
 
 
-def test_a_deleted_object_does_not_come_back():
+def test_a_deleted_object_is_never_added_again():
     store = Store()
     store.remove(a_batch_job("run-1"))
     assert not store.put(a_batch_job("run-1"))
 
 
-def test_a_listing_removes_what_is_gone():
+def test_a_listing_removes_objects_that_it_does_not_contain():
     store = Store()
     store.put(a_batch_job("run-1"))
     assert store.replace("Job", [], since=store.begin_listing()) == {KEY}
     assert store.jobs(KEY) == []
 
 
-def test_a_listing_does_not_undo_what_was_learnt_meanwhile():
+def test_a_listing_does_not_undo_changes_since_its_begin():
     store = Store()
     store.put(a_batch_job("run-1"))
     since = store.begin_listing()

@@ -1,1 +1,1 @@
-"""`finscribe run`: the operator's own reconcile, with this machine in the place of a cluster."""
+"""`finscribe run` and `finscribe demo`: the operator's reconciler with local processes for a cluster."""

@@ -1,4 +1,4 @@
-"""`LocalCluster`: the API server, Job controller and kubelet of this machine, for one state directory."""
+"""Implements `Cluster` with JSON files and local processes below one state directory."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import ConflictError, Event, NotFoundError, TransientError
 from finscribe_operator.local.container import Machine, run_directory
-from finscribe_operator.local.job_controller import Backoff, JobController, Watch
+from finscribe_operator.local.job_controller import Backoff, JobController, ObjectWriter
 from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.merge_patch import apply_merge_patch
@@ -19,62 +19,62 @@ from finscribe_operator.objects import Object, Ref, is_being_deleted
 WATCHED = (KIND, "Job", "Pod")
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 PROGRESS_LIMIT = 64 * 1024
-"""Bytes read of a trainer's answer, at most."""
+"""Most bytes read of a trainer's response."""
 
 
-class Notice(Protocol):
-    """`Controller.notice`."""
+class EventHandler(Protocol):
+    """The signature of `Controller.on_event`."""
 
     def __call__(self, obj: Object, *, deleted: bool = False) -> None:
-        """Take in an object that was seen, or its deletion."""
+        """Handle a new version of an object, or its deletion."""
 
 
 class LocalCluster:
     """Implements the `Cluster` protocol with files and processes.
 
-    `notice` is called with every version of every FineTuneJob, Job and Pod, as a watch would.
+    `on_event` is called with every version of every FineTuneJob, Job and Pod, as a watch would.
     """
 
-    def __init__(self, machine: Machine, notice: Notice, backoff: Backoff | None = None) -> None:
+    def __init__(self, machine: Machine, on_event: EventHandler, backoff: Backoff | None = None) -> None:
         self._state_dir = machine.state_dir
         self.objects = ObjectFiles(machine.state_dir / "objects")
-        self._notice = notice
+        self._on_event = on_event
         self._kubelet = Kubelet(machine, self.objects, self._publish)
-        watch = Watch(self._publish, self._remove)
-        self._job_controller = JobController(self.objects, self._kubelet, watch, backoff or Backoff())
+        writer = ObjectWriter(self._publish, self._remove)
+        self._job_controller = JobController(self.objects, self._kubelet, writer, backoff or Backoff())
 
     async def start(self) -> None:
-        """Take over what an earlier process left, and go on with its unfinished Jobs."""
+        """Recover the state of an earlier process, and resume its unfinished Jobs."""
         self._job_controller.recover()
         for job in self.objects.list("Job"):
             await self._job_controller.sync(job)
 
-    async def wait_for_defect(self) -> None:
-        """Return never, but raise what keeps a Job from being worked on.
+    async def wait_for_failure(self) -> None:
+        """Never return, but raise the error that keeps a Job from running.
 
         Raises:
             ClusterError: the state directory can't be written.
         """
-        await self._job_controller.wait_for_defect()
+        await self._job_controller.wait_for_failure()
 
     async def shut_down(self) -> None:
-        """End every process gracefully."""
+        """Terminate every process gracefully."""
         await self._job_controller.shut_down()
 
     def kill(self) -> None:
-        """End every process at once."""
+        """Kill every process."""
         self._kubelet.kill_all()
 
     async def create(self, manifest: Object) -> Object:
-        """Make a new object."""
+        """Create an object."""
         ref = Ref.of(manifest)
-        if self.objects.get(*_place(ref)) is not None:
+        if self.objects.get(*_key(ref)) is not None:
             raise ConflictError(f"{ref} already exists")
         return await self._store(manifest)
 
     async def apply(self, manifest: Object) -> Object:
-        """Create the object, or bring it in line with the manifest; its status stays."""
-        live = self.objects.get(*_place(Ref.of(manifest)))
+        """Create the object, or replace it by the manifest; its status stays."""
+        live = self.objects.get(*_key(Ref.of(manifest)))
         if live is not None and _template(manifest) != _template(live):
             raise ConflictError(f"{Ref.of(live)}: spec.template is immutable")
         if live is None:
@@ -84,7 +84,7 @@ class LocalCluster:
 
     async def get(self, ref: Ref) -> Object:
         """The live object."""
-        live = self.objects.get(*_place(ref))
+        live = self.objects.get(*_key(ref))
         if live is None or ref.uid not in ("", live["metadata"]["uid"]):
             raise NotFoundError(f"{ref} does not exist")
         return live
@@ -94,14 +94,14 @@ class LocalCluster:
         return await self._store(apply_merge_patch(await self.get(ref), patch))
 
     async def delete(self, ref: Ref) -> None:
-        """Delete the object; a Job with its pods and directories."""
+        """Delete the object; a Job with its pods and its directory."""
         try:
             obj = await self.get(ref)
         except NotFoundError:
             return
         if obj["kind"] == "Job":
             await self._job_controller.delete(obj)
-            # Another run has taken its place; its checkpoints are in the bucket.
+            # Another run replaced it; its checkpoints are in the bucket.
             shutil.rmtree(run_directory(self._state_dir, ref.name), ignore_errors=True)
         else:
             self._remove(obj)
@@ -114,7 +114,7 @@ class LocalCluster:
         return self._publish({**live, "status": status})
 
     async def fetch_progress(self, pod: Object) -> ProgressReport | None:
-        """Ask the pod's process, on the loopback interface."""
+        """The response of the pod's process, over the loopback interface."""
         port = self._kubelet.port(pod["metadata"]["name"])
         if port is None or is_being_deleted(pod):
             return None
@@ -130,7 +130,7 @@ class LocalCluster:
             return None
 
     async def emit_event(self, job: Object, event: Event) -> None:
-        """Nothing to do: events tell afterwards what is seen here as it happens."""
+        """Do nothing: the terminal shows changes as they happen."""
 
     async def list_finetunejobs(self) -> Sequence[Object]:
         """All FineTuneJobs of the state directory."""
@@ -156,17 +156,17 @@ class LocalCluster:
         except OSError as error:
             raise TransientError(f"{Ref.of(obj)} can't be written: {error}") from error
         if stored["kind"] in WATCHED:
-            self._notice(stored)
+            self._on_event(stored)
         return stored
 
     def _remove(self, obj: Object) -> None:
         meta = obj["metadata"]
         removed = self.objects.delete(obj["kind"], meta["namespace"], meta["name"])
         if removed and removed["kind"] in WATCHED:
-            self._notice(removed, deleted=True)
+            self._on_event(removed, deleted=True)
 
 
-def _place(ref: Ref) -> tuple[str, str, str]:
+def _key(ref: Ref) -> tuple[str, str, str]:
     return ref.kind, ref.namespace, ref.name
 
 

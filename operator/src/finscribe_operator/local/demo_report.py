@@ -1,4 +1,4 @@
-"""What the demo shows at its end: the losses, and the bucket's content."""
+"""Builds the demo's final output: losses, a comparison of base and tuned model, the bucket's content."""
 
 import re
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ from finscribe_core.report import EvaluationReport
 from finscribe_operator.local.embedded_s3 import StoredObject
 
 FOLDED = re.compile(r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+|.*/merged)/")
-"""Folders shown as one row."""
-MEANINGS = (
+"""Prefixes that are shown as one row."""
+DESCRIPTIONS = (
     (r"^datasets/.*/images/", "rendered invoices"),
     (r"^datasets/.*train\.jsonl$", "training rows: instruction, image, expected answer"),
     (r"^datasets/.*val\.jsonl$", "validation rows"),
     (r"^models/", "the base model: PaddleOCR-VL's classes, tiny and random"),
-    (r"/checkpoints/", "checkpoint: what an interrupted run goes on from"),
+    (r"/checkpoints/", "checkpoint that an interrupted run resumes from"),
     (r"/adapter_model\.safetensors$", "the result: the LoRA adapter's weights"),
     (r"/adapter_config\.json$", "the adapter's rank, targets and base model"),
     (r"/adapter/", "the processor, so that the adapter's folder can be loaded alone"),
     (r"/merged/", "the base model with the adapter merged in"),
-    (r"/report\.html$", "how base and tuned model read the same documents: open it in a browser"),
+    (r"/report\.html$", "comparison of base and tuned model on the same documents: open it in a browser"),
     (r"/report\.md$", "the same as Markdown"),
     (r"/results-(base|tuned)\.json$", "every answer of that model, with its score"),
-    (r"/config\.yaml$", "the run's whole configuration, defaults written out"),
+    (r"/config\.yaml$", "the run's configuration, with defaults written out"),
     (r"/metrics\.json$", "every loss of the run"),
     (r"/manifest\.json$", "every file with size and SHA-256, written last"),
     (r"/latest\.json$", "names the newest successful run"),
@@ -34,9 +34,9 @@ MEANINGS = (
 
 
 def build_table(objects: Iterable[StoredObject]) -> Table:
-    """The bucket's content: key, size, and what it is."""
-    table = Table("key", ("size"), "what it is", header_style="bold")
-    table.columns[0].overflow = "fold"  # a key that is cut can't be used
+    """A table of the bucket's content: key, size, description."""
+    table = Table("key", ("size"), "content", header_style="bold")
+    table.columns[0].overflow = "fold"  # a truncated key can't be copied
     table.columns[1].justify = "right"
     for key, members in groupby(objects, lambda stored: fold(stored.key)):
         group = list(members)
@@ -46,7 +46,7 @@ def build_table(objects: Iterable[StoredObject]) -> Table:
 
 
 def fold(key: str) -> str:
-    """The key, or the folder it is shown as a part of.
+    """The key, or the prefix that it is shown below.
 
     >>> fold("datasets/invoices/images/7.png")
     'datasets/invoices/images/'
@@ -56,27 +56,27 @@ def fold(key: str) -> str:
 
 
 def explain(key: str) -> str:
-    """What an object is."""
-    return next((meaning for pattern, meaning in MEANINGS if re.search(pattern, key)), "")
+    """What an object contains."""
+    return next((description for pattern, description in DESCRIPTIONS if re.search(pattern, key)), "")
 
 
-FIGURES = {
+METRIC_LABELS = {
     "field_accuracy": "fields read exactly",
     "teds_score": "line-item tables, structure and content (TEDS)",
     "numeric_accuracy": "numbers read right",
     "validation_pass_rate": "documents valid, and adding up",
 }
-"""What the table of figures calls them."""
+"""The rows of the comparison."""
 
 
 def build_comparison(evaluation: EvaluationReport) -> Table:
-    """How base and tuned model read the same documents."""
+    """A table of the metrics of base and tuned model on the same documents."""
     table = Table(f"of {evaluation.documents} documents", "base", "tuned", header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, meaning in FIGURES.items():
+    for name, description in METRIC_LABELS.items():
         base, tuned = getattr(evaluation.base, name), getattr(evaluation.tuned, name)
-        table.add_row(meaning, _percent(base), f"[bold green]{_percent(tuned)}[/bold green]")
+        table.add_row(description, _percent(base), f"[bold green]{_percent(tuned)}[/bold green]")
     return table
 
 
@@ -85,10 +85,10 @@ def _percent(share: str | None) -> str:
 
 
 def describe_loss(status: FineTuneJobStatus) -> str:
-    """How far the training went, and what it brought."""
+    """The validation loss before and after, and where training ended."""
     metrics, progress = status.metrics, status.progress
     early = progress.step < progress.total_steps
-    ended = "Early stopping ended it" if early else "It was trained to the end"
+    ended = "Early stopping ended training" if early else "Training ran to its end"
     return (
         f"Validation loss: [bold]{metrics.base_eval_loss}[/bold] of the base model, "
         f"[bold green]{metrics.best_eval_loss}[/bold green] at best. "

@@ -1,4 +1,4 @@
-"""What an earlier `finscribe run` left in the state directory, and what becomes of it now."""
+"""Reuses or deletes what an earlier `finscribe run` left in the state directory."""
 
 import shutil
 import uuid
@@ -15,9 +15,9 @@ CHILDREN = ("Pod", "Job", "Service", "ConfigMap")
 
 
 def with_uid(objects: ObjectFiles, job: FineTuneJob) -> FineTuneJob:
-    """The job with its uid here: the one it has, else always the same for its name and this directory.
+    """The job with its uid: the stored one, else one derived from its name and the state directory.
 
-    A run's name, and so the place of its checkpoints in the bucket, follows from the uid.
+    A run's name, and so the prefix of its checkpoints in the bucket, is derived from the uid.
     """
     name, namespace = job.metadata.name, job.metadata.namespace
     live = objects.get(KIND, namespace, name)
@@ -25,8 +25,8 @@ def with_uid(objects: ObjectFiles, job: FineTuneJob) -> FineTuneJob:
     return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
 
 
-def forget_all(objects: ObjectFiles, state_dir: Path, job: FineTuneJob) -> FineTuneJob:
-    """Forget the job, so that its next run is a new one; returns it with a new uid."""
+def delete_runs(objects: ObjectFiles, state_dir: Path, job: FineTuneJob) -> FineTuneJob:
+    """Delete the job and its runs, so that the next run is a new one; returns the job with a new uid."""
     for child in _children(objects, job):
         _delete(objects, child)
         if child["kind"] == "Job":
@@ -35,11 +35,11 @@ def forget_all(objects: ObjectFiles, state_dir: Path, job: FineTuneJob) -> FineT
     return job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": str(uuid.uuid4())})})
 
 
-def forget_failure(objects: ObjectFiles, job: FineTuneJob) -> str:
-    """Forget that the run of this very spec failed, for who runs it again means it; returns the reason.
+def reset_failure(objects: ObjectFiles, job: FineTuneJob) -> str:
+    """Reset the status of the run of this spec if it failed; returns the reason, else an empty text.
 
-    On a cluster a failed run stays failed until its spec changes: nobody is there to mean anything. The run
-    keeps its name, and so its checkpoints. Empty when it had not failed.
+    On a cluster a failed run stays failed until its spec changes; here, starting the command again asks for a
+    retry. The run keeps its name, and so its checkpoints.
     """
     live = objects.get(KIND, job.metadata.namespace, job.metadata.name)
     status = FineTuneJobStatus.model_validate(live.get("status", {})) if live else FineTuneJobStatus()

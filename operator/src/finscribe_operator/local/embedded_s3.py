@@ -1,4 +1,4 @@
-"""The demo's object storage: an S3 server in memory, on a free port of the loopback interface."""
+"""Runs an S3 server in memory on a free loopback port, for the demo."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ class Bucket:
     def __init__(self, name: str, environment: dict[str, str]) -> None:
         self.name = name
         self.environment = environment
-        """What makes boto3, in any process, talk to this server."""
+        """Environment variables that make boto3 use this server."""
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=environment["AWS_ENDPOINT_URL"],
@@ -50,7 +50,7 @@ class Bucket:
                 )
 
     def list(self) -> list[StoredObject]:
-        """Every object, by key."""
+        """Every object, sorted by key."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return [StoredObject(o["Key"], o["Size"]) for page in pages for o in page.get("Contents", [])]
 
@@ -65,8 +65,8 @@ class Bucket:
 
 @contextmanager
 def serve_bucket(name: str) -> Iterator[Bucket]:
-    """A server with one empty bucket; both are gone at the end."""
-    # Its log of every request is for whoever debugs the server.
+    """A server with one empty bucket; both end with the context."""
+    # It logs every request at INFO.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -1,4 +1,4 @@
-"""What a Job does about a failed pod: its podFailurePolicy."""
+"""Applies a Job's podFailurePolicy to a failed pod."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from finscribe_operator.objects import Object
 
 
 class Action(StrEnum):
-    """What a rule asks for."""
+    """The action of a rule."""
 
     FailJob = "FailJob"
     Ignore = "Ignore"
@@ -15,23 +15,23 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The action for a pod, and the Job controller's words for it."""
+class Decision:
+    """The action for a pod, and the Job controller's message for it."""
 
     action: Action
     message: str = ""
 
 
-def judge(job: Object, pod: Object) -> Verdict:
-    """The first rule that matches the failed pod decides; without one it counts against the backoff limit."""
+def decide_action(job: Object, pod: Object) -> Decision:
+    """The action of the first rule that matches the failed pod; without one it counts as a failure."""
     for index, rule in enumerate(job["spec"].get("podFailurePolicy", {}).get("rules", [])):
         what = _exit_code_match(rule.get("onExitCodes"), pod) or _condition_match(
             rule.get("onPodConditions", []), pod
         )
         if what:
             action = Action(rule["action"])
-            return Verdict(action, f"{what} matching {action} rule at index {index}")
-    return Verdict(Action.Count)
+            return Decision(action, f"{what} matching {action} rule at index {index}")
+    return Decision(Action.Count)
 
 
 def _exit_code_match(requirement: Object | None, pod: Object) -> str:

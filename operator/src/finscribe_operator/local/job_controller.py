@@ -1,6 +1,6 @@
-"""The Job controller's part: pods one after another, until one succeeds or the Job is given up.
+"""Runs a Job's pods one after another until it completes or fails, as Kubernetes' Job controller does.
 
-Faithful where `status.py` can tell: backoff, podFailurePolicy, suspend, deadline, the words of conditions.
+Same behaviour wherever `status.py` depends on it: backoff, podFailurePolicy, suspend, deadline, conditions.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from finscribe_operator.local.failure_policy import Action, judge
+from finscribe_operator.local.failure_policy import Action, decide_action
 from finscribe_operator.local.job_status import complete, failed, is_finished, started, stopped, suspended
 from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
@@ -22,19 +22,19 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Backoff:
-    """Seconds before a failed Job's next pod: doubled with each failure. The defaults are Kubernetes's."""
+    """Seconds before a Job's next pod, doubled with each failure; the defaults are Kubernetes' own."""
 
     first: float = 10
     limit: float = 600
 
     def delay(self, num_failed: int) -> float:
-        """Before the pod that follows the n-th failure; none before the first pod."""
+        """Seconds before the pod that follows the n-th failure; 0 before the first pod."""
         return min(self.first * 2 ** (num_failed - 1), self.limit) if num_failed else 0
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How what happens here becomes seen: objects are stored, then shown to whoever watches."""
+class ObjectWriter:
+    """How objects are stored and deleted, each with a watch event."""
 
     publish: Callable[[Object], Object]
     remove: Callable[[Object], None]
@@ -43,84 +43,86 @@ class Watch:
 class JobController:
     """Runs every Job that is neither finished nor suspended."""
 
-    def __init__(self, objects: ObjectFiles, kubelet: Kubelet, watch: Watch, backoff: Backoff) -> None:
+    def __init__(
+        self, objects: ObjectFiles, kubelet: Kubelet, writer: ObjectWriter, backoff: Backoff
+    ) -> None:
         self._objects = objects
         self._kubelet = kubelet
-        self._watch = watch
+        self._writer = writer
         self._backoff = backoff
         self._tasks: dict[Key, asyncio.Task[None]] = {}
-        self._defect: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def sync(self, job: Object) -> None:
-        """Bring the Job's processes in line with its spec."""
+        """Start or stop the Job's process as its spec asks."""
         key = _key(job)
         if is_finished(job):
             return
         if job["spec"].get("suspend", False):
-            await self._halt(key)
+            await self._stop(key)
             self._set_status(key, suspended)
         elif key not in self._tasks or self._tasks[key].done():
-            self._tasks[key] = asyncio.create_task(self._work(key))
-            self._tasks[key].add_done_callback(self._note_defect)
+            self._tasks[key] = asyncio.create_task(self._run_pods(key))
+            self._tasks[key].add_done_callback(self._on_task_done)
 
     async def delete(self, job: Object) -> None:
-        """End the Job's pods, then forget it and them."""
-        await self._halt(_key(job))
+        """Terminate the Job's pods, then delete them and the Job."""
+        await self._stop(_key(job))
         for pod in self._pods_of(job):
-            self._watch.remove(pod)
-        self._watch.remove(job)
+            self._writer.remove(pod)
+        self._writer.remove(job)
 
     async def shut_down(self) -> None:
-        """End every pod as a drained node does: gracefully, and without counting it as a failure."""
-        await asyncio.gather(*(self._halt(key) for key in list(self._tasks)))
+        """Terminate every pod gracefully and without counting a failure, like a node drain."""
+        await asyncio.gather(*(self._stop(key) for key in list(self._tasks)))
 
-    async def wait_for_defect(self) -> None:
-        """Return never, but raise what ended the work on a Job before its end."""
-        await asyncio.shield(self._defect)
+    async def wait_for_failure(self) -> None:
+        """Never return, but raise the error that stopped a Job's task before the Job's end."""
+        await asyncio.shield(self._failure)
 
     def recover(self) -> None:
-        """Take over what an earlier process left: its running pods are gone with it, uncounted, and a
-        Job's deadline stood still while nothing ran.
+        """Recover the state of an earlier process: its running pods are deleted without counting a failure,
+        and the time in which nothing ran does not count against a Job's deadline.
         """
         for pod in self._objects.list("Pod"):
             if pod["status"]["phase"] in ("Pending", "Running"):
-                self._watch.remove(pod)
+                self._writer.remove(pod)
         for job in self._objects.list("Job"):
             if not is_finished(job):
                 self._set_status(_key(job), stopped)
 
-    async def _halt(self, key: Key) -> None:
+    async def _stop(self, key: Key) -> None:
         task = self._tasks.pop(key, None)
         if task is not None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
-    def _note_defect(self, task: "asyncio.Task[None]") -> None:
+    def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None and not self._defect.done():
-            self._defect.set_exception(error)
+        if error is not None and not self._failure.done():
+            self._failure.set_exception(error)
 
-    async def _work(self, key: Key) -> None:
+    async def _run_pods(self, key: Key) -> None:
         job = self._set_status(key, started) if not self._start_time(key) else self._job(key)
         try:
             async with asyncio.timeout(self._time_left(job)):
                 while not is_finished(job):
                     await asyncio.sleep(self._backoff.delay(job["status"].get("failed", 0)))
-                    job = await self._attempt(job)
+                    job = await self._run_pod(job)
         except TimeoutError:
             message = "Job was active longer than specified deadline"
             self._set_status(key, lambda status: failed(status, "DeadlineExceeded", message))
 
-    async def _attempt(self, job: Object) -> Object:
-        """Run one pod to its end, and draw the consequence."""
+    async def _run_pod(self, job: Object) -> Object:
+        """Run one pod to its end and update the Job's status."""
         key = _key(job)
         self._set_status(key, lambda status: {**status, "active": 1, "ready": 0})
         pod = build_pod(job)
         try:
             pod = await self._kubelet.run(pod)
         except asyncio.CancelledError:
-            self._watch.remove(pod)
+            self._writer.remove(pod)
             self._set_status(key, lambda status: {**status, "active": 0, "ready": 0})
             raise
         if pod["status"]["phase"] == "Succeeded":
@@ -129,7 +131,7 @@ class JobController:
 
     def _job(self, key: Key) -> Object:
         job = self._objects.get("Job", *key)
-        assert job is not None, "a Job is halted before it is deleted"
+        assert job is not None, "a Job's task is stopped before it is deleted"
         return job
 
     def _start_time(self, key: Key) -> str | None:
@@ -138,7 +140,7 @@ class JobController:
 
     def _set_status(self, key: Key, change: Callable[[Object], Object]) -> Object:
         job = self._job(key)
-        return self._watch.publish({**job, "status": change(job.get("status", {}))})
+        return self._writer.publish({**job, "status": change(job.get("status", {}))})
 
     def _pods_of(self, job: Object) -> list[Object]:
         uid = job["metadata"]["uid"]
@@ -148,7 +150,7 @@ class JobController:
 
     @staticmethod
     def _time_left(job: Object) -> float | None:
-        """Seconds until the deadline, counted from the Job's start; None without one."""
+        """Seconds until the deadline, counted from the Job's start; None without a deadline."""
         deadline: int | None = job["spec"].get("activeDeadlineSeconds")
         if deadline is None:
             return None
@@ -191,13 +193,13 @@ def build_pod(job: Object) -> Object:
 
 
 def _after_failure(job: Object, status: Object, pod: Object) -> Object:
-    verdict = judge(job, pod)
+    decision = decide_action(job, pod)
     status = {**status, "active": 0, "ready": 0}
-    if verdict.action == Action.Ignore:
+    if decision.action == Action.Ignore:
         return status
     status["failed"] = status.get("failed", 0) + 1
-    if verdict.action == Action.FailJob:
-        return failed(status, "PodFailurePolicy", verdict.message)
+    if decision.action == Action.FailJob:
+        return failed(status, "PodFailurePolicy", decision.message)
     if status["failed"] > job["spec"].get("backoffLimit", 6):
         return failed(status, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     return status

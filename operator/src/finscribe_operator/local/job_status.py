@@ -1,4 +1,4 @@
-"""A Job's status as the Job controller writes it."""
+"""Builds a Job's status as Kubernetes' Job controller writes it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from finscribe_operator.objects import Object
 
 
 def condition(type_: str, status: str, reason: str, message: str) -> dict[str, Any]:
-    """One condition of a Job or a pod, of now."""
+    """A condition with the present time."""
     now = utc_now()
     return {
         "type": type_,
@@ -20,24 +20,24 @@ def condition(type_: str, status: str, reason: str, message: str) -> dict[str, A
 
 
 def with_condition(status: Object, new: dict[str, Any]) -> Object:
-    """The status with the condition added, or replaced when there is one of its type."""
+    """The status with the condition added, or replaced when one of its type exists."""
     others = [c for c in status.get("conditions", []) if c["type"] != new["type"]]
     return {**status, "conditions": [*others, new]}
 
 
-def holds(obj: Object, type_: str) -> bool:
-    """Whether an object's condition is True."""
+def condition_is_true(obj: Object, type_: str) -> bool:
+    """Whether an object's condition of that type is True."""
     conditions = obj.get("status", {}).get("conditions", [])
     return any(c["type"] == type_ and c["status"] == "True" for c in conditions)
 
 
 def is_finished(job: Object) -> bool:
-    """Whether the Job is complete or failed, and so never runs again."""
-    return holds(job, "Complete") or holds(job, "Failed")
+    """Whether the Job is complete or failed, so that no pod starts again."""
+    return condition_is_true(job, "Complete") or condition_is_true(job, "Failed")
 
 
 def started(status: Object) -> Object:
-    """The Job has a pod's place to fill, from now."""
+    """The status of a Job that starts now."""
     status = {**status, "startTime": utc_now()}
     if any(c["type"] == "Suspended" for c in status.get("conditions", [])):
         status = with_condition(status, condition("Suspended", "False", "JobResumed", "Job resumed"))
@@ -45,17 +45,17 @@ def started(status: Object) -> Object:
 
 
 def stopped(status: Object) -> Object:
-    """The Job holds no pod, and its deadline's clock stands still."""
+    """The status of a Job without a pod, whose deadline does not run."""
     return {k: v for k, v in status.items() if k not in ("startTime", "active", "ready")}
 
 
 def suspended(status: Object) -> Object:
-    """The same, because its spec says so."""
+    """The status of a Job that its spec suspends."""
     return with_condition(stopped(status), condition("Suspended", "True", "JobSuspended", "Job suspended"))
 
 
 def complete(status: Object) -> Object:
-    """The Job's pod succeeded."""
+    """The status of a Job whose pod succeeded."""
     message = "Reached expected number of succeeded pods"
     for type_ in ("SuccessCriteriaMet", "Complete"):
         status = with_condition(status, condition(type_, "True", "CompletionsReached", message))
@@ -63,7 +63,7 @@ def complete(status: Object) -> Object:
 
 
 def failed(status: Object, reason: str, message: str) -> Object:
-    """The Job is given up."""
+    """The status of a Job that failed."""
     for type_ in ("FailureTarget", "Failed"):
         status = with_condition(status, condition(type_, "True", reason, message))
     return {**status, "active": 0, "ready": 0}

@@ -1,4 +1,4 @@
-"""The kubelet's part: runs a pod's container as a local process and keeps the pod's status."""
+"""Runs a pod's container as a local process and updates the pod's status, in place of the kubelet."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from finscribe_operator.local.process import LocalProcess
 from finscribe_operator.objects import Object
 
 LOG_TAIL_LIMIT = 2048
-"""Bytes of log that stand in for a missing termination message, as the kubelet has it."""
+"""Bytes of log that replace a missing termination message, as with the real kubelet."""
 EXIT_START_ERROR = 128
 
 
 class Kubelet:
-    """Runs pods. `publish` stores a pod and tells whoever watches."""
+    """Runs pods. `publish` stores a pod and emits a watch event."""
 
     def __init__(self, machine: Machine, objects: ObjectFiles, publish: Callable[[Object], Object]) -> None:
         self._machine = machine
@@ -27,9 +27,9 @@ class Kubelet:
         self._ports: dict[str, int] = {}
 
     async def run(self, pod: Object) -> Object:
-        """Run the pod to its end and return it. When cancelled, ends the process gracefully first.
+        """Run the pod to its end and return it. When cancelled, terminates the process gracefully first.
 
-        The pod is seen once it runs: here is no scheduler and no image it could wait for.
+        The pod is published once it runs: there is no scheduling and no image to pull.
         """
         name = pod["metadata"]["name"]
         started_at = utc_now()
@@ -52,11 +52,11 @@ class Kubelet:
         return self._publish(_terminated(pod, started_at, code, container))
 
     def port(self, pod_name: str) -> int | None:
-        """Where a running pod serves HTTP, on 127.0.0.1."""
+        """The HTTP port of a running pod on 127.0.0.1; None when it does not run."""
         return self._ports.get(pod_name)
 
     def kill_all(self) -> None:
-        """End every process at once, checkpoint or not."""
+        """Kill every process, without waiting for a checkpoint."""
         for process in self._running.values():
             process.kill()
 
@@ -115,7 +115,7 @@ def _with_status(pod: Object, phase: str, state: Object, *, ready: bool) -> Obje
 
 
 def _termination_message(pod: Object, code: int, container: Container) -> str:
-    """What the container wrote; after a failure without a word, the end of its log if the pod asks so."""
+    """The termination message; after a failure without one the end of the log, if the pod's policy says so."""
     message = _tail(container.termination_log, TERMINATION_LOG_LIMIT)
     spec = pod["spec"]["containers"][0]
     if message or code == 0 or spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":

@@ -1,4 +1,4 @@
-"""The file given to `finscribe run`: one FineTuneJob, and the Secrets it names, read strictly."""
+"""Reads the manifest file of `finscribe run`: one FineTuneJob and its Secrets, unknown keys refused."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ class Secret(KubeModel):
     data: dict[str, str] = {}
     """Values in base64."""
     string_data: dict[str, str] = {}
-    """Values as they are; they win over `data`."""
+    """Values in plain text; they override `data`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read the file.
 
     Raises:
-        UserError: with file and line, what is wrong in it.
+        UserError: InvalidConfig, naming file and line.
     """
     documents = read_documents(path)
     jobs = [document for document in documents if _kind(document) == KIND]

@@ -1,4 +1,4 @@
-"""Paths inside the container, and the directories of this machine that stand for them."""
+"""Translates paths inside a container to directories of this machine."""
 
 import re
 from collections.abc import Mapping
@@ -7,15 +7,15 @@ from typing import Any
 
 
 class Mounts:
-    """Replaces absolute paths of the container wherever a text names one."""
+    """Redirectories a container's mount paths in texts by local directories."""
 
-    def __init__(self, places: Mapping[str, Path]) -> None:
-        self.places = places
-        longest_first = sorted(places, key=len, reverse=True)
+    def __init__(self, directories: Mapping[str, Path]) -> None:
+        self.directories = directories
+        longest_first = sorted(directories, key=len, reverse=True)
         alternatives = "|".join(re.escape(path) for path in longest_first)
-        # A path begins where no other path goes on: s3://bucket/workspace is none of ours.
-        # One pattern for all, so that what was put in is not looked at again.
-        self._pattern = re.compile(rf"(?<![\w./-])({alternatives})(?=$|[/:,;\s\"'])") if places else None
+        # A match must not continue another path: s3://bucket/workspace is not a mount path.
+        # One pattern for all paths, so that a replacement is not replaced again.
+        self._pattern = re.compile(rf"(?<![\w./-])({alternatives})(?=$|[/:,;\s\"'])") if directories else None
 
     def translate(self, text: str) -> str:
         """The text with every mounted path replaced by its directory.
@@ -25,10 +25,10 @@ class Mounts:
         """
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda match: str(self.places[match[1]]), text)
+        return self._pattern.sub(lambda match: str(self.directories[match[1]]), text)
 
     def translate_all(self, value: Any, untouched: frozenset[str] = frozenset()) -> Any:
-        """The same for every text in a JSON value, but for the keys named as untouched."""
+        """Translate every text in a JSON value, except the values of the keys in `untouched`."""
         if isinstance(value, str):
             return self.translate(value)
         if isinstance(value, list):

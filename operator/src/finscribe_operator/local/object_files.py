@@ -1,4 +1,4 @@
-"""The API server's part: objects as JSON files, with uid, generation and resource version."""
+"""Stores objects as JSON files with uid, generation and resource version, in place of the API server."""
 
 import json
 import os
@@ -9,16 +9,13 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_operator.clock import utc_now
 from finscribe_operator.objects import Object
 
-# No two runs on one state directory may name their children alike, and the same manifest run again
-# there must find its checkpoints: the uid follows from the name and the place.
+# The uid is derived from name and directory: the same manifest run again there must find its checkpoints, and
+# runs of other directories must not have the same names.
 _UID_NAMESPACE = uuid.UUID("5a3a5a0c-9d5e-5d0e-8a35-5f1ca5c21be0")
 
 
 class ObjectFiles:
-    """Objects below `<directory>/<kind>/<namespace>/<name>.json`.
-
-    Secrets have no business here and are refused.
-    """
+    """Objects below `<directory>/<kind>/<namespace>/<name>.json`. Secrets are refused."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -27,7 +24,7 @@ class ObjectFiles:
         """The object, or None.
 
         Raises:
-            UserError: its file is damaged.
+            UserError: its file does not parse.
         """
         try:
             return self._read(self._path(kind, namespace, name))
@@ -40,9 +37,9 @@ class ObjectFiles:
         return sorted(found, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
 
     def put(self, obj: Object) -> Object:
-        """Create or replace an object; returns it with the server's own metadata.
+        """Create or replace an object; returns it with uid, timestamps and versions set.
 
-        Its generation moves when its spec does.
+        Its generation increases when its spec changes.
         """
         kind, meta = obj["kind"], dict(obj["metadata"])
         assert kind != "Secret", "Secrets are never written to disk"
@@ -59,13 +56,13 @@ class ObjectFiles:
         return stored
 
     def delete(self, kind: str, namespace: str, name: str) -> Object | None:
-        """Remove an object; returns what it was."""
+        """Delete an object; returns it, or None when there was none."""
         old = self.get(kind, namespace, name)
         self._path(kind, namespace, name).unlink(missing_ok=True)
         return old
 
     def stable_uid(self, kind: str, namespace: str, name: str) -> str:
-        """The same for the same name in the same directory, always."""
+        """A uid that depends on name and directory only."""
         return str(uuid.uuid5(_UID_NAMESPACE, f"{self._directory.resolve()}/{kind}/{namespace}/{name}"))
 
     def _path(self, kind: str, namespace: str, name: str) -> Path:
@@ -78,7 +75,7 @@ class ObjectFiles:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"{path}: is damaged: {error}.",
-                f"Delete {self._directory} and run again: checkpoints in the bucket are found again.",
+                f"Delete {self._directory} and run again: checkpoints are in the bucket.",
             ) from error
         return loaded
 
@@ -87,4 +84,4 @@ class ObjectFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(obj, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, path)  # noqa: PTH105 - the atomic one
+        os.replace(partial, path)  # noqa: PTH105 - atomic, unlike Path.rename on every system

@@ -1,4 +1,4 @@
-"""A container's process on this machine: its own process group, its log in a file, its end a container's."""
+"""Runs a command as a container's process: own process group, log file, exit code of a container."""
 
 import asyncio
 import os
@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_operator.local import lifeline
+from finscribe_operator.local import supervisor
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, and with what."""
+    """A command, its environment and its log file."""
 
     arguments: Sequence[str]
     env: Mapping[str, str]
@@ -25,7 +25,7 @@ class Command:
 
 
 class LocalProcess:
-    """A running command. It can't outlive us: see `lifeline`."""
+    """A running command, which ends with this process: see `supervisor`."""
 
     def __init__(self, process: asyncio.subprocess.Process, grace_seconds: float) -> None:
         self._process = process
@@ -36,34 +36,34 @@ class LocalProcess:
         """Start the command.
 
         Raises:
-            OSError: the log file or the process can't be made.
+            OSError: the log file can't be opened or the process not started.
         """
-        # -S: the lifeline needs the standard library alone, and starts in half the time.
-        guard = [sys.executable, "-S", lifeline.__file__, str(command.grace_seconds)]
+        # -S: the supervisor needs only the standard library, and starts in half the time.
+        supervised = [sys.executable, "-S", supervisor.__file__, str(command.grace_seconds)]
         command.log_file.parent.mkdir(parents=True, exist_ok=True)
         with command.log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *guard,
+                *supervised,
                 *command.arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=dict(command.env),
                 start_new_session=True,
-                close_fds=False,  # it holds the state directory's lock: see `lock`
+                close_fds=False,  # it inherits the lock of the state directory: see `lock`
             )
         return cls(process, command.grace_seconds)
 
     async def wait(self) -> int:
         """The exit code; 128 + n when signal n ended it."""
         code = await self._process.wait()
-        # With its first process a container's other processes end too.
+        # The other processes of a container end with its first one.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         return 128 - code if code < 0 else code
 
     async def stop(self) -> int:
-        """Ask the group to end, wait for the grace, then end it; returns the exit code."""
+        """Send SIGTERM to the group, and SIGKILL after the grace period; returns the exit code."""
         self._signal(signal.SIGTERM)
         try:
             return await asyncio.wait_for(asyncio.shield(self.wait()), self._grace_seconds)
@@ -72,7 +72,7 @@ class LocalProcess:
             return await self.wait()
 
     def kill(self) -> None:
-        """End the group at once."""
+        """Send SIGKILL to the group."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

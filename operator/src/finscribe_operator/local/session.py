@@ -1,4 +1,4 @@
-"""One `finscribe run`: the operator's own controller on a `LocalCluster`, until the run has ended."""
+"""Runs one FineTuneJob to its end: the operator's controller on a `LocalCluster`, and signals."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.controller import Controller
 from finscribe_operator.local.cluster import LocalCluster
 from finscribe_operator.local.container import Machine, log_file, scratch_directory
-from finscribe_operator.local.earlier_runs import forget_all, forget_failure, with_uid
+from finscribe_operator.local.earlier_runs import delete_runs, reset_failure, with_uid
 from finscribe_operator.local.manifest_file import Manifest
 from finscribe_operator.local.view import View
 from finscribe_operator.objects import Object, run_of
@@ -27,59 +27,59 @@ from finscribe_operator.store import Store
 
 PROGRESS_INTERVAL_SECONDS = 1.0
 SAME_REQUEST_SECONDS = 1.0
-"""Signals this close are one request: `timeout` and some shells signal a process and then its group."""
+"""Signals within this time count as one: `timeout` and some shells signal a process and then its group."""
 
 
 @dataclass(frozen=True)
 class LocalRun:
-    """What to run, and where."""
+    """The job to run, and its directories and environment."""
 
     manifest: Manifest
     state_dir: Path
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    """What the trainer inherits."""
+    """Environment variables that the trainer inherits."""
     rerun: bool = False
-    """Forget earlier runs of this job and train again."""
+    """Delete earlier runs of this job and train from the start."""
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How it ended."""
+class LocalResult:
+    """How the run ended."""
 
     status: FineTuneJobStatus
     log: Path | None
     """The last attempt's log."""
     exit_code: int | None
-    """The last attempt's exit code, where it came to one."""
-    last_words: str
-    """What the trainer said when it was asked to stop."""
+    """The last attempt's exit code; None when there was no attempt or it did not end by itself."""
+    trainer_message: str
+    """The message of the trainer's last result, such as when it was asked to stop."""
 
     @property
     def state(self) -> State:
-        """The job's state in one word; anything but an end means that we were asked to stop."""
+        """The job's state in one word; one that is not final means that the command was asked to stop."""
         return self.status.summary.state
 
 
 class Session:
-    """Holds what one run needs. Use from one event loop only."""
+    """The objects of one run. Use from one event loop only."""
 
     def __init__(self, run: LocalRun, view: View) -> None:
         self._run = run
         self._view = view
-        self._settled = asyncio.Event()
+        self._finished = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped_at = 0.0
         self._announced: set[str] = set()
-        self._last_words = ""
+        self._trainer_message = ""
         machine = Machine(run.state_dir.resolve(), run.environment, run.manifest.secrets)
         self._state_dir = machine.state_dir
-        self._cluster = LocalCluster(machine, self._notice)
+        self._cluster = LocalCluster(machine, self._on_event)
         config = OperatorConfig(progress_interval_seconds=PROGRESS_INTERVAL_SECONDS)
         self._controller = Controller(self._cluster, Store(), config)
 
-    async def run(self) -> Ending:
-        """Run to the end, or until asked to stop; then nothing of it is left running."""
-        job = self._take_up()
+    async def run(self) -> LocalResult:
+        """Run to the end, or until asked to stop; no process is left running."""
+        job = self._prepare_job()
         with _on_signals(self._stop):
             try:
                 await self._cluster.start()
@@ -87,22 +87,22 @@ class Session:
                 await self._cluster.apply(self._build_manifest(job))
                 await self._wait()
             except ClusterError as error:
-                remedy = "Make room, or name another directory with --state-dir."
+                remedy = "Free space, or name another directory with --state-dir."
                 raise RetryableError(FailureReason.DiskFull, str(error), remedy) from error
             finally:
                 await self._cluster.shut_down()
                 await self._controller.stop()
         live = self._cluster.objects.get(KIND, job.metadata.namespace, job.metadata.name)
         assert live is not None
-        return self._end(FineTuneJobStatus.model_validate(live.get("status", {})))
+        return self._build_result(FineTuneJobStatus.model_validate(live.get("status", {})))
 
     async def _wait(self) -> None:
-        """Until the run has ended, or shall.
+        """Wait until the run has ended or a signal asks to stop it.
 
         Raises:
-            ClusterError: it can't go on.
+            ClusterError: the state directory can't be written.
         """
-        waits = [self._settled.wait(), self._stopped.wait(), self._cluster.wait_for_defect()]
+        waits = [self._finished.wait(), self._stopped.wait(), self._cluster.wait_for_failure()]
         tasks = [asyncio.create_task(wait) for wait in waits]
         done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in rest:
@@ -115,70 +115,72 @@ class Session:
         if not self._stopped.is_set():
             self._stopped_at = now
             self._stopped.set()
-            self._view.say("Stopping: the trainer saves a checkpoint. Press Ctrl+C again to kill it instead.")
+            self._view.print_line(
+                "Stopping: the trainer saves a checkpoint. Press Ctrl+C again to kill it instead."
+            )
         elif now - self._stopped_at > SAME_REQUEST_SECONDS:
-            self._view.say("[red]Killing the trainer.[/red] What it did since its last checkpoint is lost.")
+            self._view.print_line("[red]Killing the trainer.[/red] Steps after its last checkpoint are lost.")
             self._cluster.kill()
 
-    def _notice(self, obj: Object, *, deleted: bool = False) -> None:
-        self._controller.notice(obj, deleted=deleted)
+    def _on_event(self, obj: Object, *, deleted: bool = False) -> None:
+        self._controller.on_event(obj, deleted=deleted)
         if obj["kind"] == "Pod" and not deleted:
-            self._notice_pod(obj)
+            self._on_pod(obj)
         if obj["kind"] == KIND and not deleted and not self._stopped.is_set():
-            self._notice_job(obj)
+            self._on_job(obj)
 
-    def _notice_pod(self, pod: Object) -> None:
+    def _on_pod(self, pod: Object) -> None:
         if result := read_result(pod):
-            self._last_words = result.message
+            self._trainer_message = result.message
         name = pod["metadata"]["name"]
         if name not in self._announced:
             self._announced.add(name)
-            self._view.say(f"Run {run_of(pod)}; the trainer's log: {log_file(self._state_dir, pod)}")
+            self._view.print_line(f"Run {run_of(pod)}; the trainer's log: {log_file(self._state_dir, pod)}")
 
-    def _notice_job(self, job: Object) -> None:
+    def _on_job(self, job: Object) -> None:
         status = FineTuneJobStatus.model_validate(job.get("status", {}))
         if status.observed_generation == job["metadata"]["generation"]:
-            self._view.show(status)
-            if _is_settled(status):
-                self._settled.set()
+            self._view.update(status)
+            if _is_finished(status):
+                self._finished.set()
 
     def _build_manifest(self, job: FineTuneJob) -> Object:
-        """The FineTuneJob as the API server would keep it, every default written out."""
+        """The FineTuneJob as the API server would store it, with defaults written out."""
         manifest = job.to_kubernetes()
         del manifest["status"]
         return manifest
 
-    def _take_up(self) -> FineTuneJob:
-        """The job with its uid, after a look at what is left of earlier runs."""
+    def _prepare_job(self) -> FineTuneJob:
+        """The job with its uid; earlier runs are deleted with --rerun, and a failed one is retried."""
         objects, job = self._cluster.objects, self._run.manifest.job
         if self._run.rerun:
-            return forget_all(objects, self._state_dir, job)
+            return delete_runs(objects, self._state_dir, job)
         job = with_uid(objects, job)
-        if reason := forget_failure(objects, job):
-            self._view.say(f"The last run failed ({reason}); trying again.")
+        if reason := reset_failure(objects, job):
+            self._view.print_line(f"The last run failed ({reason}); trying again.")
         return job
 
-    def _end(self, status: FineTuneJobStatus) -> Ending:
+    def _build_result(self, status: FineTuneJobStatus) -> LocalResult:
         name = status.run.name if status.run else ""
         if status.summary.state == State.Complete:
             shutil.rmtree(scratch_directory(self._state_dir, name), ignore_errors=True)
         pods = [pod for pod in self._cluster.objects.list("Pod") if run_of(pod) == name]
         if not pods:
-            return Ending(status, None, None, self._last_words)
+            return LocalResult(status, None, None, self._trainer_message)
         statuses = pods[-1]["status"].get("containerStatuses", [])
         code = statuses[0]["state"].get("terminated", {}).get("exitCode") if statuses else None
-        return Ending(status, log_file(self._state_dir, pods[-1]), code, self._last_words)
+        return LocalResult(status, log_file(self._state_dir, pods[-1]), code, self._trainer_message)
 
 
-def _is_settled(status: FineTuneJobStatus) -> bool:
-    """Whether nothing more will happen to the job as it is written."""
+def _is_finished(status: FineTuneJobStatus) -> bool:
+    """Whether the job has reached a state that only a changed spec changes."""
     reconciling = next((c for c in status.conditions if c.type == ConditionType.Reconciling), None)
     return reconciling is not None and reconciling.status == "False"
 
 
 @contextmanager
 def _on_signals(handler: Callable[[], None]) -> Iterator[None]:
-    """Call the handler for every request to end, instead of ending."""
+    """Call the handler on SIGINT, SIGTERM and SIGHUP instead of exiting."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:

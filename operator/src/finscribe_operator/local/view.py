@@ -1,4 +1,4 @@
-"""What `finscribe run` shows while a run goes on: conditions as they change, and how far it is."""
+"""Prints the progress of `finscribe run`: conditions as they change, steps and losses."""
 
 from datetime import datetime
 from types import TracebackType
@@ -10,20 +10,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from finscribe_core.api.conditions import Condition, ConditionType
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
 
-FOR_MACHINES = (ConditionType.Reconciling, ConditionType.Stalled)
-"""Conditions that say again what the others say."""
-PLAIN_EVERY = 10
-"""Percent of the steps between two lines where there is no terminal."""
+KSTATUS_CONDITIONS = (ConditionType.Reconciling, ConditionType.Stalled)
+"""Conditions that repeat what the others say; they are not printed."""
+PERCENT_BETWEEN_LINES = 10
+"""Percent of the steps between two progress lines without a terminal."""
 
 
 class View:
-    """Prints to a terminal with a live line at the bottom, and elsewhere plain lines."""
+    """Prints lines, and in a terminal a progress bar below them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._conditions: dict[str, tuple[str, str]] = {}
-        self._phases: set[str] = set()
-        self._plain: tuple[int, str | None] = (0, None)
+        self._printed_phases: set[str] = set()
+        self._last_progress: tuple[int, str | None] = (0, None)
         self._task: TaskID | None = None
         self._bar = Progress(
             TextColumn("[cyan]{task.fields[phase]}"),
@@ -44,12 +44,12 @@ class View:
     ) -> None:
         self._bar.stop()
 
-    def say(self, message: str) -> None:
-        """One line with the time."""
+    def print_line(self, message: str) -> None:
+        """Print a line with the time."""
         time = datetime.now().astimezone().strftime("%H:%M:%S")
         self.console.print(f"[dim]{time}[/dim] {message}", highlight=False, soft_wrap=True)
 
-    def show(self, status: FineTuneJobStatus) -> None:
+    def update(self, status: FineTuneJobStatus) -> None:
         """Print what changed since the last status."""
         for condition in status.conditions:
             self._show_condition(condition)
@@ -60,24 +60,23 @@ class View:
         before = self._conditions.get(condition.type)
         now = (condition.status, condition.reason)
         self._conditions[condition.type] = now
-        if (
-            condition.type in FOR_MACHINES
-            or now == before
-            or (before is None and condition.status == "False")
-        ):
+        if condition.type in KSTATUS_CONDITIONS or now == before:
+            return
+        if before is None and condition.status == "False":
+            return
+        if condition.type == ConditionType.Running and self._was_printed(condition):
             return
         colour = _colour(condition)
         name = f"[{colour}]{condition.type}={condition.status}[/{colour}]"
-        self.say(f"{name} {condition.reason}  {_escaped(condition.message)}".rstrip())
+        self.print_line(f"{name} {condition.reason}  {_escaped(condition.message)}".rstrip())
 
-    def _is_old_news(self, condition: Condition) -> bool:
-        """Training and evaluation take turns; that is said once an attempt."""
-        if condition.type != ConditionType.Running:
+    def _was_printed(self, running: Condition) -> bool:
+        """Whether this attempt printed the phase before: training and evaluation alternate many times."""
+        if running.status != "True":
+            self._printed_phases.clear()
             return False
-        if condition.status != "True":
-            self._phases.clear()
-        known = condition.reason in self._phases
-        self._phases.add(condition.reason)
+        known = running.reason in self._printed_phases
+        self._printed_phases.add(running.reason)
         return known
 
     def _show_progress(self, status: FineTuneJobStatus) -> None:
@@ -94,14 +93,14 @@ class View:
                 total=progress.total_steps,
             )
             return
-        last_percent, last_eval_loss = self._plain
-        if progress.percent >= last_percent + PLAIN_EVERY or metrics.eval_loss != last_eval_loss:
-            self._plain = (progress.percent, metrics.eval_loss)
-            self.say(text)
+        last_percent, last_eval_loss = self._last_progress
+        if progress.percent >= last_percent + PERCENT_BETWEEN_LINES or metrics.eval_loss != last_eval_loss:
+            self._last_progress = (progress.percent, metrics.eval_loss)
+            self.print_line(text)
 
 
 def describe_progress(status: FineTuneJobStatus) -> str:
-    """How far the run is, in one line."""
+    """Step, losses and remaining time in one line."""
     progress, metrics = status.progress, status.metrics
     parts = [f"step {progress.step}/{progress.total_steps}"]
     if metrics.train_loss is not None:
@@ -120,5 +119,5 @@ def _colour(condition: Condition) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Without markup: a message may hold brackets."""
+    """The text with rich's markup escaped: a message may contain brackets."""
     return text.replace("[", r"\[")

@@ -1,7 +1,7 @@
-"""What the children of a FineTuneJob look like: pure builders, one file per child.
+"""Builds the manifests of a FineTuneJob's children; pure functions, one file per kind.
 
-A run `<run>` is a ConfigMap, a headless Service and a Job, all of that name and all owned by the FineTuneJob.
-An experiment is another FineTuneJob, owned likewise.
+A run `<run>` is a ConfigMap, a headless Service and a Job, all with that name and owned by the FineTuneJob.
+An experiment is another FineTuneJob that it owns.
 """
 
 from finscribe_operator.manifests.config_map import build_config_map

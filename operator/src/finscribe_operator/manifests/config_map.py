@@ -1,4 +1,4 @@
-"""The ConfigMap of a run: the trainer's configuration as the one file it reads."""
+"""Builds the ConfigMap of a run, which holds the trainer's config file."""
 
 import yaml
 
@@ -13,7 +13,7 @@ OUTPUT_DIR = f"{WORK_DIR}/output"
 
 
 def build_config_map(job: FineTuneJob, run: str) -> Object:
-    """The ConfigMap; immutable, for a run never changes what it trains."""
+    """The ConfigMap; immutable, because a changed spec starts another run."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -24,7 +24,7 @@ def build_config_map(job: FineTuneJob, run: str) -> Object:
 
 
 def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
-    """The spec in the trainer's terms."""
+    """The spec as the trainer's configuration."""
     spec = job.spec
     return TrainerConfig(
         model_name_or_path=spec.model.source.removeprefix("hf://"),
@@ -52,7 +52,7 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
 
 
 def _feature_cache(spec: FineTuneJobSpec) -> FeatureCacheSpec:
-    """On the scratch volume it takes at most half: a pod that fills the volume is evicted."""
+    """The cache's settings, limited to half of the scratch volume: a pod that fills it is evicted."""
     own = spec.feature_cache.model_dump(include=set(FeatureCacheSpec.model_fields))
     half = count_bytes(spec.resources.scratch) // 2
     if spec.feature_cache.persistent_volume_claim is None and count_bytes(own["max_size"]) > half:
@@ -61,5 +61,5 @@ def _feature_cache(spec: FineTuneJobSpec) -> FeatureCacheSpec:
 
 
 def _to_yaml(config: TrainerConfig) -> str:
-    """Defaults are written out: the file says everything that the run does."""
+    """As YAML, with defaults written out so that the file describes the run completely."""
     return yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False)

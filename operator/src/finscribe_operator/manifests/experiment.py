@@ -1,4 +1,4 @@
-"""The FineTuneJob of an experiment: the job's spec, varied."""
+"""Builds the FineTuneJob of an experiment: the job's spec with the experiment's overrides."""
 
 from finscribe_core.api.v1alpha1 import ExperimentSpec, FineTuneJob
 from finscribe_core.constants import LABEL_EXPERIMENT, LABEL_EXPERIMENT_OF, LABEL_MANAGED_BY, MANAGED_BY
@@ -7,7 +7,7 @@ from finscribe_operator.objects import Object
 
 
 def build_experiment(job: FineTuneJob, experiment: ExperimentSpec) -> Object:
-    """The FineTuneJob, garbage-collected with the one it varies; `suspend` and the like follow that one's."""
+    """The FineTuneJob, owned by the job it varies, whose `suspend` and other fields it copies."""
     return {
         "apiVersion": job.api_version,
         "kind": job.kind,

@@ -1,4 +1,4 @@
-"""The batch/v1 Job of a run: attempts, and which of their ends count."""
+"""Builds the batch/v1 Job of a run: its attempts, and which failures count against the backoff limit."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from finscribe_operator.objects import Object
 
 
 def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
-    """The Job. Its pod template can't change later; `build_mutable_fields` can."""
+    """The Job. Its pod template is immutable; the fields of `build_mutable_fields` are not."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -20,7 +20,7 @@ def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
             **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
             "completions": 1,
             "parallelism": 1,
-            # A new attempt waits until the last one is gone: two must never write the same checkpoints.
+            # A new pod waits until the last one has ended: two must never write the same checkpoints.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
             "template": build_pod_template(job, run, config),
@@ -29,7 +29,7 @@ def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
 
 
 def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
-    """The Job's fields that follow the spec during the run, as a merge patch: None means absent."""
+    """The Job's fields that may change during the run, as a merge patch: None means absent."""
     return {
         "suspend": spec.suspend,
         "backoffLimit": spec.backoff_limit,
@@ -38,7 +38,7 @@ def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
 
 
 def _failure_rules() -> list[Object]:
-    """A user error ends the run at once; evictions, preemptions and node drains cost no attempt."""
+    """A user error fails the Job at once; evictions, preemptions and node drains do not count as failures."""
     return [
         {
             "action": "FailJob",

@@ -1,4 +1,4 @@
-"""Names, labels and ownership of a run's children."""
+"""Builds the metadata of a run's children: names, labels and owner references."""
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import (
@@ -14,7 +14,7 @@ COMPONENT = "trainer"
 
 
 def build_metadata(job: FineTuneJob, run: str) -> Object:
-    """Metadata of a child: named like the run, and garbage-collected with the FineTuneJob."""
+    """Metadata of a child: named after the run and owned by the FineTuneJob."""
     return {
         "name": run,
         "namespace": job.metadata.namespace,
@@ -24,7 +24,7 @@ def build_metadata(job: FineTuneJob, run: str) -> Object:
 
 
 def build_owner(job: FineTuneJob) -> Object:
-    """The reference by which a child goes when the job does."""
+    """The owner reference by which a child is garbage-collected with the job."""
     return {
         "apiVersion": job.api_version,
         "kind": job.kind,
@@ -36,7 +36,7 @@ def build_owner(job: FineTuneJob) -> Object:
 
 
 def build_labels(job: FineTuneJob, run: str) -> dict[str, str]:
-    """The labels by which children are found."""
+    """The labels that children are selected by."""
     return {
         LABEL_JOB: job.metadata.name,
         LABEL_RUN: run,

@@ -1,4 +1,4 @@
-"""The pod template of a run: the trainer in a pod that Pod Security `restricted` admits."""
+"""Builds the pod template of a run, which the Pod Security level `restricted` admits."""
 
 import math
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ from finscribe_operator.manifests.metadata import build_labels
 from finscribe_operator.objects import Object
 
 GRACE_SECONDS = 120
-"""Time a trainer has, once asked to stop, to save and upload a checkpoint."""
+"""Seconds between SIGTERM and SIGKILL, in which the trainer saves and uploads a checkpoint."""
 USER_ID = 65532
-"""The images' user `nonroot`."""
+"""The user `nonroot` of the images."""
 TMP_DIR = "/tmp"  # noqa: S108 - a volume of the pod's own
 
 
 def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
-    """The template. Our labels win over the job's: by them children are found."""
+    """The template. The operator's labels override the job's, because children are selected by them."""
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -63,7 +63,7 @@ def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Ob
 
 
 def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
-    """No readiness probe: nothing waits for it."""
+    """The container. It has no readiness probe, as nothing depends on its readiness."""
     return {
         "name": CONTAINER_NAME,
         "image": job.spec.image or config.trainer_image,
@@ -79,23 +79,23 @@ def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Obje
             "readOnlyRootFilesystem": True,
         },
         "terminationMessagePath": TERMINATION_LOG,
-        # A trainer that died before it could write its RunResult leaves its last log lines instead.
+        # If a trainer is killed before it writes its RunResult, the kubelet takes its last log lines.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _build_mounts(job.spec),
     }
 
 
 def _build_args(gpus: int) -> list[str]:
-    """What is started: a process for each GPU."""
+    """The trainer's arguments, with one process per GPU."""
     args = ["train", "--config", f"{CONFIG_DIR}/{CONFIG_FILE}"]
     return [*args, "--nproc-per-node", str(gpus)] if gpus > 1 else args
 
 
 def _build_liveness_probe() -> Object:
-    """The trainer knows what hangs (`training.stepTimeoutSeconds`) and says 503 then.
+    """The trainer answers 503 when a step hangs (`training.stepTimeoutSeconds`).
 
-    It may be too busy to answer, since loading a model holds the interpreter for minutes: only ten minutes
-    without a single good answer end the container. The Job then starts the run again from its last
+    It may also be too busy to answer, as loading a model blocks the interpreter for minutes: only ten minutes
+    without a successful probe end the container. The Job then starts a new pod, which resumes from the last
     checkpoint.
     """
     return {
@@ -115,11 +115,11 @@ def _build_env(job: FineTuneJob, run: str) -> list[Object]:
         ENV_HTTP_PORT: str(HTTP_PORT),
         ENV_TERMINATION_LOG: TERMINATION_LOG,
         ENV_LOG_FORMAT: "json",
-        # The root file system is read-only: every cache belongs on the scratch volume.
+        # The root file system is read-only: every cache must be on the scratch volume.
         "HOME": WORK_DIR,
         "HF_HOME": f"{WORK_DIR}/huggingface",
         "TMPDIR": TMP_DIR,
-        # Else a thread is started for every core of the node, and they wait for each other in busy loops.
+        # Otherwise there is a thread for every core of the node, and they wait for each other in busy loops.
         "OMP_NUM_THREADS": str(_whole_cpus(job.spec.resources.cpu)),
     }
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
@@ -131,7 +131,7 @@ def _build_env(job: FineTuneJob, run: str) -> list[Object]:
 
 
 def _from_secret(secret: SecretReference, required: Sequence[str], optional: Sequence[str]) -> list[Object]:
-    """Variables that the kubelet takes from a Secret; each is called as its key."""
+    """Environment variables that the kubelet takes from a Secret, each named like its key."""
     return [
         {
             "name": key,
@@ -171,7 +171,7 @@ def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
         {"name": "config", "configMap": {"name": run}},
         {"name": "work", "emptyDir": {"sizeLimit": job.spec.resources.scratch}},
         {"name": "tmp", "emptyDir": {}},
-        # Data loader workers hand over batches in shared memory; the runtime's 64 MiB are too few.
+        # Data loader workers pass batches in shared memory; the runtime's default of 64 MiB is too little.
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
     ]
     if claim := job.spec.feature_cache.persistent_volume_claim:

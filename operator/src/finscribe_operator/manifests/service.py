@@ -1,4 +1,4 @@
-"""The Service of a run: a stable name for its pod's port, whichever attempt the pod is."""
+"""Builds the Service of a run: a stable DNS name for the pod of its present attempt."""
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import HTTP_PORT, HTTP_PORT_NAME, LABEL_RUN
@@ -7,7 +7,7 @@ from finscribe_operator.objects import Object
 
 
 def build_service(job: FineTuneJob, run: str) -> Object:
-    """A headless Service; it names the pod from its first second, ready or not."""
+    """A headless Service that resolves to the pod from its start, ready or not."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

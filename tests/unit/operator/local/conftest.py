@@ -1,4 +1,4 @@
-"""A Job controller whose containers are real processes: small Python programs in the place of a trainer."""
+"""A local Job controller whose containers are real processes: small Python programs instead of a trainer."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_operator.local.container import Machine
-from finscribe_operator.local.job_controller import Backoff, JobController, Watch
+from finscribe_operator.local.job_controller import Backoff, JobController, ObjectWriter
 from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.objects import Object
@@ -27,15 +27,15 @@ POLICY = {
 }
 
 
-class World:
-    """One state directory, with everything that was published in it."""
+class LocalJob:
+    """One state directory with a Job controller, a kubelet and one Job."""
 
     def __init__(self, state_dir: Path, secrets: dict[str, dict[str, str]]) -> None:
         self.objects = ObjectFiles(state_dir / "objects")
         machine = Machine(state_dir, dict(os.environ), secrets, entrypoint=(sys.executable, "-c"))
         self.kubelet = Kubelet(machine, self.objects, self.publish)
-        watch = Watch(self.publish, self.remove)
-        self.controller = JobController(self.objects, self.kubelet, watch, Backoff(first=0))
+        writer = ObjectWriter(self.publish, self.remove)
+        self.controller = JobController(self.objects, self.kubelet, writer, Backoff(first=0))
 
     def publish(self, obj: Object) -> Object:
         return self.objects.put(obj)
@@ -54,13 +54,13 @@ class World:
         return self.objects.list("Pod")
 
     async def apply(self, **spec: Any) -> None:
-        """Apply the Job with these fields of its spec changed."""
+        """Apply the Job with these fields of its spec."""
         await self.controller.sync(self.publish({**self.job, "spec": {**self.job["spec"], **spec}}))
 
-    async def until(self, happened: Callable[[], Any]) -> None:
-        """Wait for it, ten seconds at most."""
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until the condition is true, ten seconds at most."""
         async with asyncio.timeout(10):
-            while not happened():  # noqa: ASYNC110 - what is waited for is a file's content or a process
+            while not condition():  # noqa: ASYNC110 - a file or a process has no event to wait for
                 await asyncio.sleep(0.02)
 
 
@@ -78,7 +78,7 @@ def build_job(program: str, container: dict[str, Any], pod: dict[str, Any]) -> O
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Start a Job whose container runs a Python program."""
-    worlds: list[World] = []
+    started: list[LocalJob] = []
 
     async def start(
         program: str,
@@ -88,16 +88,16 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         secrets: dict[str, dict[str, str]] | None = None,
         config_map: dict[str, str] | None = None,
         **spec: Any,
-    ) -> World:
-        world = World(tmp_path / "state", secrets or {})
-        worlds.append(world)
+    ) -> LocalJob:
+        local = LocalJob(tmp_path / "state", secrets or {})
+        started.append(local)
         if config_map:
             meta = {"name": "config", "namespace": "default"}
-            world.publish({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": config_map})
-        world.publish(build_job(program, container or {}, pod or {}))
-        await world.apply(**spec)
-        return world
+            local.publish({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": config_map})
+        local.publish(build_job(program, container or {}, pod or {}))
+        await local.apply(**spec)
+        return local
 
     yield start
-    for world in worlds:
-        await world.controller.shut_down()
+    for local in started:
+        await local.controller.shut_down()

@@ -1,4 +1,4 @@
-"""What a pod's container becomes on this machine."""
+"""A pod's container as a local process: paths, environment, Secrets."""
 
 import json
 
@@ -33,14 +33,14 @@ def secret(key):
 
 
 async def run_and_read(start, tmp_path, env, **options):
-    world = await start(
+    local = await start(
         SHOW,
         container={"args": [SHOW, "/etc/finscribe/config.yaml", "/tmp/x"], "env": env, **MOUNTS},
         pod=VOLUMES,
         config_map={"config.yaml": "model_name_or_path: /workspace/mine\noutput_dir: /workspace/output\n"},
         **options,
     )
-    await world.until(lambda: is_finished(world.job))
+    await local.until(lambda: is_finished(local.job))
     (log,) = (tmp_path / "state" / "runs" / "run-1").glob("*.log")
     first, rest = log.read_text().split("\n", 1)
     return json.loads(first), rest
@@ -57,11 +57,11 @@ async def test_mounted_paths_become_directories_below_the_state_directory(start,
     assert seen["args"] == [f"{run}/config/config.yaml", "/tmp/x"]
     assert seen["OUT"] == f"{run}/volumes/work/out"
     assert seen["NAMESPACE"] == "default"
-    # The model's path is the user's own, and means this machine's.
+    # The model's path is the user's own, on this machine.
     assert config.strip() == f"model_name_or_path: /workspace/mine\noutput_dir: {run}/volumes/work/output"
 
 
-async def test_the_user_keeps_home_and_each_container_gets_a_port_of_its_own(start, tmp_path, monkeypatch):
+async def test_home_is_the_users_and_each_container_gets_a_port_of_its_own(start, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/somebody")
     seen, _ = await run_and_read(start, tmp_path, [{"name": "HOME", "value": "/workspace"}])
 
@@ -73,10 +73,10 @@ async def test_the_user_keeps_home_and_each_container_gets_a_port_of_its_own(sta
     ("secrets", "expected"),
     [
         pytest.param({}, ("from-environment", "token"), id="no Secret in the file: the user's environment"),
-        pytest.param({"s3": {"AWS_ACCESS_KEY_ID": "hush"}}, ("hush", None), id="a Secret: it, and only it"),
+        pytest.param({"s3": {"AWS_ACCESS_KEY_ID": "hush"}}, ("hush", None), id="a Secret in the file: its values only"),
     ],
 )
-async def test_credentials_come_from_one_place(start, tmp_path, monkeypatch, secrets, expected):
+async def test_credentials_come_from_one_source(start, tmp_path, monkeypatch, secrets, expected):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-environment")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
     env = [secret("AWS_ACCESS_KEY_ID"), secret("AWS_SESSION_TOKEN")]
@@ -86,8 +86,8 @@ async def test_credentials_come_from_one_place(start, tmp_path, monkeypatch, sec
 
 
 async def test_a_secret_is_never_written_to_disk(start, tmp_path):
-    world = await start("", container={"env": [secret("KEY")]}, secrets={"s3": {"KEY": "hush-hush"}})
-    await world.until(lambda: is_finished(world.job))
+    local = await start("", container={"env": [secret("KEY")]}, secrets={"s3": {"KEY": "hush-hush"}})
+    await local.until(lambda: is_finished(local.job))
 
     files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert files

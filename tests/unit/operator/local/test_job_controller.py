@@ -1,9 +1,9 @@
 """The Job controller and kubelet of `finscribe run`, with real processes as containers."""
 
 from finscribe_operator.local.job_controller import Backoff, build_pod
-from finscribe_operator.local.job_status import holds, is_finished
+from finscribe_operator.local.job_status import condition_is_true, is_finished
 
-RESULT = "open(os.environ['LOG'], 'w').write('last words')"
+RESULT = "open(os.environ['LOG'], 'w').write('the result')"
 WITH_LOG = {
     "terminationMessagePath": "/dev/termination-log",
     "env": [{"name": "LOG", "value": "/dev/termination-log"}],
@@ -24,103 +24,103 @@ def terminated(pod):
     return pod["status"]["containerStatuses"][0]["state"]["terminated"]
 
 
-def is_running(world):
-    return [pod for pod in world.pods if pod["status"]["phase"] == "Running"]
+def is_running(local):
+    return [pod for pod in local.pods if pod["status"]["phase"] == "Running"]
 
 
 async def test_exit_code_0_completes_the_job(start):
-    world = await start(f"import os; {RESULT}", container=WITH_LOG)
-    await world.until(lambda: is_finished(world.job))
+    local = await start(f"import os; {RESULT}", container=WITH_LOG)
+    await local.until(lambda: is_finished(local.job))
 
-    assert conditions(world.job) == {
+    assert conditions(local.job) == {
         "SuccessCriteriaMet": ("True", "CompletionsReached"),
         "Complete": ("True", "CompletionsReached"),
     }
-    assert world.job["status"]["succeeded"] == 1
-    assert world.pods[0]["status"]["phase"] == "Succeeded"
-    assert terminated(world.pods[0])["message"] == "last words"
+    assert local.job["status"]["succeeded"] == 1
+    assert local.pods[0]["status"]["phase"] == "Succeeded"
+    assert terminated(local.pods[0])["message"] == "the result"
 
 
 async def test_a_user_error_fails_the_job_at_once(start):
-    world = await start(f"import os, sys; {RESULT}; sys.exit(78)", container=WITH_LOG)
-    await world.until(lambda: is_finished(world.job))
+    local = await start(f"import os, sys; {RESULT}; sys.exit(78)", container=WITH_LOG)
+    await local.until(lambda: is_finished(local.job))
 
-    assert conditions(world.job)["Failed"] == ("True", "PodFailurePolicy")
-    assert len(world.pods) == 1
-    assert (terminated(world.pods[0])["exitCode"], terminated(world.pods[0])["message"]) == (78, "last words")
+    assert conditions(local.job)["Failed"] == ("True", "PodFailurePolicy")
+    assert len(local.pods) == 1
+    assert (terminated(local.pods[0])["exitCode"], terminated(local.pods[0])["message"]) == (78, "the result")
 
 
 async def test_other_failures_are_retried_up_to_the_backoff_limit(start):
-    world = await start("import sys; sys.exit(75)")
-    await world.until(lambda: is_finished(world.job))
+    local = await start("import sys; sys.exit(75)")
+    await local.until(lambda: is_finished(local.job))
 
-    assert conditions(world.job)["Failed"] == ("True", "BackoffLimitExceeded")
-    assert [terminated(pod)["exitCode"] for pod in world.pods] == [75, 75, 75]
-    assert world.job["status"]["failed"] == 3
-
-
-async def test_a_process_that_is_killed_ends_as_a_container_does(start):
-    world = await start("import os; os.kill(os.getpid(), 9)", backoffLimit=0)
-    await world.until(lambda: is_finished(world.job))
-
-    assert terminated(world.pods[0])["exitCode"] == 137
+    assert conditions(local.job)["Failed"] == ("True", "BackoffLimitExceeded")
+    assert [terminated(pod)["exitCode"] for pod in local.pods] == [75, 75, 75]
+    assert local.job["status"]["failed"] == 3
 
 
-async def test_the_deadline_ends_the_process_and_fails_the_job(start):
-    world = await start(UNTIL_SIGTERM, activeDeadlineSeconds=1)
-    await world.until(lambda: is_finished(world.job))
+async def test_a_killed_process_has_the_exit_code_of_a_killed_container(start):
+    local = await start("import os; os.kill(os.getpid(), 9)", backoffLimit=0)
+    await local.until(lambda: is_finished(local.job))
 
-    assert conditions(world.job)["Failed"] == ("True", "DeadlineExceeded")
-    assert world.pods == []
+    assert terminated(local.pods[0])["exitCode"] == 137
+
+
+async def test_the_deadline_terminates_the_process_and_fails_the_job(start):
+    local = await start(UNTIL_SIGTERM, activeDeadlineSeconds=1)
+    await local.until(lambda: is_finished(local.job))
+
+    assert conditions(local.job)["Failed"] == ("True", "DeadlineExceeded")
+    assert local.pods == []
 
 
 async def test_suspend_ends_the_process_gracefully_and_resume_starts_another(start, tmp_path):
-    world = await start(UNTIL_SIGTERM)
+    local = await start(UNTIL_SIGTERM)
     logs = tmp_path / "state" / "runs" / "run-1"
-    await world.until(lambda: any("ready" in log.read_text() for log in logs.glob("*.log")))
-    first = world.pods[0]["metadata"]["name"]
+    await local.until(lambda: any("ready" in log.read_text() for log in logs.glob("*.log")))
+    first = local.pods[0]["metadata"]["name"]
 
-    await world.apply(suspend=True)
-    assert world.pods == []
-    assert conditions(world.job)["Suspended"] == ("True", "JobSuspended")
+    await local.apply(suspend=True)
+    assert local.pods == []
+    assert conditions(local.job)["Suspended"] == ("True", "JobSuspended")
     assert "checkpoint saved" in (logs / f"{first}.log").read_text()
 
-    await world.apply(suspend=False)
-    await world.until(lambda: is_running(world))
-    assert conditions(world.job)["Suspended"] == ("False", "JobResumed")
-    assert world.job["status"].get("failed", 0) == 0
+    await local.apply(suspend=False)
+    await local.until(lambda: is_running(local))
+    assert conditions(local.job)["Suspended"] == ("False", "JobResumed")
+    assert local.job["status"].get("failed", 0) == 0
 
 
 async def test_shutting_down_counts_no_failure_and_leaves_the_job_to_be_resumed(start):
-    world = await start(UNTIL_SIGTERM)
-    await world.until(lambda: is_running(world))
-    await world.controller.shut_down()
+    local = await start(UNTIL_SIGTERM)
+    await local.until(lambda: is_running(local))
+    await local.controller.shut_down()
 
-    assert world.pods == []
-    assert not is_finished(world.job)
-    assert world.job["status"].get("failed", 0) == 0
-
-
-async def test_pods_of_a_process_that_is_gone_are_forgotten_and_the_deadline_stood_still(start):
-    world = await start("", suspend=True)
-    lost = build_pod(world.job)
-    world.publish({**lost, "status": {"phase": "Running"}})
-    world.publish({**world.job, "status": {"startTime": "2020-01-01T00:00:00Z"}})
-
-    world.controller.recover()
-    assert world.pods == []
-
-    await world.apply(suspend=False, activeDeadlineSeconds=60)
-    await world.until(lambda: is_finished(world.job))
-    assert holds(world.job, "Complete")
+    assert local.pods == []
+    assert not is_finished(local.job)
+    assert local.job["status"].get("failed", 0) == 0
 
 
-async def test_a_silent_failure_is_told_by_the_end_of_its_log(start):
+async def test_pods_of_a_dead_process_are_deleted_and_the_time_between_does_not_count(start):
+    local = await start("", suspend=True)
+    lost = build_pod(local.job)
+    local.publish({**lost, "status": {"phase": "Running"}})
+    local.publish({**local.job, "status": {"startTime": "2020-01-01T00:00:00Z"}})
+
+    local.controller.recover()
+    assert local.pods == []
+
+    await local.apply(suspend=False, activeDeadlineSeconds=60)
+    await local.until(lambda: is_finished(local.job))
+    assert condition_is_true(local.job, "Complete")
+
+
+async def test_a_failure_without_a_message_shows_the_end_of_the_log(start):
     policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
-    world = await start("raise SystemExit('no such module')", container=policy, backoffLimit=0)
-    await world.until(lambda: is_finished(world.job))
+    local = await start("raise SystemExit('no such module')", container=policy, backoffLimit=0)
+    await local.until(lambda: is_finished(local.job))
 
-    assert "no such module" in terminated(world.pods[0])["message"]
+    assert "no such module" in terminated(local.pods[0])["message"]
 
 
 def test_backoff_doubles_from_10_seconds_to_10_minutes():

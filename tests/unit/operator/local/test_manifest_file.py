@@ -1,4 +1,4 @@
-"""The file given to `finscribe run`."""
+"""The manifest file of `finscribe run`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Processes end with whoever started them, and one run at a time holds a state directory."""
+"""Processes end with their parent, and one run at a time uses a state directory."""
 
 import asyncio
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.errors import RetryableError, UserError
-from finscribe_operator.local import lifeline
-from finscribe_operator.local.lock import exclusive
+from finscribe_operator.local import supervisor
+from finscribe_operator.local.lock import lock_state_directory
 from finscribe_operator.local.object_files import ObjectFiles
 
-STOPPED_WITH_GRACE = """
+SAVES_ON_SIGTERM = """
 import signal, sys, time
 def save(*_):
     print("saved", flush=True)
@@ -28,7 +28,7 @@ SAVES_SLOWLY = """
 import pathlib, signal, sys, time
 state_dir = pathlib.Path(sys.argv[1])
 def save(*_):
-    while not (state_dir / "go-on").exists(): time.sleep(0.02)
+    while not (state_dir / "finish").exists(): time.sleep(0.02)
     (state_dir / "saved").touch()
     sys.exit(75)
 signal.signal(signal.SIGTERM, save)
@@ -37,7 +37,7 @@ while True: time.sleep(1)
 """
 KILLED_WHILE_TRAINING = """
 import asyncio, os, pathlib, signal, sys
-from finscribe_operator.local.lock import exclusive
+from finscribe_operator.local.lock import lock_state_directory
 from finscribe_operator.local.process import Command, LocalProcess
 async def train(state_dir):
     trainer = [sys.executable, "-c", sys.argv[2], str(state_dir)]
@@ -45,14 +45,14 @@ async def train(state_dir):
     while not (state_dir / "ready").exists(): await asyncio.sleep(0.02)
     os.kill(os.getpid(), signal.SIGKILL)
 state_dir = pathlib.Path(sys.argv[1])
-with exclusive(state_dir):
+with lock_state_directory(state_dir):
     asyncio.run(train(state_dir))
 """
 
 
-async def test_a_process_whose_starter_is_gone_gets_time_to_save_and_ends():
+async def test_a_process_whose_parent_ended_saves_and_ends():
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, lifeline.__file__, "5", sys.executable, "-c", STOPPED_WITH_GRACE),
+        *(sys.executable, supervisor.__file__, "5", sys.executable, "-c", SAVES_ON_SIGTERM),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -64,14 +64,14 @@ async def test_a_process_whose_starter_is_gone_gets_time_to_save_and_ends():
         assert await process.wait() == 75
 
 
-def test_a_killed_runs_trainer_holds_the_state_directory_while_it_saves(tmp_path):
-    starter = subprocess.run(
+def test_the_trainer_of_a_killed_run_keeps_the_lock_while_it_saves(tmp_path):
+    parent = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_TRAINING, str(tmp_path), SAVES_SLOWLY], check=False, timeout=30
     )
-    assert starter.returncode == -signal.SIGKILL
-    with pytest.raises(RetryableError), exclusive(tmp_path):
+    assert parent.returncode == -signal.SIGKILL
+    with pytest.raises(RetryableError), lock_state_directory(tmp_path):
         pass
-    (tmp_path / "go-on").touch()
+    (tmp_path / "finish").touch()
     deadline = time.monotonic() + 10
     while not is_free(tmp_path):
         assert time.monotonic() < deadline
@@ -80,27 +80,27 @@ def test_a_killed_runs_trainer_holds_the_state_directory_while_it_saves(tmp_path
 
 def is_free(state_dir: Path) -> bool:
     try:
-        with exclusive(state_dir):
+        with lock_state_directory(state_dir):
             return True
     except RetryableError:
         return False
 
 
-def test_a_state_directory_is_held_by_one_run_at_a_time(tmp_path):
-    with exclusive(tmp_path):
-        with pytest.raises(RetryableError) as caught, exclusive(tmp_path):
+def test_a_state_directory_is_locked_by_one_run_at_a_time(tmp_path):
+    with lock_state_directory(tmp_path):
+        with pytest.raises(RetryableError) as caught, lock_state_directory(tmp_path):
             pass
         assert f"process {os.getpid()}" in caught.value.message
         assert "--state-dir" in caught.value.remedy
-    with exclusive(tmp_path):
+    with lock_state_directory(tmp_path):
         pass
 
 
-def test_a_state_directory_that_cannot_be_made_is_said(tmp_path):
+def test_a_state_directory_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(UserError, match="file/state: can't be used") as caught,
-        exclusive(tmp_path / "file/state"),
+        lock_state_directory(tmp_path / "file/state"),
     ):
         pass
     assert "--state-dir" in caught.value.remedy

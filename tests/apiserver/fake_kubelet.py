@@ -19,26 +19,28 @@ from finscribe_core.report import ProgressReport, RunResult
 _addresses = (f"127.0.{high}.{low}" for high, low in itertools.product(range(77, 256), range(1, 255)))
 
 
-class PretendedKubelet:
+class FakeKubelet:
     def __init__(self, core: client.CoreV1Api, namespace: str) -> None:
         self._core = core
         self._namespace = namespace
 
     def unschedulable(self, pod: str, message: str) -> None:
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-        self._say(pod, {"phase": "Pending", "conditions": [condition]})
+        self._patch_status(pod, {"phase": "Pending", "conditions": [condition]})
 
     def waiting(self, pod: str, reason: str = "ContainerCreating", message: str = "") -> None:
         self._bind(pod)
         waiting = {"reason": reason} | ({"message": message} if message else {})
-        self._say(pod, {"phase": "Pending", "conditions": [_SCHEDULED], **_container({"waiting": waiting})})
+        self._patch_status(
+            pod, {"phase": "Pending", "conditions": [_SCHEDULED], **_container({"waiting": waiting})}
+        )
 
     def running(self, pod: str) -> str:
         """Let the container run; returns the pod's address."""
         self._bind(pod)
         address = next(_addresses)
         state = {"running": {"startedAt": _now()}}
-        self._say(
+        self._patch_status(
             pod,
             {
                 "phase": "Running",
@@ -77,9 +79,11 @@ class PretendedKubelet:
             "finishedAt": _now(),
         }
         phase = "Failed" if exit_code else "Succeeded"
-        self._say(pod, {"phase": phase, "conditions": [_SCHEDULED], **_container({"terminated": terminated})})
+        self._patch_status(
+            pod, {"phase": phase, "conditions": [_SCHEDULED], **_container({"terminated": terminated})}
+        )
 
-    def _say(self, pod: str, status: dict[str, Any]) -> None:
+    def _patch_status(self, pod: str, status: dict[str, Any]) -> None:
         self._core.patch_namespaced_pod_status(
             pod, self._namespace, {"status": status}, _content_type="application/merge-patch+json"
         )

@@ -1,6 +1,6 @@
 """Runs a command in a process group that ends when whoever started it is gone.
 
-`python lifeline.py GRACE_SECONDS COMMAND...`: standard input is the lifeline. When it closes (the starter
+`python supervisor.py GRACE_SECONDS COMMAND...`: standard input is the supervisor. When it closes (the starter
 ended, however) the group gets SIGTERM, so that a trainer saves its checkpoint, and after the grace SIGKILL.
 Exits as a container would: with the command's code, or 128 + the signal that ended it.
 A file of its own, imports nothing of ours: it has to be light, and to work where the parent is killed.
@@ -14,25 +14,25 @@ import sys
 
 
 def main(grace_seconds: float, command: list[str]) -> int:
-    """Run the command to its end, or to the end of the lifeline."""
-    # Signals to the group are for the command; we stay to tell its exit code.
+    """Run the command to its end, or to the end of the supervisor."""
+    # Signals to the group are meant for the command; this process stays to return its exit code.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    wake, waker = os.pipe()
-    os.set_blocking(waker, False)
-    signal.set_wakeup_fd(waker)
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - running it is the purpose
     while child.poll() is None:
-        ready, _, _ = select.select([0, wake], [], [])
-        if wake in ready:
-            os.read(wake, 1024)
+        ready, _, _ = select.select([0, wake_read], [], [])
+        if wake_read in ready:
+            os.read(wake_read, 1024)
         elif not os.read(0, 1024):
-            return _end(child, grace_seconds)
+            return _terminate(child, grace_seconds)
     return _exit_code(child.returncode)
 
 
-def _end(child: "subprocess.Popen[bytes]", grace_seconds: float) -> int:
+def _terminate(child: "subprocess.Popen[bytes]", grace_seconds: float) -> int:
     os.killpg(0, signal.SIGTERM)
     try:
         child.wait(grace_seconds)
