@@ -48,7 +48,7 @@ class MemoryCluster:
             return self._add(manifest)
 
     async def apply(self, manifest: Object) -> Object:
-        """With force and one field manager: fields (and owners) it applied before and now omits are removed."""
+        """With force, by one field manager: fields and owners that it applied before and now omits go."""
         with self._write():
             key = _key(Ref.of(manifest))
             before, live = self._applied.get(key, {}), self.objects.get(key)

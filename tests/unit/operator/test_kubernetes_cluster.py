@@ -32,7 +32,11 @@ HTTP_ERRORS = {
     "a missing object": (404, "not found", NotFoundError),
     "an object that has changed": (409, "the object has been modified", ConflictError),
     "a Job whose template differs": (422, "spec.template: field is immutable", ConflictError),
-    "an object with another owner": (422, "Only one reference can have Controller set to true.", ConflictError),
+    "an object with another owner": (
+        422,
+        "Only one reference can have Controller set to true.",
+        ConflictError,
+    ),
     "a broken rule": (422, "spec.backoffLimit: must be >= 0", InvalidObjectError),
     "an exhausted quota": (403, "exceeded quota", ForbiddenError),
     "too many requests": (429, "slow down", TransientError),

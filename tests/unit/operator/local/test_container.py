@@ -73,7 +73,9 @@ async def test_home_is_the_users_and_each_container_gets_a_port_of_its_own(start
     ("secrets", "expected"),
     [
         pytest.param({}, ("from-environment", "token"), id="no Secret in the file: the user's environment"),
-        pytest.param({"s3": {"AWS_ACCESS_KEY_ID": "hush"}}, ("hush", None), id="a Secret in the file: its values only"),
+        pytest.param(
+            {"s3": {"AWS_ACCESS_KEY_ID": "hush"}}, ("hush", None), id="a Secret in the file: its values only"
+        ),
     ],
 )
 async def test_credentials_come_from_one_source(start, tmp_path, monkeypatch, secrets, expected):
