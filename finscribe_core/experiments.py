@@ -1,7 +1,4 @@
-"""A/B experiments: a file of settings to try, each changed alone against a baseline.
-
-`experiments` names what is changed; the config that it is changed in is the baseline.
-"""
+"""Reads files of A/B experiments and plans their runs: the baseline config, then one changed config each."""
 
 import logging
 from collections.abc import Iterator
@@ -22,56 +19,56 @@ from finscribe_core.yaml_files import Document, read_document
 log = logging.getLogger(__name__)
 
 BASELINE = "baseline"
-"""Name of the run without changes, where the file gives it none."""
+"""Name of the run without changes, unless the file names it."""
 NEVER_VARIED = frozenset({"output_dir", "output_uri", "storage", "feature_cache_dir"})
-"""Settings that no experiment may change: they say where things go, not how is trained."""
+"""Settings that no experiment may change: paths, which do not affect training."""
 _OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".png")
-"""What lies beside the experiments' folders: the shared vision features, configs and results."""
+"""Names beside the experiments' folders: the shared feature cache, configs and results."""
 
 
 class Experiment(KubeModel):
-    """The config once more, with a setting changed."""
+    """A variation of the baseline config."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)]
-    """Name; its folder, too."""
+    """Name, also of its folder."""
     description: str = ""
-    """What is asked."""
+    """The question that it answers."""
     overrides: dict[str, Any] = {}
     """Values by dotted path, such as `training.learning_rate: 1.0e-5`. A section may be nested instead."""
     test_params: list[str] = []
-    """Which of the changed settings are under test, by path or last part. One that changes several settings
-    and does not name them is warned of: nobody can tell which one did it."""
+    """The changed settings under test, by path or its last part. An experiment that changes several settings
+    without naming them here gets a warning, because their effects can't be told apart."""
     expected_behavior: str = ""
-    """What is expected; shown beside the results."""
+    """The expected result; shown beside the actual one."""
     notes: str = ""
-    """Likewise."""
+    """Notes, shown beside the results."""
 
 
 class ExperimentsFile(KubeModel):
-    """The file `finscribe experiments run` reads."""
+    """The file that `finscribe experiments run` reads."""
 
     config: str | None = None
-    """The baseline's config file, relative to this one; `--config` counts more."""
+    """The baseline's config file, relative to this file; `--config` overrides it."""
     experiments: Annotated[list[Experiment], Field(min_length=1, max_length=64)]
-    """What is tried."""
+    """The experiments."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A run of its own: the baseline, or an experiment."""
+    """One run: the baseline, or an experiment."""
 
     name: str
     config: TrainerConfig
-    """Paths of outputs are still the baseline's."""
+    """Its config; output paths are still the baseline's."""
     overrides: dict[str, Any] = field(default_factory=dict)
-    """What differs from the baseline, by dotted path; nothing does in the baseline."""
+    """Settings that differ from the baseline, by dotted path; empty for the baseline."""
     description: str = ""
     expected_behavior: str = ""
     notes: str = ""
 
 
 def read_experiments(path: Path) -> tuple[ExperimentsFile, Document]:
-    """The experiments, and the document for `plan_variants`, which names lines.
+    """The experiments, and the document with line numbers for `plan_variants`.
 
     Raises:
         UserError: InvalidConfig, naming file, line and field.
@@ -81,15 +78,15 @@ def read_experiments(path: Path) -> tuple[ExperimentsFile, Document]:
 
 
 def plan_variants(file: ExperimentsFile, document: Document, base: TrainerConfig) -> list[Variant]:
-    """Every run there has to be: the baseline first, then the experiments in their order.
+    """All runs: the baseline first, then the experiments in their order.
 
-    An experiment that changes nothing is the baseline, under its own name.
+    An experiment that changes nothing becomes the baseline, under its own name.
 
     Raises:
-        UserError: InvalidConfig, naming file, line and field, when a name or a change comes twice, a path is
-            unknown, or a value can't be.
+        UserError: InvalidConfig, naming file, line and field, for a duplicate name or change, an unknown path
+            or an invalid value.
     """
-    _refuse_names(file, document)
+    _check_names(file, document)
     variants, baseline_is_named = [Variant(BASELINE, base)], False
     for index, experiment in enumerate(file.experiments):
         variant = _vary(experiment, base, document, index)
@@ -99,12 +96,12 @@ def plan_variants(file: ExperimentsFile, document: Document, base: TrainerConfig
             continue
         where = document.where(("experiments", index, "overrides"))
         if same:
-            raise _invalid(where, f"{variant.name} comes to the same settings as {same.name}", "Remove one.")
+            raise _invalid(where, f"{variant.name} has the same settings as {same.name}", "Remove one.")
         if variant.name == BASELINE:
             raise _invalid(
                 where, f"{BASELINE} changes settings", "Give it another name: the baseline changes none."
             )
-        _warn_of_several(experiment, variant, where)
+        _warn_about_several_changes(experiment, variant, where)
         variants.append(variant)
     return variants
 
@@ -120,7 +117,7 @@ def _vary(experiment: Experiment, base: TrainerConfig, document: Document, index
         if setting.split(".")[0] in NEVER_VARIED:
             raise _invalid(where, f"{path} can't be changed by an experiment", "Remove it.")
         if setting in settings:
-            raise _invalid(where, f"{path}: the setting {setting} comes twice", "Remove one.")
+            raise _invalid(where, f"{path}: the setting {setting} is changed twice", "Remove one.")
         settings.add(setting)
         data = apply_overrides(TrainerConfig, data, {path: value}, f"{where}:")
         overrides[path] = value
@@ -142,7 +139,7 @@ def _vary(experiment: Experiment, base: TrainerConfig, document: Document, index
 def _flat(
     model: Any, overrides: dict[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The overrides by the keys that lead to them; a section that is nested is no value of its own."""
+    """The overrides with nested sections flattened: the keys of each, and its value."""
     for given, value in overrides.items():
         key, child = str(given), model
         for part in key.split("."):
@@ -154,29 +151,29 @@ def _flat(
             yield (*above, key), value
 
 
-def _warn_of_several(experiment: Experiment, variant: Variant, where: str) -> None:
+def _warn_about_several_changes(experiment: Experiment, variant: Variant, where: str) -> None:
     named = set(experiment.test_params)
     unnamed = [path for path in variant.overrides if not named & {path, path.rpartition(".")[2]}]
     if len(variant.overrides) > 1 and unnamed:
         log.warning(
-            "%s: %s changes several settings (%s): nobody can tell which one did it. Change one at a time, "
-            "or name all of them in test_params.",
+            "%s: %s changes several settings (%s): their effects can't be told apart. Change one at a "
+            "time, or name all of them in test_params.",
             where,
             variant.name,
             ", ".join(variant.overrides),
         )
 
 
-def _refuse_names(file: ExperimentsFile, document: Document) -> None:
+def _check_names(file: ExperimentsFile, document: Document) -> None:
     names: set[str] = set()
     for index, experiment in enumerate(file.experiments):
         where = document.where(("experiments", index, "name"))
-        name = experiment.name.lower()  # folders of some systems know no case
+        name = experiment.name.lower()  # file systems may be case-insensitive
         if name in names:
-            raise _invalid(where, f"the name {experiment.name} comes twice", "Rename one.")
+            raise _invalid(where, f"the name {experiment.name} is used twice", "Rename one.")
         if name == _OWN_FOLDER or name.endswith(_OWN_ENDINGS):
-            own = f"{_OWN_FOLDER}, and what ends in {', '.join(_OWN_ENDINGS)}, lies beside its folder"
-            raise _invalid(where, f"the name {experiment.name} is taken: {own}", "Name it otherwise.")
+            own = f"{_OWN_FOLDER}, and what ends in {', '.join(_OWN_ENDINGS)}, is beside its folder"
+            raise _invalid(where, f"the name {experiment.name} is taken: {own}", "Choose another name.")
         names.add(name)
 
 

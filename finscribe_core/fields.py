@@ -1,4 +1,4 @@
-"""The fields of a model: where they are, how they are spelt, which one was meant."""
+"""Finds the fields of a model by their accepted spellings, and the closest one to an unknown key."""
 
 import difflib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ Loc = tuple[str | int, ...]
 
 
 def dotted(loc: Loc) -> str:
-    """A field's location as people write it.
+    """A field's location as a dotted path.
 
     >>> dotted(("spec", "lora", "targetModules", 0))
     'spec.lora.targetModules[0]'
@@ -26,9 +26,9 @@ def dotted(loc: Loc) -> str:
 def unknown_keys(
     model: type[BaseModel], data: Any, at: Loc = (), *, camel_case: bool = False
 ) -> list[tuple[Loc, type[BaseModel]]]:
-    """Keys of `data` that the model does not know, each with the model that lacks it.
+    """Keys of `data` that are not fields of the model, each with the (nested) model that lacks it.
 
-    With `camel_case`, other spellings are unknown too, as they are to the API server.
+    With `camel_case`, other spellings are unknown, too, as for the API server.
     """
     if not isinstance(data, dict):
         return []
@@ -51,20 +51,20 @@ def unknown_keys(
 
 
 def nearest(model: type[BaseModel], key: str, *, camel_case: bool = False) -> str:
-    """The end of a sentence about an unknown key: the nearest one the model knows, if one is near."""
+    """The end of a sentence about an unknown key: a similar known key if there is one, else a full stop."""
     near = difflib.get_close_matches(key, list(_known_keys(model, camel_case=camel_case)), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else "."
 
 
 class Setting(NamedTuple):
-    """A key that a model knows."""
+    """A field of a model."""
 
     names: set[str]
-    """Every spelling of it."""
+    """Its accepted spellings."""
     model: type[BaseModel] | None
-    """Of its value, if it is a section."""
+    """The model of its value, if it is a section."""
     is_map: bool
-    """Whether its value has keys of the user's own."""
+    """Whether its value is a map with arbitrary keys."""
 
 
 def spellings(model: type[BaseModel], key: str, *, camel_case: bool = False) -> Setting | None:
@@ -79,7 +79,7 @@ def spellings(model: type[BaseModel], key: str, *, camel_case: bool = False) -> 
 
 
 def find_setting(model: type[BaseModel], data: Any, path: str) -> tuple[Loc, Any] | None:
-    """Where the data says a setting, in whatever spelling, and what it says; None if it does not."""
+    """The location and the value of a setting in the data, in any spelling; None when it is not set."""
     at: Any = model
     loc: Loc = ()
     for part in path.split("."):
@@ -93,7 +93,7 @@ def find_setting(model: type[BaseModel], data: Any, path: str) -> tuple[Loc, Any
 
 
 def by_name(model: type[BaseModel] | None, loc: Loc) -> Loc:
-    """A location in the fields' Python names, whatever spelling it is in."""
+    """A location with the fields' Python names, from any spelling."""
     named: list[str | int] = []
     for part in loc:
         known = spellings(model, part) if model and isinstance(part, str) else None
@@ -106,8 +106,8 @@ def by_name(model: type[BaseModel] | None, loc: Loc) -> Loc:
     return tuple(named)
 
 
-def spelt_twice(model: type[BaseModel], data: Any, at: Loc = ()) -> Iterator[tuple[Loc, Loc]]:
-    """Where the data says a setting in one spelling, and where again in another."""
+def duplicate_spellings(model: type[BaseModel], data: Any, at: Loc = ()) -> Iterator[tuple[Loc, Loc]]:
+    """Settings that the data sets in two spellings: the location of each."""
     if not isinstance(data, dict):
         return
     for name, field in model.model_fields.items():
@@ -115,7 +115,7 @@ def spelt_twice(model: type[BaseModel], data: Any, at: Loc = ()) -> Iterator[tup
         yield from (((*at, keys[0]), (*at, again)) for again in keys[1:])
         child = _model_in(field.annotation)
         if child and keys:
-            yield from spelt_twice(child, data[keys[0]], (*at, keys[0]))
+            yield from duplicate_spellings(child, data[keys[0]], (*at, keys[0]))
 
 
 def _names(name: str, field: FieldInfo) -> set[str]:
@@ -125,7 +125,7 @@ def _names(name: str, field: FieldInfo) -> set[str]:
 
 
 def _known_keys(model: type[BaseModel], *, camel_case: bool) -> dict[str, type[BaseModel] | None]:
-    """Every accepted spelling of a model's keys, with the model of its value if it is one."""
+    """Every accepted spelling of a model's fields, with the model of its value, if any."""
     known: dict[str, type[BaseModel] | None] = {}
     for name, field in model.model_fields.items():
         child = _model_in(field.annotation)

@@ -1,4 +1,4 @@
-"""Changes of single settings by their dotted path: `--set`, experiments and sweeps."""
+"""Applies changes of single settings by dotted path, for `--set`, experiments and sweeps."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ from finscribe_core.yaml_files import read_value
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """A `--set` argument as path and value; the value is read as YAML.
+    """A `--set` argument as path and value; the value is parsed as YAML.
 
     Raises:
-        UserError: InvalidConfig when it is no assignment.
+        UserError: InvalidConfig when it is not an assignment.
 
     >>> parse_assignment("training.learning_rate=1e-5")
     ('training.learning_rate', 1e-05)
@@ -28,9 +28,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def field_path(model: type[BaseModel], path: str) -> str:
-    """A dotted path in the fields' own names, so that two spellings of one setting are told to be one.
+    """A dotted path with the fields' Python names, so that two spellings of one setting compare equal.
 
-    What the model does not know stays as it is.
+    Unknown parts stay as they are.
 
     >>> from finscribe_core.trainer_config import TrainerConfig
     >>> field_path(TrainerConfig, "lora.lora_alpha"), field_path(TrainerConfig, "outputDir")
@@ -43,28 +43,27 @@ def apply_overrides(
     model: type[BaseModel],
     data: Mapping[str, Any],
     overrides: Mapping[str, Any],
-    said: str,
+    source: str,
     *,
     camel_case: bool = False,
 ) -> dict[str, Any]:
-    """The data with other values at the paths; what the paths do not name stays as it is.
+    """The data with new values at the paths; all else stays as it is.
 
-    A setting that the data spells otherwise (`alpha`, `lora_alpha`), or says in the other place that it has,
-    is replaced, not said twice.
+    A setting that the data has in another spelling (`alpha`, `lora_alpha`) or in its other place is replaced.
 
     Args:
-        model: what the data will be read as.
+        model: the model of the data.
         data: as read from a file.
-        overrides: values by dotted path, in any spelling the model knows.
-        said: who asks, for messages: `--set`, say.
-        camel_case: other spellings are unknown, as they are to the API server.
+        overrides: values by dotted path, in any accepted spelling.
+        source: where the overrides come from, for messages, such as `--set`.
+        camel_case: accept camelCase only, like the API server.
 
     Raises:
-        UserError: InvalidConfig for a path that the model does not know, with the nearest one it does.
+        UserError: InvalidConfig for an unknown path, with the closest known one.
     """
     result = dict(data)
     for path, value in overrides.items():
-        change = _Change(value, f"{said} {path}", camel_case)
+        change = _Change(value, f"{source} {path}", camel_case)
         result = _applied(model, result, path.split("."), change)
         for other in _other_places(model, path):
             if found := find_setting(model, result, other):
@@ -73,7 +72,7 @@ def apply_overrides(
 
 
 def _other_places(model: type[BaseModel], path: str) -> Iterator[str]:
-    """Where else the setting could have been said."""
+    """The other paths of the same setting."""
     named = field_path(model, path)
     for pair in getattr(model, "same_settings", ()):
         if named in pair:
@@ -81,7 +80,7 @@ def _other_places(model: type[BaseModel], path: str) -> Iterator[str]:
 
 
 def _without(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
-    """The data without what is there."""
+    """The data without the value at the location."""
     key, *rest = loc
     kept = {name: value for name, value in data.items() if name != key}
     return {**kept, str(key): _without(data[str(key)], tuple(rest))} if rest else kept
@@ -89,19 +88,19 @@ def _without(data: dict[str, Any], loc: Loc) -> dict[str, Any]:
 
 class _Change(NamedTuple):
     value: Any
-    said: str
+    source: str
     camel_case: bool
 
 
 def _applied(
     model: type[BaseModel], data: Mapping[str, Any], path: list[str], change: _Change
 ) -> dict[str, Any]:
-    value, said, camel_case = change
+    value, source, camel_case = change
     key, *rest = path
     found = spellings(model, key, camel_case=camel_case)
     if found is None:
         hint = nearest(model, key, camel_case=camel_case)
-        raise UserError(FailureReason.InvalidConfig, f"{said}: unknown key {key}{hint}")
+        raise UserError(FailureReason.InvalidConfig, f"{source}: unknown key {key}{hint}")
     names, child, is_map = found
     present = next((name for name in data if name in names), key)
     others = {name: kept for name, kept in data.items() if name not in names}
@@ -111,6 +110,6 @@ def _applied(
     inside = inner if isinstance(inner, dict) else {}
     if child is not None:
         return {**others, present: _applied(child, inside, rest, change)}
-    if is_map:  # its keys are the user's own, and may have dots
+    if is_map:  # its keys are arbitrary, and may contain dots
         return {**others, present: {**inside, ".".join(rest): value}}
-    raise UserError(FailureReason.InvalidConfig, f"{said}: {key} has no settings below it.")
+    raise UserError(FailureReason.InvalidConfig, f"{source}: {key} has no settings below it.")

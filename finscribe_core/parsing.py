@@ -1,4 +1,4 @@
-"""Documents as models: every mistake is named with file, line and field, and the nearest known key."""
+"""Validates YAML documents as models; errors name file, line, field and the closest known key."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -7,24 +7,32 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.fields import Loc, by_name, dotted, find_setting, nearest, spelt_twice, unknown_keys
+from finscribe_core.fields import (
+    Loc,
+    by_name,
+    dotted,
+    duplicate_spellings,
+    find_setting,
+    nearest,
+    unknown_keys,
+)
 from finscribe_core.yaml_files import Document, invalid
 
 M = TypeVar("M", bound=BaseModel)
 
-_SHOWN = 20
-"""Unknown keys that are named."""
+_MAX_NAMED = 20
+"""Most unknown keys that are named."""
 
 
 def parse_strictly(model: type[M], document: Document) -> M:
     """The document as a model.
 
     Raises:
-        UserError: naming every unknown key and every wrong value, each with file and line.
+        UserError: InvalidConfig, naming every unknown key and invalid value with file and line.
     """
     camel_case = getattr(model, "camel_case_only", False)
     problems = _unknown(model, document.data, document.where, camel_case=camel_case)
-    problems += [] if camel_case else _said_twice(model, document.data, document.where)
+    problems += [] if camel_case else _set_twice(model, document.data, document.where)
     try:
         parsed = model.model_validate(document.data)
     except ValidationError as error:
@@ -39,18 +47,18 @@ def parse_leniently(
     model: type[M],
     document: Document,
     change: Callable[[dict[str, Any]], dict[str, Any]] = lambda data: data,
-    said: Mapping[str, str] = MappingProxyType({}),
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[M, list[str]]:
-    """The document as a model, and a warning for each key that the model does not know.
+    """The document as a model, and a warning for each unknown key.
 
     Args:
-        model: what the document is read as.
+        model: the model to validate as.
         document: as read from a file.
-        change: what is done to the document before it is checked: overrides of the command line.
-        said: who changes what, by dotted path: what messages about these settings begin with.
+        change: applied to the data before validation, such as overrides of the command line.
+        sources: where settings come from that are not the file's, by dotted path; named in messages.
 
     Raises:
-        UserError: naming every wrong value, each with file and line, or with who said it.
+        UserError: InvalidConfig, naming every invalid value with file and line, or with its source.
     """
     if not isinstance(document.data, dict):
         raise invalid(document.where(()), "not a mapping of keys to values", "")
@@ -58,10 +66,12 @@ def parse_leniently(
 
     def where(loc: Loc) -> str:
         inside = dotted(by_name(model, loc)).replace("[", ".") + "."
-        return next((who for path, who in said.items() if inside.startswith(f"{path}.")), document.where(loc))
+        return next(
+            (source for path, source in sources.items() if inside.startswith(f"{path}.")), document.where(loc)
+        )
 
     warnings = _unknown(model, data, where)
-    problems = _said_twice(model, data, where)
+    problems = _set_twice(model, data, where)
     try:
         parsed = model.model_validate(data)
     except ValidationError as error:
@@ -75,34 +85,34 @@ def parse_leniently(
 def _unknown(
     model: type[BaseModel], data: Any, where: Callable[[Loc], str], *, camel_case: bool = False
 ) -> list[str]:
-    """A line for each unknown key; of very many, for the first ones."""
+    """A line for each unknown key, up to a limit."""
     found = unknown_keys(model, data, camel_case=camel_case)
     shown = [
-        f"{where(loc)}: unknown key {dotted(loc)}{nearest(lacks, str(loc[-1]), camel_case=camel_case)}"
-        for loc, lacks in found[:_SHOWN]
+        f"{where(loc)}: unknown key {dotted(loc)}{nearest(lacking, str(loc[-1]), camel_case=camel_case)}"
+        for loc, lacking in found[:_MAX_NAMED]
     ]
-    left = len(found) - len(shown)
-    return [*shown, f"{where(())}: unknown keys: {left} more."] if left else shown
+    more = len(found) - len(shown)
+    return [*shown, f"{where(())}: unknown keys: {more} more."] if more else shown
 
 
-def _said_twice(model: type[BaseModel], data: Any, where: Callable[[Loc], str]) -> list[str]:
-    """A line for each setting that is said in two spellings, or differently in the two places it has."""
+def _set_twice(model: type[BaseModel], data: Any, where: Callable[[Loc], str]) -> list[str]:
+    """A line for each setting with two spellings in the data, or with different values in its two places."""
     problems = [
         f"{where(again)}: {dotted(again)} is the same setting as {dotted(first)}; remove one."
-        for first, again in spelt_twice(model, data)
+        for first, again in duplicate_spellings(model, data)
     ]
     for pair in getattr(model, "same_settings", ()):
         one, other = (find_setting(model, data, path) for path in pair)
         if one and other and one[1] != other[1]:
             problems.append(
                 f"{where(one[0])}: {dotted(one[0])} is the same setting as {dotted(other[0])}, "
-                "which says something else; remove one."
+                "which has another value; remove one."
             )
     return problems
 
 
 def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
-    """Pydantic's errors, each as the field's location and one sentence that names it."""
+    """Pydantic's errors, each as the field's location and a sentence that names the field."""
     problems = []
     for item in error.errors(include_url=False):
         loc = tuple(part for part in item["loc"] if not str(part).startswith("function-"))

@@ -1,4 +1,4 @@
-"""What a run tells the outside: its progress while it runs, its result when it ends."""
+"""Defines what a run reports: progress and metrics while it runs, its result at the end."""
 
 from enum import StrEnum
 from typing import Self
@@ -11,7 +11,7 @@ from finscribe_core.errors import FailureReason
 
 
 class Phase(StrEnum):
-    """What a run is doing; the reason of the Running condition while it does."""
+    """What a run is doing; also the reason of its Running condition."""
 
     Starting = "Starting"
     """The process has started."""
@@ -24,7 +24,7 @@ class Phase(StrEnum):
     Evaluating = "Evaluating"
     """Computing the validation loss."""
     Comparing = "Comparing"
-    """Reading documents with the base and the tuned model."""
+    """Generating answers with the base and the tuned model for their comparison."""
     Exporting = "Exporting"
     """Writing the adapter and the merged model."""
     Uploading = "Uploading"
@@ -32,101 +32,101 @@ class Phase(StrEnum):
 
 
 class Progress(KubeModel):
-    """How far a run is."""
+    """Progress of a run."""
 
     phase: Phase = Phase.Starting
     """What the run is doing."""
     step: int = 0
     """Optimizer steps taken."""
     total_steps: int = 0
-    """Optimizer steps planned; 0 while not yet known."""
+    """Optimizer steps planned; 0 while unknown."""
     epoch: float = 0.0
-    """Passes over the training set, with fraction."""
+    """Passes over the training set, fractional."""
     percent: int = Field(0, ge=0, le=100)
-    """step / totalSteps, in percent."""
+    """step / totalSteps in percent."""
     eta_seconds: int | None = None
-    """Seconds of training left at the present speed."""
+    """Estimated seconds of training left."""
 
 
 class Metrics(KubeModel):
-    """Figures of a run, as decimal strings (floats don't survive every JSON round trip)."""
+    """Metrics of a run, as decimal strings (floats are not preserved by every JSON round trip)."""
 
     train_loss: str | None = None
-    """Training loss of the last log line."""
+    """Training loss at the last logging step."""
     eval_loss: str | None = None
     """Validation loss of the last evaluation."""
     best_eval_loss: str | None = None
-    """Lowest validation loss so far; the restored checkpoint's, once finished."""
+    """Lowest validation loss so far; at the end that of the restored checkpoint."""
     base_eval_loss: str | None = None
     """Validation loss of the base model, before the first step."""
     eval_field_accuracy: str | None = None
-    """Share of the fields read exactly, of the validation documents read at the last evaluation."""
+    """Fields that match exactly, as a share, over the validation documents of the last evaluation."""
     eval_teds_score: str | None = None
-    """TEDS of their line-item tables."""
+    """TEDS of the line-item tables of those documents."""
     eval_numeric_accuracy: str | None = None
-    """Share of their numbers read right."""
+    """Numbers that are correct, as a share, over those documents."""
     eval_validation_pass_rate: str | None = None
-    """Share of their answers that are valid JSON, keep the schema, and add up."""
+    """Share of those documents whose answer is valid JSON, matches the schema, and adds up."""
     learning_rate: str | None = None
-    """Learning rate of the last step."""
+    """Learning rate at the last step."""
 
 
 class Outputs(KubeModel):
-    """Where a run's results are."""
+    """Locations of a run's results."""
 
     uri: str | None = None
-    """The run's prefix in the bucket."""
+    """Prefix of the run in the bucket."""
     adapter: str | None = None
     """Prefix of the LoRA adapter."""
     merged: str | None = None
     """Prefix of the merged model."""
     evaluation: str | None = None
-    """Prefix of the comparison of base and tuned model: report.html, report.md and every answer."""
+    """Prefix of the comparison of base and tuned model: report.html, report.md and all answers."""
     manifest: str | None = None
-    """URI of the manifest: every file with size and SHA-256. Written last."""
+    """URI of the manifest, which lists every file with size and SHA-256 and is written last."""
 
 
 class DocumentFigures(KubeModel):
-    """How well a model reads documents: shares from 0 to 1, as decimal strings; unset where none applies."""
+    """Metrics of a model over documents: 0 to 1, as decimal strings; unset where one does not apply."""
 
     field_accuracy: str | None = None
-    """Share of the fields read exactly."""
+    """Share of the fields that match exactly."""
     teds_score: str | None = None
     """TEDS of the line-item table: structure and content."""
     numeric_accuracy: str | None = None
-    """Share of the numbers read right."""
+    """Share of the numbers that are correct."""
     validation_pass_rate: str | None = None
-    """Share of the documents that are valid JSON, keep the schema, and add up."""
+    """Share of the documents whose answer is valid JSON, matches the schema, and adds up."""
 
 
 GATE_MESSAGE_LIMIT = 300
-"""Characters; the verdict has to fit into a pod's last words."""
+"""Characters; the message has to fit into a pod's termination message."""
 
 
 class GateVerdict(KubeModel):
-    """Whether a run may be named by `latest.json`."""
+    """Whether a run meets `evaluation.gate`, so that `latest.json` may point to it."""
 
     passed: bool
-    """True when the tuned model reached what `evaluation.gate` asks for."""
+    """True when the tuned model meets `evaluation.gate`."""
     message: str = Field("", max_length=GATE_MESSAGE_LIMIT)
-    """The figures that were judged."""
+    """The metrics that were compared with the gate."""
 
 
 class EvaluationReport(KubeModel):
-    """How the base and the tuned model read the same documents, after the training."""
+    """Comparison of the base and the tuned model on the same documents, after training."""
 
     documents: int = 0
-    """Documents that both read."""
+    """Number of documents."""
     base: DocumentFigures = DocumentFigures()
-    """The base model's figures."""
+    """Metrics of the base model."""
     tuned: DocumentFigures = DocumentFigures()
-    """The tuned model's figures."""
+    """Metrics of the tuned model."""
     gate: GateVerdict | None = None
-    """The gate's verdict; unset when the job sets none."""
+    """Result of the gate; unset when the job has none."""
 
 
 class ProgressReport(KubeModel):
-    """The body of the trainer's `/progress`."""
+    """The response body of the trainer's `/progress`."""
 
     run: str = ""
     """The run's name."""
@@ -135,30 +135,30 @@ class ProgressReport(KubeModel):
 
 
 class RunResult(KubeModel):
-    """A run's last words, written as the pod's termination message."""
+    """A run's result, written as the pod's termination message."""
 
     succeeded: bool
     """True when every output is uploaded."""
     reason: FailureReason | None = None
-    """Why not."""
+    """Reason of the failure."""
     message: str = ""
-    """For people."""
+    """Human-readable details."""
     remedy: str = ""
-    """What to do about it."""
+    """How to fix it."""
     retryable: bool = False
-    """True when the same job may succeed if tried again."""
+    """True when a retry of the same job may succeed."""
     stopped_early: bool = False
     """True when early stopping ended the training."""
     resumed_from: str | None = None
-    """The checkpoint this attempt went on from."""
+    """The checkpoint this attempt resumed from."""
     progress: Progress = Progress()
     metrics: Metrics = Metrics()
     outputs: Outputs = Outputs()
     evaluation: EvaluationReport | None = None
-    """How base and tuned model read documents; unset when `evaluation.enabled` is false."""
+    """Comparison of base and tuned model; unset when `evaluation.enabled` is false."""
 
     def to_termination_message(self) -> str:
-        """As JSON within the kubelet's limit: only the free texts are shortened."""
+        """As JSON within the kubelet's size limit: message and remedy are shortened if needed."""
         result = self
         for limit in (2000, 1000, 500, 100):
             text = result.model_dump_json(by_alias=True, exclude_none=True)
@@ -171,7 +171,7 @@ class RunResult(KubeModel):
 
     @classmethod
     def from_termination_message(cls, text: str) -> Self | None:
-        """None when the text is not a RunResult (a process killed before it could write one)."""
+        """Parse a termination message; None when it is not a RunResult (the process was killed before)."""
         try:
             return cls.model_validate_json(text)
         except ValueError:
@@ -183,7 +183,7 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def format_metric(value: float) -> str:
-    """A figure as the status shows it: six significant digits.
+    """A metric as the status shows it: six significant digits.
 
     >>> format_metric(0.41234567)
     '0.412346'

@@ -1,7 +1,7 @@
-"""The trainer's configuration.
+"""Defines the trainer's configuration.
 
-One set of models serves the trainer's YAML file (snake_case, as in the training guide) and the sections
-of a FineTuneJob's spec (camelCase); `TrainerConfig` is the file as a whole.
+The same models validate the trainer's YAML file (snake_case, as in the training guide) and the sections of a
+FineTuneJob's spec (camelCase); `TrainerConfig` is the whole file.
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,20 @@ class Method(StrEnum):
     LoRA = "LoRA"
     """Low-rank adapters on the frozen base model."""
     QLoRA = "QLoRA"
-    """The same, with the language model's weights held in 4 bits (nf4)."""
+    """The same, with the language model's weights quantised to 4 bits (nf4)."""
 
 
 class LoraScope(StrEnum):
-    """Which part of the model the LoRA target modules are looked for in."""
+    """The part of the model in which LoRA target modules are searched."""
 
     LanguageModel = "LanguageModel"
-    """Only the language model; the vision tower stays frozen."""
+    """The language model only; the vision tower stays frozen."""
     All = "All"
-    """Everywhere, so that `q_proj` also matches the vision tower's attention."""
+    """The whole model, so that `q_proj` also matches the vision tower's attention."""
 
 
 class LrScheduler(StrEnum):
-    """The learning rate's course over the training, by Hugging Face's names."""
+    """Learning rate schedule, by Hugging Face's names."""
 
     linear = "linear"
     cosine = "cosine"
@@ -44,58 +44,58 @@ class LrScheduler(StrEnum):
 
 
 class Optimizer(StrEnum):
-    """What takes the steps, by Hugging Face's names."""
+    """Optimizer, by Hugging Face's names."""
 
     adamw_torch = "adamw_torch"
     """AdamW, in the parameters' precision."""
     adamw_torch_fused = "adamw_torch_fused"
-    """The same in one kernel: a little faster on a GPU."""
+    """The same with fused kernels: a little faster on a GPU."""
     adamw_bnb_8bit = "adamw_bnb_8bit"
-    """AdamW with its moments in 8 bits (bitsandbytes)."""
+    """AdamW with 8-bit moments (bitsandbytes)."""
     paged_adamw_8bit = "paged_adamw_8bit"
-    """The same, its moments moved to the CPU when the GPU's memory runs out."""
+    """The same, with moments paged to CPU memory when GPU memory runs out."""
     paged_adamw_32bit = "paged_adamw_32bit"
-    """AdamW in full precision, moved likewise."""
+    """AdamW with 32-bit moments, paged in the same way."""
 
 
 class Attention(StrEnum):
-    """How attention is computed, by the transformers library's names."""
+    """Attention implementation, by the transformers library's names."""
 
     flash_attention_2 = "flash_attention_2"
     """The flash-attn package, on a GPU, in bfloat16 or float16."""
     sdpa = "sdpa"
     """PyTorch's own scaled dot product attention."""
     eager = "eager"
-    """Plain matrix products: slow, for comparison."""
+    """Plain matrix products: slow; for comparisons."""
 
 
 class ReportTo(StrEnum):
-    """Where training curves are written to, beside the console and /metrics."""
+    """Where training curves are written, besides the log and /metrics."""
 
     tensorboard = "tensorboard"
-    """TensorBoard's files below `output_dir`/logs."""
+    """TensorBoard files below `output_dir`/logs."""
     wandb = "wandb"
-    """Weights & Biases, as WANDB_* in the environment say; files below `output_dir`/runs."""
+    """Weights & Biases, configured by WANDB_* variables; files below `output_dir`/runs."""
 
 
 class OutputFormat(StrEnum):
-    """What a run uploads."""
+    """Format of the uploaded model."""
 
     Adapter = "Adapter"
-    """The LoRA adapter alone; small, needs the base model to be used."""
+    """The LoRA adapter only: small; needs the base model for inference."""
     Merged = "Merged"
-    """The base model with the adapter merged in; stands alone."""
+    """The base model with the adapter merged in: needs no other files."""
 
 
 class LoraSpec(KubeModel):
-    """LoRA's own hyperparameters."""
+    """Hyperparameters of the LoRA adapter."""
 
     also_known_keys: ClassVar[Mapping[str, str]] = {
-        "enabled": "Must be true, and says nothing: LoRA is all there is.",
+        "enabled": "Must be true, and has no effect: only LoRA is supported.",
     }
 
     r: Int = Field(16, ge=1, le=1024)
-    """Rank of the adapter matrices; higher means more capacity. 8 to 32 is usual."""
+    """Rank of the adapter matrices; a higher rank has more capacity. 8 to 32 is usual."""
     alpha: Int = Field(32, ge=1, le=4096, validation_alias=AliasChoices("alpha", "lora_alpha"))
     """The adapter's output is scaled by alpha / r."""
     dropout: Float = Field(0.05, ge=0, lt=1, validation_alias=AliasChoices("dropout", "lora_dropout"))
@@ -104,9 +104,9 @@ class LoraSpec(KubeModel):
         list[Annotated[str, Field(min_length=1, max_length=256)]],
         Field(min_length=1, max_length=64),
     ] = Field(["q_proj", "k_proj", "v_proj", "o_proj"])
-    """Names (the last part of a module's path) of the layers that get an adapter."""
+    """Names (last part of the module path) of the layers that get an adapter."""
     scope: LoraScope = LoraScope.LanguageModel
-    """Where target modules are looked for. `LanguageModel` leaves the vision tower alone."""
+    """Part of the model in which target modules are searched; `LanguageModel` excludes the vision tower."""
 
     @model_validator(mode="before")
     @classmethod
@@ -121,81 +121,81 @@ class LoraSpec(KubeModel):
 
 
 class TrainingSpec(KubeModel):
-    """Hyperparameters, by Hugging Face's argument names."""
+    """Hyperparameters of the training loop, by Hugging Face's argument names."""
 
     also_known_keys: ClassVar[Mapping[str, str]] = {
         "metric_for_best_model": "Hugging Face's name of `early_stopping.metric`.",
     }  # TrainerConfig._read_metric_for_best_model
 
     learning_rate: Float = Field(2.0e-5, gt=0, le=1)
-    """Peak learning rate. The most critical parameter; start conservative."""
+    """Peak learning rate, the most important hyperparameter; start with a low value."""
     num_train_epochs: Int = Field(5, ge=1, le=10000)
-    """How often the training set is seen; early stopping may end it before."""
+    """Epochs; early stopping may end training earlier."""
     max_steps: Int | None = Field(None, ge=1)
-    """Optimizer steps after which training ends, whatever the epochs."""
+    """Optimizer steps after which training ends, regardless of the epochs."""
     per_device_train_batch_size: Int = Field(8, ge=1, le=4096)
-    """Rows a device takes at once."""
+    """Rows per device and batch."""
     per_device_eval_batch_size: Int | None = Field(None, ge=1, le=4096)
-    """Rows a device takes at once in evaluation; the training batch size when unset."""
+    """Rows per device and batch in evaluation; the training batch size when unset."""
     gradient_accumulation_steps: Int = Field(2, ge=1, le=4096)
-    """Batches added up before an optimizer step: effective batch = batch size x accumulation x processes."""
+    """Batches per optimizer step: effective batch size = batch size x accumulation x processes."""
     warmup_ratio: Float = Field(0.1, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises from 0."""
+    """Share of the steps for linear warm-up from 0 to the peak learning rate."""
     warmup_steps: Int | None = Field(None, ge=0)
-    """Steps over which it rises, instead of the share that `warmup_ratio` says."""
+    """Steps for linear warm-up; overrides `warmup_ratio`."""
     weight_decay: Float = Field(0.01, ge=0, le=1)
     """AdamW's decoupled weight decay."""
     max_grad_norm: Float = Field(1.0, gt=0)
-    """Gradients are clipped to this norm."""
+    """Norm to which gradients are clipped."""
     lr_scheduler_type: LrScheduler = LrScheduler.cosine
-    """The learning rate's course after the warm-up."""
+    """Learning rate schedule after warm-up."""
     lr_scheduler_num_cycles: Int = Field(2, ge=1, le=1000)
-    """How often the rate falls with cosine_with_restarts, back at its peak each time."""
+    """Number of cosine cycles with cosine_with_restarts; each starts at the peak rate."""
     gradient_checkpointing: Bool = True
     """Recompute activations in the backward pass: less memory, about a third more time."""
     bf16: Bool | None = None
-    """Train in bfloat16; where the GPU supports it, when unset."""
+    """Train in bfloat16; when unset, if the GPU supports it."""
     fp16: Bool = False
-    """Train in float16 with loss scaling, on a GPU without bfloat16."""
+    """Train in float16 with loss scaling, for GPUs without bfloat16."""
     optim: Optimizer = Optimizer.adamw_torch
-    """What takes the steps."""
+    """Optimizer."""
     attn_implementation: Attention | None = None
-    """How attention is computed; the fastest that is installed and fits, when unset."""
+    """Attention implementation; when unset, the fastest that is installed and supported."""
     torch_compile: Bool = False
-    """Compile the language model: minutes at the start, faster steps afterwards."""
+    """Compile the language model with torch.compile: minutes at the start, then faster steps."""
     packing: Bool | None = None
-    """Put the rows of a batch one after another instead of padding them to the longest. The loss is the
-    same. Wherever the model allows it, when unset; true fails where it does not."""
+    """Concatenate the rows of a batch instead of padding them to the longest; the loss is the same. When
+    unset, used if the model supports it; true fails if it does not."""
     group_by_length: Bool = False
-    """Put rows of similar length into one batch, so that little is padded."""
+    """Batch rows of similar length, to reduce padding."""
     fsdp: Bool = False
-    """With several processes: share the frozen language model out over them, instead of each holding all of
-    it. For models that do not fit into one GPU's memory; PaddleOCR-VL does."""
+    """With several processes, shard the frozen language model over them (FSDP) instead of replicating it. For
+    models that do not fit into one GPU's memory; PaddleOCR-VL fits."""
     max_sequence_length: Int = Field(
         4096,
         ge=16,
         le=131072,
         validation_alias=AliasChoices("max_sequence_length", "maxSequenceLength", "max_seq_length"),
     )
-    """Tokens of prompt (image tokens included) and answer together. A longer row is left out and
-    reported, never cut."""
+    """Most tokens of a row: prompt (with image tokens) and answer. Longer rows are skipped and reported,
+    never truncated."""
     logging_steps: Int = Field(10, ge=1)
     """Optimizer steps between two log lines."""
     eval_steps: Int | None = Field(None, ge=1)
     """Optimizer steps between two evaluations; once an epoch when unset."""
     save_steps: Int | None = Field(None, ge=1)
-    """Optimizer steps between two checkpoints, a multiple of the evaluation's; as `evalSteps` when unset."""
+    """Optimizer steps between two checkpoints, a multiple of `eval_steps`; equal to it when unset."""
     save_total_limit: Int = Field(2, ge=1, le=100)
-    """Checkpoints kept, the best one always among them."""
+    """Number of checkpoints kept; the best one is always kept."""
     seed: Int = Field(42, ge=0, le=4294967295)
-    """Seed of everything random: adapter weights, data order, dropout, validation split."""
+    """Seed of adapter initialisation, data order, dropout and validation split."""
     dataloader_num_workers: Int = Field(2, ge=0, le=64)
-    """Processes that decode and resize images."""
+    """Worker processes that decode and resize images."""
     step_timeout_seconds: Int = Field(1800, ge=1)
-    """A step (or a batch of an evaluation) that takes longer is hung: /healthz fails, so that Kubernetes
-    starts the run again from its last checkpoint."""
+    """A step (or an evaluation batch) that takes longer counts as hung: /healthz fails, and Kubernetes
+    restarts the run from its last checkpoint."""
     report_to: Annotated[list[ReportTo], Field(max_length=2)] = [ReportTo.tensorboard]
-    """Where training curves are written to."""
+    """Where training curves are written."""
 
     rules = (
         Rule(
@@ -220,30 +220,30 @@ class TrainingSpec(KubeModel):
 
 
 class DocumentMetric(StrEnum):
-    """A figure of how well documents are read, from 0 to 1; more is better (docs/metrics.md)."""
+    """A metric of answers against the ground truth, from 0 to 1; higher is better (docs/metrics.md)."""
 
     field_accuracy = "field_accuracy"
-    """Share of the fields read exactly."""
+    """Share of the fields that match exactly."""
     field_f1 = "field_f1"
     """F1 of (field, value) pairs."""
     nted = "nted"
     """One minus the normalised tree edit distance of the whole answer."""
     anls_star = "anls_star"
-    """ANLS*: similarity of texts, with lists matched at their best."""
+    """ANLS*: text similarity, with lists matched optimally."""
     teds_score = "teds_score"
     """TEDS of the line-item table: structure and content."""
     teds_structure_score = "teds_structure_score"
-    """TEDS of its structure alone."""
+    """TEDS of the line-item table: structure only."""
     numeric_accuracy = "numeric_accuracy"
-    """Share of the numbers read right."""
+    """Share of the numbers that are correct."""
     validation_pass_rate = "validation_pass_rate"  # noqa: S105 - no password
-    """Share of the documents that are valid JSON, keep the schema, and add up."""
+    """Share of the documents whose answer is valid JSON, matches the schema, and adds up."""
     parse_rate = "parse_rate"
     """Share of the answers that are strict JSON."""
 
 
 class SelectionMetric(StrEnum):
-    """What checkpoints are judged by: the validation loss, or a figure of documents read."""
+    """Metric that checkpoints are compared by: the validation loss, or a document metric."""
 
     eval_loss = "eval_loss"
     eval_field_accuracy = "eval_field_accuracy"
@@ -258,43 +258,43 @@ class SelectionMetric(StrEnum):
 
     @property
     def greater_is_better(self) -> bool:
-        """True of all but the loss."""
+        """True for all metrics but the loss."""
         return self is not SelectionMetric.eval_loss
 
 
 class PatienceUnit(StrEnum):
-    """What patience is counted in."""
+    """Unit of `patience`."""
 
     evaluations = "evaluations"
-    """Evaluations, however many there are in an epoch."""
+    """Evaluations, of which an epoch may have several."""
     epochs = "epochs"
     """Passes over the training rows."""
 
 
 class MetricMode(StrEnum):
-    """Which way a metric improves."""
+    """Direction in which a metric improves."""
 
     min = "min"
     max = "max"
 
 
 class EarlyStoppingSpec(KubeModel):
-    """Stop when the evaluations no longer improve."""
+    """Early stopping, and the choice of the best checkpoint."""
 
     enabled: Bool = True
-    """False trains to the end; the best checkpoint is restored all the same."""
+    """False trains to the end; the best checkpoint is restored in any case."""
     patience: Int = Field(3, ge=1, le=10000)
-    """Evaluations (or epochs, as `patience_unit` says) without improvement after which training stops."""
+    """Evaluations (or epochs, see `patience_unit`) without improvement after which training stops."""
     patience_unit: PatienceUnit = PatienceUnit.evaluations
-    """What `patience` is counted in."""
+    """Unit of `patience`."""
     min_delta: Float = Field(0.001, ge=0)
-    """A smaller change of the metric does not count as improvement."""
+    """Smallest change of the metric that counts as an improvement."""
     metric: SelectionMetric = SelectionMetric.eval_loss
-    """What is watched, and what the best checkpoint is chosen by: `eval_loss`, or a figure of the documents
-    read at each evaluation, such as `eval_field_accuracy`."""
+    """Metric for early stopping and for the best checkpoint: `eval_loss`, or a document metric of the
+    evaluation, such as `eval_field_accuracy`."""
     mode: MetricMode | None = None
-    """Which way the metric improves. It follows from the metric: `min` for the loss, `max` for all others;
-    anything else is refused."""
+    """Direction in which the metric improves; derived when unset. Only `min` for the loss and `max` for all
+    other metrics is accepted."""
 
     rules = (
         Rule(
@@ -306,38 +306,37 @@ class EarlyStoppingSpec(KubeModel):
 
 
 class LossSpec(KubeModel):
-    """What a token of the answer costs in training. The validation loss stays the plain cross-entropy, so
-    that runs with different losses can be compared.
+    """The training loss per answer token. The validation loss stays the plain cross-entropy, so that runs
+    with different losses can be compared.
     """
 
     also_known_keys: ClassVar[Mapping[str, str]] = {
-        "weighted": "False leaves every token at 1, whatever the weights say.",
-        "weights": "`loss.weights.table_cell_token` is another name of `loss.table_cell_weight`; beside it "
-        "there may be `regular_token`, which must be 1.",
+        "weighted": "False sets all token weights to 1.",
+        "weights": "`loss.weights.table_cell_token` is another name of `loss.table_cell_weight`; "
+        "`regular_token` is accepted, too, and must be 1.",
     }
 
     use_focal: Bool = False
-    """Focal loss: tokens that the model already predicts well count less (Lin et al. 2017)."""
+    """Focal loss: reduces the loss of tokens that are predicted with high probability (Lin et al. 2017)."""
     focal_alpha: Float = Field(1.0, gt=0, le=100)
-    """Its factor."""
+    """Alpha of the focal loss: a constant factor."""
     focal_gamma: Float = Field(2.0, ge=0, le=10)
-    """Its exponent: 0 is the plain cross-entropy, more looks harder at difficult tokens."""
+    """Gamma of the focal loss: 0 is the plain cross-entropy; higher values focus on difficult tokens."""
     use_label_smoothing: Bool = False
-    """Label smoothing: a share of the probability is asked of all tokens alike (Szegedy et al. 2016)."""
+    """Label smoothing: part of the target probability is spread over all tokens (Szegedy et al. 2016)."""
     label_smoothing: Float = Field(0.1, ge=0, lt=1)
-    """That share."""
+    """Probability that label smoothing spreads over all tokens."""
     number_weight: Float = Field(1.0, gt=0, le=100)
-    """What tokens of numbers count, against 1 for any other."""
+    """Loss weight of tokens of numbers; that of other tokens is 1."""
     table_cell_weight: Float = Field(1.0, gt=0, le=100)
-    """What tokens of the line items' (or transactions') values count; of other answers, those of table
-    cells."""
+    """Loss weight of tokens of values in line items (or transactions); in other answers of table cells."""
     field_weights: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[Float, Field(gt=0, le=100)]],
         Field(max_length=64),
     ] = {}
-    """What tokens of a field's value count, by the field's path or a part of it: `grand_total`, `vendor`,
-    `line_items.quantity`; or by a region: `vendor_block`, `client_invoice_info`, `line_item_table`,
-    `tax_section`, `financial_summary`. The greatest weight that applies to a token is taken."""
+    """Loss weights of tokens of a field's value, by the field's path or a part of it: `grand_total`,
+    `vendor`, `line_items.quantity`; or by a region: `vendor_block`, `client_invoice_info`, `line_item_table`,
+    `tax_section`, `financial_summary`. A token gets the greatest weight that applies to it."""
 
     rules = (
         Rule(
@@ -361,9 +360,9 @@ class LossSpec(KubeModel):
         if unknown := sorted(
             str(name) for name in weights if name not in ("table_cell_token", "regular_token")
         ):
-            raise ValueError(f"loss.weights knows table_cell_token and regular_token, but not {unknown[0]}")
+            raise ValueError(f"loss.weights accepts table_cell_token and regular_token, but not {unknown[0]}")
         if weights.get("regular_token", 1) != 1:
-            raise ValueError("loss.weights.regular_token must be 1, against which the other weights are")
+            raise ValueError("loss.weights.regular_token must be 1; the other weights are relative to it")
         if not weighted:
             every_weight = {"number_weight", "table_cell_weight", "field_weights"}
             every_weight |= {to_camel(name) for name in every_weight}
@@ -374,16 +373,16 @@ class LossSpec(KubeModel):
 
     @property
     def weighted(self) -> bool:
-        """Whether tokens differ in weight."""
+        """Whether any token weight differs from 1."""
         return bool(self.field_weights) or self.number_weight != 1 or self.table_cell_weight != 1
 
 
 Range = Annotated[list[Float], Field(min_length=2, max_length=2)]
-"""Least and greatest value."""
+"""Minimum and maximum."""
 
 
-def _rising(name: str, least: float, most: float) -> Rule:
-    """The rule that a range lies within limits, its first value no greater than its second."""
+def _range_rule(name: str, least: float, most: float) -> Rule:
+    """The rule that a range is within limits and its first value is not greater than its second."""
     camel = to_camel(name)
 
     def check(spec: Any) -> bool:
@@ -399,102 +398,101 @@ def _rising(name: str, least: float, most: float) -> Rule:
 
 
 class AugmentationSpec(KubeModel):
-    """Training images are changed a little each time they are seen, as scanners and cameras would.
+    """Random changes of training images, like those of scanners and cameras.
 
-    Which change a page gets depends on the seed, the epoch and the row alone.
+    The change of a page depends only on seed, epoch and row.
     """
 
     enabled: Bool = False
-    """Change images while training; validation and test images are never changed."""
+    """Augment training images; validation and test images are never changed."""
     rotation_range: Range = [-5.0, 5.0]
-    """Degrees, counter-clockwise."""
+    """Rotation in degrees, counter-clockwise."""
     brightness_range: Range = [0.8, 1.2]
-    """Factors."""
+    """Brightness factor."""
     contrast_range: Range = [0.8, 1.2]
-    """Factors."""
+    """Contrast factor."""
     noise_std: Range = [0.01, 0.05]
-    """Standard deviation of Gaussian noise, as a share of white."""
+    """Standard deviation of Gaussian noise, with pixel values from 0 to 1."""
     blur_probability: Float = Field(0.1, ge=0, le=1)
-    """Share of the pages that are blurred."""
+    """Probability that a page is blurred."""
     jpeg_probability: Float = Field(0.3, ge=0, le=1)
-    """Share of the pages that are compressed as JPEG."""
+    """Probability that a page is compressed as JPEG."""
     jpeg_quality_range: Range = [60.0, 100.0]
     """JPEG quality."""
     perspective_probability: Float = Field(0.0, ge=0, le=1)
-    """Share of the pages that are seen from an angle."""
+    """Probability of a perspective transform."""
     scale_range: Range = [1.0, 1.0]
-    """Factors of width and height."""
+    """Scale factor of width and height."""
     num_views: Int | None = Field(None, ge=1, le=64)
-    """Change each page in so many ways and no more, taking turns: then its vision features can be cached.
-    Anew in every epoch when unset."""
+    """Number of different augmented versions per page, used in turn, so that their vision features can be
+    cached; a new one in every epoch when unset."""
 
     rules = (
-        _rising("rotation_range", -180.0, 180.0),
-        _rising("brightness_range", 0.0, 10.0),
-        _rising("contrast_range", 0.0, 10.0),
-        _rising("noise_std", 0.0, 1.0),
-        _rising("jpeg_quality_range", 1.0, 100.0),
-        _rising("scale_range", 0.1, 4.0),
+        _range_rule("rotation_range", -180.0, 180.0),
+        _range_rule("brightness_range", 0.0, 10.0),
+        _range_rule("contrast_range", 0.0, 10.0),
+        _range_rule("noise_std", 0.0, 1.0),
+        _range_rule("jpeg_quality_range", 1.0, 100.0),
+        _range_rule("scale_range", 0.1, 4.0),
     )
 
 
 class DifficultySchedule(StrEnum):
-    """In which order difficulties are met."""
+    """Order of rows by difficulty."""
 
     easy_to_hard = "easy_to_hard"
-    """The easy rows first; harder ones join until all take part."""
+    """Easy rows first; harder ones are added until all are used."""
     hard_to_easy = "hard_to_easy"
-    """The other way round."""
+    """Difficult rows first."""
     random = "random"
-    """As many rows as easy_to_hard would have, chosen at random: what to compare a curriculum with."""
+    """As many rows as with easy_to_hard, chosen at random: the baseline for a curriculum."""
 
 
 class Pacing(StrEnum):
-    """How the share of the rows that take part grows."""
+    """How the share of rows in use grows over training."""
 
     linear = "linear"
-    """Evenly."""
+    """Linearly."""
     root = "root"
     """Fast at first (Platanios et al. 2019)."""
     step = "step"
-    """In three equal jumps."""
+    """In three equal steps."""
 
 
 class CurriculumSpec(KubeModel):
-    """Start with easy rows. An epoch has as many rows as ever: while few take part, they come more often."""
+    """Curriculum learning: train on easy rows first. An epoch keeps its number of rows, by repeating them."""
 
     enabled: Bool = False
-    """Order rows by their difficulty."""
+    """Order rows by difficulty."""
     difficulty_schedule: DifficultySchedule = DifficultySchedule.easy_to_hard
-    """In which order difficulties are met."""
+    """Order of rows by difficulty."""
     pacing: Pacing = Pacing.linear
-    """How the share of the rows that take part grows."""
+    """How the share of rows in use grows over training."""
     initial_threshold: Float = Field(0.3, gt=0, le=1)
-    """Share of the rows that take part at the start."""
+    """Share of the rows in use at the start."""
     pacing_share: Float = Field(0.8, gt=0, le=1)
-    """Share of the training after which all rows take part."""
+    """Share of the training after which all rows are in use."""
 
 
 class FeatureCacheSpec(KubeModel):
-    """The frozen vision tower sees a page once; its output is kept for later epochs and runs."""
+    """Cache of the frozen vision tower's output per page, for later epochs and runs."""
 
     enabled: Bool | None = None
-    """Wherever it is valid, when unset: the vision tower is frozen, and images are not changed anew in every
-    epoch. True fails where it is not."""
+    """Use the cache. When unset, used if it is valid: the vision tower is frozen, and images do not change in
+    every epoch. True fails if it is not valid."""
     max_size: Quantity = "20Gi"
-    """What the cache may take of the disk. Once it is full, pages that are not in it are computed as if
-    there were none."""
+    """Most disk space of the cache. Once it is full, features of further pages are computed every time."""
 
 
 class GateSpec(KubeModel):
-    """What a run must reach for `latest.json` to name it."""
+    """Requirement on the tuned model for `latest.json` to be moved to its run."""
 
     metric: DocumentMetric = DocumentMetric.field_accuracy
-    """The figure that is judged."""
+    """Metric that is compared."""
     minimum: Float | None = Field(None, ge=0, le=1)
-    """The tuned model's figure must be at least this."""
+    """Lowest accepted value of the tuned model."""
     minimum_improvement: Float | None = Field(None, ge=-1, le=1)
-    """The tuned model's figure must exceed the base model's by at least this."""
+    """Lowest accepted improvement of the tuned over the base model."""
 
     rules = (
         Rule(
@@ -506,18 +504,18 @@ class GateSpec(KubeModel):
 
 
 class EvaluationSpec(KubeModel):
-    """How well documents are read: base and tuned model answer the same documents, and are compared."""
+    """Evaluation on documents: base and tuned model answer the same documents and are compared."""
 
     enabled: Bool = True
-    """Read documents with the base and the tuned model once training has ended."""
+    """Compare base and tuned model on documents after training."""
     max_documents: Int = Field(200, ge=1, le=100000)
-    """Documents read then: a sample when there are more, always the same one."""
+    """Most documents of that comparison; of more, a sample that is always the same."""
     training_documents: Int = Field(8, ge=0, le=10000)
-    """Validation documents read at each evaluation while training; 0 leaves it at the loss."""
+    """Validation documents answered at each evaluation during training; 0 computes the loss only."""
     max_new_tokens: Int | None = Field(None, ge=1, le=131072)
-    """Tokens after which an answer is cut off; when unset, half as many again as the longest right answer."""
+    """Most tokens of an answer; when unset, 1.5 times the longest ground truth."""
     gate: GateSpec | None = None
-    """What the run must reach for `latest.json` to name it; any run may when unset."""
+    """Requirement for `latest.json` to be moved to the run; none when unset."""
 
     rules = (
         Rule(
@@ -529,7 +527,7 @@ class EvaluationSpec(KubeModel):
 
 
 class StorageEndpoint(KubeModel):
-    """Where s3:// URIs point to; credentials come from the environment alone."""
+    """Server of s3:// URIs; credentials come from the environment only."""
 
     endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/]+", max_length=1024)] | None = None
     """URL of an S3-compatible server; AWS (or AWS_ENDPOINT_URL of the credentials) when unset."""
@@ -537,60 +535,60 @@ class StorageEndpoint(KubeModel):
     """Region of the buckets; AWS_REGION, else us-east-1, when unset."""
 
 
-NO_SHARDS_OF_4_BITS = Rule(
+QLORA_WITHOUT_FSDP = Rule(
     cel="!(self.method == 'QLoRA' && self.training.fsdp)",
     check=lambda c: not (c.method is Method.QLoRA and c.training.fsdp),
-    message="training.fsdp can't share out the 4-bit weights of method QLoRA; keep one",
+    message="training.fsdp can't shard the 4-bit weights of method QLoRA; keep one",
 )
 
 
 class TrainerConfig(KubeModel):
-    """The file `finscribe train --config` reads, and the operator writes for a pod."""
+    """The file that `finscribe train --config` reads; for a pod the operator writes it."""
 
     model_name_or_path: Annotated[str, Field(min_length=1, max_length=1024)] = "PaddlePaddle/PaddleOCR-VL"
-    """A hub id, a local folder, or an s3:// prefix that holds a model."""
+    """A hub id, a local folder, or an s3:// prefix of a model."""
     model_revision: str | None = None
     """Commit, tag or branch of a hub model."""
     dataset_path: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Training rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of them; local, or s3:// (where a
-    prefix ends in '/')."""
+    """Training rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of such files; local, or an s3:// URI
+    (a prefix ends in '/')."""
     validation_path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """Validation rows, likewise; when unset, `validation_split` of the training rows."""
+    """Validation rows, in the same form; when unset, `validation_split` of the training rows."""
     validation_split: Float | None = Field(None, gt=0, lt=1)
-    """Share of the training rows held out for validation (0.05 when there is no `validation_path`)."""
+    """Share of the training rows held out for validation; 0.05 when this and `validation_path` are unset."""
     test_path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """Documents that base and tuned model are compared on, never seen in training; the validation rows when
+    """Test rows, in the same form: base and tuned model are compared on them; the validation rows when
     unset."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
-    """An image with more pixels is refused: it is more likely a decompression bomb than a page."""
+    """Largest image in pixels; a larger one is an error, as a protection against decompression bombs."""
     method: Method = Method.LoRA
     """LoRA or QLoRA."""
     lora: LoraSpec = LoraSpec()
-    """LoRA's own hyperparameters."""
+    """Hyperparameters of the LoRA adapter."""
     training: TrainingSpec = TrainingSpec()
-    """Hyperparameters."""
+    """Hyperparameters of the training loop."""
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
-    """When to stop before the last epoch."""
+    """When to stop before the last epoch, and how the best checkpoint is chosen."""
     loss: LossSpec = LossSpec()
-    """What a token of the answer costs."""
+    """The training loss: focal, label smoothing, token weights."""
     augmentation: AugmentationSpec = AugmentationSpec()
-    """How training images are changed."""
+    """Augmentation of training images."""
     curriculum: CurriculumSpec = CurriculumSpec()
-    """In which order rows are met."""
+    """Curriculum: the order of rows by difficulty."""
     feature_cache: FeatureCacheSpec = FeatureCacheSpec()
-    """What is kept of the vision tower's work."""
+    """Cache of the vision tower's output."""
     feature_cache_dir: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Folder of the feature cache, which several runs may share; `output_dir`/features when unset."""
     evaluation: EvaluationSpec = EvaluationSpec()
-    """How well documents are read, while training and at its end."""
+    """Evaluation on documents, during training and at its end."""
     output_dir: Annotated[str, Field(min_length=1)] = "./finetuned_model"
     """Local folder for checkpoints, logs and exports."""
     output_uri: Annotated[str, Field(pattern=r"^s3://[^/\s]+", max_length=1024)] | None = None
-    """s3:// prefix the result is uploaded below; nothing is uploaded when unset."""
+    """s3:// prefix below which the result is uploaded; nothing is uploaded when unset."""
     output_formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
-    """What to export."""
+    """Formats to export."""
     storage: StorageEndpoint = StorageEndpoint()
-    """Where s3:// URIs point to."""
+    """Server of s3:// URIs."""
 
     rules = (
         Rule(
@@ -603,21 +601,21 @@ class TrainerConfig(KubeModel):
             check=lambda c: (
                 c.early_stopping.metric is SelectionMetric.eval_loss or c.evaluation.training_documents > 0
             ),
-            message="early_stopping.metric needs evaluation.training_documents above 0 for any figure but "
+            message="early_stopping.metric needs evaluation.training_documents above 0 for any metric but "
             "eval_loss",
         ),
-        NO_SHARDS_OF_4_BITS,
+        QLORA_WITHOUT_FSDP,
     )
     same_settings: ClassVar[tuple[tuple[str, str], ...]] = (
         ("training.metric_for_best_model", "early_stopping.metric"),
         ("loss.weights.table_cell_token", "loss.table_cell_weight"),
     )
-    """Settings that have two places, by dotted path."""
+    """Settings that can be set in two places, by dotted path."""
 
     @model_validator(mode="before")
     @classmethod
     def _read_metric_for_best_model(cls, data: Any) -> Any:
-        """Hugging Face's `training.metric_for_best_model` is `early_stopping.metric` here."""
+        """Move Hugging Face's `training.metric_for_best_model` to `early_stopping.metric`."""
         training = data.get("training") if isinstance(data, dict) else None
         if not isinstance(training, dict) or "metric_for_best_model" not in training:
             return data
@@ -630,7 +628,7 @@ class TrainerConfig(KubeModel):
 
     @property
     def effective_validation_split(self) -> float | None:
-        """The share of training rows to hold out, or None when there is a validation file."""
+        """The share of training rows to hold out; None when there is a validation file."""
         if self.validation_path is not None:
             return None
         return 0.05 if self.validation_split is None else self.validation_split

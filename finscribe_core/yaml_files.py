@@ -1,4 +1,4 @@
-"""Reads YAML files, each field with its line; every mistake is named with file and line."""
+"""Reads YAML files and records the line of each field; errors name file and line."""
 
 import re
 from collections.abc import Callable
@@ -12,40 +12,40 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.fields import Loc, dotted
 
 _MAX_CHARACTERS = 2**20
-"""Of a file: as much as Kubernetes takes, and read in seconds."""
+"""Most characters of a file: what Kubernetes accepts, and parsed within seconds."""
 _MAX_VALUES = 1_000_000
-"""Values that a document may hold, as often as aliases repeat them: nine lines can say a billion."""
+"""Most values of a document with aliases expanded: nine lines of aliases can expand to a billion."""
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
-"""Characters that no path and no file can hold."""
+"""Characters that neither paths nor UTF-8 files can contain."""
 _NOT_CONSTRUCTED = (ValueError, AttributeError, LookupError, ArithmeticError)
-"""What PyYAML raises, beside its own errors, for a text that only looks like a number or a date."""
+"""What PyYAML raises, besides its own errors, for an invalid number or date."""
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 2e-5 as a number, as YAML 1.2 and the Kubernetes tools do."""
+    """SafeLoader that parses 2e-5 as a number, as YAML 1.2 and the Kubernetes tools do."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """The value of a node.
 
         Raises:
-            yaml.YAMLError: it has none, with the line.
+            yaml.YAMLError: the value is invalid, with its line.
         """
         try:
             value = super().construct_object(node, deep)
             if isinstance(value, int):
-                str(value)  # more digits than Python writes: no message could show it
+                str(value)  # raises for more digits than Python converts to text
         except _NOT_CONSTRUCTED:
             problem = f"{str(node.value)[:40]!r} is no {node.tag.rpartition(':')[2]}"
             raise _NotConstructed(problem=problem, problem_mark=node.start_mark) from None
         if isinstance(value, str) and _UNUSABLE.search(value):
             raise _NotConstructed(
-                problem="a text holds a NUL or half a character", problem_mark=node.start_mark
+                problem="a text contains a NUL or a surrogate", problem_mark=node.start_mark
             )
         return value
 
 
 class _NotConstructed(yaml.MarkedYAMLError):
-    """A node without a value."""
+    """A node with an invalid value."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -63,7 +63,7 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document with the line of each of its fields."""
+    """One YAML document with the line number of each field."""
 
     source: str
     data: Any
@@ -80,7 +80,7 @@ def read_documents(path: Path) -> list[Document]:
     """All non-empty documents of a YAML file.
 
     Raises:
-        UserError: the file can't be read, is no YAML, or says a key twice.
+        UserError: InvalidConfig: the file can't be read, is not valid YAML, or sets a key twice.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -91,18 +91,18 @@ def read_documents(path: Path) -> list[Document]:
         raise UserError(FailureReason.InvalidConfig, f"{path}: can't be read: {error}.") from None
     if len(text) > _MAX_CHARACTERS:
         raise invalid(str(path), f"more than {_MAX_CHARACTERS:,} characters", "Is this the right file?")
-    return _parse(text, str(path), lambda line: f"{path}:{line}", "Mind the indentation.")
+    return _parse(text, str(path), lambda line: f"{path}:{line}", "Check the indentation.")
 
 
 def read_document(path: Path, remedy: str) -> Document:
-    """The one document of a YAML file.
+    """The only document of a YAML file.
 
     Args:
         path: the file.
-        remedy: of a file that holds none, or several.
+        remedy: for a file with none or several.
 
     Raises:
-        UserError: InvalidConfig, as `read_documents` does, too.
+        UserError: InvalidConfig, as of `read_documents`, or for none or several documents.
     """
     documents = read_documents(path)
     if len(documents) != 1:
@@ -111,15 +111,15 @@ def read_document(path: Path, remedy: str) -> Document:
     return documents[0]
 
 
-def read_value(text: str, said: str) -> Any:
-    """A single YAML value, by the same rules as files.
+def read_value(text: str, source: str) -> Any:
+    """A single YAML value, parsed like files.
 
     Raises:
-        UserError: InvalidConfig, beginning with `said`.
+        UserError: InvalidConfig, with a message that begins with `source`.
     """
-    documents = _parse(text, said, lambda _: said, "Put the value in quotes.")
+    documents = _parse(text, source, lambda _: source, "Put the value in quotes.")
     if len(documents) > 1:
-        raise invalid(said, "more than one value", "Put the value in quotes.")
+        raise invalid(source, "more than one value", "Put the value in quotes.")
     return documents[0].data if documents else None
 
 
@@ -128,9 +128,9 @@ def _parse(text: str, source: str, where: Callable[[int], str], remedy: str) -> 
 
     Args:
         text: YAML.
-        source: where it is from.
-        where: what messages begin with, by the line they are about.
-        remedy: of a text that is no YAML.
+        source: name of the text.
+        where: the begin of a message about a line.
+        remedy: for invalid YAML.
     """
     documents = []
     try:
@@ -139,7 +139,7 @@ def _parse(text: str, source: str, where: Callable[[int], str], remedy: str) -> 
             node = loader.get_node()
             assert node is not None
             lines: dict[Loc, int] = {}
-            if _note_lines(node, (), lines, where, {}) > _MAX_VALUES:
+            if _record_lines(node, (), lines, where, {}) > _MAX_VALUES:
                 problem = f"more than {_MAX_VALUES:,} values, with those that aliases repeat"
                 raise invalid(where(node.start_mark.line + 1), problem, "Write them out, without aliases.")
             documents.append(Document(source, loader.construct_document(node), lines))
@@ -154,28 +154,28 @@ def _parse(text: str, source: str, where: Callable[[int], str], remedy: str) -> 
         problem = getattr(error, "problem", None) or str(error)
         raise invalid(where(mark.line + 1 if mark else 1), f"not valid YAML: {problem}", remedy) from None
     except RecursionError:
-        raise invalid(where(1), "too deeply nested", "Mind the brackets.") from None
+        raise invalid(where(1), "too deeply nested", "Check the brackets.") from None
     return [document for document in documents if document.data is not None]
 
 
-def _note_lines(
+def _record_lines(
     node: yaml.Node,
     loc: Loc,
     lines: dict[Loc, int],
     where: Callable[[int], str],
     sizes: dict[yaml.Node, int],
 ) -> int:
-    """Note the line of each field; those that an alias repeats are noted where they are written.
+    """Record the line of each field; those that an alias repeats with the line of their definition.
 
     Args:
         node: the value.
-        loc: of the value.
-        lines: is filled.
-        where: what messages begin with, by the line they are about.
-        sizes: how many values each node comes to; 0 while that is being counted.
+        loc: location of the value.
+        lines: filled with the line of each field.
+        where: the begin of a message about a line.
+        sizes: number of values of each node; 0 while it is being counted.
 
     Returns:
-        how many values the node comes to, each counted as often as aliases repeat it.
+        the number of values of the node, with aliases expanded.
     """
     lines.setdefault(loc, node.start_mark.line + 1)
     if node in sizes:
@@ -194,14 +194,14 @@ def _note_lines(
                 first = f"{dotted(child)} is set twice (first in line {lines[child]})"
                 raise invalid(where(line), first, "Remove one.")
             lines[child] = line
-            size += _note_lines(value, child, lines, where, sizes)
+            size += _record_lines(value, child, lines, where, sizes)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            size += _note_lines(value, (*loc, index), lines, where, sizes)
+            size += _record_lines(value, (*loc, index), lines, where, sizes)
     sizes[node] = size
     return size
 
 
 def invalid(where: str, problem: str, remedy: str) -> UserError:
-    """What a file that is no good raises."""
+    """The error for an invalid file."""
     return UserError(FailureReason.InvalidConfig, f"{where}: {problem}.", remedy)

@@ -1,4 +1,4 @@
-"""The base of every API type: camelCase outside, snake_case inside, rules stated once."""
+"""Defines the base model of all API types, cross-field rules, and Kubernetes quantities."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,21 +10,23 @@ from pydantic.alias_generators import to_camel
 
 @dataclass(frozen=True)
 class Rule:
-    """One cross-field rule, said twice side by side: as CEL for the API server, as Python for everyone else.
+    """One cross-field rule, written as CEL for the API server and as Python for all other programs.
 
-    `tests/cases/invalid_specs.yaml` feeds both with the same bad specs.
+    `tests/cases/invalid_specs.yaml` tests both with the same invalid specs.
     """
 
     cel: str
     check: Callable[[Any], bool]
-    """True when the model keeps the rule."""
+    """Returns True when the model satisfies the rule."""
     message: str
-    """Names the fields, and what to do."""
+    """Names the fields and the remedy."""
 
 
 class KubeModel(BaseModel):
-    """An object of the API. Unknown fields are ignored here (the CRD may be newer than this program);
-    files are read through `finscribe_core.parsing`, which refuses them.
+    """Base of all API models: camelCase in JSON and YAML, snake_case in Python.
+
+    Unknown fields are ignored (the CRD may be newer than this program); files are read through
+    `finscribe_core.parsing`, which refuses them.
     """
 
     model_config = ConfigDict(
@@ -37,18 +39,18 @@ class KubeModel(BaseModel):
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     @model_validator(mode="after")
-    def _keep_rules(self) -> Self:
+    def _check_rules(self) -> Self:
         for rule in self.rules:
             if not rule.check(self):
                 raise ValueError(rule.message)
         return self
 
     def to_kubernetes(self) -> dict[str, Any]:
-        """As JSON-ready camelCase, without what is unset."""
+        """As a JSON-serializable dict in camelCase, without unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-# Strict numbers: "2e-5" in quotes is a mistake, not a number, for the API server and so for us.
+# Strict numbers: the API server refuses "2e-5" in quotes, so this does, too.
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
@@ -58,7 +60,7 @@ _CPU_PATTERN = r"^([0-9]+m?|[0-9]+\.[0-9]+)$"
 
 
 def _whole_number_as_text(value: Any) -> Any:
-    """`cpu: 4` is as good as `cpu: "4"`, as everywhere in Kubernetes."""
+    """Accept `cpu: 4` for `cpu: "4"`, as Kubernetes does."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -86,7 +88,7 @@ _UNITS |= {f"{unit}i": 1024.0**i for i, unit in enumerate("KMGTP", start=1)}
 
 
 def count_bytes(quantity: Quantity) -> int:
-    """What a quantity of bytes amounts to.
+    """The number of bytes of a quantity.
 
     >>> count_bytes("1.5Gi")
     1610612736
@@ -101,6 +103,6 @@ CpuQuantity = Annotated[
     BeforeValidator(_whole_number_as_text),
     _quantity_schema(_CPU_PATTERN),
 ]
-"""CPUs, whole ("4"), decimal ("2.5") or in thousandths ("500m")."""
+"""CPUs: whole ("4"), decimal ("2.5") or in millicores ("500m")."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 """The name of another object in the same namespace."""

@@ -1,4 +1,4 @@
-"""Conditions of a FineTuneJob: their types, their reasons, and how one is set."""
+"""Defines the condition types and reasons of a FineTuneJob, and sets conditions."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -9,28 +9,28 @@ from finscribe_core.api.base import KubeModel
 
 
 class ConditionType(StrEnum):
-    """What a condition is about."""
+    """Type of a condition."""
 
     Accepted = "Accepted"
-    """The spec is valid and the operator works on it."""
+    """The spec is valid."""
     Suspended = "Suspended"
-    """`spec.suspend` holds the run: once its pod has ended (see Running), no GPU is in use."""
+    """`spec.suspend` is true; once the pod has ended (see Running), the run uses no GPU."""
     Running = "Running"
-    """The run's trainer runs in a pod; when false, the reason says what it waits for."""
+    """The trainer runs in a pod; when False, the reason says what the run waits for."""
     Complete = "Complete"
-    """The run ended and its outputs are in the bucket."""
+    """The run succeeded; its outputs are in the bucket."""
     Failed = "Failed"
-    """The run ended without a result and will not be retried."""
+    """The run failed and will not be retried."""
     Promoted = "Promoted"
-    """The run passed its gate, or has none, and `latest.json` was moved to it."""
+    """The run passed its gate, or has none, and `latest.json` points to it."""
     Reconciling = "Reconciling"
-    """The run has not ended yet, and is not at rest in suspension (read by kstatus: Flux, Argo CD)."""
+    """The run is neither finished nor suspended (read by kstatus: Flux, Argo CD)."""
     Stalled = "Stalled"
-    """The job can't go on without a change (read by kstatus)."""
+    """The job makes no progress until its spec changes (read by kstatus)."""
 
 
 class Reason(StrEnum):
-    """Reasons beside those of `FailureReason` (Failed) and `Phase` (Running while a trainer reports)."""
+    """Reasons of conditions, besides `FailureReason` (for Failed) and `Phase` (for Running)."""
 
     Accepted = "Accepted"
     """The spec is valid."""
@@ -43,7 +43,7 @@ class Reason(StrEnum):
     Pending = "Pending"
     """The run's pod does not exist yet."""
     Unschedulable = "Unschedulable"
-    """No node has what the pod asks for; the message is the scheduler's."""
+    """No node satisfies the pod's requests; the message is the scheduler's."""
     ContainerCreating = "ContainerCreating"
     """The node is pulling the image or mounting volumes."""
     ContainerCannotStart = "ContainerCannotStart"
@@ -51,7 +51,7 @@ class Reason(StrEnum):
     Retrying = "Retrying"
     """The last attempt failed; the next one resumes from its last checkpoint."""
     Stopping = "Stopping"
-    """The pod is being ended."""
+    """The pod is being terminated."""
     NotFinished = "NotFinished"
     """The run has not ended."""
     Succeeded = "Succeeded"
@@ -61,26 +61,26 @@ class Reason(StrEnum):
     NotFailed = "NotFailed"
     """The run has not failed."""
     NoGate = "NoGate"
-    """`evaluation.gate` is not set: any run that succeeds may be named by `latest.json`."""
+    """`evaluation.gate` is not set: `latest.json` points to any run that succeeds."""
     GatePassed = "GatePassed"
-    """The tuned model reached what `evaluation.gate` asks for."""
+    """The tuned model meets `evaluation.gate`."""
     GateFailed = "GateFailed"
-    """It did not: the outputs are kept, `latest.json` was not moved."""
+    """The tuned model does not meet `evaluation.gate`: outputs are kept, `latest.json` was not changed."""
 
 
 class Condition(KubeModel):
-    """One aspect of a job's state, as the Kubernetes API conventions have it."""
+    """A condition as defined by the Kubernetes API conventions."""
 
     type: Annotated[str, Field(max_length=316)]
-    """What the condition is about."""
+    """Type of the condition."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
+    """True, False or Unknown."""
     reason: Annotated[str, Field(max_length=1024)]
-    """Why, in one CamelCase word."""
+    """Machine-readable cause, one CamelCase word."""
     message: Annotated[str, Field(max_length=32768)] = ""
-    """Why, for people."""
+    """Human-readable details."""
     observed_generation: int = 0
-    """The generation of the spec this was said of."""
+    """Generation of the spec that the condition is based on."""
     last_transition_time: str
     """When `status` last changed (RFC 3339)."""
 
@@ -95,7 +95,7 @@ def set_condition(  # noqa: PLR0913 - these are the fields of a condition
     generation: int,
     now: str,
 ) -> list[Condition]:
-    """A new list with the condition set; its transition time moves only when its status changes."""
+    """A new list with the condition set; its transition time changes only with its status."""
     status: Literal["True", "False"] = "True" if holds else "False"
     old = next((c for c in conditions if c.type == type_), None)
     new = Condition(

@@ -1,11 +1,11 @@
-"""FineTuneJob's pydantic models as a CustomResourceDefinition; `tools/generate.py` writes it out.
+"""Converts FineTuneJob's pydantic models to a CustomResourceDefinition; `tools/generate.py` writes it.
 
-A CRD takes a *structural* schema only: no `$ref`, no unions, no `additionalProperties: false`, and draft-4
-spelling of exclusive limits. What pydantic says that has no such form fails here, by name.
+A CRD takes a *structural* schema only: no `$ref`, no unions, no `additionalProperties: false`, and exclusive
+limits as in JSON Schema draft 4. A field that can't be converted raises a TypeError that names it.
 
-Defaults are part of the CRD, so that a stored job says in full what is trained. The default on `status` gives
-`kubectl get` its columns, and kstatus an `observedGeneration` that is not yet the object's, before the
-operator has seen a new job. Empty lists and maps say nothing, and are left out.
+Defaults are part of the CRD, so that a stored job is complete. Before the operator has reconciled a new job,
+the default of `status` gives `kubectl get` its columns, and kstatus an `observedGeneration` older than the
+object's. Defaults that are empty lists or maps are omitted.
 """
 
 import ast
@@ -38,16 +38,16 @@ _SAME_KEYWORDS = {
     *("description", "type", "enum", "pattern", "format", "required"),
     *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
     *("minProperties", "maxProperties"),
-    "anyOf",  # beside x-kubernetes-int-or-string, which asks for it; elsewhere it is resolved first
+    "anyOf",  # with x-kubernetes-int-or-string, which requires it; elsewhere it is resolved first
 }
-_DROPPED_KEYWORDS = {"title", "$defs", "propertyNames"}  # the last is no keyword of structural schemas
+_DROPPED_KEYWORDS = {"title", "$defs", "propertyNames"}  # structural schemas have no propertyNames
 
 
 def build_crd(model: type[KubeModel] = FineTuneJob) -> Schema:
     """The CustomResourceDefinition of a kind.
 
     Raises:
-        TypeError: a field's type can't be said in a structural schema.
+        TypeError: a field's type has no structural schema.
     """
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -78,7 +78,7 @@ def build_crd(model: type[KubeModel] = FineTuneJob) -> Schema:
 
 
 def build_root_schema(model: type[KubeModel]) -> Schema:
-    """The structural schema of a whole object; of its metadata the API server knows more than the model."""
+    """The structural schema of a whole object; the API server itself defines its metadata."""
     schema = build_schema(model)
     schema["properties"] = {
         **schema["properties"],
@@ -91,12 +91,12 @@ def build_root_schema(model: type[KubeModel]) -> Schema:
 
 
 def build_schema(model: type[BaseModel], *, by_alias: bool = True) -> Schema:
-    """The structural schema of any model, with camelCase names or else those of Python and YAML files.
+    """The structural schema of any model, with camelCase names, or with those of Python and YAML files.
 
     Raises:
-        TypeError: a field's type can't be said in a structural schema.
+        TypeError: a field's type has no structural schema.
     """
-    # In this mode a field goes by its alias; for validation, by the first spelling that a file may use.
+    # In serialization mode a field has its alias; in validation mode its first accepted spelling.
     document = model.model_json_schema(by_alias=by_alias, mode="serialization")
     return _Converter(model, document.get("$defs", {})).convert(document, model.__name__)
 
@@ -108,7 +108,7 @@ class _Converter:
         self.root = model.__name__
 
     def convert(self, node: Schema, path: str) -> Schema:
-        """The structural form of one node of the JSON schema; `path` is for error messages."""
+        """The structural schema of one node of the JSON schema; `path` is for error messages."""
         node, name = self._resolved(node, path)
         default = node.pop("default", None)
         result: Schema = {
@@ -130,7 +130,7 @@ class _Converter:
         return result | _default(default, result, path)
 
     def _resolved(self, node: Schema, path: str) -> tuple[Schema, str]:
-        """The node without null, references and the indirection around them, and its class's name."""
+        """The node with references resolved and null removed, and its class's name."""
         siblings = dict(node)
         if "anyOf" in siblings and "x-kubernetes-int-or-string" not in siblings:
             choices = [choice for choice in siblings.pop("anyOf") if choice != {"type": "null"}]
@@ -161,19 +161,19 @@ class _Converter:
 
 
 def _default(value: Any, schema: Schema, path: str) -> Schema:
-    """The `default` keyword. An object's is `{}`: the API server goes on to the defaults of its fields."""
+    """The `default` keyword. An object's is `{}`: the API server then applies its fields' defaults."""
     value = _without_empty(value)
     if value is None:
         return {}
     if "properties" in schema:
         if value != _field_defaults(schema):
-            raise TypeError(f"{path}: its default is not made of its fields' own defaults")
+            raise TypeError(f"{path}: its default differs from the defaults of its fields")
         return {"default": {}}
     return {"default": value}
 
 
 def _field_defaults(schema: Schema) -> Schema:
-    """What an object with the schema is when `{}` is given."""
+    """The object that the API server makes of `{}` by this schema."""
     fields = schema["properties"].items()
     return {
         name: _field_defaults(field) if field["default"] == {} else field["default"]
@@ -183,7 +183,7 @@ def _field_defaults(schema: Schema) -> Schema:
 
 
 def _without_empty(value: Any) -> Any:
-    """The value without null, and without lists and maps that hold nothing; None when nothing is left."""
+    """The value without nulls and empty lists and maps; None when nothing is left."""
     if isinstance(value, dict):
         kept = {key: kept for key, item in value.items() if (kept := _without_empty(item)) is not None}
         return kept or None
@@ -191,7 +191,7 @@ def _without_empty(value: Any) -> Any:
 
 
 def enum_descriptions(enum: type[StrEnum]) -> dict[str, str]:
-    """The docstrings below an enum's members, by value; Python itself does not keep them."""
+    """The docstrings below an enum's members, by value, parsed from its source code."""
     body = ast.parse(textwrap.dedent(inspect.getsource(enum))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
@@ -211,7 +211,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _classes_in(annotation: Any) -> Iterator[type]:
-    """Every model and enum that an annotation leads to."""
+    """Every model and enum in an annotation, recursively."""
     for argument in get_args(annotation):
         yield from _classes_in(argument)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

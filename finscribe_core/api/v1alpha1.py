@@ -1,6 +1,6 @@
-"""FineTuneJob, version v1alpha1. What stands here is the CRD, the API reference and the validation.
+"""Defines the FineTuneJob API, version v1alpha1: CRD, API reference and validation are generated from it.
 
-Every field's description is its docstring. v1alpha1 grows by addition only: there is no conversion webhook.
+A field's description is its docstring. Changes of v1alpha1 only add fields: there is no conversion webhook.
 """
 
 import re
@@ -17,7 +17,7 @@ from finscribe_core.overrides import apply_overrides
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
 from finscribe_core.trainer_config import (
-    NO_SHARDS_OF_4_BITS,
+    QLORA_WITHOUT_FSDP,
     AugmentationSpec,
     CurriculumSpec,
     EarlyStoppingSpec,
@@ -36,7 +36,7 @@ from finscribe_core.trainer_config import (
 _S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$"
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
 OUTPUT_URI_LIMIT = 384
-"""A result names six places below it, and has to fit into a pod's termination message."""
+"""A result contains six URIs below it, and has to fit into a pod's termination message."""
 OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
 
 
@@ -48,7 +48,7 @@ class ModelSpec(KubeModel):
     ]
     """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, or an absolute path in the image."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    """Commit, tag or branch of an hf:// model; pin a commit to make runs repeatable."""
+    """Commit, tag or branch of an hf:// model; pin a commit to make runs reproducible."""
 
     rules = (
         Rule(
@@ -60,20 +60,20 @@ class ModelSpec(KubeModel):
 
 
 class DatasetSpec(KubeModel):
-    """The documents to learn from."""
+    """The documents to train on."""
 
     train: S3Uri
-    """Training rows: an s3:// URI of a .jsonl, .jsonl.gz or .parquet file, or of a prefix that holds such
-    files and ends in '/'; they are read in the order of their names. Images are named relative to them."""
+    """Training rows: an s3:// URI of a .jsonl, .jsonl.gz or .parquet file, or of a prefix that ends in '/'
+    and contains such files, read in the order of their names. Image paths are relative to the file."""
     validation: S3Uri | None = None
-    """Validation rows, likewise."""
+    """Validation rows, in the same form."""
     validation_split: Float | None = Field(None, gt=0, lt=1)
-    """Share of the training rows held out when there is no `validation`; 0.05 when both are unset."""
+    """Share of the training rows held out if there is no `validation`; 0.05 when both are unset."""
     test: S3Uri | None = None
-    """Documents that base and tuned model are compared on, never seen in training; the validation rows when
+    """Test rows, in the same form: base and tuned model are compared on them; the validation rows when
     unset."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
-    """An image with more pixels fails the run: it is more likely a decompression bomb than a page."""
+    """Largest image in pixels; a larger one fails the run, as a protection against decompression bombs."""
 
     rules = (
         Rule(
@@ -85,11 +85,11 @@ class DatasetSpec(KubeModel):
 
 
 class OutputSpec(KubeModel):
-    """Where results go."""
+    """Where results are uploaded."""
 
     uri: OutputUri
-    """Prefix below which each run gets `runs/<run>/`, and `latest.json` names the newest run that passed its
-    gate."""
+    """Prefix of the results: each run is uploaded to `runs/<run>/` below it, and `latest.json` names the
+    newest run that passed its gate."""
     formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
     """What to upload: `Adapter`, `Merged` or both."""
 
@@ -103,20 +103,20 @@ class OutputSpec(KubeModel):
 
 
 class SecretReference(KubeModel):
-    """A Secret of the job's namespace."""
+    """A Secret in the job's namespace."""
 
     name: Name
     """Name of the Secret."""
 
 
 class StorageSpec(StorageEndpoint):
-    """How to reach the object storage."""
+    """Connection to the object storage."""
 
     credentials_secret_ref: SecretReference | None = None
     """Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and optionally AWS_SESSION_TOKEN,
-    AWS_ENDPOINT_URL and AWS_REGION. Only the pod reads it; the operator never does."""
+    AWS_ENDPOINT_URL and AWS_REGION. Only the pod reads it, never the operator."""
     service_account_name: Name | None = None
-    """Service account the pod runs as, for workload identity instead of a Secret."""
+    """Service account of the pod, for workload identity instead of a Secret."""
 
     rules = (
         Rule(
@@ -129,63 +129,63 @@ class StorageSpec(StorageEndpoint):
 
 
 class ClaimReference(KubeModel):
-    """A PersistentVolumeClaim of the job's namespace."""
+    """A PersistentVolumeClaim in the job's namespace."""
 
     name: Name
     """Name of the claim."""
 
 
 class JobFeatureCacheSpec(FeatureCacheSpec):
-    """The frozen vision tower sees a page once; its output is kept for later epochs and runs."""
+    """Cache of the frozen vision tower's output per page, for later epochs and runs."""
 
     persistent_volume_claim: ClaimReference | None = None
-    """Volume that holds the cache, which several runs may share; the pod's scratch volume when unset: then
-    it takes at most half of that, and ends with the pod."""
+    """Volume of the cache, which several runs may share; when unset the pod's scratch volume, of which the
+    cache takes at most half and with which it is deleted."""
 
 
 class ReportingSpec(KubeModel):
-    """Who else draws the training curves."""
+    """Credentials of experiment trackers."""
 
     wandb_secret_ref: SecretReference | None = None
     """Secret with the key WANDB_API_KEY, and optionally WANDB_PROJECT, WANDB_ENTITY and WANDB_BASE_URL, for
-    `training.reportTo: [wandb]`. Only the pod reads it; the operator never does."""
+    `training.reportTo: [wandb]`. Only the pod reads it, never the operator."""
 
 
 class ResourcesSpec(KubeModel):
-    """What the run's pod asks for."""
+    """Resource requests and limits of the run's pod."""
 
     gpus: Int = Field(1, ge=0, le=16)
-    """GPUs of the pod. The trainer starts a process for each, so that a step takes as many batches at once.
+    """GPUs of the pod. The trainer starts one process per GPU (data parallel), each with its own batch.
     0 trains on the CPU."""
     gpu_resource_name: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", max_length=316)] = (
         "nvidia.com/gpu"
     )
-    """The extended resource a GPU is asked for by."""
+    """Name of the extended resource that GPUs are requested by."""
     cpu: CpuQuantity = "4"
-    """CPU request; the trainer starts as many threads, rounded up, over all its processes."""
+    """CPU request; also, rounded up, the number of threads over all the trainer's processes."""
     memory: Quantity = "16Gi"
     """Memory request and limit."""
     scratch: Quantity = "50Gi"
-    """Size limit of the pod's scratch volume: dataset, model, checkpoints and exports."""
+    """Size limit of the pod's scratch volume, which holds dataset, model, checkpoints and exports."""
 
 
 class Toleration(KubeModel):
     """A taint the pod tolerates, as in a pod's spec."""
 
     key: Annotated[str, Field(max_length=316)] | None = None
-    """Taint key; all when unset."""
+    """Taint key; all keys when unset."""
     operator: Literal["Exists", "Equal"] = "Equal"
-    """How value is compared."""
+    """How the value is compared."""
     value: Annotated[str, Field(max_length=316)] | None = None
     """Taint value."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Taint effect; all when unset."""
+    """Taint effect; all effects when unset."""
     toleration_seconds: Int | None = None
     """How long a NoExecute taint is tolerated."""
 
 
 class PodSpec(KubeModel):
-    """What else the cluster's administrators ask of a pod."""
+    """Metadata and scheduling of the run's pod."""
 
     labels: dict[str, str] = {}
     """Extra labels."""
@@ -206,82 +206,81 @@ class PodSpec(KubeModel):
         Rule(
             cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{GROUP}/'))",
             check=lambda p: not any(key.startswith(f"{GROUP}/") for key in p.labels),
-            message=f"pod.labels must not begin with {GROUP}/: by those labels the operator finds its pods",
+            message=f"pod.labels must not begin with {GROUP}/: the operator selects its pods by those labels",
         ),
     )
 
 
 OverrideValue = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
-"""What a field of the spec may hold: a number, a text, a list."""
+"""Any value of a spec's field: a number, a text, a list."""
 NEVER_VARIED = frozenset({"output", "storage", "experiments", "suspend"})
-"""Fields of the spec that no experiment may change: they say where things go, not how is trained."""
+"""Fields of the spec that no experiment may change, because they do not affect training."""
 
 
 class ExperimentSpec(KubeModel):
-    """The job once more, with a few settings changed."""
+    """A variation of the job with some settings changed."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
-    """Name, added to the job's."""
+    """Name; the experiment's FineTuneJob is named `<job>-<name>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
-    """What is asked, or expected."""
+    """What the experiment tests or is expected to show."""
     overrides: Annotated[
         dict[Annotated[str, Field(max_length=256)], OverrideValue], Field(min_length=1, max_length=16)
     ]
     """Values by dotted path below the spec, such as `training.learningRate: 1.0e-5`. Change one parameter
-    at a time: of two changed at once nobody can tell which one did it."""
+    at a time: the effects of two changed together can't be told apart."""
 
 
 class FineTuneJobSpec(KubeModel):
-    """What to train, on what, and where the result goes.
+    """Model, data, hyperparameters and output of the fine-tuning.
 
-    A change of anything but `suspend`, `backoffLimit`, `activeDeadlineSeconds` and `experiments` starts a new
-    run.
+    A change of any field except `suspend`, `backoffLimit`, `activeDeadlineSeconds` and `experiments` starts a
+    new run.
     """
 
     model: ModelSpec
     """The base model."""
     dataset: DatasetSpec
-    """The documents to learn from."""
+    """The documents to train on."""
     method: Method = Method.LoRA
-    """`LoRA`, or `QLoRA` to hold the language model in 4 bits."""
+    """`LoRA`, or `QLoRA` to quantise the language model to 4 bits."""
     lora: LoraSpec = LoraSpec()
-    """LoRA's own hyperparameters."""
+    """Hyperparameters of the LoRA adapter."""
     training: TrainingSpec = TrainingSpec()
-    """Hyperparameters."""
+    """Hyperparameters of the training loop."""
     early_stopping: EarlyStoppingSpec = EarlyStoppingSpec()
-    """When to stop before the last epoch."""
+    """When to stop before the last epoch, and how the best checkpoint is chosen."""
     loss: LossSpec = LossSpec()
-    """What a token of the answer costs."""
+    """The training loss: focal, label smoothing, token weights."""
     augmentation: AugmentationSpec = AugmentationSpec()
-    """How training images are changed."""
+    """Augmentation of training images."""
     curriculum: CurriculumSpec = CurriculumSpec()
-    """In which order rows are met."""
+    """Curriculum: the order of rows by difficulty."""
     feature_cache: JobFeatureCacheSpec = JobFeatureCacheSpec()
-    """What is kept of the vision tower's work."""
+    """Cache of the vision tower's output."""
     evaluation: EvaluationSpec = EvaluationSpec()
-    """How well documents are read, while training and at its end, and what `latest.json` asks for."""
+    """Evaluation on documents, during training and at its end, and the gate for `latest.json`."""
     output: OutputSpec
-    """Where results go."""
+    """Where results are uploaded."""
     storage: StorageSpec = StorageSpec()
-    """How to reach the object storage."""
+    """Connection to the object storage."""
     reporting: ReportingSpec = ReportingSpec()
-    """Who else draws the training curves."""
+    """Credentials of experiment trackers."""
     resources: ResourcesSpec = ResourcesSpec()
-    """What the run's pod asks for."""
+    """Resource requests and limits of the run's pod."""
     pod: PodSpec = PodSpec()
-    """What else the cluster's administrators ask of a pod."""
+    """Metadata and scheduling of the run's pod."""
     image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """Trainer image; the operator's default when unset."""
     experiments: Annotated[list[ExperimentSpec], Field(max_length=16)] = []
-    """Variations of this job, each trained as a FineTuneJob of its own, named `<job>-<experiment>`, with the
-    same data, its results below `<output.uri>/experiments/<experiment>`. The job itself is what they are
-    compared with."""
+    """Variations of this job, each trained as a FineTuneJob of its own, named `<job>-<experiment>`, with its
+    results below `<output.uri>/experiments/<experiment>`. This job is the baseline they are compared with."""
     suspend: Bool = False
-    """True ends the run's pod, which saves a checkpoint first; false goes on from there."""
+    """True terminates the run's pod, which saves a checkpoint first; false resumes from that checkpoint."""
     backoff_limit: Int = Field(3, ge=0, le=100)
-    """Failed attempts after which the run fails. User errors are never retried, evictions never counted."""
+    """Failed attempts that are retried. User errors are never retried, evictions never counted."""
     active_deadline_seconds: Int | None = Field(None, ge=1)
-    """Seconds after which the run is ended, retries included."""
+    """Seconds after which the run is stopped and fails, retries included."""
 
     rules = (
         Rule(
@@ -289,10 +288,10 @@ class FineTuneJobSpec(KubeModel):
             check=lambda s: (
                 s.early_stopping.metric is SelectionMetric.eval_loss or s.evaluation.training_documents > 0
             ),
-            message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any figure but "
+            message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any metric but "
             "eval_loss",
         ),
-        NO_SHARDS_OF_4_BITS,
+        QLORA_WITHOUT_FSDP,
         Rule(
             cel="self.training.reportTo.exists(r, r == 'wandb') == "
             "(has(self.reporting) && has(self.reporting.wandbSecretRef))",
@@ -311,7 +310,7 @@ class FineTuneJobSpec(KubeModel):
 
     @model_validator(mode="after")
     def _experiments_are_jobs(self) -> Self:
-        """An experiment's settings are checked when the job is: CEL can't follow a path."""
+        """Validate the experiments' settings with the job, as CEL can't resolve dotted paths."""
         for experiment in self.experiments:
             self.varied(experiment)
         return self
@@ -320,7 +319,7 @@ class FineTuneJobSpec(KubeModel):
         """The spec of an experiment.
 
         Raises:
-            ValueError: a path does not exist, or a value can't be.
+            ValueError: an unknown path, or an invalid value.
         """
         where = f"experiments: {experiment.name}"
         for path in experiment.overrides:
@@ -338,7 +337,7 @@ class FineTuneJobSpec(KubeModel):
 
 
 class State(StrEnum):
-    """A job's state in one word, derived from the conditions by `operator/.../status.py` alone."""
+    """A job's state in one word, derived from the conditions."""
 
     Pending = "Pending"
     Invalid = "Invalid"
@@ -350,58 +349,58 @@ class State(StrEnum):
 
 
 class Summary(KubeModel):
-    """The status in words, for `kubectl get`; programs read the conditions."""
+    """The columns of `kubectl get`; programs should read the conditions."""
 
     state: State = State.Pending
     """The job's state in one word."""
     progress: str = "0%"
-    """Share of the training steps taken."""
+    """Training steps taken, in percent."""
     eta: str = "-"
-    """Time of training left."""
+    """Estimated training time left."""
     loss: str = "-"
     """Last training loss."""
 
 
 class RunStatus(KubeModel):
-    """The run under way, or the last one."""
+    """The present or the last run."""
 
     name: str
-    """The run's name: the job's, and a hash of the spec that it trains."""
+    """Name of the run: the job's name and a hash of its spec."""
     start_time: str | None = None
     """When the run's Job was started (RFC 3339)."""
     completion_time: str | None = None
     """When the run ended (RFC 3339)."""
     failed_attempts: int = 0
-    """Pods of this run that failed."""
+    """Number of failed pods of this run."""
     resumed_from: str | None = None
-    """The checkpoint the last attempt went on from."""
+    """The checkpoint the last attempt resumed from."""
     outputs: Outputs = Outputs()
-    """Where the results are."""
+    """Locations of the results."""
 
 
 class RunRecord(KubeModel):
-    """A run of the past."""
+    """An earlier run."""
 
     name: str
     """The run's name."""
     outcome: Literal["Succeeded", "Failed", "Superseded"]
-    """How it ended; `Superseded`: the spec changed while it ran."""
+    """How it ended; `Superseded` when the spec changed while it ran."""
     reason: str = ""
-    """Why it failed."""
+    """Reason of the failure."""
     start_time: str | None = None
     """When it started (RFC 3339)."""
     completion_time: str | None = None
     """When it ended (RFC 3339)."""
     metrics: Metrics = Metrics()
-    """Its last figures."""
+    """Its last metrics."""
     evaluation: EvaluationReport | None = None
-    """How base and tuned model read documents."""
+    """Comparison of base and tuned model."""
     outputs: Outputs = Outputs()
-    """Where its results are."""
+    """Locations of its results."""
 
 
 class ExperimentStatus(KubeModel):
-    """How an experiment stands; its FineTuneJob tells the rest."""
+    """Summary of an experiment; details are in the status of its FineTuneJob."""
 
     name: str
     """The experiment's name."""
@@ -410,16 +409,16 @@ class ExperimentStatus(KubeModel):
     state: State = State.Pending
     """Its state in one word."""
     metrics: Metrics = Metrics()
-    """Its latest figures."""
+    """Its latest metrics."""
     evaluation: EvaluationReport | None = None
-    """How base and tuned model read documents, once it has ended."""
+    """Comparison of base and tuned model, once it has ended."""
 
 
 class FineTuneJobStatus(KubeModel):
-    """What the operator observed. It is the only part of the object that the operator writes."""
+    """Observed state of the job. The operator writes no other part of the object."""
 
     observed_generation: int = 0
-    """The generation of the spec this status is about."""
+    """Generation of the spec that this status is based on."""
     conditions: Annotated[
         list[Condition],
         Field(
@@ -428,19 +427,19 @@ class FineTuneJobStatus(KubeModel):
     ] = []
     """Accepted, Suspended, Running, Complete, Failed, Promoted; Reconciling and Stalled for kstatus."""
     summary: Summary = Summary()
-    """The status in words."""
+    """The columns of `kubectl get`."""
     progress: Progress = Progress()
-    """How far the run is."""
+    """Progress of the run."""
     metrics: Metrics = Metrics()
-    """The run's latest figures."""
+    """Latest metrics of the run."""
     evaluation: EvaluationReport | None = None
-    """How base and tuned model read documents, once the run has ended."""
+    """Comparison of base and tuned model, once the run has ended."""
     run: RunStatus | None = None
-    """The run under way, or the last one."""
+    """The present or the last run."""
     experiments: Annotated[list[ExperimentStatus], Field(max_length=16)] = []
-    """How the experiments stand, in the spec's order."""
+    """The experiments, in the spec's order."""
     runs: Annotated[list[RunRecord], Field(max_length=10)] = []
-    """Earlier runs, newest first, ten at most."""
+    """Earlier runs, newest first, at most ten."""
 
 
 class ObjectMeta(KubeModel):
@@ -458,21 +457,21 @@ class ObjectMeta(KubeModel):
 
 
 MAX_NAME_LENGTH = 52
-"""A run's name adds 9 characters and a pod's label value holds 63."""
+"""A run's name adds 9 characters, and a pod's label value has at most 63."""
 
 
 class FineTuneJob(KubeModel):
-    """Fine-tunes a small document model on the documents of a team, once for every version of its spec."""
+    """Fine-tunes a document model on a team's documents; every change of the spec starts a new run."""
 
     camel_case_only: ClassVar[bool] = True
-    """In files too: what runs on a laptop must mean the same to the API server."""
+    """Files must be in camelCase, too: a manifest for `finscribe run` must be valid for the API server."""
     api_version: Literal["finscribe.io/v1alpha1"] = API_VERSION  # type: ignore[assignment]
     kind: Literal["FineTuneJob"] = KIND  # type: ignore[assignment]
     metadata: ObjectMeta
     spec: FineTuneJobSpec
-    """What to train, on what, and where the result goes."""
+    """Model, data, hyperparameters and output."""
     status: FineTuneJobStatus = FineTuneJobStatus()
-    """What the operator observed."""
+    """Observed state of the job."""
 
     rules = (
         Rule(

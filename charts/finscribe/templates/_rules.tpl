@@ -1,6 +1,6 @@
 {{/* Generated from finscribe_operator/permissions.py by `make generate`. */}}
 {{- define "finscribe.rules" -}}
-# what is to be trained; experiments are made, too
+# the jobs; those of experiments are created
 - apiGroups: [finscribe.io]
   resources: [finetunejobs]
   verbs: [list, watch, get, create, patch, delete]
@@ -16,7 +16,7 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [list, watch, get, create, patch, delete]
-# why a run waits, and where its progress is asked for
+# why a run waits, and the address of its /progress
 - apiGroups: ['']
   resources: [pods]
   verbs: [list, watch]
@@ -24,11 +24,11 @@
 - apiGroups: ['']
   resources: [configmaps]
   verbs: [get, create, patch, delete]
-# a run's address
+# a stable DNS name of a run's pod
 - apiGroups: ['']
   resources: [services]
   verbs: [get, create, patch, delete]
-# a job's story, for `kubectl describe`
+# Events of a job, for `kubectl describe`
 - apiGroups: ['']
   resources: [events]
   verbs: [create]

@@ -63,7 +63,7 @@ def test_one_that_changes_several_settings_is_warned_of_unless_it_names_them(
     plan, caplog, test_params, warned
 ):
     plan([{"name": "wide", "overrides": {"lora.r": 32, "lora.alpha": 64}, "test_params": test_params}])
-    assert ("nobody can tell" in caplog.text) is warned
+    assert ("can't be told apart" in caplog.text) is warned
 
 
 LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n"
@@ -72,8 +72,8 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        (LOWER + LOWER, 5, "the name lower comes twice"),
-        (LOWER + LOWER.replace("lower", "same"), 6, "same comes to the same settings as lower"),
+        (LOWER + LOWER, 5, "the name lower is used twice"),
+        (LOWER + LOWER.replace("lower", "same"), 6, "same has the same settings as lower"),
         (LOWER.replace("learning_rate", "learning_rat"), 4, "did you mean learning_rate?"),
         (LOWER.replace("1.0e-5", "-1"), 3, "training.learning_rate: Input should be greater than 0"),
         (LOWER.replace("training.learning_rate", "output_dir"), 4, "output_dir can't be changed"),
@@ -81,7 +81,7 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
         (
             LOWER + "      training: {learningRate: 2.0e-5}\n",
             5,
-            "the setting training.learning_rate comes twice",
+            "the setting training.learning_rate is changed twice",
         ),
         (LOWER.replace("training.learning_rate: 1.0e-5", "lora: {3: 4}"), 4, "unknown key 3"),
         (LOWER.replace("lower", "baseline"), 3, "baseline changes settings"),

@@ -105,7 +105,7 @@ MISTAKES = {
         JOB.replace("2e-5", "2\a"),
         "job.yaml:9: not valid YAML: character #x0007 is not",
     ),
-    "a NUL in quotes": (JOB.replace("2e-5", '"\\0"'), "job.yaml:9: not valid YAML: a text holds a NUL"),
+    "a NUL in quotes": (JOB.replace("2e-5", '"\\0"'), "job.yaml:9: not valid YAML: a text contains a NUL"),
     "an alias within what it stands for": (
         JOB.replace("training:", "training: &here").replace("2e-5", "*here"),
         "job.yaml:8: spec.training.learningRate contains itself.",
@@ -214,8 +214,8 @@ MISTAKES_IN_A_CONFIG = {
     ),
     "a setting in two places": (
         "training: {metric_for_best_model: eval_nted}\nearly_stopping: {metric: eval_loss}",
-        "job.yaml:2: training.metric_for_best_model is the same setting as early_stopping.metric, which says "
-        "something else",
+        "job.yaml:2: training.metric_for_best_model is the same setting as early_stopping.metric, which has "
+        "another value",
     ),
     "a metric beside a text for a section": (
         "training: {metric_for_best_model: eval_loss}\nearly_stopping: abc",
@@ -223,7 +223,7 @@ MISTAKES_IN_A_CONFIG = {
     ),
     "a weight that there is not": (
         "loss: {weights: {table_cell_tokn: 2.0}}",
-        "job.yaml:2: loss: loss.weights knows table_cell_token and regular_token, but not table_cell_tokn",
+        "job.yaml:2: loss: loss.weights accepts table_cell_token and regular_token, but not table_cell_tokn",
     ),
     "another weight of all tokens": ("loss: {weights: {regular_token: 0.5}}", "regular_token must be 1"),
     "weights that are none": ("loss: {weights: 3}", "loss.weights must be a mapping"),
