@@ -77,16 +77,22 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """`12:03:11 INFO    finscribe_operator.reconcile: message key=value`, a traceback below it."""
+    """`12:03:11 INFO    finscribe_operator.reconcile: message key=value`, a traceback below it.
 
-    def __init__(self, redact: Redactor) -> None:
+    Args:
+        redact: removes credentials from the text.
+        show_extra: append the fields of the record's `extra` as `key=value`.
+    """
+
+    def __init__(self, redact: Redactor, *, show_extra: bool = False) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
         self._redact = redact
+        self._show_extra = show_extra
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line without a traceback."""
-        fields = "".join(f" {key}={value}" for key, value in _extra(record).items())
-        return super().formatMessage(record) + fields
+        extra = _extra(record).items() if self._show_extra else ()
+        return super().formatMessage(record) + "".join(f" {key}={value}" for key, value in extra)
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""

@@ -1,4 +1,4 @@
-"""One real API server for the session, the real operator in front of it, a namespace for each test."""
+"""Fixtures: one real API server and operator per session, a namespace per test."""
 
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tools.kube.catalogue import KUBERNETES_VERSION
 ROOT = Path(__file__).parents[2]
 RELEASE = "finscribe"
 SYSTEM_NAMESPACE = "finscribe-system"
-OPERATORS_RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+RBAC_KINDS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,15 +42,15 @@ def api(server: ApiServer) -> Iterator[client.ApiClient]:
 
 @pytest.fixture(scope="session")
 def operator_kubeconfig(server: ApiServer) -> Path:
-    """Of a service account with the rights the chart gives, and no others."""
+    """Kubeconfig of a service account with the chart's RBAC rules only."""
     helm = provide(["helm"])["helm"]
     command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={SYSTEM_NAMESPACE}"]
     command += [f"--kube-version={KUBERNETES_VERSION}"]
     rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
-    rights = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in OPERATORS_RIGHTS]
+    rbac = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in RBAC_KINDS]
     server.kubectl("create", "namespace", SYSTEM_NAMESPACE)
-    server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rights))
-    account = next(d["metadata"]["name"] for d in rights if d["kind"] == "ServiceAccount")
+    server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rbac))
+    account = next(d["metadata"]["name"] for d in rbac if d["kind"] == "ServiceAccount")
     return server.kubeconfig_of_service_account(SYSTEM_NAMESPACE, account)
 
 

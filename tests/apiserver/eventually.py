@@ -1,4 +1,4 @@
-"""Waiting for what a controller will do: ask again and again, until a deadline."""
+"""Polls a condition until it is true or a deadline has passed."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,18 @@ T = TypeVar("T")
 PAUSE_SECONDS = 0.1
 
 
-def eventually(question: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
-    """The first true answer. An AssertionError of the question counts as "not yet"."""
+def eventually(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
+    """The first true value of the condition. An AssertionError that it raises counts as false."""
     deadline = time.monotonic() + within
     while True:
-        answer: T | None = None
+        value: T | None = None
         reason = ""
         try:
-            answer = question()
+            value = condition()
         except AssertionError as error:
             reason = str(error)
-        if answer:
-            return answer
+        if value:
+            return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within:.0f} s: {what or reason or answer!r}")
+            raise AssertionError(f"not within {within:.0f} s: {what or reason or value!r}")
         time.sleep(PAUSE_SECONDS)

@@ -1,6 +1,6 @@
-"""Plays the kubelet: says in a pod's status what happens to its container.
+"""Writes pod statuses in place of a kubelet, and serves `/progress` in place of the trainer.
 
-Every pod gets a loopback address of its own, where a real HTTP server answers for the trainer.
+Every pod gets a loopback address of its own, on which a real HTTP server answers.
 """
 
 import itertools
@@ -24,19 +24,19 @@ class FakeKubelet:
         self._core = core
         self._namespace = namespace
 
-    def unschedulable(self, pod: str, message: str) -> None:
+    def report_unschedulable(self, pod: str, message: str) -> None:
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
         self._patch_status(pod, {"phase": "Pending", "conditions": [condition]})
 
-    def waiting(self, pod: str, reason: str = "ContainerCreating", message: str = "") -> None:
+    def report_waiting(self, pod: str, reason: str = "ContainerCreating", message: str = "") -> None:
         self._bind(pod)
         waiting = {"reason": reason} | ({"message": message} if message else {})
         self._patch_status(
             pod, {"phase": "Pending", "conditions": [_SCHEDULED], **_container({"waiting": waiting})}
         )
 
-    def running(self, pod: str) -> str:
-        """Let the container run; returns the pod's address."""
+    def report_running(self, pod: str) -> str:
+        """Report the container as running; returns the pod's address."""
         self._bind(pod)
         address = next(_addresses)
         state = {"running": {"startedAt": _now()}}
@@ -53,21 +53,21 @@ class FakeKubelet:
         )
         return address
 
-    def succeeded(self, pod: str, result: RunResult) -> None:
+    def report_succeeded(self, pod: str, result: RunResult) -> None:
         self._ended(pod, 0, "Completed", result.to_termination_message())
 
-    def failed(self, pod: str, exit_code: int, message: str = "", reason: str = "Error") -> None:
+    def report_failed(self, pod: str, exit_code: int, message: str = "", reason: str = "Error") -> None:
         self._ended(pod, exit_code, reason, message)
 
-    def gone(self, pod: str) -> None:
-        """The container of a pod that is being deleted has ended: a kubelet then removes the pod."""
+    def remove(self, pod: str) -> None:
+        """Remove a pod that is being deleted, as a kubelet does once its container has ended."""
         self._core.delete_namespaced_pod(pod, self._namespace, grace_period_seconds=0)
 
     def _bind(self, pod: str) -> None:
-        """What the scheduler does, once."""
+        """Bind the pod to a node, as the scheduler does, unless it is bound."""
         if not self._core.read_namespaced_pod(pod, self._namespace).spec.node_name:
             body = {"metadata": {"name": pod}, "target": {"kind": "Node", "name": "node1"}}
-            # The answer is a Status, which the client takes for a Binding that lacks its target.
+            # The response is a Status, which the client would parse as a Binding without a target.
             self._core.create_namespaced_pod_binding(pod, self._namespace, body, _preload_content=False)
 
     def _ended(self, pod: str, exit_code: int, reason: str, message: str) -> None:
@@ -107,7 +107,7 @@ def _now() -> str:
 
 
 class TrainerEndpoint:
-    """What a trainer serves on its port; a test changes `report` as the training goes on."""
+    """What a trainer serves on its port; tests change `report` to simulate progress."""
 
     def __init__(self, report: ProgressReport) -> None:
         self.report = report
@@ -127,7 +127,7 @@ def serving_progress(address: str, report: ProgressReport) -> Iterator[TrainerEn
             self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer((address, HTTP_PORT), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,))

@@ -1,4 +1,4 @@
-"""The operator as it runs in a cluster: its own process, its own service account, killed at will."""
+"""Starts and kills the operator as a process with its own service account."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ class OperatorProcess:
         eventually(self._is_healthy, within=60, what="the operator is healthy")
 
     def kill(self, sig: signal.Signals = signal.SIGKILL) -> int:
-        """End it (without a warning, unless told otherwise); its exit code."""
+        """Send it a signal, SIGKILL by default; returns the exit code."""
         assert self._process is not None
         self._process.send_signal(sig)
         code = self._process.wait(timeout=30)
@@ -58,7 +58,7 @@ class OperatorProcess:
     def _is_healthy(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise RuntimeError(f"the operator ended at once:\n{self.log.read_text()[-3000:]}")
+            raise RuntimeError(f"the operator exited at once:\n{self.log.read_text()[-3000:]}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/healthz", timeout=2) as answer:
                 return answer.status == 200

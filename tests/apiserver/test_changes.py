@@ -1,4 +1,4 @@
-"""What a user changes about a job, and what a change must not do."""
+"""Changes of a job by its user: suspend, delete, edit, apply again."""
 
 import json
 
@@ -19,15 +19,15 @@ def workspace(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def test_suspend_ends_the_pod_and_resume_makes_another_for_the_same_run(workspace: Workspace):
+def test_suspend_terminates_the_pod_and_resume_creates_another_for_the_same_run(workspace: Workspace):
     pod, run = workspace.await_pod(), workspace.batch_jobs()[0].metadata.name
-    workspace.kubelet.running(pod)
+    workspace.kubelet.report_running(pod)
 
     workspace.change({"spec": {"suspend": True}})
     workspace.await_condition("Suspended", "True", Reason.SuspendedBySpec)
     workspace.assert_table_is_full()
     eventually(lambda: not workspace.pods())
-    workspace.kubelet.gone(pod)
+    workspace.kubelet.remove(pod)
     assert workspace.table()[0][0] == "Suspended"
 
     workspace.change({"spec": {"suspend": False}})
@@ -36,7 +36,7 @@ def test_suspend_ends_the_pod_and_resume_makes_another_for_the_same_run(workspac
     assert [job.metadata.name for job in workspace.batch_jobs()] == [run]
 
 
-def test_deleting_a_job_collects_everything_it_made(workspace: Workspace):
+def test_deleting_a_job_deletes_its_children(workspace: Workspace):
     run = workspace.batch_jobs()[0].metadata.name
 
     workspace.delete()
@@ -45,8 +45,8 @@ def test_deleting_a_job_collects_everything_it_made(workspace: Workspace):
     eventually(lambda: run not in workspace.kubectl("get", "configmaps,services", "--output=name"))
 
 
-def test_a_changed_spec_starts_a_new_run_and_remembers_the_old_one(workspace: Workspace):
-    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+def test_a_changed_spec_starts_a_new_run_and_records_the_old_one(workspace: Workspace):
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
     workspace.await_condition("Complete", "True")
     first = workspace.batch_jobs()[0].metadata.name
 
@@ -59,22 +59,22 @@ def test_a_changed_spec_starts_a_new_run_and_remembers_the_old_one(workspace: Wo
     workspace.assert_table_is_full()
 
 
-def test_a_changed_spec_supersedes_a_run_under_way(workspace: Workspace):
+def test_a_changed_spec_supersedes_an_active_run(workspace: Workspace):
     pod = workspace.await_pod()
     first = workspace.batch_jobs()[0].metadata.name
-    workspace.kubelet.running(pod)
+    workspace.kubelet.report_running(pod)
 
     workspace.change({"spec": {"training": {"learningRate": 1e-4}}})
 
     eventually(lambda: [(r.name, r.outcome) for r in workspace.status().runs] == [(first, "Superseded")])
-    eventually(lambda: pod not in [p.metadata.name for p in workspace.pods()], what="the old pod is ended")
-    workspace.kubelet.gone(pod)
+    eventually(lambda: pod not in [p.metadata.name for p in workspace.pods()], what="the old pod is deleted")
+    workspace.kubelet.remove(pod)
     eventually(lambda: first not in [job.metadata.name for job in workspace.batch_jobs()])
     eventually(lambda: len(workspace.batch_jobs()) == 1)
 
 
 def test_applying_the_same_job_again_starts_nothing_and_shows_no_difference(workspace: Workspace):
-    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
     workspace.await_condition("Complete", "True")
     before = workspace.job()
 
@@ -88,10 +88,10 @@ def test_applying_the_same_job_again_starts_nothing_and_shows_no_difference(work
     assert len(workspace.batch_jobs()) == 1
 
 
-def test_a_gitops_tool_that_applies_on_the_server_sees_no_difference_either(workspace: Workspace):
+def test_a_gitops_tool_that_uses_server_side_apply_sees_no_difference(workspace: Workspace):
     arguments = ("--server-side", "--force-conflicts", "--field-manager=argocd-controller", "--filename=-")
     workspace.kubectl("apply", *arguments, stdin=json.dumps(build_job()))
-    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
     workspace.await_condition("Complete", "True")
 
     diff = workspace.server.try_kubectl(

@@ -1,4 +1,4 @@
-"""The operator is killed without a warning: nothing is lost, nothing is done twice."""
+"""The operator is killed by SIGKILL: no run is lost, none is created twice."""
 
 import json
 import threading
@@ -19,15 +19,15 @@ MANY = 200
 ROOT = Path(__file__).parents[2]
 
 
-def test_what_happens_while_the_operator_is_dead_is_seen_when_it_is_back(
+def test_changes_while_the_operator_is_down_are_handled_after_its_restart(
     workspace: Workspace, operator: OperatorProcess
 ):
     workspace.apply(build_job())
     pod = workspace.await_pod()
-    workspace.kubelet.running(pod)
+    workspace.kubelet.report_running(pod)
 
     operator.kill()
-    workspace.kubelet.succeeded(pod, RunResult(succeeded=True))
+    workspace.kubelet.report_succeeded(pod, RunResult(succeeded=True))
     workspace.apply(build_job("receipts"))
     operator.start()
 
@@ -37,7 +37,7 @@ def test_what_happens_while_the_operator_is_dead_is_seen_when_it_is_back(
 
 
 @pytest.mark.parametrize("milliseconds", [0, 50, 250])
-def test_an_operator_killed_amid_its_work_leaves_one_run_for_each_job(
+def test_an_operator_killed_while_it_works_leaves_one_run_for_each_job(
     workspace: Workspace, operator: OperatorProcess, milliseconds: int
 ):
     names = [f"job-{number}" for number in range(SOME)]
@@ -51,7 +51,7 @@ def test_an_operator_killed_amid_its_work_leaves_one_run_for_each_job(
     operator.start()
 
     for name in names:
-        workspace.kubelet.succeeded(workspace.await_pod(name), RunResult(succeeded=True))
+        workspace.kubelet.report_succeeded(workspace.await_pod(name), RunResult(succeeded=True))
     for name in names:
         workspace.await_condition("Complete", "True", name=name)
         assert [job.metadata.name for job in workspace.batch_jobs(name)] == [workspace.status(name).run.name]
@@ -60,7 +60,7 @@ def test_an_operator_killed_amid_its_work_leaves_one_run_for_each_job(
 
 
 @pytest.mark.usefixtures("operator")
-def test_many_jobs_at_once_become_exactly_as_many_runs(workspace: Workspace, record_property):
+def test_each_of_many_jobs_created_at_once_gets_one_run(workspace: Workspace, record_property):
     names = [f"job-{number}" for number in range(MANY)]
     started = time.monotonic()
     _create(workspace, names, suspend=True)
@@ -79,25 +79,25 @@ def test_many_jobs_at_once_become_exactly_as_many_runs(workspace: Workspace, rec
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_newer_definition_of_the_kind_disturbs_no_running_operator(workspace: Workspace, server: ApiServer):
+def test_a_newer_crd_does_not_disturb_a_running_operator(workspace: Workspace, server: ApiServer):
     path = next((ROOT / "crds").glob("*.yaml"))
     newer = yaml.safe_load(path.read_text())
     spec = newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    spec["properties"]["fieldOfTheFuture"] = {"type": "string", "default": "new"}
+    spec["properties"]["fieldOfANewerVersion"] = {"type": "string", "default": "new"}
     workspace.apply(build_job())
     workspace.await_pod()
 
     server.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(newer))
-    eventually(lambda: workspace.job()["spec"].get("fieldOfTheFuture") == "new")
+    eventually(lambda: workspace.job()["spec"].get("fieldOfANewerVersion") == "new")
     workspace.apply(build_job("receipts"))
 
     workspace.await_pod("receipts")
-    workspace.kubelet.succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
     workspace.await_condition("Complete", "True")
     assert len(workspace.batch_jobs()) == len(workspace.batch_jobs("receipts")) == 1
     server.kubectl("apply", "--server-side", f"--filename={path}")
 
 
 def _create(workspace: Workspace, names: list[str], **spec: object) -> None:
-    everything = {"apiVersion": "v1", "kind": "List", "items": [build_job(name, **spec) for name in names]}
-    workspace.kubectl("create", "--filename=-", stdin=json.dumps(everything))
+    job_list = {"apiVersion": "v1", "kind": "List", "items": [build_job(name, **spec) for name in names]}
+    workspace.kubectl("create", "--filename=-", stdin=json.dumps(job_list))

@@ -16,7 +16,7 @@ def names(workspace: Workspace) -> list[str]:
     return sorted(job["metadata"]["name"] for job in workspace.jobs())
 
 
-def test_experiments_are_jobs_that_run_follow_their_job_and_go_with_it(workspace: Workspace):
+def test_experiments_run_are_updated_and_are_deleted_with_their_job(workspace: Workspace):
     workspace.apply(build_job(experiments=[LOWER, MODULES]))
     for name in ("invoices", "invoices-lower-rate", "invoices-modules"):
         workspace.await_pod(name)
@@ -33,14 +33,14 @@ def test_experiments_are_jobs_that_run_follow_their_job_and_go_with_it(workspace
     eventually(lambda: names(workspace) == [], within=60)
 
 
-def test_someone_elses_job_of_an_experiments_name_is_left_as_it_was_and_said(workspace: Workspace):
+def test_another_users_job_of_an_experiments_name_is_unchanged_and_reported(workspace: Workspace):
     workspace.apply(build_job("invoices-lower-rate"))
     run = workspace.await_pod("invoices-lower-rate")
     before = workspace.job("invoices-lower-rate")
 
     workspace.apply(build_job(experiments=[LOWER]))
 
-    await_clash(workspace)
+    await_name_conflict(workspace)
     after = workspace.job("invoices-lower-rate")
     assert after["spec"] == before["spec"]
     assert "ownerReferences" not in after["metadata"] and "labels" not in after["metadata"]
@@ -56,12 +56,12 @@ def test_of_two_jobs_that_name_the_same_experiment_the_first_keeps_it(workspace:
 
     workspace.apply(build_job("invoices-lower", experiments=[{**LOWER, "name": "rate"}]))
 
-    await_clash(workspace, "invoices-lower")
+    await_name_conflict(workspace, "invoices-lower")
     assert parents(workspace, "invoices-lower-rate") == ["invoices"]
     assert workspace.await_pod("invoices-lower-rate") == run
 
 
-def test_what_is_changed_in_an_experiment_by_hand_is_undone(workspace: Workspace):
+def test_a_manual_change_of_an_experiment_is_reverted(workspace: Workspace):
     workspace.apply(build_job(experiments=[LOWER]))
     workspace.await_pod("invoices-lower-rate")
     spec = workspace.job("invoices-lower-rate")["spec"]
@@ -71,10 +71,10 @@ def test_what_is_changed_in_an_experiment_by_hand_is_undone(workspace: Workspace
     eventually(lambda: workspace.job("invoices-lower-rate")["spec"] == spec)
 
 
-def await_clash(workspace: Workspace, name: str = "invoices") -> None:
-    """Wait until a job says that the name of its experiment is taken."""
-    clash = "invoices-lower-rate exists and belongs to something else; delete or rename it."
-    eventually(lambda: clash in workspace.condition("Running", name)[2], what=clash)
+def await_name_conflict(workspace: Workspace, name: str = "invoices") -> None:
+    """Wait until a job reports that the name of its experiment is taken."""
+    conflict = "invoices-lower-rate exists and belongs to something else; delete or rename it."
+    eventually(lambda: conflict in workspace.condition("Running", name)[2], what=conflict)
 
 
 def parents(workspace: Workspace, name: str) -> list[str]:
@@ -82,7 +82,7 @@ def parents(workspace: Workspace, name: str) -> list[str]:
     return [owner["name"] for job in found for owner in job["metadata"].get("ownerReferences", [])]
 
 
-def test_an_experiment_whose_setting_does_not_exist_is_said(workspace: Workspace):
+def test_an_unknown_setting_of_an_experiment_is_reported(workspace: Workspace):
     odd = {"name": "odd", "overrides": {"training.learnigRate": 1e-5}}
     workspace.apply(build_job(experiments=[odd]))
 

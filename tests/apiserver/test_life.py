@@ -1,4 +1,4 @@
-"""A run from its first second to its end, with a test in the kubelet's place."""
+"""The states of a run from its creation to its end, with a fake kubelet."""
 
 import os
 from pathlib import Path
@@ -56,19 +56,19 @@ def test_the_job_of_a_run_is_exactly_as_expected(workspace: Workspace):
     assert text == GOLDEN_JOB.read_text()
 
 
-def test_a_run_goes_from_waiting_to_complete_and_the_table_is_full_at_every_stage(workspace: Workspace):
+def test_a_run_goes_from_pending_to_complete_and_every_column_is_always_set(workspace: Workspace):
     pod = workspace.await_pod()
-    workspace.kubelet.unschedulable(pod, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+    workspace.kubelet.report_unschedulable(pod, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
     assert "Insufficient nvidia.com/gpu" in workspace.await_condition(
         "Running", "False", Reason.Unschedulable
     )
     workspace.assert_table_is_full()
 
-    workspace.kubelet.waiting(pod)
+    workspace.kubelet.report_waiting(pod)
     workspace.await_condition("Running", "False", Reason.ContainerCreating)
     workspace.assert_table_is_full()
 
-    address = workspace.kubelet.running(pod)
+    address = workspace.kubelet.report_running(pod)
     report = TRAINING.model_copy(update={"run": workspace.batch_jobs()[0].metadata.name})
     with serving_progress(address, report) as trainer:
         workspace.await_condition("Running", "True", Phase.Training)
@@ -77,7 +77,7 @@ def test_a_run_goes_from_waiting_to_complete_and_the_table_is_full_at_every_stag
         trainer.report = report.model_copy(update={"progress": progress})
         eventually(lambda: workspace.table()[0][1] == "90%")
 
-    workspace.kubelet.succeeded(pod, RESULT)
+    workspace.kubelet.report_succeeded(pod, RESULT)
     workspace.await_condition("Complete", "True", Reason.Succeeded)
     workspace.await_condition("Reconciling", "False")
     assert workspace.table()[0][:4] == ["Complete", "100%", "-", "0.21"]
@@ -85,8 +85,10 @@ def test_a_run_goes_from_waiting_to_complete_and_the_table_is_full_at_every_stag
     assert run is not None and run.outputs == RESULT.outputs and run.completion_time
 
 
-def test_a_container_that_cannot_start_says_why(workspace: Workspace):
-    workspace.kubelet.waiting(workspace.await_pod(), "ErrImagePull", "no such image: finscribe/trainer:test")
+def test_the_status_shows_why_a_container_cannot_start(workspace: Workspace):
+    workspace.kubelet.report_waiting(
+        workspace.await_pod(), "ErrImagePull", "no such image: finscribe/trainer:test"
+    )
 
     message = workspace.await_condition("Running", "False", Reason.ContainerCannotStart)
 
@@ -94,16 +96,16 @@ def test_a_container_that_cannot_start_says_why(workspace: Workspace):
     workspace.assert_table_is_full()
 
 
-def test_a_users_error_ends_the_run_at_once_with_the_trainers_words(workspace: Workspace):
+def test_a_user_error_fails_the_run_at_once_with_the_trainers_message(workspace: Workspace):
     pod = workspace.await_pod()
-    workspace.kubelet.running(pod)
+    workspace.kubelet.report_running(pod)
     result = RunResult(
         succeeded=False,
         reason=FailureReason.DatasetNotFound,
         message="s3://team-docs/invoices/train.jsonl does not exist.",
         remedy="Correct dataset.train.",
     )
-    workspace.kubelet.failed(pod, EXIT_USER_ERROR, result.to_termination_message())
+    workspace.kubelet.report_failed(pod, EXIT_USER_ERROR, result.to_termination_message())
 
     message = workspace.await_condition("Failed", "True", FailureReason.DatasetNotFound)
 
@@ -113,27 +115,27 @@ def test_a_users_error_ends_the_run_at_once_with_the_trainers_words(workspace: W
     workspace.assert_table_is_full()
 
 
-def test_a_failed_attempt_is_tried_again_and_counted(workspace: Workspace):
+def test_a_failed_attempt_is_retried_and_counted(workspace: Workspace):
     pod = workspace.await_pod()
-    workspace.kubelet.running(pod)
-    workspace.kubelet.failed(pod, EXIT_RETRY, "connection reset")
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.report_failed(pod, EXIT_RETRY, "connection reset")
     eventually(lambda: workspace.table()[0][0] == State.Retrying)
     workspace.assert_table_is_full()
 
     second = workspace.await_pod(other_than=pod)
-    workspace.kubelet.succeeded(second, RESULT)
+    workspace.kubelet.report_succeeded(second, RESULT)
 
     workspace.await_condition("Complete", "True")
     run = workspace.status().run
     assert run is not None and run.failed_attempts == 1
 
 
-def test_a_run_out_of_memory_says_so(workspace: Workspace):
+def test_the_status_shows_that_a_run_was_out_of_memory(workspace: Workspace):
     workspace.change({"spec": {"backoffLimit": 0}})
     eventually(lambda: workspace.batch_jobs()[0].spec.backoff_limit == 0)
     pod = workspace.await_pod()
-    workspace.kubelet.running(pod)
-    workspace.kubelet.failed(pod, 137, reason="OOMKilled")
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.report_failed(pod, 137, reason="OOMKilled")
 
     message = workspace.await_condition("Failed", "True", FailureReason.OOMKilled)
 
@@ -141,8 +143,8 @@ def test_a_run_out_of_memory_says_so(workspace: Workspace):
     workspace.assert_table_is_full()
 
 
-def test_the_operator_writes_nothing_of_a_job_but_its_status(workspace: Workspace, operator: OperatorProcess):
-    workspace.kubelet.succeeded(workspace.await_pod(), RESULT)
+def test_the_operator_writes_only_the_status_of_a_job(workspace: Workspace, operator: OperatorProcess):
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RESULT)
     workspace.await_condition("Complete", "True")
 
     fields = workspace.job()["metadata"]["managedFields"]

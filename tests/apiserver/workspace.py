@@ -1,7 +1,6 @@
-"""A namespace of a test's own, and what a user sees and does in it."""
+"""A namespace for one test, with the calls and views of a user."""
 
 import json
-import subprocess
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -50,10 +49,6 @@ class Workspace:
     def apply(self, job: dict[str, Any]) -> None:
         self.kubectl("apply", "--filename=-", stdin=json.dumps(job))
 
-    def try_apply(self, job: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-        arguments = (f"--namespace={self.namespace}", "apply", "--server-side", "--filename=-")
-        return self.server.try_kubectl(*arguments, stdin=json.dumps(job))
-
     def change(self, patch: dict[str, Any], name: str = "invoices") -> None:
         """A merge patch of the job."""
         self.custom.patch_namespaced_custom_object(
@@ -73,12 +68,12 @@ class Workspace:
         return FineTuneJobStatus.model_validate(self.job(name).get("status", {}))
 
     def condition(self, type_: str, name: str = "invoices") -> tuple[str, str, str]:
-        """Status, reason and message; empty texts while there is none."""
+        """Status, reason and message; empty texts without the condition."""
         found = next((c for c in self.status(name).conditions if c.type == type_), None)
         return (found.status, found.reason, found.message) if found else ("", "", "")
 
     def await_condition(self, type_: str, status: str, reason: str = "", name: str = "invoices") -> str:
-        """Wait until a condition is as given; its message."""
+        """Wait until a condition has this status and reason; returns its message."""
 
         def holds() -> bool:
             actual = self.condition(type_, name)
@@ -99,7 +94,7 @@ class Workspace:
         return sorted(alive, key=lambda pod: pod.metadata.creation_timestamp)
 
     def await_pod(self, name: str = "invoices", other_than: str = "") -> str:
-        """Wait for a pod of the job that has not ended; its name."""
+        """Wait for a pod of the job that has not ended; returns its name."""
 
         def found() -> str:
             names = [
@@ -117,6 +112,6 @@ class Workspace:
         return [line.split()[1:] for line in lines]
 
     def assert_table_is_full(self) -> None:
-        """Every column of every job says something."""
+        """Every column of every job has a value."""
         for row in self.table():
             assert len(row) == 5 and "<none>" not in row and "<unknown>" not in row, row

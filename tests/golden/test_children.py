@@ -1,4 +1,4 @@
-"""Jobs in, children out: each folder holds a FineTuneJob and what the operator makes of it."""
+"""Compares the children of FineTuneJobs with expected manifests; each folder has a job and its children."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ UID = "00000000-0000-4000-8000-000000000001"
 
 
 class _LiteralDumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, so that a diff of them can be read."""
+    """Writes multi-line texts as blocks, so that diffs are readable."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -47,7 +47,7 @@ def children_of(folder: Path) -> dict[str, Object]:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_children_are_as_written_down(folder: Path, update_golden: bool):
+def test_children_are_as_expected(folder: Path, update_golden: bool):
     for name, manifest in children_of(folder).items():
         text = yaml.dump(manifest, Dumper=_LiteralDumper, sort_keys=False, width=110)
         if update_golden:
@@ -56,7 +56,7 @@ def test_children_are_as_written_down(folder: Path, update_golden: bool):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_the_config_is_one_that_the_trainer_reads(folder: Path, tmp_path: Path):
+def test_the_trainer_can_read_the_config(folder: Path, tmp_path: Path):
     file = tmp_path / CONFIG_FILE
     file.write_text(children_of(folder)["config_map.yaml"]["data"][CONFIG_FILE], encoding="utf-8")
     (document,) = read_documents(file)

@@ -1,8 +1,8 @@
 """Caches FineTuneJobs and their Jobs and Pods in memory, indexed by FineTuneJob.
 
 Filled by watch events, by listings, and by the responses to the operator's own writes (read-your-writes);
-read by `observe`. Lookups are O(1) in the number of jobs and O(n) in the children of one. Not thread-safe: all
-calls come from one event loop.
+read by `observe`. Lookups are O(1) in the number of jobs and O(n) in the children of one. Not thread-safe:
+all calls come from one event loop.
 """
 
 from collections import defaultdict

@@ -70,7 +70,7 @@ def test_the_fields_of_a_record_override_those_of_the_formatter_but_not_the_stan
 
 
 def test_a_text_line_has_the_extra_fields_and_no_secret():
-    formatter = TextFormatter(Redactor({"HF_TOKEN": "hf_secret"}))
+    formatter = TextFormatter(Redactor({"HF_TOKEN": "hf_secret"}), show_extra=True)
 
     line = formatter.format(a_record("Will retry", job="team/a", error="hf_secret refused"))
 

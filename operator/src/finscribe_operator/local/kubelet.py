@@ -115,7 +115,7 @@ def _with_status(pod: Object, phase: str, state: Object, *, ready: bool) -> Obje
 
 
 def _termination_message(pod: Object, code: int, container: Container) -> str:
-    """The termination message; after a failure without one the end of the log, if the pod's policy says so."""
+    """The termination message; after a failure without one the end of the log, if the pod allows it."""
     message = _tail(container.termination_log, TERMINATION_LOG_LIMIT)
     spec = pod["spec"]["containers"][0]
     if message or code == 0 or spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":

@@ -36,10 +36,8 @@ def setup_logging(format: Format | None = None, level: int = logging.INFO) -> No
     chosen = format or os.environ.get(ENV_LOG_FORMAT) or default
     redact = Redactor(os.environ)
     handler = _StderrHandler()
-    json_lines = chosen == "json"
-    handler.setFormatter(
-        JsonFormatter(redact, run_fields(os.environ)) if json_lines else TextFormatter(redact)
-    )
+    as_json = chosen == "json"
+    handler.setFormatter(JsonFormatter(redact, run_fields(os.environ)) if as_json else TextFormatter(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
