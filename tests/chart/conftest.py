@@ -10,14 +10,14 @@ from tools.kube.binaries import provide
 
 CHART = Path(__file__).parents[2] / "charts" / "finscribe"
 KUBE_VERSION = "1.36.3"
-"""What the chart is rendered for; helm alone has no cluster to ask."""
+"""Kubernetes version that the chart is rendered for; helm has no cluster here to take it from."""
 
 Render = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
 def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the real helm; a test reads what it said from the result."""
+    """Runs the real helm and returns the finished process."""
     program = provide(["helm"])["helm"]
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:

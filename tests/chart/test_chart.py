@@ -21,18 +21,18 @@ def find(objects: Iterable[dict[str, Any]], kind: str, name: str | None = None) 
     return [found for found in objects if found["kind"] == kind and name in (None, found["metadata"]["name"])]
 
 
-def test_helm_finds_nothing_to_complain_about(helm):
+def test_helm_lint_finds_nothing(helm):
     done = helm("lint", "--strict", "--kube-version", "1.36.3", str(CHART))
 
     assert done.returncode == 0, done.stdout
 
 
-def test_the_defaults_render_as_they_did(render_text):
+def test_the_default_values_render_as_expected(render_text):
     rendered = render_text("crds.enabled=false")
     if os.environ.get("UPDATE_GOLDEN"):
         DEFAULTS.write_text(rendered)
 
-    assert rendered == DEFAULTS.read_text(), "if this is meant: make update-golden"
+    assert rendered == DEFAULTS.read_text(), "if this is intended: make update-golden"
 
 
 def test_the_crd_of_the_chart_is_the_crd(render):
@@ -42,18 +42,18 @@ def test_the_crd_of_the_chart_is_the_crd(render):
     assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_the_crd_can_be_left_out(render):
+def test_the_crd_can_be_omitted(render):
     assert find(render("crds.enabled=false"), "CustomResourceDefinition") == []
 
 
-def test_the_crd_can_be_given_up(render):
+def test_the_crd_can_be_deleted_with_the_release(render):
     (crd,) = find(render("crds.keep=false"), "CustomResourceDefinition")
 
     assert "annotations" not in crd["metadata"]
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ("operator.replicas=2", "additional properties 'replicas' not allowed"),
         ('operator.config.logLevle="INFO"', "additional properties 'logLevle' not allowed"),
@@ -62,11 +62,11 @@ def test_the_crd_can_be_given_up(render):
         ("crd.enabled=false", "additional properties 'crd' not allowed"),
     ],
 )
-def test_a_mistaken_value_is_refused(helm, setting: str, said: str):
+def test_an_invalid_value_is_refused(helm, setting: str, message: str):
     done = helm("template", "finscribe", str(CHART), "--kube-version", "1.36.3", "--set-json", setting)
 
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_the_default_configuration_is_the_operators_own(render):
@@ -105,11 +105,14 @@ def test_the_cluster_role_holds_the_permissions_and_nothing_else(render):
     assert not any("secrets" in resource for _, resource in granted)
 
 
-def test_named_namespaces_get_roles_and_the_cluster_none(render):
+def test_listed_namespaces_get_roles_and_the_cluster_none(render):
     objects = render('operator.config.namespaces=["team-a", "team-b"]', "rbac.aggregate=false")
 
     assert [role["metadata"]["namespace"] for role in find(objects, "Role")] == ["team-a", "team-b"]
-    assert [bound["metadata"]["namespace"] for bound in find(objects, "RoleBinding")] == ["team-a", "team-b"]
+    assert [binding["metadata"]["namespace"] for binding in find(objects, "RoleBinding")] == [
+        "team-a",
+        "team-b",
+    ]
     assert find(objects, "ClusterRole") == []
     assert find(objects, "ClusterRoleBinding") == []
 
@@ -136,7 +139,7 @@ def test_ports_follow_the_configuration(render):
     assert container["livenessProbe"]["httpGet"]["port"] == "health"
 
 
-def test_pod_monitors_find_the_operator_and_the_runs(render):
+def test_pod_monitors_select_the_operator_and_the_runs(render):
     objects = render("metrics.podMonitor.enabled=true")
     operator, runs = find(objects, "PodMonitor")
     (deployment,) = find(objects, "Deployment")

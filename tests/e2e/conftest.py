@@ -1,7 +1,7 @@
-"""A real cluster with the chart installed, an S3 server and a Prometheus; one team's namespace.
+"""Fixtures: a real cluster with the chart installed, an S3 server, a Prometheus, and a team's namespace.
 
-What was not running before is ended afterwards, unless KEEP=1. IMAGES=keep takes the images that the cluster
-already holds instead of building them.
+What the fixtures started is stopped afterwards, unless KEEP=1. IMAGES=keep uses the images that the cluster
+already has instead of building them.
 """
 
 import json
@@ -57,7 +57,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Programs beside the cluster; they end with the tests."""
+    """Programs outside the cluster, stopped after the tests."""
     processes = Processes(tmp_path_factory.mktemp("services"), die_with_parent=True)
     yield processes
     processes.stop("versitygw")
@@ -65,7 +65,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def bucket(cluster: Cluster, services: Processes) -> Bucket:
-    """An S3 server that pods reach, with the sample's rows and model in a bucket."""
+    """An S3 server that pods can reach, with the sample's rows and model in a bucket."""
     server = S3Server(cluster.host_address, 7070, services.folder / "s3", *CREDENTIALS)
     services.start(server.part())
     sample = services.folder / "sample"
@@ -89,7 +89,7 @@ def bucket(cluster: Cluster, services: Processes) -> Bucket:
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster) -> None:
-    """The chart, installed by helm as a user does, with the images just built."""
+    """Install the chart with helm, as a user does, with the images just built."""
     settings = {
         "operator.image.pullPolicy": "Never",
         "operator.config.trainerImage": image_name("trainer"),
@@ -117,13 +117,13 @@ def prometheus(cluster: Cluster, services: Processes, release: None) -> Iterator
 
 @dataclass
 class TableWatcher:
-    """Looks at `kubectl get ftj` every second of all tests."""
+    """Reads `kubectl get ftj` every second during all tests."""
 
     team: Team
-    looks: int = 0
+    rows_read: int = 0
 
     def __post_init__(self) -> None:
-        self.blank: list[str] = []
+        self.incomplete_rows: list[str] = []
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -137,9 +137,9 @@ class TableWatcher:
     def _watch(self) -> None:
         while not self._end.wait(WATCH_SECONDS):
             for row in self.team.table():
-                self.looks += 1
+                self.rows_read += 1
                 if len(row) != 6 or "<none>" in row:
-                    self.blank.append(" ".join(row))
+                    self.incomplete_rows.append(" ".join(row))
 
 
 @pytest.fixture(scope="session")
@@ -154,5 +154,5 @@ def team(cluster: Cluster, bucket: Bucket, release: None, prometheus: Prometheus
     yield team
     watcher.stop()
     cluster.kubectl("delete", "namespace", team.namespace)
-    assert watcher.looks > 0
-    assert watcher.blank == [], "kubectl get ftj must always say something"
+    assert watcher.rows_read > 0
+    assert watcher.incomplete_rows == [], "every column of kubectl get ftj must always have a value"

@@ -1,4 +1,4 @@
-"""Using a run's adapter as anyone would: plain transformers and peft, no trainer around the model."""
+"""Computes the loss of a run's adapter with plain transformers and peft, without the trainer."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MAX_PIXELS = 50_000_000
 
 @torch.no_grad()
 def eval_loss_of_adapter(base: Path, adapter: Path, rows: Path) -> float:
-    """Mean cross-entropy over all answer tokens of the rows, one row at a time, as the model itself says."""
+    """Mean of the model's own cross-entropy over all answer tokens of the rows, one row at a time."""
     family = load_family(ModelSource(str(base), None, str(base)))
     model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32)
     model = PeftModel.from_pretrained(model, adapter).eval()

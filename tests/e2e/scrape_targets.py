@@ -1,4 +1,4 @@
-"""Tells Prometheus what to scrape: the pods that the chart's PodMonitors select, on the ports they name."""
+"""Serves Prometheus' HTTP service discovery for the pods that the chart's PodMonitors select."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ MONITORS = (
 
 
 def find_targets(cluster: Cluster) -> list[dict[str, Any]]:
-    """Targets in Prometheus' own format for discovery over HTTP."""
+    """Targets in the format of Prometheus' HTTP service discovery."""
     targets = []
     for selector, port_name in MONITORS:
         found = cluster.kubectl("get", "pods", "--all-namespaces", f"--selector={selector}", "--output=json")
@@ -44,7 +44,7 @@ def serving_targets(cluster: Cluster) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,))

@@ -1,4 +1,4 @@
-"""What a team that fine-tunes models does and sees: kubectl, and its bucket."""
+"""Calls of a team that fine-tunes models: kubectl in its namespace, and its bucket."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tools.kube.services import S3Server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "finetunejob.yaml"
 RUN_SECONDS = 900.0
-"""A run on two busy cores, imports of torch included."""
+"""Timeout of a run on two busy cores, with the imports of torch."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Bucket:
     name: str
     server: S3Server
     sample: Path
-    """The folder of what was uploaded."""
+    """The folder that was uploaded."""
 
     def upload(self, source: Path, prefix: str) -> None:
         files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
@@ -70,8 +70,8 @@ class Team:
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
 
     def submit(self, name: str, **changes: Any) -> None:
-        """The example under another name, not evaluated; keyword arguments are merged into sections
-        of its spec.
+        """Apply the example under another name, without evaluation; keyword arguments are merged into the
+        sections of its spec.
         """
         job = yaml.safe_load(EXAMPLE.read_text())
         job["metadata"] = {"name": name, "namespace": self.namespace}
@@ -89,14 +89,13 @@ class Team:
         )
 
     def await_condition(self, name: str, type_: str, reason: str = "") -> str:
-        """Wait until a condition of a job holds; its message."""
+        """Wait until a condition of a job is True; returns its message."""
 
         def message() -> str:
             conditions = self.status(name).conditions
             ended = {c.type: c for c in conditions if c.status == "True" and c.type in ("Complete", "Failed")}
             if ended and type_ in ("Complete", "Failed") and type_ not in ended:
-                pytest_fail = f"{name} ended otherwise: {ended}\n{self.logs(name)}"
-                raise RuntimeError(pytest_fail)
+                raise RuntimeError(f"{name} ended as {ended}\n{self.logs(name)}")
             holds = [c for c in conditions if c.type == type_ and c.status == "True"]
             assert holds, f"{name}: {[(c.type, c.status, c.reason) for c in conditions]}"
             assert not reason or holds[0].reason == reason, holds[0]

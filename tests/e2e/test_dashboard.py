@@ -1,4 +1,4 @@
-"""Every query of the dashboard finds data in a real Prometheus, while a real run goes on."""
+"""Every query of the dashboard finds data in a real Prometheus during a real run."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def dashboard_queries() -> list[str]:
 
 @pytest.fixture(scope="module")
 def training(team: Team) -> Iterator[str]:
-    """A run that trains long enough to be looked at, after one that failed: ended runs are counted, too."""
+    """A run that trains long enough for all queries, after one that failed: ended runs are counted, too."""
     team.submit("failed", dataset={"train": "s3://finscribe-demo/nowhere/train.jsonl"})
     team.await_condition("failed", "Failed")
     training = {"numTrainEpochs": 4, "evalSteps": 8}

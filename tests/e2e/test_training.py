@@ -15,7 +15,7 @@ from tests.support.result_layout import EXAMPLE_LAYOUT, layout_of
 from tools.kube.progress import ToolError
 
 
-def test_the_example_is_trained_and_its_adapter_has_the_loss_that_was_reported(
+def test_the_example_is_trained_and_its_adapter_has_the_reported_loss(
     team: Team, bucket: Bucket, tmp_path: Path
 ):
     from tests.e2e.reload import eval_loss_of_adapter  # noqa: PLC0415 - collecting tests must not load torch
@@ -32,15 +32,15 @@ def test_the_example_is_trained_and_its_adapter_has_the_loss_that_was_reported(
     assert bucket.read_json("s3://finscribe-demo/results/invoices/latest.json")["uri"] == outputs.uri
     keys = [key.removeprefix("results/invoices/") for key in bucket.keys("results/invoices/")]
     assert layout_of(keys, status.run.name) == EXAMPLE_LAYOUT
-    figures = bucket.read_json(f"{outputs.uri}/metrics.json")
-    assert figures["best_eval_loss"] < figures["base_eval_loss"]
+    metrics = bucket.read_json(f"{outputs.uri}/metrics.json")
+    assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
     assert float(status.evaluation.tuned.field_accuracy) > float(status.evaluation.base.field_accuracy)
     adapter = bucket.download(outputs.adapter, tmp_path / "adapter")
     loss = eval_loss_of_adapter(bucket.sample / "model", adapter, bucket.sample / "val.jsonl")
-    assert loss == pytest.approx(figures["best_eval_loss"], rel=1e-3)
+    assert loss == pytest.approx(metrics["best_eval_loss"], rel=1e-3)
 
 
-def test_a_run_that_fails_its_gate_is_complete_and_latest_json_names_another(team: Team, bucket: Bucket):
+def test_a_run_that_fails_its_gate_is_complete_and_latest_json_is_not_written(team: Team, bucket: Bucket):
     short = {"numTrainEpochs": 1, "evalSteps": 12}
     evaluation = {"enabled": True, "maxDocuments": 4, "gate": {"metric": "field_accuracy", "minimum": 0.99}}
     team.submit("gated", training=short, evaluation=evaluation)
@@ -57,7 +57,7 @@ def test_a_run_that_fails_its_gate_is_complete_and_latest_json_names_another(tea
     assert "latest.json" not in keys
 
 
-def test_a_pod_that_is_deleted_amid_the_training_goes_on_from_its_checkpoint(team: Team, bucket: Bucket):
+def test_a_pod_that_is_deleted_during_training_resumes_from_its_checkpoint(team: Team, bucket: Bucket):
     training = {"numTrainEpochs": 3, "evalSteps": 8, "saveSteps": 8}
     team.submit("interrupted", training=training, earlyStopping={"enabled": False})
     eventually(lambda: team.status("interrupted").progress.step >= 9, within=RUN_SECONDS)
@@ -69,11 +69,11 @@ def test_a_pod_that_is_deleted_amid_the_training_goes_on_from_its_checkpoint(tea
 
     run = team.status("interrupted").run
     assert run.resumed_from is not None and "/checkpoints/checkpoint-" in run.resumed_from
-    figures = bucket.read_json(f"{run.outputs.uri}/metrics.json")
-    assert figures["steps"] == figures["total_steps"]
+    metrics = bucket.read_json(f"{run.outputs.uri}/metrics.json")
+    assert metrics["steps"] == metrics["total_steps"]
 
 
-def test_a_run_that_needs_more_memory_than_it_may_have_says_so(team: Team):
+def test_a_run_that_exceeds_its_memory_limit_fails_with_oomkilled(team: Team):
     team.submit("too-big", resources={"memory": "96Mi"}, backoffLimit=0)
 
     message = team.await_condition("too-big", "Failed", FailureReason.OOMKilled)
@@ -81,7 +81,7 @@ def test_a_run_that_needs_more_memory_than_it_may_have_says_so(team: Team):
     assert "resources.memory" in message
 
 
-def test_wrong_credentials_end_the_run_at_once(team: Team, bucket: Bucket):
+def test_wrong_credentials_fail_the_run_at_once(team: Team, bucket: Bucket):
     team.write_secret("wrong-credentials", bucket.server, secret_key="not-the-one-of-the-server")
     team.submit("denied", storage={"credentialsSecretRef": {"name": "wrong-credentials"}})
 
@@ -90,7 +90,7 @@ def test_wrong_credentials_end_the_run_at_once(team: Team, bucket: Bucket):
     assert team.status("denied").run.failed_attempts == 1
 
 
-def test_a_dataset_that_does_not_exist_ends_the_run_at_once(team: Team):
+def test_a_missing_dataset_fails_the_run_at_once(team: Team):
     missing = "s3://finscribe-demo/datasets/receipts/train.jsonl"
     team.submit("missing", dataset={"train": missing})
 
@@ -100,7 +100,7 @@ def test_a_dataset_that_does_not_exist_ends_the_run_at_once(team: Team):
     assert team.status("missing").run.failed_attempts == 1
 
 
-def test_a_suspended_run_gives_its_place_back_and_goes_on_later(team: Team):
+def test_a_suspended_run_has_no_pod_and_resumes_later(team: Team):
     training = {"numTrainEpochs": 2, "evalSteps": 8, "saveSteps": 8}
     team.submit("suspended", training=training, earlyStopping={"enabled": False})
     eventually(lambda: team.status("suspended").progress.phase == Phase.Training, within=RUN_SECONDS)
@@ -114,7 +114,7 @@ def test_a_suspended_run_gives_its_place_back_and_goes_on_later(team: Team):
     assert team.status("suspended").run.resumed_from is not None
 
 
-def test_the_namespace_that_all_this_runs_in_admits_no_privileged_pod(team: Team):
+def test_the_namespace_of_these_tests_admits_no_privileged_pod(team: Team):
     container = {"name": "c", "image": "finscribe/pause:1", "securityContext": {"privileged": True}}
     pod = {
         "apiVersion": "v1",

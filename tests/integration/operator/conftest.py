@@ -1,4 +1,4 @@
-"""`finscribe run` as people start it: a process of its own, against a real S3 server."""
+"""Fixtures for `finscribe run`: started as a process, with a real S3 server."""
 
 import asyncio
 import json
@@ -13,21 +13,21 @@ import yaml
 
 from tests.support.s3 import S3Server
 
-PATIENCE_SECONDS = 240
+TIMEOUT_SECONDS = 240
 """Loading torch alone takes half a minute on a busy machine."""
 
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `finscribe sample` makes, small."""
+    """A small output of `finscribe sample`."""
     directory = tmp_path_factory.mktemp("sample")
     arguments = ["sample", "--output-dir", str(directory), "--rows", "8", "--validation-rows", "2"]
     subprocess.run([sys.executable, "-m", "finscribe_core.cli", *arguments], check=True, capture_output=True)
     return directory
 
 
-class Desk:
-    """A working directory with a job, and a bucket with what the job needs."""
+class LocalProject:
+    """A working directory with a job file, and a bucket with the job's data and model."""
 
     def __init__(self, server: S3Server, directory: Path, sample: Path) -> None:
         self.server = server
@@ -37,7 +37,7 @@ class Desk:
         self._upload(sample)
 
     def write_job(self, epochs: int = 1, **training: object) -> None:
-        """A job that trains the tiny model on the CPU; its credentials stand in the same file."""
+        """Write a job that trains the tiny model on the CPU, and its Secret, to one file."""
         spec = {
             "model": {"source": f"s3://{self.bucket}/model"},
             "dataset": {
@@ -74,26 +74,26 @@ class Desk:
         )
 
     async def run(self, *arguments: str) -> tuple[int, str]:
-        """Run `finscribe run` to its end; its exit code and what it printed."""
+        """Run `finscribe run` to its end; returns exit code and output."""
         return await self.finish(await self.start(*arguments))
 
     @staticmethod
     async def finish(process: asyncio.subprocess.Process) -> tuple[int, str]:
-        """Wait for the end; exit code and output."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        """Wait for the end; returns exit code and output."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             output, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, output.decode()
 
-    async def until(self, happened: Callable[[], bool], process: asyncio.subprocess.Process) -> None:
-        """Wait for something in the bucket, while the process runs."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not happened():
+    async def until(self, condition: Callable[[], bool], process: asyncio.subprocess.Process) -> None:
+        """Wait until the condition is true, while the process runs."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not condition():
                 assert process.returncode is None, await self.finish(process)
                 await asyncio.sleep(0.1)
 
     def keys(self, ending: str) -> list[str]:
-        """The bucket's keys that end so."""
+        """The bucket's keys with this ending."""
         return [key for key in self.server.keys(self.bucket) if key.endswith(ending)]
 
     @property
@@ -109,8 +109,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(s3_server: S3Server, tmp_path: Path, sample: Path) -> Desk:
-    """A place to run a job from."""
-    desk = Desk(s3_server, tmp_path, sample)
-    desk.write_job()
-    return desk
+def project(s3_server: S3Server, tmp_path: Path, sample: Path) -> LocalProject:
+    """A project with a job file."""
+    project = LocalProject(s3_server, tmp_path, sample)
+    project.write_job()
+    return project

@@ -1,4 +1,4 @@
-"""`finscribe demo`, as a newcomer starts it."""
+"""`finscribe demo` with its defaults."""
 
 import asyncio
 import os

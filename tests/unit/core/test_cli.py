@@ -1,4 +1,4 @@
-"""How the `finscribe` command ends when a path, the disk or the program fails."""
+"""Exit code and message of the `finscribe` command for path errors, a full disk and defects."""
 
 import errno
 
@@ -13,7 +13,7 @@ CASES = {
         78,
         "error (InvalidConfig): notes.txt/sample can't be used: Not a directory.",
     ),
-    "a link to itself": (
+    "a symbolic link to itself": (
         OSError(errno.ELOOP, "Too many levels of symbolic links", "loop/out"),
         78,
         "error (InvalidConfig): loop/out can't be used: Too many levels",
@@ -45,7 +45,7 @@ def fail_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("error", "code", "message"), CASES.values(), ids=CASES)
-def test_a_path_that_fails_is_told_in_a_line(error, code, message, monkeypatch, capsys):
+def test_a_disk_error_is_reported_in_one_line(error, code, message, monkeypatch, capsys):
     with pytest.raises(SystemExit) as caught:
         fail_with(error, monkeypatch)
     assert caught.value.code == code
@@ -53,7 +53,7 @@ def test_a_path_that_fails_is_told_in_a_line(error, code, message, monkeypatch, 
 
 
 @pytest.mark.parametrize("stopped", [KeyboardInterrupt, click.Abort])
-def test_a_command_that_is_stopped_may_be_tried_again(stopped, monkeypatch, capsys):
+def test_a_command_that_is_interrupted_exits_as_retryable(stopped, monkeypatch, capsys):
     @click.command()
     def command() -> None:
         raise stopped
@@ -66,10 +66,10 @@ def test_a_command_that_is_stopped_may_be_tried_again(stopped, monkeypatch, caps
     assert "error (Interrupted): Stopped by Ctrl+C." in capsys.readouterr().err
 
 
-def test_any_other_exception_is_called_a_defect_with_its_traceback(monkeypatch, capsys):
+def test_any_other_exception_is_reported_as_a_defect_with_its_traceback(monkeypatch, capsys):
     with pytest.raises(SystemExit) as caught:
         fail_with(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), monkeypatch)
     assert caught.value.code == 70
-    told = capsys.readouterr().err
-    assert told.startswith("Traceback")
-    assert "error (InternalError)" in told
+    printed = capsys.readouterr().err
+    assert printed.startswith("Traceback")
+    assert "error (InternalError)" in printed

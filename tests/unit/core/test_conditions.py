@@ -26,7 +26,7 @@ def test_the_transition_time_stays_while_only_the_reason_changes():
     assert (second[0].reason, second[0].last_transition_time) == ("Uploading", "10:00")
 
 
-def test_the_transition_time_moves_with_the_status():
+def test_the_transition_time_changes_with_the_status():
     first = running([], holds=True, reason="Training", now="10:00")
     second = running(first, holds=False, reason="Finished", now="11:00")
 

@@ -49,7 +49,7 @@ CONVERSIONS: dict[str, tuple[Any, Any, Schema]] = {
         {},
         {"type": "object", "additionalProperties": {"type": "string"}},
     ),
-    "an object stands where it was referred to": (
+    "a reference is replaced by its object": (
         Inner,
         Inner(),
         {
@@ -59,7 +59,7 @@ CONVERSIONS: dict[str, tuple[Any, Any, Schema]] = {
             "default": {},
         },
     ),
-    "an enum says what its values mean": (
+    "an enum has the descriptions of its values": (
         Size,
         Size.Small,
         {
@@ -73,7 +73,7 @@ CONVERSIONS: dict[str, tuple[Any, Any, Schema]] = {
 
 
 @pytest.mark.parametrize(("annotation", "default", "expected"), CONVERSIONS.values(), ids=CONVERSIONS.keys())
-def test_a_field_becomes_structural(annotation: Any, default: Any, expected: Schema):
+def test_a_field_is_converted_to_a_structural_schema(annotation: Any, default: Any, expected: Schema):
     model = create_model("Model", __base__=KubeModel, some_field=(annotation, default))
 
     assert build_schema(model)["properties"]["someField"] == expected
@@ -100,21 +100,21 @@ def test_rules_become_cel_beside_their_message():
     ]
 
 
-def test_a_union_of_types_is_refused_by_name():
+def test_a_union_of_types_is_refused_with_the_fields_name():
     model = create_model("Model", __base__=KubeModel, either=(int | list[str], ...))
 
     with pytest.raises(TypeError, match=r"Model\.either: a union"):
         build_schema(model)
 
 
-def test_a_default_that_is_not_its_fields_own_is_refused():
+def test_a_default_that_differs_from_its_fields_defaults_is_refused():
     model = create_model("Model", __base__=KubeModel, inner=(Inner, Inner(width=9)))
 
     with pytest.raises(TypeError, match=r"Model\.inner: its default"):
         build_schema(model)
 
 
-def test_every_rule_of_the_kind_has_a_bad_job_that_breaks_it():
+def test_every_rule_of_the_crd_has_an_invalid_job_that_breaks_it():
     covered = [case.message for case in load_invalid_specs() if case.message]
     messages = [rule["message"] for rule in _rules(build_crd())]
 

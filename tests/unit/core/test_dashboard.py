@@ -10,12 +10,12 @@ from finscribe_operator.store import Store
 from finscribe_trainer.reporting.metrics import RunMetrics
 from tools.dashboards import dashboard_text
 
-BESIDE_A_GPU_ONLY = {"finscribe_gpu_memory_allocated_bytes"}
+ON_A_GPU_ONLY = {"finscribe_gpu_memory_allocated_bytes"}
 
 
 @pytest.fixture
 def served() -> list[Metric]:
-    """What trainer and operator serve, each with a sample wherever one needs a label's value."""
+    """All metrics of trainer and operator, with label values for those that need them."""
     run, operator = RunMetrics("invoices", "invoices-1"), Metrics(Store())
     run.set_info("PaddlePaddle/PaddleOCR-VL", "LoRA")
     operator.reconciles.labels("success")
@@ -29,7 +29,7 @@ def test_every_metric_of_the_dashboard_exists(served):
         family.name for family in served
     }
 
-    assert asked - names == BESIDE_A_GPU_ONLY
+    assert asked - names == ON_A_GPU_ONLY
 
 
 def test_every_label_in_a_legend_exists(served):

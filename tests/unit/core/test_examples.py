@@ -1,4 +1,4 @@
-"""What users copy must be right: every example validates strictly. The YAML of pages: tests/unit/docs."""
+"""Every example is valid, with unknown keys refused. The YAML of documentation pages: tests/unit/docs."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ BASE = TrainerConfig.model_validate(
 
 @pytest.fixture
 def plan(tmp_path: Path):
-    """Plans the experiments of a file that holds this text, or this list."""
+    """Plans the experiments of a file with this text or list."""
 
     def planned(given):
         text = given if isinstance(given, str) else yaml.safe_dump({"experiments": given})
@@ -43,7 +43,7 @@ def test_an_experiment_that_changes_nothing_is_the_baseline(plan):
     assert [variant.name for variant in plan([other, unchanged])] == ["as-now", "other"]
 
 
-def test_the_wider_project_s_form_is_read(plan):
+def test_all_fields_of_an_experiment_are_read(plan):
     _, experiment = plan(
         """
 experiments:
@@ -59,7 +59,7 @@ experiments:
 
 
 @pytest.mark.parametrize(("test_params", "warned"), [([], True), (["r"], True), (["r", "lora.alpha"], False)])
-def test_one_that_changes_several_settings_is_warned_of_unless_it_names_them(
+def test_an_experiment_that_changes_several_settings_gets_a_warning_unless_it_names_them(
     plan, caplog, test_params, warned
 ):
     plan([{"name": "wide", "overrides": {"lora.r": 32, "lora.alpha": 64}, "test_params": test_params}])
@@ -70,7 +70,7 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         (LOWER + LOWER, 5, "the name lower is used twice"),
         (LOWER + LOWER.replace("lower", "same"), 6, "same has the same settings as lower"),
@@ -91,16 +91,16 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
         (LOWER.replace("overrides", "override"), 3, "did you mean overrides?"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(plan, text, line, said):
+def test_an_error_is_reported_with_its_line(plan, text, line, message):
     with pytest.raises(UserError) as error:
         plan(f"experiments:\n{text}")
     assert f"e.yaml:{line}: " in str(error.value)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("# none yet", "e.yaml is empty."), ("a: 1\n---\nb: 2", "2 documents")]
+    ("text", "message"), [("# none yet", "e.yaml is empty."), ("a: 1\n---\nb: 2", "2 documents")]
 )
-def test_a_file_of_experiments_holds_one_list(plan, text, said):
-    with pytest.raises(UserError, match=said):
+def test_an_experiments_file_has_exactly_one_document(plan, text, message):
+    with pytest.raises(UserError, match=message):
         plan(text)

@@ -36,7 +36,7 @@ def parse(path: Path, model: type = FineTuneJob):
     return parse_strictly(model, read_documents(path)[0])
 
 
-def test_a_number_without_a_point_before_its_exponent_is_a_number(write):
+def test_a_number_with_an_exponent_and_no_point_is_a_number(write):
     assert parse(write(JOB)).spec.training.learning_rate == 2e-5
 
 
@@ -46,12 +46,12 @@ def test_floats_are_read_as_kubernetes_tools_read_them(write, text: str):
 
 
 @pytest.mark.parametrize("text", ["1.2.3", "e5", "0x1f", "12", '"2e-5"', "s3://a/1e5"])
-def test_what_only_looks_like_a_float_is_none(write, text: str):
+def test_other_texts_are_not_floats(write, text: str):
     assert not isinstance(read_documents(write(f"value: {text}"))[0].data["value"], float)
 
 
 MISTAKES = {
-    "an unknown key, with the nearest known one": (
+    "an unknown key, with the closest known one": (
         JOB.replace("learningRate", "learningrate"),
         "job.yaml:9: unknown key spec.training.learningrate; did you mean learningRate?",
     ),
@@ -88,16 +88,16 @@ MISTAKES = {
         JOB.replace("    train:", "\ttrain:"),
         "job.yaml:7: not valid YAML:",
     ),
-    "a date that there is not": (
+    "an invalid date": (
         JOB.replace("invoices}", "2024-13-45}"),
         "job.yaml:3: not valid YAML: '2024-13-45'",
     ),
-    "a tag that the text does not fit": (
+    "a tag that does not match the text": (
         JOB.replace("2e-5", "!!float abc"),
         "job.yaml:9: not valid YAML: 'abc' is no float.",
     ),
-    "a number of no digits": (JOB.replace("2e-5", "0b_"), "job.yaml:9: not valid YAML: '0b_' is no int."),
-    "more digits than can be shown": (
+    "a number without digits": (JOB.replace("2e-5", "0b_"), "job.yaml:9: not valid YAML: '0b_' is no int."),
+    "more digits than Python converts": (
         JOB.replace("2e-5", "0x" + "f" * 5000),
         "job.yaml:9: not valid YAML: '0xfff",
     ),
@@ -106,7 +106,7 @@ MISTAKES = {
         "job.yaml:9: not valid YAML: character #x0007 is not",
     ),
     "a NUL in quotes": (JOB.replace("2e-5", '"\\0"'), "job.yaml:9: not valid YAML: a text contains a NUL"),
-    "an alias within what it stands for": (
+    "an alias inside its own definition": (
         JOB.replace("training:", "training: &here").replace("2e-5", "*here"),
         "job.yaml:8: spec.training.learningRate contains itself.",
     ),
@@ -114,8 +114,8 @@ MISTAKES = {
         JOB.replace("2e-5", "{{ rate }}"),
         "job.yaml:9: a list or a mapping is no key.",
     ),
-    "nesting without end": ("[" * 2000, "job.yaml:1: too deeply nested."),
-    "a file of another kind": ("#" * 2**21, "job.yaml: more than 1,048,576 characters."),
+    "too deep nesting": ("[" * 2000, "job.yaml:1: too deeply nested."),
+    "a file that is too large": ("#" * 2**21, "job.yaml: more than 1,048,576 characters."),
     "aliases of aliases": (
         "a0: &a0 []\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(12)),
         "job.yaml:1: more than 1,000,000 values",
@@ -144,7 +144,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_named_with_file_line_and_field(write, text: str, message: str):
+def test_an_error_is_reported_with_file_line_and_field(write, text: str, message: str):
     with pytest.raises(UserError) as caught:
         parse(write(text))
 
@@ -152,7 +152,7 @@ def test_a_mistake_is_named_with_file_line_and_field(write, text: str, message: 
     assert message in str(caught.value)
 
 
-def test_all_mistakes_are_named_at_once(write):
+def test_all_errors_are_reported_at_once(write):
     text = JOB.replace("2e-5", "2").replace("    train:", "    bogus: 1\n    train:")
 
     with pytest.raises(UserError) as caught:
@@ -161,7 +161,7 @@ def test_all_mistakes_are_named_at_once(write):
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+def test_a_missing_file_is_reported(tmp_path: Path):
     with pytest.raises(UserError, match=r"missing\.yaml: no such file"):
         read_documents(tmp_path / "missing.yaml")
 
@@ -172,7 +172,7 @@ def test_several_documents_keep_their_own_lines(write):
     assert [document.where(("spec", "output")).rsplit(":", 1)[1] for document in documents] == ["11", "22"]
 
 
-def test_empty_documents_are_left_out(write):
+def test_empty_documents_are_skipped(write):
     assert read_documents(write("---\n---\n# nothing\n")) == []
 
 
@@ -182,7 +182,7 @@ def test_merged_keys_may_be_overridden(write):
     assert document.data["other"] == {"a": 2}
 
 
-def test_of_very_many_unknown_keys_the_first_are_named(write):
+def test_only_the_first_of_many_unknown_keys_are_named(write):
     with pytest.raises(UserError) as caught:
         parse(write(JOB + "".join(f"key{i}: 1\n" for i in range(5000))))
 
@@ -194,7 +194,7 @@ def test_of_very_many_unknown_keys_the_first_are_named(write):
 GUIDE = (Path(__file__).parents[2] / "cases/training_guide.yaml").read_text()
 
 
-def test_the_training_guides_file_loads_as_it_is_written(write):
+def test_the_config_of_the_training_guide_is_valid(write):
     config = parse(write(GUIDE), TrainerConfig)
 
     assert (config.lora.r, config.lora.alpha, config.lora.dropout) == (16, 32, 0.05)
@@ -221,32 +221,32 @@ MISTAKES_IN_A_CONFIG = {
         "training: {metric_for_best_model: eval_loss}\nearly_stopping: abc",
         "job.yaml:3: early_stopping must be a mapping",
     ),
-    "a weight that there is not": (
+    "an unknown weight": (
         "loss: {weights: {table_cell_tokn: 2.0}}",
         "job.yaml:2: loss: loss.weights accepts table_cell_token and regular_token, but not table_cell_tokn",
     ),
     "another weight of all tokens": ("loss: {weights: {regular_token: 0.5}}", "regular_token must be 1"),
-    "weights that are none": ("loss: {weights: 3}", "loss.weights must be a mapping"),
-    "neither weighted nor not": ("loss: {weighted: maybe}", "loss.weighted must be true or false"),
+    "weights that are not a mapping": ("loss: {weights: 3}", "loss.weights must be a mapping"),
+    "a flag that is not a boolean": ("loss: {weighted: maybe}", "loss.weighted must be true or false"),
 }
 
 
 @pytest.mark.parametrize(("text", "message"), MISTAKES_IN_A_CONFIG.values(), ids=MISTAKES_IN_A_CONFIG.keys())
-def test_a_mistake_in_a_trainer_s_config_is_named(write, text: str, message: str):
+def test_an_error_in_a_trainer_config_is_reported(write, text: str, message: str):
     with pytest.raises(UserError) as caught:
         parse(write(f"dataset_path: train.jsonl\n{text}\n"), TrainerConfig)
 
     assert message in str(caught.value)
 
 
-def test_a_loss_that_is_not_weighted_has_no_weight_in_any_spelling(write):
+def test_weighted_false_removes_all_weights_in_any_spelling(write):
     text = "{weighted: false, weights: {table_cell_token: 2}, number_weight: 3, fieldWeights: {total: 2}}"
 
     assert not parse(write(f"dataset_path: train.jsonl\nloss: {text}\n"), TrainerConfig).loss.weighted
 
 
 @pytest.mark.parametrize("spelling", ["max_sequence_length", "maxSequenceLength", "max_seq_length"])
-def test_a_setting_has_the_spellings_people_know(write, spelling: str):
+def test_a_setting_has_its_common_spellings(write, spelling: str):
     text = GUIDE.replace("gradient_checkpointing: true", f"{spelling}: 512")
 
     assert parse(write(text), TrainerConfig).training.max_sequence_length == 512

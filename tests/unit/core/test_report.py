@@ -28,7 +28,7 @@ def test_a_result_fits_into_the_termination_message(text: str):
     assert read.message[:5] == text[:5]
 
 
-def test_the_places_below_the_longest_output_uri_fit():
+def test_the_outputs_below_the_longest_output_uri_fit():
     longest = "s3://" + "b" * (OUTPUT_URI_LIMIT - len("s3://"))
     run = f"{longest}/runs/{'r' * 61}"
     outputs = Outputs(
@@ -38,7 +38,7 @@ def test_the_places_below_the_longest_output_uri_fit():
         evaluation=f"{run}/evaluation",
         manifest=f"{run}/manifest.json",
     )
-    figures = DocumentFigures(**dict.fromkeys(DocumentFigures.model_fields, "0.123456"))
+    model_metrics = DocumentFigures(**dict.fromkeys(DocumentFigures.model_fields, "0.123456"))
     result = RunResult(
         succeeded=True,
         message="x" * 10_000,
@@ -46,8 +46,8 @@ def test_the_places_below_the_longest_output_uri_fit():
         outputs=outputs,
         evaluation=EvaluationReport(
             documents=100_000,
-            base=figures,
-            tuned=figures,
+            base=model_metrics,
+            tuned=model_metrics,
             gate=GateVerdict(passed=False, message="x" * GATE_MESSAGE_LIMIT),
         ),
         resumed_from=f"{run}/checkpoints/checkpoint-1000000",
@@ -59,7 +59,7 @@ def test_the_places_below_the_longest_output_uri_fit():
     assert RunResult.from_termination_message(message).outputs == outputs
 
 
-def test_shortening_keeps_figures():
+def test_shortening_keeps_metrics():
     result = RunResult(succeeded=True, message="x" * 10_000, metrics=Metrics(eval_loss="0.377"))
 
     read = RunResult.from_termination_message(result.to_termination_message())
@@ -69,12 +69,12 @@ def test_shortening_keeps_figures():
 
 
 @pytest.mark.parametrize("text", ["", "Killed", "{", '{"succeeded": "maybe"}', "[]"])
-def test_what_is_no_result_is_none(text: str):
+def test_other_texts_are_not_results(text: str):
     assert RunResult.from_termination_message(text) is None
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(0.41234567, "0.412346"), (2e-5, "2e-05"), (0.0, "0"), (12.0, "12")]
 )
-def test_figures_have_six_significant_digits(value: float, shown: str):
+def test_metrics_have_six_significant_digits(value: float, shown: str):
     assert format_metric(value) == shown
