@@ -309,7 +309,7 @@ class FineTuneJobSpec(KubeModel):
     )
 
     @model_validator(mode="after")
-    def _experiments_are_jobs(self) -> Self:
+    def _check_experiments(self) -> Self:
         """Validate the experiments' settings with the job, as CEL can't resolve dotted paths."""
         for experiment in self.experiments:
             self.varied(experiment)

@@ -58,25 +58,16 @@ class Store:
         """A marker to take before a listing is requested and to pass to `replace`."""
         return self._sequence
 
-    def replace(self, kind: str, objects: Iterable[Object], since: int) -> set[JobKey]:
-        """Replace all objects of a kind by a listing, except those that changed after `since`.
-
-        Returns:
-            The keys of the FineTuneJobs that something changed for.
-        """
-        touched: set[JobKey] = set()
+    def replace(self, kind: str, objects: Iterable[Object], since: int) -> None:
+        """Replace all objects of a kind by a listing, except those that changed after `since`."""
         listed: set[str] = set()
         for obj in objects:
             listed.add(obj["metadata"].get("uid", ""))
-            if self.put(obj) and (key := _job_key(obj)):
-                touched.add(key)
+            self.put(obj)
         for obj in self._of_kind(kind):
             uid = obj["metadata"].get("uid", "")
             if uid not in listed and self._updated_at.get(uid, 0) <= since:
                 self.remove(obj)
-                if key := _job_key(obj):
-                    touched.add(key)
-        return touched
 
     def all_keys(self) -> list[JobKey]:
         """The keys of all FineTuneJobs."""

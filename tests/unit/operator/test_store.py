@@ -41,7 +41,7 @@ def test_a_deleted_object_is_never_added_again():
 def test_a_listing_removes_objects_that_it_does_not_contain():
     store = Store()
     store.put(a_batch_job("run-1"))
-    assert store.replace("Job", [], since=store.begin_listing()) == {KEY}
+    store.replace("Job", [], since=store.begin_listing())
     assert store.jobs(KEY) == []
 
 
