@@ -1,9 +1,9 @@
-"""Runs a command in a process group that ends when whoever started it is gone.
+"""Runs a command in a process group and terminates the group when the parent process ends.
 
-`python supervisor.py GRACE_SECONDS COMMAND...`: standard input is the supervisor. When it closes (the starter
-ended, however) the group gets SIGTERM, so that a trainer saves its checkpoint, and after the grace SIGKILL.
-Exits as a container would: with the command's code, or 128 + the signal that ended it.
-A file of its own, imports nothing of ours: it has to be light, and to work where the parent is killed.
+`python supervisor.py GRACE_SECONDS COMMAND...`: standard input is a pipe from the parent. When it closes (the
+parent ended, even by SIGKILL) the group gets SIGTERM, so that a trainer saves its checkpoint, and SIGKILL
+after the grace period. Exits as a container would: with the command's code, or 128 + the signal's number.
+It runs as a script and imports only the standard library, so that it starts fast.
 """
 
 import os
@@ -14,7 +14,7 @@ import sys
 
 
 def main(grace_seconds: float, command: list[str]) -> int:
-    """Run the command to its end, or to the end of the supervisor."""
+    """Run the command until it ends or standard input closes."""
     # Signals to the group are meant for the command; this process stays to return its exit code.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
