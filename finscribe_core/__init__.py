@@ -1,1 +1,1 @@
-"""What the operator and the trainer share: API types, the trainer's config, reports and error kinds."""
+"""Code shared by operator and trainer: API types, trainer config, reports, errors, logs."""

@@ -1,1 +1,1 @@
-"""The FineTuneJob API: the single source of CRD, chart, reference and both sides' types."""
+"""The FineTuneJob API, from which CRD, chart schema and reference are generated."""
