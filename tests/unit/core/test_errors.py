@@ -52,7 +52,8 @@ def test_any_other_error_is_not_a_full_disk():
 def test_within_the_context_a_path_that_cannot_be_used_is_a_user_error(tmp_path: Path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(UserError, match="file/folder can't be used: Not a directory"), disk_trouble_told():
+    message = "file/folder can't be used: Not a directory"
+    with pytest.raises(UserError, match=message), disk_trouble_told():
         (tmp_path / "file" / "folder").mkdir()
 
 

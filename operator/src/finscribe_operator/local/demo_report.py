@@ -28,6 +28,7 @@ DESCRIPTIONS = (
     (r"/results-(base|tuned)\.json$", "every answer of that model, with its score"),
     (r"/config\.yaml$", "the run's configuration, with defaults written out"),
     (r"/metrics\.json$", "every loss of the run"),
+    (r"/logs/events", "training curves for TensorBoard"),
     (r"/manifest\.json$", "every file with size and SHA-256, written last"),
     (r"/latest\.json$", "names the newest successful run"),
 )
