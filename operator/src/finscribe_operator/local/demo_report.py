@@ -62,10 +62,10 @@ def explain(key: str) -> str:
 
 
 METRIC_LABELS = {
-    "field_accuracy": "fields read exactly",
-    "teds_score": "line-item tables, structure and content (TEDS)",
-    "numeric_accuracy": "numbers read right",
-    "validation_pass_rate": "documents valid, and adding up",
+    "field_accuracy": "field accuracy",
+    "teds_score": "TEDS of line-item tables",
+    "numeric_accuracy": "numeric accuracy",
+    "validation_pass_rate": "validation pass rate",
 }
 """The rows of the comparison."""
 
