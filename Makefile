@@ -77,6 +77,10 @@ bench-data: setup ## Measure how fast data is generated, validated and scored (B
 bench-trainer: setup ## Train the same rows with FinScribe, plain Trainer, TRL, ms-swift; compare time, memory, loss.
 	$(RUN)/python -m benchmarks.trainer $(BENCH_ARGS)
 
+.PHONY: bench-storage
+bench-storage: setup ## Compare S3 transfers with boto3's: time, memory, faults (BENCH_ARGS="--write" keeps it).
+	$(RUN)/python -m benchmarks.storage $(BENCH_ARGS)
+
 .PHONY: agreement
 agreement: setup ## Compare the metrics with reference implementations; writes the table of docs/metrics.md.
 	$(RUN)/python -m tools.agreement
