@@ -1,4 +1,4 @@
-"""Uploads and downloads files with the three clients compared: FinScribe's storage, boto3, boto3's CRT client."""
+"""The three clients compared: FinScribe's storage, boto3's transfer manager, and its CRT client."""
 
 import threading
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class FinScribe:
     """`finscribe_trainer.storage`."""
 
     def __init__(self, settings: Settings, cancel: threading.Event) -> None:
-        policy = RetryPolicy(tries=ATTEMPTS, read_timeout=settings.read_timeout)
+        policy = RetryPolicy(max_attempts=ATTEMPTS, read_timeout=settings.read_timeout)
         endpoint = StorageEndpoint(endpoint=settings.endpoint)
         self._storage = Storage.from_config(endpoint, cancel=cancel, policy=policy)
         self._bucket = settings.bucket
@@ -81,9 +81,7 @@ class TransferManager:
         entries, futures = [], []
         with self._manager as manager:
             for path in sorted(path for path in folder.iterdir() if path.is_file()):
-                entries.append(
-                    ManifestFile(path=path.name, size=path.stat().st_size, sha256=sha256_of(path))
-                )
+                entries.append(ManifestFile(path=path.name, size=path.stat().st_size, sha256=sha256_of(path)))
                 futures.append(manager.upload(str(path), self._bucket, f"{prefix}/{path.name}"))
             for future in futures:
                 future.result()
@@ -93,10 +91,7 @@ class TransferManager:
     def download(self, keys: list[str], folder: Path) -> None:
         """See Client."""
         with self._manager as manager:
-            futures = [
-                manager.download(self._bucket, key, str(folder / Path(key).name))
-                for key in keys
-            ]
+            futures = [manager.download(self._bucket, key, str(folder / Path(key).name)) for key in keys]
             for future in futures:
                 future.result()
 

@@ -52,7 +52,11 @@ class Bench:
 
     def result(self, direction: str, error: str) -> str:
         """`right`, `WRONG`, or the error."""
-        moved = self.target / "weights" if direction == "download" else self.server.path(f"{self._prefix}/weights")
+        moved = (
+            self.target / "weights"
+            if direction == "download"
+            else self.server.path(f"{self._prefix}/weights")
+        )
         if error:
             return f"failed: {error}"
         return "right" if filecmp.cmp(self.source, moved, shallow=False) else "WRONG"
@@ -166,7 +170,7 @@ CASES: dict[str, Callable[[Bench], Outcome]] = {
 
 def run_case(name: str, client: str, server: Server, folder: Path) -> Outcome:
     """One case of one client, in a fresh subfolder of `folder`."""
-    own = folder / f"{len(os.listdir(folder))}-{client}"
+    own = folder / f"{len(list(folder.iterdir()))}-{client}"
     own.mkdir()
     with faulty_proxy(server.port) as proxy:
         return CASES[name](Bench(client, server, proxy, own, prepare(server, folder.parent)))

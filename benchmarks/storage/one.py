@@ -1,4 +1,4 @@
-"""Runs one transfer in a process of its own: `python -m benchmarks.storage.one`; prints what it took as JSON."""
+"""`python -m benchmarks.storage.one`: runs one transfer; prints its seconds and memory as JSON."""
 
 import argparse
 import json

@@ -76,7 +76,7 @@ class Running:
         os.killpg(self._process.pid, number)
 
     def wait(self, timeout: float) -> tuple[bool, str]:
-        """Whether it succeeded, and what it printed, or the class of its exception; killed after `timeout` s."""
+        """Whether it succeeded, and what it printed or the class of its exception; killed after `timeout`."""
         try:
             output, errors = self._process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

@@ -21,10 +21,12 @@ def heading() -> list[str]:
     return [
         "# S3 transfers",
         "",
-        "Written by `make bench-storage`; how it is measured: [docs/benchmarks.md](../../docs/benchmarks.md#storage).",
+        "Written by `make bench-storage`; how it is measured: "
+        "[docs/benchmarks.md](../../docs/benchmarks.md#storage).",
         "",
         f"- Date: {datetime.now(UTC):%Y-%m-%d}",
-        f"- Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
+        f"- Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        f"- Python {platform.python_version()}",
         f"- Server: {server.name} {server.version} on the same machine, without TLS",
         f"- Libraries: boto3 {version('boto3')}, s3transfer {version('s3transfer')}, {AWSCRT}",
     ]
@@ -35,8 +37,8 @@ def speed_table(speeds: Mapping[tuple[str, str], Mapping[str, Sequence[Measured]
     lines = [
         "## Undisturbed",
         "",
-        "Median (least to most) of the rounds. CPU and memory are the client's; memory is the most it held beyond "
-        "what it held before.",
+        "Median (least to most) of the rounds. CPU and memory are the client's; memory is the peak of the resident "
+        "set less its size before the transfer.",
         "",
         "| Transfer | Client | Rounds | Wall, s | CPU, s | Memory, MiB | CPU beside FinScribe |",
         "|---|---|--:|--:|--:|--:|--:|",
@@ -62,10 +64,10 @@ def fault_table(faults: Mapping[str, Mapping[str, Sequence[Outcome]]]) -> list[s
     lines = [
         "## Disturbed",
         "",
-        f"One file of {SIZE >> 20} MiB through a proxy that fails on command; a read is given up after "
-        f"{READ_TIMEOUT:.0f} s (30 s in a run), a request after 6 attempts. Seconds hold the start of Python, about 1 s; "
-        "in cancellations they are those from the signal to the end of the process. *Again* is what was moved beyond "
-        "the file's size. Medians.",
+        f"One file of {SIZE >> 20} MiB through a proxy that fails on command. The read timeout is "
+        f"{READ_TIMEOUT:.0f} s (30 s in a run), and a request is attempted 6 times at most. Seconds include the start of "
+        "Python, about 1 s; for SIGTERM they count from the signal to the end of the process. *MiB again* is what was "
+        "moved beyond the file's size. Medians.",
         "",
         "| Case | Client | Seconds | MiB again | Result |",
         "|---|---|--:|--:|---|",

@@ -32,7 +32,9 @@ def impatient_storage(
     endpoint: str, *, observer: TransferObserver | None = None, cancel: threading.Event | None = None
 ) -> Storage:
     """A storage with three tries, two seconds of silence allowed, and no pause between tries."""
-    policy = RetryPolicy(tries=NUM_TRIES, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None)
+    policy = RetryPolicy(
+        max_attempts=NUM_TRIES, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None
+    )
     return Storage.from_config(
         StorageEndpoint(endpoint=endpoint), observer=observer, cancel=cancel, policy=policy
     )

@@ -109,7 +109,7 @@ def test_an_object_replaced_midway_is_noticed_and_never_mixed(
         path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model", replacement)
 
     assert path.read_bytes() == other
-    assert "was replaced while it was fetched" in caplog.text
+    assert "was replaced while it was downloaded" in caplog.text
 
 
 def test_bytes_damaged_at_rest_on_the_disk_are_noticed(proxy, stored, tmp_path, caplog):

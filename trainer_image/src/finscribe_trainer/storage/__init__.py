@@ -1,4 +1,4 @@
-"""Files from and to the object storage, so that what a network or a disk does to a run is bounded."""
+"""Moves files to and from S3, with retries, resumable downloads, cancellation and progress."""
 
 from finscribe_trainer.storage.connection import RetryPolicy, TransferObserver
 from finscribe_trainer.storage.progress import TransferProgress

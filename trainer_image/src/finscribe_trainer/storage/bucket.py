@@ -1,4 +1,4 @@
-"""Small questions to a bucket: what is there, read it, remove it."""
+"""Lists, reads, writes and deletes small objects, each with a single request."""
 
 import json
 import logging
@@ -20,21 +20,20 @@ class _Page(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedObject:
     """One object of a listing."""
 
     uri: ObjectUri
     relative: str
     """The key below the listed prefix."""
-    size: int
 
 
 def list_objects(
     connection: Connection, prefix: ObjectUri, missing: FailureReason, *, deep: bool = True
-) -> Iterator[Listed]:
-    """Every object below a prefix, but for the empty ones that consoles make for folders.
+) -> Iterator[ListedObject]:
+    """Every object below a prefix, except the empty ones that S3 consoles create for folders.
 
-    Without `deep` only those directly below it: others are not even listed, be they millions.
+    With `deep=False` only the objects directly below it; deeper ones are not requested at all.
     """
     page_of: _Page = {} if deep else {"Delimiter": "/"}
     while True:
@@ -49,7 +48,7 @@ def list_objects(
             key = item["Key"]
             if not key.endswith("/"):
                 relative = key.removeprefix(prefix.as_prefix)
-                yield Listed(ObjectUri(prefix.bucket, key), relative, item["Size"])
+                yield ListedObject(ObjectUri(prefix.bucket, key), relative)
         token = page.get("NextContinuationToken")
         if not token:
             return
@@ -68,7 +67,7 @@ def first_key(connection: Connection, bucket: str, prefix: str) -> str | None:
 
 
 def read_bytes(connection: Connection, uri: ObjectUri, missing: FailureReason) -> bytes:
-    """A small object's content."""
+    """The content of a small object."""
 
     def request() -> bytes:
         return connection.client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
@@ -79,7 +78,7 @@ def read_bytes(connection: Connection, uri: ObjectUri, missing: FailureReason) -
 
 
 def read_json(connection: Connection, uri: ObjectUri) -> dict[str, Any] | None:
-    """A JSON object; None when there is none, or (with a warning) when it is something else."""
+    """A JSON object; None when it does not exist or (with a warning) is not a JSON object."""
     missing = FailureReason.DatasetNotFound
     try:
         content = json.loads(read_bytes(connection, uri, missing))
@@ -88,16 +87,26 @@ def read_json(connection: Connection, uri: ObjectUri) -> dict[str, Any] | None:
             return None
         raise
     except ValueError as error:
-        log.warning("%s is not JSON, and therefore ignored: %s", uri, error)
+        log.warning("%s is not JSON and is ignored: %s", uri, error)
         return None
     if not isinstance(content, dict):
-        log.warning("%s is no JSON object, and therefore ignored", uri)
+        log.warning("%s is not a JSON object and is ignored", uri)
         return None
     return content
 
 
+def put_bytes(connection: Connection, uri: ObjectUri, data: bytes) -> None:
+    """Write a small object."""
+    connection.call(
+        uri,
+        FailureReason.OutputNotFound,
+        lambda: connection.client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data),
+    )
+    connection.observer.transferred("upload", len(data))
+
+
 def delete(connection: Connection, uri: ObjectUri) -> None:
-    """Remove an object; that there is none is fine."""
+    """Delete an object; it need not exist."""
     connection.call(
         uri,
         FailureReason.OutputNotFound,

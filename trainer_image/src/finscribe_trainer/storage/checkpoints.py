@@ -1,4 +1,4 @@
-"""Checkpoints in the bucket: complete ones have a manifest, older ones go."""
+"""Uploads, lists, verifies and deletes the checkpoints of a run in the bucket."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ _MISSING = FailureReason.OutputNotFound
 
 
 class Checkpoints:
-    """The checkpoints of one run."""
+    """The uploaded checkpoints of one run; a complete one has a manifest."""
 
     def __init__(self, connection: Connection, run: ObjectUri) -> None:
         self._connection = connection
@@ -31,18 +31,18 @@ class Checkpoints:
         self._root = run.below(CHECKPOINTS_PREFIX)
 
     def save(self, folder: Path, keep: Collection[str]) -> None:
-        """Upload a checkpoint, its manifest last, then remove those whose names are not in `keep`."""
+        """Upload a checkpoint, its manifest last, then delete those whose names are not in `keep`."""
         self._transfers.publish(folder, self._root.below(folder.name), f"Upload {folder.name}")
         self._prune({folder.name, *keep})
 
     def _prune(self, keep: set[str]) -> None:
-        gone = [
+        outdated = [
             item
             for item in list_objects(self._connection, self._root, _MISSING)
             if item.relative.partition("/")[0] not in keep
         ]
-        # Manifests first: half a checkpoint must not look like a whole one.
-        for item in sorted(gone, key=lambda item: not item.relative.endswith(f"/{MANIFEST_FILE}")):
+        # Manifests first: a partly deleted checkpoint must not count as complete.
+        for item in sorted(outdated, key=lambda item: not item.relative.endswith(f"/{MANIFEST_FILE}")):
             delete(self._connection, item.uri)
 
     def complete_names(self) -> list[str]:
@@ -55,14 +55,21 @@ class Checkpoints:
         steps = {int(match[1]): name for name in found if (match := _NAME.fullmatch(name))}
         return [steps[step] for step in sorted(steps, reverse=True)]
 
-    def fetch(self, name: str, dest_dir: Path) -> Path | None:
-        """A checkpoint's folder, verified; None (with a warning) when it is damaged or gone."""
+    def fetch_last(self, dest_dir: Path) -> Path | None:
+        """Download the newest checkpoint that is complete and undamaged."""
+        for name in self.complete_names():
+            if folder := self._fetch(name, dest_dir):
+                return folder
+        return None
+
+    def _fetch(self, name: str, dest_dir: Path) -> Path | None:
+        """Download and verify a checkpoint; None (with a warning) when it is damaged or deleted."""
         folder = local_path(dest_dir, name)
         try:
             content = read_bytes(self._connection, self._root.below(name, MANIFEST_FILE), _MISSING)
             manifest = Manifest.model_validate_json(content)
-            wrong = damaged_files(folder, manifest)
-            pairs = [(self._root.below(name, path), local_path(folder, path)) for path in wrong]
+            needed = damaged_files(folder, manifest)
+            pairs = [(self._root.below(name, path), local_path(folder, path)) for path in needed]
             self._transfers.fetch(pairs, _MISSING, f"Download {name}")
             damage = ", ".join(damaged_files(folder, manifest))
         except ValidationError as error:
@@ -73,13 +80,6 @@ class Checkpoints:
             damage = error.message
         if not damage:
             return folder
-        log.warning("%s is damaged and left out: %s", self._root.below(name), damage)
+        log.warning("%s is damaged and skipped: %s", self._root.below(name), damage)
         shutil.rmtree(folder, ignore_errors=True)
-        return None
-
-    def fetch_last(self, dest_dir: Path) -> Path | None:
-        """The newest checkpoint that is complete and undamaged."""
-        for name in self.complete_names():
-            if folder := self.fetch(name, dest_dir):
-                return folder
         return None

@@ -1,87 +1,102 @@
-"""The S3 client, and the patience every request is made with."""
+"""Creates the S3 clients, and repeats failed requests with exponential backoff."""
 
+import base64
+import hashlib
 import logging
 import os
 import random
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_core.trainer_config import StorageEndpoint
-from finscribe_trainer.storage.failures import Problem, classify, translate
+from finscribe_trainer.storage.errors import ErrorKind, classify, translate
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 NUM_WORKERS = 8
-"""Requests under way at once."""
+"""Concurrent requests."""
+_HASH_BLOCK = 1024 * 1024
+_ATTEMPT = re.compile(r"attempt=(\d+)")
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How patient a request is: exponential backoff with full jitter, in seconds.
+    """How often and after which delays a request is repeated: exponential backoff with full jitter.
 
-    With the defaults a dead endpoint is given up after about a quarter of a minute of waiting, plus
-    timeouts; the run as a whole is then tried again by whoever started it.
+    With the defaults an endpoint that does not answer is given up after about 15 seconds of delays, plus
+    timeouts; the Job then retries the whole run.
     """
 
-    tries: int = 6
-    """Failures in a row, without a byte gained, after which a request is given up."""
+    max_attempts: int = 6
+    """Consecutive failures, without a byte received in between, after which a request is given up."""
     first_delay: float = 0.5
+    """Seconds."""
     max_delay: float = 20.0
+    """Seconds."""
     connect_timeout: float = 10.0
+    """Seconds."""
     read_timeout: float = 30.0
-    """Longest silence in the middle of an answer."""
+    """Seconds without a byte of the response."""
     sleep: Callable[[float], object] | None = None
-    """How to wait; on the cancel event when unset, so that an interruption ends the wait."""
+    """Waits so many seconds; by default on the cancel event, so that cancellation ends the wait."""
 
     def delay(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Seconds to wait after so many consecutive failures."""
         longest = min(self.max_delay, self.first_delay * 2.0 ** (failures - 1))
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
 
 
 class TransferObserver(Protocol):
-    """Told about every byte and every retry; `RunReporter` is one."""
+    """Counts bytes and retries; `RunReporter` is one."""
 
     def transferred(self, direction: str, num_bytes: int) -> None:
-        """`num_bytes` went in `direction`: "download" or "upload"."""
+        """`num_bytes` were moved in `direction`: "download" or "upload"."""
 
     def retried(self) -> None:
-        """A request failed and is tried again."""
+        """A request failed and is repeated."""
 
 
 class NoObserver:
-    """Tells nobody."""
+    """Counts nothing."""
 
     def transferred(self, direction: str, num_bytes: int) -> None:
-        """Nothing to do."""
+        """See TransferObserver."""
 
     def retried(self) -> None:
-        """Nothing to do."""
+        """See TransferObserver."""
 
 
 @dataclass
 class Connection:
-    """A client with what every transfer needs beside it."""
+    """The clients of one endpoint, with retry policy, observer and cancel event."""
 
     client: "S3Client"
+    """For all requests but those of `upload_client`: repeated by `call`, not by botocore."""
+    upload_client: "S3Client"
+    """For s3transfer, whose requests botocore repeats: `call` can't reach them."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     observer: TransferObserver = field(default_factory=NoObserver)
     cancel: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        self.upload_client.meta.events.register("before-send.s3", self._before_upload_request)
+
     @property
     def endpoint(self) -> str:
-        """The URL requests go to."""
+        """The URL that requests go to."""
         return str(self.client.meta.endpoint_url)
 
     def call(self, uri: object, missing: FailureReason, request: Callable[[], T]) -> T:
-        """The answer to a request, tried again while the failure may pass.
+        """The result of a request, which is repeated after transient errors.
 
         Raises:
             UserError: access denied, not found (with reason `missing`), or wrong region.
@@ -97,8 +112,8 @@ class Connection:
                 self.wait_or_give_up(error, failures, uri, missing)
 
     def wait_or_give_up(self, error: Exception, failures: int, uri: object, missing: FailureReason) -> None:
-        """Wait before the next try, or raise what `error` means when there should be none."""
-        if classify(error) is not Problem.Transient or failures >= self.policy.tries:
+        """Wait before the next attempt; raise the translated error when there is none."""
+        if classify(error) is not ErrorKind.Transient or failures >= self.policy.max_attempts:
             raise self.translate(error, uri, missing, failures) from error
         delay = self.policy.delay(failures)
         log.warning(
@@ -107,7 +122,7 @@ class Connection:
             type(error).__name__,
             error,
             failures + 1,
-            self.policy.tries,
+            self.policy.max_attempts,
             delay,
         )
         self.observer.retried()
@@ -117,12 +132,12 @@ class Connection:
     def translate(
         self, error: Exception, uri: object, missing: FailureReason, failures: int = 1
     ) -> Exception:
-        """The error as what the run reports."""
+        """The error that the run reports for an exception of a request."""
         tried = f" (tried {failures} times)" if failures > 1 else ""
         return translate(error, f"{uri}{tried}", self.endpoint, missing)
 
     def check_cancelled(self) -> None:
-        """Stop here when the process was asked to.
+        """Raise when the cancel event is set.
 
         Raises:
             RetryableError: Interrupted.
@@ -130,12 +145,29 @@ class Connection:
         if self.cancel.is_set():
             raise RetryableError(FailureReason.Interrupted, "The transfer was interrupted.")
 
+    def _before_upload_request(self, request: "AWSPreparedRequest", event_name: str, **_: object) -> None:
+        """Report a repeated request of s3transfer; refuse all but the cleanup after cancellation."""
+        if not event_name.endswith(".AbortMultipartUpload"):
+            self.check_cancelled()
+        header = request.headers.get("amz-sdk-request", "")
+        found = _ATTEMPT.search(header.decode() if isinstance(header, bytes) else header)
+        if found and int(found[1]) > 1:
+            url = str(request.url).partition("?")[0]
+            log.warning("%s: sent again, try %s of %d", url, found[1], self.policy.max_attempts)
+            self.observer.retried()
 
-def connect(config: StorageEndpoint, policy: RetryPolicy) -> "S3Client":
-    """A client for the endpoint; the config wins over the environment, credentials come from there alone.
 
-    Buckets are part of the path when an endpoint is set (S3-compatible servers seldom have wildcard
-    DNS), and of the host name on AWS (but for names with dots, which its certificates do not cover).
+def connect(config: StorageEndpoint, policy: RetryPolicy, *, max_attempts: int = 1) -> "S3Client":
+    """A client for the endpoint.
+
+    The config takes precedence over the environment; credentials come from the environment only.
+    With an endpoint, buckets are part of the path (few S3-compatible servers have wildcard DNS); on AWS they
+    are part of the host name (except names with dots, which its certificates do not cover).
+
+    Args:
+        config: endpoint and region.
+        policy: its timeouts.
+        max_attempts: how often botocore sends a request at most.
     """
     import boto3  # noqa: PLC0415 - slow to import, and not needed for a purely local run
     from botocore.config import Config  # noqa: PLC0415 - likewise
@@ -145,13 +177,29 @@ def connect(config: StorageEndpoint, policy: RetryPolicy) -> "S3Client":
     region = config.region or os.environ.get("AWS_REGION") or session.region_name or "us-east-1"
     settings = Config(
         s3={"addressing_style": "path" if endpoint else "auto"},
-        # `Connection.call` does all retrying: it can be interrupted, counted and tested.
-        retries={"total_max_attempts": 1, "mode": "standard"},
+        retries={"total_max_attempts": max_attempts, "mode": "standard"},
         connect_timeout=policy.connect_timeout,
         read_timeout=policy.read_timeout,
         max_pool_connections=NUM_WORKERS + 2,
-        # Many S3-compatible servers don't know the newer checksum trailers; Content-MD5 is sent instead.
+        # Many S3-compatible servers don't support the newer checksum trailers; Content-MD5 is sent instead.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return session.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+    client = session.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+    for operation in ("PutObject", "UploadPart"):
+        client.meta.events.register(f"provide-client-params.s3.{operation}", _add_content_md5)
+    return client
+
+
+def _add_content_md5(params: dict[str, Any], **_: object) -> None:
+    """Add the header by which S3 detects a damaged body; buckets with Object Lock require it."""
+    digest = hashlib.md5(usedforsecurity=False)
+    body = params["Body"]
+    if isinstance(body, bytes):
+        digest.update(body)
+    else:
+        start = body.tell()
+        while block := body.read(_HASH_BLOCK):
+            digest.update(block)
+        body.seek(start)
+    params["ContentMD5"] = base64.b64encode(digest.digest()).decode()

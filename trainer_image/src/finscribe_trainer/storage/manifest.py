@@ -1,4 +1,7 @@
-"""The list of a result's files, written last: what it names is complete."""
+"""Reads and verifies manifests: path, size and SHA-256 of every file of an uploaded folder.
+
+The manifest is uploaded last: a folder that has one is complete.
+"""
 
 import hashlib
 from pathlib import Path, PurePosixPath
@@ -15,15 +18,15 @@ _READ_SIZE = 1024 * 1024
 def _stay_below(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.parts:
-        raise ValueError("leads outside")
+        raise ValueError("is outside the folder")
     return path
 
 
 class ManifestFile(KubeModel):
-    """One file."""
+    """One file of a folder."""
 
     path: Annotated[str, AfterValidator(_stay_below)]
-    """Path below the manifest's own prefix, with slashes."""
+    """Path below the manifest's prefix, with slashes."""
     size: int = Field(ge=0)
     """Bytes."""
     sha256: str
@@ -31,14 +34,14 @@ class ManifestFile(KubeModel):
 
 
 class Manifest(KubeModel):
-    """Every file of a result."""
+    """Every file of a folder."""
 
     version: int = 1
     files: list[ManifestFile]
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder; None when it has none of ours."""
+    """The manifest of a folder; None when it has none, or its manifest.json is something else."""
     try:
         return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -46,7 +49,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, in hex; holds 1 MiB of it at a time."""
+    """SHA-256 of a file's content, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_READ_SIZE):
@@ -55,7 +58,7 @@ def sha256_of(path: Path) -> str:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file of a result, sorted; an older manifest and unfinished downloads are none of it."""
+    """Every file of a folder, sorted, except an older manifest and unfinished downloads."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -66,7 +69,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def damaged_files(folder: Path, manifest: Manifest) -> list[str]:
-    """Paths of the manifest that are missing in the folder, or differ from what it says."""
+    """Paths of the manifest whose files are missing in the folder or have another size or SHA-256."""
     return [
         entry.path
         for entry in manifest.files

@@ -1,4 +1,4 @@
-"""How a transfer shows: a bar in a terminal, a log line now and then elsewhere."""
+"""Shows the progress of a transfer: a bar in a terminal, otherwise a log line every ten seconds."""
 
 import logging
 import sys
@@ -24,17 +24,17 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class TransferProgress(Protocol):
-    """Follows a transfer; called from several threads."""
+    """Receives the progress of a transfer, from several threads."""
 
     def expect(self, num_bytes: int) -> None:
-        """So many more bytes belong to the transfer."""
+        """Add bytes to the size of the transfer."""
 
     def advance(self, num_bytes: int) -> None:
-        """So many more bytes are there."""
+        """Add transferred bytes; a negative number takes back those of a failed request."""
 
 
 class LoggedProgress:
-    """A log line every ten seconds, and one at the end."""
+    """Logs a line every ten seconds, and one at the end."""
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._label = label
@@ -62,13 +62,13 @@ class LoggedProgress:
         )
 
     def finish(self) -> None:
-        """Say how long it took."""
+        """Log size and duration."""
         seconds = self._clock() - self._start
         log.info("%s: %.1f MB in %.1f s", self._label, self._done / 1e6, seconds)
 
 
 class BarProgress:
-    """A bar of rich's."""
+    """Updates a progress bar of rich."""
 
     def __init__(self, bar: Progress, label: str) -> None:
         self._bar = bar
@@ -89,7 +89,7 @@ class BarProgress:
 
 @contextmanager
 def show_progress(label: str, given: TransferProgress | None = None) -> Iterator[TransferProgress]:
-    """The progress given, else a bar in a terminal, else log lines."""
+    """The given progress; otherwise a bar in a terminal, or log lines."""
     if given is not None:
         yield given
     elif sys.stderr.isatty():

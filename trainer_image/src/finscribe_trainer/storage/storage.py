@@ -1,4 +1,4 @@
-"""The object storage as the recipe sees it."""
+"""Downloads inputs from S3 and uploads results and checkpoints: the only interface of this folder."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 from finscribe_core.constants import LATEST_FILE
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
-from finscribe_trainer.storage.bucket import delete, first_key, list_objects, read_json
+from finscribe_trainer.storage.bucket import delete, first_key, list_objects, put_bytes, read_json
 from finscribe_trainer.storage.checkpoints import Checkpoints
 from finscribe_trainer.storage.connection import (
     Connection,
@@ -22,16 +22,15 @@ from finscribe_trainer.storage.connection import (
 from finscribe_trainer.storage.manifest import damaged_files, read_manifest
 from finscribe_trainer.storage.progress import TransferProgress
 from finscribe_trainer.storage.transfer import Transfers
-from finscribe_trainer.storage.upload import put_bytes
 from finscribe_trainer.storage.uri import ObjectUri, local_path
 
 
 class Storage:
     """Moves files from and to S3.
 
-    Every method raises UserError when access is denied, or something does not exist, and RetryableError
-    when the storage can't be reached (StorageUnavailable), the disk is full (DiskFull), or the cancel
-    event is set (Interrupted).
+    Every method raises UserError when access is denied or an object or bucket does not exist, and
+    RetryableError when the storage can't be reached (StorageUnavailable), the disk is full (DiskFull) or the
+    cancel event is set (Interrupted).
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -47,18 +46,19 @@ class Storage:
         cancel: threading.Event | None = None,
         policy: RetryPolicy | None = None,
     ) -> "Storage":
-        """The storage of a config; credentials come from the environment, as boto3 finds them.
+        """The storage of a config; boto3 takes the credentials from the environment.
 
         Args:
-            config: endpoint and region; both win over the environment's.
-            observer: told about bytes and retries; a `RunReporter` is one.
+            config: endpoint and region; both take precedence over the environment's.
+            observer: counts bytes and retries; a `RunReporter` is one.
             cancel: once set, transfers end with RetryableError(Interrupted) within seconds.
-            policy: how patient requests are.
+            policy: attempts, delays and timeouts of requests.
         """
         policy = policy or RetryPolicy()
         return cls(
             Connection(
                 connect(config, policy),
+                connect(config, policy, max_attempts=policy.max_attempts),
                 policy,
                 observer or NoObserver(),
                 cancel or threading.Event(),
@@ -72,7 +72,7 @@ class Storage:
         progress: TransferProgress | None = None,
         missing: FailureReason = FailureReason.DatasetNotFound,
     ) -> Path:
-        """Fetch one object to `dest`; an earlier, unfinished try is gone on with."""
+        """Download one object to `dest`; an unfinished earlier download is resumed."""
         self._transfers.fetch([(ObjectUri.parse(uri), dest)], missing, f"Download {uri}", progress)
         return dest
 
@@ -84,7 +84,7 @@ class Storage:
         *,
         skip_missing: bool = False,
     ) -> None:
-        """Fetch many objects, each to its own file; `skip_missing` leaves out those that do not exist."""
+        """Download objects, each to its own file; with `skip_missing` those that do not exist are skipped."""
         wanted = [(ObjectUri.parse(uri), path) for uri, path in pairs]
         label = f"Download {len(wanted)} objects"
         self._transfers.fetch(wanted, missing, label, progress, skip_missing=skip_missing)
@@ -96,10 +96,10 @@ class Storage:
         progress: TransferProgress | None = None,
         missing: FailureReason = FailureReason.ModelNotFound,
     ) -> Path:
-        """Fetch everything below a prefix into a folder, and compare it with its manifest, if it has one.
+        """Download everything below a prefix into a folder, and verify it against its manifest, if any.
 
         Raises:
-            UserError: with reason `missing` when nothing is there, or a file is not what the manifest says.
+            UserError: with reason `missing` when nothing is stored there or a file differs from the manifest.
         """
         prefix = ObjectUri.parse(uri)
         found = [
@@ -117,59 +117,55 @@ class Storage:
         return dest_dir
 
     def names(self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound) -> list[str]:
-        """Names of the objects directly below a prefix, sorted; none when nothing is there."""
+        """Names of the objects directly below a prefix, sorted; empty when there are none."""
         listed = list_objects(self._connection, ObjectUri.parse(uri), missing, deep=False)
         return sorted(item.relative for item in listed)
 
     def exists(self, uri: str) -> bool:
-        """Whether there is an object of this name, or any below it."""
+        """Whether there is an object with this key, or any below it."""
         target = ObjectUri.parse(uri)
-        # The object's own key sorts first; asked apart, since `a-b` sorts between `a` and `a/b`.
+        # The object's own key sorts first. Two requests, since `a-b` sorts between `a` and `a/b`.
         first = first_key(self._connection, target.bucket, target.key)
         return first == target.key or first_key(self._connection, target.bucket, target.as_prefix) is not None
 
     def read_json(self, uri: str) -> dict[str, Any] | None:
-        """A JSON object; None when there is none, or (with a warning) when it is something else."""
+        """A JSON object; None when it does not exist or (with a warning) is not a JSON object."""
         return read_json(self._connection, ObjectUri.parse(uri))
 
     def publish_run(self, local_dir: Path, run_uri: str, progress: TransferProgress | None = None) -> str:
-        """Upload every file of a folder below `run_uri`, the manifest last; its URI is returned."""
+        """Upload every file of a folder below `run_uri`, the manifest last; returns the manifest's URI."""
         target = ObjectUri.parse(run_uri)
         return str(self._transfers.publish(local_dir, target, f"Upload to {run_uri}", progress))
 
     def write_latest(self, output_uri: str, payload: dict[str, Any]) -> None:
-        """Let `latest.json` name the newest result."""
+        """Write `latest.json`, which names the newest result."""
         text = json.dumps(payload, indent=2)
         put_bytes(self._connection, ObjectUri.parse(output_uri).below(LATEST_FILE), text.encode())
 
     def save_checkpoint(
         self, local_checkpoint_dir: Path, run_uri: str, keep: Collection[str] | None = None
     ) -> None:
-        """Upload a `checkpoint-<step>` folder, its manifest last, and remove remote ones not kept.
+        """Upload a `checkpoint-<step>` folder, its manifest last, and delete uploaded checkpoints not kept.
 
         Args:
             local_checkpoint_dir: the checkpoint.
             run_uri: prefix of the run.
-            keep: names of the checkpoints to keep beside it; those beside it on disk when None.
+            keep: names of the other checkpoints to keep; by default those next to it on disk.
         """
         if keep is None:
             keep = [path.name for path in local_checkpoint_dir.parent.glob("checkpoint-*")]
         Checkpoints(self._connection, ObjectUri.parse(run_uri)).save(local_checkpoint_dir, keep)
 
-    def fetch_checkpoint(self, run_uri: str, name: str, dest_dir: Path) -> Path | None:
-        """A checkpoint of the run by name, in `dest_dir/<name>`; None when it is gone or damaged."""
-        return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch(name, dest_dir)
-
     def fetch_last_checkpoint(self, run_uri: str, dest_dir: Path) -> Path | None:
-        """The run's newest complete checkpoint, in `dest_dir/checkpoint-<step>`; None without any.
+        """Download the run's newest complete checkpoint to `dest_dir/checkpoint-<step>`; None without any.
 
-        Every file is compared with the manifest's SHA-256; a damaged checkpoint is left out, with a
-        warning, for the one before it.
+        Every file is verified against the manifest's SHA-256; a damaged checkpoint is skipped with a
+        warning, and the one before it is tried.
         """
         return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch_last(dest_dir)
 
     def check_writable(self, output_uri: str) -> None:
-        """Find out before the training, not after it, whether results can be written.
+        """Check before the training that results can be written: writes and deletes an empty object.
 
         Raises:
             UserError: StorageAccessDenied or OutputNotFound.

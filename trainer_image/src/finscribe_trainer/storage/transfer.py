@@ -1,4 +1,4 @@
-"""Many objects at once: fetching them, and publishing a folder with its manifest."""
+"""Downloads sets of objects and uploads folders, several files in parallel."""
 
 import itertools
 import logging
@@ -8,24 +8,23 @@ from pathlib import Path
 
 from finscribe_core.constants import MANIFEST_FILE
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_trainer.storage.bucket import delete
+from finscribe_trainer.storage.bucket import delete, put_bytes
 from finscribe_trainer.storage.connection import NUM_WORKERS, Connection
 from finscribe_trainer.storage.download import Download
-from finscribe_trainer.storage.failures import ObjectChangedError
+from finscribe_trainer.storage.errors import ObjectChangedError
 from finscribe_trainer.storage.manifest import Manifest, files_below
 from finscribe_trainer.storage.progress import TransferProgress, show_progress
-from finscribe_trainer.storage.upload import Upload, put_bytes
+from finscribe_trainer.storage.thread_pool import Task, run_parallel
 from finscribe_trainer.storage.uri import ObjectUri
-from finscribe_trainer.storage.workers import Task, run_parallel
 
 log = logging.getLogger(__name__)
 
-_ROUNDS = 3
-"""How often an object that changes, or arrives damaged, is begun anew."""
+_MAX_RESTARTS = 2
+"""How often a download starts over because an object was replaced or arrived damaged."""
 
 
 class Transfers:
-    """Moves sets of files, eight requests at a time."""
+    """Moves sets of files with `NUM_WORKERS` concurrent requests."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -39,15 +38,15 @@ class Transfers:
         *,
         skip_missing: bool = False,
     ) -> None:
-        """Fetch objects to files; those already there and unchanged are left alone.
+        """Download objects to files; files that exist and are unchanged are skipped.
 
         Raises:
-            UserError: an object does not exist (with reason `missing`, unless such are skipped), or access
-                is denied.
-            RetryableError: StorageUnavailable, DiskFull or Interrupted; the next try goes on from there.
+            UserError: an object does not exist (with reason `missing`, unless `skip_missing`), or access is
+                denied.
+            RetryableError: StorageUnavailable, DiskFull or Interrupted; the next call resumes the download.
         """
         wanted = list(pairs)
-        for round_number in itertools.count(1):
+        for restarts in itertools.count():
             with show_progress(label, progress) as shown:
                 downloads = [Download(self._connection, uri, path, missing, shown) for uri, path in wanted]
                 tasks = (partial(_start, d, missing if skip_missing else None) for d in downloads)
@@ -55,42 +54,40 @@ class Transfers:
                     run_parallel(tasks, NUM_WORKERS, self._connection.cancel)
                     return
                 except ObjectChangedError as error:
-                    if round_number == _ROUNDS:
+                    if restarts == _MAX_RESTARTS:
                         raise RetryableError(
-                            FailureReason.StorageUnavailable, f"{error}, {_ROUNDS} times in a row."
+                            FailureReason.StorageUnavailable, f"{error}, {restarts + 1} times in a row."
                         ) from error
-                    log.warning("%s; fetching it again", error)
+                    log.warning("%s; downloading it again", error)
 
     def publish(
         self, folder: Path, target: ObjectUri, label: str, progress: TransferProgress | None = None
     ) -> ObjectUri:
-        """Upload every file of a folder, then the manifest; its URI is returned.
+        """Upload every file of a folder, then the manifest; returns the manifest's URI.
 
-        An older manifest is removed first: none must vouch for files that are being replaced.
+        An existing manifest is deleted first: it does not describe the new files.
         """
+        # Importing botocore takes half a second, which commands that upload nothing need not spend.
+        from finscribe_trainer.storage.upload import FolderUpload  # noqa: PLC0415
+
         manifest_uri = target.below(MANIFEST_FILE)
         delete(self._connection, manifest_uri)
+        paths = [path.relative_to(folder).as_posix() for path in files_below(folder)]
         with show_progress(label, progress) as shown:
-            uploads = {
-                path.relative_to(folder).as_posix(): Upload(
-                    self._connection, path, target.below(path.relative_to(folder).as_posix()), shown
-                )
-                for path in files_below(folder)
-            }
+            shown.expect(sum((folder / path).stat().st_size for path in paths))
+            upload = FolderUpload(self._connection, folder, shown)
             try:
-                run_parallel((u.start for u in uploads.values()), NUM_WORKERS, self._connection.cancel)
-            except BaseException:
-                for upload in uploads.values():
-                    upload.abort()
-                raise
-        manifest = Manifest(files=[upload.entry(path) for path, upload in uploads.items()])
-        text = manifest.model_dump_json(by_alias=True, indent=2)
-        put_bytes(self._connection, manifest_uri, text.encode())
+                tasks = (partial(upload.upload_file, path, target.below(path)) for path in paths)
+                run_parallel(tasks, NUM_WORKERS, self._connection.cancel)
+            finally:
+                upload.close()
+        manifest = Manifest(files=[upload.entries[path] for path in paths])
+        put_bytes(self._connection, manifest_uri, manifest.model_dump_json(by_alias=True, indent=2).encode())
         return manifest_uri
 
 
 def _start(download: Download, skipped: FailureReason | None) -> Iterable[Task]:
-    """Start a download; one that fails for the `skipped` reason is left out."""
+    """Start a download; one that fails with the reason `skipped` is skipped with a warning."""
     try:
         return download.start()
     except UserError as error:

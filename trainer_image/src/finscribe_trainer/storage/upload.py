@@ -1,144 +1,113 @@
-"""One file to one object: hashed, in parts, retried; visible only when complete.
+"""Uploads files with boto3's transfer manager: in parts, in parallel, with retries and cancellation.
 
-A worker holds one part (8 MiB, more only for files above 80 GB) in memory: 64 MiB with all eight at work.
+Parts are streamed from the file: memory does not grow with its size. The module is slow to import.
 """
 
-import base64
-import hashlib
-import logging
-import threading
 from collections.abc import Iterable
-from functools import partial
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from s3transfer.futures import TransferFuture
+from s3transfer.manager import TransferConfig, TransferManager
+from s3transfer.subscribers import BaseSubscriber
 
 from finscribe_core.errors import FailureReason
-from finscribe_trainer.storage.connection import Connection
-from finscribe_trainer.storage.failures import error_code
+from finscribe_trainer.storage.connection import NUM_WORKERS, Connection
+from finscribe_trainer.storage.errors import ErrorKind, classify, error_code
 from finscribe_trainer.storage.manifest import ManifestFile, sha256_of
 from finscribe_trainer.storage.progress import TransferProgress
+from finscribe_trainer.storage.thread_pool import DaemonThreadPool, Task
 from finscribe_trainer.storage.uri import ObjectUri
-from finscribe_trainer.storage.workers import Task
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-log = logging.getLogger(__name__)
 
 PART_SIZE = 8 * 1024 * 1024
-_MAX_PARTS = 10_000
-MISSING = FailureReason.OutputNotFound
+"""Size of a file's parts, in bytes; s3transfer makes them larger where there would be more than 10,000."""
+_MISSING = FailureReason.OutputNotFound
 
 
-class Upload:
-    """Sends one file; `start` and what it returns are tasks for `run_parallel`."""
+class FolderUpload:
+    """Uploads the files of a folder; each call of `upload_file` is a task for `run_parallel`.
 
-    def __init__(
-        self, connection: Connection, source: Path, target: ObjectUri, progress: TransferProgress
-    ) -> None:
+    Attributes:
+        entries: what the manifest holds about the files uploaded so far, by path below the folder.
+    """
+
+    def __init__(self, connection: Connection, folder: Path, progress: TransferProgress) -> None:
+        self.entries: dict[str, ManifestFile] = {}
         self._connection = connection
-        self._source = source
-        self._target = target
+        self._folder = folder
         self._progress = progress
-        self._size = source.stat().st_size
-        self._part_size = max(PART_SIZE, -(-self._size // _MAX_PARTS))
-        self._lock = threading.Lock()
-        self._parts: dict[int, CompletedPartTypeDef] = {}
-        self._upload_id: str | None = None
-        self.sha256 = ""
-        progress.expect(self._size)
-
-    def entry(self, path: str) -> ManifestFile:
-        """The file's line in a manifest, once uploaded."""
-        return ManifestFile(path=path, size=self._size, sha256=self.sha256)
-
-    def start(self) -> Iterable[Task]:
-        """Hash the file and send it; the parts of a big one come back as tasks."""
-        self.sha256 = sha256_of(self._source)
-        if self._size <= self._part_size:
-            put_bytes(self._connection, self._target, self._source.read_bytes())
-            self._progress.advance(self._size)
-            return []
-        created = self._connection.call(
-            self._target,
-            MISSING,
-            lambda: self._connection.client.create_multipart_upload(
-                Bucket=self._target.bucket, Key=self._target.key
+        self._transfers: list[TransferFuture] = []
+        self._manager = TransferManager(
+            connection.upload_client,
+            TransferConfig(
+                multipart_threshold=PART_SIZE + 1,
+                multipart_chunksize=PART_SIZE,
+                max_request_concurrency=NUM_WORKERS,
             ),
+            executor_cls=DaemonThreadPool,  # type: ignore[arg-type] # any class with submit() and shutdown() will do
         )
-        self._upload_id = created["UploadId"]
-        num_parts = -(-self._size // self._part_size)
-        return [partial(self._send_part, number, num_parts) for number in range(1, num_parts + 1)]
 
-    def abort(self) -> None:
-        """Take back the parts of an unfinished upload, so that they cost nothing."""
-        if self._upload_id is None:
-            return
+    def upload_file(self, path: str, target: ObjectUri) -> Iterable[Task]:
+        """Upload the file at `path` below the folder, and compute its SHA-256 meanwhile."""
+        source = self._folder / path
+        size = source.stat().st_size
+        subscriber = _ProgressSubscriber(self._connection, self._progress)
+        transfer = self._manager.upload(str(source), target.bucket, target.key, subscribers=[subscriber])
+        self._transfers.append(transfer)
+        sha256 = sha256_of(source)
         try:
-            self._connection.client.abort_multipart_upload(
-                Bucket=self._target.bucket, Key=self._target.key, UploadId=self._upload_id
-            )
-        except Exception as error:  # the upload's own error is the one to report
-            log.warning("%s: parts of an unfinished upload stay behind: %s", self._target, error)
-
-    def _send_part(self, number: int, num_parts: int) -> Iterable[Task]:
-        with self._source.open("rb") as file:
-            file.seek((number - 1) * self._part_size)
-            data = file.read(self._part_size)
-        upload_id = self._upload_id or ""
-        answer = self._connection.call(
-            self._target,
-            MISSING,
-            lambda: self._connection.client.upload_part(
-                Bucket=self._target.bucket,
-                Key=self._target.key,
-                UploadId=upload_id,
-                PartNumber=number,
-                Body=data,
-                ContentMD5=content_md5(data),
-            ),
-        )
-        self._connection.observer.transferred("upload", len(data))
-        self._progress.advance(len(data))
-        with self._lock:
-            self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"]}
-            is_last = len(self._parts) == num_parts
-        if is_last:
-            self._connection.call(self._target, MISSING, lambda: self._complete(upload_id))
-            self._upload_id = None
+            transfer.result()
+        except CancelledError:  # because another file failed; that task raises the error
+            return []
+        except Exception as error:
+            if not self._is_stored(error, target, size):
+                self._cancel_all()
+                raise self._translate(error, target) from error
+        self.entries[path] = ManifestFile(path=path, size=size, sha256=sha256)
         return []
 
-    def _complete(self, upload_id: str) -> None:
-        """Make the object visible. S3 may have done so although its answer got lost: then the upload is
-        gone, and the object there.
+    def close(self) -> None:
+        """Cancel what is still under way, delete the parts uploaded so far, and end the threads.
+
+        After an interruption nothing is waited for.
         """
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - slow to import
+        self._cancel_all()
+        if not self._connection.cancel.is_set():
+            self._manager.shutdown()
 
-        client, bucket, key = self._connection.client, self._target.bucket, self._target.key
-        parts = [self._parts[number] for number in sorted(self._parts)]
-        try:
-            client.complete_multipart_upload(
-                Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
-            )
-        except ClientError as error:
-            if error_code(error.response) != "NoSuchUpload":
-                raise
-            if client.head_object(Bucket=bucket, Key=key)["ContentLength"] != self._size:
-                raise
+    def _cancel_all(self) -> None:
+        for transfer in list(self._transfers):  # other threads may append
+            transfer.cancel()
+
+    def _is_stored(self, error: Exception, target: ObjectUri, size: int) -> bool:
+        """Whether the object was stored despite the error.
+
+        When the response to CompleteMultipartUpload is lost, the repeated request finds no such upload.
+        """
+        if not isinstance(error, ClientError) or error_code(error.response) != "NoSuchUpload":
+            return False
+        client = self._connection.client
+        found = self._connection.call(
+            target, _MISSING, lambda: client.head_object(Bucket=target.bucket, Key=target.key)
+        )
+        return found["ContentLength"] == size
+
+    def _translate(self, error: Exception, target: ObjectUri) -> Exception:
+        transient = classify(error) is ErrorKind.Transient
+        attempts = self._connection.policy.max_attempts if transient else 1
+        return self._connection.translate(error, target, _MISSING, attempts)
 
 
-def put_bytes(connection: Connection, target: ObjectUri, data: bytes) -> None:
-    """Write a small object, whole or not at all."""
-    connection.call(
-        target,
-        MISSING,
-        lambda: connection.client.put_object(
-            Bucket=target.bucket, Key=target.key, Body=data, ContentMD5=content_md5(data)
-        ),
-    )
-    connection.observer.transferred("upload", len(data))
+class _ProgressSubscriber(BaseSubscriber):
+    def __init__(self, connection: Connection, progress: TransferProgress) -> None:
+        self._connection = connection
+        self._progress = progress
 
-
-def content_md5(data: bytes) -> str:
-    """The Content-MD5 header, by which S3 refuses a body damaged on its way."""
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+    def on_progress(self, future: TransferFuture, bytes_transferred: int, **_: object) -> None:
+        """Count bytes as they are sent; a negative number takes back those of a failed request."""
+        del future
+        self._connection.check_cancelled()
+        self._progress.advance(bytes_transferred)
+        if bytes_transferred > 0:
+            self._connection.observer.transferred("upload", bytes_transferred)

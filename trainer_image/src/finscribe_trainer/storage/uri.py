@@ -1,4 +1,4 @@
-"""s3:// URIs, and how keys become local paths."""
+"""Parses s3:// URIs, and converts keys to local paths."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,7 +8,7 @@ from finscribe_core.errors import FailureReason, UserError
 
 @dataclass(frozen=True)
 class ObjectUri:
-    """An object, or a prefix, of a bucket."""
+    """An object or a prefix in a bucket."""
 
     bucket: str
     key: str
@@ -18,7 +18,7 @@ class ObjectUri:
 
     @classmethod
     def parse(cls, uri: str) -> "ObjectUri":
-        """The URI's parts.
+        """Split an s3:// URI into bucket and key.
 
         Raises:
             UserError: it is not an s3:// URI with a bucket.
@@ -38,12 +38,12 @@ class ObjectUri:
 
     @property
     def as_prefix(self) -> str:
-        """The key as a prefix of others: ends with a slash, so that `a` does not match `ab/`."""
+        """The key with a slash at its end, so that `a` does not match `ab/`; empty for the whole bucket."""
         return f"{self.key.rstrip('/')}/" if self.key.strip("/") else ""
 
 
 def local_path(folder: Path, relative_key: str) -> Path:
-    """Where a key goes below a folder; an object's name may not lead outside.
+    """The path for a key below a folder; keys that lead out of the folder are rejected.
 
     Raises:
         UserError: the key is absolute, or has a `..`, an empty or a NUL part.
