@@ -10,6 +10,7 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.config import Config
 from botocore.session import Session
 
+import finscribe_trainer.storage.upload  # noqa: F401 - imported lazily otherwise, while the clock runs
 from finscribe_core.constants import MANIFEST_FILE
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage import RetryPolicy, Storage
