@@ -37,8 +37,8 @@ def speed_table(speeds: Mapping[tuple[str, str], Mapping[str, Sequence[Measured]
     lines = [
         "## Undisturbed",
         "",
-        "Median (least to most) of the rounds. CPU and memory are the client's; memory is the peak of the resident",
-        "set less its size before the transfer.",
+        "Median (least to most) of the rounds. CPU and memory are the client's; memory is the peak of the",
+        "resident set less its size before the transfer.",
         "",
         "| Transfer | Client | Rounds | Wall, s | CPU, s | Memory, MiB | CPU beside FinScribe |",
         "|---|---|--:|--:|--:|--:|--:|",
@@ -66,9 +66,9 @@ def fault_table(faults: Mapping[str, Mapping[str, Sequence[Outcome]]]) -> list[s
         "",
         f"One file of {SIZE >> 20} MiB through a proxy that fails on command. The read timeout is "
         f"{READ_TIMEOUT:.0f} s (30 s in a run), and a",
-        "request is attempted 6 times at most. Seconds include the start of Python, about 1 s; for SIGTERM they",
-        "count from the signal to the end of the process. *MiB again* is what was moved beyond the file's size, by",
-        "all processes together. Medians.",
+        "request is attempted 6 times at most. Seconds include the start of Python, about 1 s;",
+        "for SIGTERM they count from the signal to the end of the process. *MiB again* is what was moved beyond",
+        "the file's size, by all processes together. Medians.",
         "",
         "| Case | Client | Seconds | MiB again | Result |",
         "|---|---|--:|--:|---|",
