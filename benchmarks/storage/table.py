@@ -67,8 +67,8 @@ def fault_table(faults: Mapping[str, Mapping[str, Sequence[Outcome]]]) -> list[s
         f"One file of {SIZE >> 20} MiB through a proxy that fails on command. The read timeout is "
         f"{READ_TIMEOUT:.0f} s (30 s in a run), and a",
         "request is attempted 6 times at most. Seconds include the start of Python, about 1 s;",
-        "for SIGTERM they count from the signal to the end of the process. *MiB again* is what was moved beyond",
-        "the file's size, by all processes together. Medians.",
+        "for SIGTERM they count from the signal to the end of the process. *MiB again* is what was moved",
+        "beyond the file's size, by all processes together. Medians.",
         "",
         "| Case | Client | Seconds | MiB again | Result |",
         "|---|---|--:|--:|---|",
