@@ -1,4 +1,4 @@
-"""A `Storage` that does not wait between its tries."""
+"""A `Storage` without delays between attempts, and fixtures for it."""
 
 import threading
 
@@ -8,11 +8,11 @@ from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage import RetryPolicy, Storage, TransferObserver
 from tests.support.s3 import S3Server
 
-NUM_TRIES = 3
+NUM_ATTEMPTS = 3
 
 
 class CountingObserver:
-    """Counts what it is told."""
+    """Counts bytes and retries."""
 
     def __init__(self) -> None:
         self.num_bytes = {"download": 0, "upload": 0}
@@ -28,12 +28,15 @@ class CountingObserver:
             self.num_retries += 1
 
 
-def impatient_storage(
+def storage_without_delays(
     endpoint: str, *, observer: TransferObserver | None = None, cancel: threading.Event | None = None
 ) -> Storage:
-    """A storage with three tries, two seconds of silence allowed, and no pause between tries."""
+    """A storage with three attempts, a read timeout of two seconds, and no delay between attempts.
+
+    Uploads are repeated by botocore, with its own delays of up to some seconds.
+    """
     policy = RetryPolicy(
-        max_attempts=NUM_TRIES, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None
+        max_attempts=NUM_ATTEMPTS, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None
     )
     return Storage.from_config(
         StorageEndpoint(endpoint=endpoint), observer=observer, cancel=cancel, policy=policy
@@ -42,11 +45,11 @@ def impatient_storage(
 
 @pytest.fixture
 def bucket(s3_env: S3Server) -> str:
-    """A bucket of the test's own."""
+    """A bucket for one test."""
     return s3_env.create_bucket()
 
 
 @pytest.fixture
 def storage(s3_env: S3Server) -> Storage:
-    """The storage that holds it."""
-    return impatient_storage(s3_env.endpoint)
+    """A storage of the server."""
+    return storage_without_delays(s3_env.endpoint)

@@ -1,4 +1,4 @@
-"""A disk without room, and a process killed in the middle: on real file systems, with real processes."""
+"""A full disk, and a download whose process is killed: on real file systems, with real processes."""
 
 import os
 import random
@@ -10,20 +10,20 @@ import pytest
 
 from finscribe_trainer.storage.download import PIECE_SIZE
 from tests.support.faulty_proxy import Fault, faulty_proxy
-from tests.support.storage import impatient_storage
+from tests.support.storage import storage_without_delays
 
 SIZE = 3 * PIECE_SIZE + 12345
 CONTENT = random.Random(7).randbytes(SIZE)
 
-# Runs as root of a user namespace of its own, so mounting needs no rights on the machine.
+# Runs as root of its own user namespace, so mounting needs no privileges on the machine.
 FULL_DISK_SCRIPT = """
 import os, subprocess, sys
 from pathlib import Path
-from tests.support.storage import impatient_storage
+from tests.support.storage import storage_without_delays
 disk, endpoint, uri = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
 try:
-    impatient_storage(endpoint).fetch_file(uri, disk / "model")
+    storage_without_delays(endpoint).fetch_file(uri, disk / "model")
 except Exception as error:
     print(type(error).__name__, error.reason, sorted(os.listdir(disk)))
 """
@@ -54,8 +54,8 @@ def stored(s3_env, bucket) -> str:
     return f"s3://{bucket}/model.safetensors"
 
 
-def on_a_small_disk(script: str, *arguments: str) -> str:
-    """What a script prints that may mount a file system."""
+def run_on_small_disk(script: str, *arguments: str) -> str:
+    """The output of a script that may mount a file system."""
     done = subprocess.run(
         ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
          sys.executable, "-c", script, *arguments],
@@ -64,19 +64,19 @@ def on_a_small_disk(script: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_full_disk_is_named_and_gets_its_room_back(s3_env, stored, tmp_path):
-    said = on_a_small_disk(FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored)
-    assert said == "RetryableError DiskFull []"
+def test_a_full_disk_is_reported_and_the_partial_download_deleted(s3_env, stored, tmp_path):
+    output = run_on_small_disk(FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored)
+    assert output == "RetryableError DiskFull []"
 
 
 @pytest.mark.parametrize("size", [64_600, 500_000])
-def test_a_disk_that_is_full_as_tensors_are_saved_is_named(size, tmp_path):
-    """Where the file ends among tensors and directory decides what torch says."""
-    said = on_a_small_disk(FULL_DISK_TENSORS_SCRIPT, str(tmp_path), str(size))
-    assert said.startswith("DiskFull"), said
+def test_a_full_disk_is_reported_when_tensors_are_saved(size, tmp_path):
+    """torch's error differs between a write of the data and one of the archive's directory."""
+    output = run_on_small_disk(FULL_DISK_TENSORS_SCRIPT, str(tmp_path), str(size))
+    assert output.startswith("DiskFull"), output
 
 
-def test_a_download_killed_half_way_goes_on_in_the_next_process(s3_env, stored, tmp_path):
+def test_a_download_whose_process_was_killed_is_resumed_by_the_next(s3_env, stored, tmp_path):
     target = tmp_path / "model"
     with faulty_proxy(s3_env.port) as proxy:
         proxy.fail_after(int(SIZE * 0.9), Fault.Stall)
@@ -84,10 +84,10 @@ def test_a_download_killed_half_way_goes_on_in_the_next_process(s3_env, stored, 
         assert proxy.faulted.wait(timeout=60)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        fetched_before = proxy.bytes_down
+        bytes_before = proxy.bytes_down
         assert not target.exists()
 
-        impatient_storage(proxy.endpoint).fetch_file(stored, target)
+        storage_without_delays(proxy.endpoint).fetch_file(stored, target)
 
         assert target.read_bytes() == CONTENT
-        assert proxy.bytes_down - fetched_before < SIZE - PIECE_SIZE // 2
+        assert proxy.bytes_down - bytes_before < SIZE - PIECE_SIZE // 2

@@ -1,4 +1,4 @@
-"""A network that fails on command between the real client and a real S3 server."""
+"""Transfers through a proxy that cuts or stalls connections between the client and a real S3 server."""
 
 import logging
 import random
@@ -10,12 +10,12 @@ import pytest
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.storage.download import PIECE_SIZE
 from tests.support.faulty_proxy import Fault, FaultyProxy, faulty_proxy
-from tests.support.storage import NUM_TRIES, CountingObserver, impatient_storage
+from tests.support.storage import NUM_ATTEMPTS, CountingObserver, storage_without_delays
 
 SIZE = 3 * PIECE_SIZE + 12345
 CONTENT = random.Random(7).randbytes(SIZE)
 ALMOST_NOTHING = SIZE // 20
-"""Headers, and the chunks under way when a connection ends."""
+"""Headers, and the chunks in flight when a connection ends."""
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def stored(s3_env, bucket) -> str:
 
 
 @pytest.mark.parametrize("fault", [Fault.Cut, Fault.Stall])
-def test_a_download_that_breaks_half_way_goes_on_where_it_was(fault, proxy, stored, tmp_path):
+def test_an_interrupted_download_continues_at_the_byte_where_it_stopped(fault, proxy, stored, tmp_path):
     observer = CountingObserver()
     proxy.fail_after(SIZE // 2, fault)
 
-    path = impatient_storage(proxy.endpoint, observer=observer).fetch_file(stored, tmp_path / "model")
+    path = storage_without_delays(proxy.endpoint, observer=observer).fetch_file(stored, tmp_path / "model")
 
     assert path.read_bytes() == CONTENT
     assert proxy.num_faults == 1
@@ -43,61 +43,63 @@ def test_a_download_that_breaks_half_way_goes_on_where_it_was(fault, proxy, stor
     assert proxy.bytes_down < SIZE + ALMOST_NOTHING
 
 
-def test_a_download_that_breaks_again_and_again_ends_as_long_as_it_gets_on(
+def test_a_download_with_more_failures_than_attempts_succeeds_while_bytes_arrive(
     proxy: FaultyProxy, stored, tmp_path
 ):
-    proxy.fail_after(SIZE // 10, Fault.Cut, times=3 * NUM_TRIES)
+    proxy.fail_after(SIZE // 10, Fault.Cut, times=3 * NUM_ATTEMPTS)
 
-    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    path = storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
 
     assert path.read_bytes() == CONTENT
-    assert proxy.num_faults > NUM_TRIES
+    assert proxy.num_faults > NUM_ATTEMPTS
 
 
-def test_a_storage_that_vanishes_is_given_up_and_the_next_try_fetches_only_the_rest(proxy, stored, tmp_path):
+def test_a_download_given_up_is_resumed_by_the_next_call(proxy, stored, tmp_path):
     proxy.fail_after(SIZE // 2, Fault.Vanish)
     with pytest.raises(RetryableError, match=f"127.0.0.1:{proxy.port}") as caught:
-        impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+        storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
     assert caught.value.reason is FailureReason.StorageUnavailable
     assert not (tmp_path / "model").exists()
     proxy.heal()
 
-    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    path = storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
 
     assert path.read_bytes() == CONTENT
     assert proxy.bytes_down < SIZE + ALMOST_NOTHING
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-def test_an_object_replaced_between_two_tries_is_fetched_anew(proxy, stored, s3_env, bucket, tmp_path):
+def test_an_object_replaced_before_the_resumption_is_downloaded_from_the_beginning(
+    proxy, stored, s3_env, bucket, tmp_path
+):
     other = random.Random(8).randbytes(SIZE)
     proxy.fail_after(SIZE // 2, Fault.Vanish)
     with pytest.raises(RetryableError):
-        impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+        storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
     s3_env.client().put_object(Bucket=bucket, Key="model.safetensors", Body=other)
     proxy.heal()
 
-    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    path = storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
 
     assert path.read_bytes() == other
 
 
 class Replacement:
-    """Replaces an object as soon as the first bytes of it have come."""
+    """Replaces an object as soon as its first bytes have arrived."""
 
     def __init__(self, replace) -> None:
         self._replace = replace
         self._first = threading.Lock()
 
     def expect(self, num_bytes: int) -> None:
-        """Nothing to do."""
+        """See TransferProgress."""
 
     def advance(self, num_bytes: int) -> None:
         if self._first.acquire(blocking=False):
             self._replace()
 
 
-def test_an_object_replaced_midway_is_noticed_and_never_mixed(
+def test_an_object_replaced_during_the_download_is_downloaded_from_the_beginning(
     proxy, stored, s3_env, bucket, tmp_path, caplog
 ):
     other = random.Random(8).randbytes(SIZE - 99)
@@ -106,42 +108,45 @@ def test_an_object_replaced_midway_is_noticed_and_never_mixed(
     )
 
     with caplog.at_level(logging.WARNING):
-        path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model", replacement)
+        path = storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model", replacement)
 
     assert path.read_bytes() == other
     assert "was replaced while it was downloaded" in caplog.text
 
 
-def test_bytes_damaged_at_rest_on_the_disk_are_noticed(proxy, stored, tmp_path, caplog):
+def test_bytes_damaged_on_the_disk_are_detected_by_the_md5(proxy, stored, tmp_path, caplog):
     proxy.fail_after(SIZE // 2, Fault.Vanish)
     with pytest.raises(RetryableError):
-        impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+        storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
     with (tmp_path / "model.part").open("r+b") as part:
         part.write(b"damaged")
     proxy.heal()
 
-    path = impatient_storage(proxy.endpoint).fetch_file(stored, tmp_path / "model")
+    path = storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
 
     assert path.read_bytes() == CONTENT
     assert "arrived with MD5" in caplog.text
 
 
 @pytest.mark.parametrize("fault", [Fault.Cut, Fault.Stall])
-def test_an_upload_that_breaks_half_way_is_sent_again_before_the_manifest(
+def test_a_part_whose_upload_fails_is_sent_again_and_the_retry_counted(
     fault, proxy, s3_env, bucket, tmp_path
 ):
     (tmp_path / "weights").write_bytes(CONTENT)
+    observer = CountingObserver()
     proxy.fail_after(SIZE // 2, fault, direction="up")
 
-    impatient_storage(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
+    storage_without_delays(proxy.endpoint, observer=observer).publish_run(tmp_path, f"s3://{bucket}/run")
 
     assert proxy.num_faults == 1
+    assert observer.num_retries >= 1
+    assert SIZE <= observer.num_bytes["upload"] < 2 * SIZE
     assert s3_env.read(bucket, "run/weights") == CONTENT
     assert s3_env.keys(bucket) == ["run/manifest.json", "run/weights"]
 
 
-def test_a_storage_that_vanishes_mid_upload_leaves_no_manifest(proxy, s3_env, bucket, tmp_path):
-    storage = impatient_storage(proxy.endpoint)
+def test_a_failed_upload_leaves_no_manifest(proxy, s3_env, bucket, tmp_path):
+    storage = storage_without_delays(proxy.endpoint)
     (tmp_path / "weights").write_bytes(b"an earlier result")
     storage.publish_run(tmp_path, f"s3://{bucket}/run")
     (tmp_path / "weights").write_bytes(CONTENT)
@@ -154,21 +159,58 @@ def test_a_storage_that_vanishes_mid_upload_leaves_no_manifest(proxy, s3_env, bu
     assert "run/manifest.json" not in s3_env.keys(bucket)
 
 
-def test_parts_of_a_failed_upload_are_taken_back(proxy, s3_env, bucket, tmp_path):
+def test_the_parts_of_a_failed_upload_are_deleted(proxy, s3_env, bucket, tmp_path):
     (tmp_path / "weights").write_bytes(CONTENT)
-    # Every try fails, while single small requests, such as the one that takes back, get through.
+    # Every attempt fails, while small requests, such as the one that deletes the parts, succeed.
     proxy.fail_after(PIECE_SIZE // 2, Fault.Cut, direction="up", times=1000)
 
     with pytest.raises(RetryableError):
-        impatient_storage(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
+        storage_without_delays(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
 
     assert s3_env.client().list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
-@pytest.mark.parametrize("direction", ["down", "up"])
-def test_an_interruption_ends_a_transfer_soon(direction, proxy, stored, bucket, tmp_path):
+def test_an_upload_whose_last_response_is_lost_succeeds(proxy, s3_env, bucket, tmp_path):
+    (tmp_path / "weights").write_bytes(CONTENT)
+    proxy.lose_response(rb"POST /\S+\?uploadId=")
+
+    storage_without_delays(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
+
+    assert proxy.num_faults == 1
+    assert s3_env.read(bucket, "run/weights") == CONTENT
+    assert "run/manifest.json" in s3_env.keys(bucket)
+
+
+class Cancellation:
+    """Sets the cancel event as soon as the first bytes were moved."""
+
+    def __init__(self, cancel: threading.Event) -> None:
+        self._cancel = cancel
+
+    def expect(self, num_bytes: int) -> None:
+        """See TransferProgress."""
+
+    def advance(self, num_bytes: int) -> None:
+        self._cancel.set()
+
+
+def test_the_parts_of_a_cancelled_upload_are_deleted(s3_env, bucket, tmp_path):
+    (tmp_path / "weights").write_bytes(CONTENT)
     cancel = threading.Event()
-    storage = impatient_storage(proxy.endpoint, cancel=cancel)
+    storage = storage_without_delays(s3_env.endpoint, cancel=cancel)
+
+    with pytest.raises(RetryableError) as caught:
+        storage.publish_run(tmp_path, f"s3://{bucket}/run", Cancellation(cancel))
+
+    assert caught.value.reason is FailureReason.Interrupted
+    assert s3_env.keys(bucket) == []
+    assert s3_env.client().list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+def test_cancellation_ends_a_stalled_transfer(direction, proxy, stored, bucket, tmp_path):
+    cancel = threading.Event()
+    storage = storage_without_delays(proxy.endpoint, cancel=cancel)
     proxy.fail_after(SIZE // 2, Fault.Stall, direction=direction, times=1000)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "weights").write_bytes(CONTENT)

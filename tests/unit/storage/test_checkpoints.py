@@ -1,4 +1,4 @@
-"""Checkpoints: complete ones are found, damaged ones passed over, old ones removed."""
+"""Uploaded checkpoints: the newest complete one is found, damaged ones are skipped, old ones deleted."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ def write_checkpoint(folder: Path, step: int) -> Path:
     return checkpoint
 
 
-def test_the_newest_checkpoint_comes_back_whole(storage, run_uri, tmp_path):
+def test_the_newest_checkpoint_is_downloaded_completely(storage, run_uri, tmp_path):
     for step in (9, 10, 100):
-        storage.save_checkpoint(write_checkpoint(tmp_path / "there", step), run_uri)
+        storage.save_checkpoint(write_checkpoint(tmp_path / "trained", step), run_uri)
 
-    found = storage.fetch_last_checkpoint(run_uri, tmp_path / "here")
+    found = storage.fetch_last_checkpoint(run_uri, tmp_path / "downloaded")
 
-    assert found == tmp_path / "here" / "checkpoint-100"
+    assert found == tmp_path / "downloaded" / "checkpoint-100"
     assert (found / "adapter" / "weights").read_bytes() == bytes([100]) * 1000
     assert (found / "trainer_state.json").read_text() == '{"global_step": 100}'
 
@@ -35,15 +35,17 @@ def test_a_run_without_checkpoints_has_none(storage, run_uri, tmp_path):
     assert storage.fetch_last_checkpoint(run_uri, tmp_path) is None
 
 
-@pytest.mark.parametrize("damage", ["other bytes", "gone", "no manifest", "broken manifest", "evil manifest"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+@pytest.mark.parametrize(
+    "damage", ["other bytes", "gone", "no manifest", "broken manifest", "path outside the folder"]
+)
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     damage, s3_env, storage, bucket, run_uri, tmp_path
 ):
     for step in (1, 2):
-        storage.save_checkpoint(write_checkpoint(tmp_path / "there", step), run_uri)
+        storage.save_checkpoint(write_checkpoint(tmp_path / "trained", step), run_uri)
     weights = f"{RUN}/checkpoints/checkpoint-2/adapter/weights"
     manifest = f"{RUN}/checkpoints/checkpoint-2/manifest.json"
-    evil = b'{"files": [{"path": "../../evil", "size": 1, "sha256": "00"}]}'
+    outside = b'{"files": [{"path": "../../evil", "size": 1, "sha256": "00"}]}'
     client = s3_env.client()
     match damage:
         case "other bytes":
@@ -54,16 +56,18 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
             client.delete_object(Bucket=bucket, Key=manifest)
         case "broken manifest":
             client.put_object(Bucket=bucket, Key=manifest, Body=b"{")
-        case "evil manifest":
-            client.put_object(Bucket=bucket, Key=manifest, Body=evil)
+        case "path outside the folder":
+            client.put_object(Bucket=bucket, Key=manifest, Body=outside)
 
-    found = storage.fetch_last_checkpoint(run_uri, tmp_path / "here")
+    found = storage.fetch_last_checkpoint(run_uri, tmp_path / "downloaded")
 
-    assert found == tmp_path / "here" / "checkpoint-1"
-    assert not (tmp_path / "here" / "checkpoint-2").exists()
+    assert found == tmp_path / "downloaded" / "checkpoint-1"
+    assert not (tmp_path / "downloaded" / "checkpoint-2").exists()
 
 
-def test_checkpoints_gone_from_the_disk_go_from_the_bucket(s3_env, storage, bucket, run_uri, tmp_path):
+def test_checkpoints_deleted_from_the_disk_are_deleted_from_the_bucket(
+    s3_env, storage, bucket, run_uri, tmp_path
+):
     first = write_checkpoint(tmp_path, 1)
     storage.save_checkpoint(first, run_uri)
     first.rename(tmp_path / "rotated-away")
@@ -73,7 +77,7 @@ def test_checkpoints_gone_from_the_disk_go_from_the_bucket(s3_env, storage, buck
     assert names == {"checkpoint-2"}
 
 
-def test_a_keep_list_protects_what_the_disk_does_not_hold(s3_env, storage, bucket, run_uri, tmp_path):
+def test_checkpoints_on_the_keep_list_stay_in_the_bucket(s3_env, storage, bucket, run_uri, tmp_path):
     for step in (1, 2, 3):
         storage.save_checkpoint(write_checkpoint(tmp_path / str(step), step), run_uri, keep=["checkpoint-1"])
 
@@ -81,7 +85,7 @@ def test_a_keep_list_protects_what_the_disk_does_not_hold(s3_env, storage, bucke
     assert names == {"checkpoint-1", "checkpoint-3"}
 
 
-def test_a_checkpoint_still_on_the_disk_is_not_fetched_again(storage, run_uri, tmp_path):
+def test_a_checkpoint_on_the_disk_is_not_downloaded_again(storage, run_uri, tmp_path):
     checkpoint = write_checkpoint(tmp_path, 5)
     storage.save_checkpoint(checkpoint, run_uri)
     before = (checkpoint / "trainer_state.json").stat().st_ino

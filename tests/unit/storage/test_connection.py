@@ -1,4 +1,4 @@
-"""Which server requests go to."""
+"""Endpoint and region of the S3 client."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def url_of(client) -> str:
     ],
     ids=["AWS", "region of the config", "region of the env", "endpoint of the env", "endpoint of the config"],
 )
-def test_the_config_wins_over_the_environment(config, env, url, region, s3_env, monkeypatch):
+def test_the_config_takes_precedence_over_the_environment(config, env, url, region, s3_env, monkeypatch):
     for name in ("AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.delenv(name)
     for name, value in env.items():

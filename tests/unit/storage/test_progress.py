@@ -1,4 +1,4 @@
-"""How a transfer shows where there is no terminal, and where there is one."""
+"""The progress of a transfer: a bar in a terminal, log lines elsewhere."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Whose fault a failure is, and whether a retry makes sense."""
+"""Errors of requests: which are user errors, which are retryable, and their reasons."""
 
 import urllib.request
 
@@ -7,11 +7,11 @@ import pytest
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.connection import RetryPolicy
-from tests.support.storage import impatient_storage
+from tests.support.storage import storage_without_delays
 
 
 def check_credentials(endpoint: str, after_requests: str) -> None:
-    """Let the server check credentials after so many requests; it knows no users."""
+    """Make the server check credentials after so many requests; it has no users, so that all are denied."""
     url = f"{endpoint}/moto-api/reset-auth"
     headers = {"Content-Type": "text/plain"}
     urllib.request.urlopen(urllib.request.Request(url, after_requests.encode(), headers)).close()
@@ -34,21 +34,21 @@ def strict_bucket(s3_env, bucket):
     ],
     ids=["fetch a file", "fetch a prefix", "check writable", "read JSON"],
 )
-def test_refused_credentials_are_the_users_to_mend(attempt, strict_bucket, storage: Storage, tmp_path):
+def test_denied_access_is_a_user_error_about_credentials(attempt, strict_bucket, storage: Storage, tmp_path):
     with pytest.raises(UserError, match="denied") as caught:
         attempt(storage, strict_bucket, tmp_path)
     assert caught.value.reason is FailureReason.StorageAccessDenied
     assert "AWS_ACCESS_KEY_ID" in caught.value.remedy
 
 
-def test_no_credentials_at_all_are_access_denied(storage, s3_env, bucket, monkeypatch, tmp_path):
+def test_missing_credentials_are_reported_as_access_denied(storage, s3_env, bucket, monkeypatch, tmp_path):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
 
     with pytest.raises(UserError) as caught:
-        impatient_storage(s3_env.endpoint).check_writable(f"s3://{bucket}/team")
+        storage_without_delays(s3_env.endpoint).check_writable(f"s3://{bucket}/team")
     assert caught.value.reason is FailureReason.StorageAccessDenied
 
 
@@ -63,7 +63,7 @@ def test_no_credentials_at_all_are_access_denied(storage, s3_env, bucket, monkey
     ],
     ids=["dataset", "model", "write check", "result", "impossible name"],
 )
-def test_a_missing_bucket_is_named_with_the_reason_of_who_needs_it(attempt, reason, storage, tmp_path):
+def test_a_missing_bucket_is_reported_with_the_reason_for_its_use(attempt, reason, storage, tmp_path):
     with pytest.raises(UserError) as caught:
         attempt(storage, tmp_path)
     assert caught.value.reason is reason
@@ -71,7 +71,7 @@ def test_a_missing_bucket_is_named_with_the_reason_of_who_needs_it(attempt, reas
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_missing_object_is_named_with_the_callers_reason(storage, bucket, tmp_path):
+def test_a_missing_object_is_reported_with_the_callers_reason(storage, bucket, tmp_path):
     with pytest.raises(UserError, match=f"s3://{bucket}/images/7.png") as caught:
         storage.fetch_objects(
             [(f"s3://{bucket}/images/7.png", tmp_path / "7.png")], missing=FailureReason.DatasetInvalid
@@ -79,8 +79,8 @@ def test_a_missing_object_is_named_with_the_callers_reason(storage, bucket, tmp_
     assert caught.value.reason is FailureReason.DatasetInvalid
 
 
-def test_an_endpoint_nobody_listens_at_is_worth_a_retry(s3_env):
-    storage = impatient_storage("http://127.0.0.1:9")
+def test_an_unreachable_endpoint_is_a_retryable_error(s3_env):
+    storage = storage_without_delays("http://127.0.0.1:9")
 
     with pytest.raises(
         RetryableError, match=r"http://127.0.0.1:9.*tried|tried.*http://127.0.0.1:9"
@@ -89,7 +89,7 @@ def test_an_endpoint_nobody_listens_at_is_worth_a_retry(s3_env):
     assert caught.value.reason is FailureReason.StorageUnavailable
 
 
-def test_waits_grow_up_to_a_bound():
+def test_delays_grow_up_to_a_maximum():
     policy = RetryPolicy(first_delay=0.5, max_delay=20.0)
 
     for failures, longest in [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0), (7, 20.0), (50, 20.0)]:

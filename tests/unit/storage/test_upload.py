@@ -1,4 +1,4 @@
-"""What is uploaded, and in which order it becomes visible."""
+"""Uploads of folders with their manifest, of latest.json, and the check for write access."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import random
 from finscribe_trainer.storage.upload import PART_SIZE
 
 
-def test_a_result_is_complete_with_a_manifest_of_every_file(s3_env, storage, bucket, tmp_path):
+def test_a_folder_is_uploaded_with_a_manifest_of_every_file(s3_env, storage, bucket, tmp_path):
     contents = {
         "adapter/adapter_model.safetensors": random.Random(1).randbytes(2 * PART_SIZE + 7),
         "config.yaml": b"method: LoRA\n",
@@ -28,7 +28,7 @@ def test_a_result_is_complete_with_a_manifest_of_every_file(s3_env, storage, buc
         assert s3_env.read(bucket, f"team/runs/r1/{name}") == content
 
 
-def test_publishing_again_replaces_result_and_manifest(s3_env, storage, bucket, tmp_path):
+def test_a_second_upload_replaces_files_and_manifest(s3_env, storage, bucket, tmp_path):
     (tmp_path / "weights").write_bytes(b"first")
     storage.publish_run(tmp_path, f"s3://{bucket}/r1")
     (tmp_path / "weights").write_bytes(b"second")
@@ -39,7 +39,7 @@ def test_publishing_again_replaces_result_and_manifest(s3_env, storage, bucket, 
     assert manifest["files"][0]["sha256"] == hashlib.sha256(b"second").hexdigest()
 
 
-def test_latest_names_the_newest_result(storage, bucket):
+def test_latest_json_is_written_and_read(storage, bucket):
     assert storage.read_json(f"s3://{bucket}/team/latest.json") is None
 
     storage.write_latest(f"s3://{bucket}/team", {"run": "r2"})
@@ -47,7 +47,7 @@ def test_latest_names_the_newest_result(storage, bucket):
     assert storage.read_json(f"s3://{bucket}/team/latest.json") == {"run": "r2"}
 
 
-def test_the_write_check_leaves_nothing_behind(s3_env, storage, bucket):
+def test_the_write_check_leaves_no_object(s3_env, storage, bucket):
     storage.check_writable(f"s3://{bucket}/team")
 
     assert s3_env.keys(bucket) == []

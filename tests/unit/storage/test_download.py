@@ -1,4 +1,4 @@
-"""What is fetched, where it lands, and what is left alone."""
+"""Downloads of objects and prefixes: content, paths, files that are skipped, rejected keys."""
 
 import random
 from pathlib import Path
@@ -10,13 +10,13 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.download import PIECE_SIZE
 from finscribe_trainer.storage.uri import ObjectUri, local_path
 from tests.support.s3 import S3Server
-from tests.support.storage import CountingObserver, impatient_storage
+from tests.support.storage import CountingObserver, storage_without_delays
 
 
 @pytest.mark.parametrize(
     "size", [0, 1, PIECE_SIZE - 1, PIECE_SIZE, PIECE_SIZE + 1, 2 * PIECE_SIZE + 5], ids=lambda n: f"{n} bytes"
 )
-def test_an_object_of_any_size_arrives_byte_for_byte(size, s3_env: S3Server, storage, bucket, tmp_path):
+def test_an_object_of_any_size_is_downloaded_byte_for_byte(size, s3_env: S3Server, storage, bucket, tmp_path):
     content = random.Random(size).randbytes(size)
     s3_env.client().put_object(Bucket=bucket, Key="data/rows.jsonl", Body=content)
 
@@ -26,7 +26,9 @@ def test_an_object_of_any_size_arrives_byte_for_byte(size, s3_env: S3Server, sto
     assert [p.name for p in path.parent.iterdir()] == ["rows.jsonl"]
 
 
-def test_a_prefix_arrives_with_its_folders_and_without_its_neighbours(s3_env, storage, bucket, tmp_path):
+def test_a_prefix_is_downloaded_with_subfolders_but_not_keys_with_a_similar_name(
+    s3_env, storage, bucket, tmp_path
+):
     for key in ("model/config.json", "model/deep/er/weights", "model/", "model-2/config.json"):
         s3_env.client().put_object(Bucket=bucket, Key=key, Body=b"" if key.endswith("/") else key.encode())
 
@@ -36,9 +38,9 @@ def test_a_prefix_arrives_with_its_folders_and_without_its_neighbours(s3_env, st
     assert files == {name: name for name in ("model/config.json", "model/deep/er/weights")}
 
 
-def test_files_that_are_already_there_are_not_fetched_again(s3_env, bucket, tmp_path):
+def test_unchanged_files_are_not_downloaded_again(s3_env, bucket, tmp_path):
     observer = CountingObserver()
-    storage = impatient_storage(s3_env.endpoint, observer=observer)
+    storage = storage_without_delays(s3_env.endpoint, observer=observer)
     for key in ("m/same", "m/changed"):
         s3_env.client().put_object(Bucket=bucket, Key=key, Body=b"12345")
     storage.fetch_prefix(f"s3://{bucket}/m", tmp_path)
@@ -50,7 +52,7 @@ def test_files_that_are_already_there_are_not_fetched_again(s3_env, bucket, tmp_
     assert (tmp_path / "changed").read_bytes() == b"1234567"
 
 
-def test_many_objects_arrive_each_in_its_own_file(s3_env, storage, bucket, tmp_path):
+def test_many_objects_are_downloaded_each_to_its_own_file(s3_env, storage, bucket, tmp_path):
     names = [f"images/{n}.png" for n in range(40)]
     for name in names:
         s3_env.client().put_object(Bucket=bucket, Key=name, Body=name.encode())
@@ -60,7 +62,7 @@ def test_many_objects_arrive_each_in_its_own_file(s3_env, storage, bucket, tmp_p
     assert [(tmp_path / name).read_text() for name in names] == names
 
 
-def test_a_prefix_that_differs_from_its_manifest_is_refused(s3_env, storage, bucket, tmp_path):
+def test_a_prefix_that_differs_from_its_manifest_is_rejected(s3_env, storage, bucket, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "weights").write_bytes(b"right")
     storage.publish_run(tmp_path / "out", f"s3://{bucket}/run")
@@ -72,7 +74,7 @@ def test_a_prefix_that_differs_from_its_manifest_is_refused(s3_env, storage, buc
 
 
 @pytest.mark.parametrize("key", ["../evil", "a/../../evil", "/etc/passwd", "a\\..\\evil", "", "a\0b"])
-def test_a_key_can_not_lead_outside_the_folder(key):
+def test_a_key_that_leads_outside_the_folder_is_rejected(key):
     with pytest.raises(UserError, match="key"):
         local_path(Path("/data"), key)
 
@@ -90,7 +92,9 @@ def test_a_prefix_with_a_key_that_leads_outside_writes_nothing(s3_env, storage, 
     ("uri", "exists"),
     [("a", True), ("a/", True), ("a/b", True), ("a-", False), ("a/b/c", False), ("x", False)],
 )
-def test_existence_is_of_an_object_or_of_something_below_it(uri, exists, s3_env, storage: Storage, bucket):
+def test_a_uri_exists_if_there_is_an_object_with_this_key_or_below_it(
+    uri, exists, s3_env, storage: Storage, bucket
+):
     for key in ("a-b", "a/b"):
         s3_env.client().put_object(Bucket=bucket, Key=key, Body=b"x")
 
@@ -98,6 +102,6 @@ def test_existence_is_of_an_object_or_of_something_below_it(uri, exists, s3_env,
 
 
 @pytest.mark.parametrize("uri", ["/local/file", "http://host/x", "s3://", "s3:///key"])
-def test_only_s3_uris_are_uris(uri):
+def test_other_uris_than_s3_are_rejected(uri):
     with pytest.raises(UserError, match="not an s3:// URI"):
         ObjectUri.parse(uri)
