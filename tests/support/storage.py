@@ -6,6 +6,7 @@ import pytest
 
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage import RetryPolicy, Storage, TransferObserver
+from finscribe_trainer.storage.connection import Connection
 from tests.support.s3 import S3Server
 
 NUM_ATTEMPTS = 3
@@ -28,19 +29,26 @@ class CountingObserver:
             self.num_retries += 1
 
 
-def storage_without_delays(
+def connection_without_delays(
     endpoint: str, *, observer: TransferObserver | None = None, cancel: threading.Event | None = None
-) -> Storage:
-    """A storage with three attempts, a read timeout of two seconds, and no delay between attempts.
+) -> Connection:
+    """A connection with three attempts, a read timeout of two seconds, and no delay between attempts.
 
     Uploads are repeated by botocore, with its own delays of up to some seconds.
     """
     policy = RetryPolicy(
         max_attempts=NUM_ATTEMPTS, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None
     )
-    return Storage.from_config(
+    return Connection.open(
         StorageEndpoint(endpoint=endpoint), observer=observer, cancel=cancel, policy=policy
     )
+
+
+def storage_without_delays(
+    endpoint: str, *, observer: TransferObserver | None = None, cancel: threading.Event | None = None
+) -> Storage:
+    """A storage with such a connection."""
+    return Storage(connection_without_delays(endpoint, observer=observer, cancel=cancel))
 
 
 @pytest.fixture

@@ -1,21 +1,32 @@
 """Transfers through a proxy that cuts or stalls connections between the client and a real S3 server."""
 
+import io
 import logging
 import random
 import threading
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from urllib3 import HTTPResponse
 
 from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.download import PIECE_SIZE
 from tests.support.faulty_proxy import Fault, FaultyProxy, faulty_proxy
-from tests.support.storage import NUM_ATTEMPTS, CountingObserver, storage_without_delays
+from tests.support.storage import (
+    NUM_ATTEMPTS,
+    CountingObserver,
+    connection_without_delays,
+    storage_without_delays,
+)
 
 SIZE = 3 * PIECE_SIZE + 12345
 CONTENT = random.Random(7).randbytes(SIZE)
 ALMOST_NOTHING = SIZE // 20
 """Headers, and the chunks in flight when a connection ends."""
+
+NO_SUCH_UPLOAD = b"<Error><Code>NoSuchUpload</Code></Error>"
 
 
 @pytest.fixture
@@ -170,13 +181,31 @@ def test_the_parts_of_a_failed_upload_are_deleted(proxy, s3_env, bucket, tmp_pat
     assert s3_env.client().list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
-def test_an_upload_whose_last_response_is_lost_succeeds(proxy, s3_env, bucket, tmp_path):
+@pytest.mark.parametrize("forgets", [False, True], ids=["like AWS", "like MinIO"])
+def test_an_upload_whose_last_response_is_lost_succeeds(forgets, proxy, s3_env, bucket, tmp_path):
+    """AWS answers a repeated CompleteMultipartUpload as before, MinIO with NoSuchUpload."""
     (tmp_path / "weights").write_bytes(CONTENT)
     proxy.lose_response(rb"POST /\S+\?uploadId=")
+    connection = connection_without_delays(proxy.endpoint)
+    repeated = []
 
-    storage_without_delays(proxy.endpoint).publish_run(tmp_path, f"s3://{bucket}/run")
+    def answer_repeated_request(request, **_):
+        if b"attempt=1" in request.headers["amz-sdk-request"]:
+            return None
+        repeated.append(request)
+        return AWSResponse(
+            request.url, 404, {}, HTTPResponse(io.BytesIO(NO_SUCH_UPLOAD), preload_content=False)
+        )
+
+    if forgets:
+        connection.upload_client.meta.events.register(
+            "before-send.s3.CompleteMultipartUpload", answer_repeated_request
+        )
+
+    Storage(connection).publish_run(tmp_path, f"s3://{bucket}/run")
 
     assert proxy.num_faults == 1
+    assert len(repeated) == forgets
     assert s3_env.read(bucket, "run/weights") == CONTENT
     assert "run/manifest.json" in s3_env.keys(bucket)
 

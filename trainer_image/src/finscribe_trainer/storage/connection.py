@@ -8,7 +8,7 @@ import random
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from finscribe_core.errors import FailureReason, RetryableError
@@ -83,9 +83,24 @@ class Connection:
     """For all requests but those of `upload_client`: repeated by `call`, not by botocore."""
     upload_client: "S3Client"
     """For s3transfer, whose requests botocore repeats: `call` can't reach them."""
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    observer: TransferObserver = field(default_factory=NoObserver)
-    cancel: threading.Event = field(default_factory=threading.Event)
+    policy: RetryPolicy
+    observer: TransferObserver
+    cancel: threading.Event
+
+    @classmethod
+    def open(
+        cls,
+        config: StorageEndpoint,
+        *,
+        observer: TransferObserver | None = None,
+        cancel: threading.Event | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> "Connection":
+        """Create the clients; no request is sent yet. See `Storage.from_config`."""
+        policy = policy or RetryPolicy()
+        client = connect(config, policy)
+        upload_client = connect(config, policy, max_attempts=policy.max_attempts)
+        return cls(client, upload_client, policy, observer or NoObserver(), cancel or threading.Event())
 
     def __post_init__(self) -> None:
         self.upload_client.meta.events.register("before-send.s3", self._before_upload_request)

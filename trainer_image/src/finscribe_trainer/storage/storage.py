@@ -12,13 +12,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage.bucket import delete, first_key, list_objects, put_bytes, read_json
 from finscribe_trainer.storage.checkpoints import Checkpoints
-from finscribe_trainer.storage.connection import (
-    Connection,
-    NoObserver,
-    RetryPolicy,
-    TransferObserver,
-    connect,
-)
+from finscribe_trainer.storage.connection import Connection, RetryPolicy, TransferObserver
 from finscribe_trainer.storage.manifest import damaged_files, read_manifest
 from finscribe_trainer.storage.progress import TransferProgress
 from finscribe_trainer.storage.transfer import Transfers
@@ -54,16 +48,7 @@ class Storage:
             cancel: once set, transfers end with RetryableError(Interrupted) within seconds.
             policy: attempts, delays and timeouts of requests.
         """
-        policy = policy or RetryPolicy()
-        return cls(
-            Connection(
-                connect(config, policy),
-                connect(config, policy, max_attempts=policy.max_attempts),
-                policy,
-                observer or NoObserver(),
-                cancel or threading.Event(),
-            )
-        )
+        return cls(Connection.open(config, observer=observer, cancel=cancel, policy=policy))
 
     def fetch_file(
         self,
