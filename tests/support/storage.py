@@ -30,14 +30,21 @@ class CountingObserver:
 
 
 def connection_without_delays(
-    endpoint: str, *, observer: TransferObserver | None = None, cancel: threading.Event | None = None
+    endpoint: str,
+    *,
+    observer: TransferObserver | None = None,
+    cancel: threading.Event | None = None,
+    read_timeout: float = 2.0,
 ) -> Connection:
-    """A connection with three attempts, a read timeout of two seconds, and no delay between attempts.
+    """A connection with three attempts, a short read timeout, and no delay between attempts.
 
     Uploads are repeated by botocore, with its own delays of up to some seconds.
     """
     policy = RetryPolicy(
-        max_attempts=NUM_ATTEMPTS, connect_timeout=1.0, read_timeout=2.0, sleep=lambda seconds: None
+        max_attempts=NUM_ATTEMPTS,
+        connect_timeout=1.0,
+        read_timeout=read_timeout,
+        sleep=lambda seconds: None,
     )
     return Connection.open(
         StorageEndpoint(endpoint=endpoint), observer=observer, cancel=cancel, policy=policy

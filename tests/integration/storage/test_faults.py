@@ -186,7 +186,7 @@ def test_an_upload_whose_last_response_is_lost_succeeds(forgets, proxy, s3_env, 
     """AWS answers a repeated CompleteMultipartUpload as before, MinIO with NoSuchUpload."""
     (tmp_path / "weights").write_bytes(CONTENT)
     proxy.lose_response(rb"POST /\S+\?uploadId=")
-    connection = connection_without_delays(proxy.endpoint)
+    connection = connection_without_delays(proxy.endpoint, read_timeout=30.0)
     repeated = []
 
     def answer_repeated_request(request, **_):
