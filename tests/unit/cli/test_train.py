@@ -125,7 +125,7 @@ def test_an_empty_config_is_called_empty(guide):
 
 def test_a_port_is_written_in_plain_digits(monkeypatch):
     monkeypatch.setenv("FINSCRIBE_HTTP_PORT", "²")
-    with pytest.raises(UserError, match="is no port"):
+    with pytest.raises(UserError, match="is not a port number"):
         http_port()
 
 

@@ -92,7 +92,7 @@ def test_a_file_that_holds_no_results_is_refused_before_a_model_is_loaded(evalua
 
 @pytest.mark.parametrize("place", ["/proc/results.json", "/dev/full", "{sample}/train.jsonl/results.json"])
 def test_an_output_that_cannot_be_written_is_refused_before_a_model_is_loaded(sample, test_set, place):
-    with pytest.raises(UserError, match=r"can't be written|is no file") as caught:
+    with pytest.raises(UserError, match=r"can't be written|is not a file") as caught:
         evaluate_into(Path(place.format(sample=sample)), "no/model", None, test_set, 1, None)
     assert "another --output" in caught.value.remedy
 

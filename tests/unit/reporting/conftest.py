@@ -2,7 +2,7 @@ import pytest
 
 
 class Clock:
-    """Time that passes when told to."""
+    """A clock that only `wait` advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""What Prometheus, the operator and the kubelet read from the trainer's port."""
+"""The trainer's HTTP endpoints: /metrics, /progress and /healthz."""
 
 import http.client
 import json
@@ -40,17 +40,17 @@ def read_samples(server) -> dict[tuple[str, str], float]:
     return samples
 
 
-def test_every_figure_is_a_metric(reporter, clock):
-    reporter.describe("PaddlePaddle/PaddleOCR-VL", "LoRA")
-    reporter.phase(Phase.Training)
-    reporter.step(0, 10, 0.0)
+def test_every_reported_value_is_a_prometheus_metric(reporter, clock):
+    reporter.set_run_info("PaddlePaddle/PaddleOCR-VL", "LoRA")
+    reporter.set_phase(Phase.Training)
+    reporter.record_step(0, 10, 0.0)
     clock.wait(2.0)
-    reporter.step(1, 10, 0.5)
-    reporter.metric(
+    reporter.record_step(1, 10, 0.5)
+    reporter.record_metrics(
         train_loss=0.4, eval_loss=0.5, best_eval_loss=0.45, base_eval_loss=2.5, learning_rate=2e-5
     )
-    reporter.metric(tokens=100, samples=4)
-    reporter.metric(tokens=50, samples=2)
+    reporter.record_metrics(tokens=100, samples=4)
+    reporter.record_metrics(tokens=50, samples=2)
     reporter.transferred("download", 1234)
     reporter.retried()
 
@@ -80,20 +80,20 @@ def test_every_figure_is_a_metric(reporter, clock):
     assert {key: samples.get(key) for key in expected} == expected
 
 
-def test_a_figure_not_yet_known_is_no_sample(reporter):
+def test_a_metric_without_a_value_exports_no_sample(reporter):
     with ReportServer(reporter, 0) as server:
         assert ("finscribe_eval_loss", "") not in read_samples(server)
 
 
-def test_the_process_itself_is_measured(reporter):
+def test_process_metrics_are_exported(reporter):
     with ReportServer(reporter, 0) as server:
         assert re.search(r"^process_resident_memory_bytes \d", get(server, "/metrics"), re.MULTILINE)
 
 
 def test_progress_is_camel_case_json_the_operator_reads_back(reporter):
-    reporter.phase(Phase.Training)
-    reporter.step(3, 10, 0.3)
-    reporter.metric(train_loss=0.4)
+    reporter.set_phase(Phase.Training)
+    reporter.record_step(3, 10, 0.3)
+    reporter.record_metrics(train_loss=0.4)
 
     with ReportServer(reporter, 0) as server:
         text = get(server, "/progress")
@@ -102,16 +102,16 @@ def test_progress_is_camel_case_json_the_operator_reads_back(reporter):
     assert ProgressReport.model_validate_json(text) == reporter.snapshot()
 
 
-def test_healthz_says_what_hangs(reporter, clock):
-    reporter.limit_steps(60)
-    reporter.doing("batch 1 of step 7")
+def test_healthz_reports_a_hung_activity(reporter, clock):
+    reporter.set_step_timeout(60)
+    reporter.set_activity("batch 1 of step 7")
     with ReportServer(reporter, 0) as server:
         assert get(server, "/healthz") == "ok\n"
         clock.wait(60)
         with pytest.raises(urllib.error.HTTPError, match="503") as caught:
             get(server, "/healthz")
         assert caught.value.read().decode().startswith("batch 1 of step 7 has not ended in 60 s")
-    reporter.doing(None)
+    reporter.set_activity(None)
 
 
 def test_other_paths_are_not_found(reporter):
@@ -119,7 +119,7 @@ def test_other_paths_are_not_found(reporter):
         get(server, "/etc/passwd")
 
 
-def test_a_client_that_goes_away_leaves_no_traceback(reporter, capfd, monkeypatch):
+def test_a_client_that_disconnects_causes_no_traceback(reporter, capfd, monkeypatch):
     answered = threading.Event()
 
     def snapshot():
@@ -134,13 +134,13 @@ def test_a_client_that_goes_away_leaves_no_traceback(reporter, capfd, monkeypatc
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_taken_port_is_named(reporter):
+def test_a_port_in_use_is_reported(reporter):
     with ReportServer(reporter, 0) as server, pytest.raises(UserError, match=str(server.port)):
         ReportServer(reporter, server.port)
 
 
 @pytest.mark.parametrize(("in_pod", "address"), [(True, "0.0.0.0"), (False, "127.0.0.1")])
-def test_only_a_pod_listens_to_the_outside(in_pod, address, reporter, monkeypatch):
+def test_only_in_a_pod_the_server_binds_to_all_addresses(in_pod, address, reporter, monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     if in_pod:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")

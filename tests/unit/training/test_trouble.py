@@ -20,7 +20,7 @@ from finscribe_trainer.batches.oom_retry import BatchSizeBackoff
 from finscribe_trainer.pipeline import stages as learn
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
-from finscribe_trainer.runtime.stop_signal import StopSignal, end_workers
+from finscribe_trainer.runtime.stop_signal import StopSignal, shut_down_workers
 from finscribe_trainer.training.run import Run
 
 
@@ -170,7 +170,7 @@ def test_an_image_that_goes_while_training_is_named_with_its_row(workers, family
     image.unlink()
     with pytest.raises(RetryableError) as caught:
         list(loader)
-    end_workers(loader)
+    shut_down_workers(loader)
     assert (
         caught.value.message == f"{example.where}: {image} can't be read any more: No such file or directory"
     )

@@ -1,4 +1,4 @@
-"""Joins this process to the run's other processes."""
+"""Joins the process group of a run, as the environment variables of its launcher describe it."""
 
 import os
 
@@ -7,10 +7,10 @@ from finscribe_trainer.distributed.processes import Processes
 
 
 def join(step_timeout_seconds: int) -> Processes:
-    """The processes of this run, this one among them, once all of them are there.
+    """Join the run's process group; returns when all processes have joined.
 
     Args:
-        step_timeout_seconds: how long a process waits for the others within a step.
+        step_timeout_seconds: timeout of the collective operations within a step.
 
     Raises:
         UserError: InvalidConfig when there are more processes than GPUs on this machine.
@@ -30,6 +30,6 @@ def _refuse_too_many() -> None:
     if 0 < gpus < started:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{started} processes were started on this machine, which shows {gpus} GPUs.",
-            f"Start {gpus}, one for each GPU (--nproc-per-node {gpus}).",
+            f"{started} processes were started on this machine, which has {gpus} visible GPUs.",
+            f"Start one process per GPU: --nproc-per-node {gpus}.",
         )

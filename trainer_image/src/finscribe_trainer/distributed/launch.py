@@ -1,7 +1,8 @@
-"""`--nproc-per-node`: a run's processes on this machine, and how they end as one.
+"""Starts the processes of `--nproc-per-node` and combines their exit codes and termination messages.
 
-torchrun could start them, but ends with 1 whatever they ended with, and kills whoever has not saved its
-checkpoint within 30 seconds. How a pod ends is a contract with the operator.
+torchrun could start them, but exits with 1 whatever their exit codes are, and kills a process that has not
+saved its checkpoint within 30 seconds. Exit code and termination message of a pod are a contract with the
+operator.
 """
 
 import contextlib
@@ -23,88 +24,97 @@ from finscribe_core.constants import ENV_TERMINATION_LOG, EXIT_DONE, EXIT_RETRY
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 20.0
-"""Seconds that the others have to end by themselves once a process has failed, and again once told to."""
-_SHORT_PATIENCE = 5.0
-"""The same once all were asked to stop and one has: they stop together, but for those deaf to signals, as one
-is that waits for the others to come."""
-_GRACE = 60.0
-"""Seconds for the step under way and its checkpoint when the launcher is gone."""
-_ENV_LIFELINE = "FINSCRIBE_LIFELINE"
-"""In a child: the file descriptor of a pipe whose other end the launcher holds open."""
+_EXIT_TIMEOUT = 20.0
+"""Seconds that the other processes have to exit once one has failed, and again after SIGTERM."""
+_EXIT_TIMEOUT_AFTER_STOP = 5.0
+"""The same after a stop was requested and a process has exited: all stop at the same step, except those that
+can't handle signals, such as one that waits for the others in its rendezvous."""
+_CHECKPOINT_TIMEOUT = 60.0
+"""Seconds to finish the current step and save a checkpoint when the launcher is gone."""
+_ENV_LAUNCHER_PIPE = "FINSCRIBE_LAUNCHER_PIPE"
+"""In a child process: file descriptor of a pipe whose other end the launcher holds open."""
 
 
 def launch(num_processes: int, arguments: Sequence[str]) -> int:
-    """Run `finscribe <arguments>` in so many processes, and end as they do.
+    """Run `finscribe <arguments>` in `num_processes` processes and wait for them.
 
-    The first SIGTERM or Ctrl+C is passed on once, as SIGTERM; a second Ctrl+C ends everything at once.
+    The first SIGTERM or Ctrl+C is forwarded to them as SIGTERM; a second Ctrl+C kills them. The termination
+    message of the process that `combined_outcome` picks becomes that of the run.
 
     Returns:
-        the exit code: see `outcome_of`.
+        the exit code: see `combined_outcome`.
     """
     with TemporaryDirectory(prefix="finscribe-") as folder:
-        last_words = [Path(folder) / str(rank) for rank in range(num_processes)]
+        messages = [Path(folder) / str(rank) for rank in range(num_processes)]
         children = _Children()
-        with _lifeline() as lifeline:
-            children.start(arguments, last_words, lifeline)
+        with _launcher_pipe() as pipe:
+            children.start(arguments, messages, pipe)
             children.wait()
-        if children.ended_at_once or len(children.all) < num_processes:
+        if children.killed_by_user or len(children.all) < num_processes:
             return EXIT_RETRY
-        spoken = {rank: file.stat().st_mtime for rank, file in enumerate(last_words) if file.exists()}
-        code, speaker = outcome_of([child.returncode for child in children.all], spoken, children.killed)
-        if children.killed is not None and speaker is None:
+        written = {rank: file.stat().st_mtime for rank, file in enumerate(messages) if file.exists()}
+        code, reporting = combined_outcome(
+            [child.returncode for child in children.all], written, children.killed
+        )
+        if children.killed is not None and reporting is None:
             log.error("process %d was ended by signal %d", children.killed, code - 128)
-        told = os.environ.get(ENV_TERMINATION_LOG)
-        if told and speaker is not None:
-            shutil.copyfile(last_words[speaker], told)  # in place: the kubelet mounts this very file
+        termination_log = os.environ.get(ENV_TERMINATION_LOG)
+        if termination_log and reporting is not None:
+            # In place, not by renaming: the kubelet mounts this file itself.
+            shutil.copyfile(messages[reporting], termination_log)
         return code
 
 
-def outcome_of(codes: Sequence[int], spoken: dict[int, float], killed: int | None) -> tuple[int, int | None]:
-    """How the processes ended as a whole: the exit code, and the process whose last words tell of it.
+def combined_outcome(
+    codes: Sequence[int], written: dict[int, float], killed: int | None
+) -> tuple[int, int | None]:
+    """The exit code of all processes together, and the rank whose termination message reports it.
 
-    The first process publishes: once it is done, so is the run. Else the one that failed first tells why: one
-    that was killed says nothing, and the others have only lost it.
+    The first process publishes the result: if it succeeded, the run has. Otherwise the process that failed
+    first has the cause. A process that was killed wrote no message, and those of the others only report that
+    they lost it.
 
     Args:
         codes: each process's exit code, negative for the signal that ended it.
-        spoken: when a process wrote its last words, by its number.
-        killed: the process that ended by a signal which was not ours.
+        written: modification time of each termination message, by rank.
+        killed: rank of the process that a signal ended which the launcher had not sent.
 
-    >>> outcome_of([75, 78], {1: 10.0}, None)
+    >>> combined_outcome([75, 78], {1: 10.0}, None)
     (78, 1)
     """
     if codes[0] == EXIT_DONE:
-        return EXIT_DONE, 0 if 0 in spoken else None
+        return EXIT_DONE, 0 if 0 in written else None
     if killed is not None:
         return 128 - codes[killed], None
-    failed = [rank for rank in spoken if codes[rank] > 0]
+    failed = [rank for rank in written if codes[rank] > 0]
     if failed:
-        first = min(failed, key=lambda rank: spoken[rank])
+        first = min(failed, key=lambda rank: written[rank])
         return codes[first], first
     return next((code for code in codes if code > 0), EXIT_RETRY), None
 
 
-def end_with_launcher() -> None:
-    """In a process that `launch` started: stop as if asked to once the launcher is gone, be it by SIGKILL.
+def stop_when_launcher_exits() -> None:
+    """In a process that `launch` started: request a stop when the launcher exits, also by SIGKILL.
 
-    Else the processes would train on, on GPUs that nobody knows to be taken.
+    Otherwise the process would keep training on a GPU that looks free to whoever started the launcher.
     """
-    lifeline = os.environ.pop(_ENV_LIFELINE, None)
-    if lifeline is not None:
-        threading.Thread(target=_watch, args=(int(lifeline),), name="lifeline", daemon=True).start()
+    pipe = os.environ.pop(_ENV_LAUNCHER_PIPE, None)
+    if pipe is not None:
+        threading.Thread(
+            target=_wait_for_launcher, args=(int(pipe),), name="launcher-pipe", daemon=True
+        ).start()
 
 
-def _watch(lifeline: int) -> None:
-    os.read(lifeline, 1)  # nothing is ever written: this returns at the other end's end
+def _wait_for_launcher(pipe: int) -> None:
+    os.read(pipe, 1)  # nothing is ever written: returns when the launcher's end is closed
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE)
+    time.sleep(_CHECKPOINT_TIMEOUT)
     os._exit(EXIT_RETRY)
 
 
 @contextlib.contextmanager
-def _lifeline() -> Iterator[int]:
-    """A pipe's end for the children; the other end closes with this context, or with this process."""
+def _launcher_pipe() -> Iterator[int]:
+    """A pipe's read end for the children; the write end closes with this context, or with this process."""
     for_children, held = os.pipe()
     try:
         yield for_children
@@ -120,24 +130,25 @@ def _free_port() -> int:
 
 
 class _Children:
-    """The processes, and what became of them.
+    """The child processes: starts them, forwards signals, waits for their exit.
 
     Attributes:
-        killed: the first one seen to have ended by a signal that was not ours.
-        ended_at_once: whether a second Ctrl+C ended them.
+        all: the processes, by rank.
+        killed: rank of the first process found to have ended by a signal that the launcher had not sent.
+        killed_by_user: whether a second Ctrl+C killed them.
     """
 
     def __init__(self) -> None:
         self.all: list[subprocess.Popen[bytes]] = []
         self.killed: int | None = None
-        self.ended_at_once = False
-        self._asked_to_stop = False
-        for number in (signal.SIGTERM, signal.SIGINT):  # before there is a child that could be left behind
-            signal.signal(number, self._pass_on)
+        self.killed_by_user = False
+        self._stop_requested = False
+        for number in (signal.SIGTERM, signal.SIGINT):  # before there is a child that could be orphaned
+            signal.signal(number, self._forward)
 
-    def start(self, arguments: Sequence[str], last_words: Sequence[Path], lifeline: int) -> None:
-        """Start one for each file of last words; once asked to stop, no more."""
-        count = len(last_words)
+    def start(self, arguments: Sequence[str], messages: Sequence[Path], pipe: int) -> None:
+        """Start one process for each termination message file, until a stop is requested."""
+        count = len(messages)
         threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
         shared = {
             **os.environ,
@@ -146,51 +157,51 @@ class _Children:
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(_free_port()),
             "OMP_NUM_THREADS": str(max(1, threads // count)),
-            _ENV_LIFELINE: str(lifeline),
+            _ENV_LAUNCHER_PIPE: str(pipe),
         }
-        # A terminal sends Ctrl+C to all of us; the children are to hear of it once, from here.
+        # A terminal sends Ctrl+C to the whole process group; the children get it once, from `_forward`.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            for rank, file in enumerate(last_words):
+            for rank, file in enumerate(messages):
                 own = {"RANK": str(rank), "LOCAL_RANK": str(rank), ENV_TERMINATION_LOG: str(file)}
-                if not self._asked_to_stop:
+                if not self._stop_requested:
                     self.all.append(
-                        subprocess.Popen(  # noqa: S603 - this very program
+                        subprocess.Popen(  # noqa: S603 - runs this program itself
                             [sys.executable, "-m", "finscribe_trainer", *arguments],
                             env={**shared, **own},
-                            pass_fds=[lifeline],
+                            pass_fds=[pipe],
                         )
                     )
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        if self._asked_to_stop:
-            self._tell(signal.SIGTERM)  # again: the signal may have come before the last one was in the list
+        if self._stop_requested:
+            self._send(signal.SIGTERM)  # again: a signal may arrive before the last process is in the list
 
-    def _pass_on(self, signum: int, _frame: FrameType | None) -> None:
-        if not self._asked_to_stop:
-            self._tell(signal.SIGTERM)
+    def _forward(self, signum: int, _frame: FrameType | None) -> None:
+        if not self._stop_requested:
+            self._send(signal.SIGTERM)
         elif signum == signal.SIGINT:
-            self.ended_at_once = True
-            self._tell(signal.SIGKILL)
-        self._asked_to_stop = True
+            self.killed_by_user = True
+            self._send(signal.SIGKILL)
+        self._stop_requested = True
 
-    def _tell(self, signum: signal.Signals) -> None:
+    def _send(self, signum: signal.Signals) -> None:
         for process in self.all:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signum)
 
     def wait(self) -> None:
-        """Until all have ended; once one has failed the others must, too."""
+        """Wait until all have exited; when one fails, end the others, by SIGTERM and then by SIGKILL."""
         while self._running() and not self._failed():
             time.sleep(0.1)
         for signum in (signal.SIGTERM, signal.SIGKILL):
-            patience = _SHORT_PATIENCE if self._asked_to_stop else _PATIENCE
-            deadline = time.monotonic() + patience
+            timeout = _EXIT_TIMEOUT_AFTER_STOP if self._stop_requested else _EXIT_TIMEOUT
+            deadline = time.monotonic() + timeout
             while self._running() and time.monotonic() < deadline:
                 time.sleep(0.1)
             self.killed = self._find_killed() if signum == signal.SIGTERM else self.killed
             if self._running():
-                self._tell(signum)
+                self._send(signum)
         for process in self.all:
             process.wait()
 
@@ -201,6 +212,7 @@ class _Children:
         return any(process.poll() for process in self.all)
 
     def _find_killed(self) -> int | None:
-        ours = {-signal.SIGTERM} if self._asked_to_stop else set()  # it had not even begun to listen
+        # A child that has not installed its signal handlers yet ends by the SIGTERM that was forwarded.
+        sent = {-signal.SIGTERM} if self._stop_requested else set()
         codes = [process.poll() or 0 for process in self.all]
-        return next((rank for rank, code in enumerate(codes) if code < 0 and code not in ours), None)
+        return next((rank for rank, code in enumerate(codes) if code < 0 and code not in sent), None)

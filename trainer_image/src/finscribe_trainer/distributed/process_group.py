@@ -1,7 +1,7 @@
-"""Several processes of a run, by torch.distributed: NCCL between GPUs, gloo between CPUs.
+"""Collective operations between a run's processes with torch.distributed: NCCL on GPUs, gloo on CPUs.
 
-What they tell each other about the run itself goes by gloo and waits without end: while the first process
-reads documents or uploads, the others have nothing to do. A process that is gone is noticed at once.
+Operations that coordinate the run use gloo without a timeout: while the first process evaluates documents or
+uploads, the others wait. A process that has exited is detected at once, by its closed connection.
 """
 
 import os
@@ -18,14 +18,17 @@ from finscribe_trainer.runtime.stop_signal import StopRequested
 
 T = TypeVar("T")
 
-_WITHOUT_END = timedelta(days=365)
+_NO_TIMEOUT = timedelta(days=365)
 
 
 class ProcessGroup(Processes):
-    """This process among the others.
+    """This process as a member of the run's process group.
 
     Args:
-        step_timeout_seconds: how long a process waits for the others' part of a step.
+        step_timeout_seconds: timeout of the collective operations within a step.
+
+    Raises:
+        PeerFailedError: another process has exited; raised by every operation.
     """
 
     def __init__(self, step_timeout_seconds: int) -> None:
@@ -36,44 +39,44 @@ class ProcessGroup(Processes):
             distributed.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=timedelta(seconds=step_timeout_seconds)
             )
-            self._all: Any = distributed.new_group(backend="gloo", timeout=_WITHOUT_END)
+            self._all: Any = distributed.new_group(backend="gloo", timeout=_NO_TIMEOUT)
             self.rank = distributed.get_rank()
             self.world_size = distributed.get_world_size()
-            self._node_mates = self._find_node_mates()
+            self._node = self._create_node_group()
 
-    def _find_node_mates(self) -> Any:
-        """The processes of this machine; torchrun numbers those of a machine in a row."""
+    def _create_node_group(self) -> Any:
+        """The process group of this machine; the ranks of one machine are consecutive, as by torchrun."""
         size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
         first = self.rank - int(os.environ.get("LOCAL_RANK", self.rank))
         found: list[Any] = [None] * self.world_size
         distributed.all_gather_object(found, (first, size), group=self._all)
         groups = {
-            start: distributed.new_group(range(start, start + count), backend="gloo", timeout=_WITHOUT_END)
+            start: distributed.new_group(range(start, start + count), backend="gloo", timeout=_NO_TIMEOUT)
             for start, count in dict.fromkeys(found)
         }
         return groups[first]
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+        """Whether the flag is true in any process."""
         return self.sum(float(flag))[0] > 0
 
     def sum(self, *values: float) -> list[float]:
-        """Each value, added up over the processes, in double precision."""
+        """Each value summed over all processes (all-reduce), in double precision."""
         totals = torch.tensor(values, dtype=torch.float64)
         with _peer_failure():
             distributed.all_reduce(totals, group=self._all)
         return [float(total) for total in totals]
 
     def broadcast_from_main(self, produce: Callable[[], T]) -> T:
-        """What the first process makes; the others wait for it, however long that takes."""
-        return self._from_first(self._all, produce)
+        """Call `produce` in the first process and return its result in all; they wait without a timeout."""
+        return self._broadcast_from_first(self._all, produce)
 
     def once_per_node(self, produce: Callable[[], T]) -> T:
-        """What the first process of each machine makes: files that all on it share."""
-        return self._from_first(self._node_mates, produce)
+        """Call `produce` in the first process of each machine and return its result in all on it."""
+        return self._broadcast_from_first(self._node, produce)
 
-    def _from_first(self, group: Any, produce: Callable[[], T]) -> T:
-        made: list[Any] = [None, None]  # whether it was made, and what
+    def _broadcast_from_first(self, group: Any, produce: Callable[[], T]) -> T:
+        made: list[Any] = [None, None]  # whether `produce` succeeded, and its result
         error: BaseException | None = None
         if distributed.get_rank(group) == 0:
             try:
@@ -90,7 +93,7 @@ class ProcessGroup(Processes):
         return result
 
     def run_on_all(self, do: Callable[[], T]) -> T:
-        """Do the same in every process; if it fails in any, see `raise_on_all`."""
+        """Call `do` in every process; if it fails in any, all raise: see `raise_on_all`."""
         try:
             result = do()
         except Exception as error:
@@ -100,7 +103,7 @@ class ProcessGroup(Processes):
         return result
 
     def raise_on_all(self, error: Exception | None) -> None:
-        """Where any process has an error, the first of those raises it, and the others end with it."""
+        """If any process has an error, the one of lowest rank raises it, the others a PeerFailedError."""
         first = torch.tensor(self.rank if error is not None else self.world_size)
         with _peer_failure():
             distributed.all_reduce(first, distributed.ReduceOp.MIN, group=self._all)
@@ -110,31 +113,31 @@ class ProcessGroup(Processes):
             raise PeerFailedError
 
     def barrier(self) -> None:
-        """Wait until every process is here, however long that takes."""
+        """Wait until every process has called this, without a timeout."""
         self.sum(0.0)
 
     @contextmanager
     def peer_failure_context(self) -> Iterator[None]:
-        """As `_peer_failure`, around code that has errors of its own, too."""
+        """Turn errors caused by the exit of another process into PeerFailedError; others pass unchanged."""
         try:
             yield
         except RuntimeError as error:
             if isinstance(error, distributed.DistError) or "gloo" in str(error):
-                raise PeerFailedError(f"another process of the run is gone: {error}") from error
+                raise _peer_failed(error) from error
             raise
 
     def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give every process the first one's values."""
+        """Copy the first process's values into the tensors of all others, in place."""
         with _peer_failure(), torch.no_grad():
             for tensor in tensors:
                 distributed.broadcast(tensor.data, src=0)
 
     def sum_gradients(self, parameters: Iterable[torch.Tensor]) -> None:
-        """Add up the parameters' gradients over the processes, in place: in one piece for each data type.
+        """Sum the parameters' gradients over all processes, in place: one all-reduce for each dtype.
 
-        A parameter that a process had no use for (no page in its rows) counts as 0 there. An adapter's
-        gradients are a few megabytes, so there is nothing to gain from sending them while others are still
-        computed, as DistributedDataParallel does.
+        A parameter without a gradient in a process (its rows had no image) counts as 0 there. An adapter's
+        gradients are a few megabytes, so overlapping their all-reduce with the backward pass, as
+        DistributedDataParallel does, would gain nothing.
         """
         by_type: dict[torch.dtype, list[torch.Tensor]] = {}
         for parameter in parameters:
@@ -151,15 +154,19 @@ class ProcessGroup(Processes):
                 gradient.copy_(piece.view_as(gradient))
 
     def shutdown(self) -> None:
-        """Wait for the others a last time; from here on each process goes its own way."""
+        """Wait for all processes, then leave the process group."""
         self.barrier()
         distributed.destroy_process_group()
 
 
 @contextmanager
 def _peer_failure() -> Iterator[None]:
-    """What torch.distributed raises when another process is gone, as what it means."""
+    """Turn every RuntimeError of torch.distributed into PeerFailedError."""
     try:
         yield
     except RuntimeError as error:
-        raise PeerFailedError(f"another process of the run is gone: {error}") from error
+        raise _peer_failed(error) from error
+
+
+def _peer_failed(error: RuntimeError) -> PeerFailedError:
+    return PeerFailedError(f"another process of the run has exited: {error}")

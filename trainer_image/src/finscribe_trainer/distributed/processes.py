@@ -1,7 +1,7 @@
-"""The processes of a run, one for each GPU: which one this is, and what they tell each other.
+"""Rank, world size and collective operations of a run's processes, one process for each GPU.
 
-Whoever starts them (`launch.py`, torchrun) says in the environment who is who. A run of one process imports
-no torch here.
+The launcher (`launch.py` or torchrun) sets RANK, WORLD_SIZE and the like in the environment. A run of one
+process does not import torch here.
 """
 
 import logging
@@ -19,15 +19,18 @@ T = TypeVar("T")
 
 
 class PeerFailedError(BaseException):
-    """Another process of the run has ended, and says why. No Exception, so that no library swallows it."""
+    """Another process of the run has ended and reports the cause.
+
+    A BaseException, so that no library's `except Exception` catches it.
+    """
 
 
 class Processes:
-    """A run's only process. `ProcessGroup` is one of several, and does the same things together with them.
+    """The only process of a run. `ProcessGroup` has the same interface for one of several processes.
 
     Attributes:
         rank: number of this process, from 0.
-        world_size: how many there are, on all machines.
+        world_size: number of processes, on all machines.
     """
 
     rank = 0
@@ -39,47 +42,47 @@ class Processes:
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+        """Whether the flag is true in any process."""
         return flag
 
     def sum(self, *values: float) -> list[float]:
-        """Each value, added up over the processes."""
+        """Each value summed over all processes."""
         return list(values)
 
     def broadcast_from_main(self, produce: Callable[[], T]) -> T:
-        """What the first process makes; the others wait for it, however long that takes."""
+        """Call `produce` in the first process and return its result in all; they wait without a timeout."""
         return produce()
 
     def once_per_node(self, produce: Callable[[], T]) -> T:
-        """What the first process of each machine makes: files that all on it share."""
+        """Call `produce` in the first process of each machine and return its result in all on it."""
         return produce()
 
     def run_on_all(self, do: Callable[[], T]) -> T:
-        """Do the same in every process; if it fails in any, see `raise_on_all`."""
+        """Call `do` in every process; if it fails in any, all raise: see `raise_on_all`."""
         return do()
 
     def raise_on_all(self, error: Exception | None) -> None:
-        """Where any process has an error, the first of those raises it, and the others end with it."""
+        """If any process has an error, the one of lowest rank raises it, the others a PeerFailedError."""
         if error is not None:
             raise error
 
     def barrier(self) -> None:
-        """Wait until every process is here."""
+        """Wait until every process has called this."""
 
     def peer_failure_context(self) -> AbstractContextManager[None]:
-        """Within, what comes of another process's end is told from an error of this one."""
+        """Turn errors caused by the exit of another process into PeerFailedError; others pass unchanged."""
         return nullcontext()
 
     def broadcast(self, tensors: Iterable["torch.Tensor"]) -> None:
-        """Give every process the first one's values."""
+        """Copy the first process's values into the tensors of all others, in place."""
 
     def sum_gradients(self, parameters: Iterable["torch.Tensor"]) -> None:
-        """Add up the parameters' gradients over the processes, in place."""
+        """Sum the parameters' gradients over all processes, in place."""
 
     def shutdown(self) -> None:
-        """From here on each process goes its own way."""
+        """Wait for all processes, then leave the process group."""
 
 
 def is_main_process() -> bool:
-    """Whether this is the run's first process, as its starter says."""
+    """Whether this is the run's first process, by the environment variable RANK."""
     return os.environ.get("RANK", "0") == "0"

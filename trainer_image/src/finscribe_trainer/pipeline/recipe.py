@@ -38,13 +38,13 @@ def train(run: Run) -> RunResult | None:
         StopRequested: asked to stop outside the training loop.
     """
     config, reporter, processes = run.config, run.reporter, run.processes
-    reporter.phase(Phase.Starting)
-    reporter.describe(config.model_name_or_path, config.method)
-    storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.abandon)
+    reporter.set_phase(Phase.Starting)
+    reporter.set_run_info(config.model_name_or_path, config.method)
+    storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.cancel_transfers)
     if (figures := processes.broadcast_from_main(lambda: _begin(run, storage))) is not None:
         return _finish(run, storage, figures) if processes.is_main else None
 
-    reporter.phase(Phase.Downloading)
+    reporter.set_phase(Phase.Downloading)
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
 
     # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
@@ -62,7 +62,7 @@ def train(run: Run) -> RunResult | None:
     if figures is None:
         return None
     if run.uri:
-        reporter.phase(Phase.Uploading)
+        reporter.set_phase(Phase.Uploading)
         staged = run.output_dir / "result"
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
@@ -120,7 +120,9 @@ def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
     elif run.uri and run.config.output_uri:
         payload = {"run": run.name, "uri": run.uri, "manifest": outputs.manifest, "metrics": known}
         storage.write_latest(run.config.output_uri, payload)
-    run.reporter.step(figures.get("steps", 0), figures.get("total_steps", 0), figures.get("epoch") or 0.0)
+    run.reporter.record_step(
+        figures.get("steps", 0), figures.get("total_steps", 0), figures.get("epoch") or 0.0
+    )
     return RunResult(
         succeeded=True,
         message=_summary(run, metrics, evaluation),

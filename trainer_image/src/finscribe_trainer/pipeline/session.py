@@ -11,7 +11,7 @@ from finscribe_core.constants import ENV_RUN, EXIT_DONE
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.join import join
-from finscribe_trainer.distributed.launch import end_with_launcher, launch
+from finscribe_trainer.distributed.launch import launch, stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
 from finscribe_trainer.pipeline.outcome import conclude
 from finscribe_trainer.pipeline.recipe import train
@@ -32,7 +32,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
     setup_logging(level=logging.INFO if is_main_process() else logging.ERROR)
     stop = StopSignal()
     stop.install()
-    end_with_launcher()
+    stop_when_launcher_exits()
     reporter = RunReporter()
 
     def work() -> RunResult | None:
@@ -40,7 +40,7 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
         port = http_port() if is_main_process() else None
         with ReportServer(reporter, port) if port else contextlib.nullcontext():
             prepare_environment()
-            reporter.limit_steps(config.training.step_timeout_seconds)
+            reporter.set_step_timeout(config.training.step_timeout_seconds)
             processes = join(config.training.step_timeout_seconds)
             run = Run(
                 config,

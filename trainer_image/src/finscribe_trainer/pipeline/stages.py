@@ -45,7 +45,7 @@ def train_and_export(
     Raises:
         FinscribeError: as its reason says.
     """
-    run.reporter.phase(Phase.Preparing)
+    run.reporter.set_phase(Phase.Preparing)
     family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits))
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
@@ -53,11 +53,11 @@ def train_and_export(
     if run.config.training.fsdp and run.processes.world_size > 1:
         trained = replace(trained, model=_unsharded(run.config, source, family, trained.model))
 
-    run.reporter.phase(Phase.Exporting)
+    run.reporter.set_phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits)
     figures = _figures(run, trained, splits)
     if run.config.evaluation.enabled:
-        run.reporter.phase(Phase.Comparing)
+        run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, family, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
         report = compare_models(run, tuned, source, splits)

@@ -1,4 +1,4 @@
-"""What a run tells the outside while it runs and when it ends."""
+"""Reports a run's progress: logs, /progress, Prometheus metrics, watchdog, termination message."""
 
 from finscribe_trainer.reporting.logs import setup_logging
 from finscribe_trainer.reporting.reporter import RunReporter

@@ -1,4 +1,4 @@
-"""The run's Prometheus metrics, in a registry of their own."""
+"""Defines the run's Prometheus metrics, in a registry of their own."""
 
 import sys
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from finscribe_core.report import Phase
 
 _LABELS = ("finetunejob", "run")
 _STEP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
-"""Seconds: from a tiny model on a CPU to a large effective batch."""
+"""Bucket bounds in seconds: from a tiny model on a CPU to a large effective batch."""
 
 
 class RunMetrics:
-    """Every metric of a run, labelled with its job and its own name."""
+    """All Prometheus metrics of a run, labelled with its FineTuneJob and its name."""
 
     def __init__(self, job: str, run: str) -> None:
         self.registry = CollectorRegistry()
@@ -26,13 +26,13 @@ class RunMetrics:
         self.best_eval_loss = self._gauge("best_eval_loss", "Lowest validation loss so far.")
         self.base_eval_loss = self._gauge("base_eval_loss", "Validation loss before the first step.")
         self.eval_field_accuracy = self._gauge(
-            "eval_field_accuracy_ratio", "Share of the fields read exactly in the last evaluation."
+            "eval_field_accuracy_ratio", "Field accuracy in the last evaluation."
         )
         self.eval_teds_score = self._gauge(
             "eval_teds_score_ratio", "TEDS of the line-item tables in the last evaluation."
         )
         self.eval_numeric_accuracy = self._gauge(
-            "eval_numeric_accuracy_ratio", "Share of the numbers read right in the last evaluation."
+            "eval_numeric_accuracy_ratio", "Numeric accuracy in the last evaluation."
         )
         self.eval_validation_pass_rate = self._gauge(
             "eval_validation_pass_rate_ratio",
@@ -41,15 +41,17 @@ class RunMetrics:
         self.learning_rate = self._gauge("learning_rate", "Learning rate of the last step.")
         self.step = self._gauge("train_step", "Optimizer steps taken.")
         self.planned_steps = self._gauge("train_planned_steps", "Optimizer steps planned.")
-        self.epoch = self._gauge("epoch", "Passes over the training set, with fraction.")
+        self.epoch = self._gauge("epoch", "Epochs trained so far, as a fraction.")
         self.tokens = self._counter("tokens", "Tokens trained on by this process.")
         self.samples = self._counter("samples", "Rows trained on by this process.")
-        self.retried = self._counter("storage_requests_retried", "Storage requests that were tried again.")
+        self.retried = self._counter("storage_requests_retried", "Storage requests that were retried.")
         self.feature_cache_hits = self._counter("feature_cache_hits", "Pages found in the feature cache.")
         self.feature_cache_misses = self._counter(
-            "feature_cache_misses", "Pages that had to pass the vision tower."
+            "feature_cache_misses", "Pages that were not in the feature cache."
         )
-        self.feature_cache_size = self._gauge("feature_cache_size_bytes", "What the feature cache takes.")
+        self.feature_cache_size = self._gauge(
+            "feature_cache_size_bytes", "Size of the feature cache on disk."
+        )
         self.step_duration = Histogram(
             "finscribe_step_duration_seconds",
             "Training time of an optimizer step.",
@@ -79,21 +81,21 @@ class RunMetrics:
         self.registry.register(_GpuMemory(self._identity))
 
     def set_phase(self, phase: Phase) -> None:
-        """The phase the run is in, and no other."""
+        """Set the gauge of this phase to 1 and those of all other phases to 0."""
         for each in Phase:
             self._phase.labels(*self._identity, each.value).set(1 if each is phase else 0)
 
     def transferred(self, direction: str, num_bytes: int) -> None:
-        """Bytes moved: "download" or "upload"."""
+        """Count bytes transferred in a direction: "download" or "upload"."""
         self._transferred.labels(*self._identity, direction).inc(num_bytes)
 
     def set_info(self, model: str, method: str) -> None:
-        """What the run trains."""
+        """Set the labels of finscribe_run_info: base model and method."""
         self._info.clear()
         self._info.labels(*self._identity, model, method).set(1)
 
     def _gauge(self, name: str, text: str) -> Gauge:
-        # A figure not yet known shows as no sample, not as 0: the labels come with the first value.
+        # Unlabelled until the first value: a metric without a value is exported as no sample, not as 0.
         return Gauge(f"finscribe_{name}", text, _LABELS, registry=self.registry)
 
     def set(self, gauge: Gauge, value: float) -> None:
@@ -105,7 +107,7 @@ class RunMetrics:
 
 
 class _GpuMemory(Collector):
-    """Memory of the GPU in use, if there is one; torch is asked only where it is already at work."""
+    """Collects memory metrics of the GPUs in use; never imports torch or initializes CUDA itself."""
 
     def __init__(self, identity: tuple[str, str]) -> None:
         self._identity = identity
@@ -120,7 +122,7 @@ class _GpuMemory(Collector):
         )
         peak = GaugeMetricFamily(
             "finscribe_gpu_memory_peak_bytes",
-            "Most GPU memory ever held by tensors.",
+            "Peak GPU memory held by tensors.",
             labels=[*_LABELS, "device"],
         )
         for device in range(cuda.device_count()):

@@ -1,4 +1,4 @@
-"""The one place a run's progress and figures are kept, for whoever asks."""
+"""Keeps a run's current progress and metrics for /progress, Prometheus and the termination message."""
 
 import os
 import threading
@@ -14,14 +14,14 @@ from finscribe_trainer.reporting.watchdog import Watchdog
 
 
 class RunReporter:
-    """Holds what a run reports; every method may be called from any thread.
+    """Holds a run's reported progress and metrics; every method may be called from any thread.
 
     Also a `TransferObserver`: give it to `Storage.from_config(observer=...)`.
 
     Args:
         run: the run's name; from the environment when unset.
         job: the FineTuneJob's name; from the environment when unset.
-        clock: seconds that never go back.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class RunReporter:
         self._metrics = Metrics()
         self._watchdog = Watchdog(clock)
 
-    def describe(self, model: str, method: str) -> None:
-        """Say what is trained, for the metric finscribe_run_info."""
+    def set_run_info(self, model: str, method: str) -> None:
+        """Set base model and method, the labels of the metric finscribe_run_info."""
         self.prometheus.set_info(model, method)
 
-    def phase(self, phase: Phase) -> None:
-        """The run is in `phase` now; only time in Training counts for the speed."""
-        self.doing(None)
+    def set_phase(self, phase: Phase) -> None:
+        """Report the phase the run is in; only time in Training counts for seconds per step and ETA."""
+        self.set_activity(None)
         with self._lock:
             if phase is Phase.Training:
                 self._speed.start()
@@ -50,11 +50,11 @@ class RunReporter:
             self._progress = self._progress.model_copy(update={"phase": phase})
             self.prometheus.set_phase(phase)
 
-    def step(self, step: int, total: int, epoch: float) -> None:
-        """Optimizer step `step` of `total` is done.
+    def record_step(self, step: int, total: int, epoch: float) -> None:
+        """Report that optimizer step `step` of `total` is complete.
 
-        The first call only says where counting begins: call it with the step resumed from (or 0) when the
-        training begins.
+        The first call only sets where counting starts: call it with the step resumed from (or 0) when
+        training starts.
         """
         with self._lock:
             seconds = self._speed.step(step)
@@ -66,20 +66,24 @@ class RunReporter:
                 "eta_seconds": self._speed.seconds_for(max(0, total - step)),
             }
             self._progress = self._progress.model_copy(update=update)
-        figures = self.prometheus
-        figures.set(figures.step, step)
-        figures.set(figures.planned_steps, total)
-        figures.set(figures.epoch, epoch)
+        metrics = self.prometheus
+        metrics.set(metrics.step, step)
+        metrics.set(metrics.planned_steps, total)
+        metrics.set(metrics.epoch, epoch)
         if seconds is not None:
-            figures.step_duration.observe(seconds)
+            metrics.step_duration.observe(seconds)
 
-    def metric(self, *, tokens: int = 0, samples: int = 0, **values: float | None) -> None:
-        """Note figures; those not named, or None, stay as they are.
+    def record_metrics(self, *, tokens: int = 0, samples: int = 0, **values: float | None) -> None:
+        """Report new values of metrics; those that are not passed, or None, keep their value.
 
         Args:
             tokens: tokens trained on since the last call.
             samples: rows trained on since the last call.
-            values: `train_loss`, `eval_loss`, `best_eval_loss`, `base_eval_loss`, `learning_rate`.
+            values: `train_loss`, `eval_loss`, `best_eval_loss`, `base_eval_loss`, `learning_rate` and the
+                other fields of `Metrics`.
+
+        Raises:
+            TypeError: an unknown metric.
         """
         unknown = set(values) - set(Metrics.model_fields)
         if unknown:
@@ -94,41 +98,40 @@ class RunReporter:
         self.prometheus.samples.inc(samples)
 
     def transferred(self, direction: str, num_bytes: int) -> None:
-        """Bytes went from or to the object storage."""
+        """Count bytes transferred from or to the object storage."""
         self.prometheus.transferred(direction, num_bytes)
 
     def retried(self) -> None:
-        """A storage request was tried again."""
+        """Count a storage request that was retried."""
         self.prometheus.retried.inc()
 
-    def features(self, hits: int, misses: int, num_bytes: int) -> None:
-        """Pages were found in the feature cache, or not; it takes so many bytes now."""
-        figures = self.prometheus
-        figures.feature_cache_hits.inc(hits)
-        figures.feature_cache_misses.inc(misses)
-        figures.set(figures.feature_cache_size, num_bytes)
+    def record_feature_cache(self, hits: int, misses: int, num_bytes: int) -> None:
+        """Count feature cache hits and misses, in pages, and set the cache's size."""
+        metrics = self.prometheus
+        metrics.feature_cache_hits.inc(hits)
+        metrics.feature_cache_misses.inc(misses)
+        metrics.set(metrics.feature_cache_size, num_bytes)
 
     def snapshot(self) -> ProgressReport:
-        """What `/progress` says now."""
+        """The current progress and metrics, as `/progress` serves them."""
         with self._lock:
             return ProgressReport(run=self._run, progress=self._progress, metrics=self._metrics)
 
-    def limit_steps(self, seconds: float) -> None:
-        """What `doing` names hangs once it has taken so long."""
+    def set_step_timeout(self, seconds: float) -> None:
+        """Set after how long an activity (see `set_activity`) counts as hung."""
         self._watchdog.timeout = seconds
 
-    def doing(self, what: str | None) -> None:
-        """The run does something that must end soon, such as a batch; None, or a phase, ends it.
+    def set_activity(self, activity: str | None) -> None:
+        """Start the step timeout for an activity, such as a batch; None, or a new phase, stops it.
 
-        What is not named never hangs: how long a download or an upload may take is for the storage's own
-        timeouts to say.
+        Downloads and uploads set no activity: the storage has timeouts of its own.
         """
-        self._watchdog.doing(what)
+        self._watchdog.set_activity(activity)
 
-    def hangs(self) -> str | None:
-        """What has taken longer than it may, and how long; None while the run is healthy."""
-        return self._watchdog.hangs()
+    def hung_activity(self) -> str | None:
+        """The activity that exceeded the step timeout, and for how long it runs; None while none has."""
+        return self._watchdog.hung_activity()
 
     def write_termination(self, result: RunResult) -> None:
-        """Write the run's last words where the environment says; see `termination.write_termination`."""
+        """Write the termination message; see `termination.write_termination`."""
         write_termination(result)

@@ -1,4 +1,4 @@
-"""The trainer's HTTP server: /metrics (Prometheus), /progress (the operator), /healthz (the kubelet)."""
+"""Serves /metrics (for Prometheus), /progress (for the operator) and /healthz (for the kubelet) over HTTP."""
 
 import logging
 import os
@@ -18,28 +18,35 @@ from finscribe_trainer.reporting.reporter import RunReporter
 log = logging.getLogger(__name__)
 
 _REQUEST_TIMEOUT = 10.0
-"""Seconds after which a silent client is dropped."""
+"""Seconds after which an idle connection is closed."""
 
 
 class _Server(ThreadingHTTPServer):
-    """What goes wrong with a request is a line of the log, not a traceback amid its JSON."""
+    """Logs errors of requests through `logging` rather than printing tracebacks to stderr."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone is none of our business."""
+        """Log the error; a connection closed by the client only at debug level."""
         if isinstance(sys.exception(), ConnectionError):
-            log.debug("%s went away", client_address)
+            log.debug("%s closed the connection", client_address)
         else:
-            log.exception("a request of %s failed", client_address)
+            log.exception("request from %s failed", client_address)
 
 
 class ReportServer:
-    """Serves a reporter in a daemon thread; bound to all addresses in a pod, to 127.0.0.1 elsewhere.
+    """Serves a `RunReporter` from a daemon thread; binds to all addresses in a pod, else to 127.0.0.1.
+
+    Args:
+        reporter: the source of progress and metrics.
+        port: the port to listen on; 0 for any free one.
 
     Attributes:
         address: the address it listens on.
-        port: the port; a free one is chosen when asked for port 0.
+        port: the port it listens on.
+
+    Raises:
+        UserError: InvalidConfig when the port can't be bound.
     """
 
     def __init__(self, reporter: RunReporter, port: int) -> None:
@@ -50,8 +57,8 @@ class ReportServer:
         except OSError as error:
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"Port {port} can't be served on {host}: {error}.",
-                "Choose another port with FINSCRIBE_HTTP_PORT, or leave it out to serve nothing.",
+                f"Can't listen on port {port} of {host}: {error}.",
+                "Set FINSCRIBE_HTTP_PORT to another port, or unset it to disable the HTTP server.",
             ) from error
         self.address = host
         self.port = int(self._server.server_address[1])
@@ -75,17 +82,17 @@ class ReportServer:
 
 
 def http_port() -> int | None:
-    """The port to report on, if the environment names one.
+    """The port in FINSCRIBE_HTTP_PORT; None if unset.
 
     Raises:
-        UserError: it is no port.
+        UserError: InvalidConfig when it is not a port number.
     """
     text = os.environ.get(ENV_HTTP_PORT)
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65536):
         raise UserError(
-            FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is no port.", "Use 1 to 65535."
+            FailureReason.InvalidConfig, f"{ENV_HTTP_PORT}={text!r} is not a port number.", "Use 1 to 65535."
         )
     return int(text)
 
@@ -103,7 +110,7 @@ def _handler_for(reporter: RunReporter) -> type[BaseHTTPRequestHandler]:
                 body = reporter.snapshot().model_dump_json(by_alias=True, exclude_none=True)
                 self._answer(HTTPStatus.OK, "application/json", body.encode())
             elif path == "/healthz":
-                hung = reporter.hangs()
+                hung = reporter.hung_activity()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if hung else HTTPStatus.OK
                 self._answer(status, "text/plain", f"{hung or 'ok'}\n".encode())
             else:
@@ -117,7 +124,7 @@ def _handler_for(reporter: RunReporter) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-            """Requests come every few seconds; they would drown the run's own lines."""
+            """Log requests at debug level: they come every few seconds."""
             log.debug(format, *args)
 
     return Handler

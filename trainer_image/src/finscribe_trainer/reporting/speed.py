@@ -1,14 +1,18 @@
-"""How fast steps go by, and so how long the rest takes."""
+"""Measures the training time per optimizer step and estimates the remaining time (ETA)."""
 
 from collections.abc import Callable
 
 
 class SpeedMeter:
-    """Smoothed seconds per step, counting only the time spent training.
+    """Smoothed seconds per step, counting only time spent training.
 
     An exponential moving average with bias correction (as Adam's, arXiv 1412.6980, section 3): the first
-    steps weigh as much as they should, and one slow step does not upset the estimate. The first step
-    reported is only where counting begins, so steps taken before a resume don't count as speed.
+    steps are not biased towards 0, and one slow step does not dominate the estimate. The first call of `step`
+    only sets where counting starts, so steps taken before a resume don't count.
+
+    Args:
+        clock: monotonic clock, in seconds.
+        smoothing: weight of the previous average, from 0 to 1.
     """
 
     def __init__(self, clock: Callable[[], float], smoothing: float = 0.95) -> None:
@@ -21,18 +25,18 @@ class SpeedMeter:
         self._elapsed = 0.0
 
     def start(self) -> None:
-        """Training goes on from here."""
+        """Start or resume measuring."""
         if self._training_since is None:
             self._training_since = self._clock()
 
     def pause(self) -> None:
-        """What follows (an evaluation, an upload) is not training time."""
+        """Pause measuring, for time that is not training: an evaluation, an upload."""
         if self._training_since is not None:
             self._elapsed += self._clock() - self._training_since
             self._training_since = None
 
     def step(self, step: int) -> float | None:
-        """Note that `step` was taken; returns the seconds each step since the last call took, if known."""
+        """Record that `step` is complete; returns the mean seconds per step since the last call, if known."""
         was_training = self._training_since is not None
         self.pause()
         if was_training:
@@ -48,5 +52,5 @@ class SpeedMeter:
         return seconds
 
     def seconds_for(self, num_steps: int) -> int | None:
-        """Seconds of training that so many steps take; None before the first measured step."""
+        """Estimated seconds of training for `num_steps` steps; None before the first measured step."""
         return round(self._average / self._weight * num_steps) if self._weight else None

@@ -1,4 +1,4 @@
-"""Notices that a step, or a batch of an evaluation, takes longer than it may."""
+"""Detects a training step or evaluation batch that exceeds training.stepTimeoutSeconds."""
 
 import faulthandler
 import threading
@@ -8,36 +8,39 @@ _STDERR = 2
 
 
 class Watchdog:
-    """Knows what the run does now, since when, and how long that may take.
+    """Tracks the current activity, when it started, and its timeout.
 
-    Whatever outlives its time has the stacks of all threads written to the log, once: by a timer of Python's
-    own that needs no interpreter, so that it goes off even where one thread holds that for good.
+    When an activity exceeds the timeout, the stacks of all threads are written to stderr, once. This is done
+    by faulthandler's timer thread, which does not need the GIL and so works even when a thread never
+    releases it.
 
     Args:
-        clock: seconds that never go back.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._what: str | None = None
+        self._activity: str | None = None
         self._since = 0.0
         self.timeout: float | None = None
-        """Seconds; nothing is watched when None."""
+        """Seconds an activity may take; None for no limit."""
 
-    def doing(self, what: str | None) -> None:
-        """From now on the run does something else; None when that may take as long as it takes."""
+    def set_activity(self, activity: str | None) -> None:
+        """Start the timeout for a new activity; None stops it."""
         with self._lock:
-            self._what, self._since = what, self._clock()
-        if what is None or self.timeout is None:
+            self._activity, self._since = activity, self._clock()
+        if activity is None or self.timeout is None:
             faulthandler.cancel_dump_traceback_later()
         else:
             faulthandler.dump_traceback_later(self.timeout, file=_STDERR)
 
-    def hangs(self) -> str | None:
-        """What hangs, and since when; None while all is well."""
+    def hung_activity(self) -> str | None:
+        """The activity that exceeded the timeout, as a message; None if there is none."""
         with self._lock:
-            what, seconds = self._what, self._clock() - self._since
-        if what is None or self.timeout is None or seconds < self.timeout:
+            activity, seconds = self._activity, self._clock() - self._since
+        if activity is None or self.timeout is None or seconds < self.timeout:
             return None
-        return f"{what} has not ended in {seconds:.0f} s; training.stepTimeoutSeconds is {self.timeout:.0f}"
+        return (
+            f"{activity} has not ended in {seconds:.0f} s; training.stepTimeoutSeconds is {self.timeout:.0f}"
+        )

@@ -5,21 +5,21 @@ import resource
 import warnings
 
 MAX_OPEN_FILES = 65_536
-"""Enough for batches of thousands of rows."""
+"""Enough for batches of thousands of rows: data workers use file descriptors to share tensors."""
 
 
 def prepare_environment() -> None:
-    """Set what the libraries read from the environment, before they are imported."""
+    """Set the environment variables that libraries read at import, and raise the limit of open files."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # data workers are forked
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     raise_open_file_limit()
-    # peft asks by the old name
+    # peft uses the deprecated name
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def raise_open_file_limit() -> None:
-    """Raise the limit of open files as far as it goes: data workers hand over each tensor by some of them."""
+    """Raise the soft limit of open files to MAX_OPEN_FILES, or the hard limit if that is lower."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < limit:

@@ -1,4 +1,4 @@
-"""Atomic writes, file modes, and a check that an output file can be written."""
+"""Writes files atomically, sets their modes, and checks that an output file can be written."""
 
 import contextlib
 import os
@@ -15,15 +15,15 @@ from finscribe_core.errors import FailureReason, UserError
 def atomic_path(path: Path, *, unique: bool = False) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it on success and deleted on an error.
 
-    So a killed process leaves no half of a file under its final name; what was there before is replaced.
+    A killed process therefore leaves no partial file under the final name; an existing file is replaced.
 
     Args:
         path: the file to write or replace.
-        unique: whether several processes may write the same file at once; else the temporary name is fixed,
-            so that a later attempt overwrites what a killed one left.
+        unique: whether several processes may write the same file at once; otherwise the temporary name is
+            fixed, so that a later attempt overwrites what a killed one left.
 
     Raises:
-        OSError: it can't be written; what was there is kept.
+        OSError: the file can't be written; an existing file is kept.
     """
     part = path.with_name(f".{path.name}.{uuid4().hex}.part" if unique else f"{path.name}.part")
     try:
@@ -38,26 +38,26 @@ def write_atomically(path: Path, data: bytes, *, unique: bool = False) -> None:
     """Write a file through `atomic_path`.
 
     Raises:
-        OSError: it can't be written; what was there is kept.
+        OSError: the file can't be written; an existing file is kept.
     """
     with atomic_path(path, unique=unique) as part:
         part.write_bytes(data)
 
 
 def follow_umask(folder: Path) -> None:
-    """Give a folder's weight files the mode of all others: safetensors writes them for their owner alone."""
-    mask = os.umask(0o077)  # it is only told by being set
+    """Set the mode of a folder's safetensors files by the umask; safetensors writes them with mode 600."""
+    mask = os.umask(0o077)  # the umask can only be read by setting it
     os.umask(mask)
     for path in folder.glob("*.safetensors"):
-        with contextlib.suppress(OSError):  # a volume without modes ends no run
+        with contextlib.suppress(OSError):  # not an error on volumes without file modes
             path.chmod(0o666 & ~mask)
 
 
 def check_writable(output: Path) -> None:
-    """Make the folder of a file that is to be written, and try to write there.
+    """Create the folder of an output file, and check that it is writable.
 
     Raises:
-        UserError: InvalidConfig when that fails, or something that is no file stands in its place.
+        UserError: InvalidConfig when it is not, or when `output` exists and is not a file.
     """
     problem = None
     try:
@@ -65,7 +65,7 @@ def check_writable(output: Path) -> None:
         with tempfile.TemporaryFile(dir=output.parent):
             pass
         if output.exists() and not output.is_file():
-            problem = "is no file"
+            problem = "is not a file"
     except OSError as error:
         problem = f"can't be written: {error.strerror}"
     if problem:

@@ -1,4 +1,4 @@
-"""Recognises the errors of a GPU whose memory is exhausted, without importing PyTorch."""
+"""Recognizes CUDA out-of-memory errors without importing PyTorch."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -13,4 +13,4 @@ PUBLISHED_DIRS = {
     EVALUATION_DIR: "evaluation",
     LOGS_DIR: "logs",
 }
-"""Folders of a result, and what they are called in the bucket."""
+"""Folders of a result: name on disk, and name in the bucket."""

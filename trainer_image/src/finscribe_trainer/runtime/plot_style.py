@@ -1,4 +1,4 @@
-"""What plots that are pictures look like; those of a report take their colours from its page."""
+"""Matplotlib style of plots that are written as image files; the report's SVGs follow its CSS instead."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""SIGTERM and Ctrl+C: a training step is finished and saved first, anything else ends at once."""
+"""Handles SIGTERM and Ctrl+C: training finishes its step and saves a checkpoint, all else stops at once."""
 
 import atexit
-import multiprocessing.util  # its own end of the workers is registered by this, before ours
+import multiprocessing.util  # registers its own atexit handler, which must run after `_kill_workers`
 import os
 import signal
 import threading
@@ -17,40 +17,43 @@ if TYPE_CHECKING:
 
 
 class StopRequested(BaseException):
-    """The process was asked to stop. Like KeyboardInterrupt no Exception, so that no library swallows it."""
+    """A stop was requested.
+
+    A BaseException, as KeyboardInterrupt, so that no library's `except Exception` catches it.
+    """
 
 
 class StopSignal:
-    """Whether the process was asked to stop.
+    """Records a requested stop, and raises StopRequested at the first signal unless deferred.
 
     Attributes:
         requested: set by the first signal.
-        abandon: set when running transfers must end, too: by a signal outside `deferred`.
+        cancel_transfers: set when running transfers must be cancelled: by a signal outside `deferred`.
     """
 
     def __init__(self) -> None:
         self.requested = threading.Event()
-        self.abandon = threading.Event()
+        self.cancel_transfers = threading.Event()
         self._deferred = False
 
     def install(self) -> None:
-        """Take over SIGTERM and SIGINT (main thread only)."""
+        """Install the handlers of SIGTERM and SIGINT (main thread only)."""
         signal.signal(signal.SIGTERM, self._handle)
         signal.signal(signal.SIGINT, self._handle)
-        atexit.register(_end_workers)
+        atexit.register(_kill_workers)
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         repeated = self.requested.is_set()
         self.requested.set()
         if not self._deferred and not repeated:
-            self.abandon.set()
+            self.cancel_transfers.set()
             raise StopRequested
         if repeated and signum == signal.SIGINT:
-            os._exit(EXIT_RETRY)  # the second Ctrl+C: nothing is waited for
+            os._exit(EXIT_RETRY)  # the second Ctrl+C: exit without waiting for anything
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within, a signal only sets `requested`: the training loop looks there after every step."""
+        """Within, a signal only sets `requested`, which the training loop checks after every step."""
         if self.requested.is_set():
             raise StopRequested
         self._deferred = True
@@ -60,20 +63,20 @@ class StopSignal:
             self._deferred = False
 
 
-def _end_workers() -> None:
-    """End what data workers are left at exit: Python would do so by SIGTERM, which they block, and wait."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler would take their end for a failure
+def _kill_workers() -> None:
+    """Kill remaining data workers at exit: Python would send SIGTERM, which they block, and wait for them."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler would treat their exit as a failure
     for worker in multiprocessing.active_children():
         worker.kill()
 
 
-def block_in_worker(_worker: int = 0) -> None:
-    """Let the main process alone decide: a signal to the process group must not end its data workers."""
+def block_signals_in_worker(_worker: int = 0) -> None:
+    """Block SIGTERM and SIGINT in a data worker: only the main process handles those sent to the group."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
-def end_workers(loader: "DataLoader[Any]") -> None:
-    """End a loader's data workers, if any wait for the next epoch."""
+def shut_down_workers(loader: "DataLoader[Any]") -> None:
+    """Shut down a loader's persistent data workers, if there are any."""
     if (iterator := getattr(loader, "_iterator", None)) is not None:
         iterator._shutdown_workers()
         loader._iterator = None

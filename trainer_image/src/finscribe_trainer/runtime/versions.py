@@ -1,4 +1,4 @@
-"""The packages whose versions decide what a figure is."""
+"""Versions of the packages that affect results, for metrics.json and results.json."""
 
 import platform
 from importlib.metadata import version
@@ -7,5 +7,5 @@ _PACKAGES = ("finscribe", "torch", "transformers", "peft", "accelerate")
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of these packages and of Python."""
+    """Installed versions of these packages, and Python's."""
     return {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}

@@ -161,18 +161,18 @@ class ProgressCallback(TrainerCallback):
             if "eval_loss" in entry:
                 self._note_best(entry["eval_loss"])
         self.tokens_seen = state.num_input_tokens_seen  # those of earlier attempts are not this process's
-        self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
-        self.reporter.phase(Phase.Training)
+        self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
+        self.reporter.set_phase(Phase.Training)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """ProgressCallback the step."""
-        self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
-        self.reporter.metric(tokens=state.num_input_tokens_seen - self.tokens_seen)
+        self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
+        self.reporter.record_metrics(tokens=state.num_input_tokens_seen - self.tokens_seen)
         self.tokens_seen = state.num_input_tokens_seen
         if control.should_evaluate:
-            self.reporter.phase(Phase.Evaluating)
+            self.reporter.set_phase(Phase.Evaluating)
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
@@ -181,20 +181,20 @@ class ProgressCallback(TrainerCallback):
         metrics: dict[str, float] = given["metrics"]
         if "eval_loss" in metrics:
             figures: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
-            self.reporter.metric(**figures)
+            self.reporter.record_metrics(**figures)
             self._note_best(metrics["eval_loss"])
-            self.reporter.phase(Phase.Training)
+            self.reporter.set_phase(Phase.Training)
 
     def _note_best(self, loss: float) -> None:
         self.best = min(self.best, loss)
-        self.reporter.metric(best_eval_loss=self.best)
+        self.reporter.record_metrics(best_eval_loss=self.best)
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Write the guide's line, and report the training loss."""
         logs: dict[str, float] = given["logs"]
-        self.reporter.metric(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
+        self.reporter.record_metrics(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
         if logs.keys() & {"loss", "eval_loss", BASE_LOSS}:
             shown = {name: value for name, value in logs.items() if name.removeprefix("base_") in self.shown}
             log.info("%s", _guides_line(shown), extra={"step": state.global_step})

@@ -150,7 +150,7 @@ def build_trainer(
     metric = run.config.early_stopping.metric
     args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=base.dtype, metric=metric)
     examples = [*splits.train, *splits.validation]
-    features = open_cache(run.config, args, model, family, examples, run.reporter.features)
+    features = open_cache(run.config, args, model, family, examples, run.reporter.record_feature_cache)
     store = features.store if features else None
     documents = ValidationDocuments(
         splits.validation,
@@ -178,8 +178,8 @@ def build_trainer(
         documents=documents,
         loss=run.config.loss,
         processes=run.processes,
-        count_rows=lambda count: run.reporter.metric(samples=count * run.processes.world_size),
-        doing=run.reporter.doing,
+        count_rows=lambda count: run.reporter.record_metrics(samples=count * run.processes.world_size),
+        doing=run.reporter.set_activity,
     )
     packing = choose_packing(spec.packing, model, family)  # asks the model, where the Trainer has put it
     trainer.model_inputs = replace(trainer.model_inputs, packing=packing)
@@ -201,12 +201,12 @@ def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
 
 def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
     """The base model's figures on the validation set: a fresh adapter adds nothing yet."""
-    run.reporter.phase(Phase.Evaluating)
+    run.reporter.set_phase(Phase.Evaluating)
     metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
     figures = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
     if run.stop.requested.is_set():
         raise StopRequested
-    run.reporter.metric(base_eval_loss=figures[BASE_LOSS])
+    run.reporter.record_metrics(base_eval_loss=figures[BASE_LOSS])
     return figures
 
 
@@ -229,8 +229,8 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
         with run.processes.peer_failure_context():
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
-        run.reporter.doing(None)
-        trainer.end_workers()
+        run.reporter.set_activity(None)
+        trainer.shut_down_workers()
         if bar:
             bar.close()
 
@@ -240,7 +240,7 @@ def _take_over(run: Run, checkpoint: Checkpoint, trainer: AnswerTrainer) -> None
     log.info("%s is the last step: nothing is left to train", checkpoint.folder)
     trainer._load_from_checkpoint(str(checkpoint.folder))
     trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
-    run.reporter.phase(Phase.Evaluating)
+    run.reporter.set_phase(Phase.Evaluating)
     trainer.make_up_evaluation()
 
 

@@ -22,7 +22,7 @@ from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.precision import will_skip_step
 from finscribe_trainer.runtime.files import follow_umask
-from finscribe_trainer.runtime.stop_signal import StopSignal, block_in_worker, end_workers
+from finscribe_trainer.runtime.stop_signal import StopSignal, block_signals_in_worker, shut_down_workers
 from finscribe_trainer.training.best_adapter import BestAdapter
 from finscribe_trainer.training.checkpoints import incomplete
 from finscribe_trainer.training.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
@@ -330,14 +330,14 @@ class AnswerTrainer(Trainer):
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         loader = super()._get_dataloader(*args, **kwargs)
         inner = getattr(loader, "base_dataloader", loader)
-        inner.worker_init_fn = block_in_worker
+        inner.worker_init_fn = block_signals_in_worker
         self._loaders.append(inner)
         return loader
 
-    def end_workers(self) -> None:
+    def shut_down_workers(self) -> None:
         """End the data workers, which stay from epoch to epoch."""
         for loader in self._loaders:
-            end_workers(loader)
+            shut_down_workers(loader)
 
 
 def _as_it_is(model: Any, **_: Any) -> Any:

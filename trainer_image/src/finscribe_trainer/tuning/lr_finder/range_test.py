@@ -52,7 +52,7 @@ def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve
         FinscribeError: as its reason says.
         StopRequested: asked to stop before the first step.
     """
-    storage = Storage.from_config(config.storage, cancel=stop.abandon)
+    storage = Storage.from_config(config.storage, cancel=stop.cancel_transfers)
     inputs = Path(config.output_dir) / "inputs"
     splits = load_splits(config, inputs, storage)
     source = fetch_model(config, inputs / "model", storage)

@@ -1,4 +1,4 @@
-"""The termination message: complete where it fits, short where it must be."""
+"""The termination message: complete where it fits, truncated where it does not, without secrets."""
 
 import logging
 
@@ -14,7 +14,7 @@ from finscribe_trainer.reporting import RunReporter, write_termination
     ["short", "x" * 10_000, "ü" * 10_000, '"\\\n' * 5_000],
     ids=["short", "long", "umlauts", "escapes"],
 )
-def test_the_message_fits_and_keeps_reason_and_figures(message, monkeypatch, tmp_path):
+def test_the_message_fits_and_keeps_reason_and_metrics(message, monkeypatch, tmp_path):
     monkeypatch.setenv("FINSCRIBE_TERMINATION_LOG", str(tmp_path / "log"))
     result = RunResult(
         succeeded=False,
@@ -33,9 +33,9 @@ def test_the_message_fits_and_keeps_reason_and_figures(message, monkeypatch, tmp
     assert read.message[:5] == message[:5]
 
 
-def test_no_secret_is_among_the_last_words(monkeypatch, tmp_path):
+def test_the_termination_message_contains_no_secret(monkeypatch, tmp_path):
     monkeypatch.setenv("FINSCRIBE_TERMINATION_LOG", str(tmp_path / "log"))
-    # A Secret's value often ends with the line end of the `echo` that it was made with.
+    # A Secret's value often ends with the line break of the `echo` that created it.
     monkeypatch.setenv("AWS_SESSION_TOKEN", "session-token-1\n")
 
     write_termination(RunResult(succeeded=False, message="Invalid header value b'session-token-1\\n'"))
@@ -44,7 +44,7 @@ def test_no_secret_is_among_the_last_words(monkeypatch, tmp_path):
     assert message == "Invalid header value b'[redacted]\\n'"
 
 
-def test_a_message_that_can_not_be_written_is_only_warned_about(monkeypatch, tmp_path, caplog):
+def test_a_message_that_can_not_be_written_only_causes_a_warning(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("FINSCRIBE_TERMINATION_LOG", str(tmp_path))
 
     with caplog.at_level(logging.WARNING):
