@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Record, Results, Settings, Timing
+from finscribe_trainer.evaluation.results import (
+    DataInfo,
+    DocumentResult,
+    InferenceSettings,
+    ModelInfo,
+    Results,
+    Timing,
+)
 from finscribe_trainer.metrics.corpus import summarise
 from finscribe_trainer.metrics.score import score_document
 
@@ -23,13 +30,13 @@ def results_of(name: str, answers: Sequence[tuple[Any, Any]], images: Sequence[s
         texts = [one if isinstance(one, str) else json.dumps(one) for one in (gold, predicted)]
         pages = (str(images[number]),) if images else ()
         score = score_document(*texts)
-        records.append(Record(f"test.jsonl:{number + 1}", pages, *texts, 40, False, 0.5, score))
+        records.append(DocumentResult(f"test.jsonl:{number + 1}", pages, *texts, 40, False, 0.5, score))
     summary = summarise([record.score for record in records])
     perfect = summarise([score_document(record.gold, record.gold) for record in records])
     return Results(
         ModelInfo(name, None, None, fingerprint=name),
         DataInfo("test.jsonl", "0" * 64, len(records), len(records)),
-        Settings(512, "float32"),
+        InferenceSettings(512, "float32"),
         summary,
         perfect.gates,
         Timing("cpu", 8, 12.0),

@@ -161,7 +161,7 @@ def test_shared_out_weights_come_to_the_losses_of_one_process(config, tmp_path):
     config["evaluation"] = {"training_documents": 1, "max_documents": 1, "max_new_tokens": 8}
     with started(tmp_path / "run", config, [*TWO, "--set", "training.fsdp=true"]) as run:
         assert run.ends() == EXIT_DONE, run.log
-    assert "fsdp: 2 layers in 2 shares" in run.log
+    assert "fsdp: 2 layers in 2 shards" in run.log
     assert_the_losses_of_one_process(run.out)
     assert run.result.evaluation.documents == 1
 

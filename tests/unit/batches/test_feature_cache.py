@@ -155,8 +155,8 @@ def test_documents_are_read_the_same_by_features(cache, dataset, several_images)
     examples = [*dataset.examples[:4], several_images]
 
     def texts(features):
-        reader = AnswerGenerator(cache.model, cache.family, 8, 3, features=features)
-        return {answer.index: answer.text for answer in reader.read(examples)}
+        generator = AnswerGenerator(cache.model, cache.family, 8, 3, features=features)
+        return {answer.index: answer.text for answer in generator.generate(examples)}
 
     assert texts(None) == texts(cache) == texts(cache)
     assert cache.misses == len({sha256 for example in examples for sha256 in example.image_hashes})

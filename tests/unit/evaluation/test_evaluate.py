@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.cli.evaluate import evaluate as command
-from finscribe_trainer.evaluation.evaluate import evaluate_into, kept_answers
+from finscribe_trainer.evaluation.evaluate import evaluate_to_file, partial_answers_path
 from finscribe_trainer.evaluation.generation import Answer
 from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.sampling import sample_evenly
-from finscribe_trainer.evaluation.test_set import TestSet, find_rows, load_test_set
+from finscribe_trainer.evaluation.test_set import TestSet, find_rows_file, load_test_set
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 
@@ -42,7 +42,7 @@ def evaluate(sample, test_set, output):
 
     def call(**changes):
         given = {"model": str(sample / "model"), "base_model": None, "batch_size": 2, "max_new_tokens": LIMIT}
-        return evaluate_into(output, test_set=test_set, **{**given, **changes})
+        return evaluate_to_file(output, test_set=test_set, **{**given, **changes})
 
     return call
 
@@ -59,7 +59,7 @@ def write_adapter(sample: Path, folder: Path, **options) -> Path:
     return folder
 
 
-def test_the_command_writes_results_and_prints_the_guides_lines_with_intervals(sample, output, monkeypatch):
+def test_the_command_writes_results_and_prints_metrics_with_intervals(sample, output, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own Ctrl+C
     arguments = ["--test-dir", sample, "--model-path", sample / "model", "--output", output, "--limit", 3]
     done = CliRunner().invoke(command, [*map(str, arguments), "--max-new-tokens", str(LIMIT)])
@@ -76,13 +76,13 @@ def test_the_command_writes_results_and_prints_the_guides_lines_with_intervals(s
     assert [path.name for path in output.parent.iterdir()] == ["results.json"]
 
 
-def test_what_is_written_is_what_is_read(evaluate, output):
+def test_results_are_read_back_as_written(evaluate, output):
     results = evaluate()
     assert read_results(output) == results
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{}", b'{"model": 3}', b"\xff"])
-def test_a_file_that_holds_no_results_is_refused_before_a_model_is_loaded(evaluate, output, spoilt):
+def test_an_output_with_other_content_is_rejected_before_a_model_is_loaded(evaluate, output, spoilt):
     output.parent.mkdir()
     output.write_bytes(spoilt)
     with pytest.raises(UserError, match=r"results\.json: ") as caught:
@@ -91,13 +91,13 @@ def test_a_file_that_holds_no_results_is_refused_before_a_model_is_loaded(evalua
 
 
 @pytest.mark.parametrize("place", ["/proc/results.json", "/dev/full", "{sample}/train.jsonl/results.json"])
-def test_an_output_that_cannot_be_written_is_refused_before_a_model_is_loaded(sample, test_set, place):
+def test_an_unwritable_output_is_rejected_before_a_model_is_loaded(sample, test_set, place):
     with pytest.raises(UserError, match=r"can't be written|is not a file") as caught:
-        evaluate_into(Path(place.format(sample=sample)), "no/model", None, test_set, 1, None)
+        evaluate_to_file(Path(place.format(sample=sample)), "no/model", None, test_set, 1, None)
     assert "another --output" in caught.value.remedy
 
 
-def test_a_model_whose_weights_are_cut_off_is_refused(evaluate, sample, tmp_path):
+def test_a_model_with_truncated_weights_is_rejected(evaluate, sample, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(sample / "model", model)
     weights = model / "model.safetensors"
@@ -114,24 +114,24 @@ def change_score(**metrics):
 EDITED = {
     "a figure that is no number": (change_score(nted=[float("nan"), 1]), "a figure is not finite"),
     "a figure missing": (lambda results: results["documents"][0]["score"]["metrics"].pop("nted"), "nted"),
-    "a document missing": (lambda results: results["documents"].pop(), "holds 3 documents, but .* is 4"),
+    "a document missing": (lambda results: results["documents"].pop(), "contains 3 documents, but .* is 4"),
 }
 
 
-@pytest.mark.parametrize(("edit", "said"), EDITED.values(), ids=EDITED)
-def test_results_edited_by_hand_are_refused_by_what_is_wrong(evaluate, output, edit, said):
+@pytest.mark.parametrize(("edit", "expected"), EDITED.values(), ids=EDITED)
+def test_invalid_results_are_rejected_naming_the_field(evaluate, output, edit, expected):
     evaluate()
     results = json.loads(output.read_text())
     edit(results)
     output.write_text(json.dumps(results))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=expected):
         read_results(output)
 
 
 def keep(output: Path, results: Results, **changes) -> Path:
     """What a process leaves that was killed as it wrote its second answer; `changes` are to the settings."""
     settings = replace(results.settings, **changes)
-    kept = PartialAnswers(kept_answers(output), fingerprint(results.model, results.data, settings))
+    kept = PartialAnswers(partial_answers_path(output), fingerprint(results.model, results.data, settings))
     kept.add(Answer(1, "read before", 3, cut_off=False, seconds=0.5))
     kept.close()
     with kept.path.open("a") as file:
@@ -144,7 +144,7 @@ def predictions(results: Results) -> list[str]:
     return [document.predicted for document in results.documents]
 
 
-def test_a_reading_that_was_cut_off_goes_on_where_it_stopped(evaluate, output):
+def test_an_interrupted_evaluation_resumes(evaluate, output):
     whole = evaluate()
     kept = keep(output, whole)
     expected = predictions(whole)
@@ -153,24 +153,24 @@ def test_a_reading_that_was_cut_off_goes_on_where_it_stopped(evaluate, output):
     assert not kept.exists()
 
 
-def test_answers_read_with_other_settings_are_not_gone_on_with(evaluate, output, caplog):
+def test_answers_with_other_settings_are_not_reused(evaluate, output, caplog):
     whole = evaluate()
     keep(output, whole, max_new_tokens=LIMIT + 1)
     assert predictions(evaluate()) == predictions(whole)
-    assert "reading begins anew" in caplog.text
+    assert "starting from the beginning" in caplog.text
 
 
-def test_a_complete_evaluation_is_not_done_again_and_another_not_written_over_it(evaluate, output):
+def test_a_complete_evaluation_is_not_repeated_and_another_not_overwritten(evaluate, output):
     results = evaluate()
     written = output.stat().st_mtime_ns
     assert evaluate(batch_size=1) == results
-    with pytest.raises(UserError, match="holds another evaluation") as caught:
+    with pytest.raises(UserError, match="contains another evaluation") as caught:
         evaluate(max_new_tokens=LIMIT + 1)
     assert "another --output" in caught.value.remedy
     assert output.stat().st_mtime_ns == written
 
 
-def test_an_adapter_reads_with_the_base_it_names_or_the_one_given(evaluate, sample, output, tmp_path):
+def test_an_adapter_is_loaded_onto_the_base_it_names_or_the_given_one(evaluate, sample, output, tmp_path):
     plain = predictions(evaluate())
     output.unlink()
     adapter = write_adapter(sample, tmp_path / "adapter")
@@ -208,22 +208,22 @@ def cut_off(adapter: Path) -> None:
 
 BAD_ADAPTERS = {
     "weights cut off": (cut_off, "does not fit .*header"),
-    "pickled weights": (without_weights, "holds no adapter_model.safetensors"),
+    "pickled weights": (without_weights, "contains no adapter_model.safetensors"),
     "another model's": (of_another_shape, "does not fit .*: .*"),
     "no base named": (without_base, "names no base model"),
 }
 
 
 @pytest.mark.parametrize(("spoil", "message"), BAD_ADAPTERS.values(), ids=BAD_ADAPTERS)
-def test_an_adapter_that_cannot_be_used_is_refused(evaluate, sample, tmp_path, spoil, message):
+def test_an_unusable_adapter_is_rejected(evaluate, sample, tmp_path, spoil, message):
     adapter = write_adapter(sample, tmp_path / "adapter")
     spoil(adapter)
     with pytest.raises(UserError, match=message):
         evaluate(model=str(adapter))
 
 
-def test_a_base_given_for_a_whole_model_is_a_mistake(evaluate, sample):
-    with pytest.raises(UserError, match="is no adapter, so --base-model"):
+def test_a_base_model_for_a_complete_model_is_rejected(evaluate, sample):
+    with pytest.raises(UserError, match="is not an adapter, so --base-model"):
         evaluate(base_model=str(sample / "model"))
 
 
@@ -238,17 +238,17 @@ FOLDERS = {
 def test_a_folder_stands_for(tmp_path, names, expected):
     for name in names:
         (tmp_path / name).touch()
-    assert find_rows(str(tmp_path)) == str(tmp_path / expected)
+    assert find_rows_file(str(tmp_path)) == str(tmp_path / expected)
 
 
-def test_training_rows_are_never_taken_for_test_rows(tmp_path):
+def test_training_rows_are_never_used_as_test_rows(tmp_path):
     (tmp_path / "train.jsonl").touch()
-    with pytest.raises(UserError, match="holds training rows, but neither"):
-        find_rows(str(tmp_path))
+    with pytest.raises(UserError, match="contains training rows, but neither"):
+        find_rows_file(str(tmp_path))
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 99, 100])
-def test_a_sample_is_the_same_each_time_and_from_all_over_the_set(count):
+def test_a_sample_is_reproducible_and_covers_the_whole_set(count):
     sample = sample_evenly(range(100), count)
     assert sample == sample_evenly(range(100), count)
     assert len(sample) == count

@@ -34,7 +34,7 @@ def page(hostile) -> str:
 
 
 class Elements(HTMLParser):
-    """What a browser would make of a page: its elements with their attributes."""
+    """The elements of a page, as a browser parses them, with their attributes."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ def test_hostile_texts_of_documents_stay_texts_in_markdown(hostile):
     assert "<" not in text
     tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
     for table in tables:
-        # A cell that is no text of ours would have ended early: every row has as many as the head.
+        # An unescaped text would add cells: every row must have as many as the header.
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1
     assert r"\| \`\[a\](b)\` # big" in text.replace(r"\#", "#")
 
 
-def test_the_page_needs_nothing_from_anywhere(page):
+def test_the_page_is_self_contained(page):
     addresses = [
         value for _, a in Elements(page).found for name, value in a.items() if name in ("src", "href")
     ]
@@ -95,16 +95,16 @@ def test_pages_of_documents_are_inlined_small_and_upright(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"no image"], ids=["not there", "no image"])
-def test_a_page_that_is_not_on_this_machine_is_said_to_be_missing(tmp_path, content):
+def test_a_page_that_is_not_on_this_machine_is_reported_missing(tmp_path, content):
     page = tmp_path / "page.png"
     if content is not None:
         page.write_bytes(content)
-    assert "Page 1 is not on the machine that wrote this report." in html(
+    assert "Page 1 was not found on the machine that wrote this report." in html(
         comparison_of(GOLD, GOLD, {}, [page])
     )
 
 
-def test_a_huge_document_is_cut_and_says_so():
+def test_a_huge_document_is_truncated_with_the_number_omitted():
     gold = {f"field{number}": str(number) for number in range(1000)} | {"text": "x" * 100_000}
     comparison = comparison_of(gold, {}, gold)
     page, text = html(comparison), markdown(comparison)
@@ -117,24 +117,24 @@ def test_a_huge_document_is_cut_and_says_so():
     assert "991 more fields differ." in text
 
 
-def test_documents_without_fields_make_a_report_that_says_so():
+def test_a_report_on_documents_without_fields_states_it():
     comparison = comparison_of({}, {}, {})
     for text in (html(comparison), markdown(comparison)):
-        assert "No document has a field to read" in text.replace("&#39;", "'")
+        assert "No document has a field" in text.replace("&#39;", "'")
 
 
-def test_half_a_surrogate_pair_in_an_answer_does_not_stop_the_report(tmp_path):
+def test_a_lone_surrogate_in_an_answer_does_not_prevent_the_report(tmp_path):
     broken = '{"vendor": {"name": "\\ud800"}}'
     for path in write_reports(comparison_of(GOLD, GOLD, broken), tmp_path / "report.md"):
         assert path.read_text(encoding="utf-8")
 
 
-def test_values_stand_beside_those_read_in_their_place():
+def test_values_are_aligned_with_the_answers_values():
     gold = {"line_items": [{"description": d, "quantity": "1"} for d in ("chair", "desk", "lamp")]}
     without_first = {"line_items": gold["line_items"][1:]}
     with_one_more = {"line_items": [*gold["line_items"], {"description": "sofa"}]}
     comparison = comparison_of(gold, without_first, with_one_more)
-    compared = side_by_side(comparison.readings[0])
+    compared = side_by_side(comparison.documents[0])
     assert [(leaf.path, leaf.gold, leaf.base) for leaf in compared.leaves if leaf.differs] == [
         ("line_items[0].description", "chair", None),
         ("line_items[0].quantity", "1", None),
@@ -142,17 +142,17 @@ def test_values_stand_beside_those_read_in_their_place():
     assert (compared.base_extra, compared.tuned_extra) == (0, 1)
 
 
-def test_what_is_shown_as_right_is_what_field_accuracy_counted():
+def test_values_shown_as_correct_are_those_that_field_accuracy_counts():
     """Two views of one document must not contradict each other."""
     cases = [(GOLD, {"total": 12.5}), ("plain  text", "plain text"), (GOLD, "no JSON"), ([1, 2, 3], [1, 3])]
     for gold, predicted in cases:
-        reading = comparison_of(gold, predicted, predicted).readings[0]
-        ratio = reading.base.score.metrics["field_accuracy"]
-        compared = side_by_side(reading).leaves
-        assert (sum(leaf.base_right for leaf in compared), len(compared)) == tuple(ratio)
+        document = comparison_of(gold, predicted, predicted).documents[0]
+        ratio = document.base.score.metrics["field_accuracy"]
+        compared = side_by_side(document).leaves
+        assert (sum(leaf.base_correct for leaf in compared), len(compared)) == tuple(ratio)
 
 
-def test_an_earlier_report_is_replaced_but_no_other_file(tmp_path):
+def test_an_existing_report_is_replaced_but_no_other_file(tmp_path):
     output = tmp_path / "new" / "report.md"
     comparison = comparison_of(GOLD, GOLD, {})
     assert write_reports(comparison, output) == (output, output.with_suffix(".html"))

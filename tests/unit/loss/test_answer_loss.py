@@ -17,7 +17,7 @@ from finscribe_trainer.training.run import Run
 
 
 def plain_loss(model, batch):
-    """Over all logits, as textbooks have it."""
+    """The loss computed from the logits of all tokens."""
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     logits = model(**inputs, use_cache=False).logits[:, :-1]
     return functional.cross_entropy(logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), reduction="sum")
@@ -33,7 +33,7 @@ def gradients(model, loss):
 def adapted(family, source):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))
-    with torch.no_grad():  # a fresh adapter is zero in one half, which would hide half of the gradients
+    with torch.no_grad():  # B of a new adapter is zero, which would hide half of the gradients
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.1)
@@ -54,7 +54,7 @@ def test_loss_and_gradients_equal_those_of_all_logits(adapted, family, dataset, 
         torch.testing.assert_close(found[name], gradient, msg=name, rtol=1e-4, atol=1e-4)
 
 
-def test_padding_beside_a_longer_row_changes_no_loss(adapted, family, dataset):
+def test_padding_does_not_change_the_loss(adapted, family, dataset):
     encoded = [family.encode(dataset.examples[i]) for i in (2, 3)]
     alone = sum(answer_loss(adapted, family.model_inputs(family.collate([row])))[0] for row in encoded)
     torch.testing.assert_close(answer_loss(adapted, family.model_inputs(family.collate(encoded)))[0], alone)
@@ -63,7 +63,7 @@ def test_padding_beside_a_longer_row_changes_no_loss(adapted, family, dataset):
 BFLOAT16 = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
 
 
-def test_the_loss_of_a_model_in_bfloat16_is_not_rounded_to_it(family, source, dataset):
+def test_the_loss_of_a_bfloat16_model_is_float32(family, source, dataset):
     model = attach_adapter(family.load_model(source, dtype=torch.bfloat16), family, LoraSpec(dropout=0.0))
     batch = family.model_inputs(family.collate([family.encode(dataset.examples[i]) for i in (0, 1)]))
     with BFLOAT16(), torch.no_grad():

@@ -6,8 +6,9 @@ import pytest
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
-from finscribe_trainer.loss.answer_parts import answer_parts
-from finscribe_trainer.loss.weights import AnswerWeights, choose_weights
+from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
+from finscribe_trainer.loss.value_spans import find_value_spans
+from finscribe_trainer.loss.weights import TokenWeights, create_token_weights
 from finscribe_trainer.model.batch import LOSS_WEIGHTS
 
 INVOICE = json.dumps(
@@ -25,7 +26,7 @@ INVOICE = json.dumps(
 OTSL = "<fcel>Lamp <b>A<fcel>3<ecel><nl><lcel>x<nl>total 9"
 HTML = '<table><tr><td colspan="2">Lamp</td><th>3</th></tr></table> total -1,204.50'
 
-# settings, answer, and the values that weigh more than nothing said
+# settings, answer, and the weights of values other than 1
 CASES = {
     "numbers of JSON, not of texts, boxes or metadata": (
         LossSpec(number_weight=2),
@@ -36,14 +37,14 @@ CASES = {
     "a field by its last part": (LossSpec(field_weights={"grand_total": 4}), INVOICE, {"575.96": 4}),
     "a field by its path": (LossSpec(field_weights={"line_items.quantity": 4}), INVOICE, {"8": 4}),
     "all below a field": (LossSpec(field_weights={"address": 0.5}), INVOICE, {"0042": 0.5}),
-    "a part of a name is no field": (LossSpec(field_weights={"total": 4}), INVOICE, {}),
+    "a part of a field's name does not match": (LossSpec(field_weights={"total": 4}), INVOICE, {}),
     "a region": (LossSpec(field_weights={"vendor_block": 4}), INVOICE, {'Acme \\"7\\" Ltd': 4, "0042": 4}),
     "a region of several fields": (
         LossSpec(field_weights={"client_invoice_info": 4}),
         INVOICE,
         {"77": 4, "null": 4},
     ),
-    "the greatest weight counts": (
+    "the maximum weight applies": (
         LossSpec(number_weight=2, table_cell_weight=3, field_weights={"quantity": 1.5, "tax_rate": 5}),
         INVOICE,
         {"3 lamps": 3, "8": 3, "60.50": 3, "19": 5, "575.96": 2},
@@ -58,14 +59,14 @@ CASES = {
 
 
 def by_character(weights, answer):
-    return weights.of_tokens(answer, [(i, i + 1) for i in range(len(answer))])
+    return weights.compute(answer, [(i, i + 1) for i in range(len(answer))])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_weigh_what_the_settings_say(name):
+def test_values_have_the_weights_of_the_settings(name):
     spec, answer, expected = CASES[name]
     found, position = {}, 0
-    weights = by_character(AnswerWeights(spec), answer)
+    weights = by_character(TokenWeights(spec), answer)
     while position < len(answer):
         end = position + 1
         while end < len(answer) and weights[end] == weights[position]:
@@ -79,7 +80,7 @@ def test_values_weigh_what_the_settings_say(name):
 @pytest.mark.parametrize(
     "answer", [INVOICE, json.dumps(json.loads(INVOICE), indent=2), " [1, [], {}, [true]] "]
 )
-def test_the_values_of_json_are_where_they_are_said_to_be(answer):
+def test_the_spans_of_json_values_contain_them(answer):
     def values(data):
         if isinstance(data, dict | list):
             for inner in data.values() if isinstance(data, dict) else data:
@@ -87,21 +88,21 @@ def test_the_values_of_json_are_where_they_are_said_to_be(answer):
         else:
             yield json.dumps(data).strip('"')
 
-    assert [answer[p.start : p.end] for p in answer_parts(answer)] == list(values(json.loads(answer)))
+    assert [answer[p.start : p.end] for p in find_value_spans(answer)] == list(values(json.loads(answer)))
 
 
-def test_a_token_weighs_as_the_heaviest_of_its_characters():
-    weights = AnswerWeights(LossSpec(number_weight=2))
+def test_a_token_has_the_maximum_weight_of_its_characters():
+    weights = TokenWeights(LossSpec(number_weight=2))
     answer = '{"total": 12}'
     offsets = [(0, 8), (8, 10), (9, 11), (11, 13), (12, 13), (13, 13)]
-    assert weights.of_tokens(answer, offsets) == [1, 1, 2, 2, 1, 1]
+    assert weights.compute(answer, offsets) == [1, 1, 2, 2, 1, 1]
 
 
-def test_the_tokens_of_a_row_are_weighted_as_its_answer_is(family, dataset):
-    example = dataset.examples[0]
+def test_a_rows_loss_weights_are_those_of_its_answer(family, dataset):
     spec = LossSpec(number_weight=2)
-    encoded = family.encode(example, weights=AnswerWeights(spec))
-    plain = family.encode(example)
+    rows = EncodedExamples(dataset.examples, family, TokenWeights(spec))
+    encoded = rows[RowKey(0, 0)]
+    plain = EncodedExamples(dataset.examples, family)[RowKey(0, 0)]
     assert encoded.keys() - plain.keys() == {LOSS_WEIGHTS}
     weights, labels = encoded[LOSS_WEIGHTS], encoded["labels"]
     assert weights.shape == labels.shape
@@ -111,23 +112,23 @@ def test_the_tokens_of_a_row_are_weighted_as_its_answer_is(family, dataset):
     assert heavy
     assert set("".join(heavy)) <= set("Ġ0123456789.")
     assert light[-1] == family.tokenizer.eos_token
-    batch = family.collate([encoded, family.encode(dataset.examples[3], weights=AnswerWeights(spec))])
+    batch = family.collate([encoded, rows[RowKey(3, 0)]])
     assert batch[LOSS_WEIGHTS].shape == batch["labels"].shape
     assert not batch[LOSS_WEIGHTS][batch["labels"] == -100].any()
 
 
-def test_settings_that_apply_to_nothing_are_said(family, caplog):
+def test_settings_without_effect_cause_a_warning(family, caplog):
     spec = LossSpec(number_weight=2, table_cell_weight=2, field_weights={"grand_total": 2, "iban": 3})
     with caplog.at_level(logging.WARNING):
-        choose_weights(spec, family.tokenizer, ['{"grand_total": 5}'] * 3)
+        create_token_weights(spec, family.tokenizer, ['{"grand_total": 5}'] * 3)
     assert [record.getMessage().split(" has ")[0] for record in caplog.records] == [
         "loss.field_weights.iban",
         "loss.table_cell_weight",
     ]
 
 
-def test_a_tokenizer_that_knows_no_characters_is_refused():
+def test_a_tokenizer_without_offsets_is_rejected():
     with pytest.raises(UserError, match=r"loss\.number_weight") as caught:
-        choose_weights(LossSpec(number_weight=2), SimpleNamespace(is_fast=False), [])
+        create_token_weights(LossSpec(number_weight=2), SimpleNamespace(is_fast=False), [])
     assert caught.value.reason is FailureReason.ModelUnsupported
-    assert choose_weights(LossSpec(use_focal=True), SimpleNamespace(is_fast=False), []) is None
+    assert create_token_weights(LossSpec(use_focal=True), SimpleNamespace(is_fast=False), []) is None

@@ -1,4 +1,4 @@
-"""The losses beside their formulas over all logits, gradients included."""
+"""The losses and their gradients equal those of their formulas over all logits."""
 
 import pytest
 import torch
@@ -57,18 +57,18 @@ def tokens():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_loss_and_gradient_are_those_of_the_formula(name, tokens, chunk):
+def test_loss_and_gradient_equal_the_formula(name, tokens, chunk):
     spec, formula = CASES[name]
     logits, targets, weights = tokens
     expected = formula(logits, targets, weights)
     (gradient,) = torch.autograd.grad(expected, logits)
-    found = summed_loss(logits * 1, targets, weights, spec)  # whose backward pass uses them up
+    found = summed_loss(logits * 1, targets, weights, spec)  # a copy: the backward pass overwrites it
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(torch.autograd.grad(3 * found, logits)[0], 3 * gradient)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_gradients_are_those_of_small_changes(name, tokens, chunk):
+def test_gradients_equal_finite_differences(name, tokens, chunk):
     spec, _ = CASES[name]
     logits, targets, weights = tokens
     (gradient,) = torch.autograd.grad(summed_loss(logits * 1, targets, weights, spec), logits)
@@ -82,14 +82,14 @@ def test_gradients_are_those_of_small_changes(name, tokens, chunk):
     torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_a_second_backward_pass_over_logits_that_are_used_up_is_refused(tokens):
+def test_a_second_backward_pass_over_the_same_logits_is_rejected(tokens):
     loss = summed_loss(tokens[0] * 1, tokens[1], tokens[2], None)
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
 
 
-def test_without_weights_each_token_weighs_one(tokens):
+def test_without_weights_each_token_has_weight_one(tokens):
     logits, targets, _ = tokens
     expected = functional.cross_entropy(logits, targets, reduction="sum")
     torch.testing.assert_close(summed_loss(logits, targets, None, None), expected)
@@ -97,7 +97,7 @@ def test_without_weights_each_token_weighs_one(tokens):
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("value", [-1000.0, 1000.0], ids=["surely wrong", "surely right"])
-def test_focal_loss_has_a_gradient_at_its_ends(gamma, value):
+def test_focal_loss_has_a_finite_gradient_at_its_limits(gamma, value):
     logits = torch.tensor([[value, 0.0, 0.0]], requires_grad=True)
     summed_loss(logits, torch.tensor([0]), None, LossSpec(use_focal=True, focal_gamma=gamma)).backward()
     assert torch.isfinite(logits.grad).all()
@@ -116,7 +116,7 @@ def test_half_precision_logits_are_summed_in_float32(tokens, dtype):
 
 
 class LargestFloat32(TorchDispatchMode):
-    """Notes how many numbers the largest float32 tensor has that an operation makes."""
+    """Records the size of the largest float32 tensor that an operation returns."""
 
     numbers = 0
 
@@ -128,7 +128,7 @@ class LargestFloat32(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_logits_are_never_float32_as_a_whole(name, tokens, monkeypatch):
+def test_the_full_logits_are_never_float32(name, tokens, monkeypatch):
     monkeypatch.setitem(cross_entropy.CHUNK_LOGITS, "cpu", 2 * VOCABULARY)
     logits = tokens[0].detach().bfloat16().requires_grad_()
     with LargestFloat32() as largest:
@@ -136,7 +136,7 @@ def test_the_logits_are_never_float32_as_a_whole(name, tokens, monkeypatch):
     assert 0 < largest.numbers <= 2 * VOCABULARY
 
 
-def test_a_batch_without_answer_tokens_costs_nothing():
+def test_a_batch_without_answer_tokens_has_zero_loss():
     logits = torch.zeros(0, VOCABULARY, requires_grad=True)
     loss = summed_loss(logits, torch.zeros(0, dtype=torch.long), None, None)
     loss.backward()

@@ -12,7 +12,7 @@ from finscribe_trainer.model.lora import attach_adapter
 
 
 class CountingBackend:
-    """Runs what it is to compile as it is, and counts."""
+    """A torch.compile backend that runs the graph unchanged and counts compilations."""
 
     graphs = 0
 
@@ -29,7 +29,7 @@ def step(model, inputs):
     return loss.detach(), gradients
 
 
-def test_compiled_layers_give_the_same_loss_and_gradients_in_training_alone(family, source, dataset):
+def test_compiled_layers_run_only_in_training_with_equal_loss_and_gradients(family, source, dataset):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0)).train()
     batches = [
@@ -52,9 +52,7 @@ def test_compiled_layers_give_the_same_loss_and_gradients_in_training_alone(fami
     assert list(model.state_dict()) == names
 
 
-def test_layers_are_compiled_for_packed_rows_whose_activations_are_computed_again_too(
-    family, source, dataset
-):
+def test_compiled_layers_work_with_packing_and_gradient_checkpointing(family, source, dataset):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))
     prepare_packing(model, family)
@@ -72,8 +70,10 @@ def test_layers_are_compiled_for_packed_rows_whose_activations_are_computed_agai
     assert 0 < backend.graphs <= 4
 
 
-def test_a_model_whose_layers_are_elsewhere_is_refused():
+def test_a_model_without_a_list_of_decoder_layers_is_rejected():
     model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=16))
-    with pytest.raises(UserError, match=r"training\.torchCompile: the layers of GPT2LMHeadModel") as caught:
+    with pytest.raises(
+        UserError, match=r"training\.torchCompile is not supported for GPT2LMHeadModel"
+    ) as caught:
         compile_layers(model)
     assert caught.value.reason is FailureReason.ModelUnsupported

@@ -15,14 +15,14 @@ from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.batch import IGNORE_INDEX
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.source import ModelSource, local_or_hub, model_errors
+from finscribe_trainer.model.source import ModelSource, find_local_or_hub_model, model_errors
 
 
 def text_example(prompt: str, completion: str) -> Example:
     return Example(Row((Turn("user", prompt),), completion), "rows.jsonl:1")
 
 
-def test_only_the_answer_and_its_end_are_learned(family):
+def test_labels_cover_only_the_answer_and_the_end_token(family):
     encoded = family.encode(text_example("Read.", '{"a": 1}'))
     tokenizer = family.tokenizer
     learned = encoded["labels"][encoded["labels"] != IGNORE_INDEX]
@@ -35,7 +35,7 @@ def test_only_the_answer_and_its_end_are_learned(family):
     assert torch.equal(encoded["input_ids"][prompt_length:], learned)
 
 
-def test_an_image_row_holds_one_token_for_each_28_pixel_square(family, dataset):
+def test_an_image_row_has_one_token_per_28_pixel_square(family, dataset):
     example = next(e for e in dataset.examples if e.images)
     encoded = family.encode(example)
     num_image_tokens = int((encoded["input_ids"] == family.config.image_token_id).sum())
@@ -45,7 +45,7 @@ def test_an_image_row_holds_one_token_for_each_28_pixel_square(family, dataset):
     assert len(encoded["mm_token_type_ids"]) == len(encoded["input_ids"]) == len(encoded["labels"])
 
 
-def test_a_prompt_is_what_the_checkpoints_processor_makes_of_it(family, dataset):
+def test_a_prompt_equals_that_of_the_checkpoints_processor(family, dataset):
     example = next(e for e in dataset.examples if e.images)
     content = [{"type": "image", "image": open_image(example.images[0])}]
     content.append({"type": "text", "text": example.row.turns[0].text})
@@ -63,7 +63,7 @@ def test_a_prompt_is_what_the_checkpoints_processor_makes_of_it(family, dataset)
         assert torch.equal(inputs[name], tensor), name
 
 
-def test_tokens_are_where_the_model_itself_places_them(family, source, dataset, several_images):
+def test_position_ids_equal_the_models_own(family, source, dataset, several_images):
     batch = family.collate([family.encode(row) for row in (*dataset.examples[2:4], several_images)])
     inputs = family.model_inputs(batch)
     known = {"input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask"}
@@ -72,13 +72,13 @@ def test_tokens_are_where_the_model_itself_places_them(family, source, dataset, 
     assert torch.equal(inputs["position_ids"], expected)
 
 
-def test_a_row_is_measured_without_decoding_its_image(family, dataset):
+def test_tokens_are_counted_without_decoding_the_image(family, dataset):
     for example in dataset.examples:
         assert family.count_tokens(example) == len(family.encode(example)["input_ids"])
 
 
 @pytest.mark.parametrize("ending", ["Assistant: ", "Assistant:\n"])
-def test_the_prompt_ends_as_the_checkpoints_own_template_says(source, ending):
+def test_the_prompt_ends_as_in_the_checkpoints_chat_template(source, ending):
     family = load_family(source)
     family.processing.chat_template = family.processing.chat_template.replace(
         '{{- "Assistant: " -}}\n{%- endif', "{{- " + repr(ending) + " -}}\n{%- endif"
@@ -98,7 +98,7 @@ def test_rows_with_and_without_image_share_a_batch(family, dataset):
     assert inputs["pixel_values"].shape[0] == int(inputs["image_grid_thw"].prod(1).sum())
 
 
-def test_overlong_rows_are_left_out_never_cut(family, dataset):
+def test_too_long_rows_are_excluded_not_truncated(family, dataset):
     lengths = sorted(family.count_tokens(example) for example in dataset.examples)
     kept = select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
     assert sorted(family.count_tokens(example) for example in kept.train) == lengths[:4]
@@ -107,7 +107,7 @@ def test_overlong_rows_are_left_out_never_cut(family, dataset):
         select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
 
 
-def test_a_training_row_that_augmentation_makes_too_long_is_left_out(dataset, family):
+def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, family):
     large = next(example for example in dataset.examples if example.images)
     half = replace(large, sizes=tuple((width // 2, height // 2) for width, height in large.sizes))
     text = next(example for example in dataset.examples if not example.images)
@@ -117,15 +117,15 @@ def test_a_training_row_that_augmentation_makes_too_long_is_left_out(dataset, fa
     assert (kept.train, kept.validation, kept.num_left_out) == ([text], [half], 1)
 
 
-def test_a_text_that_holds_the_models_own_tokens_is_refused(family):
+def test_a_text_with_special_tokens_of_the_model_is_rejected(family):
     examples = [text_example("Read <|IMAGE_PLACEHOLDER|>.", "x</s>")]
     with pytest.raises(UserError, match=r"rows\.jsonl:1: a text holds '<\|IMAGE_PLACEHOLDER\|>'"):
         select(Splits(examples, examples, "", None), family, max_tokens=100)
 
 
-def test_an_image_row_does_not_fit_a_text_model(text_model, dataset):
-    family = load_family(ModelSource(str(text_model), said="my-text-model"))
-    with pytest.raises(UserError, match="the row has an image, but my-text-model reads text only") as caught:
+def test_a_text_model_rejects_a_row_with_an_image(text_model, dataset):
+    family = load_family(ModelSource(str(text_model), given_name="my-text-model"))
+    with pytest.raises(UserError, match="the row has an image, but my-text-model takes text only") as caught:
         family.count_tokens(dataset.examples[0])
     assert caught.value.reason is FailureReason.ModelUnsupported
 
@@ -136,16 +136,16 @@ def test_a_text_model_without_template_gets_the_prompt_and_a_newline(text_model)
     assert family.tokenizer.decode(encoded["input_ids"]) == "Read.\nok</s>"
 
 
-def test_a_folder_that_is_no_model_is_not_found(tmp_path):
+def test_a_folder_without_a_model_is_reported_as_not_found(tmp_path):
     with pytest.raises(UserError) as caught:
-        load_family(ModelSource(str(tmp_path), said="s3://models/empty"))
+        load_family(ModelSource(str(tmp_path), given_name="s3://models/empty"))
     assert caught.value.reason is FailureReason.ModelNotFound
     assert "s3://models/empty" in caught.value.message
     with pytest.raises(UserError, match="no such folder"):
-        local_or_hub("./nowhere/at/all", None)
+        find_local_or_hub_model("./nowhere/at/all", None)
 
 
-def test_code_beside_a_tokenizer_is_never_run_nor_asked_about(text_model, tmp_path, monkeypatch):
+def test_code_beside_a_tokenizer_is_never_run(text_model, tmp_path, monkeypatch):
     folder = tmp_path / "model"
     shutil.copytree(text_model, folder)
     settings = json.loads((folder / "tokenizer_config.json").read_text())
@@ -160,8 +160,8 @@ def test_code_beside_a_tokenizer_is_never_run_nor_asked_about(text_model, tmp_pa
     assert not (tmp_path / "was-run").exists()
 
 
-def test_a_hub_that_does_not_answer_is_tried_again():
-    """transformers calls a dead connection an OSError, as it does a missing file."""
+def test_an_unreachable_hub_is_a_retryable_error():
+    """transformers raises an OSError for a failed connection, as for a missing file."""
     cause = LocalEntryNotFoundError("cannot find the requested files in the local cache")
     with pytest.raises(RetryableError) as caught, model_errors(ModelSource("owner/model")):
         raise OSError("We couldn't connect to 'https://huggingface.co' to load the files") from cause

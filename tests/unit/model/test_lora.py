@@ -22,7 +22,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("names", "scope", "path", "matches"), CASES)
-def test_a_target_is_a_whole_name_within_its_scope(names, scope, path, matches):
+def test_a_target_matches_whole_names_within_the_scope(names, scope, path, matches):
     pattern = target_pattern(LoraSpec(target_modules=names, scope=scope), PaddleOCRVL.language_model_pattern)
     assert bool(re.fullmatch(pattern, path)) is matches
 
@@ -34,7 +34,7 @@ def test_the_vision_tower_stays_frozen_by_default(family, source):
     assert all("language_model" in name and "lora_" in name for name in trained)
 
 
-def test_targets_that_do_not_exist_are_answered_with_some_that_do(family, source):
+def test_unknown_targets_are_reported_with_existing_names(family, source):
     with pytest.raises(UserError, match=r"\['query'\] matches no module") as caught:
         attach_adapter(family.load_model(source), family, LoraSpec(target_modules=["query"]))
     assert caught.value.reason is FailureReason.LoraTargetsNotFound

@@ -17,7 +17,7 @@ from finscribe_trainer.model.precision import (
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Makes this machine look like one with a GPU of a compute capability; None is one without."""
+    """Simulates a machine with a GPU of the given compute capability; None for one without a GPU."""
 
     def pretend(capability: tuple[int, int] | None, flash_attn: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
@@ -43,18 +43,18 @@ DTYPES = [
 
 
 @pytest.mark.parametrize(("settings", "capability", "expected"), DTYPES)
-def test_a_model_is_computed_in_what_is_set_and_there(settings, capability, expected, machine):
+def test_the_dtype_follows_settings_and_hardware(settings, capability, expected, machine):
     machine(capability)
     assert choose_dtype(TrainingSpec(**settings)) is expected
 
 
-def test_float16_without_a_gpu_is_said_to_be_float32(machine, caplog):
+def test_float16_without_a_gpu_falls_back_to_float32_with_a_warning(machine, caplog):
     machine(CPU)
     choose_dtype(TrainingSpec(fp16=True))
-    assert "computing in float32" in caplog.text
+    assert "using float32" in caplog.text
 
 
-def test_bfloat16_on_a_gpu_without_it_is_refused(machine):
+def test_bfloat16_on_a_gpu_without_support_is_rejected(machine):
     machine(TURING)
     with pytest.raises(UserError, match=r"training\.bf16") as caught:
         choose_dtype(TrainingSpec(bf16=True))
@@ -75,16 +75,18 @@ ATTENTION = [
 
 
 @pytest.mark.parametrize(("wanted", "capability", "installed", "dtype", "expected"), ATTENTION)
-def test_attention_is_the_fastest_that_fits(wanted, capability, installed, dtype, expected, machine):
+def test_attention_is_the_fastest_supported_implementation(
+    wanted, capability, installed, dtype, expected, machine
+):
     machine(capability, installed)
     assert choose_attention(wanted, dtype, PaddleOCRVLForConditionalGeneration) is expected
 
 
 @pytest.mark.parametrize("kind", [CodeGenForCausalLM, MambaForCausalLM])
-def test_attention_is_none_that_the_kind_of_model_lacks(kind, machine):
+def test_attention_is_never_one_that_the_model_class_lacks(kind, machine):
     machine(AMPERE, True)
     assert choose_attention(None, torch.bfloat16, kind) is EAGER
-    with pytest.raises(UserError, match=rf"is sdpa, which needs another kind of model than {kind.__name__}"):
+    with pytest.raises(UserError, match=rf"is sdpa, which needs a model class other than {kind.__name__}"):
         choose_attention(SDPA, torch.bfloat16, kind)
 
 
@@ -97,7 +99,7 @@ OBSTACLES = [
 
 
 @pytest.mark.parametrize(("capability", "installed", "dtype", "missing"), OBSTACLES)
-def test_flash_attention_that_cannot_be_is_refused(capability, installed, dtype, missing, machine):
+def test_unsupported_flash_attention_is_rejected(capability, installed, dtype, missing, machine):
     machine(capability, installed)
     with pytest.raises(UserError, match=missing) as caught:
         choose_attention(FLASH, dtype, PaddleOCRVLForConditionalGeneration)
@@ -105,27 +107,27 @@ def test_flash_attention_that_cannot_be_is_refused(capability, installed, dtype,
 
 
 @pytest.mark.parametrize("attention", [SDPA, EAGER])
-def test_vision_tower_and_language_model_get_the_attention_asked_for(family, source, attention):
+def test_vision_tower_and_language_model_use_the_configured_attention(family, source, attention):
     config = family.load_model(source, attn_implementation=str(attention)).config
     parts = (config, config.vision_config, config.text_config)
     assert {part._attn_implementation for part in parts} == {str(attention)}
 
 
-def test_optimizers_of_a_missing_package_are_refused(monkeypatch):
+def test_optimizers_of_a_missing_package_are_rejected(monkeypatch):
     monkeypatch.setattr(precision.importlib.util, "find_spec", lambda name: None)
     check_optimizer(Optimizer.adamw_torch)
     with pytest.raises(UserError, match="adamw_bnb_8bit needs bitsandbytes"):
         check_optimizer(Optimizer.adamw_bnb_8bit)
 
 
-def test_compiling_without_a_compiler_is_refused(monkeypatch):
+def test_torch_compile_without_a_compiler_is_rejected(monkeypatch):
     check_compiler()
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="torchCompile needs a C compiler"):
         check_compiler()
 
 
-def test_a_gradient_is_the_scalers_to_deal_with_until_nothing_is_left_to_halve():
+def test_the_scaler_skips_steps_until_its_scale_is_one():
     weight = torch.nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=1.0)
     scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
@@ -142,9 +144,9 @@ def test_a_gradient_is_the_scalers_to_deal_with_until_nothing_is_left_to_halve()
     assert not will_skip_step(None)
 
 
-def test_what_was_chosen_is_one_line(config, machine):
+def test_the_choices_are_logged_in_one_line(config, machine):
     machine(CPU)
     assert describe_choices(config, torch.float32, SDPA) == (
-        "computing in float32 on CPU, attention sdpa, optimizer adamw_torch, weights not quantised, "
+        "computing in float32 on CPU, attention sdpa, optimizer adamw_torch, weights not quantized, "
         "gradient checkpointing off, torch.compile off"
     )

@@ -4,7 +4,7 @@ from safetensors.torch import load_file
 
 from finscribe_core.trainer_config import LoraSpec, Method, OutputFormat
 from finscribe_trainer.loss.answer_loss import answer_loss
-from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
+from finscribe_trainer.model.lora import attach_adapter, prevent_weight_repacking, quantization_options
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
@@ -12,12 +12,12 @@ from finscribe_trainer.training.run import Run
 
 
 def quantised(family, source):
-    model = family.load_model(source, dtype=torch.float32, **quantisation(family, torch.float32))
-    keep_differentiable(model)
+    model = family.load_model(source, dtype=torch.float32, **quantization_options(family, torch.float32))
+    prevent_weight_repacking(model)
     return model
 
 
-def test_only_linear_layers_of_the_language_model_are_in_4_bits_with_double_quantisation(family, source):
+def test_only_linear_layers_of_the_language_model_are_in_4_bits_with_double_quantization(family, source):
     model = quantised(family, source)
     linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     in_4_bits = {name for name, module in linear.items() if isinstance(module, bitsandbytes.nn.Linear4bit)}
@@ -33,7 +33,7 @@ def test_only_linear_layers_of_the_language_model_are_in_4_bits_with_double_quan
 def test_an_evaluation_does_not_change_the_gradient(family, source, dataset):
     torch.manual_seed(1)
     model = attach_adapter(quantised(family, source), family, LoraSpec(dropout=0.0))
-    with torch.no_grad():  # a fresh adapter is zero in one half, which would hide half of the gradients
+    with torch.no_grad():  # B of a new adapter is zero, which would hide half of the gradients
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.1)
@@ -50,7 +50,7 @@ def test_an_evaluation_does_not_change_the_gradient(family, source, dataset):
     torch.testing.assert_close(gradients(), before)
 
 
-def test_a_run_evaluates_goes_on_from_a_checkpoint_and_exports_a_merged_model(config, tmp_path):
+def test_a_run_evaluates_resumes_from_a_checkpoint_and_exports_a_merged_model(config, tmp_path):
     wanted = config.model_copy(
         update={
             "method": Method.QLoRA,

@@ -1,4 +1,4 @@
-"""A merged model is the base's files with other numbers in them, and computes what base plus adapter do."""
+"""A merged model has the base model's files and tensors, and computes the logits of base plus adapter."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Method, OutputFormat, StorageEndpoint
 from finscribe_trainer.cli.merge import merge
 from finscribe_trainer.model.merge import MergedFiles
-from finscribe_trainer.pipeline.merge import MergeRequest, merge_into
+from finscribe_trainer.pipeline.merge import MergeRequest, merge_to_output
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
@@ -29,7 +29,7 @@ PLAIN_LOAD = Path(__file__).parents[2] / "support" / "plain_load.py"
 
 
 def weights_of(folder: Path) -> dict[str, tuple[str, list[int]]]:
-    """Type and shape of every tensor, by name, however many files they are in."""
+    """Dtype and shape of every tensor by name, from any number of files."""
     found = {}
     for path in folder.glob("*.safetensors"):
         with safe_open(path, "pt") as file:
@@ -39,7 +39,7 @@ def weights_of(folder: Path) -> dict[str, tuple[str, list[int]]]:
 
 
 def write_adapter(model: torch.nn.Module, folder: Path, targets: str | list[str], base: str) -> Path:
-    """An adapter of random weights: B is not 0, so that it changes what the model computes."""
+    """An adapter of random weights: B is not 0, so that it changes the logits."""
     torch.manual_seed(3)
     adapted = get_peft_model(model, LoraConfig(target_modules=targets, init_lora_weights=False))
     adapted.peft_config["default"].base_model_name_or_path = base
@@ -71,7 +71,7 @@ def request_of(adapter, tmp_path):
     return make
 
 
-def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample, tmp_path):
+def test_the_guides_command_writes_tensors_with_the_bases_names_and_shapes(adapter, sample, tmp_path):
     out = tmp_path / "deployed_model"
     arguments = ["--base-model", sample / "model", "--adapter-path", adapter, "--output-dir", out]
     done = CliRunner().invoke(merge, [*map(str, arguments), "--max-shard-size", "200KB"])
@@ -89,15 +89,15 @@ def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample,
     assert str(sample) not in (out / "README.md").read_text()
 
 
-def test_by_the_code_of_their_cards_both_layouts_compute_the_same(config, sample, tmp_path):
-    """With nothing of ours; and trained in 4 bits, of which the merged model may hold no trace."""
+def test_adapter_and_merged_model_compute_the_same_with_the_code_of_their_cards(config, sample, tmp_path):
+    """Run without FinScribe installed; trained in 4 bits, which the merged model must not contain."""
     both = {"output_formats": [OutputFormat.Adapter, OutputFormat.Merged], "method": Method.QLoRA}
     run = Run(config.model_copy(update=both), "", None, RunReporter(run="", job=""), StopSignal())
     train(run)
     out = run.output_dir
     assert weights_of(out / "merged_model") == weights_of(sample / "model")
     shutil.copy(next((sample / "images").glob("val-*.png")), tmp_path / "page.png")
-    (tmp_path / "model").symlink_to(sample / "model")  # cards say what the base is called, not where it was
+    (tmp_path / "model").symlink_to(sample / "model")  # cards contain the base's name, not its path
     command = [sys.executable, "-I", PLAIN_LOAD, out / "final_model", out / "merged_model"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -109,24 +109,24 @@ def test_by_the_code_of_their_cards_both_layouts_compute_the_same(config, sample
     assert said["eos"] == 2
 
 
-def test_the_dtype_is_the_bases_unless_another_is_asked_for(adapter, sample, request_of, tmp_path):
+def test_the_dtype_is_the_bases_unless_another_is_requested(adapter, sample, request_of, tmp_path):
     base = tmp_path / "bfloat16"
     PaddleOCRVLForConditionalGeneration.from_pretrained(
         sample / "model", dtype=torch.bfloat16
     ).save_pretrained(base)
     for name in ("chat_template.jinja", "processor_config.json", "tokenizer.json", "tokenizer_config.json"):
         (base / name).write_bytes((sample / "model" / name).read_bytes())
-    merge_into(request_of(base_model=str(base)), MergedFiles())
+    merge_to_output(request_of(base_model=str(base)), MergedFiles())
     assert {dtype for dtype, _ in weights_of(tmp_path / "merged").values()} == {"BF16"}
     request = request_of(base_model=str(base), output=str(tmp_path / "float32"))
-    merge_into(request, MergedFiles(dtype=torch.float32))
+    merge_to_output(request, MergedFiles(dtype=torch.float32))
     assert {dtype for dtype, _ in weights_of(tmp_path / "float32").values()} == {"F32"}
 
 
-def test_a_text_models_adapter_merges_likewise(text_model, tmp_path, request_of):
+def test_a_text_models_adapter_can_be_merged(text_model, tmp_path, request_of):
     model = AutoModelForCausalLM.from_pretrained(text_model)
     adapter = write_adapter(model, tmp_path / "text", ["q_proj"], str(text_model))
-    merge_into(request_of(adapter=str(adapter)), MergedFiles())
+    merge_to_output(request_of(adapter=str(adapter)), MergedFiles())
     assert weights_of(tmp_path / "merged") == weights_of(text_model)
     expected = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(text_model), adapter)
     ids = torch.arange(1, 20)[None]
@@ -134,18 +134,18 @@ def test_a_text_models_adapter_merges_likewise(text_model, tmp_path, request_of)
     torch.testing.assert_close(found, expected(ids).logits)
 
 
-def test_a_head_tied_to_the_embeddings_cannot_be_merged_and_leaves_nothing(sample, request_of, tmp_path):
-    """What is added to the head would be added to the embeddings, too: only the comparison can tell."""
+def test_an_adapter_on_a_tied_head_is_rejected_and_leaves_no_files(sample, request_of, tmp_path):
+    """The head's update would change the embeddings, too, which only the comparison of logits detects."""
     model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
     tied = write_adapter(model, tmp_path / "tied", ["lm_head"], str(sample / "model"))
     with pytest.raises(UserError) as caught:
-        merge_into(request_of(adapter=str(tied)), MergedFiles())
+        merge_to_output(request_of(adapter=str(tied)), MergedFiles())
     assert caught.value.reason is FailureReason.MergeMismatch
     assert list((tmp_path / "merged").iterdir()) == []
 
 
 def write_base(sample: Path, folder: Path, **sizes: int) -> str:
-    """The sample's model in another size."""
+    """The sample model with another hidden size."""
     config = PaddleOCRVLConfig.from_pretrained(sample / "model")
     for name, size in sizes.items():
         setattr(config.text_config, name, size)
@@ -187,11 +187,11 @@ def write_mlp_adapter(adapter: Path, sample: Path) -> Path:
     return write_adapter(model, adapter.with_name("mlp"), pattern, str(sample / "model"))
 
 
-def test_what_a_killed_merge_left_in_the_folder_is_in_nobodys_way(request_of, tmp_path):
+def test_files_left_by_a_killed_merge_do_not_block_the_next(request_of, tmp_path):
     left = tmp_path / "merged" / ".unchecked-abcd"
     left.mkdir(parents=True)
     (left / "model.safetensors").touch()
-    merge_into(request_of(), MergedFiles())
+    merge_to_output(request_of(), MergedFiles())
     assert not left.exists()
 
 
@@ -219,21 +219,21 @@ REFUSED = [
     (
         of_more_layers,
         FailureReason.ModelUnsupported,
-        r"4 weights of its file have no .*layers\.1\.",
+        r"4 weights of its file are unknown .*layers\.1\.",
     ),
     (of_half_the_weights, FailureReason.ModelUnsupported, r"4 weights are missing .*lora_B\.weight"),
     (of_renamed_weights, FailureReason.ModelUnsupported, "8 weights are missing .*; 8 weights of its file"),
     (of_another_hub_model, FailureReason.InvalidConfig, "trained on PaddlePaddle/PaddleOCR-VL, not on"),
-    (without_adapter, FailureReason.ModelNotFound, "holds no adapter_config.json"),
+    (without_adapter, FailureReason.ModelNotFound, "contains no adapter_config.json"),
     (into_a_full_folder, FailureReason.InvalidConfig, "is not empty"),
     (into_a_file, FailureReason.InvalidConfig, "can't be used"),
 ]
 
 
 @pytest.mark.parametrize(("spoil", "reason", "message"), REFUSED)
-def test_what_cannot_be_merged_is_refused(adapter, sample, request_of, spoil, reason, message):
+def test_an_adapter_that_can_not_be_merged_is_rejected(adapter, sample, request_of, spoil, reason, message):
     with pytest.raises(UserError, match=message) as caught:
-        merge_into(request_of(**spoil(adapter, sample)), MergedFiles())
+        merge_to_output(request_of(**spoil(adapter, sample)), MergedFiles())
     assert caught.value.reason is reason
 
 
@@ -245,8 +245,8 @@ def test_a_merge_may_read_from_a_bucket_and_write_to_one(adapter, sample, reques
     request = request_of(
         adapter=f"s3://{bucket}/adapter", base_model=f"s3://{bucket}/base", output=f"s3://{bucket}/merged"
     )
-    merge_into(request, MergedFiles())
+    merge_to_output(request, MergedFiles())
     found = storage.fetch_prefix(request.output, tmp_path / "found")
     assert weights_of(found) == weights_of(sample / "model")
     with pytest.raises(UserError, match="is not empty"):
-        merge_into(request, MergedFiles())
+        merge_to_output(request, MergedFiles())

@@ -6,7 +6,7 @@ import torch
 from finscribe_core.constants import ENV_TERMINATION_LOG
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import RunResult
-from finscribe_trainer.pipeline.outcome import conclude
+from finscribe_trainer.pipeline.outcome import run_and_report
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
@@ -51,7 +51,7 @@ def test_every_error_ends_as_exit_code_and_last_words(error, code, reason, retry
     def fail() -> RunResult:
         raise error
 
-    assert conclude(fail, RunReporter(run="r", job="j")) == code
+    assert run_and_report(fail, RunReporter(run="r", job="j")) == code
     result = RunResult.from_termination_message((tmp_path / "termination").read_text())
     assert result is not None
     assert (result.reason, result.retryable, result.succeeded) == (reason, retryable, False)
@@ -66,4 +66,4 @@ def test_the_cause_of_an_error_names_it(tmp_path, monkeypatch):
         except OSError as error:
             raise RuntimeError("could not save") from error
 
-    assert conclude(fail, RunReporter(run="r", job="j")) == 75
+    assert run_and_report(fail, RunReporter(run="r", job="j")) == 75

@@ -12,8 +12,8 @@ from finscribe_trainer.training.run import Run
 
 
 @pytest.mark.parametrize(("checkpointing", "times"), [(False, 1), (True, 2)])
-def test_each_layer_is_computed_again_in_the_backward_pass(checkpointing, times, config, family, source):
-    """That the losses are the same is held by the loss curves; here, that memory is given back for it."""
+def test_each_layer_is_recomputed_in_the_backward_pass(checkpointing, times, config, family, source):
+    """The loss curves check that the losses are the same; this checks that activations are recomputed."""
     changes = {"gradient_checkpointing": checkpointing, "max_steps": 1, "gradient_accumulation_steps": 1}
     config = config.model_copy(update={"training": config.training.model_copy(update=changes)})
     reporter = RunReporter(run="", job="")

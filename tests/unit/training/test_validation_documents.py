@@ -144,11 +144,11 @@ def test_a_stop_while_documents_are_read_ends_with_a_checkpoint_that_has_no_figu
 ):
     stop, generate, calls = StopSignal(), AnswerGenerator._generate, []
 
-    def stop_in_the_second_reading(reader, examples):
+    def stop_in_the_second_reading(generator, examples):
         calls.append(examples)
         if len(calls) == 2:  # the base model's was the first
             stop.requested.set()
-        return generate(reader, examples)
+        return generate(generator, examples)
 
     monkeypatch.setattr(AnswerGenerator, "_generate", stop_in_the_second_reading)
     with pytest.raises(RetryableError, match="checkpoint saved after step 1"):

@@ -12,9 +12,9 @@ from finscribe_trainer.batches.augmentation.change import Change
 from finscribe_trainer.batches.features.shown import show_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.loss.weights import AnswerWeights
+from finscribe_trainer.loss.weights import TokenWeights
 from finscribe_trainer.model.batch import IGNORE_INDEX, LOSS_WEIGHTS, ROW_LOCATION, Encoded
-from finscribe_trainer.model.families.base import Family, Shown
+from finscribe_trainer.model.families.base import Family, ImageInput
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LostImageError(RetryableError):
 
 def read_images(
     example: Example, changes: Sequence[Change] = (), store: FeatureStore | None = None
-) -> list[Shown]:
+) -> list[ImageInput]:
     """`show_images`, which names the row when an image has gone meanwhile.
 
     Raises:
@@ -69,7 +69,7 @@ class EncodedExamples(Dataset[Encoded]):
         self,
         examples: Sequence[Example],
         family: Family,
-        weights: AnswerWeights | None = None,
+        weights: TokenWeights | None = None,
         augmentation: Augmentation | None = None,
         features: FeatureStore | None = None,
     ) -> None:
@@ -99,7 +99,7 @@ class EncodedExamples(Dataset[Encoded]):
             encoded["labels"].fill_(IGNORE_INDEX)
         return encoded
 
-    def _token_weights(self, completion: str, weights: AnswerWeights, num_tokens: int) -> torch.Tensor:
+    def _token_weights(self, completion: str, weights: TokenWeights, num_tokens: int) -> torch.Tensor:
         """Loss weights, (num_tokens,): 0 over the prompt, 1 for the end token."""
-        answer = [*weights.of_tokens(completion, self.family.completion_offsets(completion)), 1.0]
+        answer = [*weights.compute(completion, self.family.completion_offsets(completion)), 1.0]
         return torch.tensor([0.0] * (num_tokens - len(answer)) + answer)

@@ -1,1 +1,1 @@
-"""The `finscribe` commands of the trainer: options, help texts, exit codes; one file per command."""
+"""The trainer's `finscribe` commands: options, help texts and exit codes, one file per command."""

@@ -1,4 +1,4 @@
-"""`finscribe data anonymize`: stand-ins for whoever is named in rows."""
+"""`finscribe data anonymize`: replaces personal data in rows by pseudonyms."""
 
 import secrets
 from pathlib import Path
@@ -31,23 +31,23 @@ _MIN_KEY = 16
     "--key",
     envvar=ENV_ANONYMIZE_KEY,
     show_envvar=True,
-    help=f"Secret of {_MIN_KEY} or more characters; the same one gives the same stand-ins in other sets. "
-    "Prefer the variable: others see a command line.  [default: a new one, forgotten afterwards]",
+    help=f"Secret of {_MIN_KEY} or more characters; the same one gives the same pseudonyms in other sets. "
+    "Prefer the variable: other users can see a command line.  [default: a random key that is not stored]",
 )
-@click.option("--drop-images", is_flag=True, help="Leave images out: what they show can't be changed.")
+@click.option("--drop-images", is_flag=True, help="Remove images: their content can't be replaced.")
 def anonymize(source: Path, output: Path, key: str | None, drop_images: bool) -> None:
-    """Replace names, addresses, tax numbers, telephone numbers, mail addresses and IBANs by stand-ins.
+    """Replace names, addresses, tax numbers, telephone numbers, email addresses and IBANs by pseudonyms.
 
-    The same original gets the same stand-in in every row, in prompts and answers. They are made with the
-    key: without it no original can be found by trying. Amounts, dates and the numbers of documents stay, so
-    that sums still hold. Who is named only in free text, and by no answer's vendor or client, stays, too:
-    look at the result before you hand it on.
-
-    \b
-    Writes --output: prompt and completion (or messages); other keys of the rows are left out
+    The same original gets the same pseudonym in every row, in prompts and answers. Pseudonyms are derived
+    with the key: without it, originals can't be found by brute force. Amounts, dates and document numbers
+    are kept, so that totals still add up. Names that occur only in free text, and not as a vendor or client
+    of an answer, are kept, too: review the result before you share it.
 
     \b
-    Exit codes:  0 done   78 rows must be corrected, hold images, or the output exists
+    Writes --output: prompt and completion (or messages); other keys of the rows are dropped
+
+    \b
+    Exit codes:  0 done   78 rows must be corrected or contain images, or the output exists
 
     \b
     Examples:
@@ -57,16 +57,16 @@ def anonymize(source: Path, output: Path, key: str | None, drop_images: bool) ->
     from finscribe_trainer.data_tools.curate.anonymize import anonymize_rows  # noqa: PLC0415 - `--help` is fast
 
     if key is not None and len(key) < _MIN_KEY:
-        raise click.UsageError(f"The key is shorter than {_MIN_KEY} characters: it could be guessed.")
+        raise click.UsageError(f"The key has fewer than {_MIN_KEY} characters: it could be guessed.")
     secret = key.encode() if key else secrets.token_bytes(32)
     outcome = anonymize_rows(source, output, secret, drop_images=drop_images)
     click.echo(f"Wrote {outcome.rows} rows to {output}.")
     for kind, count in sorted(outcome.replaced.items()):
         click.echo(f"  {kind:<8} {count:>9} replaced")
     if outcome.images:
-        click.echo(f"  {'image':<8} {outcome.images:>9} left out")
+        click.echo(f"  {'image':<8} {outcome.images:>9} removed")
     if outcome.unstructured:
         click.echo(
-            f"  {outcome.unstructured} answers name no vendor or client: only patterns, and names known "
-            "from other rows, were looked for in them."
+            f"  {outcome.unstructured} answers have no vendor or client: in them, only patterns and names "
+            "known from other rows were replaced."
         )

@@ -1,16 +1,16 @@
-"""`finscribe compare`: what the tuning was worth."""
+"""`finscribe compare`: compares two models on the same documents."""
 
 from pathlib import Path
 
 import click
 
-from finscribe_trainer.cli.inference_options import reading_options
+from finscribe_trainer.cli.inference_options import inference_options
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--baseline-model", help="The model before: a folder, an s3:// prefix, or a hub id.")
-@click.option("--finetuned-model", help="The model after: likewise; an adapter reads with its base.")
-@click.option("--test-dir", help="Documents: a folder, a rows' file, or an s3:// URI.")
+@click.option("--baseline-model", help="The base model: a folder, an s3:// prefix, or a hub id.")
+@click.option("--finetuned-model", help="The tuned model: likewise; an adapter is loaded onto its base.")
+@click.option("--test-dir", help="Test documents: a folder, a rows file, or an s3:// URI.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -20,17 +20,17 @@ from finscribe_trainer.cli.inference_options import reading_options
 @click.option(
     "--baseline-results",
     type=click.Path(path_type=Path),
-    help="What `finscribe evaluate` wrote, instead of --baseline-model.",
+    help="Results file of `finscribe evaluate`, instead of --baseline-model.",
 )
 @click.option(
     "--finetuned-results",
     type=click.Path(path_type=Path),
-    help="What `finscribe evaluate` wrote, instead of --finetuned-model.",
+    help="Results file of `finscribe evaluate`, instead of --finetuned-model.",
 )
 @click.option(
-    "--base-model", help="The tuned adapter's base, where it is not what adapter_config.json names."
+    "--base-model", help="The tuned adapter's base model, instead of the one in adapter_config.json."
 )
-@reading_options
+@inference_options
 def compare(  # noqa: PLR0913, PLR0917 - one for each option
     baseline_model: str | None,
     finetuned_model: str | None,
@@ -43,21 +43,22 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     max_new_tokens: int | None,
     limit: int | None,
 ) -> None:
-    """Let two models read the same documents, and report what changed.
+    """Evaluate two models on the same documents, and report the differences.
 
-    Both answer the same prompts, greedily, with the same limit. Each side is a model, or the results
-    that `finscribe evaluate` wrote of it.
+    Both generate answers to the same prompts by greedy decoding with the same --max-new-tokens. Each is given
+    as a model, or as the results that `finscribe evaluate` wrote.
 
     \b
     Writes
-      <output>                                figures with 95 % intervals, losses and gains (Markdown)
-      <output, ending in .html>               the same as a page, with plots and the documents' pages
-      results-base.json, results-tuned.json   beside it, for each side that is a model: every answer
+      <output>                                metrics with 95 % confidence intervals, regressed and improved
+                                              fields and documents (Markdown)
+      <output, ending in .html>               the same as an HTML page, with plots and images of documents
+      results-base.json, results-tuned.json   beside it, for each given model: every answer
 
-    A comparison that was cut off goes on from the answers so far.
+    An interrupted comparison resumes when the command is run again.
 
     \b
-    Exit codes:  0 done   78 the options or the data must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change options or data   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -70,13 +71,19 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session():
-        from finscribe_trainer.evaluation.compare_sides import Reading, Side, compare_sides  # noqa: PLC0415
-        from finscribe_trainer.evaluation.report.terminal import show  # noqa: PLC0415
+        from finscribe_trainer.evaluation.evaluate_and_compare import (  # noqa: PLC0415
+            ComparedModel,
+            InferenceOptions,
+            evaluate_and_compare,
+        )
+        from finscribe_trainer.evaluation.report.terminal import print_comparison  # noqa: PLC0415
         from finscribe_trainer.evaluation.report.write import check_output, write_reports  # noqa: PLC0415 - likewise
 
-        check_output(output)  # before hours of reading
+        check_output(output)  # before hours of inference
         kept = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]
-        base = Side("baseline", baseline_model, baseline_results, kept[0])
-        tuned = Side("finetuned", finetuned_model, finetuned_results, kept[1], base_model)
-        comparison = compare_sides(base, tuned, Reading(test_dir, limit, batch_size, max_new_tokens))
-        show(comparison, write_reports(comparison, output))
+        base = ComparedModel("baseline", baseline_model, baseline_results, kept[0])
+        tuned = ComparedModel("finetuned", finetuned_model, finetuned_results, kept[1], base_model)
+        comparison = evaluate_and_compare(
+            base, tuned, InferenceOptions(test_dir, limit, batch_size, max_new_tokens)
+        )
+        print_comparison(comparison, write_reports(comparison, output))

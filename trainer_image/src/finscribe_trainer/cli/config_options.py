@@ -1,4 +1,4 @@
-"""The options --config, --set and --strict, shared by every command that reads a trainer config."""
+"""The options --config, --set and --strict of all commands that load a trainer config."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +9,12 @@ import click
 Command = Callable[..., Any]
 
 strict_option = click.option(
-    "--strict", is_flag=True, help="Refuse unknown keys in the config instead of warning of them."
+    "--strict", is_flag=True, help="Reject unknown keys in the config instead of warning about them."
 )
 
 
 def set_option(set_help: str) -> Callable[[Command], Command]:
-    """The option --set, which may be repeated and reaches the command as `assignments`."""
+    """The repeatable option --set, passed to the command as `assignments`."""
     return click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help=set_help)
 
 

@@ -1,4 +1,4 @@
-"""`finscribe data contact-sheet`: what augmentation makes of the training rows."""
+"""`finscribe data contact-sheet`: draws augmented views of training pages."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 @click.command(
     name="contact-sheet",
-    short_help="Show what augmentation makes of training pages.",
+    short_help="Show augmented views of training pages.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @config_options(
@@ -24,7 +24,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="Image to write: .png or .jpg; one that is there is replaced.",
+    help="Image to write: .png or .jpg; an existing file is replaced.",
 )
 @click.option("--rows", type=click.IntRange(1, 100), default=4, show_default=True, help="Pages to show.")
 @click.option(
@@ -35,14 +35,14 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     help="Views of each page: those of the first epochs.",
 )
 def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **overrides: Any) -> None:
-    """Show what augmentation makes of training pages, before hours are spent on them.
+    """Show augmented views of training pages, before training on them.
 
-    A line of the sheet is a page: as it is, then as the first epochs of a training will show it. Boxes in
-    the answer (bbox) are outlined in red. The blue strip below each page is a part of it close up, where
-    blur, noise and JPEG can be seen.
+    Each line of the sheet is a page: the original, then its views in the first epochs. Boxes of the answer
+    (bbox) are outlined in red. The strip in a blue frame below each page is an enlarged detail that shows
+    blur, noise and JPEG artifacts.
 
     \b
-    Exit codes:  0 done   78 the config or the data must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change config or data   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -64,4 +64,4 @@ def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **over
     write_atomically(output, encoded.getvalue())
     click.echo(f"Wrote {output}.")
     if not config.augmentation.enabled:
-        click.echo("Training shows pages so once augmentation.enabled is true.")
+        click.echo("Training uses these views only if augmentation.enabled is true.")

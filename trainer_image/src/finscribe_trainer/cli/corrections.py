@@ -1,4 +1,4 @@
-"""`finscribe data corrections`: what people corrected becomes what the model learns next."""
+"""`finscribe data corrections`: converts reviewed corrections to training rows."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _SHOWN = 20
 
 
 @click.command(
-    short_help="Make training rows of reviewed corrections.",
+    short_help="Convert reviewed corrections to training rows.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -16,26 +16,26 @@ _SHOWN = 20
     "source",
     type=click.Path(path_type=Path),
     required=True,
-    help="Reviews: one JSON object a line.",
+    help="Reviews: one JSON object per line.",
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="Rows to write (.jsonl, new); images are named relative to its folder.",
+    help="Rows to write (.jsonl, new); image paths are relative to its folder.",
 )
 def corrections(source: Path, output: Path) -> None:
-    """Make training rows of reviewed corrections: the active-learning step.
+    """Convert reviewed corrections to training rows: the active-learning step.
 
-    A review names a document, what the model predicted, and what is right; docs/prepare.md shows each field.
-    Accepted ones become rows if the corrected document keeps the canonical schema and adds up. Of several
-    reviews of one document the last in the file counts.
+    A review contains a document, the model's answer and the ground truth; docs/prepare.md describes each
+    field. An accepted review becomes a row if the ground truth conforms to the canonical schema and adds up.
+    Of several reviews of one document, the last in the file is used.
 
     \b
     Writes --output: instruction, input, output (canonical JSON)
 
     \b
-    Exit codes:  0 every accepted review became a row   78 some were left out (the rest is written)
+    Exit codes:  0 every accepted review became a row   78 some were skipped (the others are written)
 
     \b
     Example:
@@ -46,12 +46,12 @@ def corrections(source: Path, output: Path) -> None:
 
     outcome = write_corrections(source, output)
     counts = ", ".join(f"{count} {what}" for what, count in sorted(outcome.counts.items()))
-    click.echo(f"Reviews: {counts}. Rows are in {output}.")
+    click.echo(f"Reviews: {counts}. Wrote {output}.")
     if outcome.left_out:
         more = len(outcome.left_out) - _SHOWN
         lines = [*outcome.left_out[:_SHOWN], *([f"... and {more} more."] if more > 0 else [])]
         raise UserError(
             FailureReason.DatasetInvalid,
             "\n".join(lines),
-            "Correct these reviews, and run the command again.",
+            "Correct these reviews and run the command again.",
         )

@@ -1,4 +1,4 @@
-"""`finscribe data`: everything about rows and documents that needs no model."""
+"""`finscribe data`: the group of commands that create, check and prepare rows."""
 
 from importlib import import_module
 
@@ -14,21 +14,21 @@ SUBCOMMANDS = {
     "corrections": "finscribe_trainer.cli.corrections",
     "contact-sheet": "finscribe_trainer.cli.contact_sheet",
 }
-"""Each subcommand's module, which holds a command of that name (with _ for -)."""
+"""Each subcommand's module, which contains a command of the same name (with _ for -)."""
 
 
 class Subcommands(click.Group):
-    """Imports a subcommand only when it is asked for: one needs Faker, another a tokenizer."""
+    """Imports a subcommand only when it is used: one needs Faker, another a tokenizer."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which data is made, checked and used."""
+        """Names in the order of SUBCOMMANDS."""
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand, imported now.
+        """Import a subcommand.
 
         Raises:
-            click.ClickException: a package it needs is not installed.
+            click.ClickException: a required package is not installed.
         """
         if cmd_name not in SUBCOMMANDS:
             return None
@@ -42,4 +42,4 @@ class Subcommands(click.Group):
 
 @click.group(cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
 def data() -> None:
-    """Make, check and prepare rows of documents."""
+    """Create, check and prepare rows of documents."""

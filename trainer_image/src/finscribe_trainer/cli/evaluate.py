@@ -1,17 +1,17 @@
-"""`finscribe evaluate`: how well a model reads documents it has not seen."""
+"""`finscribe evaluate`: evaluates a model on a test set."""
 
 from pathlib import Path
 
 import click
 
-from finscribe_trainer.cli.inference_options import reading_options
+from finscribe_trainer.cli.inference_options import inference_options
 
 
 @click.command(
-    short_help="Score how a model reads documents with known answers.",
+    short_help="Evaluate a model on documents with ground truth.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--test-dir", required=True, help="Documents: a folder, a rows' file, or an s3:// URI.")
+@click.option("--test-dir", required=True, help="Test documents: a folder, a rows file, or an s3:// URI.")
 @click.option(
     "--model-path", required=True, help="An adapter's or a model's folder, s3:// prefix, or hub id."
 )
@@ -21,8 +21,8 @@ from finscribe_trainer.cli.inference_options import reading_options
     required=True,
     help="File to write, such as evaluation/results.json.",
 )
-@click.option("--base-model", help="The adapter's base, where it is not what adapter_config.json names.")
-@reading_options
+@click.option("--base-model", help="The adapter's base model, instead of the one in adapter_config.json.")
+@inference_options
 def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     test_dir: str,
     model_path: str,
@@ -32,21 +32,21 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     max_new_tokens: int | None,
     limit: int | None,
 ) -> None:
-    """Let a model read documents whose right answers are known, and score what it reads.
+    """Generate a model's answers for documents with ground truth, and score them.
 
     \b
-    A folder stands for its test.jsonl, else its val.jsonl (or .jsonl.gz, .parquet), else for all the
+    A folder stands for its test.jsonl, else its val.jsonl (or .jsonl.gz, .parquet), else for all
     row files in it. The model may be an adapter (final_model/, checkpoint-<step>/), a merged model
-    or a base model. It answers greedily, each row's own prompt.
+    or a base model. It answers each row's prompt by greedy decoding.
 
     \b
     Writes
-      <output>                 figures with 95 % intervals, by field and by region, every answer
-      <output>.partial.jsonl   answers so far: the same command goes on from there; removed at the end
-      <output>.inputs/         what was fetched from s3://
+      <output>                 metrics with 95 % confidence intervals, by field and by region; every answer
+      <output>.partial.jsonl   the answers so far, from which the same command resumes; removed at the end
+      <output>.inputs/         files downloaded from s3://
 
     \b
-    Exit codes:  0 done   78 the options or the data must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change options or data   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -62,11 +62,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
 
         test_set = load_test_set(test_dir, limit, output)
 
-        # torch takes seconds to import: a mistake in the rows is said before.
-        from finscribe_trainer.evaluation.evaluate import evaluate_into  # noqa: PLC0415
+        # torch takes seconds to import: errors in the rows are reported before.
+        from finscribe_trainer.evaluation.evaluate import evaluate_to_file  # noqa: PLC0415
         from finscribe_trainer.evaluation.report.terminal import summary_lines  # noqa: PLC0415
 
-        results = evaluate_into(output, model_path, base_model, test_set, batch_size, max_new_tokens)
+        results = evaluate_to_file(output, model_path, base_model, test_set, batch_size, max_new_tokens)
     for line in summary_lines(results):
         click.echo(line)
-    click.echo(f"Every answer is in {output}.")
+    click.echo(f"All answers are in {output}.")

@@ -1,4 +1,4 @@
-"""`finscribe experiments`: one setting at a time, against a baseline."""
+"""`finscribe experiments`: trains a baseline and variants of it, and compares them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,31 +11,31 @@ from finscribe_trainer.pipeline.config import load_config
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(short_help="Change one setting at a time, and compare.", context_settings=_SETTINGS)
+@click.group(short_help="Compare trainings with different settings.", context_settings=_SETTINGS)
 def experiments() -> None:
-    """Train the same model on the same rows with other settings, and compare (A/B tests)."""
+    """Train the same model on the same rows with different settings, and compare (A/B tests)."""
 
 
 @experiments.command(
-    short_help="Train the baseline and every experiment, and report.", context_settings=_SETTINGS
+    short_help="Train the baseline and all experiments, and report.", context_settings=_SETTINGS
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
-    help="The baseline's config, instead of what FILE names.",
+    help="The baseline's config, instead of the one in FILE.",
 )
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("experiments"),
     show_default=True,
-    help="Each is trained in a folder of its name below.",
+    help="Output folder, with a subfolder for each experiment.",
 )
-@click.option("--name", "names", multiple=True, help="Train this one only. May be repeated.")
-@click.option("--fail-fast", is_flag=True, help="End at the first that fails, instead of going on.")
-@set_option("Change one setting of the baseline, and so of all. May be repeated.")
+@click.option("--name", "names", multiple=True, help="Train only this experiment. May be repeated.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure instead of continuing.")
+@set_option("Change one setting of the baseline and so of all experiments. May be repeated.")
 @strict_option
 def run(
     file: Path,
@@ -45,7 +45,7 @@ def run(
     fail_fast: bool,
     **overrides: Any,
 ) -> None:
-    """Train the baseline and every experiment of FILE, and report.
+    """Train the baseline and all experiments of FILE, and report.
 
     \b
     FILE is YAML:
@@ -55,21 +55,21 @@ def run(
           description: Is the loss steadier?
           overrides: {training.learning_rate: 1.0e-5}
 
-    Change one setting at a time: of two changed at once nobody can tell which one did it. Every run has the
-    baseline's seed and rows; one that fails does not keep the others from being trained.
+    Change one setting at a time: the effects of two changes can't be separated. All runs use the baseline's
+    seed and rows; after a failure the others are still trained.
 
     \b
     Writes below --output-dir:
       <name>/          what `finscribe train` writes
-      results.md       table, differences from the baseline with intervals and p-values
-      results.json     the same, for programs
-      results.png      validation losses, and how well documents are read
+      results.md       differences from the baseline with confidence intervals and p-values
+      results.json     the same in machine-readable form
+      results.png      validation losses and document metrics
 
-    Ctrl+C saves a checkpoint and ends; the same command goes on from there, and skips what is done.
+    Ctrl+C saves a checkpoint and exits; the same command resumes and skips what is complete.
 
     \b
-    Exit codes:  0 done   78 a file must be changed, or an experiment failed for good
-                 75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change a file, or an experiment failed permanently
+                 75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -79,7 +79,7 @@ def run(
     from finscribe_core.experiments import plan_variants, read_experiments  # noqa: PLC0415 - `--help` is fast
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
 
-    with command_session("What is trained so far is kept.") as stop:
+    with command_session("The training so far is kept.") as stop:
         from finscribe_trainer.tuning.experiments.report import write_results  # noqa: PLC0415
         from finscribe_trainer.tuning.experiments.results import collect  # noqa: PLC0415
         from finscribe_trainer.tuning.experiments.run import run_experiments  # noqa: PLC0415
@@ -106,19 +106,19 @@ def _baseline(file: Path, given: Path | None, named: str | None) -> Path:
     if given is not None:
         return given
     if named is None:
-        raise click.UsageError(f"{file} names no config: name the baseline's with --config.")
+        raise click.UsageError(f"{file} has no config: pass the baseline's with --config.")
     return file.parent / named
 
 
-@experiments.command(short_help="Report what has been trained so far.", context_settings=_SETTINGS)
+@experiments.command(short_help="Report the trainings so far.", context_settings=_SETTINGS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
-    """Write results.md, results.json and results.png of the experiments in DIR anew, and show them.
+    """Write results.md, results.json and results.png of the experiments in DIR again, and show them.
 
-    DIR is the --output-dir of `finscribe experiments run`, which may still be at work.
+    DIR is the --output-dir of `finscribe experiments run`, which may still be running.
 
     \b
-    Exit codes:  0 done   78 DIR holds no experiments   70 a defect
+    Exit codes:  0 done   78 DIR contains no experiments   70 bug
 
     \b
     Examples:
@@ -126,7 +126,7 @@ def report(folder: Path) -> None:
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
-    with command_session("Nothing is lost."):
+    with command_session("The trained experiments are kept."):
         from finscribe_trainer.tuning.experiments.report import write_results  # noqa: PLC0415
         from finscribe_trainer.tuning.experiments.results import collect  # noqa: PLC0415
         from finscribe_trainer.tuning.experiments.terminal import show  # noqa: PLC0415

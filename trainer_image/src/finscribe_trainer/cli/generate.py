@@ -1,4 +1,4 @@
-"""`finscribe data generate`: writes a data set of made-up documents."""
+"""`finscribe data generate`: generates a data set of synthetic documents."""
 
 import os
 from pathlib import Path
@@ -25,16 +25,20 @@ def _shares(ctx: click.Context, param: click.Parameter, value: str) -> Shares:
 
 
 @click.command(
-    short_help="Make up documents, with the JSON that their pages say.",
+    short_help="Generate synthetic documents with ground truth.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to: new or empty, or one that the same command left unfinished.",
+    help="Folder to write to: new or empty, or from an interrupted run of the same command.",
 )
 @click.option(
-    "--count", type=click.IntRange(1, 10_000_000), default=1000, show_default=True, help="Documents."
+    "--count",
+    type=click.IntRange(1, 10_000_000),
+    default=1000,
+    show_default=True,
+    help="Number of documents.",
 )
 @click.option(
     "--template-set",
@@ -45,39 +49,43 @@ def _shares(ctx: click.Context, param: click.Parameter, value: str) -> Shares:
 )
 @click.option(
     "--format",
-    expose_value=False,  # there is but one
+    expose_value=False,  # there is only one format
     type=click.Choice(["jsonl"]),
     default="jsonl",
     show_default=True,
     help="Format of the rows.",
 )
-@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Seed of it all.")
+@click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Random seed.")
 @click.option(
     "--locale",
     type=click.Choice([ALL, *LOCALES]),
     default=ALL,
     show_default=True,
-    help="One country's language, money, taxes and paper, or all.",
+    help="A country's language, currency, taxes and paper size, or all.",
 )
 @click.option(
     "--degrade",
     type=click.Choice(DEGRADATIONS),
     default=MIX,
     show_default=True,
-    help="How bad the scans are.",
+    help="How strongly scans are degraded.",
 )
 @click.option(
     "--splits",
     callback=_shares,
     default="0.9,0.05,0.05",
     show_default=True,
-    help="Shares of training, validation and test.",
+    help="Fractions of training, validation and test rows.",
 )
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one for each CPU core]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Number of processes.  [default: one per CPU core]",
+)
 @click.option(
     "--contact-sheet",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw the first 24 pages on one JPEG; without --output-dir nothing else is written.",
+    help="Draw the first 24 pages in one JPEG; without --output-dir nothing else is written.",
 )
 def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     output_dir: Path | None,
@@ -90,21 +98,21 @@ def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     workers: int | None,
     contact_sheet: Path | None,
 ) -> None:
-    """Make up invoices, receipts, statements and purchase orders, with the JSON that their pages say.
+    """Generate invoices, receipts, statements and purchase orders, with their ground truth as JSON.
 
     \b
     Writes below --output-dir:
-      train.jsonl, val.jsonl, test.jsonl   rows: instruction, input (the image), output (canonical JSON);
-                                           besides, boxes (of every field), template, locale
+      train.jsonl, val.jsonl, test.jsonl   rows: instruction, input (the image), output (canonical JSON),
+                                           boxes (of all fields), template, locale
       images/                              scans, as JPEG
       schema.json                          the canonical schema
       generated.json                       the options
 
-    The same options write the same files, byte for byte, with any number of workers. A run that was cut
-    off goes on when it is called again. Everything is made up: mail addresses end in .example.
+    The same options write the same files, byte for byte, with any number of workers. An interrupted run
+    resumes when the command is run again. All data is fictitious: email addresses end in .example.
 
     \b
-    Exit codes:  0 done   78 the folder holds other things   75 no room, or Ctrl+C: call it again
+    Exit codes:  0 done   78 the folder contains other files   75 disk full, or Ctrl+C: run again
 
     \b
     Examples:
@@ -113,7 +121,7 @@ def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
       finscribe data generate --contact-sheet sheet.jpg --template-set till
     """  # noqa: D301 - click reads \b as "keep these lines"
     if output_dir is None and contact_sheet is None:
-        raise click.UsageError("Say where to write: --output-dir, or --contact-sheet.")
+        raise click.UsageError("Pass --output-dir or --contact-sheet.")
     choice = Choice(seed, template_set, locale, degrade)
     if contact_sheet and contact_sheet.suffix.lower() not in (".jpg", ".jpeg"):
         raise click.UsageError(f"--contact-sheet {contact_sheet} is a JPEG: it must end in .jpg.")

@@ -1,4 +1,4 @@
-"""Options that every command has that lets models read."""
+"""The options --batch-size, --max-new-tokens and --limit of `finscribe evaluate` and `finscribe compare`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,22 +13,22 @@ _OPTIONS = (
         type=click.IntRange(1, 1024),
         default=8,
         show_default=True,
-        help="Documents read at once: more is faster and takes more memory.",
+        help="Documents per batch: larger batches are faster and take more memory.",
     ),
     click.option(
         "--max-new-tokens",
         type=click.IntRange(1, 131072),
-        help="Tokens after which an answer is cut off; by the longest right answer if unset.",
+        help="Tokens after which an answer is cut off; by default from the longest ground truth.",
     ),
     click.option(
         "--limit",
         type=click.IntRange(1),
-        help="Read so many documents only: a sample over the whole set, always the same one.",
+        help="Maximum number of documents: a reproducible sample over the whole test set.",
     ),
 )
 
 
-def reading_options(command: Command) -> Command:
+def inference_options(command: Command) -> Command:
     """Add --batch-size, --max-new-tokens and --limit."""
     for option in reversed(_OPTIONS):
         command = option(command)

@@ -1,4 +1,4 @@
-"""`finscribe lr-finder`: which learning rate to begin with."""
+"""`finscribe lr-finder`: suggests a learning rate by a range test."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ _RATE = click.FloatRange(0, min_open=True)
 
 
 @click.command(
-    short_help="Find a learning rate to begin with.",
+    short_help="Suggest a learning rate.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @config_options(set_help="Change one setting of the config, such as lora.r=32. May be repeated.")
@@ -23,7 +23,7 @@ _RATE = click.FloatRange(0, min_open=True)
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("lr_finder_results.png"),
     show_default=True,
-    help="Plot to write: .png, .svg or .pdf. The figures are written beside it, as .json.",
+    help="Plot to write: .png, .svg or .pdf. The data are written beside it as .json.",
 )
 @click.option(
     "--start-lr", type=_RATE, default=1e-7, show_default=True, help="Learning rate of the first step."
@@ -34,24 +34,24 @@ _RATE = click.FloatRange(0, min_open=True)
     type=click.IntRange(20, 10000),
     default=100,
     show_default=True,
-    help="Optimizer steps from one to the other.",
+    help="Number of optimizer steps.",
 )
 def lr_finder(
     config_file: Path, output: Path, start_lr: float, end_lr: float, num_steps: int, **overrides: Any
 ) -> None:
-    """Let the learning rate rise from step to step, and watch the loss (the range test of Smith 2015).
+    """Increase the learning rate at every step and record the loss (range test, Smith 2015).
 
-    A throw-away adapter takes --num-steps steps, as a training would: same model, rows, order, loss and
-    optimizer. The learning rate rises exponentially; the test ends before --end-lr when the loss has grown to
-    four times its best. Nothing is kept of the adapter, and no document is read.
+    A temporary adapter is trained for --num-steps steps with the model, rows, order, loss and optimizer of
+    a training. The learning rate rises exponentially; the test ends early when the loss exceeds four times
+    its minimum. The adapter is discarded, and no documents are evaluated.
 
-    The suggestion is where the smoothed loss falls most steeply, and at most a third of the rate from which
-    it rises. Where the loss falls nowhere, nothing is suggested, and the reason is said.
+    The suggestion is where the smoothed loss falls most steeply, but at most a third of the learning rate
+    from which it rises. If the loss never falls, the reason is reported instead of a suggestion.
 
-    Ctrl+C ends the test; what was measured so far is plotted.
+    Ctrl+C ends the test; the steps so far are plotted.
 
     \b
-    Exit codes:  0 done   78 the config or the data must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change config or data   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -59,13 +59,13 @@ def lr_finder(
       finscribe lr-finder --config finetune_config.yaml --start-lr 1e-6 --end-lr 1e-2 --num-steps 200
     """  # noqa: D301 - click reads \b as "keep these lines"
     if not start_lr < end_lr or not math.isfinite(end_lr):
-        raise click.UsageError("--start-lr must be below --end-lr, and that a finite number.")
+        raise click.UsageError("--start-lr must be less than --end-lr, and --end-lr finite.")
     if output.suffix.lower() not in PLOT_SUFFIXES:
         raise click.UsageError(f"--output must end in {', '.join(PLOT_SUFFIXES)}.")
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
     from finscribe_trainer.runtime.files import check_writable  # noqa: PLC0415 - `--help` needs no torch
 
-    with command_session("Nothing was measured.") as stop:
+    with command_session("No steps were recorded.") as stop:
         config = load_config(config_file, overrides)
         from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
         from finscribe_trainer.tuning.lr_finder.range_test import Rise, run_range_test  # noqa: PLC0415 - likewise
@@ -76,4 +76,4 @@ def lr_finder(
     click.echo(curve.message)
     if curve.suggestion is not None:
         click.echo(f"Suggestion: --set training.learning_rate={curve.suggestion:g}")
-    click.echo(f"The curve is in {' and '.join(map(str, paths))}.")
+    click.echo(f"Curve: {' and '.join(map(str, paths))}.")

@@ -1,4 +1,4 @@
-"""`finscribe merge`: an adapter and its base become one model."""
+"""`finscribe merge`: merges an adapter into its base model."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 def _size(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not _SIZE.fullmatch(value) or float(re.split(r"[^\d.]", value)[0]) == 0:
-        raise click.BadParameter(f"{value!r} is no size; write 5GB or 500MB.")
+        raise click.BadParameter(f"{value!r} is not a size, such as 5GB or 500MB.")
     return value.replace(" ", "").upper()
 
 
@@ -21,39 +21,40 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 )
 @click.option(
     "--base-model",
-    help="The adapter's base: a hub id, a folder or an s3:// prefix; by adapter_config.json if unset.",
+    help="The adapter's base model: a hub id, a folder or an s3:// prefix; by default the one in "
+    "adapter_config.json.",
 )
 @click.option("--adapter-path", required=True, help="The adapter: a folder or an s3:// prefix.")
+@click.option("--output-dir", required=True, help="Where to write: an empty or new folder or s3:// prefix.")
 @click.option(
-    "--output-dir", required=True, help="Where to write: a folder that is empty or new, or an s3:// prefix."
+    "--revision", help="Commit, tag or branch of the base model; by default the one in adapter_config.json."
 )
-@click.option("--revision", help="The base's commit, tag or branch on the hub; the adapter's if unset.")
 @click.option(
     "--dtype",
     type=click.Choice(_DTYPES),
     default="auto",
     show_default=True,
-    help="What weights are stored in; auto is the base's own.",
+    help="Dtype of the stored weights; auto is the base model's.",
 )
 @click.option(
     "--max-shard-size",
     default="5GB",
     show_default=True,
     callback=_size,
-    help="Most that a file of weights holds; a larger model becomes several files.",
+    help="Maximum size of a weights file; larger models are split into several files.",
 )
 def merge(dtype: str, max_shard_size: str, **named: Any) -> None:
-    """Merge a LoRA adapter into its base model, so that the result stands alone.
+    """Merge a LoRA adapter into its base model.
 
-    The result is laid out as models on the hub are: it loads in plain transformers, with tokenizer,
-    processor, chat template and generation settings. It is compared with base plus adapter on a made-up
-    page before it gets its place: a merge that computes other logits fails, and leaves nothing.
-    An adapter that was trained on a 4-bit base (QLoRA) is merged into the base as published.
+    The result has the layout of a model on the hub: transformers alone loads it, with tokenizer, processor,
+    chat template and generation config. Its logits are compared with those of base model plus adapter on a
+    synthetic page: if they differ, the merge fails and leaves no files. An adapter that was trained on a
+    4-bit base model (QLoRA) is merged into the unquantized base model.
 
-    It is computed on the CPU, in float32: 4 bytes of memory for each of the model's parameters.
+    The merge runs on the CPU in float32: it needs 4 bytes of memory per parameter.
 
     \b
-    Exit codes:  0 done   78 the options or the adapter must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change options or adapter   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -68,10 +69,12 @@ def merge(dtype: str, max_shard_size: str, **named: Any) -> None:
         import torch  # noqa: PLC0415 - likewise
 
         from finscribe_trainer.model.merge import MergedFiles  # noqa: PLC0415
-        from finscribe_trainer.pipeline.merge import MergeRequest, merge_into  # noqa: PLC0415
+        from finscribe_trainer.pipeline.merge import MergeRequest, merge_to_output  # noqa: PLC0415
 
         request = MergeRequest(
             named["adapter_path"], named["base_model"], named["revision"], named["output_dir"]
         )
-        merge_into(request, MergedFiles(None if dtype == "auto" else getattr(torch, dtype), max_shard_size))
-    click.echo(f"The merged model is in {request.output}.")
+        merge_to_output(
+            request, MergedFiles(None if dtype == "auto" else getattr(torch, dtype), max_shard_size)
+        )
+    click.echo(f"Wrote the merged model to {request.output}.")

@@ -1,4 +1,4 @@
-"""`finscribe sample`: writes a data set and a tiny model to try things out with."""
+"""`finscribe sample`: writes a small data set and a tiny model for trying out FinScribe."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import click
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder to write to; made if missing.",
+    help="Folder to write to; created if missing.",
 )
 @click.option("--rows", type=click.IntRange(1, 100_000), default=96, show_default=True, help="Training rows.")
 @click.option(
@@ -20,22 +20,20 @@ import click
     show_default=True,
     help="Validation rows.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Seed of it all."
-)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Random seed.")
 def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None:
     """Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
 
     \b
     Writes   train.jsonl, val.jsonl   rows: instruction, image (or input), output
              images/                  rendered invoices
-             model/                   a PaddleOCR-VL of the real classes, random and tiny
+             model/                   a tiny PaddleOCR-VL with random weights
 
-    The same options write the same rows, pages and weights. The tiny model trains on a CPU in a
-    minute; it learns what invoices of this set look like as JSON, not to read.
+    The same options write the same rows, pages and weights. The tiny model trains on a CPU in a minute. With
+    random weights it can't recognize text: it learns the JSON format of these invoices, not their content.
 
     \b
-    Exit codes:  0 done   75 no room, or stopped   78 the folder can't be used
+    Exit codes:  0 done   75 disk full, or interrupted   78 the folder can't be used
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What a command that works for long needs around it: logging, signals, errors with exit codes."""
+"""Sets up logging, signal handling and error classification for long-running commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,15 @@ from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 
 
 @contextmanager
-def command_session(after_a_stop: str = "Answers read so far are kept.") -> Iterator[StopSignal]:
-    """Log to stderr, end at Ctrl+C or SIGTERM, and raise what `finscribe` knows how to say.
+def command_session(interrupted: str = "The answers so far are kept.") -> Iterator[StopSignal]:
+    """Log to stderr, stop at Ctrl+C or SIGTERM, and raise known errors as FinscribeError.
 
     Args:
-        after_a_stop: what is said of the work when a signal ended it.
+        interrupted: what a signal does to the work so far, for the error message.
 
     Raises:
-        FinscribeError: what went wrong; Interrupted after a signal. A defect is raised as it is.
+        FinscribeError: a user error or a transient error; Interrupted after a signal. Errors that are bugs
+            are raised unchanged.
     """
     setup_logging()
     prepare_environment()
@@ -29,7 +30,7 @@ def command_session(after_a_stop: str = "Answers read so far are kept.") -> Iter
     except StopRequested:
         raise RetryableError(
             FailureReason.Interrupted,
-            f"Asked to stop. {after_a_stop}",
+            f"Stopped by a signal. {interrupted}",
             "Run the same command again.",
         ) from None
     except Exception as error:

@@ -1,4 +1,4 @@
-"""`finscribe data split`: rows for training, validation and test."""
+"""`finscribe data split`: splits rows into training, validation and test."""
 
 from pathlib import Path
 
@@ -22,20 +22,21 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder to write to; no train.jsonl, val.jsonl or test.jsonl may be there.",
+    help="Folder to write to; it must not contain train.jsonl, val.jsonl or test.jsonl.",
 )
 @click.option(
-    "--validation", type=_SHARE, default=0.05, show_default=True, help="Share of the rows; 0 for none."
+    "--validation", type=_SHARE, default=0.05, show_default=True, help="Fraction of the rows; 0 for none."
 )
-@click.option("--test", type=_SHARE, default=0.05, show_default=True, help="Share of the rows; 0 for none.")
+@click.option(
+    "--test", type=_SHARE, default=0.05, show_default=True, help="Fraction of the rows; 0 for none."
+)
 @click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Seed of the split.")
 @click.option(
     "--group-by",
     metavar="FIELD",
-    help="Keep rows together that agree in a key of the row (template) or a field of the answer "
-    "(vendor.name).",
+    help="Keep rows with the same value of a row key (template) or answer field (vendor.name) in one split.",
 )
-@click.option("--stratify", is_flag=True, help="Give every document_type the same shares.")
+@click.option("--stratify", is_flag=True, help="Split each document_type by the same fractions.")
 def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     source: Path,
     output_dir: Path,
@@ -45,18 +46,18 @@ def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     group_by: str | None,
     stratify: bool,
 ) -> None:
-    """Split rows so that what is validated or tested was never seen in training.
+    """Split rows so that no validation or test document occurs in training.
 
-    Rows that share an image (by its content) or a prompt stay on one side, so no duplicate is on two. The
-    same rows and options give the same split.
+    Rows that share an image (by content) or a prompt go to the same split, so duplicates never leak. The same
+    rows and options give the same split.
 
     \b
     Writes below --output-dir:
-      train.jsonl, val.jsonl, test.jsonl   the rows, every key and number kept
-      images                               under their names; hard links, which take no room
+      train.jsonl, val.jsonl, test.jsonl   the rows, with all keys and numbers unchanged
+      images                               under their names, as hard links
 
     \b
-    Exit codes:  0 done   78 rows must be corrected, or an output exists   70 a defect
+    Exit codes:  0 done   78 rows must be corrected, or an output exists   70 bug
 
     \b
     Examples:
@@ -67,7 +68,7 @@ def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     from finscribe_trainer.data_tools.curate.split import Plan, split_rows  # noqa: PLC0415 - `--help` is fast
 
     if validation + test >= 1:
-        raise click.UsageError(f"--validation {validation:g} and --test {test:g} leave nothing to train on.")
+        raise click.UsageError(f"--validation {validation:g} and --test {test:g} leave no training rows.")
     counts = split_rows(source, output_dir, Plan(validation, test, seed, group_by, stratify))
     click.echo(
         f"Wrote {', '.join(f'{count} {side}' for side, count in counts.items())} rows to {output_dir}."

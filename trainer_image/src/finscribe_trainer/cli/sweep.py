@@ -1,4 +1,4 @@
-"""`finscribe sweep`: let optuna look for good settings."""
+"""`finscribe sweep`: hyperparameter search with Optuna."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,11 @@ from finscribe_trainer.pipeline.config import load_config
 
 
 @click.command(
-    short_help="Search for good settings.",
+    short_help="Search hyperparameters.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @config_options(set_help="Change one setting of the config for all trials. May be repeated.")
-@click.option(
-    "--space", type=click.Path(path_type=Path), help="YAML file: settings, and the values each may take."
-)
+@click.option("--space", type=click.Path(path_type=Path), help="YAML file with the search space.")
 @click.option(
     "--param",
     "parameters",
@@ -24,9 +22,11 @@ from finscribe_trainer.pipeline.config import load_config
     multiple=True,
     help="A setting and its values: log:1e-6:1e-3, 0:0.2 or 8,16,32. May be repeated.",
 )
-@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Trainings in all.")
 @click.option(
-    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Begin no training after so many seconds."
+    "--trials", type=click.IntRange(1), default=20, show_default=True, help="Total number of trials."
+)
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Start no trial after this time."
 )
 @click.option(
     "--output-dir",
@@ -39,31 +39,31 @@ from finscribe_trainer.pipeline.config import load_config
     "--prune/--no-prune",
     default=True,
     show_default=True,
-    help="End a training that does worse than half of the earlier ones at the same step.",
+    help="Stop a trial whose metric is worse than the median of earlier trials at the same step.",
 )
 def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **options: Any) -> None:
-    """Train again and again with other settings, each chosen by what the earlier ones came to.
+    """Search hyperparameters: train trials with settings suggested from the results of earlier trials.
 
-    Settings are suggested by optuna (tree-structured Parzen estimator, seeded by training.seed); a training
-    is judged by early_stopping.metric. Trials read no documents at their end, and upload nothing.
+    Optuna suggests the settings (tree-structured Parzen estimator, seeded by training.seed). The objective is
+    early_stopping.metric. Trials do not evaluate documents at their end, and upload nothing.
 
     \b
-    The space as a file:
+    The search space as a file:
       training.learning_rate: {low: 1.0e-6, high: 1.0e-3, log: true}
       lora.r: {choices: [8, 16, 32]}
 
     \b
     Writes below --output-dir:
       best.yaml        the config with the best settings, for `finscribe train`
-      trials.json      every trial, by its number: the first is 0
-      sweep.png        the metric by trial, and by each setting
+      trials.json      all trials by their number, from 0
+      sweep.png        the metric by trial and by setting
       trial-<n>/       what `finscribe train` writes, without checkpoints; train.log
-      study.db         optuna's own, for its dashboard
+      study.db         Optuna's database, for its dashboard
 
-    Ctrl+C saves a checkpoint and ends; the same command goes on from there. A greater --trials adds to it.
+    Ctrl+C saves a checkpoint and exits; the same command resumes. A larger --trials adds trials.
 
     \b
-    Exit codes:  0 done   78 the config, the space or the data must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change config, space or data   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -72,7 +72,7 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
-    with command_session("What is trained so far is kept.") as stop:
+    with command_session("The training so far is kept.") as stop:
         from finscribe_trainer.tuning.sweep.report import show, write_sweep  # noqa: PLC0415
         from finscribe_trainer.tuning.sweep.space import read_space, refuse_impossible  # noqa: PLC0415
         from finscribe_trainer.tuning.sweep.sweep import Sweep, run_sweep  # noqa: PLC0415

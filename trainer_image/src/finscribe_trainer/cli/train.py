@@ -1,4 +1,4 @@
-"""`finscribe train`: a fine-tuning run on this machine, and what the pod of a FineTuneJob runs."""
+"""`finscribe train`: runs a fine-tuning, on this machine or as the container of a FineTuneJob's pod."""
 
 import os
 import signal
@@ -18,38 +18,40 @@ from finscribe_trainer.cli.config_options import config_options
 @click.option("--train-file", help="Training rows instead of the config's dataset_path.")
 @click.option("--val-file", help="Validation rows instead of the config's validation_path.")
 @click.option("--output-dir", help="Folder for checkpoints and results instead of the config's output_dir.")
-@click.option("--resume", metavar="CHECKPOINT", help="Go on from a checkpoint: a folder, or an s3:// prefix.")
-@click.option("--use-quantization", is_flag=True, help="QLoRA: hold the language model in 4 bits.")
+@click.option(
+    "--resume", metavar="CHECKPOINT", help="Checkpoint to resume from: a folder or an s3:// prefix."
+)
+@click.option("--use-quantization", is_flag=True, help="QLoRA: load the language model in 4 bits.")
 @click.option(
     "--difficulty-schedule",
     type=click.Choice([str(schedule) for schedule in DifficultySchedule]),
-    help="A curriculum: in which order difficulties are met.",
+    help="Curriculum: the order in which rows are trained by difficulty.",
 )
 @click.option(
     "--nproc-per-node",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes on this machine that train together: one for each GPU.",
+    help="Number of training processes on this machine: one per GPU.",
 )
 def train(config_file: Path, resume: str | None, nproc_per_node: int, **overrides: Any) -> None:
     """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
 
     \b
     Writes below output_dir:
-      checkpoint-<step>/   to go on from, with --resume
+      checkpoint-<step>/   checkpoints, for --resume
       final_model/         the best adapter: of the lowest validation loss, or by early_stopping.metric
-      merged_model/        a complete model, if output_formats names Merged
+      merged_model/        a complete model, if output_formats contains Merged
       evaluation/          report.html: base and tuned model on the same documents
-      config.yaml          the config with every default written out
-      metrics.json         every figure, and what it was measured on
+      config.yaml          the config with all defaults
+      metrics.json         all metrics, with data and versions
       logs/                training curves, for TensorBoard
-      features/            cached features of pages, where they can be kept
+      features/            feature cache of the pages, if it can be used
 
-    Ctrl+C finishes the step under way, saves a checkpoint and ends; a second one ends at once.
+    Ctrl+C finishes the current step, saves a checkpoint and exits; a second Ctrl+C exits at once.
 
     \b
-    Exit codes:  0 done   78 the config or the data must be changed   75 try again   70 a defect
+    Exit codes:  0 done   78 user error: change config or data   75 transient error: run again   70 bug
 
     \b
     Examples:
@@ -61,7 +63,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
       finscribe train --config finetune_config.yaml --nproc-per-node 4
     """  # noqa: D301 - click reads \b as "keep these lines"
-    for number in (signal.SIGINT, signal.SIGTERM):  # until the session takes them over: nothing has begun
+    for number in (signal.SIGINT, signal.SIGTERM):  # until the session installs its own handlers
         signal.signal(number, lambda *_: os._exit(EXIT_RETRY))
     from finscribe_trainer.pipeline.config import load_config  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.pipeline.session import launch_session, run_session  # noqa: PLC0415 - likewise
@@ -69,6 +71,6 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)
 
-    if nproc_per_node == 1 or "RANK" in os.environ:  # which this very command sets, as torchrun does
+    if nproc_per_node == 1 or "RANK" in os.environ:  # a child of `launch_session` or of torchrun
         sys.exit(run_session(load, resume))
     sys.exit(launch_session(load, nproc_per_node))

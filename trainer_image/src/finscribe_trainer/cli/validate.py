@@ -1,4 +1,4 @@
-"""`finscribe data validate`: finds out what is wrong with rows before GPU hours are spent on them."""
+"""`finscribe data validate`: checks rows before training."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
 
 
 @click.command(
-    short_help="Check every row: format, answer, sums, images, duplicates.",
+    short_help="Check all rows: format, answers, totals, images, duplicates.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -23,23 +23,25 @@ _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
 )
 @click.option(
     "--schema",
-    help="JSON Schema that answers must keep, or `none` for free texts.  [default: FinScribe's own]",
+    help="JSON Schema of the answers, or `none` for free text.  [default: FinScribe's own]",
 )
-@click.option("--validation", help="Validation rows: none of them may be among the input's.")
-@click.option("--model", help="Count tokens as this model does (a folder or a hub id; no weights are read).")
+@click.option("--validation", help="Validation rows, which must not occur in the input.")
+@click.option(
+    "--model", help="Count tokens with this model's tokenizer (a folder or a hub id; no weights are loaded)."
+)
 @click.option(
     "--max-sequence-length",
     type=click.IntRange(16),
     default=_MAX_SEQUENCE_LENGTH,
     show_default=True,
-    help="Tokens a row may have, with --model.",
+    help="Maximum number of tokens of a row, with --model.",
 )
 @click.option(
     "--max-image-pixels",
     type=click.IntRange(784),
     default=_MAX_IMAGE_PIXELS,
     show_default=True,
-    help="Pixels an image may have.",
+    help="Maximum number of pixels of an image.",
 )
 @click.option(
     "--output",
@@ -51,9 +53,9 @@ _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
     type=click.IntRange(1, 1_000_000),
     default=1000,
     show_default=True,
-    help="Findings that the report lists; all are counted.",
+    help="Maximum number of findings that the report lists; all are counted.",
 )
-@click.option("--strict", is_flag=True, help="Warnings fail, too.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 def validate(  # noqa: PLR0913, PLR0917 - one for each option
     sources: tuple[str, ...],
     schema: str | None,
@@ -65,13 +67,13 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
     max_findings: int,
     strict: bool,
 ) -> None:
-    """Check every row: format, answer, sums, images, duplicates, and what must not be in both sets.
+    """Check all rows: format, answers, totals, images, duplicates, and overlap with the validation rows.
 
-    Rows are read one after another, so any number fits into memory; what is remembered of each to find
-    duplicates takes at most 150 bytes. docs/data-quality.md lists every rule.
+    Rows are processed one at a time, so data sets of any size fit into memory; detecting duplicates takes at
+    most 150 bytes per row. docs/data-quality.md lists all rules.
 
     \b
-    Exit codes:  0 no errors   78 errors (or warnings, with --strict)   75 interrupted, or try again
+    Exit codes:  0 no errors   78 errors (or warnings, with --strict)   75 interrupted, or transient error
 
     \b
     Examples:

@@ -1,1 +1,1 @@
-"""Lets models read documents, scores what they answer, and compares two of them."""
+"""Generates a model's answers on a test set, scores them, and compares two models."""

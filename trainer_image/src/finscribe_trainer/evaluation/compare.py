@@ -1,25 +1,25 @@
-"""Compares how two models read the same documents. Pure: results in, comparison out."""
+"""Compares the results of two models on the same documents, with differences paired by document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.evaluation.report.labels import EXTRA, LABELS
-from finscribe_trainer.evaluation.results import DataInfo, Record, Results, Settings
+from finscribe_trainer.evaluation.report.labels import EXTRA_LABELS, LABELS
+from finscribe_trainer.evaluation.results import DataInfo, DocumentResult, InferenceSettings, Results
 from finscribe_trainer.metrics.corpus import Difference, Figure, paired_differences
 
-SIGNIFICANT = 0.05
-"""A p-value below this is called significant."""
-FEWEST_DOCUMENTS = 6
-"""With five, a two-sided sign-flip test can't fall below 2 / 2^5 = 0.0625, however clear the difference."""
-JUDGED_BY = DocumentMetric.field_accuracy
-"""What the headline says, and what decides whether a document got better or worse."""
+SIGNIFICANCE_LEVEL = 0.05
+"""A difference with a p-value below this is called significant."""
+MIN_DOCUMENTS = 6
+"""With five documents the p-value of a two-sided sign-flip test can't be below 2 / 2^5 = 0.0625."""
+PRIMARY_METRIC = DocumentMetric.field_accuracy
+"""The metric of the summary sentence, and by which a document counts as improved or regressed."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One figure of both models."""
+    """One metric of both models."""
 
     name: str
     base: Figure
@@ -32,14 +32,14 @@ class Pair:
 
     @property
     def documents(self) -> str:
-        """To how many documents it applies; both counts where a figure depends on what a model wrote."""
+        """Number of documents it applies to; both counts where that depends on a model's answers."""
         counts = dict.fromkeys((self.base.documents, self.tuned.documents))
         return " and ".join(map(str, counts))
 
 
 @dataclass(frozen=True)
 class MetricPair(Pair):
-    """A metric of both models; its difference is paired by document."""
+    """A document metric of both models, with their difference paired by document."""
 
     name: DocumentMetric
     difference: Difference
@@ -47,72 +47,72 @@ class MetricPair(Pair):
 
 @dataclass(frozen=True)
 class Gate(Pair):
-    """A gate of the validation: the share of answers that pass it, and all gates before it."""
+    """A gate of the validation: the share of answers that pass it and all gates before it."""
 
     ceiling: Figure | None
-    """The share of right answers that pass: no model can be asked for more."""
+    """The share of ground truths that pass: the most that a model can reach."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One document as both models read it."""
+class DocumentComparison:
+    """The answers of both models on one document."""
 
-    base: Record
-    tuned: Record
+    base: DocumentResult
+    tuned: DocumentResult
     change: float
     """Tuned minus base in field accuracy, from -1 to 1."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same documents."""
+    """Results of two models on the same documents, compared."""
 
     base: Results
     tuned: Results
     metrics: tuple[MetricPair, ...]
-    """Those that apply to these documents, in the order of LABELS."""
+    """Metrics that apply to these documents, in the order of LABELS."""
     extra: tuple[Pair, ...]
-    """Likewise, in the order of EXTRA."""
+    """Additional metrics, in the order of EXTRA_LABELS."""
     fields: tuple[Pair, ...]
-    """Greatest loss first, greatest gain last."""
+    """Field accuracy by field, most regressed first."""
     regions: tuple[Pair, ...]
-    """Likewise."""
+    """Field accuracy by region of the page, most regressed first."""
     gates: tuple[Gate, ...]
-    """In the order in which they are asked."""
-    readings: tuple[Reading, ...]
-    """Documents that have fields: greatest loss first, greatest gain last."""
+    """In the order in which they are applied."""
+    documents: tuple[DocumentComparison, ...]
+    """Documents that have fields, most regressed first."""
 
     @property
-    def better(self) -> int:
-        """Documents that the tuned model reads better."""
-        return sum(reading.change > 0 for reading in self.readings)
+    def improved(self) -> int:
+        """Number of documents whose field accuracy is higher with the tuned model."""
+        return sum(document.change > 0 for document in self.documents)
 
     @property
-    def equal(self) -> int:
-        """Documents that both read equally well."""
-        return sum(reading.change == 0 for reading in self.readings)
+    def unchanged(self) -> int:
+        """Number of documents whose field accuracy is the same with both models."""
+        return sum(document.change == 0 for document in self.documents)
 
     @property
-    def worse(self) -> int:
-        """Documents that the tuned model reads worse."""
-        return sum(reading.change < 0 for reading in self.readings)
+    def regressed(self) -> int:
+        """Number of documents whose field accuracy is lower with the tuned model."""
+        return sum(document.change < 0 for document in self.documents)
 
-    def regressions(self, count: int) -> tuple[Reading, ...]:
-        """The documents on which the tuned model lost most, worst first."""
-        return tuple(reading for reading in self.readings[:count] if reading.change < 0)
+    def most_regressed(self, count: int) -> tuple[DocumentComparison, ...]:
+        """The documents that regressed most, worst first; at most `count`."""
+        return tuple(document for document in self.documents[:count] if document.change < 0)
 
-    def gains(self, count: int) -> tuple[Reading, ...]:
-        """The documents on which it gained most, best first."""
-        return tuple(reading for reading in self.readings[: -count - 1 : -1] if reading.change > 0)
+    def most_improved(self, count: int) -> tuple[DocumentComparison, ...]:
+        """The documents that improved most, best first; at most `count`."""
+        return tuple(document for document in self.documents[: -count - 1 : -1] if document.change > 0)
 
 
 def compare(base: Results, tuned: Results) -> Comparison:
     """Compare the base model's results with the tuned model's.
 
     Raises:
-        UserError: InvalidConfig when they are of different documents or settings; it names what differs.
+        UserError: InvalidConfig when documents or settings differ; the message names what.
     """
-    refuse_different((base.data, base.settings), (tuned.data, tuned.settings))
+    check_comparable((base.data, base.settings), (tuned.data, tuned.settings))
     differences = paired_differences(
         [record.score for record in base.documents], [record.score for record in tuned.documents]
     )
@@ -127,7 +127,7 @@ def compare(base: Results, tuned: Results) -> Comparison:
         metrics,
         extra=tuple(
             Pair(name, base.summary.extra[name], tuned.summary.extra[name])
-            for name in EXTRA
+            for name in EXTRA_LABELS
             if name in base.summary.extra and name in tuned.summary.extra
         ),
         fields=_by_change(base.summary.fields, tuned.summary.fields),
@@ -137,12 +137,14 @@ def compare(base: Results, tuned: Results) -> Comparison:
             for name, figure in base.summary.gates.items()
             if name in tuned.summary.gates
         ),
-        readings=_readings(base.documents, tuned.documents),
+        documents=_compare_documents(base.documents, tuned.documents),
     )
 
 
-def refuse_different(base: tuple[DataInfo, Settings], tuned: tuple[DataInfo, Settings]) -> None:
-    """Refuse to compare what was read from other documents or with other settings.
+def check_comparable(
+    base: tuple[DataInfo, InferenceSettings], tuned: tuple[DataInfo, InferenceSettings]
+) -> None:
+    """Check that two results are of the same documents and settings.
 
     Raises:
         UserError: InvalidConfig, naming what differs.
@@ -159,9 +161,9 @@ def refuse_different(base: tuple[DataInfo, Settings], tuned: tuple[DataInfo, Set
     if different:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"Base and tuned can't be compared, they differ in: {', '.join(different)}.",
-            "Read the same documents with the same limits: `finscribe compare` does so itself when it is "
-            "given both models.",
+            f"The results of base and tuned model can't be compared, they differ in: {', '.join(different)}.",
+            "Evaluate both on the same documents with the same options, as `finscribe compare` does when "
+            "both are given as models.",
         )
 
 
@@ -170,17 +172,19 @@ def _by_change(base: Mapping[str, Figure], tuned: Mapping[str, Figure]) -> tuple
     return tuple(sorted(pairs, key=lambda pair: (pair.change, pair.name)))
 
 
-def _readings(base: Sequence[Record], tuned: Sequence[Record]) -> tuple[Reading, ...]:
-    """Among equal changes of the fields, the likeness of the texts decides: a near miss is less of a loss."""
-    readings = []
+def _compare_documents(
+    base: Sequence[DocumentResult], tuned: Sequence[DocumentResult]
+) -> tuple[DocumentComparison, ...]:
+    """Sorted by the change of field accuracy, then of ANLS*, which counts near misses in part."""
+    documents = []
     for before, after in zip(base, tuned, strict=True):
-        change = _change(before, after, JUDGED_BY)
+        change = _change(before, after, PRIMARY_METRIC)
         if change is not None:
             likeness = _change(before, after, DocumentMetric.anls_star) or 0.0
-            readings.append((change, likeness, Reading(before, after, change)))
-    return tuple(reading for *_, reading in sorted(readings, key=lambda entry: entry[:2]))
+            documents.append((change, likeness, DocumentComparison(before, after, change)))
+    return tuple(document for *_, document in sorted(documents, key=lambda entry: entry[:2]))
 
 
-def _change(before: Record, after: Record, metric: DocumentMetric) -> float | None:
+def _change(before: DocumentResult, after: DocumentResult, metric: DocumentMetric) -> float | None:
     was, now = (record.score.metrics[metric].value for record in (before, after))
     return None if was is None or now is None else now - was

@@ -1,4 +1,4 @@
-"""Lets a model read documents and scores its answers."""
+"""Evaluates a model on a test set: generates its answers and scores them."""
 
 import logging
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.batches.selection import refuse_reserved_tokens
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator, answer_limit
+from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator, max_answer_tokens
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
 from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.results import (
-    Record,
+    DocumentResult,
+    InferenceSettings,
     Results,
-    Settings,
     Timing,
     read_results,
     write_results,
 )
-from finscribe_trainer.evaluation.test_set import TestSet, inputs_folder
+from finscribe_trainer.evaluation.test_set import TestSet, download_folder
 from finscribe_trainer.metrics.corpus import summarise
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
 from finscribe_trainer.runtime.files import check_writable
@@ -35,56 +35,59 @@ log = logging.getLogger(__name__)
 def evaluate(
     loaded: LoadedModel,
     test_set: TestSet,
-    settings: Settings,
+    settings: InferenceSettings,
     batch_size: int,
-    keep: Path | None = None,
+    partial_path: Path | None = None,
 ) -> Results:
-    """Read every document of a test set and score the answers.
+    """Generate an answer for every document of a test set, and score it.
 
-    A bar shows the progress where stderr is a terminal.
+    Shows a progress bar if stderr is a terminal.
 
     Args:
-        loaded: the model as it stands: with an adapter switched off it reads as its base.
-        test_set: what to read.
-        settings: see `settings_for`.
-        batch_size: documents read at once.
-        keep: file that keeps answers until all are there; a reading that was cut off goes on from it.
+        loaded: the model in its current state; with its adapter disabled it is the base model.
+        test_set: the documents.
+        settings: see `inference_settings`.
+        batch_size: documents per batch.
+        partial_path: file for the answers so far; an interrupted evaluation resumes from it.
 
     Raises:
-        UserError: DatasetInvalid when a prompt holds a token that is the model's own.
+        UserError: DatasetInvalid when a prompt contains a special token of the model; GpuMemoryError when a
+            batch of one document does not fit.
     """
     examples = test_set.examples
     refuse_reserved_tokens(examples, loaded.family)
-    kept = None
-    if keep is not None:
-        kept = PartialAnswers(keep, fingerprint(loaded.info, test_set.info, settings))
-    answers: dict[int, Answer] = dict(kept.answers) if kept else {}
+    partial = None
+    if partial_path is not None:
+        partial = PartialAnswers(partial_path, fingerprint(loaded.info, test_set.info, settings))
+    answers: dict[int, Answer] = dict(partial.answers) if partial else {}
     limit = settings.max_new_tokens
-    reader = AnswerGenerator(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
+    generator = AnswerGenerator(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
     try:
         with tqdm(total=len(examples), initial=len(answers), unit="document", disable=None) as bar:
-            for answer in reader.read(examples, done=frozenset(answers)):
+            for answer in generator.generate(examples, done=frozenset(answers)):
                 answers[answer.index] = answer
-                if kept:
-                    kept.add(answer)
+                if partial:
+                    partial.add(answer)
                 bar.update()
     finally:
-        if kept:
-            kept.close()
+        if partial:
+            partial.close()
     seconds = sum(answer.seconds for answer in answers.values())
     return _results(loaded, test_set, settings, answers, Timing(_device_name(loaded), batch_size, seconds))
 
 
-def settings_for(loaded: LoadedModel, test_set: TestSet, max_new_tokens: int | None = None) -> Settings:
-    """The settings to read a test set with; the limit by its right answers unless it is given."""
-    limit = max_new_tokens or answer_limit(loaded.family, test_set.examples)
-    return Settings(limit, str(loaded.model.dtype).removeprefix("torch."))
+def inference_settings(
+    loaded: LoadedModel, test_set: TestSet, max_new_tokens: int | None = None
+) -> InferenceSettings:
+    """The inference settings for a test set; max_new_tokens by default from its ground truths."""
+    limit = max_new_tokens or max_answer_tokens(loaded.family, test_set.examples)
+    return InferenceSettings(limit, str(loaded.model.dtype).removeprefix("torch."))
 
 
 def _results(
     loaded: LoadedModel,
     test_set: TestSet,
-    settings: Settings,
+    settings: InferenceSettings,
     answers: Mapping[int, Answer],
     timing: Timing,
 ) -> Results:
@@ -102,9 +105,9 @@ def _results(
     )
 
 
-def _record(example: Example, answer: Answer) -> Record:
+def _record(example: Example, answer: Answer) -> DocumentResult:
     gold = example.row.completion
-    return Record(
+    return DocumentResult(
         where=example.where,
         images=tuple(str(path) for path in example.images),
         gold=gold,
@@ -121,12 +124,12 @@ def _device_name(loaded: LoadedModel) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
-def kept_answers(output: Path) -> Path:
-    """The file that keeps answers until results.json is written."""
+def partial_answers_path(output: Path) -> Path:
+    """The file for the answers so far, until results.json is written."""
     return output.with_name(f"{output.name}.partial.jsonl")
 
 
-def evaluate_into(
+def evaluate_to_file(
     output: Path,
     model: str,
     base_model: str | None,
@@ -134,52 +137,52 @@ def evaluate_into(
     batch_size: int,
     max_new_tokens: int | None,
 ) -> Results:
-    """Read a test set with a model and write results.json.
+    """Evaluate a model on a test set and write results.json.
 
-    A reading that was cut off goes on; one that is complete is not done again.
+    An interrupted evaluation resumes; a complete one is returned without evaluating again.
 
     Args:
         output: results.json.
         model: an adapter's or a model's folder, an s3:// prefix, or a hub id.
-        base_model: the adapter's base, instead of the one it names.
-        test_set: what to read.
-        batch_size: documents read at once.
-        max_new_tokens: tokens after which an answer is cut off; by the right answers when None.
+        base_model: the adapter's base model, instead of the one in its adapter_config.json.
+        test_set: the documents.
+        batch_size: documents per batch.
+        max_new_tokens: tokens after which an answer is cut off; by the ground truths when None.
 
     Raises:
-        UserError: `output` can't be written or holds another evaluation; a model that can't be loaded; too
-            little GPU memory.
-        RetryableError: the storage or the hub does not answer.
+        UserError: `output` can't be written or contains another evaluation; the model can't be loaded; the
+            GPU memory is insufficient.
+        RetryableError: the storage or the hub is unavailable.
     """
     check_writable(output)
     storage = Storage.from_config(StorageEndpoint())
-    earlier = read_results(output) if output.exists() else None  # said before minutes of loading
-    loaded = load_model(model, base_model, inputs_folder(output), storage)
-    settings = settings_for(loaded, test_set, max_new_tokens)
+    earlier = read_results(output) if output.exists() else None  # checked before minutes of loading
+    loaded = load_model(model, base_model, download_folder(output), storage)
+    settings = inference_settings(loaded, test_set, max_new_tokens)
     if earlier is not None:
-        _refuse_another(output, earlier, loaded, test_set, settings)
-        log.info("%s is complete: nothing is left to read", output)
+        _check_same_evaluation(output, earlier, loaded, test_set, settings)
+        log.info("%s is complete: nothing to evaluate", output)
         return earlier
-    kept = kept_answers(output)
-    results = evaluate(loaded, test_set, settings, batch_size, keep=kept)
+    partial_path = partial_answers_path(output)
+    results = evaluate(loaded, test_set, settings, batch_size, partial_path)
     write_results(results, output)
-    kept.unlink()
+    partial_path.unlink()
     return results
 
 
-def _refuse_another(
-    output: Path, earlier: Results, loaded: LoadedModel, test_set: TestSet, settings: Settings
+def _check_same_evaluation(
+    output: Path, earlier: Results, loaded: LoadedModel, test_set: TestSet, settings: InferenceSettings
 ) -> None:
-    """Hours of reading are not written over.
+    """Check that an existing results file is of this evaluation: others are never overwritten.
 
     Raises:
-        UserError: InvalidConfig.
+        UserError: InvalidConfig when it is not.
     """
     was = fingerprint(earlier.model, earlier.data, earlier.settings)
     if was != fingerprint(loaded.info, test_set.info, settings):
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{output} holds another evaluation: {earlier.model.name} on {earlier.data.documents} documents "
-            f"of {earlier.data.source}, or the files have changed since.",
-            "Name another --output, or remove this one.",
+            f"{output} contains another evaluation: {earlier.model.name} on {earlier.data.documents} "
+            f"documents of {earlier.data.source}, or the files have changed since.",
+            "Pass another --output, or remove this file.",
         )

@@ -1,26 +1,29 @@
-"""Whether a tuned model is good enough for `latest.json` to name it."""
+"""Decides whether a tuned model passes the gate (evaluation.gate), which `latest.json` depends on."""
 
 from finscribe_core.report import GATE_MESSAGE_LIMIT, GateVerdict
 from finscribe_core.trainer_config import GateSpec
 from finscribe_trainer.metrics.corpus import Summary
 
 
-def judge(gate: GateSpec, base: Summary, tuned: Summary) -> GateVerdict:
-    """The gate's verdict on the figures themselves; their intervals are said for people.
+def evaluate_gate(gate: GateSpec, base: Summary, tuned: Summary) -> GateVerdict:
+    """Compare the metrics' values with the gate's limits; confidence intervals appear in the message only.
 
-    A figure that no document has (TEDS without a table) fails the gate: nothing was shown.
+    A metric that applies to no document (TEDS without a table) fails the gate.
     """
-    was, is_now = base.metrics.get(gate.metric), tuned.metrics.get(gate.metric)
-    if was is None or is_now is None or not is_now.documents:
-        return GateVerdict(passed=False, message=f"No document has a {gate.metric}, so the gate can't pass.")
-    shown = f"{gate.metric} is {is_now.value:.4g} [{is_now.low:.4g}, {is_now.high:.4g}]"
+    base_metric, metric = base.metrics.get(gate.metric), tuned.metrics.get(gate.metric)
+    if base_metric is None or metric is None or not metric.documents:
+        return GateVerdict(
+            passed=False, message=f"{gate.metric} applies to no document, so the gate can't pass."
+        )
+    value = f"{gate.metric} is {metric.value:.4g} [{metric.low:.4g}, {metric.high:.4g}]"
+    improvement = metric.value - base_metric.value
     problems = []
-    if gate.minimum is not None and is_now.value < gate.minimum:
+    if gate.minimum is not None and metric.value < gate.minimum:
         problems.append(f"less than the minimum {gate.minimum:g}")
-    if gate.minimum_improvement is not None and is_now.value - was.value < gate.minimum_improvement:
+    if gate.minimum_improvement is not None and improvement < gate.minimum_improvement:
         problems.append(
-            f"{is_now.value - was.value:+.4g} against the base model's {was.value:.4g}, less than the "
+            f"{improvement:+.4g} against the base model's {base_metric.value:.4g}, less than the "
             f"improvement {gate.minimum_improvement:g}"
         )
-    verdict = ", and ".join(problems) if problems else "which the gate asks for"
-    return GateVerdict(passed=not problems, message=f"{shown}, {verdict}."[:GATE_MESSAGE_LIMIT])
+    message = f"{value}, {', and '.join(problems)}." if problems else f"{value}: the gate passed."
+    return GateVerdict(passed=not problems, message=message[:GATE_MESSAGE_LIMIT])

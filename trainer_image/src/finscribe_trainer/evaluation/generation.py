@@ -1,4 +1,4 @@
-"""Lets a model answer prompts: greedy, in batches, and the same whatever batch a prompt falls into."""
+"""Generates a model's answers: greedy decoding in batches, with results that do not depend on the batches."""
 
 import math
 import time
@@ -19,43 +19,44 @@ from finscribe_trainer.batches.oom_retry import BatchSizeBackoff
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.families.base import Family
 
-FEWEST_TOKENS = 32
+MIN_ANSWER_TOKENS = 32
+"""Lower bound of the default max_new_tokens."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered."""
+    """A generated answer."""
 
     index: int
-    """Of the example."""
+    """Index of its example."""
     text: str
     tokens: int
-    """With the end token, if there is one."""
+    """Number of tokens, including the end token if there is one."""
     cut_off: bool
-    """True when it reached the limit before its end."""
+    """True when it reached max_new_tokens before its end token."""
     seconds: float
-    """Its share of its batch's time."""
+    """Inference time: the batch's divided by its documents."""
 
 
-def answer_limit(family: Family, examples: Sequence[Example]) -> int:
-    """Tokens an answer may have: half as many again as the longest right one, and a few more."""
+def max_answer_tokens(family: Family, examples: Sequence[Example]) -> int:
+    """The default max_new_tokens: 1.5 times the longest ground truth, plus 8."""
     longest = max(len(family.encode_completion(example.row.completion)) for example in examples)
-    return max(FEWEST_TOKENS, math.ceil(1.5 * (longest - 1)) + 8)
+    return max(MIN_ANSWER_TOKENS, math.ceil(1.5 * (longest - 1)) + 8)
 
 
 class AnswerGenerator:
-    """Answers examples with a model as it stands, adapter included where one is active.
+    """Generates answers with a model in its current state, including an active adapter.
 
-    Greedy whatever the checkpoint's generation_config asks for: sampling, penalties and forced tokens would
-    make two models incomparable. No random number is drawn.
+    Decoding is greedy; the checkpoint's generation_config is ignored, since sampling, penalties and forced
+    tokens would make two models incomparable. No random numbers are used.
 
     Args:
-        model: a model of `family`; left as it was found, also in train mode with gradient checkpointing.
-        family: makes the prompts.
+        model: a model of `family`; its state is restored, also in train mode with gradient checkpointing.
+        family: encodes the prompts.
         max_new_tokens: tokens after which an answer is cut off.
-        batch_size: prompts answered at once.
-        stop: asked after every token; once it says True, reading ends without the batch under way.
-        features: what is kept of images, when the model's vision tower is frozen.
+        batch_size: prompts per batch.
+        stop: called after every token; when it returns True, generation ends and discards the current batch.
+        features: feature cache, if the model's vision tower is frozen.
     """
 
     def __init__(
@@ -73,31 +74,34 @@ class AnswerGenerator:
         self.batch_size = batch_size
         self.stop = stop
         self.features = features
-        self.rows_at_once = BatchSizeBackoff("reading documents", "perDeviceEvalBatchSize")
+        self.backoff = BatchSizeBackoff("evaluating documents", "perDeviceEvalBatchSize")
         self.end_tokens = _end_tokens(self.model, family)
 
-    def read(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:
-        """Answers, batch by batch, longest expected answers first.
+    def generate(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:
+        """Generate answers batch by batch, longest ground truths first.
 
         Args:
-            examples: what to answer.
-            done: indices to leave out; the other examples' batches stay the same.
+            examples: rows whose prompts to answer.
+            done: indices to skip; the batches of the other examples stay the same.
+
+        Raises:
+            GpuMemoryError: a batch of one example does not fit into the GPU's memory.
         """
         for batch in self._batches(examples):
             indices = [index for index in batch if index not in done]
             if not indices:
                 continue
-            began = time.perf_counter()
+            started = time.perf_counter()
             rows = [examples[index] for index in indices]
-            answers = self._generate_as_fits(rows)
+            answers = self._generate_with_backoff(rows)
             if self.stop():
                 return
-            seconds = (time.perf_counter() - began) / len(indices)
+            seconds = (time.perf_counter() - started) / len(indices)
             for index, ids in zip(indices, answers, strict=True):
                 yield self._answer(index, ids, seconds)
 
     def _batches(self, examples: Sequence[Example]) -> list[list[int]]:
-        """Alike together: each batch takes as long as its longest prompt and answer."""
+        """Batches of similar lengths: a batch takes as long as its longest prompt and answer."""
 
         def lengths(index: int) -> tuple[int, int]:
             example = examples[index]
@@ -107,12 +111,12 @@ class AnswerGenerator:
         order = sorted(range(len(examples)), key=lengths, reverse=True)
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
-    def _generate_as_fits(self, rows: list[Example]) -> list[list[int]]:
-        parts = self.rows_at_once.work(len(rows), lambda part: self._generate(rows[part]))
+    def _generate_with_backoff(self, rows: list[Example]) -> list[list[int]]:
+        parts = self.backoff.work(len(rows), lambda part: self._generate(rows[part]))
         return [ids for answers in parts for ids in answers]
 
     def _generate(self, examples: list[Example]) -> list[list[int]]:
-        """The tokens of each answer, cut behind its end token."""
+        """The token ids of each answer, up to and including its end token."""
         store = self.features.store if self.features else None
         rows = [self.family.encode_prompt(row, read_images(row, store=store)) for row in examples]
         batch = send_to_device(self.family.collate(rows, padding="left"), self.model.device)
@@ -122,13 +126,13 @@ class AnswerGenerator:
             do_sample=False,
             use_cache=True,
             eos_token_id=sorted(self.end_tokens),
-            pad_token_id=min(self.end_tokens),  # what follows an end is cut off
+            pad_token_id=min(self.end_tokens),  # tokens after the end token are removed
         )
-        with _answering(self.model):
+        with _generation_mode(self.model):
             sequences = self.model.generate(
                 **prompts,
                 generation_config=config,
-                stopping_criteria=StoppingCriteriaList([_Asked(self.stop)]),
+                stopping_criteria=StoppingCriteriaList([_StopCriterion(self.stop)]),
             )
         prompt_length = prompts["input_ids"].shape[1]
         return [self._until_end(ids) for ids in sequences[:, prompt_length:].tolist()]
@@ -146,16 +150,16 @@ class AnswerGenerator:
 
 
 def _end_tokens(model: Any, family: Family) -> frozenset[int]:
-    """What ends an answer: the token that training appends, and those the checkpoint names."""
+    """Tokens that end an answer: the one that training appends, and those of the checkpoint."""
     named = model.generation_config.eos_token_id
     own = [named] if isinstance(named, int) else named or []
     return frozenset({int(family.tokenizer.eos_token_id), *own})
 
 
 @contextmanager
-def _answering(model: Any) -> Iterator[None]:
-    """Without dropout, without gradient checkpointing (which rules out a cache), and by no one's settings but
-    ours: `generate` takes whatever it is not told from the checkpoint's generation_config.
+def _generation_mode(model: Any) -> Iterator[None]:
+    """Eval mode (no dropout, no gradient checkpointing, which disables the KV cache) and an empty
+    generation_config, from which `generate` would take every setting it is not passed.
     """
     modes = [(module, module.training) for module in model.modules()]
     settings = model.generation_config
@@ -169,8 +173,8 @@ def _answering(model: Any) -> Iterator[None]:
             module.training = training
 
 
-class _Asked(StoppingCriteria):
-    """Ends every answer once `stop` says so."""
+class _StopCriterion(StoppingCriteria):
+    """Ends all answers when `stop` returns True."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self.stop = stop

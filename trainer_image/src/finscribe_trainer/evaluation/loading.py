@@ -1,4 +1,4 @@
-"""Loads the model that is to read: an adapter with its base, a merged model, or a base model."""
+"""Loads a model for inference: an adapter with its base model, a merged model, or a base model."""
 
 import hashlib
 import logging
@@ -15,7 +15,12 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainingSpec
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.evaluation.results import ModelInfo
-from finscribe_trainer.model.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, base_of, with_adapter
+from finscribe_trainer.model.adapter import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    find_base_model,
+    load_trained_adapter,
+)
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.precision import choose_dtype
@@ -29,23 +34,23 @@ _MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to read."""
+    """A model ready for inference."""
 
     model: PreTrainedModel | PeftModel
     family: Family
     info: ModelInfo
     features: FeatureCache | None = None
-    """What is kept of pages, where the vision tower is as it was in a training."""
+    """The training's feature cache, if the vision tower is unchanged."""
 
 
 def load_model(name: str, base_model: str | None, folder: Path, storage: Storage) -> LoadedModel:
-    """Load a model onto the GPU, if there is one; in bfloat16 where the GPU has it, else in float32.
+    """Load a model onto the GPU if there is one; in bfloat16 if the GPU supports it, else in float32.
 
     Args:
         name: an adapter's or a model's folder, an s3:// prefix, or a hub id.
-        base_model: the adapter's base, instead of the one its adapter_config.json names.
-        folder: where what lies in S3 is fetched to.
-        storage: where it is fetched from.
+        base_model: the adapter's base model, instead of the one in its adapter_config.json.
+        folder: where to download files of an s3:// prefix to.
+        storage: where to download them from.
 
     Raises:
         UserError: ModelNotFound; ModelUnsupported when the adapter does not fit its base.
@@ -55,28 +60,28 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     if adapter is None and base_model is not None:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{name} is no adapter, so --base-model {base_model} has no meaning.",
-            "Leave --base-model out, or name an adapter's folder (adapter_config.json).",
+            f"{name} is not an adapter, so --base-model {base_model} has no effect.",
+            "Remove --base-model, or pass an adapter's folder (with adapter_config.json).",
         )
-    source = place if adapter is None else base_of(adapter, base_model, folder / "base", storage)
+    source = place if adapter is None else find_base_model(adapter, base_model, folder / "base", storage)
     family = load_family(source)
-    info = describe(source, family, name, adapter)
+    info = describe_model(source, family, name, adapter)
     on_gpu = torch.cuda.is_available()
     dtype = choose_dtype(TrainingSpec())
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
     model: Any = family.load_model(source, dtype=dtype)
     if adapter is not None:
-        model = with_adapter(model, adapter, source)
+        model = load_trained_adapter(model, adapter, source)
     return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info)
 
 
-def describe(source: ModelSource, family: Family, name: str, adapter: Path | None) -> ModelInfo:
-    """What is said of a model, and tells it from every other.
+def describe_model(source: ModelSource, family: Family, name: str, adapter: Path | None) -> ModelInfo:
+    """Name, base model, revision and fingerprint of a model, for results.json.
 
     Args:
-        source: the model, or the adapter's base.
-        family: its family, loaded from there.
-        name: what the user calls the whole.
+        source: the model, or the adapter's base model.
+        family: the family loaded from `source`.
+        name: the name that the user passed.
         adapter: the adapter's folder, if there is one.
     """
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Answers kept while a model reads, so that a reading that was cut off goes on where it stopped."""
+"""Saves the answers of an evaluation as they are generated, so that an interrupted evaluation can resume."""
 
 import hashlib
 import json
@@ -8,48 +8,48 @@ from dataclasses import asdict
 from pathlib import Path
 
 from finscribe_trainer.evaluation.generation import Answer
-from finscribe_trainer.evaluation.results import DataInfo, ModelInfo, Settings
+from finscribe_trainer.evaluation.results import DataInfo, InferenceSettings, ModelInfo
 from finscribe_trainer.runtime.files import write_atomically
 
 log = logging.getLogger(__name__)
 
 
-def fingerprint(model: ModelInfo, data: DataInfo, settings: Settings) -> str:
-    """What must be equal for an answer to be used again: the files, the rows and the settings.
+def fingerprint(model: ModelInfo, data: DataInfo, settings: InferenceSettings) -> str:
+    """Hash of all that must be equal for a saved answer to be reused: model files, rows and settings.
 
-    Not the batch size: whoever lowers it after the memory ran out goes on.
+    Without the batch size, so that an evaluation that ran out of memory can resume with a smaller one.
     """
     parts = [model.fingerprint, data.sha256, data.rows, data.documents, asdict(settings)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class PartialAnswers:
-    """The file beside results.json: a fingerprint, then one answer a line. Removed when all is done.
+    """The answers so far, in a JSON lines file: a fingerprint, then one answer per line.
 
     Args:
-        path: the file.
-        fingerprint: of what is read now; a file of another one is begun anew.
+        path: the file, beside results.json.
+        fingerprint: of the current evaluation; a file with another fingerprint is overwritten.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path = path
         self.answers = {answer.index: answer for answer in self._read(fingerprint)}
         if self.answers:
-            log.info("going on after %d answers in %s", len(self.answers), path)
+            log.info("resuming after %d answers in %s", len(self.answers), path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written anew, so that half a line of an earlier process is gone.
+        # Rewritten, which removes an incomplete last line of a killed process.
         lines = [{"fingerprint": fingerprint}, *(asdict(answer) for answer in self.answers.values())]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
         self._file = path.open("a", encoding="utf-8")
 
     def add(self, answer: Answer) -> None:
-        """Keep an answer, on the disk at once."""
+        """Append an answer to the file."""
         self.answers[answer.index] = answer
         self._file.write(json.dumps(asdict(answer)) + "\n")
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file; it stays."""
+        """Close the file without deleting it."""
         self._file.close()
 
     def _read(self, wanted: str) -> Iterator[Answer]:
@@ -62,11 +62,11 @@ class PartialAnswers:
             same = False
         if not same:
             log.warning(
-                "%s is of another model, other rows or other settings: reading begins anew", self.path
+                "%s is of another model, other rows or other settings: starting from the beginning", self.path
             )
             return
         for line in lines[1:]:
             try:
                 yield Answer(**json.loads(line))
-            except (ValueError, TypeError):  # half a line: the process was killed as it wrote it
+            except (ValueError, TypeError):  # incomplete line of a process that was killed while writing
                 return

@@ -1,4 +1,4 @@
-"""results.json: how a model read a set of documents, each answer with its score."""
+"""The format of results.json: a model's answers on a test set with their scores and summary metrics."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from finscribe_trainer.metrics.score import DocumentScore
 from finscribe_trainer.runtime.files import write_atomically
 
 BASE_RESULTS, TUNED_RESULTS = "results-base.json", "results-tuned.json"
-"""Of a run's base and tuned model, below its `evaluation/`."""
+"""Results files of a run's base and tuned model, in its `evaluation/` folder."""
 
 _Score = Annotated[
     DocumentScore, PlainValidator(DocumentScore.from_json), PlainSerializer(DocumentScore.to_json)
@@ -21,71 +21,71 @@ _Score = Annotated[
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model read."""
+    """The evaluated model."""
 
     name: str
-    """As the user named it: a folder, a hub id or an s3:// prefix."""
+    """The name that the user passed: a folder, a hub id or an s3:// prefix."""
     base: str | None
     """The base model, when `name` is an adapter."""
     revision: str | None
-    """Commit of a hub model."""
+    """Commit of a model on the hub."""
     fingerprint: str
-    """SHA-256 over its files; of id and commit for a hub model."""
+    """SHA-256 of its files; of id and commit for a model on the hub."""
 
 
 @dataclass(frozen=True)
 class DataInfo:
-    """Which documents were read."""
+    """The test set."""
 
     source: str
-    """As the user named them."""
+    """The file, folder or URI that the user passed."""
     sha256: str
-    """Over the rows and every image they name."""
+    """Of the rows and all their images."""
     rows: int
-    """Rows of the set."""
+    """Rows of the test set."""
     documents: int
-    """Rows that were read: all of them, or a sample that is always the same."""
+    """Rows that were evaluated: all, or a reproducible sample."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What an answer depends on besides model and document; two results compare only where these agree."""
+class InferenceSettings:
+    """All that an answer depends on besides model and document; only equal settings are comparable."""
 
     max_new_tokens: int
     """Tokens after which an answer is cut off."""
     dtype: str
-    """What the model computes in: float32 or bfloat16."""
+    """The model's dtype: float32 or bfloat16."""
     decoding: str = "greedy"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long it took, and on what."""
+    """Inference time and hardware."""
 
     device: str
     batch_size: int
     seconds: float
-    """Of reading alone, without loading the model."""
+    """Inference time of all documents, without loading the model."""
 
 
 @dataclass(frozen=True)
-class Record:
-    """One document."""
+class DocumentResult:
+    """One document with the model's answer and its score."""
 
     where: str
     """`file:line` of its row."""
     images: tuple[str, ...]
-    """Its pages' files, on the machine that read them."""
+    """Paths of its pages on the machine that evaluated them."""
     gold: str
-    """The right answer."""
+    """The ground truth."""
     predicted: str
     """The model's answer."""
     tokens: int
-    """Tokens of the answer, its end included."""
+    """Number of tokens of the answer, including the end token."""
     cut_off: bool
-    """True when the answer reached `max_new_tokens` before its end."""
+    """True when the answer reached `max_new_tokens` before its end token."""
     seconds: float
-    """The document's share of its batch's time."""
+    """Inference time: the batch's divided by its documents."""
     score: _Score
 
 
@@ -95,22 +95,22 @@ class Results:
 
     model: ModelInfo
     data: DataInfo
-    settings: Settings
+    settings: InferenceSettings
     summary: Summary
     ceiling: dict[str, Figure]
-    """What the right answers themselves reach of each gate: no model can be asked for more."""
+    """The share of ground truths that pass each gate: the most that a model can reach."""
     timing: Timing
     versions: dict[str, str]
-    """Of the packages that made the answers, and of Python."""
-    documents: tuple[Record, ...]
-    """In the rows' order."""
+    """Versions of the packages used for inference, and of Python."""
+    documents: tuple[DocumentResult, ...]
+    """In the order of the rows."""
 
 
 _RESULTS: TypeAdapter[Results] = TypeAdapter(Results)
 
 
 def write_results(results: Results, path: Path) -> None:
-    """Write results.json, whole or not at all; its folder is made if missing."""
+    """Write results.json atomically; creates its folder if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, _RESULTS.dump_json(results, indent=2) + b"\n")
 
@@ -119,9 +119,9 @@ def read_results(path: Path) -> Results:
     """Read what `write_results` wrote.
 
     Raises:
-        UserError: InvalidConfig when there is no such file, or it holds something else.
+        UserError: InvalidConfig when the file is missing or not a results file.
     """
-    remedy = "Name a results.json that `finscribe evaluate` wrote with this version."
+    remedy = "Pass a results.json that this version of `finscribe evaluate` wrote."
     try:
         results = _RESULTS.validate_json(path.read_bytes())
     except OSError as error:
@@ -133,7 +133,7 @@ def read_results(path: Path) -> Results:
     if len(results.documents) != results.data.documents:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{path}: holds {len(results.documents)} documents, but data.documents is "
+            f"{path}: contains {len(results.documents)} documents, but data.documents is "
             f"{results.data.documents}.",
             remedy,
         )

@@ -1,4 +1,4 @@
-"""A sample of documents that is the same whenever it is drawn."""
+"""Draws a reproducible sample of documents, spread evenly over a test set."""
 
 import random
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _SEED = 0
-"""One for all: figures of two runs or two models compare only on the same documents."""
+"""The same for all runs: metrics of two runs or models are comparable only on the same documents."""
 
 
 def sample_evenly(items: Sequence[T], count: int) -> list[T]:
-    """One item at random from each of `count` equal stretches, in order; all when there are no more.
+    """One random item from each of `count` strata of equal size, in order; all items if there are fewer.
 
-    Sets are often sorted by supplier or kind: a stretch each takes from everywhere.
+    Test sets are often sorted by supplier or document type: strata cover all of them.
     """
     if count >= len(items):
         return list(items)

@@ -1,1 +1,1 @@
-"""What the tokens of an answer cost: plain cross-entropy, focal, smoothed, weighted."""
+"""The training loss on answer tokens: cross-entropy, focal loss, label smoothing, token weights."""

@@ -1,4 +1,4 @@
-"""The loss of a batch, over its answer tokens only."""
+"""Computes the loss of a batch on its answer tokens."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,25 +18,24 @@ def answer_loss(
     spec: LossSpec | None = None,
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The answer tokens' losses times their weights, summed; and the sum of their weights.
+    """The weighted sum of the answer tokens' losses, and the sum of their weights; both scalars.
 
-    The head sees only positions whose next token counts: of a page with 1,300 image tokens and a vocabulary
-    of 103,424 the full logits would be most of the memory.
+    The LM head is applied only at positions that predict an answer token: with 1,300 image tokens and a
+    vocabulary of 103,424 the full logits would take most of the memory.
 
     Args:
-        model: takes `logits_to_keep` as a boolean mask (rows, tokens); a model that ignores it is asked for
-            all logits.
-        inputs: a batch with labels (rows, tokens), IGNORE_INDEX where nothing is learned.
-        spec: which loss; when None the plain cross-entropy, every token weighing 1.
-        precision: the model computes within it, the loss does not: that is float32 whatever the model is in.
+        model: a causal language model; one that ignores `logits_to_keep` may return the logits of all tokens.
+        inputs: a batch with labels (rows, tokens), IGNORE_INDEX outside the answer.
+        spec: the loss; when None plain cross-entropy with a weight of 1 for every token.
+        precision: context for the forward pass, such as autocast; the loss itself is always float32.
     """
     targets = functional.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORE_INDEX)
     keep = targets != IGNORE_INDEX
     rest = {name: value for name, value in inputs.items() if name not in ("labels", LOSS_WEIGHTS)}
     weighted = spec is not None and LOSS_WEIGHTS in inputs
-    # All that waits for the GPU comes before the model has given it its work.
+    # Indexing by a mask synchronizes with the GPU: done before the forward pass is queued.
     weights = inputs[LOSS_WEIGHTS][:, 1:][keep[:, :-1]] if weighted else None
-    wanted = targets[keep]
+    target_ids = targets[keep]
     positions = keep[0].nonzero()[:, 0] if len(keep) == 1 else None
     with precision():
         logits = model(
@@ -45,11 +44,11 @@ def answer_loss(
     if logits.shape[:-1] == keep.shape:
         logits = logits[keep]
     logits = logits.reshape(-1, logits.shape[-1])
-    return summed_loss(logits, wanted, weights, spec), count_weight(inputs, spec)
+    return summed_loss(logits, target_ids, weights, spec), total_weight(inputs, spec)
 
 
-def count_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:
-    """What `answer_loss` gives as the sum of the answer tokens' weights, found without the model."""
+def total_weight(inputs: Encoded, spec: LossSpec | None = None) -> torch.Tensor:
+    """The sum of the answer tokens' weights, as `answer_loss` returns it, computed without the model."""
     keep: torch.Tensor = inputs["labels"][:, 1:] != IGNORE_INDEX
     if spec is None or LOSS_WEIGHTS not in inputs:
         return keep.sum()

@@ -1,4 +1,4 @@
-"""The loss of tokens: cross-entropy, focal, smoothed, weighted."""
+"""Sums token losses: cross-entropy, optionally with focal loss, label smoothing and token weights."""
 
 import torch
 
@@ -9,13 +9,13 @@ from finscribe_trainer.loss.cross_entropy import cross_entropy
 def summed_loss(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, spec: LossSpec | None
 ) -> torch.Tensor:
-    """The sum of the tokens' losses times their weights, as a scalar.
+    """The weighted sum of the tokens' losses, a scalar.
 
     Args:
-        logits: (tokens, vocabulary), in any floating-point type; used up by the backward pass.
-        targets: (tokens,), the right tokens' ids.
-        weights: (tokens,); 1 each when None.
-        spec: which loss; the plain cross-entropy when None.
+        logits: (tokens, vocabulary), in any floating-point dtype; overwritten by the backward pass.
+        targets: (tokens,), the ids of the target tokens.
+        weights: (tokens,); all 1 when None.
+        spec: the loss; plain cross-entropy when None.
     """
     smoothing = spec.label_smoothing if spec and spec.use_label_smoothing else 0.0
     losses = cross_entropy(logits, targets, smoothing)
@@ -27,7 +27,7 @@ def summed_loss(
 
 
 def _focal(losses: torch.Tensor, spec: LossSpec) -> torch.Tensor:
-    """-alpha (1 - p)^gamma log p, p being the probability of the right token.
+    """-alpha (1 - p)^gamma log p, with p the probability of the target token.
 
     Lin et al. 2017, "Focal Loss for Dense Object Detection", equation 5.
 
@@ -35,6 +35,6 @@ def _focal(losses: torch.Tensor, spec: LossSpec) -> torch.Tensor:
         losses: (tokens,), -log p.
         spec: alpha and gamma.
     """
-    # 1 - p without cancellation; never 0, where the derivative of a root would be infinite.
-    missing = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny)
-    return spec.focal_alpha * missing**spec.focal_gamma * losses
+    # 1 - p without cancellation; never 0, where the derivative for gamma < 1 would be infinite.
+    complement = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny)
+    return spec.focal_alpha * complement**spec.focal_gamma * losses

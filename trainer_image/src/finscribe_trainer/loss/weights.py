@@ -1,4 +1,4 @@
-"""What each token of an answer counts, as the settings of the loss say."""
+"""Computes the loss weights of answer tokens from number_weight, table_cell_weight and field_weights."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
-from finscribe_trainer.loss.answer_parts import Part, answer_parts
+from finscribe_trainer.loss.value_spans import ValueSpan, find_value_spans
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ _REGIONS = {
     "line_item_table": ("line_items",),
     "tax_section": ("financial_summary.tax_rate", "financial_summary.tax_amount"),
 }
-"""Regions of a page, as other configurations name them, and the fields they show."""
+"""Keys of loss.field_weights that name a region of the page, and the fields in it."""
 
 
-class AnswerWeights:
-    """Weights of tokens: the greatest of those whose value a token has a character of, else 1."""
+class TokenWeights:
+    """Weights of tokens: the maximum over the values that a token overlaps, else 1."""
 
     def __init__(self, spec: LossSpec) -> None:
         fields = {f"loss.field_weights.{key}": weight for key, weight in spec.field_weights.items()}
@@ -38,66 +38,71 @@ class AnswerWeights:
             "loss.table_cell_weight": spec.table_cell_weight,
         }
         self.weights = {**fields, **{name: weight for name, weight in general.items() if weight != 1}}
-        """By the setting's name."""
+        """Weight by the name of its setting."""
         self._paths = {
             f"loss.field_weights.{key}": [f".{path}." for path in (key, *_REGIONS.get(key, ()))]
             for key in spec.field_weights
         }
 
-    def of_tokens(self, answer: str, offsets: Iterable[tuple[int, int]]) -> list[float]:
+    def compute(self, answer: str, offsets: Iterable[tuple[int, int]]) -> list[float]:
         """The weight of each token.
 
         Args:
             answer: the text.
-            offsets: each token's first character, and the one after its last.
+            offsets: character span (start, end) of each token.
         """
-        marked = np.zeros(len(answer), dtype=np.float32)  # 0: no weight applies
-        for part in answer_parts(answer):
-            if weights := [self.weights[name] for name in self._settings(part)]:
-                span = marked[part.start : part.end]
+        by_character = np.zeros(len(answer), dtype=np.float32)  # 0: no weight applies
+        for value in find_value_spans(answer):
+            if weights := [self.weights[name] for name in self._settings(value)]:
+                span = by_character[value.start : value.end]
                 np.maximum(span, max(weights), out=span)
-        return [float(marked[start:end].max(initial=0.0)) or 1.0 for start, end in offsets]
+        return [float(by_character[start:end].max(initial=0.0)) or 1.0 for start, end in offsets]
 
-    def warn_of_idle(self, answers: Iterable[str]) -> None:
-        """Say which settings apply to nothing in any of the answers."""
-        idle = set(self.weights)
+    def warn_about_unused(self, answers: Iterable[str]) -> None:
+        """Warn about settings that apply to no value of any answer."""
+        unused = set(self.weights)
         for answer in answers:
-            if not idle:
+            if not unused:
                 return
-            idle.difference_update(*(self._settings(part) for part in answer_parts(answer)))
+            unused.difference_update(*(self._settings(value) for value in find_value_spans(answer)))
         for name in self.weights:
-            if name in idle:
-                log.warning("%s has no effect: no answer of the training rows holds such a value", name)
+            if name in unused:
+                log.warning("%s has no effect: no answer of the training rows contains such a value", name)
 
-    def _settings(self, part: Part) -> Iterator[str]:
+    def _settings(self, value: ValueSpan) -> Iterator[str]:
         """The settings that apply to a value."""
-        if part.is_number and "loss.number_weight" in self.weights:
+        if value.is_number and "loss.number_weight" in self.weights:
             yield "loss.number_weight"
-        if part.is_cell and "loss.table_cell_weight" in self.weights:
+        if value.is_cell and "loss.table_cell_weight" in self.weights:
             yield "loss.table_cell_weight"
-        path = f".{part.path}."
+        path = f".{value.path}."
         for name, wanted in self._paths.items():
             if any(each in path for each in wanted):
                 yield name
 
 
-def choose_weights(
+def create_token_weights(
     spec: LossSpec, tokenizer: PreTrainedTokenizerBase, answers: Iterable[str]
-) -> AnswerWeights | None:
-    """The weights that a training needs; None when all tokens weigh 1. Settings without effect are said.
+) -> TokenWeights | None:
+    """The token weights by the settings; None when all are 1. Warns about settings without effect.
+
+    Args:
+        spec: the settings of the loss.
+        tokenizer: must be a fast one.
+        answers: the answers of the training rows.
 
     Raises:
-        UserError: ModelUnsupported when the tokenizer can't say which characters a token is.
+        UserError: ModelUnsupported when the tokenizer has no character offsets.
     """
     if not spec.weighted:
         return None
     if not tokenizer.is_fast:
         raise UserError(
             FailureReason.ModelUnsupported,
-            "loss.number_weight, table_cell_weight and field_weights need to know which characters a token "
-            "is, which this model's tokenizer can't say.",
-            "Remove them, or use a model whose repository holds tokenizer.json.",
+            "loss.number_weight, table_cell_weight and field_weights need the character offsets of tokens, "
+            "which this model's slow tokenizer does not provide.",
+            "Remove them, or use a model whose repository contains tokenizer.json.",
         )
-    weights = AnswerWeights(spec)
-    weights.warn_of_idle(answers)
+    weights = TokenWeights(spec)
+    weights.warn_about_unused(answers)
     return weights

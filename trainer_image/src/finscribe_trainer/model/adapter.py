@@ -1,4 +1,4 @@
-"""An adapter's folder: what it holds, which base it belongs to, and whether it fits one."""
+"""Reads a saved adapter: finds its base model and loads it onto one."""
 
 import json
 import logging
@@ -19,26 +19,26 @@ log = logging.getLogger(__name__)
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
-def base_of(
+def find_base_model(
     adapter: Path, base_model: str | None, folder: Path, storage: Storage, revision: str | None = None
 ) -> ModelSource:
-    """The adapter's base: the one given, else the one that its adapter_config.json names.
+    """The adapter's base model: the given one, else the one that its adapter_config.json names.
 
     Args:
         adapter: the adapter's folder.
         base_model: a hub id, a folder or an s3:// prefix.
-        folder: where an s3:// prefix is fetched to.
-        storage: where it is fetched from.
-        revision: of a hub id; adapter_config.json's when it names the base.
+        folder: where to download an s3:// prefix to.
+        storage: where to download it from.
+        revision: revision of a hub id; when None, the one in adapter_config.json if that names the base.
 
     Raises:
-        UserError: ModelNotFound when the adapter is not complete, or names no base that can be found.
+        UserError: ModelNotFound when the adapter is incomplete, or its base model is not found.
     """
     if not (adapter / ADAPTER_WEIGHTS).is_file():
         raise UserError(
             FailureReason.ModelNotFound,
-            f"{adapter} holds no {ADAPTER_WEIGHTS}.",
-            "Name the folder of a complete adapter; pickled weights are not read.",
+            f"{adapter} contains no {ADAPTER_WEIGHTS}.",
+            "Pass the folder of a complete adapter; pickled weights are not supported.",
         )
     if base_model is not None:
         return fetch_model_files(base_model, revision, folder, storage)
@@ -56,12 +56,12 @@ def base_of(
         raise UserError(
             error.reason,
             f"The base model that {adapter / ADAPTER_CONFIG} names: {error.message}",
-            "Pass --base-model with the place it is at now.",
+            "Pass its current location with --base-model.",
         ) from None
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:
-    """What adapter_config.json says; nothing when it can't be read, which loading the adapter then tells."""
+    """The content of adapter_config.json; empty when unreadable, which loading the adapter then reports."""
     try:
         config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -69,39 +69,40 @@ def read_adapter_config(adapter: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def with_adapter(model: PreTrainedModel, adapter: Path, source: ModelSource) -> PeftModel:
-    """The model with the whole adapter in it.
+def load_trained_adapter(model: PreTrainedModel, adapter: Path, source: ModelSource) -> PeftModel:
+    """The model with the trained adapter attached; every weight of the adapter must be loaded.
 
     Raises:
-        UserError: ModelUnsupported when the adapter does not fit this base: another shape, or a weight that
-            one of them has and the other has not.
+        UserError: ModelUnsupported when the adapter does not fit this base model: shapes differ, or weights
+            are missing or unexpected.
     """
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Found missing adapter keys")  # they are refused below
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # rejected below
             adapted: PeftModel = PeftModel.from_pretrained(model, str(adapter))
-            # peft leaves out what does not fit. Loaded once more, the same weights tell what that was, in the
-            # names that the model has: adapters of earlier transformers may name layers otherwise.
+            # from_pretrained skips weights that do not fit. Loading them once more reports which, by the
+            # model's own names: adapters of earlier transformers versions may name layers differently.
             loaded = adapted.load_adapter(str(adapter), "default")
     except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise _misfit(adapter, source, str(error).strip().splitlines()[0]) from error
+        raise _mismatch(adapter, source, str(error).strip().splitlines()[0]) from error
     if loaded.missing_keys or loaded.unexpected_keys:
-        raise _misfit(adapter, source, _differences(loaded.missing_keys, loaded.unexpected_keys))
+        raise _mismatch(adapter, source, _describe_keys(loaded.missing_keys, loaded.unexpected_keys))
     return adapted
 
 
-def _differences(missing: list[str], unexpected: list[str]) -> str:
-    """How the weights of a file differ from those that the model needs, with the first of each kind."""
-    said = ((missing, "are missing from its file"), (unexpected, "of its file have no place in the model"))
+def _describe_keys(missing: list[str], unexpected: list[str]) -> str:
+    """Number and first name of the missing and of the unexpected weights."""
+    kinds = ((missing, "are missing from its file"), (unexpected, "of its file are unknown to the model"))
     counted = [
-        f"{len(keys)} weights {what}, first {keys[0].replace('.default', '')}" for keys, what in said if keys
+        f"{len(keys)} weights {what}, first {keys[0].replace('.default', '')}" for keys, what in kinds if keys
     ]
     return f"{'; '.join(counted)}."
 
 
-def _misfit(adapter: Path, source: ModelSource, why: str) -> UserError:
+def _mismatch(adapter: Path, source: ModelSource, why: str) -> UserError:
     return UserError(
         FailureReason.ModelUnsupported,
         f"The adapter {adapter} does not fit {source.name}: {why}",
-        "Name the base model it was trained on by --base-model, and mind that the adapter's files are whole.",
+        "Pass the base model it was trained on with --base-model, and check that the adapter's files are "
+        "complete.",
     )

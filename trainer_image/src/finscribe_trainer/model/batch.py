@@ -1,13 +1,13 @@
-"""The tensors of an encoded row and of a batch, and the names of their entries."""
+"""Type and key names of an encoded row and of a batch."""
 
 from typing import Any
 
 IGNORE_INDEX = -100
-"""Label of a token that is not learned."""
+"""Label of tokens that are masked in the loss, such as the prompt's."""
 ROW_LOCATION = "where"
-"""File and line of each row of a batch, for messages."""
+"""Key of the `file:line` of each row in a batch, for messages."""
 LOSS_WEIGHTS = "loss_weights"
-"""What each token counts in the training loss, beside its label."""
+"""Key of each token's weight in the training loss (tokens,), beside `labels`."""
 Encoded = dict[str, Any]
-"""A row: tensors with an entry for each token, and `images`, one dict each. Or a batch, whose every value has
-an entry for each row."""
+"""An encoded row: tensors with an entry for each token, and `images`, a list of dicts. Or a batch of rows,
+whose values have an entry for each row."""

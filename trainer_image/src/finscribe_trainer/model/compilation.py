@@ -1,4 +1,4 @@
-"""torch.compile where it helps: the language model's layers, in training."""
+"""Compiles the decoder layers with torch.compile, for training only."""
 
 import logging
 from collections.abc import Callable
@@ -13,16 +13,17 @@ log = logging.getLogger(__name__)
 
 
 def compile_layers(model: PreTrainedModel, backend: str = "inductor") -> int:
-    """Compile the decoder layers, each on its own: they are alike, so that one compilation serves all.
+    """Compile each decoder layer separately: they have the same code, so one compilation serves all.
 
-    The vision tower is left alone (frozen, and cached), as is everything outside training: texts that grow
-    token by token would be compiled again and again. Names of parameters stay as they are.
+    The vision tower is not compiled (it is frozen, and its features are cached). In eval mode layers run
+    uncompiled: generation, whose sequences grow token by token, would recompile again and again. Parameter
+    names do not change.
 
     Returns:
         the number of layers.
 
     Raises:
-        UserError: ModelUnsupported.
+        UserError: ModelUnsupported when the model has no list of decoder layers.
     """
     layers = decoder_layers(model, "training.torchCompile")
     for layer in layers:

@@ -11,7 +11,7 @@ from finscribe_core.trainer_config import Method, TrainerConfig
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
-from finscribe_trainer.model.lora import attach_adapter, keep_differentiable, quantisation
+from finscribe_trainer.model.lora import attach_adapter, prevent_weight_repacking, quantization_options
 from finscribe_trainer.model.precision import (
     check_compiler,
     check_optimizer,
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:
-    """The base model, frozen, with a fresh adapter; in 4 bits for QLoRA.
+    """The frozen base model with a newly initialized adapter; in 4 bits for QLoRA.
 
     Raises:
         UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
@@ -42,12 +42,12 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
         check_compiler()
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": str(attention)}
     if config.method is Method.QLoRA:
-        options |= quantisation(family, dtype)
+        options |= quantization_options(family, dtype)
     log.info(describe_choices(config, dtype, attention))
     base = family.load_model(source, **options)
-    keep_differentiable(base)
+    prevent_weight_repacking(base)
     adapted = attach_adapter(base, family, config.lora)
-    if spec.torch_compile:  # which joins these operations itself
+    if spec.torch_compile:  # which fuses the operations of the MLPs itself
         compile_layers(base)
     else:
         use_memory_efficient_mlps(base)

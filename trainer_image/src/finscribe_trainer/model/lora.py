@@ -1,4 +1,4 @@
-"""Where the adapter goes, and the 4-bit base of QLoRA."""
+"""Attaches a new LoRA adapter to the base model; options for QLoRA's 4-bit base model."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def target_pattern(spec: LoraSpec, language_model_pattern: str) -> str:
-    r"""The regular expression that a module's whole path must match to get an adapter.
+    r"""The regular expression that must match a module's full path for it to get an adapter.
 
     >>> target_pattern(LoraSpec(target_modules=["q_proj"]), r"(?:.*\.)?language_model\.")
     '(?:.*\\.)?language_model\\.(?:.*\\.)?(?:q_proj)'
@@ -27,10 +27,10 @@ def target_pattern(spec: LoraSpec, language_model_pattern: str) -> str:
 
 
 def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> PeftModel:
-    """The model with a fresh adapter, whose weights alone are trained.
+    """The model with a newly initialized adapter, whose weights are the only trainable ones.
 
     Raises:
-        UserError: LoraTargetsNotFound, naming modules that exist.
+        UserError: LoraTargetsNotFound; the remedy names modules that exist.
     """
     pattern = target_pattern(spec, family.language_model_pattern)
     matched = [name for name, _ in model.named_modules() if re.fullmatch(pattern, name)]
@@ -52,7 +52,7 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
     )
     try:
         adapted: PeftModel = get_peft_model(model, config)
-    except ValueError as error:  # a matched module is no layer that can hold an adapter
+    except ValueError as error:  # a matched module is of a type that LoRA does not support
         raise UserError(
             FailureReason.LoraTargetsNotFound,
             f"lora.targetModules {spec.target_modules}: {error}",
@@ -61,13 +61,13 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
     trainable, total = adapted.get_nb_trainable_parameters()
     log.info("adapter on %d modules (scope %s): %s", len(matched), spec.scope, pattern)
     log.info(
-        "%s of %s parameters are trained (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total
+        "%s of %s parameters are trainable (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total
     )
     return adapted
 
 
 def _linear_names(model: PreTrainedModel, family: Family, spec: LoraSpec) -> list[str]:
-    """Last parts of the paths of linear layers in the scope, at most ten."""
+    """Names (last path components) of linear layers in the scope, at most ten."""
     scope = family.language_model_pattern if spec.scope is LoraScope.LanguageModel else ""
     names = {
         path.rsplit(".", 1)[-1]
@@ -77,14 +77,14 @@ def _linear_names(model: PreTrainedModel, family: Family, spec: LoraSpec) -> lis
     return sorted(names)[:10]
 
 
-def quantisation(family: Family, compute_dtype: torch.dtype) -> dict[str, Any]:
-    """Options of `from_pretrained` for QLoRA: nf4 with double quantisation, the language model only.
+def quantization_options(family: Family, compute_dtype: torch.dtype) -> dict[str, Any]:
+    """Options of `from_pretrained` for QLoRA: NF4 with double quantization, the language model only.
 
     Raises:
         UserError: InvalidConfig when bitsandbytes is not installed.
     """
     try:
-        import bitsandbytes  # noqa: F401, PLC0415 - only to see whether it is there
+        import bitsandbytes  # noqa: F401, PLC0415 - only to check that it is installed
     except ImportError:
         raise UserError(
             FailureReason.InvalidConfig,
@@ -96,17 +96,17 @@ def quantisation(family: Family, compute_dtype: torch.dtype) -> dict[str, Any]:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype,
-        llm_int8_skip_modules=list(family.unquantised_modules),  # 4-bit loading reads it, too
+        llm_int8_skip_modules=list(family.unquantized_modules),  # applies to 4-bit loading, too
     )
     return {"quantization_config": config}
 
 
-def keep_differentiable(model: PreTrainedModel) -> None:
+def prevent_weight_repacking(model: PreTrainedModel) -> None:
     """Keep bitsandbytes from repacking 4-bit weights at the first evaluation.
 
-    On CPUs with AVX512-BF16 it does so for good, for a kernel without gradient: after an evaluation, layers
-    below would be trained on a gradient that misses what comes through the frozen weights.
+    On CPUs with AVX512-BF16 it repacks them permanently for a kernel that has no backward pass: after an
+    evaluation the gradients of earlier layers would lack the part that flows through the frozen weights.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 - a Module's type knows no flags
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 - not declared on nn.Module

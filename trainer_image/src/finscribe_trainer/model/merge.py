@@ -1,8 +1,8 @@
-"""Merges the adapter into the base model, and lets no merge pass that computes something else.
+"""Merges an adapter into its base model, and verifies that the merged model computes the same logits.
 
-Both sides are computed in float32 on the CPU, the base read anew from disk: so a quantised base never gets
-into a merged model, and what is compared is the file that will be used. The files get to their place once the
-comparison has passed, never before.
+The reference (base model with adapter) and the merged model are both computed in float32 on the CPU. The base
+model is loaded from disk again, so that a quantized one is never merged, and the merged model from the files
+that were written. The files are moved to their final place only after the check has passed.
 """
 
 import gc
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.model.adapter import with_adapter
+from finscribe_trainer.model.adapter import load_trained_adapter
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.source import ModelSource
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 """Allowed relative error of the logits, |merged - reference| / |reference|, by the dtype the merged weights
-are stored in: rounding to bfloat16 alone (8 bits of mantissa) costs 2^-9 a weight."""
+are stored in: rounding a weight to bfloat16 (8 bits of mantissa) alone has a relative error of 2^-9."""
 MAX_SHARD_SIZE = "5GB"
-UNCHECKED = ".unchecked-"
-"""How the folder's name begins in which a merged model waits for its comparison; a kill leaves it behind."""
+UNVERIFIED_PREFIX = ".unchecked-"
+"""Name prefix of the folder of a merged model until it is verified; a killed merge leaves it behind."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class MergedFiles:
     """How a merged model is stored."""
 
     dtype: torch.dtype | None = None
-    """Of the weights; the base's own when None."""
+    """The dtype of the weights; the base model's when None."""
     max_shard_size: str = MAX_SHARD_SIZE
-    """A file of weights holds no more, such as 5GB; larger models are several files and an index."""
+    """Maximum size of a weights file, such as 5GB; larger models are split into several files."""
 
 
 def export_merged(
@@ -52,48 +52,56 @@ def export_merged(
     probes: Sequence[Example],
     files: MergedFiles = MergedFiles(),
 ) -> None:
-    """Write a complete model with the adapter merged in, checked on `probes`.
+    """Write a complete model with the adapter merged in, verified on `probes`.
 
     Args:
         source: the base model.
-        family: its family.
+        family: the base model's family.
         adapter: folder of the adapter.
-        folder: where to write; what is there is replaced.
+        folder: output folder; its content is replaced.
         probes: rows whose logits are compared.
-        files: how it is stored.
+        files: dtype and file size of the stored weights.
 
     Raises:
-        UserError: ModelUnsupported when the adapter is not of this base; MergeMismatch.
+        UserError: ModelUnsupported when the adapter does not fit the base model; MergeMismatch when the
+            logits differ.
     """
     batches = [family.model_inputs(family.collate([family.encode(example)])) for example in probes]
     log.info("merging %s into %s", adapter, source.name)
     base = family.load_model(source, dtype="auto")
     dtype = files.dtype or base.dtype
-    adapted = with_adapter(base.float(), adapter, source).eval()
+    adapted = load_trained_adapter(base.float(), adapter, source).eval()
     reference = [_logits(adapted, batch) for batch in batches]
     merged: PreTrainedModel = adapted.merge_and_unload()
     torch.nn.Module.to(merged, dtype)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=UNCHECKED) as name:
-        unchecked = Path(name)
-        merged.save_pretrained(unchecked, max_shard_size=files.max_shard_size)
-        follow_umask(unchecked)
-        family.processing.save_pretrained(unchecked)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNVERIFIED_PREFIX) as name:
+        unverified = Path(name)
+        merged.save_pretrained(unverified, max_shard_size=files.max_shard_size)
+        follow_umask(unverified)
+        family.processing.save_pretrained(unverified)
         del base, adapted, merged
         gc.collect()
-        check_merge(family, unchecked, batches, reference, dtype)
-        for path in unchecked.iterdir():
+        check_merge(family, unverified, batches, reference, dtype)
+        for path in unverified.iterdir():
             path.replace(folder / path.name)
 
 
 def check_merge(
     family: Family, folder: Path, batches: list[Encoded], reference: list[torch.Tensor], dtype: torch.dtype
 ) -> None:
-    """Compare the model in `folder` with reference logits (answer tokens, vocabulary) of each batch.
+    """Compare the logits of the model in `folder` with the reference of each batch.
+
+    Args:
+        family: the model's family.
+        folder: the merged model.
+        batches: encoded rows.
+        reference: their logits (answer tokens, vocabulary), by base model and adapter.
+        dtype: dtype of the stored weights, which decides the tolerance.
 
     Raises:
-        UserError: MergeMismatch.
+        UserError: MergeMismatch when the relative error is above the tolerance.
     """
     model = family.load_model(ModelSource(str(folder)), dtype=torch.float32).eval()
     for batch, expected in zip(batches, reference, strict=True):
@@ -106,11 +114,11 @@ def check_merge(
                 f"(allowed: {tolerance:.2g}).",
                 "Use the adapter with the base model, and report this: the adapter itself is not affected.",
             )
-        log.info("merged model checked: logits differ by %.2g (allowed: %.2g)", error, tolerance)
+        log.info("merged model verified: logits differ by %.2g (allowed: %.2g)", error, tolerance)
 
 
 def choose_probes(examples: Sequence[Example], family: Family) -> list[Example]:
-    """One row with an image and one without, where there are such that the family reads."""
+    """The first row with an image and the first without, of those that the family supports."""
     readable = [example for example in examples if family.reads_images or not example.images]
     first = {bool(example.images): example for example in reversed(readable)}
     return list(first.values())

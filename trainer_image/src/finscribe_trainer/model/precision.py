@@ -1,4 +1,4 @@
-"""In which numbers and by which kernels a model is computed: as set, where this machine can."""
+"""Chooses dtype and attention implementation, and checks optimizer and compiler, by settings and hardware."""
 
 import importlib.util
 import logging
@@ -13,30 +13,30 @@ from finscribe_core.trainer_config import Attention, Method, Optimizer, TrainerC
 
 log = logging.getLogger(__name__)
 
-_HALVES = (torch.bfloat16, torch.float16)
+_HALF_PRECISION = (torch.bfloat16, torch.float16)
 _AMPERE = (8, 0)
-"""Compute capability from which on flash-attn and bfloat16 run."""
+"""Lowest compute capability that supports flash-attn."""
 
 
 def choose_dtype(spec: TrainingSpec) -> torch.dtype:
-    """What the frozen weights are held and computed in; the adapter itself is always float32.
+    """The dtype of the frozen weights and the computation; adapter weights are always float32.
 
-    As set; else bfloat16 on a GPU that has it, and float32 anywhere else. float16 needs a GPU: without one
-    it is computed in float32, and said.
+    By the settings bf16 and fp16; by default bfloat16 on a GPU that supports it, else float32. float16 needs
+    a GPU: without one float32 is used, with a warning.
 
     Raises:
-        UserError: InvalidConfig when bfloat16 is asked of a GPU that does not support it.
+        UserError: InvalidConfig when bf16 is set and the GPU does not support bfloat16.
     """
     on_gpu = torch.cuda.is_available()
     has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if spec.bf16 and on_gpu and not has_bf16:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"training.bf16 is true, but {torch.cuda.get_device_name()} has no bfloat16.",
+            f"training.bf16 is true, but {torch.cuda.get_device_name()} does not support bfloat16.",
             "Set training.fp16 instead, or use an Ampere or newer GPU.",
         )
     if spec.fp16 and not on_gpu:
-        log.warning("training.fp16 needs a GPU, and there is none: computing in float32")
+        log.warning("training.fp16 needs a GPU, and none is available: using float32")
         return torch.float32
     if spec.fp16:
         return torch.float16
@@ -46,47 +46,47 @@ def choose_dtype(spec: TrainingSpec) -> torch.dtype:
 def choose_attention(
     wanted: Attention | None, dtype: torch.dtype, model_class: type[PreTrainedModel]
 ) -> Attention:
-    """How attention is computed: as set, else by the fastest that this machine and the model's class have.
+    """The attention implementation: `wanted`, else the fastest that machine and model class support.
 
     Raises:
-        UserError: InvalidConfig when what is asked for can't be.
+        UserError: InvalidConfig when `wanted` is not supported.
     """
-    obstacles = {
-        Attention.flash_attention_2: _flash_obstacle(dtype, model_class),
-        Attention.sdpa: "" if model_class._supports_sdpa else _another(model_class),
+    unmet = {
+        Attention.flash_attention_2: _unmet_by_flash_attention(dtype, model_class),
+        Attention.sdpa: "" if model_class._supports_sdpa else _other_model(model_class),
         Attention.eager: "",
     }
-    if wanted and obstacles[wanted]:
+    if wanted and unmet[wanted]:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"training.attnImplementation is {wanted}, which needs {obstacles[wanted]}.",
-            "Remove attnImplementation: the fastest that is possible is then taken.",
+            f"training.attnImplementation is {wanted}, which needs {unmet[wanted]}.",
+            "Remove attnImplementation: the fastest supported implementation is then used.",
         )
-    return wanted or next(attention for attention, obstacle in obstacles.items() if not obstacle)
+    return wanted or next(attention for attention, requirement in unmet.items() if not requirement)
 
 
-def _another(model_class: type[PreTrainedModel]) -> str:
-    return f"another kind of model than {model_class.__name__}"
+def _other_model(model_class: type[PreTrainedModel]) -> str:
+    return f"a model class other than {model_class.__name__}"
 
 
-def _flash_obstacle(dtype: torch.dtype, model_class: type[PreTrainedModel]) -> str:
-    """What flash-attn misses here; empty when nothing."""
+def _unmet_by_flash_attention(dtype: torch.dtype, model_class: type[PreTrainedModel]) -> str:
+    """The first requirement of flash-attn that is not met; empty when all are."""
     if not model_class._supports_flash_attn:
-        return _another(model_class)
+        return _other_model(model_class)
     if not torch.cuda.is_available():
         return "a GPU"
     if torch.cuda.get_device_capability() < _AMPERE:
         return "an Ampere or newer GPU"
-    if dtype not in _HALVES:
+    if dtype not in _HALF_PRECISION:
         return "bf16 or fp16"
     return "" if is_flash_attn_2_available() else "the package flash-attn"
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
-    """Refuse an optimizer that is not there, and say where one does less than its name.
+    """Check that the optimizer is available; warn about a paged optimizer without a GPU.
 
     Raises:
-        UserError: InvalidConfig when bitsandbytes is needed and not installed.
+        UserError: InvalidConfig when it needs bitsandbytes and that is not installed.
     """
     if optimizer in (Optimizer.adamw_torch, Optimizer.adamw_torch_fused):
         return
@@ -97,37 +97,37 @@ def check_optimizer(optimizer: Optimizer) -> None:
             "Use adamw_torch, or install bitsandbytes (not available on macOS).",
         )
     if optimizer.startswith("paged") and not torch.cuda.is_available():
-        log.warning("training.optim %s: without a GPU nothing is paged", optimizer)
+        log.warning("training.optim %s: paging has no effect without a GPU", optimizer)
 
 
 def check_compiler() -> None:
-    """Refuse torch.compile where there is no compiler, before anything is loaded.
+    """Check that a C compiler for torch.compile is installed.
 
     Raises:
-        UserError: InvalidConfig.
+        UserError: InvalidConfig when there is none.
     """
     if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
         raise UserError(
             FailureReason.InvalidConfig,
-            "training.torchCompile needs a C compiler, and there is none.",
+            "training.torchCompile needs a C compiler, and none is installed.",
             "Set torchCompile to false, or install gcc.",
         )
 
 
 def will_skip_step(scaler: torch.amp.GradScaler | None) -> bool:
-    """Whether a gradient that is no number is the scaler's to deal with.
+    """Whether the gradient scaler handles a NaN or infinite gradient, by skipping the step.
 
-    In float16 losses are scaled up, so that small gradients are not lost, and now and then too far: the step
-    is then left out, and the scale halved. At 1 the scale is no longer what is wrong.
+    In float16 losses are scaled up so that small gradients do not underflow. When gradients overflow, the
+    scaler skips the step and halves the scale. At a scale of 1 the scale is not the cause.
     """
     return scaler is not None and scaler.get_scale() > 1
 
 
 def describe_choices(config: TrainerConfig, dtype: torch.dtype, attention: Attention) -> str:
-    """What was chosen, in one line."""
+    """One log line with dtype, device, attention, optimizer, quantization and the like."""
     spec = config.training
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    weights = "in 4 bits (nf4)" if config.method is Method.QLoRA else "not quantised"
+    weights = "in 4 bits (NF4)" if config.method is Method.QLoRA else "not quantized"
     return ", ".join(
         (
             f"computing in {str(dtype).removeprefix('torch.')} on {device}",

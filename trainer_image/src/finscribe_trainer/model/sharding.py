@@ -1,9 +1,8 @@
-"""training.fsdp: each process holds a share of the frozen language model, and gathers a layer to use it.
+"""Shards the frozen decoder layers over the processes (training.fsdp) with PyTorch's FSDP2 (`fully_shard`).
 
-PyTorch's FSDP2 (`fully_shard`), on the decoder layers' frozen weights alone. The adapter stays whole in each
-process: so its checkpoints, its optimizer and its exports are those of any other run. So does the vision
-tower: gathering is done by all processes at once, and a batch without images, or with known features, would
-leave the others waiting.
+Adapter weights are not sharded, so checkpoints, optimizer state and exports are those of any other run. The
+vision tower is not sharded either: all processes must take part in gathering a layer, and a process whose
+batch has no images, or only cached features, would not.
 """
 
 import logging
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class ShardedLayers:
-    """The decoder layers of a model, whose frozen weights are shared out over the processes."""
+    """Shards the frozen weights of a model's decoder layers over the processes, in place."""
 
     def __init__(self, model: PeftModel) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -30,14 +29,14 @@ class ShardedLayers:
         adapter = {weight for weight in model.parameters() if weight.requires_grad}
         self._layers = decoder_layers(model.get_base_model(), "training.fsdp")
         for layer in self._layers:
-            # Said outright: a layer that is part of no larger whole would be kept until the backward pass.
+            # Explicit: by default a root FSDP module, as each layer is, stays gathered after forward.
             fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=adapter)
         frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
         sharded = sum(
             weight.numel() for layer in self._layers for weight in layer.parameters() if weight not in adapter
         )
         log.info(
-            "fsdp: %d layers in %d shares, %.0f %% of the frozen weights",
+            "fsdp: %d layers in %d shards, %.0f %% of the frozen weights",
             len(self._layers),
             distributed.get_world_size(),
             100 * sharded / frozen,
@@ -45,9 +44,9 @@ class ShardedLayers:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Within, every process holds the layers whole, and needs no other to use the model.
+        """Within, every process holds the complete layers and can run the model without the others.
 
-        Whoever asks for the model's `state_dict` has its layers shared out again: FSDP does that by itself.
+        Calling the model's `state_dict` within reshards the layers: FSDP does so itself.
         """
         for layer in self._layers:
             layer.set_reshard_after_forward(False)

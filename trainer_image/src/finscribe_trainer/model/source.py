@@ -1,4 +1,4 @@
-"""Where a base model's files are, and what is said when they are not there."""
+"""Finds a model's files (hub id, folder or s3:// prefix), and classifies the errors of loading them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, RetryableError, UserError, with_causes
 from finscribe_trainer.storage import Storage
 
-_NO_MODEL = "Check the model's name: a hub id, a folder, or an s3:// prefix."
+_CHECK_NAME = "Check the model's name: a hub id, a folder, or an s3:// prefix."
 
 
 @dataclass(frozen=True)
@@ -16,21 +16,23 @@ class ModelSource:
     """A model on the hub or in a local folder, as `from_pretrained` takes it."""
 
     location: str
+    """A hub id or a local path."""
     revision: str | None = None
-    said: str = ""
-    """How the user named it."""
+    """Commit, tag or branch of a hub model."""
+    given_name: str = ""
+    """The name that the user passed, such as an s3:// prefix that was downloaded to `location`."""
 
     @property
     def name(self) -> str:
-        """For messages."""
-        return self.said or self.location
+        """The name to show in messages."""
+        return self.given_name or self.location
 
 
-def local_or_hub(name: str, revision: str | None) -> ModelSource:
-    """The source of a name that is no s3:// prefix.
+def find_local_or_hub_model(name: str, revision: str | None) -> ModelSource:
+    """The source of a model by a hub id or a local path.
 
     Raises:
-        UserError: ModelNotFound when the name can only be a path, and nothing is there.
+        UserError: ModelNotFound when the name can only be a path, and no folder is there.
     """
     if name.startswith("hf://"):
         return ModelSource(name.removeprefix("hf://"), revision, name)
@@ -38,28 +40,34 @@ def local_or_hub(name: str, revision: str | None) -> ModelSource:
     if path.is_dir():
         return ModelSource(str(path), None, name)
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-        raise UserError(FailureReason.ModelNotFound, f"{name}: no such folder.", _NO_MODEL)
+        raise UserError(FailureReason.ModelNotFound, f"{name}: no such folder.", _CHECK_NAME)
     return ModelSource(name, revision, name)
 
 
 def fetch_model_files(name: str, revision: str | None, folder: Path, storage: Storage) -> ModelSource:
-    """Where a model's or an adapter's files are: an s3:// prefix is fetched into `folder`.
+    """The source of a model or an adapter by hub id, local path or s3:// prefix.
+
+    Args:
+        name: hub id, local path or s3:// prefix.
+        revision: commit, tag or branch of a hub id.
+        folder: where to download the files of an s3:// prefix to.
+        storage: where to download them from.
 
     Raises:
         UserError: ModelNotFound.
     """
     if name.startswith("s3://"):
         return ModelSource(str(storage.fetch_prefix(name, folder)), None, name)
-    return local_or_hub(name, revision)
+    return find_local_or_hub_model(name, revision)
 
 
 @contextmanager
 def model_errors(source: ModelSource) -> Iterator[None]:
-    """Say what `from_pretrained` raises as an error of the user's or the world's.
+    """Turn errors of `from_pretrained` into user errors and transient errors.
 
     Raises:
         UserError: ModelNotFound.
-        RetryableError: StorageUnavailable when the hub does not answer though it is asked to.
+        RetryableError: StorageUnavailable when the hub can't be reached or answers 429 or 5xx.
     """
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled  # noqa: PLC0415 - slow to import
     from safetensors import SafetensorError  # noqa: PLC0415 - likewise
@@ -68,25 +76,25 @@ def model_errors(source: ModelSource) -> Iterator[None]:
         yield
     except OfflineModeIsEnabled as error:
         raise UserError(
-            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL
+            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _CHECK_NAME
         ) from None
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status >= 500 or status == 429:
             raise RetryableError(
                 FailureReason.StorageUnavailable,
-                f"{source.name}: the hub answered {status}.",
+                f"{source.name}: the hub answered with HTTP status {status}.",
                 "Try again later.",
             ) from None
         raise UserError(
-            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _NO_MODEL
+            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _CHECK_NAME
         ) from None
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        if _hub_was_out_of_reach(error):
+        if _hub_was_unreachable(error):
             raise RetryableError(
                 FailureReason.StorageUnavailable,
                 f"{source.name}: {_first_line(error)}",
-                "If a folder is meant, check its name; else try again later.",
+                "If this is a local folder, check its name; otherwise try again later.",
             ) from error
         if (
             isinstance(error, OSError)
@@ -95,19 +103,20 @@ def model_errors(source: ModelSource) -> Iterator[None]:
         ):
             raise
         raise UserError(
-            FailureReason.ModelNotFound, f"{source.name} can't be loaded: {_first_line(error)}", _NO_MODEL
+            FailureReason.ModelNotFound, f"{source.name} can't be loaded: {_first_line(error)}", _CHECK_NAME
         ) from error
 
 
-def _hub_was_out_of_reach(error: BaseException) -> bool:
-    """A dead connection, a 5xx and a 429 reach us as an OSError like that of a missing file; only its causes
-    tell them apart.
+def _hub_was_unreachable(error: BaseException) -> bool:
+    """Whether a failed connection, a 5xx or a 429 caused an OSError of transformers.
+
+    The error itself looks like that of a missing file; only its causes differ.
     """
     from huggingface_hub.constants import is_offline_mode  # noqa: PLC0415 - slow to import
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415 - likewise
 
-    out_of_reach = any(isinstance(cause, LocalEntryNotFoundError) for cause in with_causes(error))
-    return out_of_reach and not is_offline_mode()
+    unreachable = any(isinstance(cause, LocalEntryNotFoundError) for cause in with_causes(error))
+    return unreachable and not is_offline_mode()
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,1 +1,1 @@
-"""One run from configuration to published result."""
+"""The stages of a run, from its config to the published result."""

@@ -1,4 +1,4 @@
-"""Loads a config file with the command line's overrides."""
+"""Loads a config file and applies the overrides of the command line."""
 
 import logging
 from pathlib import Path
@@ -20,32 +20,35 @@ _FIELD_OF_FLAG = {
 }
 
 Flags = dict[str, tuple[str, Any]]
-"""Settings that flags change, by dotted path: the flag, and the value."""
+"""Settings that flags override, by dotted path: the flag and the value."""
 
 
 def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
-    """The config file with the command line's changes; unknown keys are warned of, or refused if `strict`.
+    """Load a config file with overrides; unknown keys cause a warning, or an error if `strict`.
+
+    Args:
+        path: the YAML file.
+        overrides: command line options by parameter name: `assignments` (--set), `strict`, and the flags
+            that override a setting, such as `train_file`.
 
     Raises:
         UserError: InvalidConfig, naming file, line and field.
     """
     document = read_document(path, "Write one config to a file: docs/training-guide.md.")
-    flags = _of_flags(overrides)
+    flags = _settings_from_flags(overrides)
     assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
     config, unknown = parse_leniently(
-        TrainerConfig, document, lambda data: _changed(data, flags, assigned), _said(flags, assigned)
+        TrainerConfig, document, lambda data: _apply(data, flags, assigned), _sources(flags, assigned)
     )
     if unknown and overrides.get("strict"):
-        raise UserError(
-            FailureReason.InvalidConfig, "\n".join(unknown), "Remove them, or leave --strict out."
-        )
+        raise UserError(FailureReason.InvalidConfig, "\n".join(unknown), "Remove them, or omit --strict.")
     for warning in unknown:
         log.warning("%s Ignored.", warning)
     return config
 
 
-def _of_flags(overrides: dict[str, Any]) -> Flags:
-    """What contradicts itself then is found when it is checked."""
+def _settings_from_flags(overrides: dict[str, Any]) -> Flags:
+    """The settings that flags override; contradictions are found when the config is validated."""
     changes = {
         field: (flag, overrides[name])
         for name, (flag, field) in _FIELD_OF_FLAG.items()
@@ -61,11 +64,11 @@ def _of_flags(overrides: dict[str, Any]) -> Flags:
     return changes
 
 
-def _changed(data: dict[str, Any], flags: Flags, assigned: dict[str, Any]) -> dict[str, Any]:
-    """The file's data with what the command line says instead.
+def _apply(data: dict[str, Any], flags: Flags, assigned: dict[str, Any]) -> dict[str, Any]:
+    """The file's data with the overrides of flags and --set.
 
     Raises:
-        UserError: InvalidConfig for an unknown path, or a flag that --set undoes.
+        UserError: InvalidConfig for an unknown path, or a --set that contradicts a flag.
     """
     values = {name: value for name, (_, value) in flags.items()}
     data = apply_overrides(TrainerConfig, data, values, "the command line's")
@@ -79,8 +82,8 @@ def _changed(data: dict[str, Any], flags: Flags, assigned: dict[str, Any]) -> di
     return data
 
 
-def _said(flags: Flags, assigned: dict[str, Any]) -> dict[str, str]:
-    """What of the command line is to blame for each setting it changes, by dotted path."""
-    said = {field_path(TrainerConfig, name): f"--set {name}" for name in assigned}
-    said |= {name: flag for name, (flag, _) in flags.items()}
-    return said | {place: said[name] for name, place in TrainerConfig.same_settings if name in said}
+def _sources(flags: Flags, assigned: dict[str, Any]) -> dict[str, str]:
+    """The command line option that overrides each setting, by dotted path, for error messages."""
+    sources = {field_path(TrainerConfig, name): f"--set {name}" for name in assigned}
+    sources |= {name: flag for name, (flag, _) in flags.items()}
+    return sources | {place: sources[name] for name, place in TrainerConfig.same_settings if name in sources}

@@ -1,4 +1,4 @@
-"""What a run leaves behind: adapter, merged model, config and figures."""
+"""Writes a run's results: adapter, config and metrics, and the folder to publish."""
 
 import json
 import logging
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, folder: Path) -> None:
-    """Write the adapter (safetensors) with the processor it is used with."""
+    """Write the adapter (safetensors) with its processor or tokenizer."""
     shutil.rmtree(folder, ignore_errors=True)
     for config in model.peft_config.values():
-        config.base_model_name_or_path = source.name.removeprefix("hf://")  # not where it was on this disk
+        config.base_model_name_or_path = source.name.removeprefix("hf://")  # not its path on this machine
         config.revision = source.revision
     model.save_pretrained(str(folder), safe_serialization=True)
     follow_umask(folder)
@@ -35,18 +35,18 @@ def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, fo
 
 
 def write_config(config: TrainerConfig, path: Path) -> None:
-    """The config with every default filled in, as a file `finscribe train` reads."""
+    """Write the config with all defaults, as a file that `finscribe train` accepts."""
     data = config.model_dump(mode="json", exclude_none=True)
     path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def write_metrics(figures: dict[str, Any], path: Path) -> None:
-    """The run's figures."""
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+def write_metrics(metrics: dict[str, Any], path: Path) -> None:
+    """Write metrics.json."""
+    path.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def stage_result(output_dir: Path, folder: Path) -> None:
-    """Lay out the result as it will be in the bucket; links, so that nothing is on the disk twice."""
+    """Create `folder` with the layout of the bucket, as hard links to the results in `output_dir`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, published in PUBLISHED_DIRS.items():

@@ -1,4 +1,4 @@
-"""At the end of a run: base and tuned model read the same documents, and the gate judges."""
+"""Evaluates base and tuned model on the same documents at the end of a run, and applies the gate."""
 
 import logging
 from dataclasses import replace
@@ -10,10 +10,10 @@ from finscribe_core.trainer_config import EvaluationSpec
 from finscribe_trainer.batches.oom_retry import GpuMemoryError
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
-from finscribe_trainer.evaluation.evaluate import evaluate, settings_for
-from finscribe_trainer.evaluation.gate import judge
-from finscribe_trainer.evaluation.loading import LoadedModel, describe
-from finscribe_trainer.evaluation.report.headline import headline
+from finscribe_trainer.evaluation.evaluate import evaluate, inference_settings
+from finscribe_trainer.evaluation.gate import evaluate_gate
+from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
+from finscribe_trainer.evaluation.report.summary import summary_sentence
 from finscribe_trainer.evaluation.report.terminal import summary_lines
 from finscribe_trainer.evaluation.report.write import write_reports
 from finscribe_trainer.evaluation.results import (
@@ -36,47 +36,47 @@ REPORT = "report.md"
 
 
 def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Splits) -> EvaluationReport:
-    """Read the test documents (the validation's, where there are none) with and without the adapter.
+    """Evaluate base and tuned model on the test documents, or the validation documents if there are none.
 
-    Writes both results and the report below the output folder's `evaluation/`.
+    Writes both results and the report to `evaluation/` in the output folder.
 
     Args:
-        run: what this start was given.
-        tuned: the base with the tuned adapter in it.
-        source: where the base came from.
-        splits: holds the documents.
+        run: the run's config and output folder.
+        tuned: the base model with the tuned adapter.
+        source: the base model's source.
+        splits: the documents.
     """
     assert isinstance(tuned.model, PeftModel)
     spec, training = run.config.evaluation, run.config.training
     test_set = _documents(run, splits)
     batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
-    base = replace(tuned, info=describe(source, tuned.family, source.name, None))
-    settings = settings_for(tuned, test_set, spec.max_new_tokens)
-    log.info("reading %d documents with the base and the tuned model", test_set.info.documents)
+    base = replace(tuned, info=describe_model(source, tuned.family, source.name, None))
+    settings = inference_settings(tuned, test_set, spec.max_new_tokens)
+    log.info("evaluating base and tuned model on %d documents", test_set.info.documents)
     try:
         with tuned.model.disable_adapter():
             before = evaluate(base, test_set, settings, batch_size)
         after = evaluate(tuned, test_set, settings, batch_size)
     except GpuMemoryError:
-        return _unread(spec)
+        return _out_of_memory(spec)
     comparison = compare(before, after)
     folder = run.output_dir / EVALUATION_DIR
     write_results(before, folder / BASE_RESULTS)
     write_results(after, folder / TUNED_RESULTS)
     write_reports(comparison, folder / REPORT)
-    _say(comparison, after)
+    _log_summary(comparison, after)
     return EvaluationReport(
         documents=test_set.info.documents,
-        base=_figures(before.summary),
-        tuned=_figures(after.summary),
-        gate=judge(spec.gate, before.summary, after.summary) if spec.gate else None,
+        base=_document_metrics(before.summary),
+        tuned=_document_metrics(after.summary),
+        gate=evaluate_gate(spec.gate, before.summary, after.summary) if spec.gate else None,
     )
 
 
-def _unread(spec: EvaluationSpec) -> EvaluationReport:
-    """What is said when a document is too large to be read: the adapter is not lost for that."""
-    message = "The GPU's memory does not suffice to read the test documents one by one."
-    log.error("%s Nothing is known of how well they are read.", message)
+def _out_of_memory(spec: EvaluationSpec) -> EvaluationReport:
+    """A report without metrics, with a failed gate if there is one: the run still exports its adapter."""
+    message = "The GPU's memory does not suffice to evaluate the test documents one by one."
+    log.error("%s No document metrics are reported.", message)
     return EvaluationReport(gate=GateVerdict(passed=False, message=message) if spec.gate else None)
 
 
@@ -93,8 +93,8 @@ def _documents(run: Run, splits: Splits) -> TestSet:
     return TestSet(chosen, DataInfo(source, digest, len(examples), len(chosen)))
 
 
-def _figures(summary: Summary) -> DocumentFigures:
-    known = {name: figure for name, figure in summary.metrics.items() if figure.documents}
+def _document_metrics(summary: Summary) -> DocumentFigures:
+    known = {name: metric for name, metric in summary.metrics.items() if metric.documents}
     return DocumentFigures(
         **{
             name: format_metric(known[name].value)  # type: ignore[index] # a DocumentMetric is its name
@@ -104,8 +104,8 @@ def _figures(summary: Summary) -> DocumentFigures:
     )
 
 
-def _say(comparison: Comparison, tuned: Results) -> None:
+def _log_summary(comparison: Comparison, tuned: Results) -> None:
     for line in summary_lines(tuned):
         if line:
             log.info("%s", line)
-    log.info("%s", headline(comparison))
+    log.info("%s", summary_sentence(comparison))

@@ -1,4 +1,4 @@
-"""Brings what a run reads onto this machine: rows, the images they name, the base model."""
+"""Downloads and loads a run's inputs: rows with their images, and the base model's files."""
 
 import logging
 from dataclasses import replace
@@ -16,7 +16,16 @@ log = logging.getLogger(__name__)
 
 
 def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits:
-    """Training, validation and test examples, every row checked."""
+    """Load training, validation and test examples, and check every row.
+
+    Args:
+        config: the run's config.
+        folder: where to download files from S3 to.
+        storage: where to download them from.
+
+    Raises:
+        UserError: DatasetNotFound, DatasetInvalid.
+    """
     train = _load(config, config.dataset_path, folder / "train", storage)
     share = config.effective_validation_split
     if share is not None:
@@ -38,7 +47,7 @@ def _load(config: TrainerConfig, uri: str, folder: Path, storage: Storage) -> Da
 
 
 def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:
-    """The base model: a prefix of a bucket is fetched, a hub id left to `from_pretrained`.
+    """The base model's source: an s3:// prefix is downloaded, a hub id is left to `from_pretrained`.
 
     Raises:
         UserError: ModelNotFound.
@@ -47,7 +56,7 @@ def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelS
     if source.name.startswith(S3) and not (Path(source.location) / "config.json").is_file():
         raise UserError(
             FailureReason.ModelNotFound,
-            f"{source.name} holds no config.json.",
-            "Name the prefix that holds config.json and model.safetensors themselves.",
+            f"{source.name} contains no config.json.",
+            "Use the prefix that directly contains config.json and model.safetensors.",
         )
     return source

@@ -1,4 +1,4 @@
-"""Turns however a run ends into a RunResult, a log line and an exit code."""
+"""Turns the end of a run, by success or error, into a RunResult, a log line and an exit code."""
 
 import errno
 import logging
@@ -21,17 +21,17 @@ _NO_SPACE = (
     "basic_ios::clear: iostream error",
     "] . unexpected pos ",
 )
-"""What libraries say who don't pass the operating system's error on; the last three are torch.save's."""
+"""Messages of libraries that don't pass on the operating system's error; the last three are torch.save's."""
 
 
-def conclude(train: Callable[[], RunResult | None], reporter: RunReporter) -> int:
+def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter) -> int:
     """Run `train` and write its result, or its error, as the termination message.
 
-    Nothing is written where another process of the run has the last word: `train` gives None, or was ended
-    by what befell that one.
+    Nothing is written when another process of the run reports the result: `train` returns None, or raises
+    PeerFailedError.
 
     Returns:
-        the exit code: 0 done, 78 the user's error, 75 try again, 70 a defect of ours.
+        the exit code: 0 done, 78 user error, 75 transient error, 70 bug.
     """
     try:
         result = train()
@@ -44,7 +44,7 @@ def conclude(train: Callable[[], RunResult | None], reporter: RunReporter) -> in
         known = classify(error)
         result, code = _failure(error, known, reporter)
         if known is None:
-            log.exception("InternalError: this is a defect of FinScribe, please report it")
+            log.exception("InternalError: this is a bug in FinScribe, please report it")
         else:
             log.error("%s: %s%s", known.reason, known.message, f" -> {known.remedy}" if known.remedy else "")
     if result is not None:
@@ -69,13 +69,13 @@ def _failure(
 
 
 def classify(error: BaseException) -> FinscribeError | None:
-    """The error in our words; None for a defect."""
+    """The FinscribeError that an error or one of its causes stands for; None for a bug."""
     for cause in with_causes(error):
         if isinstance(cause, FinscribeError):
             return cause
         if isinstance(cause, StopRequested):
             return RetryableError(
-                FailureReason.Interrupted, "Asked to stop before training began or after it."
+                FailureReason.Interrupted, "Stopped by a signal before or after the training."
             )
         if _is_disk_full(cause):
             return RetryableError(

@@ -1,4 +1,4 @@
-"""The stages of a run in order: set up, read data, fetch the model, train and export, publish."""
+"""Runs the stages in order: set up, load data, fetch the model, train and export, publish."""
 
 import logging
 from pathlib import Path
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 
 
 def train(run: Run) -> RunResult | None:
-    """Do the whole run; a run whose result is already in the bucket is done.
+    """Run all stages; a run whose result is already in the bucket is complete.
 
     Returns:
-        what came out of it; None in every process but the first.
+        the result; None in every process but the first.
 
     Raises:
-        FinscribeError: as its reason says.
-        StopRequested: asked to stop outside the training loop.
+        FinscribeError: a user error or a transient error.
+        StopRequested: a stop was requested outside the training loop.
     """
     config, reporter, processes = run.config, run.reporter, run.processes
     reporter.set_phase(Phase.Starting)
@@ -47,17 +47,17 @@ def train(run: Run) -> RunResult | None:
     reporter.set_phase(Phase.Downloading)
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
 
-    # torch and transformers take seconds to import: a mistake in the data or the URIs is said before.
+    # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
     from finscribe_trainer.training.resume import refuse_misfit  # noqa: PLC0415
 
-    def note_config() -> None:
-        # Not before: a run that is refused leaves an earlier one's. Not later: one that is killed has one.
+    def save_config() -> None:
+        # Not earlier: a rejected run keeps the config of the run before. Not later: a killed run needs one.
         if checkpoint:
             refuse_misfit(checkpoint, config)
         write_config(config, run.output_dir / CONFIG_FILE)
 
-    processes.broadcast_from_main(note_config)
+    processes.broadcast_from_main(save_config)
     figures = train_and_export(run, source, splits, checkpoint, storage)
     if figures is None:
         return None
@@ -70,9 +70,9 @@ def train(run: Run) -> RunResult | None:
 
 
 def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
-    """Make sure that results can be written; the figures of a run whose result is there already."""
+    """Check that results can be written; returns the metrics of a run that is already published."""
     if run.uri and (figures := _published(run.uri, storage)) is not None:
-        log.info("%s is already there: nothing is left to do", run.uri)
+        log.info("%s is already published: nothing to do", run.uri)
         return figures
     check_curves(run.config)
     if run.config.output_uri:
@@ -82,7 +82,7 @@ def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
 
 
 def _fetch(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
-    """Bring onto this machine what the run reads; every row is checked."""
+    """Download checkpoint, data and base model, and check every row."""
     config, inputs = run.config, run.output_dir / "inputs"
     _make(run.output_dir)
     begun = run.uri if run.may_have_begun else None
@@ -101,14 +101,14 @@ def _make(folder: Path) -> None:
 
 
 def _published(uri: str, storage: Storage) -> dict[str, Any] | None:
-    """The figures of a run whose result is complete: an attempt before this one ended after publishing."""
+    """The metrics of a run whose result is complete in the bucket, from an earlier attempt; else None."""
     if storage.read_json(f"{uri}/{MANIFEST_FILE}") is None:
         return None
     return storage.read_json(f"{uri}/{METRICS_FILE}") or {}
 
 
 def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
-    """Let latest.json name this run, unless it failed its gate, and say what came out of it."""
+    """Point latest.json to this run, unless it failed its gate, and build the RunResult."""
     names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
     known = {name: format_metric(value) for name in names if (value := figures.get(name)) is not None}
     metrics = run.reporter.snapshot().metrics.model_copy(update=known)
@@ -116,7 +116,7 @@ def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
     evaluation = _evaluation(figures)
     gate = evaluation.gate if evaluation else None
     if gate is not None and not gate.passed:
-        log.warning("%s %s is not moved.", gate.message, LATEST_FILE)
+        log.warning("%s %s is not updated.", gate.message, LATEST_FILE)
     elif run.uri and run.config.output_uri:
         payload = {"run": run.name, "uri": run.uri, "manifest": outputs.manifest, "metrics": known}
         storage.write_latest(run.config.output_uri, payload)
@@ -155,9 +155,9 @@ def _outputs(run: Run) -> Outputs:
 
 
 def _summary(run: Run, metrics: Metrics, evaluation: EvaluationReport | None) -> str:
-    where = run.uri or str(run.output_dir)
-    said = f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss})"
+    location = run.uri or str(run.output_dir)
+    summary = f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss})"
     if evaluation is not None and evaluation.tuned.field_accuracy is not None:
         base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
-        said += f", field accuracy {tuned} (base model: {base})"
-    return f"{said}; result in {where}."
+        summary += f", field accuracy {tuned} (base model: {base})"
+    return f"{summary}; result in {location}."

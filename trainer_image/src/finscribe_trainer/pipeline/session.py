@@ -1,4 +1,4 @@
-"""One start of the trainer: logging, signals and reports around the recipe."""
+"""Starts a run: logging, signal handlers, HTTP server and process group, then the recipe."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.join import join
 from finscribe_trainer.distributed.launch import launch, stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
-from finscribe_trainer.pipeline.outcome import conclude
+from finscribe_trainer.pipeline.outcome import run_and_report
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.reporting.server import ReportServer, http_port
@@ -23,8 +23,11 @@ from finscribe_trainer.training.run import Run
 
 
 def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) -> int:
-    """Train as the config says, together with the run's other processes, if there are any; whatever happens
-    ends as a RunResult.
+    """Run the training in this process; success and errors end as a RunResult.
+
+    Args:
+        load_config: loads the config; its errors are reported as the run's.
+        resume: checkpoint to resume from: a folder or an s3:// prefix.
 
     Returns:
         the exit code.
@@ -54,17 +57,17 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
             )
             return train(run)
 
-    return conclude(work, reporter)
+    return run_and_report(work, reporter)
 
 
 def launch_session(load_config: Callable[[], TrainerConfig], num_processes: int) -> int:
-    """Start so many processes, each of which does `run_session`; a config that can't be used is said once.
+    """Start `num_processes` processes that call `run_session`; an invalid config is reported once, before.
 
     Returns:
         the exit code.
     """
-    setup_logging(level=logging.ERROR)  # the first process says the rest
-    if (code := conclude(lambda: _check(load_config), RunReporter())) != EXIT_DONE:
+    setup_logging(level=logging.ERROR)  # the first process logs everything else
+    if (code := run_and_report(lambda: _check(load_config), RunReporter())) != EXIT_DONE:
         return code
     return launch(num_processes, sys.argv[1:])
 
@@ -75,7 +78,7 @@ def _check(load_config: Callable[[], TrainerConfig]) -> None:
 
 
 def run_name(config: TrainerConfig) -> str:
-    """The operator's name for the run; a name of its own for a local training that uploads."""
+    """The run's name: from the operator, else by the current time for a local training that uploads."""
     given = os.environ.get(ENV_RUN, "")
     if given or config.output_uri is None:
         return given

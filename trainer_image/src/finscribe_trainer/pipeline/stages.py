@@ -1,4 +1,4 @@
-"""From checked rows to an exported adapter: load the model, train, export."""
+"""Prepares model and rows, trains, exports the adapter and the merged model, and evaluates."""
 
 import logging
 from dataclasses import replace
@@ -12,8 +12,7 @@ from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import scales
 from finscribe_trainer.batches.selection import select
 from finscribe_trainer.data.splits import Splits
-from finscribe_trainer.evaluation.loading import LoadedModel
-from finscribe_trainer.evaluation.loading import describe as describe_model
+from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.loading import load_adapted_model
@@ -21,7 +20,7 @@ from finscribe_trainer.model.merge import choose_probes, export_merged
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.export import export_adapter, write_metrics
 from finscribe_trainer.pipeline.final_evaluation import compare_models
-from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_of
+from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_for
 from finscribe_trainer.pipeline.model_card.write import write_cards
 from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, MERGED_DIR, METRICS_FILE
 from finscribe_trainer.runtime.versions import package_versions
@@ -37,13 +36,13 @@ log = logging.getLogger(__name__)
 def train_and_export(
     run: Run, source: ModelSource, splits: Splits, checkpoint: Checkpoint | None, storage: Storage
 ) -> dict[str, Any] | None:
-    """Train on the splits, and write the exports below the output folder.
+    """Train on the splits, and write the exports to the output folder.
 
     Returns:
-        the run's figures; None in every process but the first, which are done when the training is.
+        the run's metrics; None in every process but the first, which return after the training.
 
     Raises:
-        FinscribeError: as its reason says.
+        FinscribeError: a user error or a transient error.
     """
     run.reporter.set_phase(Phase.Preparing)
     family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits))
@@ -55,7 +54,7 @@ def train_and_export(
 
     run.reporter.set_phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits)
-    figures = _figures(run, trained, splits)
+    figures = _run_metrics(run, trained, splits)
     if run.config.evaluation.enabled:
         run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, family, f"{run.name or 'tuned'} (adapter)", adapter)
@@ -63,7 +62,7 @@ def train_and_export(
         report = compare_models(run, tuned, source, splits)
         figures["evaluation"] = report.model_dump(mode="json", exclude_none=True)
     write_metrics(figures, run.output_dir / METRICS_FILE)
-    usage = usage_of(family, source, shared_prompt(splits.train))
+    usage = usage_for(family, source, shared_prompt(splits.train))
     write_cards(run.output_dir, run.config, figures, usage)
     return figures
 
@@ -77,7 +76,7 @@ def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tupl
 def _unsharded(
     config: TrainerConfig, source: ModelSource, family: Family, shared_out: PeftModel
 ) -> PeftModel:
-    """The model anew, with the adapter: to gather the layers takes the other processes, which have left."""
+    """Reload the model with the trained adapter: gathering its shards would need the other processes."""
     whole = load_adapted_model(config, source, family).to(shared_out.device)
     set_peft_model_state_dict(whole, get_peft_model_state_dict(shared_out))
     return whole
@@ -90,7 +89,7 @@ def export(
     source: ModelSource,
     splits: Splits,
 ) -> Path:
-    """Write the adapter, and the merged model if asked for, below the output folder.
+    """Write the adapter, and the merged model if configured, to the output folder.
 
     Returns:
         the adapter's folder.
@@ -106,11 +105,13 @@ def export(
     return adapter
 
 
-def _figures(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
+def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
     state = trained.state
     best, base = trained.best_loss, trained.base.get(BASE_LOSS)
     if best is not None and base is not None and best >= base:
-        log.warning("the tuned model is no better than the base: eval loss %.6g, base %.6g", best, base)
+        log.warning(
+            "the tuned model is not better than the base model: eval loss %.6g, base %.6g", best, base
+        )
     return {
         "run": run.name,
         "model": run.config.model_name_or_path,

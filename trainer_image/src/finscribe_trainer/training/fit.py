@@ -18,7 +18,7 @@ from finscribe_trainer.batches.features.setup import open_cache
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import choose_packing
 from finscribe_trainer.data.splits import Splits
-from finscribe_trainer.loss.weights import choose_weights
+from finscribe_trainer.loss.weights import create_token_weights
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.sharding import ShardedLayers
 from finscribe_trainer.runtime.stop_signal import StopRequested
@@ -161,7 +161,7 @@ def build_trainer(
         features,
     )
     answers = (example.row.completion for example in splits.train)
-    weights = choose_weights(run.config.loss, family.tokenizer, answers)
+    weights = create_token_weights(run.config.loss, family.tokenizer, answers)
     trainer = AnswerTrainer(
         model=model,
         args=args,

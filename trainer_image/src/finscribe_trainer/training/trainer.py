@@ -18,7 +18,7 @@ from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.oom_retry import BatchSizeBackoff, slice_rows
 from finscribe_trainer.distributed.processes import Processes
-from finscribe_trainer.loss.answer_loss import answer_loss, count_weight
+from finscribe_trainer.loss.answer_loss import answer_loss, total_weight
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.precision import will_skip_step
 from finscribe_trainer.runtime.files import follow_umask
@@ -183,7 +183,7 @@ class AnswerTrainer(Trainer):
         """The weight of the answer tokens of a whole optimizer step, in all processes; all its tokens are
         counted, too.
         """
-        counts = [(count_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batch_samples]
+        counts = [(total_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batch_samples]
         weights, tokens = zip(*counts, strict=True)
         weight, num_tokens = self.processes.sum(float(sum(weights)), float(sum(tokens)))
         self._step_tokens = int(num_tokens)

@@ -8,7 +8,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric, EvaluationSpec, SelectionMetric
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.evaluation.generation import AnswerGenerator, answer_limit
+from finscribe_trainer.evaluation.generation import AnswerGenerator, max_answer_tokens
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.metrics.score import DocumentScore, score_document
 from finscribe_trainer.model.families.base import Family
@@ -42,7 +42,7 @@ class ValidationDocuments:
         self.features = features
         self.max_new_tokens = spec.max_new_tokens
         if self.max_new_tokens is None and self.examples:
-            self.max_new_tokens = answer_limit(family, self.examples)
+            self.max_new_tokens = max_answer_tokens(family, self.examples)
 
     def read(
         self, model: PeftModel, doing: Callable[[str | None], None] = lambda _: None
@@ -55,12 +55,12 @@ class ValidationDocuments:
         """
         if not self.examples or self.max_new_tokens is None:
             return {}
-        reader = AnswerGenerator(
+        generator = AnswerGenerator(
             model, self.family, self.max_new_tokens, self.batch_size, self.stop, self.features
         )
         scores = []
         doing("reading the first documents of an evaluation")
-        for answer in reader.read(self.examples):
+        for answer in generator.generate(self.examples):
             scores.append(score_document(self.examples[answer.index].row.completion, answer.text))
             doing(f"reading documents of an evaluation, {len(scores)} of {len(self.examples)} done")
         return {} if self.stop() else _figures(scores)

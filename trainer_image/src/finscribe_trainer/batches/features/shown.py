@@ -11,12 +11,12 @@ from finscribe_trainer.batches.augmentation.pixels import changed_image
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.model.families.base import NewImage, Shown
+from finscribe_trainer.model.families.base import ImageInput, UncachedImage
 
 
 def show_images(
     example: Example, changes: Sequence[Change] = (), store: FeatureStore | None = None
-) -> list[Shown]:
+) -> list[ImageInput]:
     """The images of a row, as `Family.encode` takes them.
 
     Args:
@@ -29,7 +29,9 @@ def show_images(
     if store is None:
         return [_open(*pair) for pair in pairs]
     keys = [_key(*pair) for pair in zip(example.image_hashes, each_change, strict=True)]
-    return [store.find(key) or NewImage(_open(*pair), key) for key, pair in zip(keys, pairs, strict=True)]
+    return [
+        store.find(key) or UncachedImage(_open(*pair), key) for key, pair in zip(keys, pairs, strict=True)
+    ]
 
 
 def _open(path: Path, change: Change | None) -> Image:

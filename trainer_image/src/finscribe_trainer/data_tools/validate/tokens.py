@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.source import local_or_hub
+from finscribe_trainer.model.source import find_local_or_hub_model
 
 
 class TokenCheck:
@@ -20,7 +20,7 @@ class TokenCheck:
     """
 
     def __init__(self, model: str, max_tokens: int) -> None:
-        self._family = load_family(local_or_hub(model, None))
+        self._family = load_family(find_local_or_hub_model(model, None))
         self._max_tokens = max_tokens
 
     def check(self, example: Example) -> tuple[int, list[Problem]]:

@@ -1,1 +1,1 @@
-"""Comparison reports: HTML, Markdown, terminal."""
+"""Reports of a comparison: HTML page, Markdown, terminal."""

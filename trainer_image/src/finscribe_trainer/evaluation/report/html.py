@@ -1,4 +1,4 @@
-"""A comparison as one HTML page that needs neither network nor script (report.html.jinja, report.css)."""
+"""Renders a comparison as a self-contained HTML page without scripts (report.html.jinja, report.css)."""
 
 import base64
 import io
@@ -13,45 +13,45 @@ from markupsafe import Markup
 from PIL import Image
 
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.evaluation.compare import Comparison, Reading
+from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison
 from finscribe_trainer.evaluation.report import labels
-from finscribe_trainer.evaluation.report.headline import headline, notes
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.report.provenance import provenance
 from finscribe_trainer.evaluation.report.side_by_side import Leaf, SideBySide, side_by_side
+from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
 
 T = TypeVar("T")
 
 SHOWN_FIELDS = 500
-"""Rows of the table of fields."""
+"""Maximum number of rows in the table of fields."""
 PLOTTED_FIELDS = 24
 SHOWN_DOCUMENTS = 5
-"""Documents of each kind, greatest losses and greatest gains."""
+"""Maximum number of regressed and of improved documents."""
 _SHOWN_PAGES = 2
 _SHOWN_LEAVES = 60
 _SHOWN_CHARACTERS = 20_000
-"""Of one value or answer; the results file has the rest."""
+"""Of one value or answer; the results file has the full text."""
 
 _THUMBNAIL_PIXELS = 1000
-"""The longest side of a page in the report: print stays legible, and a page takes about 100 kB."""
+"""Length of a page's longer side in the report: text stays legible, and a page takes about 100 kB."""
 
 
 @dataclass(frozen=True)
-class _Document:
-    """A document as the page shows it."""
+class _DocumentView:
+    """A document with what the page shows of it."""
 
-    reading: Reading
+    document: DocumentComparison
     pages: list[str | None]
     """Data URIs; None for a page that is not on this machine."""
     compared: SideBySide
     wrong: list[Leaf]
-    """Leaves that a model did not read, up to a limit."""
+    """Leaves that at least one model got wrong, up to a limit."""
     unshown: int
-    """Those beyond it."""
+    """Number of such leaves beyond the limit."""
 
 
 def html(comparison: Comparison) -> str:
-    """The page. Every text of documents and models is escaped."""
+    """The page's HTML; all texts of documents and models are escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,37 +70,43 @@ def html(comparison: Comparison) -> str:
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
-        headline=headline(comparison),
-        notes=notes(comparison),
+        summary=summary_sentence(comparison),
+        caveats=caveats(comparison),
         labels=labels.LABELS,
-        extra=labels.EXTRA,
+        extra=labels.EXTRA_LABELS,
         extra_meanings=labels.EXTRA_MEANINGS,
-        gates=labels.GATES,
+        gates=labels.GATE_LABELS,
         meanings=labels.MEANINGS,
         metrics_plot=_plot(metrics_plot, comparison.metrics),
         fields_plot=_plot(fields_plot, sorted(changed_most, key=lambda pair: pair.change, reverse=True)),
-        changes_plot=_plot(changes_plot, comparison.readings),
+        changes_plot=_plot(changes_plot, comparison.documents),
         fields=comparison.fields[:SHOWN_FIELDS],
         plotted=len(changed_most),
         groups=[
-            ("Greatest losses", [_document(r) for r in comparison.regressions(SHOWN_DOCUMENTS)]),
-            ("Greatest gains", [_document(r) for r in comparison.gains(SHOWN_DOCUMENTS)]),
+            (
+                "Most regressed documents",
+                [_document_view(d) for d in comparison.most_regressed(SHOWN_DOCUMENTS)],
+            ),
+            (
+                "Most improved documents",
+                [_document_view(d) for d in comparison.most_improved(SHOWN_DOCUMENTS)],
+            ),
         ],
-        measured=provenance(comparison.base, comparison.tuned),
+        provenance=provenance(comparison.base, comparison.tuned),
     )
 
 
 def _plot(draw: Callable[[Sequence[T]], str], items: Sequence[T]) -> Markup:
-    """A plot, if there is something to draw. It is markup already: matplotlib escapes the names in it."""
+    """The plot's SVG, or nothing if there are no items; matplotlib has escaped the names in it."""
     return Markup(draw(items)) if items else Markup()  # noqa: S704 - see above
 
 
-def _document(reading: Reading) -> _Document:
-    compared = side_by_side(reading)
+def _document_view(document: DocumentComparison) -> _DocumentView:
+    compared = side_by_side(document)
     wrong = [leaf for leaf in compared.leaves if leaf.differs]
-    return _Document(
-        reading,
-        [thumbnail_uri(Path(name)) for name in reading.base.images[:_SHOWN_PAGES]],
+    return _DocumentView(
+        document,
+        [thumbnail_uri(Path(name)) for name in document.base.images[:_SHOWN_PAGES]],
         compared,
         wrong[:_SHOWN_LEAVES],
         max(0, len(wrong) - _SHOWN_LEAVES),
@@ -113,14 +119,14 @@ def _bounded(text: str) -> str:
 
 
 def _breakable(path: str) -> Markup:
-    """A path that a line may break after each of its parts."""
+    """A field's path with line-break opportunities after each component."""
     return Markup("<wbr>").join(re.split(r"(?<=[._\]])", path))  # escapes what it joins
 
 
 def thumbnail_uri(path: Path) -> str | None:
-    """The image as a small JPEG in a data: URI; None when it can't be read on this machine.
+    """The image as a small JPEG in a data: URI; None if it can't be read.
 
-    Results may come from another machine: what is at that path here need not be an image.
+    Results may come from another machine, so there may be no image at this path.
     """
     try:
         image = open_image(path)

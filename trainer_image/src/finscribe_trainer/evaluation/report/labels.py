@@ -1,6 +1,7 @@
-"""What people call the figures, and one line on each (docs/metrics.md has the formulas)."""
+"""Display names and short descriptions of the metrics, and number formats (formulas: docs/metrics.md)."""
 
 from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.metrics.corpus import Figure
 
 LABELS: dict[DocumentMetric, str] = {
     DocumentMetric.field_accuracy: "Field Accuracy",
@@ -13,40 +14,40 @@ LABELS: dict[DocumentMetric, str] = {
     DocumentMetric.anls_star: "ANLS*",
     DocumentMetric.teds_structure_score: "TEDS Structure Score",
 }
-"""In the order in which they are shown: the training guide's four first."""
+"""In display order: the four metrics of the training guide first."""
 MEANINGS: dict[DocumentMetric, str] = {
-    DocumentMetric.field_accuracy: "fields read exactly",
-    DocumentMetric.teds_score: "the table: its rows, columns and cells",
-    DocumentMetric.numeric_accuracy: "numbers read right, to half a cent",
+    DocumentMetric.field_accuracy: "exactly correct fields",
+    DocumentMetric.teds_score: "similarity of tables: rows, columns and cells",
+    DocumentMetric.numeric_accuracy: "correct numbers, to half a cent",
     DocumentMetric.validation_pass_rate: "answers that are valid and add up",
     DocumentMetric.parse_rate: "answers that are strict JSON",
-    DocumentMetric.field_f1: "fields read exactly, wrong extras counted",
-    DocumentMetric.nted: "the answer as a tree, near misses counted in part",
-    DocumentMetric.anls_star: "likeness of texts, lists matched at their best",
-    DocumentMetric.teds_structure_score: "the table's rows and columns alone",
+    DocumentMetric.field_f1: "exactly correct fields, false positives included",
+    DocumentMetric.nted: "similarity of the JSON trees, with partial credit",
+    DocumentMetric.anls_star: "similarity of texts, with optimal matching of lists",
+    DocumentMetric.teds_structure_score: "similarity of the tables' rows and columns",
 }
-EXTRA = {
+EXTRA_LABELS = {
     "parse_rate_repaired": "Parse Rate, repaired",
     "numeric_accuracy_1_percent": "Numeric Accuracy, to 1%",
     "numeric_precision": "Numeric Precision",
 }
-"""Figures beside the metrics, which nothing is judged by."""
+"""Additional metrics, which neither the gate nor the selection of the best adapter can use."""
 EXTRA_MEANINGS = {
-    "parse_rate_repaired": "answers that are JSON, or can be mended to be",
-    "numeric_accuracy_1_percent": "numbers read right, or nearly so",
-    "numeric_precision": "numbers written that are right",
+    "parse_rate_repaired": "answers that are JSON or can be repaired",
+    "numeric_accuracy_1_percent": "correct numbers, to 1 %",
+    "numeric_precision": "correct ones among the numbers in answers",
 }
-GATES = {
+GATE_LABELS = {
     "json": "is strict JSON",
-    "schema": "keeps the schema",
+    "schema": "conforms to the schema",
     "arithmetic": "adds up",
-    "required": "has every number",
+    "required": "has all required numbers",
 }
-"""Each gate as what an answer does that passes it."""
+"""The condition of each gate, with the answer as its subject."""
 
 
 def words(name: str) -> str:
-    """A name of code as words: `line_items` is "line items", `grand-total` is "grand total"."""
+    """An identifier as words: `line_items` is "line items", `grand-total` is "grand total"."""
     return name.replace("_", " ").replace("-", " ")
 
 
@@ -55,8 +56,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+def percent_with_interval(figure: Figure) -> str:
+    """A metric with its confidence interval, as "83.2% [80.1%, 85.9%]"."""
+    return f"{percent(figure.value)} [{percent(figure.low)}, {percent(figure.high)}]"
+
+
 def points(change: float) -> str:
-    """A difference of shares in percentage points, with its sign: "+81.2", "0.0"."""
+    """A difference of shares in percentage points, with sign: "+81.2", "0.0"."""
     text = f"{100 * change:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 

@@ -1,14 +1,22 @@
-"""A comparison as Markdown: tables that read well as plain text, too."""
+"""Renders a comparison as Markdown."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from finscribe_trainer.evaluation.compare import Comparison, Pair, Reading
-from finscribe_trainer.evaluation.report.headline import headline, notes
-from finscribe_trainer.evaluation.report.labels import EXTRA, GATES, LABELS, p_value, percent, points, words
+from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison, Pair
+from finscribe_trainer.evaluation.report.labels import (
+    EXTRA_LABELS,
+    GATE_LABELS,
+    LABELS,
+    p_value,
+    percent,
+    percent_with_interval,
+    points,
+    words,
+)
 from finscribe_trainer.evaluation.report.provenance import provenance
 from finscribe_trainer.evaluation.report.side_by_side import side_by_side
-from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
 
 TITLE = "Tuned model against base model"
 SHOWN_FIELDS = 200
@@ -24,38 +32,38 @@ def markdown(comparison: Comparison) -> str:
 
 def _sections(comparison: Comparison) -> Iterator[str]:
     yield f"# {TITLE}"
-    yield f"**{escape(headline(comparison))}**"
-    yield from (f"> {escape(note)}" for note in notes(comparison))
+    yield f"**{escape(summary_sentence(comparison))}**"
+    yield from (f"> {escape(note)}" for note in caveats(comparison))
     yield (
-        f"Field by field, the tuned model reads {comparison.better} documents better than the base model, "
-        f"{comparison.equal} as well, and {comparison.worse} worse."
+        f"By field accuracy, {comparison.improved} documents improved over the base model, "
+        f"{comparison.unchanged} are unchanged, and {comparison.regressed} regressed."
     )
-    yield "## Figures"
+    yield "## Metrics"
     yield _metrics(comparison)
     yield (
-        "Brackets hold 95 % intervals (bootstrap over documents). Differences are in percentage points, "
-        "paired by document; p is of a sign-flip test of each figure by itself."
+        "In brackets: 95 % confidence intervals (bootstrap over documents). Differences are in percentage "
+        "points, paired by document. p-values are of a sign-flip test, not adjusted for multiple metrics."
     )
     if comparison.gates:
         yield "## Validation, gate by gate"
         yield _gates(comparison)
-        yield "The ceiling is what the right answers themselves reach: no model can be asked for more."
+        yield "The ceiling is the share of ground truths that pass: the most that a model can reach."
     if comparison.regions:
-        yield "## Regions of the page, greatest loss first"
+        yield "## Regions of the page, most regressed first"
         yield _pairs("Region", [(words(pair.name), pair) for pair in comparison.regions])
     if comparison.fields:
-        yield "## Fields, greatest loss first"
+        yield "## Fields, most regressed first"
         yield _pairs("Field", [(pair.name, pair) for pair in comparison.fields[:SHOWN_FIELDS]])
         if len(comparison.fields) > SHOWN_FIELDS:
             yield f"{len(comparison.fields) - SHOWN_FIELDS} more fields are in the results files."
-    yield from _documents("Greatest losses", comparison.regressions(SHOWN_DOCUMENTS))
-    yield from _documents("Greatest gains", comparison.gains(SHOWN_DOCUMENTS))
+    yield from _documents("Most regressed documents", comparison.most_regressed(SHOWN_DOCUMENTS))
+    yield from _documents("Most improved documents", comparison.most_improved(SHOWN_DOCUMENTS))
     yield "## How it was measured"
-    yield _measured(comparison)
+    yield _provenance(comparison)
 
 
 def escape(text: str) -> str:
-    """Text as Markdown that shows it as it is: neither markup, nor HTML, nor the end of a table's cell."""
+    """Escape Markdown markup, HTML and the separator of table cells, in one line."""
     one_line = " ".join(text.split())
     escaped = re.sub(r"([\\`*_\[\]|~$#!])", r"\\\1", one_line)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -66,21 +74,27 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, line, *rows))
 
 
-def _figure(figure: Figure) -> str:
-    return f"{percent(figure.value)} [{percent(figure.low)}, {percent(figure.high)}]"
-
-
 def _metrics(comparison: Comparison) -> str:
     rows: list[tuple[str, ...]] = []
     for pair in comparison.metrics:
         by = pair.difference
         difference = f"{points(by.value)} [{points(by.low)}, {points(by.high)}]"
-        cells = (_figure(pair.base), _figure(pair.tuned), difference, escape(p_value(by.p_value)))
+        cells = (
+            percent_with_interval(pair.base),
+            percent_with_interval(pair.tuned),
+            difference,
+            escape(p_value(by.p_value)),
+        )
         rows.append((escape(LABELS[pair.name]), *cells, pair.documents))
     for extra in comparison.extra:
-        cells = (_figure(extra.base), _figure(extra.tuned), points(extra.change), "")
-        rows.append((EXTRA[extra.name], *cells, extra.documents))
-    return _table(("Figure", "Base", "Tuned", "Difference", "Chance", "Documents"), rows)
+        cells = (
+            percent_with_interval(extra.base),
+            percent_with_interval(extra.tuned),
+            points(extra.change),
+            "",
+        )
+        rows.append((EXTRA_LABELS[extra.name], *cells, extra.documents))
+    return _table(("Metric", "Base", "Tuned", "Difference", "p-value", "Documents"), rows)
 
 
 def _gates(comparison: Comparison) -> str:
@@ -88,9 +102,9 @@ def _gates(comparison: Comparison) -> str:
         ("The answer …", "Base", "Tuned", "Ceiling"),
         (
             (
-                GATES[gate.name],
-                _figure(gate.base),
-                _figure(gate.tuned),
+                GATE_LABELS[gate.name],
+                percent_with_interval(gate.base),
+                percent_with_interval(gate.tuned),
                 percent(gate.ceiling.value) if gate.ceiling else "",
             )
             for gate in comparison.gates
@@ -104,8 +118,8 @@ def _pairs(what: str, named: Iterable[tuple[str, Pair]]) -> str:
         (
             (
                 escape(name),
-                _figure(pair.base),
-                _figure(pair.tuned),
+                percent_with_interval(pair.base),
+                percent_with_interval(pair.tuned),
                 points(pair.change),
                 pair.documents,
             )
@@ -114,21 +128,21 @@ def _pairs(what: str, named: Iterable[tuple[str, Pair]]) -> str:
     )
 
 
-def _documents(title: str, readings: Sequence[Reading]) -> Iterator[str]:
-    if not readings:
+def _documents(title: str, documents: Sequence[DocumentComparison]) -> Iterator[str]:
+    if not documents:
         return
     yield f"## {title}"
-    for reading in readings:
-        yield f"### {escape(reading.base.where)}: {points(reading.change)}"
-        wrong = [leaf for leaf in side_by_side(reading).leaves if leaf.differs]
+    for document in documents:
+        yield f"### {escape(document.base.where)}: {points(document.change)}"
+        wrong = [leaf for leaf in side_by_side(document).leaves if leaf.differs]
         yield _table(
-            ("Field", "Right answer", "Base", "Tuned"),
+            ("Field", "Ground truth", "Base", "Tuned"),
             (
                 (
                     escape(_cut(leaf.path)),
                     escape(_cut(leaf.gold)),
-                    _read(leaf.base, leaf.base_right),
-                    _read(leaf.tuned, leaf.tuned_right),
+                    _predicted(leaf.base, leaf.base_correct),
+                    _predicted(leaf.tuned, leaf.tuned_correct),
                 )
                 for leaf in wrong[:_SHOWN_LEAVES]
             ),
@@ -138,8 +152,8 @@ def _documents(title: str, readings: Sequence[Reading]) -> Iterator[str]:
             yield f"{len(wrong) - _SHOWN_LEAVES} more fields differ."
 
 
-def _read(value: str | None, right: bool) -> str:
-    return "right" if right else escape(_cut(value)) or "(missing)"
+def _predicted(value: str | None, correct: bool) -> str:
+    return "correct" if correct else escape(_cut(value)) or "(missing)"
 
 
 def _cut(text: str | None) -> str:
@@ -147,6 +161,6 @@ def _cut(text: str | None) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _measured(comparison: Comparison) -> str:
+def _provenance(comparison: Comparison) -> str:
     rows = provenance(comparison.base, comparison.tuned)
     return _table(("", "Base", "Tuned"), ([escape(cell) for cell in row] for row in rows), align="---")

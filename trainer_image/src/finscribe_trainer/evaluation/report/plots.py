@@ -1,4 +1,4 @@
-"""The report's plots, as SVG that takes its colours and fonts from the page it stands in."""
+"""Draws the HTML report's plots as SVG, with colors and fonts from the page's CSS."""
 
 import io
 import re
@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from finscribe_trainer.evaluation.compare import MetricPair, Pair, Reading
+from finscribe_trainer.evaluation.compare import DocumentComparison, MetricPair, Pair
 from finscribe_trainer.evaluation.report.labels import LABELS
 
 WIDTH = 5.0
-"""Inches, of 72 units each: narrow, so that texts can still be read when a phone scales the plot down."""
-# Each stands for a colour of the page, which differs in the dark.
+"""Inches, of 72 units each: narrow, so that text stays legible when a phone scales the plot down."""
+# Placeholders, replaced by CSS variables, whose values differ in dark mode.
 _INK, _MUTED, _GRID, _BASE, _TUNED, _GOOD, _BAD = (f"#0102{n:02x}" for n in range(7))
 _NAMES = {
     _INK: "ink",
@@ -27,8 +27,8 @@ _NAMES = {
     _BAD: "bad",
 }
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
-    "text.parse_math": False,  # a field's name may hold a $
+    "svg.fonttype": "none",  # text stays text: searchable and accessible
+    "text.parse_math": False,  # a field's name may contain a $
     "font.size": 9.5,
     "text.color": _INK,
     "axes.labelcolor": _MUTED,
@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def metrics_plot(pairs: Sequence[MetricPair]) -> str:
-    """A bar for each model and metric, with its 95 % interval."""
+    """Bar chart of the metrics of both models, with 95 % confidence intervals."""
     with mpl.rc_context(_STYLE):
         canvas, axes = _canvas(0.55 + 0.5 * len(pairs))
         for which, colour, offset in (("base", _BASE, -0.19), ("tuned", _TUNED, 0.19)):
@@ -68,7 +68,7 @@ def metrics_plot(pairs: Sequence[MetricPair]) -> str:
 
 
 def fields_plot(pairs: Sequence[Pair]) -> str:
-    """A dumbbell for each field, from the base model's accuracy to the tuned model's."""
+    """Dumbbell plot of the fields, from the base model's accuracy to the tuned model's."""
     with mpl.rc_context(_STYLE):
         canvas, axes = _canvas(0.55 + 0.24 * len(pairs))
         for row, pair in enumerate(pairs):
@@ -81,12 +81,12 @@ def fields_plot(pairs: Sequence[Pair]) -> str:
         return _svg(canvas, "fields")
 
 
-def changes_plot(readings: Sequence[Reading]) -> str:
-    """How many documents lost or gained how much."""
+def changes_plot(documents: Sequence[DocumentComparison]) -> str:
+    """Histogram of the documents' change in field accuracy."""
     edges = range(-105, 106, 10)
     with mpl.rc_context({**_STYLE, "axes.grid.axis": "y", "ytick.color": _MUTED}):
         canvas, axes = _canvas(2.6)
-        changes = [100 * reading.change for reading in readings]
+        changes = [100 * document.change for document in documents]
         groups = [
             ([c for c in changes if c < 0], _BAD),
             ([c for c in changes if c == 0], _MUTED),
@@ -119,12 +119,12 @@ def _percent_axes(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _cut(name: str) -> str:
-    """A field's name, its end kept: that is where fields differ."""
+    """A field's name, truncated at its start: fields differ at their end."""
     return name if len(name) <= 30 else f"…{name[-29:]}"
 
 
 def _svg(canvas: Canvas, name: str) -> str:
-    """The plot as an element; the same plot gives the same text, and no id occurs twice on a page."""
+    """The plot as an SVG element: deterministic, and with ids that are unique on the page."""
     file = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({"svg.hashsalt": name}):
@@ -134,7 +134,7 @@ def _svg(canvas: Canvas, name: str) -> str:
     for colour, variable in _NAMES.items():
         svg = svg.replace(colour, f"var(--{variable})")
     svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    # The page decides on size and font, and a style in here would reach all of it.
+    # Size and font come from the page; a style element in here would apply to the whole page.
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(
         r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg, count=1

@@ -1,10 +1,10 @@
-"""How both results came about, side by side, for the end of a report."""
+"""Lists model, documents, settings, time and versions of both results, for the end of a report."""
 
 from finscribe_trainer.evaluation.results import Results
 
 
 def provenance(base: Results, tuned: Results) -> list[tuple[str, str, str]]:
-    """(what, base, tuned), as texts; what neither has is left out."""
+    """(name, base, tuned) of each fact that at least one result has."""
     left, right = _facts(base), _facts(tuned)
     return [
         (what, left.get(what, ""), right.get(what, ""))
@@ -22,6 +22,6 @@ def _facts(results: Results) -> dict[str, str]:
         "Documents": f"{data.documents} of {data.rows} from {data.source}",
         "Rows and images (sha256)": data.sha256,
         "Decoding": f"{settings.decoding}, at most {settings.max_new_tokens} tokens, {settings.dtype}",
-        "Time": f"{timing.seconds:.1f} s on {timing.device}, {timing.batch_size} documents at once",
+        "Time": f"{timing.seconds:.1f} s on {timing.device}, batch size {timing.batch_size}",
         "Versions": ", ".join(f"{name} {version}" for name, version in sorted(results.versions.items())),
     }

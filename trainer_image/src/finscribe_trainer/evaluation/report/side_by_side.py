@@ -1,10 +1,10 @@
-"""One document leaf by leaf: what is right, and what both models read."""
+"""Aligns the values of a document's ground truth with those of both models' answers."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from finscribe_trainer.documents.paths import leaves
-from finscribe_trainer.evaluation.compare import Reading
+from finscribe_trainer.evaluation.compare import DocumentComparison
 from finscribe_trainer.metrics.alignment import align
 from finscribe_trainer.metrics.answer import read_answer
 from finscribe_trainer.metrics.normal_form import normalise_text
@@ -13,7 +13,10 @@ from finscribe_trainer.metrics.score import TEXT_FIELD
 
 @dataclass(frozen=True)
 class Leaf:
-    """A value of the right answer, and what was read in its place; None is nothing."""
+    """A value of the ground truth with the models' values at its place; None if missing.
+
+    Values are in the normal form in which field accuracy compares them.
+    """
 
     path: str
     gold: str
@@ -21,40 +24,40 @@ class Leaf:
     tuned: str | None
 
     @property
-    def base_right(self) -> bool:
-        """True when the base model read it."""
+    def base_correct(self) -> bool:
+        """Whether the base model's value is correct."""
         return self.base == self.gold
 
     @property
-    def tuned_right(self) -> bool:
-        """True when the tuned model read it."""
+    def tuned_correct(self) -> bool:
+        """Whether the tuned model's value is correct."""
         return self.tuned == self.gold
 
     @property
     def differs(self) -> bool:
-        """True when a model did not read it."""
-        return not (self.base_right and self.tuned_right)
+        """Whether at least one model's value is wrong or missing."""
+        return not (self.base_correct and self.tuned_correct)
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """A document as both models read it, in the form in which field accuracy compares values."""
+    """The aligned values of a document."""
 
     leaves: tuple[Leaf, ...]
-    """In the right answer's order."""
+    """In the order of the ground truth."""
     base_extra: int
-    """Values that the base model wrote in no place of the right answer."""
+    """Number of the base model's values that the ground truth does not have."""
     tuned_extra: int
-    """Likewise, of the tuned model."""
+    """Number of the tuned model's values that the ground truth does not have."""
 
 
-def side_by_side(reading: Reading) -> SideBySide:
-    """The leaves of the right answer with those that the models wrote in their places."""
-    gold = read_answer(reading.base.gold)
+def side_by_side(document: DocumentComparison) -> SideBySide:
+    """Align ground truth and both answers; a ground truth that is not a JSON object is one text value."""
+    gold = read_answer(document.base.gold)
     if not gold.strict or not isinstance(gold.raw, dict | list):
-        texts = (reading.base.gold, reading.base.predicted, reading.tuned.predicted)
+        texts = (document.base.gold, document.base.predicted, document.tuned.predicted)
         return SideBySide((Leaf(TEXT_FIELD, *(normalise_text(text) for text in texts)),), 0, 0)
-    base, tuned = (read_answer(record.predicted).value for record in (reading.base, reading.tuned))
+    base, tuned = (read_answer(record.predicted).value for record in (document.base, document.tuned))
     aligned = zip(align(gold.value, base), align(gold.value, tuned), strict=True)
     found = tuple(Leaf(path, value, was, now) for (path, value, was), (_, _, now) in aligned)
     return SideBySide(

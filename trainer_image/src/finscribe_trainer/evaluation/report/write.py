@@ -1,4 +1,4 @@
-"""Writes a comparison for people: report.md for a terminal or a pull request, report.html for a browser."""
+"""Writes a comparison's report as Markdown (report.md) and as a self-contained HTML page (report.html)."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from finscribe_trainer.runtime.files import check_writable, write_atomically
 
 
 def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
-    """Write the report as Markdown to `output`, and as a self-contained page beside it.
+    """Write the report as Markdown to `output`, and as a self-contained HTML page beside it.
 
-    An earlier report there is replaced; each file is written whole or not at all.
+    An existing report is replaced; each file is written atomically.
 
     Args:
-        comparison: what to report.
-        output: a path that ends in .md; its folder is made if missing.
+        comparison: the comparison to report.
+        output: a path that ends in .md; its folder is created if missing.
 
     Returns:
         the paths of report.md and report.html.
@@ -26,23 +26,23 @@ def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
     """
     page = check_output(output)
     for path, text in ((output, markdown(comparison)), (page, html(comparison))):
-        # A model may write half a surrogate pair as an escape in its JSON; no file can hold that.
+        # A model's JSON may contain an escaped lone surrogate, which can't be encoded in UTF-8.
         write_atomically(path, text.encode(errors="replace"))
     return output, page
 
 
 def check_output(output: Path) -> Path:
-    """The path of the page beside `output`.
+    """Check that the report can be written; returns the path of the HTML page beside `output`.
 
     Raises:
-        UserError: InvalidConfig when `output` does not end in .md or can't be written, or a file that is no
-            report is in the way.
+        UserError: InvalidConfig when `output` does not end in .md or can't be written, or when one of the
+            files exists and is not a report.
     """
     if output.suffix != ".md":
         raise UserError(
             FailureReason.InvalidConfig,
             f"--output {output} does not end in .md.",
-            "Name the Markdown report; the page is written beside it as .html.",
+            "Pass the path of the Markdown report; the HTML page is written beside it.",
         )
     check_writable(output)
     page = output.with_suffix(".html")
@@ -51,7 +51,7 @@ def check_output(output: Path) -> Path:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"{path} exists and is not a report of `finscribe compare`.",
-                "Name another --output, or move it away.",
+                "Pass another --output, or move the file.",
             )
     return page
 

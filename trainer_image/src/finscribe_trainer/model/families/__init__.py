@@ -1,1 +1,1 @@
-"""How model families differ: loading, prompts, batches, and where an adapter goes."""
+"""Model families: loading, prompts and batches of PaddleOCR-VL and of causal language models."""

@@ -1,4 +1,4 @@
-"""What every model family offers to the recipe."""
+"""The interface of a model family: loads the model, encodes rows, builds batches and model inputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from finscribe_trainer.model.source import ModelSource
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the language model sees of an image: the output of vision tower and projector."""
+    """The features of an image that the language model takes: the output of vision tower and projector."""
 
     features: torch.Tensor
     """(image tokens, hidden size)."""
@@ -26,90 +26,92 @@ class ImageFeatures:
 
 
 @dataclass(frozen=True)
-class NewImage:
-    """An image whose features are to be kept."""
+class UncachedImage:
+    """An image whose features will be added to the feature cache."""
 
     image: Image
     key: str
+    """Key in the feature cache."""
 
 
-Shown = Image | ImageFeatures | NewImage
+ImageInput = Image | ImageFeatures | UncachedImage
+"""An image as a model's input: pixels, cached features, or pixels whose features will be cached."""
 
 
 class Family(ABC):
-    """A kind of model: turns rows into tensors and knows its parts."""
+    """A model architecture: encodes rows as tensors, and names the parts of its models."""
 
     language_model_pattern: ClassVar[str]
     """Regular expression of the module paths that belong to the language model."""
-    unquantised_modules: ClassVar[tuple[str, ...]]
-    """Regular expressions, matched from the start of a module's path, of what QLoRA keeps unquantised."""
+    unquantized_modules: ClassVar[tuple[str, ...]]
+    """Regular expressions, matched from the start of a module's path, of what QLoRA does not quantize."""
     reads_images: ClassVar[bool]
     """Whether rows may have images."""
     processing: Any
-    """Processor or tokenizer, saved beside every export."""
+    """Processor or tokenizer; saved with every export."""
     tokenizer: PreTrainedTokenizerBase
     config: PretrainedConfig
 
     @property
     @abstractmethod
     def model_class(self) -> type[PreTrainedModel]:
-        """The class that `load_model` makes an instance of."""
+        """The class of the models that `load_model` returns."""
 
     @abstractmethod
     def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
-        """The base model's weights; options go to `from_pretrained`."""
+        """Load the base model; options are passed to `from_pretrained`."""
 
     @abstractmethod
-    def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
-        """The prompt as the model will see it in use, ready to be answered: input_ids (tokens,) and, for
-        a model that reads images, mm_token_type_ids (tokens,) and images.
+    def encode_prompt(self, example: Example, images: Sequence[ImageInput] | None = None) -> Encoded:
+        """Encode the prompt as for inference: input_ids (tokens,) and, for a model that takes images,
+        mm_token_type_ids (tokens,) and images.
 
         Args:
             example: a checked row.
-            images: what is shown instead of the row's own images, one for each.
+            images: replacements of the row's images, one for each; the row's own when None.
         """
 
     @abstractmethod
     def count_prompt_tokens(self, example: Example) -> int:
-        """How many tokens `encode_prompt` makes, found without decoding an image."""
+        """Number of tokens of `encode_prompt`, computed without decoding an image."""
 
     @property
     @abstractmethod
     def reserved_tokens(self) -> tuple[str, ...]:
-        """Tokens that would break prompt or answer if a row's text held them."""
+        """Special tokens that would corrupt prompt or answer if a row's text contained them."""
 
     def vision_modules(self, model: Any) -> list[torch.nn.Module]:
-        """What turns pixels into features; nothing where no images are read."""
+        """The modules that turn pixels into features; empty for a model that takes no images."""
         return []
 
     def image_features(self, model: Any, image: Encoded) -> torch.Tensor:
-        """What the language model sees of one image, (image tokens, hidden size).
+        """Compute the features of one image: (image tokens, hidden size).
 
         Args:
-            model: the base model, or one with an adapter.
+            model: the base model, with or without an adapter.
             image: as in `encode_prompt`'s images.
         """
         raise NotImplementedError
 
     def features_shape(self, grid: Sequence[int]) -> tuple[int, int]:
-        """The shape of an image's features, by its frames, height and width in patches."""
+        """The shape of an image's features, by its grid: frames, height and width in patches."""
         raise NotImplementedError
 
     def encode_completion(self, completion: str) -> list[int]:
-        """The answer's tokens and the end token.
+        """The token ids of the answer, followed by the end token.
 
-        Tokenised apart from the prompt, as in generation: tokenised together, tokens could reach over the
+        Tokenized separately from the prompt, as in generation: a token of both together could span the
         boundary.
         """
         ids = self.tokenizer(completion, add_special_tokens=False)["input_ids"]
         return [*ids, self.tokenizer.eos_token_id]
 
     def count_tokens(self, example: Example) -> int:
-        """Tokens of prompt and completion together."""
+        """Number of tokens of prompt and completion together."""
         return self.count_prompt_tokens(example) + len(self.encode_completion(example.row.completion))
 
-    def encode(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
-        """A training example: labels are IGNORE_INDEX over the prompt, so that only the answer is learned."""
+    def encode(self, example: Example, images: Sequence[ImageInput] | None = None) -> Encoded:
+        """Encode a training example: labels are IGNORE_INDEX on the prompt (the prompt mask)."""
         encoded = self.encode_prompt(example, images)
         answer = torch.tensor(self.encode_completion(example.row.completion), dtype=torch.long)
         prompt = encoded["input_ids"]
@@ -120,14 +122,14 @@ class Family(ABC):
         return encoded
 
     def completion_offsets(self, completion: str) -> list[tuple[int, int]]:
-        """The span of characters of each token of `encode_completion` but the end token: (start, end)."""
+        """The character span (start, end) of each token of `encode_completion` except the end token."""
         tokens = self.tokenizer(completion, add_special_tokens=False, return_offsets_mapping=True)
         return list(tokens["offset_mapping"])
 
     def collate(self, rows: Sequence[Encoded], *, padding: Literal["left", "right"] = "right") -> Encoded:
-        """A batch, whose every value has an entry for each row: tensors (rows, longest, ...) and lists.
+        """Build a batch: tensors are padded to (rows, longest, ...), other values become lists.
 
-        Prompts that are to be answered are padded on the left, so that every answer begins at once.
+        Prompts for generation are padded on the left, so that all answers start at the same position.
         """
         pad = self.tokenizer.pad_token_id
         fill = {"input_ids": self.tokenizer.eos_token_id if pad is None else pad, "labels": IGNORE_INDEX}
@@ -139,23 +141,27 @@ class Family(ABC):
         return batch
 
     def model_inputs(self, batch: Encoded) -> Encoded:
-        """What the model is called with, and the batch's labels: input_ids and attention_mask as they are,
-        images in the form that the model takes, and what attention is told of packed rows.
+        """The model's arguments and the labels: input_ids and attention_mask unchanged, images in the form
+        that the model takes, and the sequence boundaries of packed rows.
         """
         return {key: value for key, value in batch.items() if isinstance(value, torch.Tensor | int | tuple)}
 
 
 def decoder_layers(model: Any, setting: str) -> list[Any]:
-    """The layers of the language model.
+    """The decoder layers of the language model.
+
+    Args:
+        model: the base model.
+        setting: the setting that needs them, for the error message.
 
     Raises:
-        UserError: ModelUnsupported where they are elsewhere than most models have them.
+        UserError: ModelUnsupported when the model's decoder has no `layers`.
     """
     layers = getattr(model.get_decoder(), "layers", None)
     if layers is None:
         raise UserError(
             FailureReason.ModelUnsupported,
-            f"{setting}: the layers of {type(model).__name__} are not where they are looked for.",
+            f"{setting} is not supported for {type(model).__name__}: its decoder has no `layers`.",
             f"Set {setting} to false.",
         )
     return list(layers)

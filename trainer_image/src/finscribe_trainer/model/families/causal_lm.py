@@ -1,4 +1,4 @@
-"""Any causal language model of the transformers library, on rows of text."""
+"""The family of text models: any causal language model of the transformers library."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -15,15 +15,18 @@ from transformers import (
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.batch import Encoded
-from finscribe_trainer.model.families.base import Family, Shown
+from finscribe_trainer.model.families.base import Family, ImageInput
 from finscribe_trainer.model.source import ModelSource, model_errors
 
 
 class CausalLM(Family):
-    """The prompt comes from the tokenizer's chat template; without one it is the text and a newline."""
+    """Takes rows without images.
+
+    The prompt is built with the tokenizer's chat template; without one it is the text and a newline.
+    """
 
     language_model_pattern: ClassVar[str] = ""
-    unquantised_modules: ClassVar[tuple[str, ...]] = ("lm_head",)
+    unquantized_modules: ClassVar[tuple[str, ...]] = ("lm_head",)
     reads_images: ClassVar[bool] = False
 
     def __init__(self, source: ModelSource, config: PretrainedConfig) -> None:
@@ -37,19 +40,19 @@ class CausalLM(Family):
         if self.tokenizer.eos_token_id is None:
             raise UserError(
                 FailureReason.ModelUnsupported,
-                f"{source.name}: the tokenizer has no end-of-text token, so no answer could ever end.",
-                "Use a model whose tokenizer names an eos_token.",
+                f"{source.name}: the tokenizer has no eos_token, so no answer could end.",
+                "Use a model whose tokenizer defines an eos_token.",
             )
 
     @property
     def model_class(self) -> type[PreTrainedModel]:
-        """Which one the config asks for."""
+        """The class for the config's model type."""
         found: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(self.config)]
         model_class: type[PreTrainedModel] = found
         return model_class
 
     def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
-        """The model with its weights, from safetensors only."""
+        """Load the model, from safetensors only."""
         with model_errors(source):
             model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
                 source.location,
@@ -60,7 +63,7 @@ class CausalLM(Family):
             )
         return model
 
-    def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[ImageInput] | None = None) -> Encoded:
         """input_ids (tokens,)."""
         return {"input_ids": torch.tensor(self._prompt_ids(example), dtype=torch.long)}
 
@@ -72,7 +75,7 @@ class CausalLM(Family):
         if example.images:
             raise UserError(
                 FailureReason.ModelUnsupported,
-                f"{example.where}: the row has an image, but {self._name} reads text only.",
+                f"{example.where}: the row has an image, but {self._name} takes text only.",
                 "Use a PaddleOCR-VL model, or rows without images.",
             )
         if not self.tokenizer.chat_template:
@@ -84,6 +87,6 @@ class CausalLM(Family):
 
     @property
     def reserved_tokens(self) -> tuple[str, ...]:
-        """The tokens that begin and end a text."""
+        """The tokenizer's bos, eos and pad tokens."""
         named = (self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token)
         return tuple(token for token in named if token)

@@ -1,4 +1,4 @@
-"""PaddleOCR-VL by its native class (no code from the hub is ever run)."""
+"""The family of PaddleOCR-VL models, by transformers' own class (no code from the hub is run)."""
 
 import math
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.model.batch import Encoded
-from finscribe_trainer.model.families.base import Family, ImageFeatures, NewImage, Shown
+from finscribe_trainer.model.families.base import Family, ImageFeatures, ImageInput, UncachedImage
 from finscribe_trainer.model.families.positions import mrope_positions
 from finscribe_trainer.model.source import ModelSource, model_errors
 
 
 class PaddleOCRVL(Family):
-    """Rows with images and rows without, in one batch.
+    """Takes rows with and without images, also within one batch.
 
-    The prompt comes from the checkpoint's own chat template: version 1 ends it with "Assistant: ", versions
-    1.5 and 1.6 with "Assistant:" and a newline. Sizes and pixel statistics come from its own processor
-    config: the class's defaults differ from the published ones.
+    The prompt is built with the checkpoint's chat template: version 1 ends it with "Assistant: ", versions
+    1.5 and 1.6 with "Assistant:" and a newline. Image sizes and pixel statistics are taken from its processor
+    config: the defaults of the class differ from the published ones.
     """
 
     language_model_pattern: ClassVar[str] = r"(?:.*\.)?language_model\."
-    unquantised_modules: ClassVar[tuple[str, ...]] = (
+    unquantized_modules: ClassVar[tuple[str, ...]] = (
         r"(?:.*\.)?visual",
         r"(?:.*\.)?projector",
         "lm_head",
@@ -49,55 +49,55 @@ class PaddleOCRVL(Family):
         if not self.processing.chat_template:
             raise UserError(
                 FailureReason.ModelUnsupported,
-                f"{source.name} has no chat template, so the prompt it was trained with is unknown.",
-                "Use a checkpoint that holds chat_template.jinja, as the published ones do.",
+                f"{source.name} has no chat template, so the prompt format it was trained with is unknown.",
+                "Use a checkpoint that contains chat_template.jinja, as the published ones do.",
             )
 
     @property
     def model_class(self) -> type[PreTrainedModel]:
-        """The native class."""
+        """The class of the transformers library."""
         return PaddleOCRVLForConditionalGeneration
 
     def load_model(self, source: ModelSource, **options: Any) -> PreTrainedModel:
-        """The model with its weights, from safetensors only."""
+        """Load the model, from safetensors only."""
         with model_errors(source):
             return PaddleOCRVLForConditionalGeneration.from_pretrained(
                 source.location, revision=source.revision or "main", use_safetensors=True, **options
             )
 
-    def encode(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
-        """With position_ids (tokens, 3)."""
+    def encode(self, example: Example, images: Sequence[ImageInput] | None = None) -> Encoded:
+        """As in the base class, with position_ids (tokens, 3)."""
         encoded = super().encode(example, images)
         grids = [image["image_grid_thw"] for image in encoded["images"]]
         encoded["position_ids"] = mrope_positions(encoded["mm_token_type_ids"], grids, self._merge_size)
         return encoded
 
-    def encode_prompt(self, example: Example, images: Sequence[Shown] | None = None) -> Encoded:
+    def encode_prompt(self, example: Example, images: Sequence[ImageInput] | None = None) -> Encoded:
         """Each image has image_grid_thw (3,), and pixel_values (patches, 3, 14, 14) or features (image
         tokens, hidden size).
         """
-        shown = [open_image(path) for path in example.images] if images is None else images
-        encoded = [self._encode_image(image) for image in shown]
+        inputs = [open_image(path) for path in example.images] if images is None else images
+        encoded = [self._encode_image(image) for image in inputs]
         counts = [self.features_shape(image["image_grid_thw"].tolist())[0] for image in encoded]
         ids = torch.tensor(self._prompt_ids(example, counts), dtype=torch.long)
         types = (ids == self.config.image_token_id).long()
         return {"input_ids": ids, "mm_token_type_ids": types, "images": encoded}
 
-    def _encode_image(self, image: Shown) -> Encoded:
+    def _encode_image(self, image: ImageInput) -> Encoded:
         if isinstance(image, ImageFeatures):
             return {"features": image.features, "image_grid_thw": torch.tensor(image.grid)}
-        if isinstance(image, NewImage):
+        if isinstance(image, UncachedImage):
             return {**self._encode_image(image.image), "key": image.key}
         inputs = self.processing.image_processor(images=[image], return_tensors="pt")
         return {"pixel_values": inputs["pixel_values"], "image_grid_thw": inputs["image_grid_thw"][0]}
 
     def count_prompt_tokens(self, example: Example) -> int:
-        """Text tokens, and for each image (height / 14) (width / 14) / 4 after resizing."""
+        """Number of text tokens, plus (height / 14) (width / 14) / 4 for each image, by its resized size."""
         text_tokens = len(self._prompt_ids(example, [1] * len(example.images))) - len(example.images)
         return text_tokens + sum(self._image_tokens(*size) for size in example.sizes)
 
     def _prompt_ids(self, example: Example, image_tokens: Sequence[int]) -> list[int]:
-        """The prompt's tokens, with so many for each image."""
+        """The prompt's token ids, with `image_tokens` placeholder tokens for each image."""
         text = self.processing.apply_chat_template(
             _messages(example), add_generation_prompt=True, tokenize=False
         )
@@ -119,13 +119,13 @@ class PaddleOCRVL(Family):
         return [inner.visual, inner.projector]
 
     def image_features(self, model: Any, image: Encoded) -> torch.Tensor:
-        """As the model's own forward pass finds them."""
+        """As the model's own forward pass computes them."""
         outputs = _base(model).get_image_features(image["pixel_values"], image["image_grid_thw"][None])
         features: torch.Tensor = outputs.pooler_output[0]
         return features
 
     def features_shape(self, grid: Sequence[int]) -> tuple[int, int]:
-        """A token for every square of 2 x 2 patches."""
+        """One token for each square of 2 x 2 patches."""
         return math.prod(grid) // self._merge_size**2, int(self.config.text_config.hidden_size)
 
     @property
@@ -133,7 +133,7 @@ class PaddleOCRVL(Family):
         return int(self.config.vision_config.spatial_merge_size)
 
     def model_inputs(self, batch: Encoded) -> Encoded:
-        """The images one after another, as pixels or as features; position_ids (3, rows, tokens)."""
+        """Adds the images of all rows as pixels or features, and makes position_ids (3, rows, tokens)."""
         inputs = super().model_inputs(batch)
         if "position_ids" in inputs:
             inputs["position_ids"] = inputs["position_ids"].permute(2, 0, 1)
@@ -150,7 +150,7 @@ class PaddleOCRVL(Family):
 
     @property
     def reserved_tokens(self) -> tuple[str, ...]:
-        """The image's placeholder and its frame, and the tokens that begin and end a text."""
+        """Image placeholder, image start and end tokens, and the tokenizer's bos, eos and pad tokens."""
         ids = (self.config.image_token_id, self.config.vision_start_token_id, self.config.vision_end_token_id)
         named = (self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token)
         tokens = (*self.tokenizer.convert_ids_to_tokens(list(ids)), *named)

@@ -1,4 +1,4 @@
-"""Where tokens are: mRoPE's three coordinates."""
+"""Computes mRoPE position ids: time, height and width of each token."""
 
 from collections.abc import Iterable
 
@@ -9,24 +9,24 @@ def mrope_positions(is_image: torch.Tensor, grids: Iterable[torch.Tensor], merge
     """Positions (tokens, 3) in time, height and width (Wang et al. 2024, "Qwen2-VL", section 2.1).
 
     A text token has the same position on all axes. An image's tokens have the coordinates of its squares,
-    counted from the position at which the image begins; text goes on behind its longer side.
+    relative to the position at which the image starts; the text after it continues at its longer side.
 
-    The model would find the same, image by image on the GPU, waiting for it each time.
+    The model computes the same positions on the GPU, but synchronizes with it for each image.
 
     Args:
-        is_image: (tokens,), true of image tokens; between two images there is text.
+        is_image: (tokens,), true for image tokens; two images are always separated by text.
         grids: (frames, height, width) in patches of each image, in the order of the text.
         merge_size: patches along a side of an image token's square.
     """
     parts: list[torch.Tensor] = []
-    waiting = iter(grids)
+    remaining = iter(grids)
     values, counts = torch.unique_consecutive(is_image, return_counts=True)
-    begin = 0
+    start = 0
     for of_image, count in zip(values.tolist(), counts.tolist(), strict=True):
         text = torch.arange(count)[:, None].expand(-1, 3)
-        part = _squares(next(waiting), merge_size) if of_image else text
-        parts.append(part + begin)
-        begin += int(part[:, 1:].max()) + 1
+        part = _squares(next(remaining), merge_size) if of_image else text
+        parts.append(part + start)
+        start += int(part[:, 1:].max()) + 1
     return torch.cat(parts)
 
 

@@ -1,4 +1,4 @@
-"""Picks the family of a model by its config."""
+"""Chooses a model's family by the model_type in its config."""
 
 from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -11,7 +11,7 @@ from finscribe_trainer.model.source import ModelSource, model_errors
 
 
 def load_family(source: ModelSource) -> Family:
-    """The family of a model, with its processor or tokenizer; no weights yet.
+    """The family of a model, with its processor or tokenizer; loads no weights.
 
     Raises:
         UserError: ModelNotFound; ModelUnsupported when it is neither PaddleOCR-VL nor a causal LM.
@@ -26,6 +26,6 @@ def load_family(source: ModelSource) -> Family:
         return CausalLM(source, config)
     raise UserError(
         FailureReason.ModelUnsupported,
-        f"{source.name} is a {config.model_type} model.",
+        f"{source.name} has the unsupported model type {config.model_type}.",
         "Use PaddleOCR-VL or a causal language model.",
     )

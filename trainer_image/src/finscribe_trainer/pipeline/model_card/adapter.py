@@ -1,4 +1,4 @@
-"""The card of a trained adapter, from what its run has written down."""
+"""Builds the model card of a trained adapter from the run's config, metrics and results."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,9 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.evaluation.compare import compare
-from finscribe_trainer.evaluation.report.headline import headline
-from finscribe_trainer.evaluation.report.labels import LABELS, percent
+from finscribe_trainer.evaluation.report.labels import LABELS, percent_with_interval
+from finscribe_trainer.evaluation.report.summary import summary_sentence
 from finscribe_trainer.evaluation.results import BASE_RESULTS, TUNED_RESULTS, Results, read_results
-from finscribe_trainer.metrics.corpus import Figure
 from finscribe_trainer.pipeline.model_card.usage import Usage, file_name, how_to_use, render
 
 CARD_FILE = "README.md"
@@ -19,22 +18,23 @@ _SETTINGS = {
     *("method", "lora", "training", "early_stopping", "loss", "augmentation", "curriculum"),
     "max_image_pixels",
 }
-"""Parts of the config that shape the weights; the others say where things lie."""
+"""Parts of the config that affect the weights, which the card shows."""
 
 
 def adapter_card(
     name: str, config: TrainerConfig, figures: dict[str, Any], usage: Usage, evaluation_dir: Path
 ) -> str:
-    """The card as the hub has them: YAML, then Markdown.
+    """The model card in the hub's format: YAML metadata, then Markdown.
 
-    It names files by their last part and holds no row: it may be published where the data may not.
+    It contains only the last component of file paths, and no rows: it may be published even if the data may
+    not.
 
     Args:
         name: the model's name.
-        config: the run's.
-        figures: what metrics.json holds.
+        config: the run's config.
+        figures: the content of metrics.json.
         usage: how the adapter is used.
-        evaluation_dir: where the results are, if documents were compared.
+        evaluation_dir: folder of the results, if base and tuned model were compared.
     """
     evaluation = figures.get("evaluation") or {}
     compared = _read_comparison(evaluation_dir) if evaluation.get("documents") else None
@@ -47,8 +47,8 @@ def adapter_card(
         figures=figures,
         data=figures["dataset"],
         gate=evaluation.get("gate"),
-        headline=headline(compare(*compared)) if compared else None,
-        read=compared[1].data if compared else None,
+        summary=summary_sentence(compare(*compared)) if compared else None,
+        test_data=compared[1].data if compared else None,
         rows=_rows(*compared) if compared else [],
         metric=config.early_stopping.metric,
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
@@ -58,25 +58,25 @@ def adapter_card(
 
 
 def with_front_matter(data: ModelCardData, body: str) -> str:
-    """A card's text from its two parts."""
+    """A card's text from its metadata and its body."""
     return f"---\n{data.to_yaml()}\n---\n\n{body}"
 
 
 def _read_comparison(folder: Path) -> tuple[Results, Results]:
-    """Results of base and tuned model."""
+    """The results of base and tuned model."""
     return read_results(folder / BASE_RESULTS), read_results(folder / TUNED_RESULTS)
 
 
 def _rows(base: Results, tuned: Results) -> list[dict[str, str]]:
     return [
-        {"label": label, "base": _figure(base.summary.metrics[metric]), "tuned": _figure(found)}
+        {
+            "label": label,
+            "base": percent_with_interval(base.summary.metrics[metric]),
+            "tuned": percent_with_interval(found),
+        }
         for metric, label in LABELS.items()
         if (found := tuned.summary.metrics.get(metric)) and metric in base.summary.metrics
     ]
-
-
-def _figure(figure: Figure) -> str:
-    return f"{percent(figure.value)} [{percent(figure.low)}, {percent(figure.high)}]"
 
 
 def _front_matter(name: str, usage: Usage, tuned: Results | None) -> ModelCardData:

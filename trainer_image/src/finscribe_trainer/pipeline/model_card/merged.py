@@ -1,4 +1,4 @@
-"""The card of a merged model: the adapter's, with what has changed."""
+"""Builds the model card of a merged model from the adapter's card."""
 
 import re
 from dataclasses import replace
@@ -13,12 +13,12 @@ _SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
 
 
 def write_merged_card(merged: Path, adapter: Path, usage: Usage) -> None:
-    """Write the card of the model in `merged`, made of the adapter in `adapter`.
+    """Write the card of the model in `merged`, which was merged from the adapter in `adapter`.
 
     Args:
         merged: the merged model's folder.
-        adapter: the adapter's; its card is taken over if it is one of ours.
-        usage: how the adapter is used; its card's prompt wins.
+        adapter: the adapter's folder; its card is reused if FinScribe wrote it.
+        usage: how the adapter is used; a prompt in its card takes precedence.
     """
     path = adapter / CARD_FILE
     card = (
@@ -32,15 +32,15 @@ def write_merged_card(merged: Path, adapter: Path, usage: Usage) -> None:
         "base_model_relation": "finetune",
         "library_name": "transformers",
         "pipeline_tag": usage.task,
-        "tags": [tag for tag in data.get("tags") or ["finscribe"] if not _is_the_adapters(tag)],
+        "tags": [tag for tag in data.get("tags") or ["finscribe"] if not _is_adapter_tag(tag)],
     }
     (merged / CARD_FILE).write_text(
         with_front_matter(ModelCardData(**changed), _body(card, usage)), encoding="utf-8"
     )
 
 
-def _is_the_adapters(tag: str) -> bool:
-    """True of a tag that is not the merged model's; peft writes the base's place on the disk into one."""
+def _is_adapter_tag(tag: str) -> bool:
+    """Whether a tag applies to the adapter only; PEFT writes the base model's path into one."""
     return tag == "lora" or tag.startswith("base_model:")
 
 
@@ -51,5 +51,5 @@ def _body(card: ModelCard | None, usage: Usage) -> str:
         return (
             f"# A fine-tuned {usage.base_name}\n\n`{usage.base_name}` with a LoRA adapter merged in.\n\n{how}"
         )
-    said = text.replace("A LoRA adapter for ", "A LoRA adapter merged into its base model, ", 1)
-    return _SECTION.sub(lambda _: f"{how}\n", said, count=1)
+    text = text.replace("A LoRA adapter for ", "A LoRA adapter merged into its base model, ", 1)
+    return _SECTION.sub(lambda _: f"{how}\n", text, count=1)

@@ -1,4 +1,4 @@
-"""How a result is used with plain transformers, as the code of its card."""
+"""Renders the card's section on how to use the model with transformers."""
 
 import json
 from collections import Counter
@@ -18,37 +18,37 @@ HEADING = "## How to use it"
 
 @dataclass(frozen=True)
 class Usage:
-    """What the code depends on."""
+    """All that the section's code depends on."""
 
     base: str
-    """The base model: a hub id, or where it was."""
+    """The base model: a hub id or its location."""
     revision: str | None
     prompt: str | None
-    """What rows ask; None where they differ."""
+    """The prompt of the training rows; None if they differ."""
     reads_images: bool
     has_chat_template: bool
     merged: bool = False
-    """True of a model that stands alone, false of an adapter."""
+    """True for a merged model, false for an adapter."""
 
     @property
     def base_on_hub(self) -> str | None:
-        """The base's id, where it is one: the hub refuses cards that name anything else."""
+        """The base model's hub id, if it has one: the hub rejects cards with any other base model."""
         local = self.base.startswith((".", "/", "~")) or Path(self.base).exists()
         return None if local or self.base.count("/") != 1 else self.base
 
     @property
     def base_name(self) -> str:
-        """What a card calls the base: where it lies on a disk or in a bucket is for nobody else to know."""
+        """The base model's name in the card: without its path on a disk or in a bucket, which is private."""
         return self.base_on_hub or file_name(self.base)
 
     @property
     def task(self) -> str:
-        """The hub's name of what it does."""
+        """The model's task, in the hub's terms."""
         return "image-text-to-text" if self.reads_images else "text-generation"
 
 
-def usage_of(family: Family, source: ModelSource, prompt: str | None) -> Usage:
-    """How an adapter of this base is used."""
+def usage_for(family: Family, source: ModelSource, prompt: str | None) -> Usage:
+    """The usage of an adapter of this base model."""
     return Usage(
         base=source.name.removeprefix("hf://"),
         revision=source.revision,
@@ -59,24 +59,25 @@ def usage_of(family: Family, source: ModelSource, prompt: str | None) -> Usage:
 
 
 def shared_prompt(examples: Sequence[Example]) -> str | None:
-    """What at least half of the rows with a page ask, and several do.
+    """The prompt of at least half of the rows with an image, if more than one has it.
 
-    Anything rarer, and the prompt of a row of text, may be a document's own words, which are none of a card.
+    A rarer prompt, and that of a row without an image, may contain a document's text, which must not appear
+    in a card.
     """
-    asked = Counter(example.row.turns[-1].text for example in examples if example.images)
-    for prompt, count in asked.most_common(1):
-        if count > 1 and count >= asked.total() / 2:
+    prompts = Counter(example.row.turns[-1].text for example in examples if example.images)
+    for prompt, count in prompts.most_common(1):
+        if count > 1 and count >= prompts.total() / 2:
             return prompt
     return None
 
 
 def how_to_use(usage: Usage) -> str:
-    """The section of the card."""
+    """The card's section."""
     return render("how_to_use.md.jinja", usage=usage, heading=HEADING)
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this folder, filled in."""
+    """Render a template of this folder."""
     environment = Environment(  # noqa: S701 - Markdown and Python, no HTML
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -98,7 +99,7 @@ def file_name(path: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """The text as Python's source has it, in double quotes."""
+    """The text as a Python string literal in double quotes."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""The cards of what a run exports."""
+"""Writes the model cards of a run's adapter and merged model."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ def write_cards(output_dir: Path, config: TrainerConfig, figures: dict[str, Any]
     """Write README.md beside the adapter, and beside the merged model if there is one.
 
     Args:
-        output_dir: the run's.
-        config: the run's.
-        figures: what metrics.json holds, those of the comparison included.
+        output_dir: the run's output folder.
+        config: the run's config.
+        figures: the content of metrics.json, including the evaluation.
         usage: how the adapter is used.
     """
     name = figures["run"] or output_dir.resolve().name

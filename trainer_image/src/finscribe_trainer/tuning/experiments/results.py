@@ -8,7 +8,7 @@ from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric, SelectionMetric
-from finscribe_trainer.evaluation.compare import JUDGED_BY
+from finscribe_trainer.evaluation.compare import PRIMARY_METRIC
 from finscribe_trainer.evaluation.results import TUNED_RESULTS, Results, read_results
 from finscribe_trainer.metrics.corpus import Figure
 from finscribe_trainer.runtime.output_layout import EVALUATION_DIR
@@ -102,7 +102,7 @@ def collect(folder: Path) -> Experiments:
     """
     plan = read_plan(folder)
     metric = SelectionMetric(plan["metric"])
-    judged_by = JUDGED_BY
+    judged_by = PRIMARY_METRIC
     if metric is not SelectionMetric.eval_loss:
         judged_by = DocumentMetric(metric.removeprefix("eval_"))
     names = [entry["name"] for entry in plan["experiments"]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.evaluation.compare import SIGNIFICANT, refuse_different
+from finscribe_trainer.evaluation.compare import SIGNIFICANCE_LEVEL, check_comparable
 from finscribe_trainer.evaluation.report.labels import p_value, points
 from finscribe_trainer.evaluation.results import Results
 from finscribe_trainer.metrics.corpus import Difference, paired_differences
@@ -50,7 +50,7 @@ def _difference(base: Results | None, other: Results | None, metric: DocumentMet
     if base is None or other is None:
         return "no documents were read"
     try:
-        refuse_different((base.data, base.settings), (other.data, other.settings))
+        check_comparable((base.data, base.settings), (other.data, other.settings))
     except UserError as error:
         return f"can't be compared: {error.message}"
     if [record.where for record in base.documents] != [record.where for record in other.documents]:
@@ -80,7 +80,7 @@ def fewest_documents(num_comparisons: int) -> int:
     gives no p-value below 2 / 2^n.
     """
     documents = 1
-    while num_comparisons * 2 / 2**documents >= SIGNIFICANT:
+    while num_comparisons * 2 / 2**documents >= SIGNIFICANCE_LEVEL:
         documents += 1
     return documents
 
@@ -91,6 +91,6 @@ def _said(difference: Difference, p_adjusted: float, num_comparisons: int) -> st
     if difference.value == 0:
         return "no difference"
     by = f"{points(difference.value)} points, {p_value(p_adjusted)}"
-    if p_adjusted < SIGNIFICANT:
+    if p_adjusted < SIGNIFICANCE_LEVEL:
         return f"reads significantly {'better' if difference.value > 0 else 'worse'} ({by})"
     return f"no significant difference ({by})"

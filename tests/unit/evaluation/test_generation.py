@@ -6,7 +6,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import GenerationConfig
 
 from finscribe_trainer.data.rows import Row, Turn
-from finscribe_trainer.evaluation.generation import FEWEST_TOKENS, AnswerGenerator, answer_limit
+from finscribe_trainer.evaluation.generation import MIN_ANSWER_TOKENS, AnswerGenerator, max_answer_tokens
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 
@@ -18,13 +18,13 @@ def model(sample, family):
     return family.load_model(ModelSource(str(sample / "model"))).eval()
 
 
-def texts_of(reader, examples):
-    return [answer.text for answer in sorted(reader.read(examples), key=lambda answer: answer.index)]
+def texts_of(generator, examples):
+    return [answer.text for answer in sorted(generator.generate(examples), key=lambda answer: answer.index)]
 
 
 @torch.no_grad()
-def read_by_hand(model, family, example, end_tokens):
-    """One token at a time, the whole text anew for each: no padding, no cache."""
+def generate_without_cache(model, family, example, end_tokens):
+    """Greedy decoding of one row token by token, without padding and without a KV cache."""
     row = family.encode_prompt(example)
     prompt = len(row["input_ids"])
     for _ in range(LIMIT):
@@ -38,7 +38,7 @@ def read_by_hand(model, family, example, end_tokens):
 
 
 def with_ends_at_different_lengths(model, family, examples):
-    """Random weights never end an answer: let some tokens of these answers be ends, too."""
+    """A generator with additional end tokens taken from these answers: random weights never end one."""
     answers = [
         family.tokenizer(text)["input_ids"]
         for text in texts_of(AnswerGenerator(model, family, LIMIT, 1), examples)
@@ -48,28 +48,28 @@ def with_ends_at_different_lengths(model, family, examples):
     return AnswerGenerator(model, family, LIMIT, batch_size=3)
 
 
-def test_a_batch_of_images_and_texts_is_read_as_each_alone_by_hand(model, family, examples):
+def test_batched_answers_equal_those_without_padding_and_cache(model, family, examples):
     assert {len(example.images) for example in examples} == {0, 1}
-    reader = with_ends_at_different_lengths(model, family, examples)
-    answers = sorted(reader.read(examples), key=lambda answer: answer.index)
-    by_hand = [read_by_hand(model, family, example, reader.end_tokens) for example in examples]
-    assert [answer.text for answer in answers] == by_hand
+    generator = with_ends_at_different_lengths(model, family, examples)
+    answers = sorted(generator.generate(examples), key=lambda answer: answer.index)
+    expected = [generate_without_cache(model, family, example, generator.end_tokens) for example in examples]
+    assert [answer.text for answer in answers] == expected
     assert len({answer.tokens for answer in answers}) > 1
     assert [answer.cut_off for answer in answers] == [answer.tokens == LIMIT for answer in answers]
 
 
-def test_a_text_model_without_padding_token_reads_a_batch_as_each_alone(text_model, examples):
+def test_batched_answers_of_a_text_model_without_padding_token_are_the_same(text_model, examples):
     source = ModelSource(str(text_model))
     family = load_family(source)
     model = family.load_model(source).eval()
     plain = next(example for example in examples if not example.images)
     prompts = [replace(plain, row=Row((Turn("user", "total " * n, 0),), "{}", ())) for n in (1, 7, 3)]
-    reader = with_ends_at_different_lengths(model, family, prompts)
-    by_hand = [read_by_hand(model, family, prompt, reader.end_tokens) for prompt in prompts]
-    assert texts_of(reader, prompts) == by_hand
+    generator = with_ends_at_different_lengths(model, family, prompts)
+    expected = [generate_without_cache(model, family, prompt, generator.end_tokens) for prompt in prompts]
+    assert texts_of(generator, prompts) == expected
 
 
-def test_the_checkpoints_own_settings_change_no_answer(model, family, examples):
+def test_the_checkpoints_generation_config_changes_no_answer(model, family, examples):
     plain = texts_of(AnswerGenerator(model, family, LIMIT, 8), examples)
     model.generation_config = GenerationConfig(
         do_sample=True, temperature=5.0, repetition_penalty=9.0, min_new_tokens=3, num_beams=2, max_length=7
@@ -77,7 +77,7 @@ def test_the_checkpoints_own_settings_change_no_answer(model, family, examples):
     assert texts_of(AnswerGenerator(model, family, LIMIT, 8), examples) == plain
 
 
-def test_a_model_in_training_is_read_and_left_as_it_was(model, family, examples):
+def test_a_model_in_training_generates_and_its_state_is_restored(model, family, examples):
     plain = texts_of(AnswerGenerator(model, family, LIMIT, 8), examples)
     adapted = get_peft_model(model, LoraConfig(target_modules=r".*language_model.*q_proj", lora_dropout=0.9))
     adapted.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
@@ -91,33 +91,33 @@ def test_a_model_in_training_is_read_and_left_as_it_was(model, family, examples)
     assert torch.equal(torch.get_rng_state(), randomness)
 
 
-def test_with_its_adapter_switched_off_a_model_reads_as_its_base(model, family, examples):
+def test_with_its_adapter_disabled_a_model_answers_as_its_base(model, family, examples):
     plain = texts_of(AnswerGenerator(model, family, LIMIT, 8), examples)
     config = LoraConfig(
         target_modules=r".*language_model.*(q|o)_proj", init_lora_weights=False, lora_alpha=64
     )
     adapted = get_peft_model(model, config)
-    reader = AnswerGenerator(adapted, family, LIMIT, 8)
-    assert texts_of(reader, examples) != plain
+    generator = AnswerGenerator(adapted, family, LIMIT, 8)
+    assert texts_of(generator, examples) != plain
     with adapted.disable_adapter():
-        assert texts_of(reader, examples) == plain
+        assert texts_of(generator, examples) == plain
 
 
-def test_what_is_done_is_not_read_again_and_the_other_batches_stay(model, family, examples):
-    reader = AnswerGenerator(model, family, LIMIT, batch_size=2)
-    order = [answer.index for answer in reader.read(examples)]
+def test_completed_examples_are_skipped_and_the_other_batches_stay(model, family, examples):
+    generator = AnswerGenerator(model, family, LIMIT, batch_size=2)
+    order = [answer.index for answer in generator.generate(examples)]
     assert sorted(order) == list(range(len(examples)))
-    assert [answer.index for answer in reader.read(examples, done=order[:3])] == order[3:]
+    assert [answer.index for answer in generator.generate(examples, done=order[:3])] == order[3:]
 
 
-def test_reading_ends_when_it_is_asked_to(model, family, examples):
-    asked = iter([False] * LIMIT * 2)
-    reader = AnswerGenerator(model, family, LIMIT, batch_size=2, stop=lambda: next(asked, True))
-    assert len(list(reader.read(examples))) == 2
+def test_generation_ends_when_a_stop_is_requested(model, family, examples):
+    calls = iter([False] * LIMIT * 2)
+    generator = AnswerGenerator(model, family, LIMIT, batch_size=2, stop=lambda: next(calls, True))
+    assert len(list(generator.generate(examples))) == 2
 
 
-def test_an_answer_may_be_half_as_long_again_as_the_longest_right_one(family, examples):
+def test_the_default_limit_is_1_5_times_the_longest_ground_truth(family, examples):
     lengths = [len(family.encode_completion(example.row.completion)) - 1 for example in examples]
-    assert 1.5 * max(lengths) <= answer_limit(family, examples) <= 1.5 * max(lengths) + 10
+    assert 1.5 * max(lengths) <= max_answer_tokens(family, examples) <= 1.5 * max(lengths) + 10
     short = [replace(examples[0], row=replace(examples[0].row, completion="{}"))]
-    assert answer_limit(family, short) == FEWEST_TOKENS
+    assert max_answer_tokens(family, short) == MIN_ANSWER_TOKENS
