@@ -136,7 +136,10 @@ class EarlyStopping(TrainerCallback, ExportableState):
                 f"{self.spec.metric}.",
                 f"Set early_stopping.metric to {metric}, or train anew.",
             )
-        for name in ("reference", "fruitless", "improved_at", "evaluated_at"):
+        self.evaluations_without_improvement = attributes.get(
+            "fruitless", self.evaluations_without_improvement
+        )
+        for name in ("reference", "improved_at", "evaluated_at"):
             setattr(self, name, attributes.get(name, getattr(self, name)))
 
 
