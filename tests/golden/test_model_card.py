@@ -1,4 +1,4 @@
-"""Figures and settings in, cards out: an adapter's, and that of the same adapter merged."""
+"""Model cards of an adapter and of its merged model, from given metrics and settings."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +62,7 @@ WRONG = {"document_type": "receipt", "financial_summary": {"grand_total": 99.5}}
 
 @pytest.fixture
 def cards(tmp_path, monkeypatch) -> dict[str, str]:
-    """Both cards of a run whose documents were compared, as files would hold them."""
+    """The contents of both cards, for a run with a final evaluation."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     for name in (ADAPTER_DIR, MERGED_DIR):
         (tmp_path / name).mkdir()
@@ -73,14 +73,14 @@ def cards(tmp_path, monkeypatch) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", [ADAPTER_DIR, MERGED_DIR])
-def test_cards_are_as_written_down(cards, name, update_golden):
+def test_cards_equal_the_golden_files(cards, name, update_golden):
     path = FOLDER / f"{name}.md"
     if update_golden:
         path.write_text(cards[name], encoding="utf-8")
     assert path.read_text(encoding="utf-8") == cards[name], f"{name}: --update-golden?"
 
 
-def test_the_hub_reads_the_figures_and_the_base_from_a_card(cards):
+def test_the_hub_parses_metrics_and_base_model_of_a_card(cards):
     for name, library, relation in (
         (ADAPTER_DIR, "peft", "adapter"),
         (MERGED_DIR, "transformers", "finetune"),
@@ -93,14 +93,14 @@ def test_the_hub_reads_the_figures_and_the_base_from_a_card(cards):
         assert data["prompt"] == USAGE.prompt
 
 
-def test_a_card_names_neither_places_nor_answers_nor_secrets(cards):
+def test_a_card_contains_no_paths_answers_or_secrets(cards):
     for text in cards.values():
         for private in ("team-docs", "team-models", "/home/", SECRET, "99.5"):
             assert private not in text
 
 
 @pytest.mark.parametrize("base", ["/home/someone/models/invoices-base", "s3://team-models/invoices-base"])
-def test_a_base_that_is_not_on_the_hub_is_named_by_its_last_part(tmp_path, base):
+def test_a_base_model_that_is_not_on_the_hub_is_named_by_its_last_path_component(tmp_path, base):
     for name in (ADAPTER_DIR, MERGED_DIR):
         (tmp_path / name).mkdir()
     figures = {**FIGURES, "evaluation": None}

@@ -1,4 +1,4 @@
-"""Several processes that train together on this machine, by gloo: they come to what one process comes to."""
+"""Distributed training on this machine with gloo: several processes reach the losses of one process."""
 
 import json
 import os
@@ -28,7 +28,7 @@ GOLDEN = Path(__file__).parents[2] / "golden/loss_curves/lora.json"
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
-    """The rows and the model of those losses."""
+    """The rows and the model of the golden loss curve."""
     folder = tmp_path_factory.mktemp("sample")
     texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)
     write_tiny_model(folder / "model", texts, seed=1)
@@ -37,7 +37,7 @@ def sample(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def config(sample: Path) -> dict:
-    """Steps of four rows: of two processes each takes one row twice."""
+    """Four rows per step: with two processes, each accumulates two batches of one row."""
     return {
         "model_name_or_path": str(sample / "model"),
         "dataset_path": str(sample / "train.jsonl"),
@@ -89,12 +89,12 @@ class Started:
         return result
 
     def rank(self, number: int) -> psutil.Process:
-        """One of the processes that train."""
+        """A training process."""
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if child.environ().get("RANK") == str(number))
 
     def wait_for(self, pattern: str) -> None:
-        """Until the log holds the pattern."""
+        """Wait until the log contains the pattern."""
         deadline = time.monotonic() + PATIENCE
         while not re.search(pattern, self.log):
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
@@ -141,7 +141,7 @@ def assert_the_losses_of_one_process(out: Path) -> None:
         assert found[figure] == pytest.approx(values, rel=1e-4), figure
 
 
-def test_two_machines_come_to_the_losses_of_one_process(config, tmp_path):
+def test_two_machines_reach_the_losses_of_one_process(config, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{free.getsockname()[1]}"
@@ -157,7 +157,7 @@ def test_two_machines_come_to_the_losses_of_one_process(config, tmp_path):
     assert_the_losses_of_one_process(written)
 
 
-def test_shared_out_weights_come_to_the_losses_of_one_process(config, tmp_path):
+def test_sharded_weights_reach_the_losses_of_one_process(config, tmp_path):
     config["evaluation"] = {"training_documents": 1, "max_documents": 1, "max_new_tokens": 8}
     with started(tmp_path / "run", config, [*TWO, "--set", "training.fsdp=true"]) as run:
         assert run.ends() == EXIT_DONE, run.log
@@ -167,7 +167,7 @@ def test_shared_out_weights_come_to_the_losses_of_one_process(config, tmp_path):
 
 
 @pytest.mark.timeout(900)  # three trainings one after the other
-def test_a_stop_of_one_process_ends_all_at_one_step_and_the_run_goes_on_from_there(config, tmp_path):
+def test_a_stop_of_one_process_ends_all_at_the_same_step_and_the_run_resumes(config, tmp_path):
     config["lora"] = {"dropout": 0.2}
     config["training"] |= {"max_steps": 12, "per_device_train_batch_size": 3}  # with fillers
     with started(tmp_path / "whole", config) as whole:
@@ -189,7 +189,7 @@ def test_a_stop_of_one_process_ends_all_at_one_step_and_the_run_goes_on_from_the
     assert curve(resumed.out) == curve(whole.out)
 
 
-def test_a_bad_row_is_said_once_and_is_the_users_to_mend(config, tmp_path):
+def test_an_invalid_row_is_reported_once_as_a_user_error(config, tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "no completion"}\n')
     with started(tmp_path / "run", {**config, "dataset_path": str(rows)}) as run:
@@ -198,7 +198,7 @@ def test_a_bad_row_is_said_once_and_is_the_users_to_mend(config, tmp_path):
     assert len(re.findall("DatasetInvalid", run.log)) == 1, run.log
 
 
-def test_a_process_that_is_killed_ends_the_others_as_one_that_was_killed(config, tmp_path):
+def test_a_killed_process_ends_the_run_with_its_signals_exit_code(config, tmp_path):
     config["training"] |= {"max_steps": 10000}
     with started(tmp_path / "run", config) as run:
         run.wait_for(r"\"step\": 1")
@@ -209,7 +209,7 @@ def test_a_process_that_is_killed_ends_the_others_as_one_that_was_killed(config,
     assert "defect" not in run.log
 
 
-def test_a_launcher_that_is_killed_leaves_nobody_behind(config, tmp_path):
+def test_a_killed_launcher_leaves_no_processes(config, tmp_path):
     config["training"] |= {"max_steps": 10000}
     with started(tmp_path / "run", config) as run:
         run.wait_for(r"\"step\": 1")
@@ -222,7 +222,7 @@ def test_a_launcher_that_is_killed_leaves_nobody_behind(config, tmp_path):
     assert "asked to stop: saving a checkpoint" in run.log
 
 
-def test_ctrl_c_as_the_processes_start_ends_all_as_a_stop_does(config, tmp_path):
+def test_ctrl_c_while_the_processes_start_ends_all(config, tmp_path):
     with started(tmp_path / "run", config) as run:
         launcher = psutil.Process(run.process.pid)
         while not launcher.children():

@@ -1,5 +1,6 @@
-"""The report in a real browser without network: what it looks like, only a person can say (screenshots in
-pytest's temporary folder), that nothing is broken, overflows or calls home, this says."""
+"""The report in a real browser without network: no errors, no overflow, no requests.
+
+Screenshots for visual review are in pytest's temporary folder."""
 
 import json
 import random
@@ -36,7 +37,8 @@ LONG = "Rechtsschutzversicherungsgesellschaften" * 30
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
-    """Thirty invoices: the base model wrote prose, the tuned one most values; some are hostile, some long."""
+    """Thirty invoices, some with markup or long texts: the base model's answers are prose, the tuned model's
+    mostly correct JSON."""
     folder = tmp_path_factory.mktemp("report")
     write_dataset(folder, num_rows=1, num_validation_rows=30, seed=3)
     rows = [json.loads(line) for line in (folder / "val.jsonl").read_text().splitlines()]
@@ -64,7 +66,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=LOOKS)
 def page(request, browser: Browser, report: Path) -> Iterator[Page]:
-    """The report as it is opened; what it logs, and what it asks the network for, fails the test."""
+    """The opened report; console messages and network requests fail the test."""
     context = browser.new_context(**LOOKS[request.param], offline=True)
     page = context.new_page()
     page.emulate_media(media="print" if request.param == "paper" else "screen")
@@ -78,14 +80,14 @@ def page(request, browser: Browser, report: Path) -> Iterator[Page]:
     assert complaints == []
 
 
-def test_nothing_is_wider_than_the_screen_whatever_is_opened(page: Page, tmp_path: Path):
+def test_nothing_overflows_the_screen_with_all_details_open(page: Page, tmp_path: Path):
     page.screenshot(path=tmp_path / "as-opened.png", full_page=True)
     assert page.evaluate(TOO_WIDE) == []
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.evaluate(TOO_WIDE) == []
 
 
-def test_no_column_is_squeezed(page: Page):
+def test_every_column_has_a_minimum_width(page: Page):
     widths = page.evaluate(
         """[...document.querySelectorAll("th, td")].map(cell => cell.getBoundingClientRect().width)
             .filter(width => width > 0)"""
@@ -99,9 +101,9 @@ def test_every_page_of_a_document_is_shown(page: Page):
     assert min(widths) > 300
 
 
-def test_a_reader_opens_the_whole_answer_and_a_long_value(page: Page):
+def test_full_answers_and_long_values_can_be_opened(page: Page):
     for summary, hidden in (
-        (page.get_by_text("The answers as they were written").first, page.locator("pre").first),
+        (page.get_by_text("Full answers").first, page.locator("pre").first),
         (page.locator("details.long summary").first, page.locator("details.long > div").first),
     ):
         assert not hidden.is_visible()
@@ -109,8 +111,8 @@ def test_a_reader_opens_the_whole_answer_and_a_long_value(page: Page):
         assert hidden.is_visible()
 
 
-def test_texts_can_be_told_from_the_ground_they_stand_on(page: Page):
-    """WCAG's contrast of 4.5 for each text, also of plots, by the colours that the browser computed."""
+def test_texts_have_sufficient_contrast(page: Page):
+    """WCAG contrast of at least 4.5 for all texts, including plots, by the browser's computed colors."""
     poor = page.evaluate(
         """() => {
             const luminance = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255)
@@ -138,6 +140,6 @@ def test_texts_can_be_told_from_the_ground_they_stand_on(page: Page):
     assert poor == []
 
 
-def test_texts_of_documents_are_not_run(page: Page):
+def test_scripts_in_documents_are_not_executed(page: Page):
     assert page.title() == "Tuned model against base model"
     assert page.locator("script").count() == 0

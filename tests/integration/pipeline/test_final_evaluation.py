@@ -1,4 +1,4 @@
-"""What a run says of its models at its end, and what that decides, in a bucket as in a pod."""
+"""The final evaluation of a run with S3: results, report, gate, and latest.json."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def sample(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: MonkeyPatch):
-    """Train one step, evaluated as given, into a bucket; gives the result and the bucket's reader."""
+    """Train one step with the given evaluation settings; returns the result and a reader of the bucket."""
     uri = f"s3://{s3_env.create_bucket()}/models"
     storage = Storage.from_config(TrainerConfig(dataset_path="-").storage)
 
@@ -65,7 +65,7 @@ def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: Monk
     return start, latest, storage
 
 
-def test_base_and_tuned_model_read_the_test_documents(train_with, tmp_path):
+def test_base_and_tuned_model_are_evaluated_on_the_test_documents(train_with, tmp_path):
     start, latest, storage = train_with
 
     result = start("first", {"max_documents": 2})
@@ -90,7 +90,7 @@ def test_base_and_tuned_model_read_the_test_documents(train_with, tmp_path):
     assert figures == result.evaluation.model_dump(mode="json", exclude_none=True)
 
 
-def test_a_run_that_fails_its_gate_keeps_its_outputs_and_leaves_latest_json(train_with):
+def test_a_run_that_fails_its_gate_is_published_but_latest_json_is_unchanged(train_with):
     start, latest, storage = train_with
     start("good", {"enabled": False})
 
@@ -102,7 +102,7 @@ def test_a_run_that_fails_its_gate_keeps_its_outputs_and_leaves_latest_json(trai
     assert latest()["run"] == "good"
 
 
-def test_a_run_found_published_says_its_verdict_again(train_with):
+def test_an_already_published_run_reports_its_gate_verdict_again(train_with):
     start, latest, _ = train_with
     first = start("again", {"gate": {"minimum": 0.99}})
 
@@ -112,7 +112,7 @@ def test_a_run_found_published_says_its_verdict_again(train_with):
     assert latest() is None
 
 
-def test_documents_too_large_for_the_gpu_fail_the_gate_but_keep_the_adapter(train_with, monkeypatch):
+def test_documents_too_large_for_the_gpu_fail_the_gate_but_the_adapter_is_exported(train_with, monkeypatch):
     start, latest, storage = train_with
 
     def out_of_memory(*_: object) -> None:  # stands in for a GPU, whose memory alone can't be had here

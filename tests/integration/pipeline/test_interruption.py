@@ -1,4 +1,4 @@
-"""A run in S3 that is ended in the middle and started again, in real processes, as in a pod."""
+"""A run with S3 that is interrupted and started again, in real processes as in a pod."""
 
 import json
 import os
@@ -56,7 +56,7 @@ class Pod:
         return result
 
     def wait_for(self, pattern: str, seconds: float = 120) -> None:
-        """Until the log holds the pattern."""
+        """Wait until the log contains the pattern."""
         deadline = time.monotonic() + seconds
         while not re.search(pattern, self.log):
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
@@ -123,7 +123,7 @@ def config(bucket: str) -> dict:
     }
 
 
-def test_a_run_ended_in_the_middle_goes_on_from_its_last_step_elsewhere(bucket, config, s3_env, tmp_path):
+def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket, config, s3_env, tmp_path):
     with pod(tmp_path / "first", config, s3_env) as first:
         first.wait_for(r"'loss'.*\"step\": 4|\"step\": 4.*'loss'")
         first.end(signal.SIGTERM)
@@ -145,7 +145,7 @@ def test_a_run_ended_in_the_middle_goes_on_from_its_last_step_elsewhere(bucket, 
 
     with pod(tmp_path / "third", config, s3_env) as third:
         assert third.process.wait(timeout=60) == EXIT_DONE, third.log
-    assert "nothing is left to do" in third.log
+    assert "is already published: nothing to do" in third.log
     assert third.result.metrics.best_eval_loss == second.result.metrics.best_eval_loss
     assert third.result.outputs == second.result.outputs
 

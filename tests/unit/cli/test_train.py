@@ -28,7 +28,7 @@ def test_the_training_guides_config_loads_as_written(guide):
     assert config.method is Method.LoRA
 
 
-def test_the_command_line_wins_over_the_file(guide):
+def test_the_command_line_takes_precedence_over_the_file(guide):
     guide.write_text(GUIDE + "validation_split: 0.1\n")
     config = load_config(
         guide,
@@ -39,7 +39,7 @@ def test_the_command_line_wins_over_the_file(guide):
     assert config.validation_split is None
 
 
-def test_a_difficulty_schedule_switches_the_curriculum_on_and_leaves_its_other_settings(guide):
+def test_a_difficulty_schedule_enables_the_curriculum_and_keeps_its_other_settings(guide):
     guide.write_text(GUIDE + "curriculum: {enabled: false, initialThreshold: 0.2}\n")
     curriculum = load_config(guide, {"difficulty_schedule": "hard_to_easy"}).curriculum
     assert (curriculum.enabled, curriculum.difficulty_schedule, curriculum.initial_threshold) == (
@@ -88,7 +88,7 @@ def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):
         ("lora={r: 8, r: 9}", "r is set twice"),
     ],
 )
-def test_a_wrong_change_is_refused_with_its_name(guide, assignment, message):
+def test_an_invalid_assignment_is_rejected_with_its_name(guide, assignment, message):
     with pytest.raises(UserError, match=message):
         load_config(guide, {"assignments": (assignment,), "use_quantization": True, "strict": True})
 
@@ -109,7 +109,7 @@ def test_a_setting_with_two_places_is_changed_in_either(assignment, section, nam
     assert getattr(getattr(config, section), name) == value
 
 
-def test_what_a_flag_says_is_blamed_on_the_flag_and_the_rest_on_its_line(guide):
+def test_errors_name_the_flag_or_the_line_that_set_the_value(guide):
     guide.write_text(GUIDE + "method: abc\n")
     with pytest.raises(UserError) as caught:
         load_config(guide, {"output_dir": ""})
@@ -117,19 +117,19 @@ def test_what_a_flag_says_is_blamed_on_the_flag_and_the_rest_on_its_line(guide):
     assert re.search(r"config\.yaml:\d+: method: ", str(caught.value))
 
 
-def test_an_empty_config_is_called_empty(guide):
+def test_an_empty_config_is_reported_as_empty(guide):
     guide.write_text("# nothing\n")
     with pytest.raises(UserError, match="is empty"):
         load_config(guide, {})
 
 
-def test_a_port_is_written_in_plain_digits(monkeypatch):
+def test_a_port_must_be_ascii_digits(monkeypatch):
     monkeypatch.setenv("FINSCRIBE_HTTP_PORT", "²")
     with pytest.raises(UserError, match="is not a port number"):
         http_port()
 
 
-def test_a_misspelt_key_is_warned_of_with_its_line_and_the_nearest_key(guide, caplog):
+def test_an_unknown_key_causes_a_warning_with_its_line_and_the_nearest_key(guide, caplog):
     guide.write_text(GUIDE.replace("learning_rate", "learnig_rate"))
     named = r"config\.yaml:15: unknown key training\.learnig_rate; did you mean learning_rate\?"
 
@@ -144,7 +144,7 @@ def test_a_misspelt_key_is_warned_of_with_its_line_and_the_nearest_key(guide, ca
     [["sweep", "--param", "lora.r=8,16"], ["experiments", "run", "experiments.yaml"]],
     ids=lambda arguments: arguments[0],
 )
-def test_commands_that_train_more_than_once_are_strict_when_asked_to(guide, arguments):
+def test_commands_that_train_more_than_once_support_strict(guide, arguments):
     guide.write_text(GUIDE.replace("learning_rate", "learnig_rate"))
     (guide.parent / "experiments.yaml").write_text("experiments: [{name: wide, overrides: {lora.r: 32}}]")
     command = [sys.executable, "-m", "finscribe_core.cli", *arguments, "--config", str(guide), "--strict"]
@@ -154,7 +154,7 @@ def test_commands_that_train_more_than_once_are_strict_when_asked_to(guide, argu
     assert sorted(path.name for path in guide.parent.iterdir()) == ["config.yaml", "experiments.yaml"]
 
 
-def test_a_config_of_the_wider_project_loads_and_what_is_unknown_in_it_is_named(caplog):
+def test_a_config_with_keys_of_other_tools_loads_and_reports_them(caplog):
     config = load_config(CASES / "wider_config.yaml", {})
 
     assert config.loss.table_cell_weight == 2.0

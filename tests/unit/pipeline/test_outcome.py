@@ -39,13 +39,15 @@ CASES = {
         True,
     ),
     "a full GPU": (torch.OutOfMemoryError("CUDA out of memory"), 78, "InvalidConfig", False),
-    "a defect": (KeyError("x"), 70, "InternalError", True),
+    "a bug": (KeyError("x"), 70, "InternalError", True),
     "an error that is its own cause": (its_own_cause(OSError(errno.EIO, "I/O")), 70, "InternalError", True),
 }
 
 
 @pytest.mark.parametrize(("error", "code", "reason", "retryable"), CASES.values(), ids=CASES)
-def test_every_error_ends_as_exit_code_and_last_words(error, code, reason, retryable, tmp_path, monkeypatch):
+def test_every_error_becomes_an_exit_code_and_a_termination_message(
+    error, code, reason, retryable, tmp_path, monkeypatch
+):
     monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "termination"))
 
     def fail() -> RunResult:
@@ -57,7 +59,7 @@ def test_every_error_ends_as_exit_code_and_last_words(error, code, reason, retry
     assert (result.reason, result.retryable, result.succeeded) == (reason, retryable, False)
 
 
-def test_the_cause_of_an_error_names_it(tmp_path, monkeypatch):
+def test_an_error_is_classified_by_its_cause(tmp_path, monkeypatch):
     monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "termination"))
 
     def fail() -> RunResult:

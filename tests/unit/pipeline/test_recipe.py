@@ -34,7 +34,7 @@ def with_training(config: TrainerConfig, **changes: object) -> TrainerConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
 
 
-def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
+def test_a_run_writes_adapter_merged_model_config_and_metrics(config, tmp_path):
     both = config.model_copy(update={"output_formats": [OutputFormat.Adapter, OutputFormat.Merged]})
     result = train(start(both))
     out = tmp_path / "out"
@@ -52,7 +52,7 @@ def test_a_run_leaves_adapter_merged_model_config_and_figures(config, tmp_path):
 
 
 @pytest.mark.parametrize(("place", "why"), [("file", "Not a directory"), ("loop", "Too many levels")])
-def test_an_output_folder_that_cant_be_made_is_the_users_to_correct(config, tmp_path, place, why):
+def test_an_output_folder_that_cant_be_created_is_a_user_error(config, tmp_path, place, why):
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to("loop")
     below = config.model_copy(update={"output_dir": str(tmp_path / place / "out")})
@@ -61,7 +61,7 @@ def test_an_output_folder_that_cant_be_made_is_the_users_to_correct(config, tmp_
         train(start(below))
 
 
-def test_rows_and_tokens_are_counted_once_however_batches_fall(config, family, dataset):
+def test_rows_and_tokens_are_counted_once_for_any_batches(config, family, dataset):
     # Each of the eight rows once: a step of three and three, and a step of two.
     run = start(with_training(config, max_steps=2, per_device_train_batch_size=3))
     train(run)
@@ -72,7 +72,7 @@ def test_rows_and_tokens_are_counted_once_however_batches_fall(config, family, d
     assert counted == [8, sum(family.count_tokens(example) for example in dataset.examples)]
 
 
-def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path, write_rows):
+def test_the_best_adapter_is_exported_not_the_last(config, tmp_path, write_rows):
     # An answer of characters that no training answer has: the more is learned, the less is it expected.
     rows = write_rows({"instruction": "Read this invoice as JSON.", "output": 30 * "~^`@%&#"})
     unlike = config.model_copy(update={"validation_path": str(rows.path)})
@@ -88,7 +88,7 @@ def test_the_best_adapter_is_exported_though_training_went_on(config, tmp_path, 
     assert not all(torch.equal(exported[name], last[name]) for name in last)
 
 
-def test_the_validation_loss_weighs_tokens_not_batches(config, family, source, tmp_path):
+def test_the_validation_loss_is_averaged_over_tokens_not_batches(config, family, source, tmp_path):
     splits = load_splits(config, tmp_path, Storage.from_config(config.storage))
     losses = []
     for batch_size in (1, 3):
@@ -104,7 +104,7 @@ def test_the_validation_loss_weighs_tokens_not_batches(config, family, source, t
 
 
 def test_gradient_accumulation_changes_no_step(config, tmp_path):
-    """Two batches of two rows make the step of one batch of four, though their answers differ in length."""
+    """Two batches of two rows give the step of one batch of four, with answers of different lengths."""
     adapters = []
     for size, accumulation in ((4, 1), (2, 2)):
         changed = with_training(
@@ -150,7 +150,7 @@ def test_a_checkpoint_of_the_last_step_needs_no_training(config, tmp_path):
 
 
 @pytest.mark.parametrize("uploads", [False, True])
-def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config, tmp_path, s3_env, uploads):
+def test_checkpoints_of_an_earlier_training_are_kept_and_not_used(config, tmp_path, s3_env, uploads):
     earlier = write_checkpoint(tmp_path / "out" / "checkpoint-7", {"global_step": 7})
     (tmp_path / "out" / "checkpoint-8").mkdir()  # a run was killed while it wrote this
     (tmp_path / "out" / "checkpoint-9").mkdir()
@@ -165,7 +165,7 @@ def test_checkpoints_of_an_earlier_training_are_neither_mixed_in_nor_lost(config
     assert (tmp_path / "out" / "config.yaml").read_text() == "as it was"
 
 
-def test_a_checkpoint_of_another_adapter_is_refused_and_nothing_changed(config, tmp_path):
+def test_a_checkpoint_of_another_adapter_is_rejected_without_changes(config, tmp_path):
     train(start(with_training(config, max_steps=1)))
     before = (tmp_path / "out" / "config.yaml").read_text()
     wider = config.model_copy(update={"lora": config.lora.model_copy(update={"r": 5})})
@@ -190,7 +190,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_half_a_checkpoint_is_refused(damage, config, tmp_path):
+def test_an_incomplete_checkpoint_is_rejected(damage, config, tmp_path):
     folder = write_checkpoint(tmp_path / "checkpoint-7", {"global_step": 7, "best_global_step": 3})
     assert read_checkpoint(folder).step == 7
     damage(folder)
@@ -199,7 +199,7 @@ def test_half_a_checkpoint_is_refused(damage, config, tmp_path):
     assert "leave --resume out" in caught.value.remedy
 
 
-def test_a_loss_that_is_no_number_ends_the_run(config, sample, tmp_path):
+def test_a_nan_loss_ends_the_run(config, sample, tmp_path):
     broken = tmp_path / "model"
     broken.mkdir()
     for path in (sample / "model").iterdir():
@@ -216,7 +216,7 @@ def test_a_loss_that_is_no_number_ends_the_run(config, sample, tmp_path):
     assert caught.value.reason is FailureReason.NonFiniteLoss
 
 
-def test_a_merge_that_computes_something_else_is_refused(config, family, source, dataset, tmp_path):
+def test_a_merge_with_different_logits_is_rejected(config, family, source, dataset, tmp_path):
     batch = family.model_inputs(family.collate([family.encode(dataset.examples[0])]))
     model = family.load_model(source)
     inputs = {key: value for key, value in batch.items() if key != "labels"}
@@ -241,7 +241,7 @@ def test_a_stop_before_training_ends_at_once(config):
         train(start(config, stop=stop))
 
 
-def test_a_stop_in_training_saves_the_step_under_way(config, tmp_path, monkeypatch):
+def test_a_stop_during_training_saves_the_current_step(config, tmp_path, monkeypatch):
     stop = StopSignal()
     run = start(config, stop=stop)
     report_step = run.reporter.step
@@ -259,8 +259,8 @@ def test_a_stop_in_training_saves_the_step_under_way(config, tmp_path, monkeypat
     assert read_checkpoint(tmp_path / "out" / saved[-1]).step in (1, 2)
 
 
-def test_an_evaluation_that_a_stop_cut_off_at_the_last_step_is_made_up_for(config, tmp_path):
-    """Else an epoch's only evaluation could be lost, and with it the best adapter's figure."""
+def test_an_evaluation_interrupted_at_the_last_step_is_repeated(config, tmp_path):
+    """Otherwise an epoch's only evaluation could be lost, and with it the best adapter's metric."""
     stop = StopSignal()
     last_only = with_training(config, eval_steps=3, logging_steps=3)
     run = start(last_only, stop=stop)

@@ -6,21 +6,17 @@ from pathlib import Path
 import click
 
 from finscribe_core.constants import ENV_ANONYMIZE_KEY
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.rows_option import rows_option
 
 _MIN_KEY = 16
 
 
 @click.command(
     short_help="Replace names, addresses and other personal data.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
-@click.option(
-    "--input",
-    "source",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of them.",
-)
+@rows_option
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

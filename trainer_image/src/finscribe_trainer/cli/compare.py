@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.inference_options import inference_options
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(context_settings=HELP_SETTINGS)
 @click.option("--baseline-model", help="The base model: a folder, an s3:// prefix, or a hub id.")
 @click.option("--finetuned-model", help="The tuned model: likewise; an adapter is loaded onto its base.")
 @click.option("--test-dir", help="Test documents: a folder, a rows file, or an s3:// URI.")

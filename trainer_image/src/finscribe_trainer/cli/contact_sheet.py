@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.pipeline.config import load_config
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -15,7 +16,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 @click.command(
     name="contact-sheet",
     short_help="Show augmented views of training pages.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @config_options(
     set_help="Change one setting of the config, such as augmentation.rotation_range=[-2,2]. May be repeated."

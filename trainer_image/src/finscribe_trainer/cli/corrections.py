@@ -4,12 +4,14 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+
 _SHOWN = 20
 
 
 @click.command(
     short_help="Convert reviewed corrections to training rows.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @click.option(
     "--input",

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from finscribe_core.cli import not_installed
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 
 SUBCOMMANDS = {
     "validate": "finscribe_trainer.cli.validate",
@@ -40,6 +41,6 @@ class Subcommands(click.Group):
         return command
 
 
-@click.group(cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Subcommands, context_settings=HELP_SETTINGS)
 def data() -> None:
     """Create, check and prepare rows of documents."""

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.inference_options import inference_options
 
 
 @click.command(
     short_help="Evaluate a model on documents with ground truth.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @click.option("--test-dir", required=True, help="Test documents: a folder, a rows file, or an s3:// URI.")
 @click.option(

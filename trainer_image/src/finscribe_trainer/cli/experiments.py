@@ -6,18 +6,17 @@ from typing import Any
 import click
 
 from finscribe_trainer.cli.config_options import set_option, strict_option
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.pipeline.config import load_config
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-
-@click.group(short_help="Compare trainings with different settings.", context_settings=_SETTINGS)
+@click.group(short_help="Compare trainings with different settings.", context_settings=HELP_SETTINGS)
 def experiments() -> None:
     """Train the same model on the same rows with different settings, and compare (A/B tests)."""
 
 
 @experiments.command(
-    short_help="Train the baseline and all experiments, and report.", context_settings=_SETTINGS
+    short_help="Train the baseline and all experiments, and report.", context_settings=HELP_SETTINGS
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -110,7 +109,7 @@ def _baseline(file: Path, given: Path | None, named: str | None) -> Path:
     return file.parent / named
 
 
-@experiments.command(short_help="Report the trainings so far.", context_settings=_SETTINGS)
+@experiments.command(short_help="Report the trainings so far.", context_settings=HELP_SETTINGS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
     """Write results.md, results.json and results.png of the experiments in DIR again, and show them.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.data_tools.synthetic.contact_sheet import write_contact_sheet
 from finscribe_trainer.data_tools.synthetic.dataset import Plan, generate_dataset
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
@@ -26,7 +27,7 @@ def _shares(ctx: click.Context, param: click.Parameter, value: str) -> Shares:
 
 @click.command(
     short_help="Generate synthetic documents with ground truth.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @click.option(
     "--output-dir",

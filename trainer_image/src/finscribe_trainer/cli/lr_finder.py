@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.pipeline.config import load_config
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
@@ -15,7 +16,7 @@ _RATE = click.FloatRange(0, min_open=True)
 
 @click.command(
     short_help="Suggest a learning rate.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @config_options(set_help="Change one setting of the config, such as lora.r=32. May be repeated.")
 @click.option(

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+
 _SIZE = re.compile(r"\d+(\.\d+)?\s*[KMG]I?B", re.IGNORECASE)
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -17,7 +19,7 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 
 @click.command(
     short_help="Merge an adapter into its base model.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @click.option(
     "--base-model",

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.command(context_settings=HELP_SETTINGS)
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),

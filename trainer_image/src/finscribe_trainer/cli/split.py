@@ -4,20 +4,17 @@ from pathlib import Path
 
 import click
 
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.rows_option import rows_option
+
 _SHARE = click.FloatRange(0, 1, max_open=True)
 
 
 @click.command(
     short_help="Split rows into training, validation and test.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
-@click.option(
-    "--input",
-    "source",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of them.",
-)
+@rows_option
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),

@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.pipeline.config import load_config
 
 
 @click.command(
     short_help="Search hyperparameters.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @config_options(set_help="Change one setting of the config for all trials. May be repeated.")
 @click.option("--space", type=click.Path(path_type=Path), help="YAML file with the search space.")

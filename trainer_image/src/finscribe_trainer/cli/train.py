@@ -11,9 +11,10 @@ import click
 from finscribe_core.constants import EXIT_RETRY
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 from finscribe_trainer.cli.config_options import config_options
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(context_settings=HELP_SETTINGS)
 @config_options(config_help="YAML file, as in the training guide.")
 @click.option("--train-file", help="Training rows instead of the config's dataset_path.")
 @click.option("--val-file", help="Validation rows instead of the config's validation_path.")

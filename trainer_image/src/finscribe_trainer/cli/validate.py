@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from finscribe_core.trainer_config import TrainerConfig, TrainingSpec
+from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 
 _MAX_IMAGE_PIXELS = TrainerConfig.model_fields["max_image_pixels"].default
 _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
@@ -12,7 +13,7 @@ _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
 
 @click.command(
     short_help="Check all rows: format, answers, totals, images, duplicates.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=HELP_SETTINGS,
 )
 @click.option(
     "--input",
