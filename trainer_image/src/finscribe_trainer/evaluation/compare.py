@@ -133,8 +133,8 @@ def compare(base: Results, tuned: Results) -> Comparison:
         fields=_by_change(base.summary.fields, tuned.summary.fields),
         regions=_by_change(base.summary.regions, tuned.summary.regions),
         gates=tuple(
-            Gate(name, figure, tuned.summary.gates[name], tuned.ceiling.get(name))
-            for name, figure in base.summary.gates.items()
+            Gate(name, metric, tuned.summary.gates[name], tuned.ceiling.get(name))
+            for name, metric in base.summary.gates.items()
             if name in tuned.summary.gates
         ),
         documents=_compare_documents(base.documents, tuned.documents),
@@ -168,7 +168,7 @@ def check_comparable(
 
 
 def _by_change(base: Mapping[str, Figure], tuned: Mapping[str, Figure]) -> tuple[Pair, ...]:
-    pairs = [Pair(name, figure, tuned[name]) for name, figure in base.items() if name in tuned]
+    pairs = [Pair(name, metric, tuned[name]) for name, metric in base.items() if name in tuned]
     return tuple(sorted(pairs, key=lambda pair: (pair.change, pair.name)))
 
 

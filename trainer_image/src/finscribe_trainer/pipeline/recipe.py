@@ -41,8 +41,8 @@ def train(run: Run) -> RunResult | None:
     reporter.set_phase(Phase.Starting)
     reporter.set_run_info(config.model_name_or_path, config.method)
     storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.cancel_transfers)
-    if (figures := processes.broadcast_from_main(lambda: _begin(run, storage))) is not None:
-        return _finish(run, storage, figures) if processes.is_main else None
+    if (run_metrics := processes.broadcast_from_main(lambda: _begin(run, storage))) is not None:
+        return _finish(run, storage, run_metrics) if processes.is_main else None
 
     reporter.set_phase(Phase.Downloading)
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
@@ -58,22 +58,22 @@ def train(run: Run) -> RunResult | None:
         write_config(config, run.output_dir / CONFIG_FILE)
 
     processes.broadcast_from_main(save_config)
-    figures = train_and_export(run, source, splits, checkpoint, storage)
-    if figures is None:
+    run_metrics = train_and_export(run, source, splits, checkpoint, storage)
+    if run_metrics is None:
         return None
     if run.uri:
         reporter.set_phase(Phase.Uploading)
         staged = run.output_dir / "result"
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
-    return _finish(run, storage, figures)
+    return _finish(run, storage, run_metrics)
 
 
 def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
     """Check that results can be written; returns the metrics of a run that is already published."""
-    if run.uri and (figures := _published(run.uri, storage)) is not None:
+    if run.uri and (run_metrics := _published(run.uri, storage)) is not None:
         log.info("%s is already published: nothing to do", run.uri)
-        return figures
+        return run_metrics
     check_curves(run.config)
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
@@ -107,13 +107,13 @@ def _published(uri: str, storage: Storage) -> dict[str, Any] | None:
     return storage.read_json(f"{uri}/{METRICS_FILE}") or {}
 
 
-def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
+def _finish(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
     """Point latest.json to this run, unless it failed its gate, and build the RunResult."""
     names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
-    known = {name: format_metric(value) for name in names if (value := figures.get(name)) is not None}
+    known = {name: format_metric(value) for name in names if (value := run_metrics.get(name)) is not None}
     metrics = run.reporter.snapshot().metrics.model_copy(update=known)
     outputs = _outputs(run)
-    evaluation = _evaluation(figures)
+    evaluation = _evaluation(run_metrics)
     gate = evaluation.gate if evaluation else None
     if gate is not None and not gate.passed:
         log.warning("%s %s is not updated.", gate.message, LATEST_FILE)
@@ -121,13 +121,13 @@ def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
         payload = {"run": run.name, "uri": run.uri, "manifest": outputs.manifest, "metrics": known}
         storage.write_latest(run.config.output_uri, payload)
     run.reporter.record_step(
-        figures.get("steps", 0), figures.get("total_steps", 0), figures.get("epoch") or 0.0
+        run_metrics.get("steps", 0), run_metrics.get("total_steps", 0), run_metrics.get("epoch") or 0.0
     )
     return RunResult(
         succeeded=True,
         message=_summary(run, metrics, evaluation),
-        stopped_early=bool(figures.get("stopped_early")),
-        resumed_from=figures.get("resumed_from"),
+        stopped_early=bool(run_metrics.get("stopped_early")),
+        resumed_from=run_metrics.get("resumed_from"),
         progress=run.reporter.snapshot().progress,
         metrics=metrics,
         outputs=outputs,
@@ -135,8 +135,8 @@ def _finish(run: Run, storage: Storage, figures: dict[str, Any]) -> RunResult:
     )
 
 
-def _evaluation(figures: dict[str, Any]) -> EvaluationReport | None:
-    found = figures.get("evaluation")
+def _evaluation(run_metrics: dict[str, Any]) -> EvaluationReport | None:
+    found = run_metrics.get("evaluation")
     return None if found is None else EvaluationReport.model_validate(found)
 
 

@@ -54,17 +54,17 @@ def train_and_export(
 
     run.reporter.set_phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits)
-    figures = _run_metrics(run, trained, splits)
+    metrics = _run_metrics(run, trained, splits)
     if run.config.evaluation.enabled:
         run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, family, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
         report = compare_models(run, tuned, source, splits)
-        figures["evaluation"] = report.model_dump(mode="json", exclude_none=True)
-    write_metrics(figures, run.output_dir / METRICS_FILE)
+        metrics["evaluation"] = report.model_dump(mode="json", exclude_none=True)
+    write_metrics(metrics, run.output_dir / METRICS_FILE)
     usage = usage_for(family, source, shared_prompt(splits.train))
-    write_cards(run.output_dir, run.config, figures, usage)
-    return figures
+    write_cards(run.output_dir, run.config, metrics, usage)
+    return metrics
 
 
 def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:

@@ -56,9 +56,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def percent_with_interval(figure: Figure) -> str:
+def percent_with_interval(metric: Figure) -> str:
     """A metric with its confidence interval, as "83.2% [80.1%, 85.9%]"."""
-    return f"{percent(figure.value)} [{percent(figure.low)}, {percent(figure.high)}]"
+    return f"{percent(metric.value)} [{percent(metric.low)}, {percent(metric.high)}]"
 
 
 def points(change: float) -> str:

@@ -51,15 +51,15 @@ def metrics_plot(pairs: Sequence[MetricPair]) -> str:
     with mpl.rc_context(_STYLE):
         canvas, axes = _canvas(0.55 + 0.5 * len(pairs))
         for which, colour, offset in (("base", _BASE, -0.19), ("tuned", _TUNED, 0.19)):
-            figures = [getattr(pair, which) for pair in pairs]
+            metrics = [getattr(pair, which) for pair in pairs]
             axes.barh(
                 [row + offset for row in range(len(pairs))],
-                [100 * figure.value for figure in figures],
+                [100 * metric.value for metric in metrics],
                 height=0.34,
                 color=colour,
                 xerr=[
-                    [100 * max(0.0, figure.value - figure.low) for figure in figures],
-                    [100 * max(0.0, figure.high - figure.value) for figure in figures],
+                    [100 * max(0.0, metric.value - metric.low) for metric in metrics],
+                    [100 * max(0.0, metric.high - metric.value) for metric in metrics],
                 ],
                 error_kw={"ecolor": _INK, "elinewidth": 0.9, "capsize": 2},
             )

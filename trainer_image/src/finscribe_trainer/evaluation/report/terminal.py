@@ -47,8 +47,8 @@ def summary_lines(results: Results) -> Iterator[str]:
         yield f"{name}: {_metric(results.summary.metrics.get(metric))}"
     yield ""
     yield f"{'Gate, passed by':<24} {'answers':>24}   ground truths"
-    for gate, figure in results.summary.gates.items():
-        yield f"{gate:<24} {_metric(figure):>24}   {percent(results.ceiling[gate].value)}"
+    for gate, passed in results.summary.gates.items():
+        yield f"{gate:<24} {_metric(passed):>24}   {percent(results.ceiling[gate].value)}"
     cut_off = sum(record.cut_off for record in results.documents)
     yield ""
     yield (
@@ -60,7 +60,7 @@ def summary_lines(results: Results) -> Iterator[str]:
         yield f"{cut_off} answers were cut off after {results.settings.max_new_tokens} tokens."
 
 
-def _metric(figure: Figure | None) -> str:
-    if figure is None or not figure.documents:
+def _metric(metric: Figure | None) -> str:
+    if metric is None or not metric.documents:
         return "does not apply to these documents"
-    return percent_with_interval(figure)
+    return percent_with_interval(metric)

@@ -22,7 +22,7 @@ _SETTINGS = {
 
 
 def adapter_card(
-    name: str, config: TrainerConfig, figures: dict[str, Any], usage: Usage, evaluation_dir: Path
+    name: str, config: TrainerConfig, metrics: dict[str, Any], usage: Usage, evaluation_dir: Path
 ) -> str:
     """The model card in the hub's format: YAML metadata, then Markdown.
 
@@ -32,11 +32,11 @@ def adapter_card(
     Args:
         name: the model's name.
         config: the run's config.
-        figures: the content of metrics.json.
+        metrics: the content of metrics.json.
         usage: how the adapter is used.
         evaluation_dir: folder of the results, if base and tuned model were compared.
     """
-    evaluation = figures.get("evaluation") or {}
+    evaluation = metrics.get("evaluation") or {}
     compared = _read_comparison(evaluation_dir) if evaluation.get("documents") else None
     settings = config.model_dump(mode="json", include=_SETTINGS, exclude_none=True)
     body = render(
@@ -44,15 +44,15 @@ def adapter_card(
         name=name,
         usage=usage,
         how_to_use=how_to_use(usage),
-        figures=figures,
-        data=figures["dataset"],
+        metrics=metrics,
+        data=metrics["dataset"],
         gate=evaluation.get("gate"),
         summary=summary_sentence(compare(*compared)) if compared else None,
         test_data=compared[1].data if compared else None,
         rows=_rows(*compared) if compared else [],
         metric=config.early_stopping.metric,
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
-        versions=figures["versions"],
+        versions=metrics["versions"],
     )
     return with_front_matter(_front_matter(name, usage, compared[1] if compared else None), body)
 
@@ -80,7 +80,7 @@ def _rows(base: Results, tuned: Results) -> list[dict[str, str]]:
 
 
 def _front_matter(name: str, usage: Usage, tuned: Results | None) -> ModelCardData:
-    figures = tuned.summary.metrics if tuned else {}
+    metrics = tuned.summary.metrics if tuned else {}
     results = [
         EvalResult(
             task_type=usage.task,
@@ -88,9 +88,9 @@ def _front_matter(name: str, usage: Usage, tuned: Results | None) -> ModelCardDa
             dataset_name=file_name(tuned.data.source),
             metric_type=str(metric),
             metric_name=LABELS[metric],
-            metric_value=round(figure.value, 4),
+            metric_value=round(estimate.value, 4),
         )
-        for metric, figure in figures.items()
+        for metric, estimate in metrics.items()
         if tuned
     ]
     return ModelCardData(
