@@ -244,14 +244,14 @@ def test_a_stop_before_training_ends_at_once(config):
 def test_a_stop_during_training_saves_the_current_step(config, tmp_path, monkeypatch):
     stop = StopSignal()
     run = start(config, stop=stop)
-    report_step = run.reporter.step
+    report_step = run.reporter.record_step
 
     def stop_after_one(step, total, epoch):
         report_step(step, total, epoch)
         if step == 1:
             stop.requested.set()
 
-    monkeypatch.setattr(run.reporter, "step", stop_after_one)
+    monkeypatch.setattr(run.reporter, "record_step", stop_after_one)
     with pytest.raises(RetryableError, match="checkpoint saved after step") as caught:
         train(run)
     assert caught.value.reason is FailureReason.Interrupted
@@ -264,14 +264,14 @@ def test_an_evaluation_interrupted_at_the_last_step_is_repeated(config, tmp_path
     stop = StopSignal()
     last_only = with_training(config, eval_steps=3, logging_steps=3)
     run = start(last_only, stop=stop)
-    note_phase = run.reporter.phase
+    set_phase = run.reporter.set_phase
 
     def stop_in_evaluation(phase):
-        note_phase(phase)
+        set_phase(phase)
         if phase is Phase.Evaluating and run.reporter.snapshot().progress.step == 3:
             stop.requested.set()
 
-    run.reporter.phase = stop_in_evaluation
+    run.reporter.set_phase = stop_in_evaluation
     with pytest.raises(RetryableError, match="checkpoint saved after step 3"):
         train(run)
     again = last_only.model_copy(update={"output_dir": str(tmp_path / "again")})
