@@ -41,11 +41,11 @@ def train(run: Run) -> RunResult | None:
     reporter.set_phase(Phase.Starting)
     reporter.set_run_info(config.model_name_or_path, config.method)
     storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.cancel_transfers)
-    if (run_metrics := processes.broadcast_from_main(lambda: _begin(run, storage))) is not None:
-        return _finish(run, storage, run_metrics) if processes.is_main else None
+    if (run_metrics := processes.broadcast_from_main(lambda: _check_outputs(run, storage))) is not None:
+        return _build_result(run, storage, run_metrics) if processes.is_main else None
 
     reporter.set_phase(Phase.Downloading)
-    checkpoint, splits, source = processes.once_per_node(lambda: _fetch(run, storage))
+    checkpoint, splits, source = processes.once_per_node(lambda: _fetch_inputs(run, storage))
 
     # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
@@ -66,32 +66,32 @@ def train(run: Run) -> RunResult | None:
         staged = run.output_dir / "result"
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
-    return _finish(run, storage, run_metrics)
+    return _build_result(run, storage, run_metrics)
 
 
-def _begin(run: Run, storage: Storage) -> dict[str, Any] | None:
+def _check_outputs(run: Run, storage: Storage) -> dict[str, Any] | None:
     """Check that results can be written; returns the metrics of a run that is already published."""
-    if run.uri and (run_metrics := _published(run.uri, storage)) is not None:
+    if run.uri and (run_metrics := _published_metrics(run.uri, storage)) is not None:
         log.info("%s is already published: nothing to do", run.uri)
         return run_metrics
     check_curves(run.config)
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
-    _make(run.output_dir)
+    _create_output_dir(run.output_dir)
     return None
 
 
-def _fetch(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
+def _fetch_inputs(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
     """Download checkpoint, data and base model, and check every row."""
     config, inputs = run.config, run.output_dir / "inputs"
-    _make(run.output_dir)
+    _create_output_dir(run.output_dir)
     begun = run.uri if run.may_have_begun else None
     checkpoint = find_checkpoint(run.resume, begun, run.output_dir, storage)
     return checkpoint, load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
 
 
-def _make(folder: Path) -> None:
-    """Make the output folder.
+def _create_output_dir(folder: Path) -> None:
+    """Create the output folder.
 
     Raises:
         UserError: InvalidConfig when its path can't be used.
@@ -100,14 +100,14 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _published(uri: str, storage: Storage) -> dict[str, Any] | None:
+def _published_metrics(uri: str, storage: Storage) -> dict[str, Any] | None:
     """The metrics of a run whose result is complete in the bucket, from an earlier attempt; else None."""
     if storage.read_json(f"{uri}/{MANIFEST_FILE}") is None:
         return None
     return storage.read_json(f"{uri}/{METRICS_FILE}") or {}
 
 
-def _finish(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
+def _build_result(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
     """Point latest.json to this run, unless it failed its gate, and build the RunResult."""
     names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
     known = {name: format_metric(value) for name in names if (value := run_metrics.get(name)) is not None}
