@@ -1,4 +1,4 @@
-"""Results of two models, made by hand: real answers, scored by the real metrics."""
+"""Builds evaluation results from given answers, scored by the real metrics."""
 
 import json
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from finscribe_trainer.metrics.score import score_document
 
 
 def results_of(name: str, answers: Sequence[tuple[Any, Any]], images: Sequence[str] = ()) -> Results:
-    """What a model read.
+    """Results of a model with the given answers.
 
     Args:
-        name: of the model.
-        answers: (right answer, the model's) of each document, as texts or as what JSON is made from.
+        name: the model's name.
+        answers: (ground truth, the model's answer) for each document, as text or as JSON data.
         images: the page of each document, if any.
     """
     records = []
@@ -46,5 +46,5 @@ def results_of(name: str, answers: Sequence[tuple[Any, Any]], images: Sequence[s
 
 
 def with_settings(results: Results, **changes: Any) -> Results:
-    """The same results, had they been made with other settings."""
+    """The same results with other inference settings."""
     return replace(results, settings=replace(results.settings, **changes))

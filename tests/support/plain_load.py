@@ -20,7 +20,7 @@ adapter, merged = map(Path, sys.argv[1:])
 
 
 def use(folder):
-    """What the code of a folder's card defines, and what it prints."""
+    """Run the code of a folder's card; returns its variables and its output."""
     (code,) = re.findall(
         r"^```python\n(.*?)^```", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )

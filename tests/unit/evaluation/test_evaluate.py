@@ -38,7 +38,7 @@ def test_set(sample, tmp_path_factory) -> TestSet:
 
 @pytest.fixture
 def evaluate(sample, test_set, output):
-    """Evaluates on the four rows; a test says what differs."""
+    """Evaluates the sample model on the four rows; tests override arguments."""
 
     def call(**changes):
         given = {"model": str(sample / "model"), "base_model": None, "batch_size": 2, "max_new_tokens": LIMIT}
@@ -107,7 +107,7 @@ def test_a_model_with_truncated_weights_is_rejected(evaluate, sample, tmp_path):
 
 
 def change_score(**metrics):
-    """Sets figures of the first document's score."""
+    """Sets metrics of the first document's score."""
     return lambda results: results["documents"][0]["score"]["metrics"].update(metrics)
 
 
@@ -129,7 +129,7 @@ def test_invalid_results_are_rejected_naming_the_field(evaluate, output, edit, e
 
 
 def keep(output: Path, results: Results, **changes) -> Path:
-    """What a process leaves that was killed as it wrote its second answer; `changes` are to the settings."""
+    """The partial answers of a process killed while writing its second; `changes` apply to the settings."""
     settings = replace(results.settings, **changes)
     kept = PartialAnswers(partial_answers_path(output), fingerprint(results.model, results.data, settings))
     kept.add(Answer(1, "read before", 3, cut_off=False, seconds=0.5))

@@ -41,8 +41,8 @@ def train(run: Run) -> RunResult | None:
     reporter.set_phase(Phase.Starting)
     reporter.set_run_info(config.model_name_or_path, config.method)
     storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.cancel_transfers)
-    if (run_metrics := processes.broadcast_from_main(lambda: _check_outputs(run, storage))) is not None:
-        return _build_result(run, storage, run_metrics) if processes.is_main else None
+    if (run_metrics := processes.broadcast_from_main(lambda: _prepare_outputs(run, storage))) is not None:
+        return _finish_run(run, storage, run_metrics) if processes.is_main else None
 
     reporter.set_phase(Phase.Downloading)
     checkpoint, splits, source = processes.once_per_node(lambda: _fetch_inputs(run, storage))
@@ -66,10 +66,10 @@ def train(run: Run) -> RunResult | None:
         staged = run.output_dir / "result"
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
-    return _build_result(run, storage, run_metrics)
+    return _finish_run(run, storage, run_metrics)
 
 
-def _check_outputs(run: Run, storage: Storage) -> dict[str, Any] | None:
+def _prepare_outputs(run: Run, storage: Storage) -> dict[str, Any] | None:
     """Check that results can be written; returns the metrics of a run that is already published."""
     if run.uri and (run_metrics := _published_metrics(run.uri, storage)) is not None:
         log.info("%s is already published: nothing to do", run.uri)
@@ -107,7 +107,7 @@ def _published_metrics(uri: str, storage: Storage) -> dict[str, Any] | None:
     return storage.read_json(f"{uri}/{METRICS_FILE}") or {}
 
 
-def _build_result(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
+def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
     """Point latest.json to this run, unless it failed its gate, and build the RunResult."""
     names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
     known = {name: format_metric(value) for name in names if (value := run_metrics.get(name)) is not None}
