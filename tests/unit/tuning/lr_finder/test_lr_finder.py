@@ -90,7 +90,7 @@ def test_the_rate_rises_exponentially_from_start_to_end():
 def test_an_end_that_no_rate_can_rise_to_is_refused(end):
     result = CliRunner().invoke(lr_finder, ["--config", "config.yaml", "--end-lr", end])
     assert result.exit_code == 2
-    assert "--start-lr must be below --end-lr" in result.output
+    assert "--start-lr must be less than --end-lr" in result.output
 
 
 def test_a_range_test_takes_the_training_s_own_steps_and_leaves_only_its_results(config, tmp_path):

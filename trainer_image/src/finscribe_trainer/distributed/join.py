@@ -17,13 +17,13 @@ def join(step_timeout_seconds: int) -> Processes:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Processes()
-    _refuse_too_many()
+    _check_gpu_count()
     from finscribe_trainer.distributed.process_group import ProcessGroup  # noqa: PLC0415 - imports torch
 
     return ProcessGroup(step_timeout_seconds)
 
 
-def _refuse_too_many() -> None:
+def _check_gpu_count() -> None:
     import torch  # noqa: PLC0415
 
     started, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
