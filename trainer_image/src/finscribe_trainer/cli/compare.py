@@ -81,9 +81,9 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
         from finscribe_trainer.evaluation.report.write import check_output, write_reports  # noqa: PLC0415 - likewise
 
         check_output(output)  # before hours of inference
-        kept = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]
-        base = ComparedModel("baseline", baseline_model, baseline_results, kept[0])
-        tuned = ComparedModel("finetuned", finetuned_model, finetuned_results, kept[1], base_model)
+        results = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]
+        base = ComparedModel("baseline", baseline_model, baseline_results, results[0])
+        tuned = ComparedModel("finetuned", finetuned_model, finetuned_results, results[1], base_model)
         comparison = evaluate_and_compare(
             base, tuned, InferenceOptions(test_dir, limit, batch_size, max_new_tokens)
         )
