@@ -62,8 +62,8 @@ class RemovingReporter(RunReporter):
         super().__init__(run="", job="")
         self.images = images
 
-    def step(self, step: int, total: int, epoch: float) -> None:
-        super().step(step, total, epoch)
+    def record_step(self, step: int, total: int, epoch: float) -> None:
+        super().record_step(step, total, epoch)
         if step == EPOCH and self.images:
             shutil.rmtree(self.images)
 

@@ -76,7 +76,7 @@ def test_the_guides_command_writes_tensors_with_the_bases_names_and_shapes(adapt
     arguments = ["--base-model", sample / "model", "--adapter-path", adapter, "--output-dir", out]
     done = CliRunner().invoke(merge, [*map(str, arguments), "--max-shard-size", "200KB"])
     assert done.exit_code == 0, done.output
-    assert done.stdout == f"The merged model is in {out}.\n"
+    assert done.stdout == f"Wrote the merged model to {out}.\n"
     assert len(list(out.glob("model-*.safetensors"))) > 1
     assert weights_of(out) == weights_of(sample / "model")
     assert set(json.loads((out / "model.safetensors.index.json").read_text())["weight_map"]) == set(

@@ -35,8 +35,8 @@ class StopsAfterStep(RunReporter):
         self.stop = stop
         self.after = after
 
-    def step(self, step: int, total: int, epoch: float) -> None:
-        super().step(step, total, epoch)
+    def record_step(self, step: int, total: int, epoch: float) -> None:
+        super().record_step(step, total, epoch)
         if step == self.after:
             self.stop.requested.set()
 
