@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-from tqdm import tqdm
 
 from benchmarks.data.cases import CASES, Case
+from finscribe_trainer.runtime.progress import progress
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -54,7 +54,7 @@ def main() -> None:
         parser.error(f"no group has {options.only!r} in its name")
     runs: dict[Case, list[Run]] = defaultdict(list)
     turns = [pair for _ in range(options.repeat) for pair in numbered]
-    for number, case in tqdm(turns, unit="run", disable=not sys.stderr.isatty()):
+    for number, case in progress(turns, "Benchmark", unit="runs"):
         runs[case].append(_measure(number, case))
     _assert_equal_scores(runs)
     table = "\n".join(_table(runs, options.repeat))

@@ -6,12 +6,9 @@ affects all of them. Prints tables of time, memory and losses.
 
 import argparse
 import shutil
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-
-from tqdm import tqdm
 
 from benchmarks.trainer.candidates import CANDIDATES, OURS, PLAIN, Candidate
 from benchmarks.trainer.environments import ROOT, cache_folder, python_of
@@ -20,6 +17,7 @@ from benchmarks.trainer.machine import describe_candidates, describe_machine, gp
 from benchmarks.trainer.measure import SETTINGS_FILE, measure, run_program
 from benchmarks.trainer.settings import Settings
 from benchmarks.trainer.table import Runs, loss_table, ratio_table, time_table
+from finscribe_trainer.runtime.progress import progress
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 SHAPES = ("tiny", "small", "0.9b")
@@ -107,7 +105,7 @@ def _settings(options: argparse.Namespace, folder: Path) -> Settings:
 def _measure_all(candidates: list[Candidate], settings: Settings, options: argparse.Namespace) -> Runs:
     runs: Runs = defaultdict(list)
     turns = [(candidate, number) for number in range(options.repeat) for candidate in candidates]
-    for candidate, number in tqdm(turns, unit="training", disable=not sys.stderr.isatty()):
+    for candidate, number in progress(turns, "Benchmark", unit="trainings"):
         folder = settings.folder / f"{candidate.program}-{number}"
         folder.mkdir()
         runs[candidate.name].append(measure(candidate, settings, folder, options.threads))

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
@@ -26,6 +25,7 @@ from finscribe_trainer.evaluation.test_set import TestSet, download_folder
 from finscribe_trainer.metrics.corpus import summarise
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
 from finscribe_trainer.runtime.files import check_writable
+from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
 
@@ -63,12 +63,13 @@ def evaluate(
     limit = settings.max_new_tokens
     generator = AnswerGenerator(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
     try:
-        with tqdm(total=len(examples), initial=len(answers), unit="document", disable=None) as bar:
-            for answer in generator.generate(examples, done=frozenset(answers)):
-                answers[answer.index] = answer
-                if partial:
-                    partial.add(answer)
-                bar.update()
+        missing = generator.generate(examples, done=frozenset(answers))
+        for answer in progress(
+            missing, "Evaluate", total=len(examples), completed=len(answers), unit="documents"
+        ):
+            answers[answer.index] = answer
+            if partial:
+                partial.add(answer)
     finally:
         if partial:
             partial.close()

@@ -1,38 +1,33 @@
-"""The progress bar of a terminal; nothing elsewhere."""
+"""Draws the progress of a training in a terminal."""
 
-import sys
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from finscribe_trainer.runtime.progress import create_bar
 
 
 class ProgressBar(TrainerCallback):
-    """Steps taken, steps planned, time left, last loss. Log lines go above it."""
+    """Shows the optimizer steps done and planned, the last loss and the time left, below the log lines."""
 
     def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("Training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[loss]}"),
-            console=Console(file=sys.stderr),
-        )
+        self._bar = create_bar()
         self._task: TaskID | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Draw it."""
-        self._task = self._bar.add_task("train", total=state.max_steps, completed=state.global_step, loss="")
+        """Draw the bar."""
+        self._task = self._bar.add_task(
+            "Training", total=state.max_steps, completed=state.global_step, details="steps"
+        )
         self._bar.start()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Move it."""
+        """Advance the bar."""
         if self._task is not None:
             self._bar.update(self._task, completed=state.global_step)
 
@@ -42,8 +37,8 @@ class ProgressBar(TrainerCallback):
         """Show the loss."""
         logs: dict[str, float] = given["logs"]
         if self._task is not None and "loss" in logs:
-            self._bar.update(self._task, loss=f"loss {logs['loss']:.4g}")
+            self._bar.update(self._task, details=f"steps, loss {logs['loss']:.4g}")
 
     def close(self) -> None:
-        """Take it off the screen, however the training ended."""
+        """Remove the bar, however the training ended."""
         self._bar.stop()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
@@ -23,6 +22,7 @@ from finscribe_trainer.data.image_check import ImageCheck
 from finscribe_trainer.data.images import ImageError, open_image
 from finscribe_trainer.data.scan import read_rows
 from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
+from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.storage import Storage
 
 _GAP = 14
@@ -46,7 +46,7 @@ def draw_contact_sheet(config: TrainerConfig, num_rows: int, num_views: int) -> 
         rows = _chosen_rows(config, file, num_rows)
         size = ((num_views + 1) * (WIDTH + _GAP) + _GAP, len(rows) * (HEIGHT + _GAP) + _GAP)
         sheet = Image.new("RGB", size, _BACKGROUND)
-        for line, (row, example) in enumerate(tqdm(rows, desc="Pages", unit=" rows", disable=None)):
+        for line, (row, example) in enumerate(progress(rows, "Draw pages", unit="rows")):
             for column, cell in enumerate(_cells(augmentation, example, row, range(num_views))):
                 sheet.paste(cell, (_GAP + column * (WIDTH + _GAP), _GAP + line * (HEIGHT + _GAP)), cell)
     return sheet

@@ -2,13 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
@@ -20,6 +18,7 @@ from finscribe_trainer.data_tools.curate.patterns import find_patterns
 from finscribe_trainer.data_tools.curate.pseudonyms import Pseudonyms
 from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
+from finscribe_trainer.runtime.progress import progress
 
 SIDES = ("vendor", "client")
 KEPT = ("document_type", "invoice_number", "po_number", "issue_date", "due_date", "financial_summary")
@@ -61,22 +60,18 @@ def anonymize_rows(source: Path, output: Path, key: bytes, *, drop_images: bool)
     anonymizer = Anonymizer(Pseudonyms(key))
     with new_files(output) as [rows]:
         findings = Findings()
-        for where, row in _progress(file, findings):
+        for where, row in progress(read_rows(file, findings), "Collect names", unit="rows"):
             if row.images and not drop_images:
                 findings.add(where, "the row names an image, which would show everything; see --drop-images")
             anonymizer.learn(row)
         findings.raise_if_any()
-        for _, row in _progress(file, Findings()):
+        for _, row in progress(read_rows(file, Findings()), "Replace names", unit="rows"):
             rows.write(dump_json(anonymizer.replace(row)) + "\n")
         if not anonymizer.outcome.rows:
             raise UserError(
                 FailureReason.DatasetInvalid, f"{source}: there are no rows.", "Write one row per line."
             )
     return anonymizer.outcome
-
-
-def _progress(file: DataFile, findings: Findings) -> Iterator[tuple[str, Row]]:
-    yield from tqdm(read_rows(file, findings), unit=" rows", disable=None, leave=False)
 
 
 class Anonymizer:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.findings import Findings
@@ -20,6 +18,7 @@ from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.runtime.files import atomic_path
+from finscribe_trainer.runtime.progress import progress
 
 SIDES = ("train", "val", "test")
 
@@ -80,9 +79,9 @@ def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
             if not count:
                 raise _too_few(source, side)
         out = dict(zip(wanted, outputs, strict=True))
-        for name in tqdm(images, desc="Link images", unit=" images", disable=None, leave=False):
+        for name in progress(images, "Link images", unit="images"):
             _link(file.root, output_dir, name)
-        rows = tqdm(scan_values(file), total=len(group_of_row), unit=" rows", disable=None, leave=False)
+        rows = progress(scan_values(file), "Write rows", total=len(group_of_row), unit="rows")
         for index, (_, value) in enumerate(rows):
             side = side_of_group[group_of_row[index]]
             out[side].write(dump_json(value) + "\n")
@@ -137,7 +136,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
             index = parents[index]
         return index
 
-    for where, value in tqdm(scan_values(file), unit=" rows", disable=None, leave=False):
+    for where, value in progress(scan_values(file), "Read rows", unit="rows"):
         try:
             row = _parse(value)
             for name in row.images:

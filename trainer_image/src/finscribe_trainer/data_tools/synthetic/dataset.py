@@ -8,7 +8,6 @@ import errno
 import json
 import multiprocessing
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,12 +17,11 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
 from finscribe_trainer.runtime.files import atomic_path, write_atomically
+from finscribe_trainer.runtime.progress import progress
 
 SPLITS = ("train", "val", "test")
 SETTINGS_FILE = "generated.json"
@@ -123,9 +121,7 @@ def _write_rows(folder: Path, plan: Plan, workers: int) -> None:
         rows.truncate(end)
         made = _made(partial(write_row, plan.choice, folder), range(done, plan.count), workers)
         try:
-            for row in tqdm(
-                made, total=plan.count, initial=done, unit="page", disable=not sys.stderr.isatty()
-            ):
+            for row in progress(made, "Generate", total=plan.count, completed=done, unit="pages"):
                 rows.write(row.encode())
                 done += 1
         except KeyboardInterrupt:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.trainer_config import StorageEndpoint
@@ -22,6 +21,7 @@ from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.summary import report_files, write_reports
 from finscribe_trainer.data_tools.validate.validate import Checks, Report, Validator
+from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
 
@@ -133,11 +133,8 @@ def _pass(request: Request, checks: Checks, report: Report, folder: Path, stop: 
 
 def _advance(rows: Iterator[None], file: DataFile, name: str, stop: StopSignal) -> None:
     total = count_lines(file)
-    with (
-        stop.deferred(),  # to the row's end, so that counts and findings agree
-        tqdm(rows, total=total, desc=name[-40:], unit=" rows", disable=None, leave=False) as bar,
-    ):
-        for _ in bar:
+    with stop.deferred():  # until the row is finished, so that counts and findings agree
+        for _ in progress(rows, name[-40:], total=total, unit="rows"):
             if stop.requested.is_set():
                 raise StopRequested
 
