@@ -13,7 +13,7 @@ from typing import Any
 
 from finscribe_trainer.metrics.anls import anls_star
 from finscribe_trainer.metrics.fields import field_f1
-from finscribe_trainer.metrics.normal_form import normalise
+from finscribe_trainer.metrics.normalization import normalize_answer
 from finscribe_trainer.metrics.nted import nted
 from finscribe_trainer.metrics.teds import teds
 from tests.reference import random_answers, random_tables
@@ -79,7 +79,7 @@ def _answers(
     cases: int, seed: int, ours: Callable[[Any, Any], float], theirs: Callable[[Any, Any], float]
 ) -> Scores:
     for pair in random_answers.random_pairs(Random(seed), cases):  # noqa: S311 - test cases, not secrets
-        gold, predicted = map(normalise, pair)
+        gold, predicted = map(normalize_answer, pair)
         yield ours(gold, predicted), theirs(gold, predicted)
 
 

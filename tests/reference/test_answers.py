@@ -7,7 +7,7 @@ import pytest
 
 from finscribe_trainer.metrics.anls import anls_star
 from finscribe_trainer.metrics.fields import field_f1
-from finscribe_trainer.metrics.normal_form import normalise
+from finscribe_trainer.metrics.normalization import normalize_answer
 from finscribe_trainer.metrics.nted import nted
 from tests.reference.answers import donut_f1, donut_nted, official_anls
 from tests.reference.random_answers import HANDMADE
@@ -51,7 +51,7 @@ def test_handmade_answers_score_as_with_the_references(gold, predicted):
 
 
 def f1(gold, predicted):
-    return field_f1(normalise(gold), normalise(predicted)).value
+    return field_f1(normalize_answer(gold), normalize_answer(predicted)).value
 
 
 DIFFERENCES = {
@@ -59,7 +59,7 @@ DIFFERENCES = {
     "objects among texts count": (f1, donut_f1, {"a": ["x", {"b": "y"}]}, {"a": ["x"]}, 2 / 3, 1),
     "numbers compare as numbers": (f1, donut_f1, {"a": 12.5}, {"a": "12.50"}, 1, 0),
     "null is absent": (
-        lambda gold, predicted: anls_star(normalise(gold), normalise(predicted)),
+        lambda gold, predicted: anls_star(normalize_answer(gold), normalize_answer(predicted)),
         official_anls,
         {"a": None, "b": "x"},
         {"b": "y"},

@@ -13,7 +13,7 @@ from finscribe_trainer.evaluation.results import (
     Results,
     Timing,
 )
-from finscribe_trainer.metrics.corpus import summarise
+from finscribe_trainer.metrics.corpus import aggregate_scores
 from finscribe_trainer.metrics.score import score_document
 
 
@@ -31,8 +31,8 @@ def results_of(name: str, answers: Sequence[tuple[Any, Any]], images: Sequence[s
         pages = (str(images[number]),) if images else ()
         score = score_document(*texts)
         records.append(DocumentResult(f"test.jsonl:{number + 1}", pages, *texts, 40, False, 0.5, score))
-    summary = summarise([record.score for record in records])
-    perfect = summarise([score_document(record.gold, record.gold) for record in records])
+    summary = aggregate_scores([record.score for record in records])
+    perfect = aggregate_scores([score_document(record.gold, record.gold) for record in records])
     return Results(
         ModelInfo(name, None, None, fingerprint=name),
         DataInfo("test.jsonl", "0" * 64, len(records), len(records)),

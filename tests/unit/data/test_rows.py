@@ -101,7 +101,7 @@ BAD_ROWS = {
         },
         "hold 2 image placeholders, but the row names 1 images",
     ),
-    "half a character": ({"instruction": "x", "output": "\ud800"}, "half a surrogate pair"),
+    "half a character": ({"instruction": "x", "output": "\ud800"}, "unpaired surrogate"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Whatever rows are kept in, they are read alike, and what is wrong is named by file and row."""
+"""Every file format yields the same rows, and problems are reported by file and row."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.lines import MAX_ROW_BYTES
 from finscribe_trainer.data.rows import Row
-from finscribe_trainer.data.scan import scan_rows
+from finscribe_trainer.data.row_reader import scan_rows
 from finscribe_trainer.documents.problems import Problem
 from tests.support.storage import bucket, storage
 
@@ -49,7 +49,7 @@ def scan(path: Path) -> list[tuple[str, Row | Problem]]:
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.jsonl.gz", "rows.parquet"])
-def test_the_same_rows_come_from_every_format(name, tmp_path):
+def test_every_format_yields_the_same_rows(name, tmp_path):
     rows = [ROWS[0], {**ROWS[1], "output": {"total": "13"}}, ROWS[2]]
     found = scan(write(tmp_path / name, rows))
     assert [where for where, _ in found] == [f"{name}:{n}" for n in (1, 2, 3)]
@@ -59,7 +59,7 @@ def test_the_same_rows_come_from_every_format(name, tmp_path):
     assert third.turns[0].text == "Hi"
 
 
-def test_numbers_of_an_answer_keep_their_digits(tmp_path):
+def test_numbers_in_answers_keep_their_digits(tmp_path):
     (tmp_path / "r.jsonl").write_text(
         '{"prompt": "a", "completion": {"t": 1204.50, "big": 0.1234567890123456789}}'
     )
@@ -94,7 +94,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "reason", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_holds_no_rows_is_refused(name, reason, message, tmp_path):
+def test_a_path_without_rows_is_rejected(name, reason, message, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "rows.csv").write_text("a,b")
     with pytest.raises(UserError, match=message) as caught:
@@ -112,7 +112,7 @@ def noise(count: int) -> list[dict]:
     return [{"prompt": f"{n * 7919 % 1000003}", "completion": f"{n * 104729 % 999983}"} for n in range(count)]
 
 
-def test_a_gz_that_is_cut_off_gives_its_rows_and_names_the_line_it_got_to(tmp_path):
+def test_a_truncated_gz_yields_its_rows_and_names_the_last_line(tmp_path):
     *rows, (where, problem) = scan(cut(write(tmp_path / "rows.jsonl.gz", noise(5000))))
     assert len(rows) > 1000
     assert all(isinstance(row, Row) for _, row in rows)
@@ -131,7 +131,7 @@ def damaged_parquet(path: Path) -> Path:
 @pytest.mark.parametrize(
     "damage", [lambda p: cut(write(p, noise(50))), damaged_parquet], ids=["cut", "damaged"]
 )
-def test_a_damaged_parquet_file_is_a_problem_of_its_next_row(damage, tmp_path):
+def test_a_damaged_parquet_file_is_a_problem_at_the_next_row(damage, tmp_path):
     *rows, (where, problem) = scan(damage(tmp_path / "rows.parquet"))
     assert (where, problem.rule) == (f"rows.parquet:{len(rows) + 1}", "damaged-file")
 
@@ -144,14 +144,14 @@ def test_a_huge_row_is_a_problem_and_the_next_one_is_read(name, tmp_path):
     assert found[1].completion == "b"
 
 
-def test_a_table_with_pictures_in_it_is_told_to_write_files(tmp_path):
+def test_a_table_with_image_bytes_is_rejected_with_a_remedy(tmp_path):
     rows = [{"prompt": "a", "completion": "b", "image": {"bytes": b"\x89PNG", "path": "a.png"}}]
     [(where, problem)] = scan(write(tmp_path / "rows.parquet", rows))
     assert (where, problem.rule, problem.path) == ("rows.parquet:1", "image-bytes", "image")
     assert "write each image to a file" in problem.message
 
 
-def test_dates_of_a_table_are_texts(tmp_path):
+def test_dates_of_a_table_become_iso_8601(tmp_path):
     rows = [{"prompt": "a", "completion": {"issue_date": date(2026, 1, 31), "due_date": None}}]
     [(_, row)] = scan(write(tmp_path / "rows.parquet", rows))
     assert row.completion == '{"issue_date": "2026-01-31"}'
@@ -179,13 +179,15 @@ OTHER_JSON = [b'{"prompt": "a", "completion": NaN}', b'{"x": 1e99999999999999999
         *[("empty-answer", as_lines([row])) for row in EMPTY],
     ],
 )
-def test_what_is_wrong_has_its_rule(rule, line, tmp_path):
+def test_each_problem_has_its_rule(rule, line, tmp_path):
     (tmp_path / "rows.jsonl").write_bytes(line)
     [(_, problem)] = scan(tmp_path / "rows.jsonl")
     assert problem.rule == rule
 
 
-def test_a_prefix_is_fetched_as_it_is_now_with_the_images_of_its_rows(s3_env, storage, bucket, tmp_path):
+def test_a_prefix_is_fetched_in_its_current_state_with_the_images_of_its_rows(
+    s3_env, storage, bucket, tmp_path
+):
     client = s3_env.client()
     keys = {
         "d/a.jsonl": as_lines(ROWS[:1]),
@@ -205,7 +207,7 @@ def test_a_prefix_is_fetched_as_it_is_now_with_the_images_of_its_rows(s3_env, st
 
 
 @pytest.mark.parametrize(("name", "message"), [("none/", "no .jsonl"), ("d", "end an s3:// prefix with '/'")])
-def test_an_uri_without_rows_is_refused(name, message, storage, bucket, tmp_path):
+def test_a_uri_without_rows_is_rejected(name, message, storage, bucket, tmp_path):
     with pytest.raises(UserError) as caught:
         fetch_rows(f"s3://{bucket}/{name}", tmp_path, storage)
     assert message in str(caught.value.message) + str(caught.value.remedy)

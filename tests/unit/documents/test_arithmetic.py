@@ -1,4 +1,4 @@
-"""Whether a document adds up, and which number is to blame."""
+"""Arithmetic checks of documents, and the number they identify as wrong."""
 
 import copy
 import random
@@ -38,7 +38,7 @@ def changed(path: str, value: Any) -> dict:
     return data
 
 
-def test_a_right_document_has_no_problem():
+def test_a_correct_document_has_no_problem():
     assert check_arithmetic(DOCUMENT) == []
     # The tax may be on the shipping, too.
     with_shipping = changed("financial_summary.tax_amount", "4.10")
@@ -47,7 +47,7 @@ def test_a_right_document_has_no_problem():
 
 
 @pytest.mark.parametrize("path", [path for path, value in leaves(DOCUMENT) if value != "flat fee"])
-def test_one_wrong_number_is_one_problem_that_names_it(path: str):
+def test_one_wrong_number_gives_one_problem_that_names_it(path: str):
     value = Decimal(str(dict(leaves(DOCUMENT))[path])) + Decimal("3.33")
 
     (problem,) = check_arithmetic(changed(path, str(value)))
@@ -61,15 +61,29 @@ def test_one_wrong_number_is_one_problem_that_names_it(path: str):
         (
             "line_items[0].line_total",
             "line-total",
-            "Correct line_items[0].line_total: 3.33 less would mend it.",
+            "Compare line_items[0].line_total with the page: with 3.33 less, all sums are correct.",
         ),
         ("line_items[0].quantity", "line-total", "one of line_items[0].quantity, line_items[0].unit_price"),
-        ("financial_summary.subtotal", "sum-of-lines", "Correct financial_summary.subtotal: 3.33 less"),
-        ("financial_summary.tax_amount", "grand-total", "Correct financial_summary.tax_amount: 3.33 less"),
-        ("financial_summary.tax_rate", "tax", "Correct financial_summary.tax_rate: 3.33 less"),
+        (
+            "financial_summary.subtotal",
+            "sum-of-lines",
+            "Compare financial_summary.subtotal with the page: with 3.33 less,",
+        ),
+        (
+            "financial_summary.tax_amount",
+            "grand-total",
+            "Compare financial_summary.tax_amount with the page: with 3.33 less,",
+        ),
+        (
+            "financial_summary.tax_rate",
+            "tax",
+            "Compare financial_summary.tax_rate with the page: with 3.33 less,",
+        ),
     ],
 )
-def test_the_number_that_mends_everything_is_the_wrong_one(path: str, rule: str, remedy: str):
+def test_the_one_number_whose_correction_satisfies_every_equation_is_reported(
+    path: str, rule: str, remedy: str
+):
     value = Decimal(str(dict(leaves(DOCUMENT))[path])) + Decimal("3.33")
 
     (problem,) = check_arithmetic(changed(path, str(value)))
@@ -78,7 +92,7 @@ def test_the_number_that_mends_everything_is_the_wrong_one(path: str, rule: str,
     assert remedy in problem.remedy
 
 
-def test_a_lines_own_tax_rate_is_in_the_tax():
+def test_tax_rates_of_lines_are_used_in_the_tax_equation():
     lines = [{"line_total": "100.00", "tax_rate": 19}, {"line_total": "50.00", "tax_rate": 7}]
     totals = {"subtotal": "150.00", "tax_amount": "22.50", "grand_total": "172.50"}
     assert check_arithmetic({"line_items": lines, "financial_summary": totals}) == []
@@ -90,7 +104,7 @@ def test_a_lines_own_tax_rate_is_in_the_tax():
     assert "line_items[1].tax_rate" in problem.remedy
 
 
-def test_a_missing_line_is_missed_in_the_sum():
+def test_a_missing_line_violates_the_sum_of_lines():
     data = copy.deepcopy(DOCUMENT)
     del data["line_items"][1]
 
@@ -122,12 +136,12 @@ def test_a_thousand_wrong_numbers_of_random_invoices_are_each_found():
 
 @pytest.mark.parametrize("value", ["12x", "", [], {}, True, "1e999999", "9" * 5000, "NaN", "1_0"])
 @pytest.mark.parametrize("path", [path for path, value in leaves(DOCUMENT) if value != "flat fee"])
-def test_what_is_no_number_takes_its_equations_out(path: str, value: Any):
+def test_equations_with_an_invalid_number_are_skipped(path: str, value: Any):
     assert check_arithmetic(changed(path, value)) == []
 
 
 @pytest.mark.parametrize(
     "data", [None, [], "text", 7, {"line_items": 3, "financial_summary": []}, {"line_items": [None, 4]}]
 )
-def test_what_is_no_document_has_no_sums(data: Any):
+def test_a_value_that_is_not_a_document_has_no_equations(data: Any):
     assert check_arithmetic(data) == []

@@ -2,12 +2,12 @@ import pytest
 
 from finscribe_core.trainer_config import DocumentMetric, GateSpec
 from finscribe_trainer.evaluation.gate import evaluate_gate
-from finscribe_trainer.metrics.corpus import Figure, Summary
+from finscribe_trainer.metrics.corpus import MetricEstimate, CorpusSummary
 
 
-def summary(field_accuracy: float, documents: int = 50) -> Summary:
-    figure = Figure(field_accuracy, field_accuracy - 0.02, field_accuracy + 0.02, documents)
-    return Summary(documents, {DocumentMetric.field_accuracy: figure}, {}, {}, {}, {})
+def summary(field_accuracy: float, documents: int = 50) -> CorpusSummary:
+    figure = MetricEstimate(field_accuracy, field_accuracy - 0.02, field_accuracy + 0.02, documents)
+    return CorpusSummary(documents, {DocumentMetric.field_accuracy: figure}, {}, {}, {}, {})
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ AMOUNTS = {
 
 
 @pytest.mark.parametrize(("text", "number"), AMOUNTS.items())
-def test_an_amount_is_read_as_printed(text, number):
+def test_a_printed_amount_is_parsed(text, number):
     assert read_amount(text) == Decimal(number)
 
 
@@ -39,5 +39,5 @@ def test_an_amount_is_read_as_printed(text, number):
      "NaN", "Infinity", "9" * 31, "9" * 100_000, "12\x00", "\ud800"],
     ids=range(18),
 )  # fmt: skip
-def test_anything_else_is_no_amount(text):
+def test_other_texts_are_not_amounts(text):
     assert read_amount(text) is None

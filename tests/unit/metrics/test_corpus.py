@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from finscribe_core.trainer_config import DocumentMetric as M
-from finscribe_trainer.metrics.corpus import paired_differences, summarise
+from finscribe_trainer.metrics.corpus import aggregate_scores, paired_differences
 from finscribe_trainer.metrics.score import DocumentScore, Ratio, score_document
 from tests.support.documents import invoice
 
@@ -14,25 +14,27 @@ def document(right, fields=10, passed=True):
     return DocumentScore(dict.fromkeys(M, ratio), {"a": ratio}, {"vendor": ratio}, {"json": passed}, {})
 
 
-def test_a_figure_is_the_sum_of_the_right_over_the_sum_of_all():
-    summary = summarise([document(1, 1), document(0, 9, passed=False)])
+def test_a_metric_is_the_sum_of_numerators_over_the_sum_of_denominators():
+    summary = aggregate_scores([document(1, 1), document(0, 9, passed=False)])
     assert summary.documents == 2
     assert summary.metrics[M.field_accuracy].value == pytest.approx(0.1)
     assert summary.fields["a"].value == summary.regions["vendor"].value == pytest.approx(0.1)
     assert summary.gates["json"].value == 0.5
 
 
-def test_what_applies_to_no_document_is_left_out():
-    summary = summarise([score_document("a text", "a text"), document(1)])
+def test_a_metric_that_applies_to_no_document_is_omitted():
+    summary = aggregate_scores([score_document("a text", "a text"), document(1)])
     assert summary.metrics[M.teds_score].documents == 1
-    assert M.teds_score not in summarise([score_document("a text", "a text")]).metrics
-    assert summarise([]).metrics == {}
+    assert M.teds_score not in aggregate_scores([score_document("a text", "a text")]).metrics
+    assert aggregate_scores([]).metrics == {}
 
 
 def test_intervals_are_those_of_the_bootstrap():
     random = np.random.default_rng(5)
     rights = random.binomial(10, 0.7, 60)
-    figure = summarise([document(int(right)) for right in rights], resamples=4000).metrics[M.field_accuracy]
+    figure = aggregate_scores([document(int(right)) for right in rights], resamples=4000).metrics[
+        M.field_accuracy
+    ]
     reference = stats.bootstrap((rights / 10,), np.mean, n_resamples=4000, method="percentile", rng=random)
     assert figure.low == pytest.approx(reference.confidence_interval.low, abs=0.006)
     assert figure.high == pytest.approx(reference.confidence_interval.high, abs=0.006)
@@ -40,11 +42,11 @@ def test_intervals_are_those_of_the_bootstrap():
 
 def test_the_same_seed_gives_the_same_intervals():
     scores = [document(right) for right in (1, 5, 9, 10)]
-    assert summarise(scores, seed=3) == summarise(scores, seed=3)
+    assert aggregate_scores(scores, seed=3) == aggregate_scores(scores, seed=3)
     assert paired_differences(scores, scores[::-1]) == paired_differences(scores, scores[::-1])
 
 
-def test_few_documents_are_tested_in_every_possible_way():
+def test_the_permutation_test_is_exact_for_few_documents():
     base, tuned = [document(2)] * 6, [document(8)] * 6
     difference = paired_differences(base, tuned)[M.field_accuracy]
     assert (difference.value, difference.low, difference.high) == pytest.approx((0.6, 0.6, 0.6))
@@ -76,6 +78,6 @@ def test_a_model_compared_with_itself_does_not_differ():
         assert (difference.value, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
 
 
-def test_unequal_numbers_of_documents_are_refused():
+def test_unequal_numbers_of_documents_are_rejected():
     with pytest.raises(ValueError, match="2 documents of the base model, 1 of the tuned"):
         paired_differences([document(1)] * 2, [document(1)])

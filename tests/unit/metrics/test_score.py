@@ -61,7 +61,7 @@ SCORES = {
 
 
 @pytest.mark.parametrize(("metric", "gold", "predicted", "value"), SCORES.values(), ids=SCORES)
-def test_a_figure_is(metric, gold, predicted, value):
+def test_a_metric_is(metric, gold, predicted, value):
     assert figure(gold, predicted, metric) == (value if value is None else pytest.approx(value))
 
 
@@ -90,19 +90,19 @@ GATES = {
 
 
 @pytest.mark.parametrize(("answer", "passed"), GATES.values(), ids=GATES)
-def test_an_answer_fails_at_its_gate_and_all_behind(answer, passed):
+def test_an_answer_fails_its_gate_and_all_later_ones(answer, passed):
     score = score_document(invoice(), answer)
     assert list(score.gates.values()) == passed
     assert score.metrics[M.validation_pass_rate].value == all(passed)
 
 
-def test_a_document_of_another_schema_has_no_gates_but_json():
+def test_a_document_of_another_schema_has_only_the_json_gate():
     score = score_document('{"total": 1}', '{"total": 1}')
     assert score.gates == {"json": True, "schema": None, "arithmetic": None, "required": None}
     assert score.metrics[M.validation_pass_rate].value is None
 
 
-def test_fields_and_regions_are_counted_apart():
+def test_fields_and_regions_have_scores_of_their_own():
     wrong = json.loads(invoice(2))
     wrong["line_items"][1]["quantity"] = "7"
     score = score_document(invoice(2), json.dumps(wrong))
@@ -125,8 +125,8 @@ def test_a_score_survives_json():
 
 
 @pytest.mark.parametrize("data", [None, {}, {"metrics": {"nonsense": [1, 1]}}, {"metrics": 1}])
-def test_what_is_no_score_is_refused(data):
-    with pytest.raises(ValueError, match="no document's score"):
+def test_invalid_scores_are_rejected(data):
+    with pytest.raises(ValueError, match="is not a document's score"):
         DocumentScore.from_json(data)
 
 
@@ -161,7 +161,7 @@ def test_any_answer_is_scored(answer):
     json.dumps(score.to_json()).encode()
 
 
-def test_a_right_answer_with_half_a_character_in_a_key_is_scored():
+def test_a_ground_truth_with_an_unpaired_surrogate_in_a_key_is_scored():
     score = score_document('{"\\ud800": "x"}', '{"\\ud800": "x"}')
     assert score.fields == {"\\ud800": (1, 1)}
 
@@ -178,14 +178,14 @@ property_test = settings(max_examples=80, deadline=None, suppress_health_check=[
 
 @property_test
 @given(documents)
-def test_the_right_answer_scores_one_wherever_a_figure_applies(document):
+def test_the_ground_truth_scores_one_in_every_metric_that_applies(document):
     score = score_document(json.dumps(document), json.dumps(document))
     assert {ratio.value for ratio in score.metrics.values()} <= {1.0, None}
 
 
 @property_test
 @given(documents, documents | st.text())
-def test_figures_stay_between_zero_and_one(gold, predicted):
+def test_metrics_are_between_zero_and_one(gold, predicted):
     score = score_document(
         json.dumps(gold), predicted if isinstance(predicted, str) else json.dumps(predicted)
     )
@@ -197,7 +197,7 @@ def test_figures_stay_between_zero_and_one(gold, predicted):
 
 @property_test
 @given(documents, documents)
-def test_f1_does_not_ask_which_answer_is_the_right_one(one, other):
+def test_f1_is_symmetric(one, other):
     assert figure(one, other, M.field_f1) == figure(other, one, M.field_f1)
 
 
@@ -206,7 +206,7 @@ ALL_BUT_STRUCTURE = (M.field_accuracy, M.field_f1, M.nted, M.anls_star, M.teds_s
 
 @settings(max_examples=10, deadline=None)
 @given(st.permutations(range(5)))
-def test_each_further_error_lowers_every_figure(order):
+def test_each_additional_error_lowers_every_metric(order):
     gold = {"line_items": [{"description": f"article {i}", "quantity": i + 1} for i in range(5)]}
     wrong = json.loads(json.dumps(gold))
     before = dict.fromkeys(ALL_BUT_STRUCTURE, 1.0)
@@ -227,7 +227,7 @@ CAPS = (
 
 
 @pytest.mark.parametrize(("module", "cap"), CAPS)
-def test_beyond_a_cap_no_figure_is_more_than_the_exact_one(module, cap, monkeypatch):
+def test_beyond_a_limit_no_metric_exceeds_its_exact_value(module, cap, monkeypatch):
     pairs = list(random_pairs(Random(3), 60))
     exact = [score_document(json.dumps(gold), json.dumps(read)).metrics for gold, read in pairs]
     monkeypatch.setattr(module, cap, 0)

@@ -1,4 +1,4 @@
-"""How a table is read from HTML, from OTSL, and from the line items of a document."""
+"""Tables parsed from HTML, from OTSL, and from the line items of a document."""
 
 from random import Random
 
@@ -63,12 +63,12 @@ HTML = {
 
 
 @pytest.mark.parametrize(("text", "expected"), HTML.values(), ids=HTML)
-def test_html_is_read_as_a_browser_would(text, expected):
+def test_html_is_parsed_as_in_a_browser(text, expected):
     assert read_html(text) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_table_written_as_html_is_read_back(seed):
+def test_a_table_survives_conversion_to_html_and_back(seed):
     written = random_table(Random(seed), rows=8, columns=5)
     assert read_html(to_html(written)) == written
 
@@ -102,7 +102,7 @@ OTSL = {
 
 
 @pytest.mark.parametrize(("text", "expected"), OTSL.values(), ids=OTSL)
-def test_otsl_is_read_as_the_models_own_pipeline_reads_it(text, expected):
+def test_otsl_is_parsed_as_in_the_models_own_pipeline(text, expected):
     assert read_otsl(text) == expected
 
 
@@ -132,10 +132,10 @@ LINE_ITEMS = {
 
 
 @pytest.mark.parametrize(("items", "expected"), LINE_ITEMS.values(), ids=LINE_ITEMS)
-def test_line_items_are_a_table_with_a_head(items, expected):
+def test_line_items_become_a_table_with_a_header_row(items, expected):
     assert line_item_table(load_json(f'{{"line_items": {items}}}')) == expected
 
 
 @pytest.mark.parametrize("document", [None, [], "text", {}])
-def test_what_is_no_document_has_an_empty_table(document):
+def test_a_value_without_line_items_has_an_empty_table(document):
     assert line_item_table(document) == Table()

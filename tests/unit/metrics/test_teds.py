@@ -1,4 +1,4 @@
-"""TEDS: known scores, what always holds, and the bounds beyond which it is no longer exact."""
+"""TEDS: known scores, properties, and the limits beyond which it is a lower bound."""
 
 from random import Random
 
@@ -50,7 +50,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("gold", "predicted", "score", "structure"), KNOWN.values(), ids=KNOWN)
-def test_a_score_worked_out_by_hand(gold, predicted, score, structure):
+def test_a_score_calculated_by_hand(gold, predicted, score, structure):
     assert teds(html(gold), html(predicted)) == pytest.approx(score)
     assert teds(html(gold), html(predicted), structure_only=True) == pytest.approx(structure)
 
@@ -65,13 +65,13 @@ def pairs(draw: st.DrawFn) -> tuple[Table, Table]:
 
 
 @given(pairs())
-def test_a_table_read_right_scores_one(pair):
+def test_a_correct_table_scores_one(pair):
     assert teds(pair[0], pair[0]) == 1
     assert teds(pair[0], pair[0], structure_only=True) == 1
 
 
 @given(pairs())
-def test_a_score_is_between_zero_and_one_and_the_same_both_ways(pair):
+def test_a_score_is_symmetric_and_between_zero_and_one(pair):
     gold, predicted = pair
     assert 0 <= teds(gold, predicted) <= 1
     assert teds(gold, predicted) == pytest.approx(teds(predicted, gold))

@@ -102,7 +102,7 @@ def test_too_long_rows_are_excluded_not_truncated(family, dataset):
     lengths = sorted(family.count_tokens(example) for example in dataset.examples)
     kept = select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
     assert sorted(family.count_tokens(example) for example in kept.train) == lengths[:4]
-    assert kept.num_left_out == 2 * (len(lengths) - 4)
+    assert kept.num_excluded == 2 * (len(lengths) - 4)
     with pytest.raises(UserError, match="Every training row is longer than maxSequenceLength = 16"):
         select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
 
@@ -114,7 +114,7 @@ def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, fa
     most = max(family.count_tokens(half), family.count_tokens(text))
     assert most < family.count_tokens(large)
     kept = select(Splits([half, text], [half], "", None), family, most, scales=(1.0, 2.0))
-    assert (kept.train, kept.validation, kept.num_left_out) == ([text], [half], 1)
+    assert (kept.train, kept.validation, kept.num_excluded) == ([text], [half], 1)
 
 
 def test_a_text_with_special_tokens_of_the_model_is_rejected(family):

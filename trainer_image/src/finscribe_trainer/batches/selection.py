@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.batches.augmentation.placement import scaled
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.data.findings import MAX_SHOWN, Findings
+from finscribe_trainer.data.row_problems import MAX_SHOWN, Findings
 from finscribe_trainer.data.splits import Splits
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def select(splits: Splits, family: "Family", max_tokens: int, scales: Collection
         splits,
         train=train,
         validation=validation,
-        num_left_out=len(long_train) + len(long_validation),
+        num_excluded=len(long_train) + len(long_validation),
         train_lengths=lengths,
     )
 

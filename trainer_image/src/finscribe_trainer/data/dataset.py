@@ -9,11 +9,11 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.findings import Findings
+from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
 from finscribe_trainer.data.images import ImageError
 from finscribe_trainer.data.rows import Row
-from finscribe_trainer.data.scan import read_rows
+from finscribe_trainer.data.row_reader import read_rows
 
 log = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ def resolve_image(root: Path, name: str) -> Path:
     try:
         path = (root / name).resolve()
         is_file = path.is_file()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, half a surrogate pair, a circle of links
+    except (OSError, ValueError, RuntimeError) as error:  # too long, unpaired surrogate, a circle of links
         raise ImageError(f"image {_shortened(name)!r} can't be opened: {_reason(error)}") from None
     if not path.is_relative_to(root.resolve()):
         raise ImageError(f"image {name!r} leads out of the data set's folder")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.documents.numbers import HALF_PAIR, holds_half_pair, load_json
+from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired_surrogate, load_json
 from finscribe_trainer.documents.problems import Problem
 
 MAX_ROW_BYTES = 16 * 2**20
@@ -52,7 +52,7 @@ def _open(path: Path) -> BinaryIO:
 def _value(line: bytes, encoding: str) -> Any:
     try:
         text = line.decode(encoding)
-        return Problem("json", "", HALF_PAIR) if holds_half_pair(text) else load_json(text)
+        return Problem("json", "", UNPAIRED_SURROGATE) if has_unpaired_surrogate(text) else load_json(text)
     except json.JSONDecodeError as error:
         hint = "" if line.endswith(b"\n") else "; the file may be truncated here"
         return Problem("json", "", f"not valid JSON ({error.msg}, column {error.colno}){hint}")

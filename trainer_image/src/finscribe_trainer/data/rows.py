@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from finscribe_trainer.documents.numbers import HALF_PAIR, dump_json, holds_half_pair
+from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, dump_json, has_unpaired_surrogate
 
 Role = Literal["system", "user", "assistant"]
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -176,8 +176,8 @@ def _answer(data: dict[str, Any], key: str) -> str:
 
 
 def _check_encodable(row: Row) -> None:
-    if any(map(holds_half_pair, (*(turn.text for turn in row.turns), row.completion, *row.images))):
-        raise RowError(HALF_PAIR)
+    if any(map(has_unpaired_surrogate, (*(turn.text for turn in row.turns), row.completion, *row.images))):
+        raise RowError(UNPAIRED_SURROGATE)
 
 
 def _kind(value: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.findings import Findings
+from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.lines import scan_lines
 from finscribe_trainer.data.parquet import scan_parquet
 from finscribe_trainer.data.rows import Row, RowError, parse_row

@@ -14,7 +14,7 @@ class Splits:
     train_fingerprint: str
     validation_fingerprint: str | None
     """None when the validation rows were held out of the training file."""
-    num_left_out: int = 0
+    num_excluded: int = 0
     """Rows longer than max_sequence_length."""
     train_lengths: tuple[int, ...] = ()
     """Tokens of each training row; known once rows are selected."""

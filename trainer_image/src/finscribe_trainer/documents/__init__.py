@@ -1,1 +1,1 @@
-"""What a document is: the canonical schema, its numbers and dates, its regions, and the rules it keeps."""
+"""The canonical document schema, exact numbers, paths and page regions of fields, and arithmetic checks."""

@@ -1,85 +1,89 @@
-"""Whether a document adds up, and if not, which number is the wrong one."""
+"""Checks a document's arithmetic and, where it fails, finds the number that is most likely wrong."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, localcontext
 from typing import Any
 
-from finscribe_trainer.documents.equations import Equation, build_equations, plain
+from finscribe_trainer.documents.equations import Equation, build_equations, shorten
 from finscribe_trainer.documents.paths import field_of
 from finscribe_trainer.documents.problems import Problem
 
 _PRECISION = 100
-"""Digits: exact for products of numbers as large as documents may hold."""
-_MANY_SUSPECTS = 5
+"""Digits of precision: products of the largest numbers allowed in documents are exact."""
+_MAX_CANDIDATES = 5
 
 
 def check_arithmetic(data: Any) -> list[Problem]:
-    """What does not add up in a document's JSON, as `load_json` gives it.
+    """The arithmetic errors of a document's JSON value from `load_json`.
 
-    A number that is missing or unreadable takes its equations out: the schema speaks of it. One wrong number
-    often breaks several equations; it is reported once, by its path, when changing it alone would mend all of
-    them and break no other. Where several numbers are equally suspect, the one that is computed from the
-    others is named, with the suspects. Costs time linear in the lines.
+    Equations with a missing or invalid number are skipped: the schema check reports those. One wrong number
+    often violates several equations; it is reported once, by its path, when changing it alone would satisfy
+    all of them and violate no other. Where several numbers could be the wrong one, the error is reported at
+    the number that the others determine, with all candidates. Time is linear in the number of lines.
     """
     with localcontext(prec=_PRECISION):
         equations = build_equations(data)
-        broken = [equation for equation in equations if not equation.holds]
-        if not broken:
+        violated = [equation for equation in equations if not equation.holds]
+        if not violated:
             return []
-        mends = dict(_find_mends(broken, equations))
-        if not mends:
-            return [_one_by_one(equations) for equations in _by_cause(broken)]
-        return [_mended(broken, mends)]
+        corrections = dict(_find_corrections(violated, equations))
+        if not corrections:
+            return [_without_correction(equations) for equations in _group_by_cause(violated)]
+        return [_single_correction(violated, corrections)]
 
 
-def _find_mends(broken: list[Equation], equations: list[Equation]) -> Iterator[tuple[str, Decimal]]:
-    """Paths of numbers whose change alone would make everything hold, with the change."""
+def _find_corrections(violated: list[Equation], equations: list[Equation]) -> Iterator[tuple[str, Decimal]]:
+    """Paths of numbers whose change alone would satisfy every equation, with the change."""
     containing: dict[str, list[Equation]] = {}
     for equation in equations:
-        for path in dict.fromkeys(path for form in equation.forms for path in form.slopes):
+        for path in dict.fromkeys(path for form in equation.forms for path in form.derivatives):
             containing.setdefault(path, []).append(equation)
     for path, concerned in containing.items():
-        if all(any(path in form.slopes for form in equation.forms) for equation in broken):
-            deltas = _solutions(path, broken)
-            mend = next((d for d in deltas if all(e.holds_after(path, d) for e in concerned)), None)
-            if mend is not None:
-                yield path, mend
+        if all(any(path in form.derivatives for form in equation.forms) for equation in violated):
+            deltas = _solutions(path, violated)
+            correction = next((d for d in deltas if all(e.holds_after(path, d) for e in concerned)), None)
+            if correction is not None:
+                yield path, correction
 
 
-def _solutions(path: str, broken: Iterable[Equation]) -> Iterator[Decimal]:
-    for equation in broken:
+def _solutions(path: str, violated: Iterable[Equation]) -> Iterator[Decimal]:
+    for equation in violated:
         for form in equation.forms:
-            slope = form.slopes.get(path)
-            if slope:
-                yield -form.residual / slope
+            derivative = form.derivatives.get(path)
+            if derivative:
+                yield -form.residual / derivative
 
 
-def _mended(broken: list[Equation], mends: dict[str, Decimal]) -> Problem:
-    texts = "; ".join(equation.text for equation in broken)
-    if len(mends) == 1:
-        ((path, delta),) = mends.items()
-        sign = "more" if delta > 0 else "less"
-        remedy = f"Correct {path}: {plain(abs(delta))} {sign} would mend it."
-        return Problem(broken[0].rule, path, texts, remedy)
-    # Of many lines, each may be the wrong one: their field is named once.
-    suspects = ", ".join(mends if len(mends) <= _MANY_SUSPECTS else dict.fromkeys(map(field_of, mends)))
-    path = next((equation.path for equation in broken if equation.path in mends), broken[0].path)
-    return Problem(broken[0].rule, path, texts, f"Compare with the page: one of {suspects} is wrong.")
+def _single_correction(violated: list[Equation], corrections: dict[str, Decimal]) -> Problem:
+    texts = "; ".join(equation.text for equation in violated)
+    if len(corrections) == 1:
+        ((path, delta),) = corrections.items()
+        change = f"{shorten(abs(delta))} {'more' if delta > 0 else 'less'}"
+        remedy = f"Compare {path} with the page: with {change}, all sums are correct."
+        return Problem(violated[0].rule, path, texts, remedy)
+    # With many candidate lines, the field is named once.
+    candidates = ", ".join(
+        corrections if len(corrections) <= _MAX_CANDIDATES else dict.fromkeys(map(field_of, corrections))
+    )
+    path = next((equation.path for equation in violated if equation.path in corrections), violated[0].path)
+    return Problem(violated[0].rule, path, texts, f"Compare with the page: one of {candidates} is wrong.")
 
 
-def _by_cause(broken: list[Equation]) -> list[list[Equation]]:
-    """The sums over all lines are one cause: a line that is missing is missing in each."""
-    over_lines = [equation for equation in broken if _is_over_lines(equation)]
-    return [[equation] for equation in broken if equation not in over_lines] + [over_lines] * bool(over_lines)
+def _group_by_cause(violated: list[Equation]) -> list[list[Equation]]:
+    """Violated equations grouped by probable cause: a missing line violates every sum over lines."""
+    over_lines = [equation for equation in violated if _is_over_lines(equation)]
+    return [[equation] for equation in violated if equation not in over_lines] + [over_lines] * bool(
+        over_lines
+    )
 
 
 def _is_over_lines(equation: Equation) -> bool:
     return equation.rule != "line-total" and any(
-        path.startswith("line_items") for path in equation.forms[0].slopes
+        path.startswith("line_items") for path in equation.forms[0].derivatives
     )
 
 
-def _one_by_one(equations: list[Equation]) -> Problem:
+def _without_correction(equations: list[Equation]) -> Problem:
     remedy = "Compare with the page: a line or an amount is missing, or several numbers are wrong."
     first = equations[0]
     return Problem(first.rule, first.path, "; ".join(equation.text for equation in equations), remedy)

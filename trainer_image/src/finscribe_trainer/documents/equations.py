@@ -1,6 +1,6 @@
-"""The sums that a document's numbers must keep, each as a residual and its slopes.
+"""Builds the equations between a document's amounts, each as a residual with its partial derivatives.
 
-Every equation is linear in each of its numbers, so the slope says at once what a change of one would do.
+Every equation is linear in each of its numbers, so the derivative gives the effect of changing one of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,56 +11,56 @@ from typing import Any
 from finscribe_trainer.documents.numbers import NumberError, read_decimal
 
 TOLERANCE = Decimal("0.02")
-"""What amounts may be off by, in the document's currency: each of them was rounded."""
+"""Rounding tolerance of amounts, in the document's currency."""
 _PER_LINE = Decimal("0.005")
-"""What a tax may be off by for each line: some round it line by line."""
+"""Additional tolerance of a tax for each line: some vendors round the tax per line."""
 _HUNDRED = Decimal(100)
 _TOTALS = "financial_summary"
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to read an equation."""
+    """One valid form of an equation, such as a tax with or without shipping."""
 
     residual: Decimal
-    """What is computed minus what is written."""
-    slopes: dict[str, Decimal]
-    """How the residual changes with the number at a path."""
+    """The computed value minus the value in the document."""
+    derivatives: dict[str, Decimal]
+    """Partial derivative of the residual with respect to the number at each path."""
 
 
 @dataclass(frozen=True)
 class Equation:
-    """One sum. It holds when any of its forms does."""
+    """One equation; it holds when any of its forms does."""
 
     rule: str
     path: str
-    """The number that is computed."""
+    """Path of the number that the others determine."""
     text: str
-    """In words, with the values."""
+    """The equation in words, with its values."""
     forms: tuple[Form, ...]
     tolerance: Decimal = TOLERANCE
 
     @property
     def holds(self) -> bool:
-        """Whether the document keeps it."""
+        """Whether the document satisfies it."""
         return any(abs(form.residual) <= self.tolerance for form in self.forms)
 
     def holds_after(self, path: str, delta: Decimal) -> bool:
-        """Whether it would hold with the number at `path` changed by `delta`."""
+        """Whether it would hold if `delta` were added to the number at `path`."""
         return any(
-            abs(form.residual + form.slopes.get(path, Decimal(0)) * delta) <= self.tolerance
+            abs(form.residual + form.derivatives.get(path, Decimal(0)) * delta) <= self.tolerance
             for form in self.forms
         )
 
 
 def build_equations(data: Any) -> list[Equation]:
-    """The equations whose numbers are all there and readable; the others are left out."""
+    """The equations whose numbers are all present and valid."""
     numbers = _Numbers(data)
     return [equation for build in _BUILDERS for equation in build(numbers)]
 
 
 class _Numbers:
-    """The document's numbers by their paths; unreadable ones are known as such."""
+    """Access to a document's numbers."""
 
     def __init__(self, data: Any) -> None:
         document = data if isinstance(data, dict) else {}
@@ -70,25 +70,29 @@ class _Numbers:
         self.totals: dict[str, Any] = totals if isinstance(totals, dict) else {}
 
     def total(self, name: str) -> Decimal | None:
-        """A number of the summary; None when it is not there.
+        """A number of the summary; None when it is missing.
 
         Raises:
-            NumberError: it is there and no number.
+            NumberError: it is not a number.
         """
         return _read(self.totals.get(name))
 
     def line(self, index: int, name: str) -> Decimal | None:
-        """A number of a line; likewise."""
+        """A number of a line; None when it is missing.
+
+        Raises:
+            NumberError: it is not a number, or the line is not an object.
+        """
         line = self.lines[index]
         if not isinstance(line, dict):
-            raise NumberError("a line is no object")
+            raise NumberError("a line is not an object")
         return _read(line.get(name))
 
     def line_totals(self) -> list[Decimal]:
-        """Those of all lines.
+        """The totals of all lines.
 
         Raises:
-            NumberError: one is missing or unreadable.
+            NumberError: one is missing or not a number.
         """
         totals = [self.line(index, "line_total") for index in range(len(self.lines))]
         known = [total for total in totals if total is not None]
@@ -112,17 +116,17 @@ def _lines(numbers: _Numbers) -> Iterator[Equation]:
             continue
         where = f"line_items[{index}]"
         computed = quantity * price - (discount or 0)
-        slopes = {
+        derivatives = {
             f"{where}.quantity": price,
             f"{where}.unit_price": quantity,
             f"{where}.line_total": Decimal(-1),
         }
-        text = f"quantity {plain(quantity)} x unit_price {plain(price)}"
+        text = f"quantity {shorten(quantity)} x unit_price {shorten(price)}"
         if discount is not None:
-            slopes[f"{where}.discount"] = Decimal(-1)
-            text += f" - discount {plain(discount)}"
-        text += f" is {plain(computed)}, not line_total {plain(total)}"
-        yield Equation("line-total", f"{where}.line_total", text, (Form(computed - total, slopes),))
+            derivatives[f"{where}.discount"] = Decimal(-1)
+            text += f" - discount {shorten(discount)}"
+        text += f" is {shorten(computed)}, not line_total {shorten(total)}"
+        yield Equation("line-total", f"{where}.line_total", text, (Form(computed - total, derivatives),))
 
 
 def _subtotal(numbers: _Numbers) -> Iterator[Equation]:
@@ -130,9 +134,9 @@ def _subtotal(numbers: _Numbers) -> Iterator[Equation]:
     if subtotal is None:
         return
     added = sum(totals, Decimal(0))
-    slopes = _slopes_of_lines(numbers) | {f"{_TOTALS}.subtotal": Decimal(-1)}
-    text = f"the {len(totals)} lines add up to {plain(added)}, not to subtotal {plain(subtotal)}"
-    yield Equation("sum-of-lines", f"{_TOTALS}.subtotal", text, (Form(added - subtotal, slopes),))
+    derivatives = _line_total_derivatives(numbers) | {f"{_TOTALS}.subtotal": Decimal(-1)}
+    text = f"the {len(totals)} lines add up to {shorten(added)}, not to subtotal {shorten(subtotal)}"
+    yield Equation("sum-of-lines", f"{_TOTALS}.subtotal", text, (Form(added - subtotal, derivatives),))
 
 
 def _grand_total(numbers: _Numbers) -> Iterator[Equation]:
@@ -140,22 +144,24 @@ def _grand_total(numbers: _Numbers) -> Iterator[Equation]:
     if grand_total is None:
         return
     subtotal = numbers.total("subtotal")
-    slopes = {f"{_TOTALS}.grand_total": Decimal(-1)}
+    derivatives = {f"{_TOTALS}.grand_total": Decimal(-1)}
     if subtotal is not None:
-        computed, text = subtotal, f"subtotal {plain(subtotal)}"
-        slopes[f"{_TOTALS}.subtotal"] = Decimal(1)
+        computed, text = subtotal, f"subtotal {shorten(subtotal)}"
+        derivatives[f"{_TOTALS}.subtotal"] = Decimal(1)
     else:
         computed = sum(numbers.line_totals(), Decimal(0))
-        text = f"the lines' sum {plain(computed)}"
-        slopes |= _slopes_of_lines(numbers)
+        text = f"the lines' sum {shorten(computed)}"
+        derivatives |= _line_total_derivatives(numbers)
     for name, sign in (("discount", -1), ("shipping", 1), ("tax_amount", 1)):
         value = numbers.total(name)
         if value is not None:
             computed += sign * value
-            slopes[f"{_TOTALS}.{name}"] = Decimal(sign)
-            text += f" {'-' if sign < 0 else '+'} {name} {plain(value)}"
-    text += f" is {plain(computed)}, not grand_total {plain(grand_total)}"
-    yield Equation("grand-total", f"{_TOTALS}.grand_total", text, (Form(computed - grand_total, slopes),))
+            derivatives[f"{_TOTALS}.{name}"] = Decimal(sign)
+            text += f" {'-' if sign < 0 else '+'} {name} {shorten(value)}"
+    text += f" is {shorten(computed)}, not grand_total {shorten(grand_total)}"
+    yield Equation(
+        "grand-total", f"{_TOTALS}.grand_total", text, (Form(computed - grand_total, derivatives),)
+    )
 
 
 def _tax(numbers: _Numbers) -> Iterator[Equation]:
@@ -167,27 +173,27 @@ def _tax(numbers: _Numbers) -> Iterator[Equation]:
     goods = subtotal - (discount or 0)
     forms, bases = [], [goods] if shipping is None else [goods, goods + shipping]
     for base in bases:
-        slopes = {
+        derivatives = {
             f"{_TOTALS}.subtotal": share,
             f"{_TOTALS}.tax_rate": base / _HUNDRED,
             f"{_TOTALS}.tax_amount": Decimal(-1),
         }
         if discount is not None:
-            slopes[f"{_TOTALS}.discount"] = -share
+            derivatives[f"{_TOTALS}.discount"] = -share
         if base is not goods:
-            slopes[f"{_TOTALS}.shipping"] = share
-        forms.append(Form(base * share - amount, slopes))
+            derivatives[f"{_TOTALS}.shipping"] = share
+        forms.append(Form(base * share - amount, derivatives))
     whole = "subtotal" if discount is None else "subtotal - discount"
-    text = f"tax_rate {plain(rate)} % of {whole} {plain(goods)} is {plain(goods * share)}"
+    text = f"tax_rate {shorten(rate)} % of {whole} {shorten(goods)} is {shorten(goods * share)}"
     if shipping is not None:
-        text += f" ({plain(bases[1] * share)} with shipping)"
-    text += f", not tax_amount {plain(amount)}"
-    slack = TOLERANCE + _PER_LINE * len(numbers.lines)
-    yield Equation("tax", f"{_TOTALS}.tax_amount", text, tuple(forms), slack)
+        text += f" ({shorten(bases[1] * share)} with shipping)"
+    text += f", not tax_amount {shorten(amount)}"
+    tolerance = TOLERANCE + _PER_LINE * len(numbers.lines)
+    yield Equation("tax", f"{_TOTALS}.tax_amount", text, tuple(forms), tolerance)
 
 
 def _tax_of_lines(numbers: _Numbers) -> Iterator[Equation]:
-    """Where every line says its rate, and nothing but lines is taxed."""
+    """Applies where every line has a tax rate, and there is no discount or shipping on the whole document."""
     amount = numbers.total("tax_amount")
     if amount is None or numbers.total("discount") or numbers.total("shipping"):
         return
@@ -196,40 +202,39 @@ def _tax_of_lines(numbers: _Numbers) -> Iterator[Equation]:
     known = [rate for rate in rates if rate is not None]
     if len(known) < len(totals):
         return
-    slopes = {f"{_TOTALS}.tax_amount": Decimal(-1)}
+    derivatives = {f"{_TOTALS}.tax_amount": Decimal(-1)}
     for index, (total, rate) in enumerate(zip(totals, known, strict=True)):
-        slopes[f"line_items[{index}].line_total"] = rate / _HUNDRED
-        slopes[f"line_items[{index}].tax_rate"] = total / _HUNDRED
+        derivatives[f"line_items[{index}].line_total"] = rate / _HUNDRED
+        derivatives[f"line_items[{index}].tax_rate"] = total / _HUNDRED
     computed = sum((total * rate for total, rate in zip(totals, known, strict=True)), Decimal(0)) / _HUNDRED
-    text = f"tax_rate x line_total of all lines is {plain(computed)}, not tax_amount {plain(amount)}"
-    slack = TOLERANCE + _PER_LINE * len(totals)
-    yield Equation("tax", f"{_TOTALS}.tax_amount", text, (Form(computed - amount, slopes),), slack)
+    text = f"tax_rate x line_total of all lines is {shorten(computed)}, not tax_amount {shorten(amount)}"
+    tolerance = TOLERANCE + _PER_LINE * len(totals)
+    yield Equation("tax", f"{_TOTALS}.tax_amount", text, (Form(computed - amount, derivatives),), tolerance)
 
 
-def _slopes_of_lines(numbers: _Numbers) -> dict[str, Decimal]:
+def _line_total_derivatives(numbers: _Numbers) -> dict[str, Decimal]:
     return {f"line_items[{index}].line_total": Decimal(1) for index in range(len(numbers.lines))}
 
 
-def _unless_unreadable(
+def _skip_if_invalid(
     build: Callable[[_Numbers], Iterator[Equation]],
 ) -> Callable[[_Numbers], list[Equation]]:
     def built(numbers: _Numbers) -> list[Equation]:
         try:
             return list(build(numbers))
-        except NumberError:  # the schema has its own word for it
+        except NumberError:  # the schema check reports it
             return []
 
     return built
 
 
-_BUILDERS = [_unless_unreadable(build) for build in (_lines, _subtotal, _grand_total, _tax, _tax_of_lines)]
+_BUILDERS = [_skip_if_invalid(build) for build in (_lines, _subtotal, _grand_total, _tax, _tax_of_lines)]
 
 
-def plain(number: Decimal) -> str:
-    """A number for a message: as it is written, but with four digits behind the point at most, and without
-    zeros behind the second.
+def shorten(number: Decimal) -> str:
+    """A number for messages: at most four decimal places, without trailing zeros after the second.
 
-    >>> plain(Decimal("12.50")), plain(Decimal("2.33333333")), plain(Decimal("3.3300"))
+    >>> shorten(Decimal("12.50")), shorten(Decimal("2.33333333")), shorten(Decimal("3.3300"))
     ('12.50', '2.3333', '3.33')
     """
     text = f"{round(number, 4):f}" if number != round(number, 2) else f"{number:f}"

@@ -1,4 +1,4 @@
-"""Exact numbers: JSON is read without binary floats, and a number has a size one can compute with."""
+"""Reads and writes JSON with exact decimal numbers, and limits their size and the nesting depth."""
 
 import json
 import re
@@ -6,24 +6,23 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_DEPTH = 100
-"""Objects and lists within each other: what walks through a value calls itself once for each."""
+"""Nesting depth of objects and lists; functions that traverse a value recurse once per level."""
 MAX_DIGITS = 30
-"""Digits before and behind the point together: `1e999999` is a short text, and a huge number."""
+"""Digits before and after the decimal point together: `1e999999` is short, but costly to compute with."""
 
-
-HALF_PAIR = "a text holds half a surrogate pair (\\ud800 to \\udfff), which is no character"
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+UNPAIRED_SURROGATE = "a text contains an unpaired surrogate (\\ud800 to \\udfff), which is not a character"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 class NumberError(ValueError):
-    """A value is no number that a document may hold; the message says why."""
+    """A value is not a number that a document may contain; the message says why."""
 
 
 def read_decimal(value: object) -> Decimal:
     """The number that a JSON value stands for: a number, or a text that is a plain decimal ("1204.50").
 
     Raises:
-        NumberError: it is none, is not finite, or has more than MAX_DIGITS digits.
+        NumberError: it is not a number, is not finite, or has more than MAX_DIGITS digits.
 
     >>> read_decimal("1204.50"), read_decimal(3)
     (Decimal('1204.50'), Decimal('3'))
@@ -51,7 +50,7 @@ def load_json(text: str) -> Any:
     """JSON with exact numbers: fractions come as Decimal.
 
     Raises:
-        ValueError: it is not strict JSON (NaN and Infinity are none, either), or is nested deeper than
+        ValueError: it is not strict JSON (NaN and Infinity are rejected, too), or is nested deeper than
             MAX_DEPTH.
     """
     try:
@@ -63,13 +62,13 @@ def load_json(text: str) -> Any:
     return value
 
 
-def holds_half_pair(text: str) -> bool:
-    r"""Whether a text holds half a surrogate pair, or is JSON that escapes one: no file could hold that.
+def has_unpaired_surrogate(text: str) -> bool:
+    r"""Whether a text contains an unpaired surrogate, or is JSON that escapes one: UTF-8 can't encode it.
 
-    >>> holds_half_pair('{"a": "\ud83d"}'), holds_half_pair('{"a": "\ud83d\ude00"}')
+    >>> has_unpaired_surrogate('{"a": "\ud83d"}'), has_unpaired_surrogate('{"a": "\ud83d\ude00"}')
     (True, False)
     """
-    if not _HALF_PAIR.search(text):
+    if not _SURROGATE.search(text):
         return False
     try:
         text.encode()
@@ -77,7 +76,7 @@ def holds_half_pair(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     except ValueError:
-        pass  # a free text is no JSON
+        pass  # not JSON: a backslash sequence in free text stands for itself
     return False
 
 
@@ -92,10 +91,10 @@ def _is_deep(value: Any) -> bool:
 
 
 def dump_json(value: Any) -> str:
-    """The JSON text of what `load_json` read, every number as it was: 1204.50 stays 1204.50.
+    """The JSON text of a value from `load_json`; numbers keep their digits: 1204.50 stays 1204.50.
 
     Raises:
-        TypeError: a value is nothing that JSON has.
+        TypeError: a value has a type that JSON does not have.
 
     >>> dump_json(load_json('{"total": 1204.50}'))
     '{"total": 1204.50}'
@@ -111,7 +110,7 @@ def _mark_decimal(value: object) -> str:
 
 
 _MARKED = re.compile(r'"\\u0000(-?[0-9][0-9.E+-]*)\\u0000"')
-"""A Decimal on its way through json.dumps, which would write only binary floats as numbers."""
+"""A Decimal in the output of json.dumps, marked as a string because json.dumps can only write floats."""
 
 
 def _exact(text: str) -> Decimal:
@@ -122,7 +121,7 @@ def _exact(text: str) -> Decimal:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 _DECODER = json.JSONDecoder(parse_float=_exact, parse_constant=_refuse_constant)

@@ -1,17 +1,17 @@
-"""Paths of a document's leaves, and the regions of a page they belong to."""
+"""Paths of a document's leaf values, and the page region that each field belongs to."""
 
 from collections.abc import Iterator
 from typing import Any
 
 REGIONS = ("document", "vendor", "client", "line_items", "tax", "totals")
-"""The page's regions: vendor block, client info, line-item table, tax section, totals; and the document's own
-head (type, numbers, dates), which belongs to none of the five.
+"""Vendor block, client block, line-item table, tax section and totals; `document` is everything else (type,
+numbers, dates).
 """
 _TAX_FIELDS = ("tax_rate", "tax_amount")
 
 
 def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every scalar with its path, in order; null counts as absent, an empty object or list has no leaves.
+    """Every scalar with its path, in document order. Null values and empty objects and lists are skipped.
 
     >>> list(leaves({"a": [{"b": 0}, "x"], "c": None}))
     [('a[0].b', 0), ('a[1]', 'x')]
@@ -40,7 +40,7 @@ def region_of(path: str) -> str:
 
 
 def field_of(path: str) -> str:
-    """The field a leaf belongs to, without the positions in lists.
+    """The field that a path points to, without list indices.
 
     >>> field_of("line_items[3].unit_price")
     'line_items.unit_price'

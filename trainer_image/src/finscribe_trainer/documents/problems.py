@@ -1,17 +1,17 @@
-"""A broken rule, as every check reports it."""
+"""The problem type that every check of documents and rows returns."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a document, or with a row."""
+    """One violated rule, in a document or in a row."""
 
     rule: str
     """Stable identifier, in kebab case, documented in docs/data-quality.md; e.g. `sum-of-lines`."""
     path: str
-    """Where in the answer: `financial_summary.subtotal`, `line_items[2].line_total`; empty for the whole."""
+    """The field, such as `financial_summary.subtotal` or `line_items[2].sku`; empty for the whole row."""
     message: str
     """What is wrong, with the values."""
     remedy: str = ""
-    """What to do about it."""
+    """How to correct it; empty for the rule's general remedy."""

@@ -1,8 +1,7 @@
-"""The canonical schema: what a model answers to an invoice, a receipt, a statement of account or a purchase
-order.
+"""The canonical schema of answers: invoices, receipts, statements of account and purchase orders.
 
-Amounts are plain decimals, as texts ("1204.50", which keeps the printed digits) or as JSON numbers. Dates are
-ISO 8601. Fields that a page does not show are left out. `data/schema.json` is made from here.
+Amounts are plain decimals, as strings ("1204.50", which keeps the printed digits) or as JSON numbers. Dates
+are ISO 8601. Fields that are not on the page are omitted. `data/schema.json` is generated from these models.
 """
 
 import re
@@ -25,7 +24,7 @@ from pydantic import (
 from finscribe_trainer.documents.numbers import MAX_DIGITS, read_decimal
 
 INSTRUCTION = "Read this financial document as JSON."
-"""What rows made here ask for: made-up documents, and corrections without a prompt of their own."""
+"""The prompt of generated rows: synthetic documents, and corrections without a prompt."""
 _DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 
 
@@ -55,10 +54,10 @@ Percent = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=100), _As
 
 
 def iso_date(value: str) -> str:
-    """The text itself.
+    """Validate a date and return it unchanged.
 
     Raises:
-        ValueError: it is no day of the calendar, written as YYYY-MM-DD.
+        ValueError: it is not a calendar date written as YYYY-MM-DD.
     """
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("must be a date as YYYY-MM-DD")
@@ -87,7 +86,7 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
 class Part(BaseModel):
-    """A part of a document; a key that the schema does not know is refused."""
+    """A part of a document; unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
 
@@ -172,7 +171,7 @@ class FinancialSummary(Part):
 
 
 class Document(Part):
-    """What all documents share."""
+    """The fields that all document types share."""
 
     document_type: str
     vendor: Party
@@ -239,16 +238,16 @@ adapter: TypeAdapter[Invoice | Receipt | Statement | PurchaseOrder] = TypeAdapte
 
 
 def parse_document(data: Any) -> Invoice | Receipt | Statement | PurchaseOrder:
-    """The document that JSON (read by `load_json`) stands for.
+    """The document in a JSON value from `load_json`.
 
     Raises:
-        pydantic.ValidationError: naming each field that breaks the schema.
+        pydantic.ValidationError: naming each field that violates the schema.
     """
     return adapter.validate_python(data)
 
 
 def to_answer(document: Document) -> str:
-    """The document as the JSON text that a model learns to answer: canonical order, unset fields left out."""
+    """The document as the JSON text of an answer: fields in the schema's order, unset fields omitted."""
     return document.model_dump_json(exclude_none=True)
 
 

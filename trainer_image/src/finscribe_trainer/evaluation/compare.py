@@ -7,7 +7,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.evaluation.report.labels import EXTRA_LABELS, LABELS
 from finscribe_trainer.evaluation.results import DataInfo, DocumentResult, InferenceSettings, Results
-from finscribe_trainer.metrics.corpus import Difference, Figure, paired_differences
+from finscribe_trainer.metrics.corpus import MetricDifference, MetricEstimate, paired_differences
 
 SIGNIFICANCE_LEVEL = 0.05
 """A difference with a p-value below this is called significant."""
@@ -22,8 +22,8 @@ class Pair:
     """One metric of both models."""
 
     name: str
-    base: Figure
-    tuned: Figure
+    base: MetricEstimate
+    tuned: MetricEstimate
 
     @property
     def change(self) -> float:
@@ -42,14 +42,14 @@ class MetricPair(Pair):
     """A document metric of both models, with their difference paired by document."""
 
     name: DocumentMetric
-    difference: Difference
+    difference: MetricDifference
 
 
 @dataclass(frozen=True)
 class Gate(Pair):
     """A gate of the validation: the share of answers that pass it and all gates before it."""
 
-    ceiling: Figure | None
+    ceiling: MetricEstimate | None
     """The share of ground truths that pass: the most that a model can reach."""
 
 
@@ -167,7 +167,7 @@ def check_comparable(
         )
 
 
-def _by_change(base: Mapping[str, Figure], tuned: Mapping[str, Figure]) -> tuple[Pair, ...]:
+def _by_change(base: Mapping[str, MetricEstimate], tuned: Mapping[str, MetricEstimate]) -> tuple[Pair, ...]:
     pairs = [Pair(name, metric, tuned[name]) for name, metric in base.items() if name in tuned]
     return tuple(sorted(pairs, key=lambda pair: (pair.change, pair.name)))
 

@@ -22,7 +22,7 @@ from finscribe_trainer.evaluation.results import (
     write_results,
 )
 from finscribe_trainer.evaluation.test_set import TestSet, download_folder
-from finscribe_trainer.metrics.corpus import summarise
+from finscribe_trainer.metrics.corpus import aggregate_scores
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
 from finscribe_trainer.runtime.files import check_writable
 from finscribe_trainer.runtime.progress import progress
@@ -98,8 +98,8 @@ def _results(
         model=loaded.info,
         data=test_set.info,
         settings=settings,
-        summary=summarise([record.score for record in records]),
-        ceiling=summarise(gold).gates,
+        summary=aggregate_scores([record.score for record in records]),
+        ceiling=aggregate_scores(gold).gates,
         timing=timing,
         versions=package_versions(),
         documents=tuple(records),

@@ -2,10 +2,10 @@
 
 from finscribe_core.report import GATE_MESSAGE_LIMIT, GateVerdict
 from finscribe_core.trainer_config import GateSpec
-from finscribe_trainer.metrics.corpus import Summary
+from finscribe_trainer.metrics.corpus import CorpusSummary
 
 
-def evaluate_gate(gate: GateSpec, base: Summary, tuned: Summary) -> GateVerdict:
+def evaluate_gate(gate: GateSpec, base: CorpusSummary, tuned: CorpusSummary) -> GateVerdict:
     """Compare the metrics' values with the gate's limits; confidence intervals appear in the message only.
 
     A metric that applies to no document (TEDS without a table) fails the gate.

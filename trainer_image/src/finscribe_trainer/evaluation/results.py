@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.metrics.corpus import Figure, Summary
+from finscribe_trainer.metrics.corpus import CorpusSummary, MetricEstimate
 from finscribe_trainer.metrics.score import DocumentScore
 from finscribe_trainer.runtime.files import write_atomically
 
@@ -96,8 +96,8 @@ class Results:
     model: ModelInfo
     data: DataInfo
     settings: InferenceSettings
-    summary: Summary
-    ceiling: dict[str, Figure]
+    summary: CorpusSummary
+    ceiling: dict[str, MetricEstimate]
     """The share of ground truths that pass each gate: the most that a model can reach."""
     timing: Timing
     versions: dict[str, str]

@@ -1,1 +1,1 @@
-"""Figures of how well documents are read: pure functions of a right answer and a given one."""
+"""Evaluation metrics: pure functions of a ground-truth answer and a predicted one."""

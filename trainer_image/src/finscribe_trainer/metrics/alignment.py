@@ -1,4 +1,4 @@
-"""Pairs each leaf of the right answer with the leaf of a given answer that stands in its place."""
+"""Aligns the leaf values of a predicted answer with those of the ground truth."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,21 +7,21 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_ITEM_PAIRS = 250_000
-"""Items of one list times items of the other: beyond, items are paired by position."""
+"""Items of one list times items of the other; beyond, items are paired by position."""
 
 
 def align(gold: Any, predicted: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
-    """Each leaf of the right answer: its path, its value, and the value read in its place (None: missing).
+    """Yield each leaf of the ground truth: its path, its value, and the aligned predicted value or None.
 
-    Objects are compared key by key. The items of two lists are paired in order so that as many (field,
-    value) pairs as possible agree, then so that as many items as possible are paired; so a line that is
-    missing, or one too many, does not make those below it wrong. Beyond MAX_ITEM_PAIRS items are paired by
-    position, which is one of the pairings in order, so no more is right than is.
+    Objects are compared key by key. Items of two lists are paired in order such that the number of equal
+    (field, value) pairs is maximal and, among those pairings, the number of paired items: a missing or
+    additional line does not shift the lines below it. Beyond MAX_ITEM_PAIRS items are paired by position,
+    which is also a pairing in order and can only lower the score.
 
     Args:
-        gold: the right answer in normal form.
-        predicted: the given answer in normal form, or None.
-        path: where in the document both stand.
+        gold: the normalized ground truth.
+        predicted: the normalized prediction, or None.
+        path: path of both in their documents.
 
     >>> list(align({"a": ["x", "y"]}, {"a": ["y"]}))
     [('a[0]', 'x', None), ('a[1]', 'y', 'y')]
@@ -41,14 +41,14 @@ def align(gold: Any, predicted: Any, path: str = "") -> Iterator[tuple[str, str,
 
 
 def pair_items(gold: list[Any], predicted: list[Any]) -> list[int | None]:
-    """For each item of one list the position of its partner in the other, in rising order, or None."""
+    """For each item of one list the index of its partner in the other, in increasing order, or None."""
     rows, columns = len(gold), len(predicted)
     if gold == predicted:
         return list(range(rows))
     if rows * columns > MAX_ITEM_PAIRS:
         return [index if index < columns else None for index in range(rows)]
     a, b = ([frozenset(field_pairs(item)) for item in items] for items in (gold, predicted))
-    # A shared pair outweighs any number of items paired for nothing.
+    # One equal (field, value) pair outweighs any number of paired items without one.
     unit = rows + columns + 1
     gains = np.array([[len(x & y) * unit + 1 for y in b] for x in a], dtype=np.int64).reshape(rows, columns)
     best = np.zeros((rows + 1, columns + 1), dtype=np.int64)
@@ -59,7 +59,7 @@ def pair_items(gold: list[Any], predicted: list[Any]) -> list[int | None]:
 
 
 def _trace(best: npt.NDArray[np.int64]) -> list[int | None]:
-    """The pairing behind the best totals, shape (rows + 1, columns + 1)."""
+    """Trace the optimal pairing back from the table of maximal gains, shape (rows + 1, columns + 1)."""
     row, column = best.shape[0] - 1, best.shape[1] - 1
     partners: list[int | None] = [None] * row
     while row and column:
@@ -74,7 +74,7 @@ def _trace(best: npt.NDArray[np.int64]) -> list[int | None]:
 
 
 def field_pairs(value: Any, field: str = "") -> Iterator[tuple[str, str]]:
-    """(field, value) of every leaf, without positions in lists."""
+    """(field, value) of every leaf, without list indices."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from field_pairs(item, f"{field}.{key}")

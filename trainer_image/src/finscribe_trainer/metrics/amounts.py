@@ -1,4 +1,4 @@
-"""Numbers as documents print them: separators, currencies and signs of many countries."""
+"""Parses printed numbers with the separators, currencies and signs of many countries."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ from decimal import Decimal
 from finscribe_trainer.documents.numbers import NumberError, read_decimal
 
 MAX_CHARACTERS = 64
-"""A longer text is no amount."""
+"""Longer texts are not amounts."""
 _CURRENCY = r"[A-Z]{3}|US\$|R\$|C\$|A\$|kr\.?|zł|Kč|Ft|lei|Rs\.?|Fr\.?|S/|RM|[$€£¥₣₤₦₧₨₩₪₫₭₮₱₲₴₵₸₹₺₽₾₿¢]"
 _AMOUNT = re.compile(
     rf"(?P<open>\()?(?P<sign>[+-])?(?:{_CURRENCY})?(?P<sign2>[+-])?(?P<digits>[0-9][0-9.,']*|[.,][0-9]+)"
@@ -18,13 +18,14 @@ _MINUS = str.maketrans({"−": "-", "–": "-", "’": "'", "‘": "'", "`": "'"
 
 
 def read_amount(text: str) -> Decimal | None:
-    """The number that a text stands for, or None when it stands for none.
+    """The number in a text, or None when the text is not a number.
 
-    A currency (sign or three-letter code) or a percent sign may stand before or behind; parentheses and a
-    minus at either end mean a negative number. Of points and commas the last kind is the decimal separator
-    when both occur. One that occurs several times separates thousands. A single point is a decimal point,
-    as in plain decimals; a single comma separates thousands when exactly three digits follow and no zero
-    leads, else it is a decimal comma. Spaces and apostrophes separate thousands.
+    A currency (symbol or three-letter code) may come before or after the digits, a percent sign after them;
+    parentheses, or a minus at either end, mean a negative number. If both points and commas occur, the last
+    one is the decimal separator. A separator that occurs several times separates thousands. A single point
+    is a decimal point, as in plain decimals; a single comma separates thousands if exactly three digits
+    follow and the number does not start with 0, else it is a decimal comma. Spaces and apostrophes separate
+    thousands.
 
     >>> [str(read_amount(text)) for text in ("1.204,50 €", "$1,204.50", "(12.5)", "1'204", "N/A")]
     ['1204.50', '1204.50', '-12.5', '1204', 'None']
@@ -50,7 +51,7 @@ def read_amount(text: str) -> Decimal | None:
 
 
 def _plain(digits: str) -> str | None:
-    """Digits with a decimal point and no other separators, or None when the separators make no sense."""
+    """Digits with a decimal point and no other separators, or None when the separators are inconsistent."""
     point, comma = digits.rfind("."), digits.rfind(",")
     if point >= 0 and comma >= 0:
         decimal = "." if point > comma else ","

@@ -1,4 +1,4 @@
-"""ANLS*: how similar two answers are, text by text, with lists matched at their best."""
+"""ANLS*: average normalized Levenshtein similarity of two answers, with optimally matched lists."""
 
 import json
 import math
@@ -12,23 +12,23 @@ from rapidfuzz.process import cdist
 from scipy.optimize import linear_sum_assignment
 
 THRESHOLD = 0.5
-"""Texts less similar than this score 0."""
+"""Texts with a lower similarity score 0."""
 MAX_ITEM_PAIRS = 250_000
-"""Items of one list times items of the other: beyond, no item of such lists counts as matched."""
+"""Items of one list times items of the other; beyond, no items of these lists are matched."""
 MAX_LIST_PAIRS = 5_000
-"""Pairs of lists that are matched in one comparison: beyond, likewise."""
+"""Pairs of lists that are matched in one comparison; beyond, no items of further lists are matched."""
 
 Matrix = npt.NDArray[np.float64]
 Compare = Callable[[list[Any], list[Any]], tuple[Matrix, Matrix]]
 
 
 def anls_star(gold: Any, predicted: Any) -> float:
-    """ANLS* of two answers in normal form (None for nothing), from 0 to 1.
+    """ANLS* of two normalized answers (None for an empty one), from 0 to 1.
 
     The sum of the similarities of matched texts over the number of texts, matched or not, of both sides.
     Two texts score 1 - Levenshtein distance / length of the longer one, in lower case, and 0 below
-    THRESHOLD. Objects are compared key by key; a key that one side lacks scores 0. Lists are matched by the
-    Hungarian algorithm, in any order, so that the mean scores of the pairs add up to the most. Beyond
+    THRESHOLD. Objects are compared key by key; a key that one side lacks scores 0. The Hungarian algorithm
+    matches the items of lists, in any order, such that the sum of the pairs' mean scores is maximal. Beyond
     MAX_ITEM_PAIRS and MAX_LIST_PAIRS the score is a lower bound.
 
     Source: Peer et al. 2024, "ANLS* - A universal document processing metric for generative large language
@@ -41,16 +41,18 @@ def anls_star(gold: Any, predicted: Any) -> float:
 
 
 class _Comparison:
-    """One comparison of two answers; counts the lists that it has matched."""
+    """One comparison of two answers, which counts the pairs of lists it has matched."""
 
     def __init__(self) -> None:
         self._lists = 0
 
     def compare(self, gold: list[Any], predicted: list[Any]) -> tuple[Matrix, Matrix]:
-        """Every value with every other: sums of similarities, and the numbers of texts they are shared by.
+        """Compare every value with every other: sums of similarities, and numbers of texts.
 
-        Two values that are both absent (None) have no texts; one that is compared with an absent one has
-        its own.
+        Two absent values (None) have 0 texts; a value that is compared with an absent one has its own number.
+
+        Returns:
+            two matrices of shape (len(gold), len(predicted)).
         """
         lengths = np.maximum.outer(list(map(_texts, gold)), list(map(_texts, predicted))).astype(np.float64)
         lengths[np.ix_(_where(gold, type(None)), _where(predicted, type(None)))] = 0
@@ -73,8 +75,8 @@ class _Comparison:
     ) -> tuple[Matrix, Matrix]:
         totals, lengths = np.zeros((2, len(gold), len(predicted)))
         for key in dict.fromkeys(key for item in gold + predicted for key in item):
-            ours, theirs = ([item.get(key) for item in items] for items in (gold, predicted))
-            total, length = self.compare(ours, theirs)
+            golds, predictions = ([item.get(key) for item in items] for items in (gold, predicted))
+            total, length = self.compare(golds, predictions)
             totals += total
             lengths += length
         return totals, lengths
@@ -84,7 +86,7 @@ class _Comparison:
         return pairs[..., 0], pairs[..., 1]
 
     def _match(self, gold: list[Any], predicted: list[Any]) -> tuple[float, float]:
-        """Sum of similarities of two lists' items at their best, and the number of texts."""
+        """Sum of similarities of two optimally matched lists, and the number of texts."""
         alone = float(sum(map(_texts, gold)) + sum(map(_texts, predicted)))
         if gold == predicted:
             return alone / 2, alone / 2
@@ -93,8 +95,10 @@ class _Comparison:
             return 0.0, alone
         totals, lengths = self.compare(gold, predicted)
         means = totals / lengths
-        ours, theirs = ([json.dumps(item, sort_keys=True) for item in items] for items in (gold, predicted))
-        means[np.array(ours)[:, None] == np.array(theirs)] = math.nextafter(1.0, math.inf)  # preferred
+        golds, predictions = (
+            [json.dumps(item, sort_keys=True) for item in items] for items in (gold, predicted)
+        )
+        means[np.array(golds)[:, None] == np.array(predictions)] = math.nextafter(1.0, math.inf)  # preferred
         rows, columns = linear_sum_assignment(means, maximize=True)
         shared = sum(
             lengths[i, j] - _texts(gold[i]) - _texts(predicted[j]) for i, j in zip(rows, columns, strict=True)
@@ -118,7 +122,7 @@ def _where(values: list[Any], kind: type) -> list[int]:
 
 
 def _texts(value: Any) -> int:
-    """Leaves of a value; nothing at all counts as one."""
+    """Number of leaves of a value; an absent value counts as one."""
     if isinstance(value, dict):
         return sum(map(_texts, value.values()))
     if isinstance(value, list):

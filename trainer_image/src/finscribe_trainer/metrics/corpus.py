@@ -1,4 +1,4 @@
-"""Figures of many documents, with their uncertainty."""
+"""Aggregates documents' scores to corpus metrics with confidence intervals, and compares two models."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,47 +14,49 @@ from finscribe_trainer.metrics.score import DocumentScore
 
 Matrix = npt.NDArray[np.float64]
 _BLOCK = 4_000_000
-"""Numbers that are held at once: resamples times documents."""
+"""Elements of a block of resampling weights: resamples times documents."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure of a corpus with its 95 % interval, each from 0 to 1."""
+class MetricEstimate:
+    """A metric's value over a corpus with its 95 % confidence interval, each from 0 to 1."""
 
     value: float
     low: float
     high: float
     documents: int
-    """Documents that it applies to."""
+    """Number of documents that the metric applies to."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Tuned minus base on the same documents with its 95 % interval, each from -1 to 1."""
+class MetricDifference:
+    """Tuned minus base on the same documents with its 95 % confidence interval, each from -1 to 1."""
 
     value: float
     low: float
     high: float
     p_value: float
-    """How likely a difference this large is if both models read equally well (two-sided)."""
+    """Two-sided: the probability of a difference at least this large if both models are equally good."""
     documents: int
-    """Documents that the figure applies to."""
+    """Number of documents that the metric applies to."""
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Every figure of a corpus; those that apply to no document are left out."""
+class CorpusSummary:
+    """Every metric of a corpus; metrics that apply to no document are omitted."""
 
     documents: int
-    metrics: dict[DocumentMetric, Figure]
-    fields: dict[str, Figure]
-    regions: dict[str, Figure]
-    gates: dict[str, Figure]
-    extra: dict[str, Figure]
+    metrics: dict[DocumentMetric, MetricEstimate]
+    fields: dict[str, MetricEstimate]
+    regions: dict[str, MetricEstimate]
+    gates: dict[str, MetricEstimate]
+    extra: dict[str, MetricEstimate]
 
 
-def summarise(scores: Sequence[DocumentScore], *, resamples: int = 1000, seed: int = 0) -> Summary:
-    """The corpus figures of documents' scores: sum of numerators over sum of denominators.
+def aggregate_scores(
+    scores: Sequence[DocumentScore], *, resamples: int = 1000, seed: int = 0
+) -> CorpusSummary:
+    """Aggregate documents' scores: each metric is the sum of numerators over the sum of denominators.
 
     Intervals are percentile bootstraps over documents (Efron 1979): documents are drawn with replacement,
     as many as there are, `resamples` times. The same seed gives the same intervals.
@@ -78,11 +80,11 @@ def summarise(scores: Sequence[DocumentScore], *, resamples: int = 1000, seed: i
         .T
         for side in (0, 1)
     )
-    figures: dict[str, dict[Any, Figure]] = {part: {} for part in parts}
-    for key, figure in zip(keys, _figures(numerators, denominators, resamples, seed), strict=True):
-        if figure.documents:
-            figures[key[0]][key[1]] = figure
-    return Summary(len(scores), **figures)
+    estimates: dict[str, dict[Any, MetricEstimate]] = {part: {} for part in parts}
+    for key, estimate in zip(keys, _estimates(numerators, denominators, resamples, seed), strict=True):
+        if estimate.documents:
+            estimates[key[0]][key[1]] = estimate
+    return CorpusSummary(len(scores), **estimates)
 
 
 def paired_differences(
@@ -92,15 +94,15 @@ def paired_differences(
     resamples: int = 1000,
     permutations: int = 10_000,
     seed: int = 0,
-) -> dict[DocumentMetric, Difference]:
+) -> dict[DocumentMetric, MetricDifference]:
     """Tuned minus base of each metric, on the same documents in the same order.
 
     Intervals are percentile bootstraps over documents, both models' scores of a document drawn together.
-    p-values are of a permutation test: each document's two scores are swapped or not, at random, or in
-    every possible way where there are no more than `permutations` (Fisher 1935).
+    p-values come from a permutation test (Fisher 1935) that swaps each document's two scores or not: at
+    random, or exactly (all permutations) where there are no more than `permutations`.
 
     Raises:
-        ValueError: the two are not of equal length.
+        ValueError: the two have different lengths.
     """
     if len(base) != len(tuned):
         raise ValueError(f"{len(base)} documents of the base model, {len(tuned)} of the tuned one")
@@ -121,10 +123,10 @@ def paired_differences(
         extreme += (np.abs(swapped_b - swapped_a) >= np.abs(values) - 1e-12).sum(0)
         total += len(swaps)
     if total != 2 ** len(base):
-        extreme, total = extreme + 1, total + 1  # the arrangement that was seen is one of them
+        extreme, total = extreme + 1, total + 1  # the observed arrangement is one of them
     lows, highs = _interval(drawn)
     return {
-        metric: Difference(
+        metric: MetricDifference(
             float(values[i]),
             float(lows[i]),
             float(highs[i]),
@@ -143,8 +145,8 @@ def _metric_arrays(scores: Sequence[DocumentScore]) -> tuple[Matrix, Matrix]:
     return ratios[..., 0], ratios[..., 1]
 
 
-def _figures(numerators: Matrix, denominators: Matrix, resamples: int, seed: int) -> list[Figure]:
-    """One figure for each column of two matrices of shape (documents, figures)."""
+def _estimates(numerators: Matrix, denominators: Matrix, resamples: int, seed: int) -> list[MetricEstimate]:
+    """One estimate for each column of two matrices of shape (documents, metrics)."""
     values = _ratio(numerators.sum(0), denominators.sum(0))
     drawn = [
         _ratio(weights @ numerators, weights @ denominators)
@@ -153,18 +155,18 @@ def _figures(numerators: Matrix, denominators: Matrix, resamples: int, seed: int
     lows, highs = _interval(np.concatenate(drawn)) if drawn else (values, values)
     counts = (denominators > 0).sum(0)
     return [
-        Figure(float(value), float(low), float(high), int(count))
+        MetricEstimate(float(value), float(low), float(high), int(count))
         for value, low, high, count in zip(values, lows, highs, counts, strict=True)
     ]
 
 
 def _ratio(numerators: Matrix, denominators: Matrix) -> Matrix:
-    """NaN where nothing was drawn that the figure applies to."""
+    """Quotients; NaN where the denominator is 0."""
     return np.divide(numerators, denominators, out=np.full_like(numerators, np.nan), where=denominators > 0)
 
 
 def _interval(drawn: Matrix) -> tuple[Matrix, Matrix]:
-    """The middle 95 % of each column, NaN left out."""
+    """The 2.5 and 97.5 percentiles of each column, ignoring NaN."""
     lows, highs = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
     some = ~np.isnan(drawn).all(0)
     if some.any():

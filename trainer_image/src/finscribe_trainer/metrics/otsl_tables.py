@@ -1,4 +1,4 @@
-"""Tables in OTSL, which PaddleOCR-VL answers to `Table Recognition:`."""
+"""Parses tables in OTSL, the format of PaddleOCR-VL's answers to `Table Recognition:`."""
 
 import re
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from finscribe_trainer.metrics.tables import Cell, Section, Table
 
 _CELL = re.compile(r"<([felux])cel>([^<]*(?:<(?![felux]cel>)[^<]*)*)")
 _Grid = list[list[tuple[str, str]]]
-"""A letter and a text for each place: f filled, e empty; covered from left l, from above u, from both x."""
+"""Kind and text of each cell: f filled, e empty; merged with the left (l), upper (u) or both cells (x)."""
 
 
 def read_otsl(text: str) -> Table:
-    """The table that OTSL stands for; what precedes a row's first cell is left out.
+    """Parse OTSL; text before a row's first cell is ignored.
 
-    Rows are brought to one width as PaddleX does for this model: the width that adds and cuts the fewest
-    cells, but never cuts a filled one. A covered place that no cell reaches becomes an empty cell.
+    Rows are padded or truncated to one width as PaddleX does for this model: the width that changes the
+    fewest cells without cutting a filled one. A merged cell that no spanning cell reaches becomes empty.
 
     Source: Lysak et al. 2023, "Optimized Table Tokenization for Table Structure Recognition"; PaddleX,
     `convert_otsl_to_html`.
@@ -40,7 +40,7 @@ def read_otsl(text: str) -> Table:
 
 
 def _cell(grid: _Grid, y: int, x: int, covered: set[tuple[int, int]]) -> Cell:
-    """The cell at row y, column x; the places that it covers are added to `covered`."""
+    """The cell at row y, column x; adds the grid positions that it spans to `covered`."""
     kind, text = grid[y][x]
     if kind not in "fe":
         return Cell()

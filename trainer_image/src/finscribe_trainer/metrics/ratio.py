@@ -1,19 +1,19 @@
-"""A share, kept as two numbers so that shares of many documents add up."""
+"""A score as numerator and denominator, so that scores of many documents can be summed."""
 
 from typing import NamedTuple
 
 
 class Ratio(NamedTuple):
-    """A share of one document; a corpus figure is the sum of numerators over the sum of denominators."""
+    """A score of one document; a corpus metric is the sum of numerators over the sum of denominators."""
 
     numerator: float
-    """What is right."""
+    """What is correct."""
     denominator: float
-    """What there was to get right; 0 when the figure does not apply to the document."""
+    """The total; 0 when the metric does not apply to the document."""
 
     @property
     def value(self) -> float | None:
-        """The share itself, None when it does not apply."""
+        """The quotient; None when the metric does not apply."""
         return self.numerator / self.denominator if self.denominator else None
 
 

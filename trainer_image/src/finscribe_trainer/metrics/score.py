@@ -1,4 +1,4 @@
-"""Every figure of one document, from its right answer and the one given."""
+"""Computes every metric of one document from its ground truth and the predicted answer."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.metrics.alignment import align
 from finscribe_trainer.metrics.anls import anls_star
-from finscribe_trainer.metrics.answer import MAX_CHARACTERS, Answer, read_answer
+from finscribe_trainer.metrics.answer_parsing import MAX_CHARACTERS, ParsedAnswer, parse_answer
 from finscribe_trainer.metrics.fields import (
     by_field,
     by_region,
@@ -17,37 +17,37 @@ from finscribe_trainer.metrics.fields import (
     numeric_precision,
 )
 from finscribe_trainer.metrics.html_tables import read_html
-from finscribe_trainer.metrics.normal_form import normalise_text
+from finscribe_trainer.metrics.normalization import normalize_text
 from finscribe_trainer.metrics.nted import nted
 from finscribe_trainer.metrics.otsl_tables import read_otsl
 from finscribe_trainer.metrics.ratio import NOT_APPLICABLE, Ratio
 from finscribe_trainer.metrics.tables import Table, line_item_table
 from finscribe_trainer.metrics.teds import teds
-from finscribe_trainer.metrics.validation import run_gates
+from finscribe_trainer.metrics.validation_gates import run_gates
 
 __all__ = ["DocumentScore", "Ratio", "ceiling_gates", "score_document"]
 
 TEXT_FIELD = "text"
-"""Name of the one field of an answer that is plain text, HTML or OTSL."""
+"""Name of the single field of an answer in plain text, HTML or OTSL."""
 
 
 @dataclass(frozen=True)
 class DocumentScore:
-    """How well one document was read. A figure with denominator 0 does not apply to it."""
+    """Scores of one document. A metric with denominator 0 does not apply to it."""
 
     metrics: dict[DocumentMetric, Ratio]
     """Every metric."""
     fields: dict[str, Ratio]
-    """Field accuracy of each field of the right answer: `line_items.quantity`."""
+    """Field accuracy of each field of the ground truth: `line_items.quantity`."""
     regions: dict[str, Ratio]
-    """Field accuracy of each region of the page that the right answer has something of."""
+    """Field accuracy of each page region with a field in the ground truth."""
     gates: dict[str, bool | None]
-    """Which gates of the validation the answer passes, in their order; None where one does not apply."""
+    """Whether the answer passes each validation gate, in order; None where a gate does not apply."""
     extra: dict[str, Ratio]
     """`parse_rate_repaired`, `numeric_accuracy_1_percent`, `numeric_precision`."""
 
     def to_json(self) -> dict[str, Any]:
-        """The score as what JSON holds; a ratio is a list of two."""
+        """The score as a JSON value; a ratio is a list of two numbers."""
         return {
             name: {key: list(value) if isinstance(value, tuple) else value for key, value in part.items()}
             for name, part in vars(self).items()
@@ -55,10 +55,10 @@ class DocumentScore:
 
     @classmethod
     def from_json(cls, data: Any) -> "DocumentScore":
-        """The score that `to_json` wrote.
+        """The score from the output of `to_json`.
 
         Raises:
-            ValueError: `data` is none.
+            ValueError: `data` is not a score.
         """
         try:
             ratios = {
@@ -68,43 +68,43 @@ class DocumentScore:
             if not all(
                 math.isfinite(part) for group in ratios.values() for pair in group.values() for part in pair
             ):
-                raise ValueError("a figure is not finite")
+                raise ValueError("a metric is not finite")
             named = ratios.pop("metrics")
             metrics = {metric: named[metric] for metric in DocumentMetric}
             return cls(metrics=metrics, gates=dict(data["gates"]), **ratios)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"is no document's score: {error!r}") from None
+            raise ValueError(f"is not a document's score: {error!r}") from None
 
 
 def score_document(gold: str, predicted: str) -> DocumentScore:
-    """Score a model's answer to one document against the right one; never raises.
+    """Score a model's answer to one document against the ground truth; never raises.
 
-    When the right answer is a JSON object or list, the answer is read as JSON, repaired if need be. Any
-    other right answer (plain text, an HTML or OTSL table) is one leaf of text. Time is bounded, whatever
-    the answer: each metric names the size beyond which it gives a lower bound instead.
+    If the ground truth is a JSON object or list, the answer is parsed as JSON and repaired if needed. Any
+    other ground truth (plain text, an HTML or OTSL table) is a single text field. Time is bounded for every
+    answer: each metric has a size limit beyond which it gives a lower bound.
     """
-    right = read_answer(gold)
-    if _is_document(right):
-        given = read_answer(predicted)
-        tables = line_item_table(right.value), line_item_table(given.value)
-        return _score(right, given, tables, run_gates(right, given))
-    right, given = _text(gold), _text(predicted)
-    return _score(right, given, (_text_table(gold), _text_table(predicted)), {})
+    gold_answer = parse_answer(gold)
+    if _is_document(gold_answer):
+        predicted_answer = parse_answer(predicted)
+        tables = line_item_table(gold_answer.value), line_item_table(predicted_answer.value)
+        return _score(gold_answer, predicted_answer, tables, run_gates(gold_answer, predicted_answer))
+    gold_answer, predicted_answer = _text(gold), _text(predicted)
+    return _score(gold_answer, predicted_answer, (_text_table(gold), _text_table(predicted)), {})
 
 
 def ceiling_gates(gold: str) -> dict[str, bool | None]:
-    """Which gates the right answer itself passes: no model can be asked for more."""
-    right = read_answer(gold)
-    return run_gates(right, right) if _is_document(right) else {}
+    """Which gates the ground truth itself passes: the upper bound for any model."""
+    answer = parse_answer(gold)
+    return run_gates(answer, answer) if _is_document(answer) else {}
 
 
-def _is_document(right: Answer) -> bool:
-    return right.strict and isinstance(right.raw, dict | list)
+def _is_document(answer: ParsedAnswer) -> bool:
+    return answer.strict and isinstance(answer.raw, dict | list)
 
 
-def _text(text: str) -> Answer:
-    value = {TEXT_FIELD: normalise_text(text)} if len(text) <= MAX_CHARACTERS else None
-    return Answer(text, value, strict=False, readable=False)
+def _text(text: str) -> ParsedAnswer:
+    value = {TEXT_FIELD: normalize_text(text)} if len(text) <= MAX_CHARACTERS else None
+    return ParsedAnswer(text, value, strict=False, readable=False)
 
 
 def _text_table(text: str) -> Table:
@@ -114,16 +114,18 @@ def _text_table(text: str) -> Table:
 
 
 def _score(
-    gold: Answer, given: Answer, tables: tuple[Table, Table], gates: dict[str, bool | None]
+    gold: ParsedAnswer, predicted: ParsedAnswer, tables: tuple[Table, Table], gates: dict[str, bool | None]
 ) -> DocumentScore:
-    leaves = list(align(gold.value, given.value))
+    leaves = list(align(gold.value, predicted.value))
     exact, close = numeric_accuracy(leaves)
     applies = [passed for passed in gates.values() if passed is not None]
     metrics = {
         DocumentMetric.field_accuracy: field_accuracy(leaves),
-        DocumentMetric.field_f1: field_f1(gold.value, given.value),
-        DocumentMetric.nted: Ratio(nted(gold.value, given.value), 1) if leaves else NOT_APPLICABLE,
-        DocumentMetric.anls_star: Ratio(anls_star(gold.value, given.value), 1) if leaves else NOT_APPLICABLE,
+        DocumentMetric.field_f1: field_f1(gold.value, predicted.value),
+        DocumentMetric.nted: Ratio(nted(gold.value, predicted.value), 1) if leaves else NOT_APPLICABLE,
+        DocumentMetric.anls_star: Ratio(anls_star(gold.value, predicted.value), 1)
+        if leaves
+        else NOT_APPLICABLE,
         DocumentMetric.teds_score: Ratio(teds(*tables), 1) if tables[0].nodes else NOT_APPLICABLE,
         DocumentMetric.teds_structure_score: (
             Ratio(teds(*tables, structure_only=True), 1) if tables[0].nodes else NOT_APPLICABLE
@@ -132,11 +134,11 @@ def _score(
         DocumentMetric.validation_pass_rate: Ratio(float(all(applies)), 1)
         if len(applies) > 1
         else NOT_APPLICABLE,
-        DocumentMetric.parse_rate: Ratio(float(given.strict), 1) if gates else NOT_APPLICABLE,
+        DocumentMetric.parse_rate: Ratio(float(predicted.strict), 1) if gates else NOT_APPLICABLE,
     }
     extra = {
-        "parse_rate_repaired": Ratio(float(given.readable), 1) if gates else NOT_APPLICABLE,
+        "parse_rate_repaired": Ratio(float(predicted.readable), 1) if gates else NOT_APPLICABLE,
         "numeric_accuracy_1_percent": close,
-        "numeric_precision": numeric_precision(exact.numerator, given.value),
+        "numeric_precision": numeric_precision(exact.numerator, predicted.value),
     }
     return DocumentScore(metrics, by_field(leaves), by_region(leaves), gates, extra)

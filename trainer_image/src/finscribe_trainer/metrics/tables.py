@@ -1,4 +1,4 @@
-"""A table as TEDS compares it, and the table that a document's line items are."""
+"""The table that TEDS compares, and the conversion of a document's line items to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from finscribe_trainer.documents.schema import Document, LineItem
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell and the part of the grid that it covers."""
+    """A cell with its spans."""
 
     content: Sequence[str] = ""
-    """Its text; where HTML marks up the text, a tuple of characters and tags: ("<b>", "7", "</b>")."""
+    """Its text; for text with HTML markup a tuple of characters and tags: ("<b>", "7", "</b>")."""
     colspan: int = 1
     """Columns it covers."""
     rowspan: int = 1
@@ -21,27 +21,27 @@ class Cell:
 
 
 Row = tuple[Cell, ...]
-"""Its cells from left to right; a cell that began in a row above is not repeated."""
+"""Its cells from left to right; a cell that spans down from a row above is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Rows that belong together."""
+    """A table section."""
 
     tag: str | None
-    """`thead`, `tbody` or `tfoot`; None for rows that stand in the table itself."""
+    """`thead`, `tbody` or `tfoot`; None for rows directly below the table."""
     rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A grid of cells, from top to bottom; one without sections is empty."""
+    """A table, from top to bottom; one without sections is empty."""
 
     sections: tuple[Section, ...] = ()
 
     @cached_property
     def nodes(self) -> int:
-        """Sections that have a tag, rows and cells; tags inside cells are part of a cell's content."""
+        """Number of tagged sections, rows and cells; tags inside cells are part of a cell's content."""
         return sum(
             (section.tag is not None) + sum(1 + len(row) for row in section.rows) for section in self.sections
         )
@@ -51,11 +51,11 @@ _COLUMNS = tuple(name for name in LineItem.model_fields if name not in Document.
 
 
 def line_item_table(document: Any) -> Table:
-    """The line items of a document (as `load_json` reads it) as a table: a head of names, then a row a line.
+    """The line items of a document (from `load_json`) as a table: a header row, then one row per line item.
 
-    Its columns are the keys that any of its lines has a value for, in the schema's order; keys that the
-    schema does not know follow. It depends on no other document: a right answer's table is the same whatever
-    it is compared with. Anything malformed is an empty cell, row or table.
+    The columns are the keys that have a value in any line, in the schema's order, followed by keys that are
+    not in the schema. The table depends on this document alone: a ground truth's table is the same for every
+    prediction. Malformed input becomes an empty cell, row or table.
     """
     lines = document.get("line_items") if isinstance(document, dict) else None
     if not isinstance(lines, list) or not lines:

@@ -1,31 +1,52 @@
-"""Ordered trees, and what of two can be matched without a search."""
+"""Ordered trees: nodes, postorder numbering, and matching of equal subtrees without a search."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 
 class Node(NamedTuple):
-    """A node and all below it; two are equal if their whole trees are."""
+    """A node with its subtree; nodes are equal if their subtrees are."""
 
     label: Hashable
     content: Sequence[str]
-    """What a leaf holds; empty for the others."""
+    """Text of a leaf; empty for inner nodes."""
     children: "tuple[Node, ...]" = ()
 
 
 Forest = tuple[Node, ...]
 
 
-def size(forest: Forest) -> int:
-    """Nodes of a forest."""
-    return sum(1 + size(node.children) for node in forest)
+def count_nodes(forest: Forest) -> int:
+    """Number of nodes of a forest."""
+    return sum(1 + count_nodes(node.children) for node in forest)
 
 
-def trim(a: Forest, b: Forest) -> tuple[Forest, Forest]:
-    """What is left of two forests when equal trees at both ends are taken away, at no cost.
+def postorder(root: Node) -> tuple[list[Node], list[int]]:
+    """A tree's nodes, children before their parent and from left to right.
 
-    This is exact: a mapping that crosses from a tree to the rest of the other forest can be changed, at no
-    cost, to one that maps the two equal trees to each other; so, too, for two roots of one name.
+    Returns:
+        the nodes, and for each node the index of the leftmost leaf of its subtree.
+    """
+    nodes: list[Node] = []
+    leftmost: list[int] = []
+
+    def add(node: Node) -> int:
+        leaves = [add(child) for child in node.children]
+        leaf = leaves[0] if leaves else len(nodes)
+        nodes.append(node)
+        leftmost.append(leaf)
+        return leaf
+
+    add(root)
+    return nodes, leftmost
+
+
+def strip_equal_trees(a: Forest, b: Forest) -> tuple[Forest, Forest]:
+    """Remove equal trees at the start and end of two forests, and descend into equal single roots.
+
+    This leaves the edit distance unchanged: any mapping that maps one of two equal trees elsewhere can be
+    changed, at no additional cost, to one that maps them to each other; the same holds for two single roots
+    with equal labels.
     """
     while True:
         start = _equal(a, b)
@@ -38,7 +59,7 @@ def trim(a: Forest, b: Forest) -> tuple[Forest, Forest]:
 
 
 def _equal(a: Forest, b: Forest) -> int:
-    """Equal trees that both begin with."""
+    """Number of equal trees that both forests start with."""
     count = 0
     for one, other in zip(a, b, strict=False):
         if one != other:
@@ -47,13 +68,15 @@ def _equal(a: Forest, b: Forest) -> int:
     return count
 
 
-def position_distance(a: Forest, b: Forest, rename: Callable[[Node, Node], float]) -> float:
-    """An upper bound of the distance, in time O(n + m): the k-th tree of one forest becomes the k-th of the
-    other, and so on below.
+def distance_by_position(a: Forest, b: Forest, rename: Callable[[Node, Node], float]) -> float:
+    """An upper bound of the edit distance, in time O(n + m).
+
+    Maps the k-th tree of one forest to the k-th tree of the other, recursively.
     """
     shared = min(len(a), len(b))
     pairs = zip(a[:shared], b[:shared], strict=True)
     matched = sum(
-        rename(one, other) + position_distance(one.children, other.children, rename) for one, other in pairs
+        rename(one, other) + distance_by_position(one.children, other.children, rename)
+        for one, other in pairs
     )
-    return matched + size(a[shared:]) + size(b[shared:])
+    return matched + count_nodes(a[shared:]) + count_nodes(b[shared:])

@@ -1,8 +1,8 @@
-"""Edit distance of ordered trees whose nodes cost what the caller says.
+"""Exact tree edit distance with an integer insertion and deletion cost for each node.
 
 Zhang and Shasha's algorithm (1989, "Simple fast algorithms for the editing distance between trees and
-related problems"). It goes through the first tree's subtrees node by node; for each node, all subtrees of
-the second tree are computed side by side.
+related problems"). It iterates over the nodes of the first tree's subtrees; for each node, the distances to
+all subtrees of the second tree are computed together.
 """
 
 import numpy as np
@@ -13,23 +13,28 @@ _NEVER = 1 << 60
 
 
 class Postorder:
-    """A tree's nodes, children before their parent, and the subtrees that Zhang and Shasha call keyroots."""
+    """A tree in postorder, with its keyroots (Zhang and Shasha)."""
 
     def __init__(self, first: list[int], weights: list[int]) -> None:
-        """Take the leftmost leaf below each node, and what inserting or deleting each node costs."""
+        """Find the keyroots.
+
+        Args:
+            first: index of the leftmost leaf of each node's subtree.
+            weights: cost of inserting or deleting each node.
+        """
         self.first = np.array(first)
         self.weights = np.array(weights)
         topmost = {leaf: node for node, leaf in enumerate(first)}
         self.keyroots = sorted(topmost.values())
-        """Nodes with a left sibling, and the root: the topmost node of each leftmost path."""
+        """The topmost node of each leftmost path: the root and all nodes with a left sibling."""
         self.width = sum(node - first[node] + 2 for node in self.keyroots)
-        """Places of all keyroots' subtrees side by side."""
+        """Number of columns of all keyroots' concatenated subtrees."""
 
 
 class _Columns:
-    """A tree's keyroots side by side, those without keyroots inside first.
+    """The concatenated subtrees of a tree's keyroots, innermost keyroots first.
 
-    Each begins with a place for nothing.
+    Each subtree is preceded by a column for the empty prefix.
     """
 
     def __init__(self, tree: Postorder) -> None:
@@ -44,7 +49,7 @@ class _Columns:
                 before += [begin, *(tree.first[left : keyroot + 1] - left + begin).tolist()]
             self.levels.append(slice(start, len(node)))
         self.node, self.before = np.array(node), np.array(before)
-        """For each place its node, and the place before that node's subtree."""
+        """For each column its node, and the column before that node's subtree."""
         self.begins = np.array(begins)
         self.segment = np.zeros(len(node), np.int64)
         self.segment[self.begins[1:]] = 1
@@ -52,17 +57,19 @@ class _Columns:
         empty = np.zeros(len(node), bool)
         empty[self.begins] = True
         self.on_path = (self.before == self.begins[self.segment]) & ~empty
-        """Places of nodes on the leftmost path of their keyroot."""
+        """Columns of nodes on the leftmost path of their keyroot."""
         inserted = np.where(empty, 0, tree.weights[self.node])
         total = np.cumsum(inserted)
         self.insertion = total - total[self.begins[self.segment]]
-        """What it costs to insert all nodes of a keyroot's subtree up to each place."""
+        """Cost of inserting the nodes of a keyroot's subtree up to each column."""
 
 
 def _by_nesting(tree: Postorder) -> list[list[int]]:
-    """Keyroots by how deeply other keyroots nest inside them, 0 first."""
+    """Keyroots grouped by how deeply other keyroots nest inside them, 0 first."""
     groups: list[list[int]] = []
-    open_roots: list[tuple[int, int]] = []  # subtrees not yet inside another one: keyroot, nesting
+    open_roots: list[
+        tuple[int, int]
+    ] = []  # (keyroot, nesting) of subtrees that are not yet part of another one
     for keyroot in tree.keyroots:
         nesting = 0
         while open_roots and open_roots[-1][0] >= tree.first[keyroot]:
@@ -73,8 +80,8 @@ def _by_nesting(tree: Postorder) -> list[list[int]]:
     return groups
 
 
-def tree_distance(a: Postorder, b: Postorder, costs: Integers) -> int:
-    """The least cost of edits that turn one tree into the other.
+def weighted_distance(a: Postorder, b: Postorder, costs: Integers) -> int:
+    """The minimum cost of edits that turn one tree into the other.
 
     Time O(a.width * b.width), memory O(nodes of a * b.width).
 
@@ -84,9 +91,9 @@ def tree_distance(a: Postorder, b: Postorder, costs: Integers) -> int:
         costs: of renaming each node of a to each of b, shape (nodes of a, nodes of b).
     """
     columns = _Columns(b)
-    # Falls so steeply from keyroot to keyroot that a running minimum never reaches back into the one before.
-    steep = 2 * int(a.weights.sum() + b.weights.sum()) + 1
-    ramp = columns.insertion + columns.segment * steep
+    # The offset between keyroots is so large that a running minimum never uses columns of the previous one.
+    offset = 2 * int(a.weights.sum() + b.weights.sum()) + 1
+    ramp = columns.insertion + columns.segment * offset
     distances = np.zeros(costs.shape, np.int64)
     for keyroot in a.keyroots:
         _fill(a, keyroot, columns, ramp, costs, distances)
@@ -96,9 +103,9 @@ def tree_distance(a: Postorder, b: Postorder, costs: Integers) -> int:
 def _fill(
     a: Postorder, keyroot: int, columns: _Columns, ramp: Integers, costs: Integers, distances: Integers
 ) -> None:
-    """Distances of the subtrees on the leftmost path of a's keyroot to all of b's.
+    """Set the distances of the subtrees on the leftmost path of a's keyroot to all subtrees of b.
 
-    `forest[x, y]` is the distance of the keyroot's first x nodes to what is at or before place y.
+    `forest[x, y]` is the distance between the keyroot's first x nodes and the nodes up to column y.
     """
     left = int(a.first[keyroot])
     forest = np.empty((keyroot - left + 2, len(ramp)), np.int64)
@@ -125,7 +132,7 @@ def _fill(
 
 
 def _insert(best: Integers, ramp: Integers, out: Integers) -> None:
-    """The least of `best` at each place, and of any place before it with all between inserted."""
+    """Write the minimum of `best` at each column and of any column before it plus insertions into `out`."""
     np.subtract(best, ramp, out=best)
     np.minimum.accumulate(best, out=best)
     np.add(best, ramp, out=out)

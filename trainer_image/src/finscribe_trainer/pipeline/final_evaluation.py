@@ -25,7 +25,7 @@ from finscribe_trainer.evaluation.results import (
 )
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
-from finscribe_trainer.metrics.corpus import Summary
+from finscribe_trainer.metrics.corpus import CorpusSummary
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.runtime.output_layout import EVALUATION_DIR
 from finscribe_trainer.training.run import Run
@@ -93,7 +93,7 @@ def _documents(run: Run, splits: Splits) -> TestSet:
     return TestSet(chosen, DataInfo(source, digest, len(examples), len(chosen)))
 
 
-def _document_metrics(summary: Summary) -> DocumentFigures:
+def _document_metrics(summary: CorpusSummary) -> DocumentFigures:
     known = {name: metric for name, metric in summary.metrics.items() if metric.documents}
     return DocumentFigures(
         **{

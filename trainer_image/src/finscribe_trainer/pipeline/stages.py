@@ -132,7 +132,7 @@ def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
             "validation": run.config.validation_path,
             "validation_rows": len(splits.validation),
             "validation_sha256": splits.validation_fingerprint,
-            "rows_left_out": splits.num_left_out,
+            "rows_left_out": splits.num_excluded,
         },
         "train_history": [entry for entry in state.log_history if "loss" in entry],
         "eval_history": [entry for entry in state.log_history if "eval_loss" in entry],

@@ -7,7 +7,7 @@ import torch
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.batches.oom_retry import slice_rows
-from finscribe_trainer.data.findings import MAX_SHOWN
+from finscribe_trainer.data.row_problems import MAX_SHOWN
 from finscribe_trainer.model.batch import ROW_LOCATION, Encoded
 
 LossOf = Callable[[Encoded], torch.Tensor]

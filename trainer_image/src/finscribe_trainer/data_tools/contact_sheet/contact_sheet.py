@@ -17,10 +17,10 @@ from finscribe_trainer.batches.augmentation.placement import place
 from finscribe_trainer.data.dataset import Example, hold_out
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.findings import Findings
+from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.image_check import ImageCheck
 from finscribe_trainer.data.images import ImageError, open_image
-from finscribe_trainer.data.scan import read_rows
+from finscribe_trainer.data.row_reader import read_rows
 from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
 from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.storage import Storage

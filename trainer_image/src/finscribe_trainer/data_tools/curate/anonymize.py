@@ -10,9 +10,9 @@ from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.findings import Findings
+from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.rows import Row
-from finscribe_trainer.data.scan import read_rows
+from finscribe_trainer.data.row_reader import read_rows
 from finscribe_trainer.data_tools.curate.mentions import Names, replace
 from finscribe_trainer.data_tools.curate.patterns import find_patterns
 from finscribe_trainer.data_tools.curate.pseudonyms import Pseudonyms

@@ -10,12 +10,12 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
 from finscribe_trainer.data.rows import is_image_path
-from finscribe_trainer.data.scan import scan_values
+from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
 from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
-from finscribe_trainer.documents.numbers import dump_json, holds_half_pair, load_json
+from finscribe_trainer.documents.numbers import dump_json, has_unpaired_surrogate, load_json
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.documents.schema import INSTRUCTION, parse_document, to_answer
 
@@ -154,7 +154,7 @@ def _as_json(review: dict[str, Any], key: str) -> Any:
     value = review.get(key)
     if isinstance(value, str):
         try:
-            value = None if holds_half_pair(value) else load_json(value)
+            value = None if has_unpaired_surrogate(value) else load_json(value)
         except ValueError as error:
             remedy = "; write the whole document as `corrected`" if key == "predicted" else ""
             raise ReviewError(f"{key} is no JSON ({error}){remedy}") from None

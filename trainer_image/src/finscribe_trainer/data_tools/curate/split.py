@@ -10,10 +10,10 @@ from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.findings import Findings
+from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.images import ImageError, resolve_image
 from finscribe_trainer.data.rows import Row, RowError, parse_row
-from finscribe_trainer.data.scan import scan_values
+from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem

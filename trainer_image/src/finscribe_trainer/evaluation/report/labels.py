@@ -1,7 +1,7 @@
 """Display names and short descriptions of the metrics, and number formats (formulas: docs/metrics.md)."""
 
 from finscribe_core.trainer_config import DocumentMetric
-from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.metrics.corpus import MetricEstimate
 
 LABELS: dict[DocumentMetric, str] = {
     DocumentMetric.field_accuracy: "Field Accuracy",
@@ -56,7 +56,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def percent_with_interval(metric: Figure) -> str:
+def percent_with_interval(metric: MetricEstimate) -> str:
     """A metric with its confidence interval, as "83.2% [80.1%, 85.9%]"."""
     return f"{percent(metric.value)} [{percent(metric.low)}, {percent(metric.high)}]"
 

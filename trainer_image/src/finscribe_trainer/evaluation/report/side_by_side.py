@@ -6,8 +6,8 @@ from typing import Any
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.evaluation.compare import DocumentComparison
 from finscribe_trainer.metrics.alignment import align
-from finscribe_trainer.metrics.answer import read_answer
-from finscribe_trainer.metrics.normal_form import normalise_text
+from finscribe_trainer.metrics.answer_parsing import parse_answer
+from finscribe_trainer.metrics.normalization import normalize_text
 from finscribe_trainer.metrics.score import TEXT_FIELD
 
 
@@ -53,11 +53,11 @@ class SideBySide:
 
 def side_by_side(document: DocumentComparison) -> SideBySide:
     """Align ground truth and both answers; a ground truth that is not a JSON object is one text value."""
-    gold = read_answer(document.base.gold)
+    gold = parse_answer(document.base.gold)
     if not gold.strict or not isinstance(gold.raw, dict | list):
         texts = (document.base.gold, document.base.predicted, document.tuned.predicted)
-        return SideBySide((Leaf(TEXT_FIELD, *(normalise_text(text) for text in texts)),), 0, 0)
-    base, tuned = (read_answer(record.predicted).value for record in (document.base, document.tuned))
+        return SideBySide((Leaf(TEXT_FIELD, *(normalize_text(text) for text in texts)),), 0, 0)
+    base, tuned = (parse_answer(record.predicted).value for record in (document.base, document.tuned))
     aligned = zip(align(gold.value, base), align(gold.value, tuned), strict=True)
     found = tuple(Leaf(path, value, was, now) for (path, value, was), (_, _, now) in aligned)
     return SideBySide(

@@ -12,7 +12,7 @@ from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, percent_with_interval, points
 from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
 from finscribe_trainer.evaluation.results import Results
-from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.metrics.corpus import MetricEstimate
 
 
 def print_comparison(comparison: Comparison, paths: Iterable[Path]) -> None:
@@ -60,7 +60,7 @@ def summary_lines(results: Results) -> Iterator[str]:
         yield f"{cut_off} answers were cut off after {results.settings.max_new_tokens} tokens."
 
 
-def _metric(metric: Figure | None) -> str:
+def _metric(metric: MetricEstimate | None) -> str:
     if metric is None or not metric.documents:
         return "does not apply to these documents"
     return percent_with_interval(metric)

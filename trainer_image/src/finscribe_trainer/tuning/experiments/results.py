@@ -10,7 +10,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric, SelectionMetric
 from finscribe_trainer.evaluation.compare import PRIMARY_METRIC
 from finscribe_trainer.evaluation.results import TUNED_RESULTS, Results, read_results
-from finscribe_trainer.metrics.corpus import Figure
+from finscribe_trainer.metrics.corpus import MetricEstimate
 from finscribe_trainer.runtime.output_layout import EVALUATION_DIR
 from finscribe_trainer.tuning.experiments.folder import (
     Evaluation,
@@ -52,7 +52,7 @@ class Trained:
     """In the order of their steps."""
     best: Evaluation | None
     """The evaluation whose adapter is kept."""
-    figure: Figure | None
+    figure: MetricEstimate | None
     """How well the tuned model reads documents, by `Experiments.judged_by`."""
     judgement: Judgement | None
     """Against the baseline; None for the baseline itself."""

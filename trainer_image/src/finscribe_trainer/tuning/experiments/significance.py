@@ -8,14 +8,14 @@ from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.evaluation.compare import SIGNIFICANCE_LEVEL, check_comparable
 from finscribe_trainer.evaluation.report.labels import p_value, points
 from finscribe_trainer.evaluation.results import Results
-from finscribe_trainer.metrics.corpus import Difference, paired_differences
+from finscribe_trainer.metrics.corpus import MetricDifference, paired_differences
 
 
 @dataclass(frozen=True)
 class Judgement:
     """How an experiment's model reads the same documents, against the baseline's."""
 
-    difference: Difference | None
+    difference: MetricDifference | None
     """Experiment minus baseline; None where they can't be compared."""
     p_adjusted: float | None
     """p-value for as many comparisons as there are experiments (Holm 1979)."""
@@ -33,10 +33,10 @@ def judge(
         others: by experiment; None where documents were not read.
         metric: the figure that is compared.
     """
-    found: dict[str, Difference | str] = {
+    found: dict[str, MetricDifference | str] = {
         name: _difference(base, other, metric) for name, other in others.items()
     }
-    differences = {name: value for name, value in found.items() if isinstance(value, Difference)}
+    differences = {name: value for name, value in found.items() if isinstance(value, MetricDifference)}
     adjusted = dict(zip(differences, holm([d.p_value for d in differences.values()]), strict=True))
     return {
         name: Judgement(None, None, value)
@@ -46,7 +46,9 @@ def judge(
     }
 
 
-def _difference(base: Results | None, other: Results | None, metric: DocumentMetric) -> Difference | str:
+def _difference(
+    base: Results | None, other: Results | None, metric: DocumentMetric
+) -> MetricDifference | str:
     if base is None or other is None:
         return "no documents were read"
     try:
@@ -85,7 +87,7 @@ def fewest_documents(num_comparisons: int) -> int:
     return documents
 
 
-def _said(difference: Difference, p_adjusted: float, num_comparisons: int) -> str:
+def _said(difference: MetricDifference, p_adjusted: float, num_comparisons: int) -> str:
     if difference.documents < fewest_documents(num_comparisons):
         return f"{difference.documents} documents are too few to tell a difference from chance"
     if difference.value == 0:

@@ -1,4 +1,4 @@
-"""Whether an answer is valid by itself: gates in order, each of which needs those before it."""
+"""Validation gates of an answer, in order: each requires that the previous ones pass."""
 
 from typing import Any
 
@@ -7,24 +7,24 @@ from pydantic import ValidationError
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.paths import field_of, leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document
-from finscribe_trainer.metrics.answer import Answer
-from finscribe_trainer.metrics.normal_form import NUMBER_FIELDS
+from finscribe_trainer.metrics.answer_parsing import ParsedAnswer
+from finscribe_trainer.metrics.normalization import NUMBER_FIELDS
 
 GATES = ("json", "schema", "arithmetic", "required")
-"""Strict JSON; the canonical schema; the sums; the numbers that the right answer has are there."""
+"""Strict JSON; the canonical schema; the arithmetic; the number fields of the ground truth are present."""
 
 
-def run_gates(gold: Answer, predicted: Answer) -> dict[str, bool | None]:
-    """Which gates an answer passes, in the order of GATES; after one that fails, all fail.
+def run_gates(gold: ParsedAnswer, predicted: ParsedAnswer) -> dict[str, bool | None]:
+    """Which gates an answer passes, in the order of GATES; all gates after a failed one fail.
 
-    The gates behind `json` are None (they do not apply) when the right answer is no document of the canonical
+    The gates after `json` are None (not applicable) if the ground truth is not a document of the canonical
     schema's types.
     """
     passed: dict[str, bool | None] = {"json": predicted.strict}
     applies = isinstance(gold.raw, dict) and gold.raw.get("document_type") in DOCUMENT_TYPES
     if not applies:
         return passed | dict.fromkeys(GATES[1:])
-    passed["schema"] = predicted.strict and _keeps_schema(predicted.raw)
+    passed["schema"] = predicted.strict and _matches_schema(predicted.raw)
     passed["arithmetic"] = passed["schema"] and not check_arithmetic(predicted.raw)
     passed["required"] = passed["arithmetic"] and _number_fields(gold.value) <= _number_fields(
         predicted.value
@@ -32,7 +32,7 @@ def run_gates(gold: Answer, predicted: Answer) -> dict[str, bool | None]:
     return passed
 
 
-def _keeps_schema(data: Any) -> bool:
+def _matches_schema(data: Any) -> bool:
     try:
         parse_document(data)
     except (ValidationError, RecursionError):
@@ -41,6 +41,6 @@ def _keeps_schema(data: Any) -> bool:
 
 
 def _number_fields(value: Any) -> set[str]:
-    """Fields of numbers that have a value, without positions in lists."""
+    """Number fields that have a value, without list indices."""
     fields = (field_of(path) for path, _ in leaves(value))
     return {field for field in fields if field.rpartition(".")[2] in NUMBER_FIELDS}
