@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch.utils.data import DataLoader
 
 from finscribe_core.trainer_config import AugmentationSpec
-from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example, prepare_augmentation
+from finscribe_trainer.batches.augmentation.augment import Augmentation, augment_example, prepare_augmentation
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.model.batch import IGNORE_INDEX, Encoded
@@ -33,7 +33,7 @@ def with_image(dataset: Dataset) -> list[int]:
     return [i for i, example in enumerate(dataset.examples) if example.images]
 
 
-def test_a_page_looks_different_in_every_epoch_and_the_same_whenever_it_is_asked(dataset, family, with_image):
+def test_a_page_differs_between_epochs_and_is_reproducible(dataset, family, with_image):
     rows = augmented(dataset, family)
     first = with_image[0]
     assert torch.equal(pixels(rows, first, 0), pixels(augmented(dataset, family), first, 0))
@@ -44,15 +44,15 @@ def test_a_page_looks_different_in_every_epoch_and_the_same_whenever_it_is_asked
 
 
 @pytest.mark.parametrize("size", [(181, 399), (620, 877), (1203, 795)])
-def test_a_changed_page_has_no_more_tokens_than_were_counted(size, dataset, family, with_image):
+def test_an_augmented_page_has_no_more_tokens_than_were_counted(size, dataset, family, with_image):
     """Of sizes that the processor enlarges, rounds, and takes as they come."""
     page = replace(dataset.examples[with_image[0]], sizes=(size,))
     augmentation = Augmentation(SPEC.model_copy(update={"rotation_range": [-30, 30]}), seed=42)
-    views = [changed_example(page, augmentation.changes(page, 0, epoch)) for epoch in range(100)]
+    views = [augment_example(page, augmentation.draw(page, 0, epoch)) for epoch in range(100)]
     assert {family.count_tokens(view) for view in views} == {family.count_tokens(page)}
 
 
-def test_views_take_turns(dataset, family, with_image):
+def test_views_alternate_between_epochs(dataset, family, with_image):
     rows = augmented(dataset, family, TWO_VIEWS)
     first, second, third = (pixels(rows, with_image[0], epoch) for epoch in range(3))
     assert torch.equal(first, third)
@@ -60,7 +60,7 @@ def test_views_take_turns(dataset, family, with_image):
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_how_many_workers_there_are_changes_nothing(dataset, family, num_workers):
+def test_the_number_of_workers_does_not_affect_the_rows(dataset, family, num_workers):
     def epoch(workers: int) -> list[Encoded]:
         sampler = EpochSampler(DataOrder(len(dataset.examples), seed=1))
         sampler.set_epoch(2)
@@ -73,7 +73,7 @@ def test_how_many_workers_there_are_changes_nothing(dataset, family, num_workers
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_a_row_without_image_stays_as_it_is(dataset, family):
+def test_a_row_without_an_image_is_unchanged(dataset, family):
     text = next(i for i, example in enumerate(dataset.examples) if not example.images)
     encoded, plain = augmented(dataset, family)[RowKey(text, 3)], family.encode(dataset.examples[text])
     assert torch.equal(encoded["input_ids"], plain["input_ids"])
@@ -99,17 +99,17 @@ def learned(family: Family, example: Example, spec: AugmentationSpec) -> dict:
     return json.loads(family.tokenizer.decode(labels[labels != IGNORE_INDEX][:-1]))
 
 
-def test_the_boxes_that_are_learned_are_those_of_the_changed_page(boxed, family):
+def test_boxes_in_the_labels_are_those_of_the_augmented_page(boxed, family):
     example = boxed(1)
     turned = learned(family, example, AugmentationSpec(enabled=True, rotation_range=[90, 90]))
     assert turned == {"line_items": [{"sku": "A1", "bbox": [40, 140, 60, 180]}]}
 
 
-def test_pages_do_not_move_when_it_is_not_said_which_of_them_a_box_is_on(boxed, family):
+def test_geometry_is_not_augmented_when_a_box_may_belong_to_several_images(boxed, family):
     example = boxed(2)
-    changes = Augmentation(SPEC, 1).changes(example, 0, 0)
-    assert not any(change.moves for change in changes)
-    assert all(change.noise_std for change in changes)
+    params = Augmentation(SPEC, 1).draw(example, 0, 0)
+    assert not any(image.moves_points for image in params)
+    assert all(image.noise_std for image in params)
     assert learned(family, example, SPEC) == json.loads(example.row.completion)
 
 
@@ -121,7 +121,7 @@ def test_pages_do_not_move_when_it_is_not_said_which_of_them_a_box_is_on(boxed, 
         ({"enabled": True}, False, "no training row has an image"),
     ],
 )
-def test_augmentation_that_does_nothing_says_why(config, dataset, caplog, settings, images, said):
+def test_augmentation_without_effect_logs_the_reason(config, dataset, caplog, settings, images, said):
     spec = AugmentationSpec.model_validate(settings)
     examples = dataset.examples if images else [replace(e, images=(), sizes=()) for e in dataset.examples]
     assert prepare_augmentation(config.model_copy(update={"augmentation": spec}), examples) is None

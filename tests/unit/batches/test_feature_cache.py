@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec, TrainerConfig
-from finscribe_trainer.batches.features import room as room_module
+from finscribe_trainer.batches.features import disk_quota
 from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.files import read_features, write_features
 from finscribe_trainer.batches.features.fingerprint import fingerprint
-from finscribe_trainer.batches.features.room import Room
-from finscribe_trainer.batches.features.setup import why_invalid
-from finscribe_trainer.batches.features.shown import show_images
+from finscribe_trainer.batches.features.row_images import open_row_images
+from finscribe_trainer.batches.features.setup import reason_against_caching
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.evaluation.generation import AnswerGenerator
@@ -81,7 +81,7 @@ def two_epochs(sample, tmp_path, config) -> TrainerConfig:
     )
 
 
-def test_pages_pass_the_vision_tower_once_and_the_result_is_the_same(two_epochs, tmp_path):
+def test_each_page_passes_the_vision_tower_once_and_the_result_is_the_same(two_epochs, tmp_path):
     off = Trained(
         with_settings(two_epochs, output_dir=str(tmp_path / "off"), feature_cache={"enabled": False})
     )
@@ -97,7 +97,7 @@ def test_pages_pass_the_vision_tower_once_and_the_result_is_the_same(two_epochs,
     assert off.count("hits_total") == 0
 
 
-def test_changed_pages_are_kept_where_their_number_is_limited(two_epochs, tmp_path):
+def test_augmented_pages_are_cached_with_a_limited_number_of_views(two_epochs, tmp_path):
     views = with_settings(two_epochs, augmentation={"enabled": True, "num_views": 1})
     Trained(views, images_to_remove=tmp_path / "data/images")
 
@@ -110,12 +110,12 @@ def model(family, source):
 @pytest.fixture
 def cache(model, family, tmp_path) -> FeatureCache:
     return FeatureCache(
-        model, family, FeatureStore(tmp_path / "features", torch.float32, family), Room(tmp_path, 10**9)
+        model, family, FeatureStore(tmp_path / "features", torch.float32, family), DiskQuota(tmp_path, 10**9)
     )
 
 
 def inputs_of(cache: FeatureCache, example):
-    row = cache.family.encode(example, show_images(example, store=cache.store))
+    row = cache.family.encode(example, open_row_images(example, store=cache.store))
     inputs = ModelInputs(cache.family, cache)(cache.family.collate([row]))
     cache.flush()
     return inputs
@@ -138,20 +138,20 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_file_that_is_not_what_it_should_be_is_computed_anew(damage, cache, dataset, caplog):
+def test_a_damaged_file_is_recomputed(damage, cache, dataset, caplog):
     example = dataset.examples[0]
     expected = inputs_of(cache, example)["mm_encoder_outputs"]["image"].pooler_output[0].clone()
     (path,) = cache.store.folder.rglob("*.safetensors")
     damage(path)
     found = inputs_of(cache, example)["mm_encoder_outputs"]["image"].pooler_output[0]
     assert torch.equal(found, expected)
-    assert caplog.text.count("can't be used and is computed anew") == 1
+    assert caplog.text.count("is invalid and will be recomputed") == 1
     assert (cache.hits, cache.misses) == (0, 2)
     inputs_of(cache, example)
     assert cache.hits == 1
 
 
-def test_documents_are_read_the_same_by_features(cache, dataset, several_images):
+def test_answers_are_the_same_with_cached_features(cache, dataset, several_images):
     examples = [*dataset.examples[:4], several_images]
 
     def texts(features):
@@ -171,14 +171,14 @@ def write_entry(folder: Path, name: str, age_minutes: float) -> Path:
     return path
 
 
-def test_what_was_used_longest_ago_gives_way_and_what_is_in_use_never_does(tmp_path, caplog):
+def test_the_least_recently_used_features_are_evicted_but_none_in_use(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     oldest, older, used_again = (write_entry(tmp_path, *each) for each in (("a", 9), ("b", 8), ("c", 7)))
-    room = Room(tmp_path, 4500)
+    quota = DiskQuota(tmp_path, 4500)
     os.utime(used_again)  # by another run, since then
 
     def kept(name):
-        return room.make(1000) and bool(write_entry(tmp_path, name, -1))
+        return quota.reserve(1000) and bool(write_entry(tmp_path, name, -1))
 
     assert (kept("d"), oldest.exists()) == (True, True)
     assert (kept("e"), oldest.exists(), older.exists()) == (True, False, True)
@@ -187,7 +187,7 @@ def test_what_was_used_longest_ago_gives_way_and_what_is_in_use_never_does(tmp_p
     assert caplog.text.count("full") == 1
 
 
-def test_what_others_keep_in_the_folder_neither_counts_nor_gives_way(tmp_path):
+def test_other_files_in_the_folder_are_neither_counted_nor_evicted(tmp_path):
     others = [
         tmp_path / "model.safetensors",
         tmp_path / "models/base/model.safetensors",
@@ -199,46 +199,46 @@ def test_what_others_keep_in_the_folder_neither_counts_nor_gives_way(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(1000))
         os.utime(path, (0, 0))
-    room = Room(tmp_path, 900)
-    assert (room.used, room.make(1000)) == (0, False)
+    quota = DiskQuota(tmp_path, 900)
+    assert (quota.used_bytes, quota.reserve(1000)) == (0, False)
     assert all(path.exists() for path in others)
 
 
-def test_room_is_left_on_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(room_module, "FREE_BYTES", shutil.disk_usage(tmp_path).free + 10**9)
-    assert not Room(tmp_path, 10**12).make(1000)
+def test_free_space_is_reserved_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk_quota, "FREE_BYTES", shutil.disk_usage(tmp_path).free + 10**9)
+    assert not DiskQuota(tmp_path, 10**12).reserve(1000)
 
 
-def test_what_was_begun_long_ago_and_never_finished_is_removed(tmp_path):
+def test_abandoned_partial_files_are_removed(tmp_path):
     folder = write_entry(tmp_path, "a", 0).parent
     part, fresh = (folder / f".{'0' * 64}.safetensors.{number * 32}.part" for number in "12")
     for path in (part, fresh):
         path.write_bytes(b"x")
     os.utime(part, (0, 0))
-    Room(tmp_path, 1000)
+    DiskQuota(tmp_path, 1000)
     assert (part.exists(), fresh.exists()) == (False, True)
 
 
-def test_a_full_cache_or_a_disk_that_fails_only_costs_time(cache, dataset, tmp_path, caplog):
-    cache.room = Room(tmp_path, 0)
+def test_a_full_cache_or_a_failing_disk_only_costs_time(cache, dataset, tmp_path, caplog):
+    cache.quota = DiskQuota(tmp_path, 0)
     inputs_of(cache, dataset.examples[0])
     assert not list(tmp_path.rglob("*.safetensors"))
-    cache.room = Room(tmp_path, 10**9)
+    cache.quota = DiskQuota(tmp_path, 10**9)
     cache.store.folder.write_bytes(b"a file, where a folder should be")
     inputs_of(cache, dataset.examples[0])
-    cache.room = Room(tmp_path / "unmounted", 10**9)
+    cache.quota = DiskQuota(tmp_path / "unmounted", 10**9)
     inputs_of(cache, dataset.examples[0])
     assert caplog.text.count("feature cache: full") == 3
 
 
 INVALID = {
     "lora.scope All trains the vision tower": {"lora": {"scope": "All"}},
-    "augmentation changes every image anew": {"augmentation": {"enabled": True}},
+    "augmentation creates new views in every epoch": {"augmentation": {"enabled": True}},
 }
 
 
 @pytest.mark.parametrize("why", INVALID)
-def test_a_cache_that_would_be_wrong_is_refused_where_asked_for_else_left_off(why, config, family, source):
+def test_an_invalid_cache_is_rejected_if_enabled_and_else_off(why, config, family, source):
     wrong = with_settings(config, **INVALID[why], feature_cache={"enabled": True})
     with pytest.raises(UserError, match=why) as caught:
         Trained(wrong)
@@ -248,13 +248,13 @@ def test_a_cache_that_would_be_wrong_is_refused_where_asked_for_else_left_off(wh
     assert not (Path(unset.output_dir) / "features").exists()
 
 
-def test_scope_all_leaves_the_cache_on_where_no_target_lies_in_the_vision_tower(config, family, source):
+def test_scope_all_allows_the_cache_if_no_target_is_in_the_vision_tower(config, family, source):
     lora = LoraSpec(target_modules=["gate_proj"], scope="All")
     model = attach_adapter(family.load_model(source), family, lora)
-    assert why_invalid(config.model_copy(update={"lora": lora}), model, family) is None
+    assert reason_against_caching(config.model_copy(update={"lora": lora}), model, family) is None
 
 
-def test_other_weights_or_settings_have_other_features(model, family):
+def test_other_weights_or_settings_have_another_fingerprint(model, family):
     modules = family.vision_modules(model)
     names = [fingerprint(modules, {"dtype": "float32"}), fingerprint(modules, {"dtype": "bfloat16"})]
     next(modules[1].parameters()).data[0] += 1e-6
@@ -262,7 +262,7 @@ def test_other_weights_or_settings_have_other_features(model, family):
     assert len(set(names)) == 3
 
 
-def test_features_are_read_as_they_were_written(tmp_path, family):
+def test_features_survive_writing_and_reading(tmp_path, family):
     features = torch.randn(4, 128).bfloat16()
     write_features(tmp_path / "a", ImageFeatures(features, (1, 4, 4)))
     found = read_features(tmp_path / "a", torch.bfloat16, family.features_shape)

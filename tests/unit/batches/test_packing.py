@@ -7,8 +7,8 @@ from transformers import MambaConfig, MambaForCausalLM
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec
 from finscribe_trainer.batches.features.cache import FeatureCache
-from finscribe_trainer.batches.features.room import Room
-from finscribe_trainer.batches.features.shown import show_images
+from finscribe_trainer.batches.features.disk_quota import DiskQuota
+from finscribe_trainer.batches.features.row_images import open_row_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
@@ -82,9 +82,9 @@ def test_packed_rows_of_cached_pages_too_with_activations_computed_again(family,
     model.train()
     model.get_base_model().activation_checkpointing_enable()
     store = FeatureStore(tmp_path, torch.float32, family)
-    cache = FeatureCache(model, family, store, Room(tmp_path, 10**9))
+    cache = FeatureCache(model, family, store, DiskQuota(tmp_path, 10**9))
     batches = [
-        family.collate([family.encode(row, show_images(row, store=kept)) for row in dataset.examples[:4]])
+        family.collate([family.encode(row, open_row_images(row, store=kept)) for row in dataset.examples[:4]])
         for kept in (None, store)
     ]
     expected = loss_and_gradients(model, ModelInputs(family)(batches[0]))
@@ -115,14 +115,14 @@ def test_the_first_token_of_a_row_is_never_learned_from_the_row_before():
     assert packed["cu_seq_lens_q"].tolist() == [0, 3, 5]
 
 
-def test_rows_that_would_see_each_other_are_not_packed(text_model, tmp_path):
+def test_packing_is_rejected_if_rows_affect_each_other(text_model, tmp_path):
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
     family = load_family(ModelSource(str(text_model)))
     torch.manual_seed(1)
     MambaForCausalLM(MambaConfig(vocab_size=len(family.tokenizer), **sizes)).save_pretrained(tmp_path)
     source = ModelSource(str(tmp_path))
     model = attach_adapter(family.load_model(source), family, LoraSpec(target_modules=["in_proj"]))
-    with pytest.raises(UserError, match="not the same among packed rows") as caught:
+    with pytest.raises(UserError, match="logits differ when it is packed with others") as caught:
         choose_packing(True, model, family)
     assert caught.value.reason is FailureReason.ModelUnsupported
     assert choose_packing(None, model, family) is False

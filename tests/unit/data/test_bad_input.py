@@ -10,8 +10,8 @@ from finscribe_core.errors import UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, check_image, resolve_image
-from finscribe_trainer.data.rows import RowError, parse_row
 from finscribe_trainer.data.row_reader import scan_rows
+from finscribe_trainer.data.rows import RowError, parse_row
 from finscribe_trainer.documents.numbers import MAX_DEPTH, load_json
 
 GOOD = '{"prompt": "x", "completion": "y"}\n'
@@ -76,5 +76,5 @@ def test_a_shard_that_is_a_dangling_link_is_rejected_by_name(tmp_path):
 
 def test_a_postscript_file_named_as_an_image_is_rejected(tmp_path):
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(ImageError, match="of no known image format"):
+    with pytest.raises(ImageError, match="in a supported image format"):
         check_image(tmp_path / "a.png", "a.png", max_pixels=10**6)

@@ -6,7 +6,7 @@ from PIL import Image
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import hold_out, load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.lines import MAX_ROW_BYTES
+from finscribe_trainer.data.jsonl import MAX_ROW_BYTES
 
 GOOD = {"instruction": "Read.", "output": "{}"}
 
@@ -48,7 +48,7 @@ BAD_FILES = {
     "image missing": ([GOOD, with_image("none.png")], "rows.jsonl:2: image 'none.png' does not exist"),
     "image of no format": (
         [with_image("text.png")],
-        "rows.jsonl:1: image 'text.png' is of no known image format",
+        "rows.jsonl:1: image 'text.png' is not in a supported image format",
     ),
     "PNG cut off": ([with_image("cut.png")], "rows.jsonl:1: image 'cut.png' is damaged"),
     "JPEG cut off": ([with_image("cut.jpg")], "rows.jsonl:1: image 'cut.jpg' is damaged"),
@@ -64,7 +64,7 @@ BAD_FILES = {
     "path is an URL": ([with_image("http://x/y.png")], "rows.jsonl:1: .* must be a path relative"),
     "a link leads out": (
         [with_image("link.png")],
-        "rows.jsonl:1: image 'link.png' leads out of the data set",
+        "rows.jsonl:1: image 'link.png' is outside the data set's folder",
     ),
 }
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.rows import Row, parse_row
 from finscribe_trainer.data.row_reader import scan_rows
+from finscribe_trainer.data.rows import Row, parse_row
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.schema import (

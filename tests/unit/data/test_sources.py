@@ -14,9 +14,9 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.lines import MAX_ROW_BYTES
-from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.jsonl import MAX_ROW_BYTES
 from finscribe_trainer.data.row_reader import scan_rows
+from finscribe_trainer.data.rows import Row
 from finscribe_trainer.documents.problems import Problem
 from tests.support.storage import bucket, storage
 

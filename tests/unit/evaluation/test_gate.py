@@ -2,7 +2,7 @@ import pytest
 
 from finscribe_core.trainer_config import DocumentMetric, GateSpec
 from finscribe_trainer.evaluation.gate import evaluate_gate
-from finscribe_trainer.metrics.corpus import MetricEstimate, CorpusSummary
+from finscribe_trainer.metrics.corpus import CorpusSummary, MetricEstimate
 
 
 def summary(field_accuracy: float, documents: int = 50) -> CorpusSummary:

@@ -8,7 +8,7 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_trainer.batches.selection import select
+from finscribe_trainer.batches.selection import select_rows
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.rows import Row, Turn
@@ -100,11 +100,11 @@ def test_rows_with_and_without_image_share_a_batch(family, dataset):
 
 def test_too_long_rows_are_excluded_not_truncated(family, dataset):
     lengths = sorted(family.count_tokens(example) for example in dataset.examples)
-    kept = select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
+    kept = select_rows(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
     assert sorted(family.count_tokens(example) for example in kept.train) == lengths[:4]
     assert kept.num_excluded == 2 * (len(lengths) - 4)
     with pytest.raises(UserError, match="Every training row is longer than maxSequenceLength = 16"):
-        select(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
+        select_rows(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
 
 
 def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, family):
@@ -113,14 +113,14 @@ def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, fa
     text = next(example for example in dataset.examples if not example.images)
     most = max(family.count_tokens(half), family.count_tokens(text))
     assert most < family.count_tokens(large)
-    kept = select(Splits([half, text], [half], "", None), family, most, scales=(1.0, 2.0))
+    kept = select_rows(Splits([half, text], [half], "", None), family, most, scales=(1.0, 2.0))
     assert (kept.train, kept.validation, kept.num_excluded) == ([text], [half], 1)
 
 
 def test_a_text_with_special_tokens_of_the_model_is_rejected(family):
     examples = [text_example("Read <|IMAGE_PLACEHOLDER|>.", "x</s>")]
-    with pytest.raises(UserError, match=r"rows\.jsonl:1: a text holds '<\|IMAGE_PLACEHOLDER\|>'"):
-        select(Splits(examples, examples, "", None), family, max_tokens=100)
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: a text contains '<\|IMAGE_PLACEHOLDER\|>'"):
+        select_rows(Splits(examples, examples, "", None), family, max_tokens=100)
 
 
 def test_a_text_model_rejects_a_row_with_an_image(text_model, dataset):

@@ -82,7 +82,7 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_counts_the_same(in_backw
 
     said = [record.getMessage() for record in caplog.records if "out of GPU memory" in record.message]
     in_training = [text for text in said if "in training" in text]
-    assert ["taking 2 at once" in in_training[0], "taking 1 at once" in in_training[1]] == [True, True]
+    assert ["using 2 at once" in in_training[0], "using 1 at once" in in_training[1]] == [True, True]
     assert steps_of(halved) == pytest.approx(steps_of(whole), rel=1e-6)
     weights, expected = (
         load_file(folder / "final_model" / "adapter_model.safetensors") for folder in (halved, whole)
@@ -110,7 +110,7 @@ def test_cublas_without_room_for_itself_is_out_of_memory_too():
 
 
 def test_a_single_row_too_large_for_the_memory_is_refused_with_a_remedy(train_with):
-    with pytest.raises(UserError, match="does not suffice for a single row") as caught:
+    with pytest.raises(UserError, match="is insufficient for a single row") as caught:
         train_with(hold_at_most(0, in_backward=False))
     assert "QLoRA" in caught.value.remedy
 

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from finscribe_trainer.batches.augmentation.boxes import holds_box, moved_boxes
-from finscribe_trainer.batches.augmentation.change import Change
-from finscribe_trainer.batches.augmentation.placement import Placement, place
+from finscribe_trainer.batches.augmentation.boxes import has_box, transform_boxes
+from finscribe_trainer.batches.augmentation.geometry import PageTransform, transform_of
+from finscribe_trainer.batches.augmentation.params import AugmentationParams
 
-TWICE = Placement((200, 400), np.diag([2.0, 2.0, 1.0]))
+TWICE = PageTransform((200, 400), np.diag([2.0, 2.0, 1.0]))
 """A page of 100 x 200 pixels, shown twice as large."""
 
 ANSWERS = {
@@ -31,14 +31,15 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("answer", "moved"), ANSWERS.values(), ids=ANSWERS)
-def test_boxes_move_and_nothing_else_changes(answer, moved):
-    assert moved_boxes(answer, TWICE) == moved
-    assert holds_box(answer) == (answer != moved)
+def test_boxes_are_transformed_and_nothing_else_changes(answer, moved):
+    assert transform_boxes(answer, TWICE) == moved
+    assert has_box(answer) == (answer != moved)
 
 
 def test_whole_numbers_are_rounded_so_that_the_box_holds_its_text():
-    moved = json.loads(moved_boxes('{"bbox":[100,100,200,120]}', place(Change(angle=3), (800, 1000))))["bbox"]
-    exact = place(Change(angle=3), (800, 1000)).of_box((100, 100, 200, 120))
+    rotation = transform_of(AugmentationParams(angle=3), (800, 1000))
+    moved = json.loads(transform_boxes('{"bbox":[100,100,200,120]}', rotation))["bbox"]
+    exact = rotation.map_box((100, 100, 200, 120))
     assert moved[0] <= exact[0] < moved[0] + 1
     assert moved[1] <= exact[1] < moved[1] + 1
     assert moved[2] - 1 < exact[2] <= moved[2]

@@ -7,13 +7,13 @@ from PIL import Image, ImageDraw
 
 from finscribe_core.cli import main_command
 from finscribe_core.errors import UserError
-from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.params import AugmentationParams
 from finscribe_trainer.cli.contact_sheet import contact_sheet
 from finscribe_trainer.data_tools.contact_sheet.cell import CAPTION_HEIGHT, HEIGHT, WIDTH, describe, draw_cell
 
-EVERYTHING = Change(
+EVERYTHING = AugmentationParams(
     angle=-3.26,
-    bend=((0, 0),) * 4,
+    corner_shifts=((0, 0),) * 4,
     scale=0.95,
     brightness=0.9,
     contrast=1.1,
@@ -81,15 +81,17 @@ def test_a_long_caption_stays_within_the_cell(caption):
     assert ink[3] < CAPTION_HEIGHT
 
 
-def test_a_caption_says_what_was_done():
-    change = Change(angle=-3.26, bend=((0, 0),) * 4, brightness=0.9, noise_std=0.02, jpeg_quality=71)
-    assert describe(change) == ("turned -3.3°, seen from an angle, JPEG 71", "brightness 0.90, noise 0.020")
+def test_a_caption_describes_the_augmentation():
+    params = AugmentationParams(
+        angle=-3.26, corner_shifts=((0, 0),) * 4, brightness=0.9, noise_std=0.02, jpeg_quality=71
+    )
+    assert describe(params) == ("rotated -3.3°, perspective, JPEG 71", "brightness 0.90, noise 0.020")
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("damage", "message"),
     [
-        (lambda folder: (folder / "0.png").write_bytes(b"no image"), "of no known image format"),
+        (lambda folder: (folder / "0.png").write_bytes(b"no image"), "not in a supported image format"),
         (
             lambda folder: (folder / "train.jsonl").write_text('{"prompt": 1}\n'),
             "train.jsonl:1: prompt must be",
@@ -100,8 +102,8 @@ def test_a_caption_says_what_was_done():
         ),
     ],
 )
-def test_rows_that_can_not_be_drawn_are_named(config, change, message):
-    change(config.parent)
+def test_invalid_rows_are_reported(config, damage, message):
+    damage(config.parent)
     with pytest.raises(UserError, match=message):
         raise write(config).exception
 

@@ -1,4 +1,4 @@
-"""Training rows as tensors: which row, in which pass over the set, changed how."""
+"""The PyTorch data set of encoded training rows, with augmentation and cached vision features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ import torch
 from torch.utils.data import Dataset
 
 from finscribe_core.errors import FailureReason, RetryableError
-from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example
-from finscribe_trainer.batches.augmentation.change import Change
-from finscribe_trainer.batches.features.shown import show_images
+from finscribe_trainer.batches.augmentation.augment import Augmentation, augment_example
+from finscribe_trainer.batches.augmentation.params import AugmentationParams
+from finscribe_trainer.batches.features.row_images import open_row_images
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.loss.weights import TokenWeights
@@ -19,51 +19,51 @@ from finscribe_trainer.model.families.base import Family, ImageInput
 
 @dataclass(frozen=True)
 class RowKey:
-    """A row in a pass over the set: all that anything random about it may depend on, beside the seed."""
+    """A row in an epoch. All randomness about a row depends on its key and the seed alone."""
 
     index: int
     epoch: int
     padding: bool = False
-    """Whether the row only fills up a batch: all its labels are ignored."""
+    """Whether the row only pads a batch: all its labels are ignored."""
 
 
-class LostImageError(RetryableError):
-    """An image that was there when all rows were checked can't be read any more.
+class ImageUnavailableError(RetryableError):
+    """An image that existed when the rows were validated can't be read any more.
 
-    Retryable: a network drive may come back; where it does not, the next start's check of all rows says so.
-    Made from one string, as PyTorch makes a data worker's error anew from its traceback, in the main process.
+    Retryable: a network drive may become available again; else validation at the next start reports it.
+    The constructor takes one string because PyTorch re-creates a data worker's error from its traceback.
     """
 
     def __init__(self, text: str) -> None:
         super().__init__(
             FailureReason.StorageUnavailable,
             text.rpartition(f"{type(self).__name__}: ")[2].strip(),
-            "Leave the data set's files where they are until the command ends.",
+            "Do not move or delete the data set's files while the command runs.",
         )
 
     def __str__(self) -> str:
-        """The message alone, for that traceback."""
+        """The message alone, as it appears in the traceback."""
         return self.message
 
 
-def read_images(
-    example: Example, changes: Sequence[Change] = (), store: FeatureStore | None = None
+def load_row_images(
+    example: Example, params: Sequence[AugmentationParams] = (), store: FeatureStore | None = None
 ) -> list[ImageInput]:
-    """`show_images`, which names the row when an image has gone meanwhile.
+    """Load the images of a row; see `open_row_images`.
 
     Raises:
-        LostImageError: naming row and file.
+        ImageUnavailableError: an image can't be read; names the row and the file.
     """
     try:
-        return show_images(example, changes, store)
+        return open_row_images(example, params, store)
     except OSError as error:
         name = error.filename or ", ".join(map(str, example.images))
-        said = f"{example.where}: {name} can't be read any more: {error.strerror or error}"
-        raise LostImageError(said) from error
+        message = f"{example.where}: {name} can't be read any more: {error.strerror or error}"
+        raise ImageUnavailableError(message) from error
 
 
 class EncodedExamples(Dataset[Encoded]):
-    """Examples, encoded when they are asked for: images are decoded, and changed, in the data workers."""
+    """Examples that are encoded on access: data workers decode and augment the images."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class EncodedExamples(Dataset[Encoded]):
     def __getitem__(self, key: RowKey | int) -> Encoded:
         row = key if isinstance(key, RowKey) else RowKey(key, 0)
         example = self.examples[row.index]
-        changes: tuple[Change, ...] = ()
+        params: tuple[AugmentationParams, ...] = ()
         if self.augmentation is not None:
-            changes = self.augmentation.changes(example, row.index, row.epoch)
-            example = changed_example(example, changes)
-        images = read_images(example, changes, self.features)
+            params = self.augmentation.draw(example, row.index, row.epoch)
+            example = augment_example(example, params)
+        images = load_row_images(example, params, self.features)
         encoded = {**self.family.encode(example, images), ROW_LOCATION: example.where}
         if self.weights is not None:
             encoded[LOSS_WEIGHTS] = self._token_weights(
@@ -100,6 +100,6 @@ class EncodedExamples(Dataset[Encoded]):
         return encoded
 
     def _token_weights(self, completion: str, weights: TokenWeights, num_tokens: int) -> torch.Tensor:
-        """Loss weights, (num_tokens,): 0 over the prompt, 1 for the end token."""
+        """Loss weights, shape (num_tokens,): 0 for prompt tokens, 1 for the end-of-sequence token."""
         answer = [*weights.compute(completion, self.family.completion_offsets(completion)), 1.0]
         return torch.tensor([0.0] * (num_tokens - len(answer)) + answer)

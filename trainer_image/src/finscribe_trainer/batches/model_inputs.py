@@ -1,4 +1,4 @@
-"""From a batch of rows to what the model is called with."""
+"""Converts a batch of rows to the arguments of the model's forward pass."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from finscribe_trainer.model.families.base import Family
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """The last step before the model: until then the rows of a batch can be taken apart."""
+    """The last step before the model; until then, a batch can be sliced by rows."""
 
     family: Family
     features: FeatureCache | None = None
     packing: bool = False
 
     def __call__(self, batch: Encoded) -> Encoded:
-        """Images as features, where those are cached; rows packed, where they are to be.
+        """Replace images by cached features and pack the rows, if enabled.
 
         Args:
-            batch: on the model's device; its images become features in place.
+            batch: on the model's device; its images are replaced in place.
         """
         if self.features is not None:
             self.features.fill(batch)

@@ -1,4 +1,4 @@
-"""When a GPU's memory runs out: a batch is taken in parts, so that it counts the same."""
+"""Halves the number of rows processed at once when the GPU runs out of memory; the result is the same."""
 
 import gc
 import logging
@@ -17,21 +17,21 @@ T = TypeVar("T")
 
 
 def slice_rows(batch: Encoded, rows: slice) -> Encoded:
-    """Some rows of a batch, as a batch."""
+    """The given rows of a batch."""
     return {name: values[rows] for name, values in batch.items()}
 
 
 class GpuMemoryError(UserError):
-    """The GPU's memory does not suffice for the smallest batch that may be tried."""
+    """The GPU's memory is insufficient even for the smallest possible batch."""
 
 
 class BatchSizeBackoff:
-    """How many rows of a batch are taken at once: all of them, until memory runs out.
+    """Processes batches in parts whose size is halved each time the GPU runs out of memory.
 
     Args:
         what: what is done with the rows, for messages.
-        setting: the setting that says how many there are.
-        can_halve: False where halving alone would part this process from the run's others.
+        setting: the setting for the batch size, for messages.
+        can_halve: False where this process would no longer be in step with the other processes of the run.
     """
 
     def __init__(self, what: str, setting: str, *, can_halve: bool = True) -> None:
@@ -39,20 +39,20 @@ class BatchSizeBackoff:
         self.setting = setting
         self.can_halve = can_halve
         self.most: int | None = None
-        """None until memory has run out."""
+        """Most rows processed at once; None until memory has run out."""
 
     def work(
         self, num_rows: int, on_rows: Callable[[slice], T], undo: Callable[[], None] = lambda: None
     ) -> list[T]:
-        """Do something with every row of a batch, in as many parts as are needed now.
+        """Call `on_rows` for all rows of a batch, in as many parts as needed.
 
         Args:
-            num_rows: of the batch.
-            on_rows: does it with some rows.
-            undo: takes back what was done with any row of this batch, before all are done again.
+            num_rows: number of rows of the batch.
+            on_rows: processes a slice of the rows.
+            undo: reverts the effects of `on_rows` on this batch, before it is retried.
 
         Raises:
-            GpuMemoryError: memory does not suffice for a single row.
+            GpuMemoryError: the memory is insufficient for a single row.
         """
         while True:
             size = min(self.most or num_rows, num_rows)
@@ -61,26 +61,26 @@ class BatchSizeBackoff:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                said = str(error)
-            # Only here is it free: until its `except` is left, the error holds what the attempt had made.
+                message = str(error)
+            # Outside the `except` block: inside it, the error keeps the tensors of the failed attempt alive.
             undo()
             gc.collect()
             torch.cuda.empty_cache()
-            self._halve(size, said)
+            self._halve(size, message)
 
-    def _halve(self, size: int, said: str) -> None:
+    def _halve(self, size: int, message: str) -> None:
         if size == 1 or not self.can_halve:
             why = "for a single row" if size == 1 else f"for {size} rows (several processes can't halve them)"
             raise GpuMemoryError(
                 FailureReason.InvalidConfig,
-                f"The GPU's memory does not suffice {why} in {self.what}: {said}",
+                f"The GPU's memory is insufficient {why} in {self.what}: {message}",
                 ("" if size == 1 else f"Lower {self.setting} (raise gradientAccumulationSteps instead), ")
                 + "keep training.gradientCheckpointing true, use method QLoRA, or lower "
                 "training.maxSequenceLength.",
             )
         self.most = (size + 1) // 2
         log.warning(
-            "out of GPU memory with %d rows at once in %s: taking %d at once from here on, which changes "
-            "nothing but the time; lower %s to %d",
+            "out of GPU memory with %d rows at once in %s: using %d at once from now on, which only takes "
+            "longer; lower %s to %d",
             *(size, self.what, self.most, self.setting, self.most),
         )

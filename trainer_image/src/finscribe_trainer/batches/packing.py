@@ -1,8 +1,7 @@
-"""Rows one after another in one sequence instead of padded to the longest.
+"""Packs the rows of a batch into one sequence instead of padding them to the longest.
 
-No row sees another: attention goes row by row, and positions begin anew with each row. Beside mRoPE's
-three coordinates there is a fourth, the token's place in its row, by which the transformers library knows
-rows apart.
+Rows do not attend to each other, and positions restart with each row. Besides mRoPE's three coordinates,
+position_ids have a fourth, the token's index in its row, by which the transformers library separates rows.
 """
 
 import logging
@@ -23,18 +22,19 @@ from finscribe_trainer.model.families.base import Family
 log = logging.getLogger(__name__)
 
 ROW_BY_ROW = "sdpa_row_by_row"
-"""Name of an attention like `sdpa`, which leaves out what packed rows would see of each other instead of
-computing and masking it."""
+"""Name of an attention function like `sdpa` that is computed row by row, instead of for the whole sequence
+with a block-diagonal mask."""
 _TOLERANCE = {torch.float32: 1e-3}
-_TOLERANCE_OF_HALF = 0.1
+_HALF_PRECISION_TOLERANCE = 0.1
 
 
 def pack(batch: Encoded) -> Encoded:
-    """The batch as one row, without padding.
+    """Concatenate the rows of a batch to one row without padding.
 
     Returns:
-        the tensors of `batch` as (1, tokens, ...) but attention_mask; position_ids (1, tokens, 4), or
-        (1, tokens) where `batch` had none; and the lengths of the rows, as attention functions want them.
+        the tensors of `batch` except attention_mask, with shape (1, tokens, ...); position_ids, with shape
+        (1, tokens, 4), or (1, tokens) where `batch` has none; and the lengths of the rows in the arguments of
+        the attention functions.
     """
     mask = batch["attention_mask"].bool()
     lengths = mask.sum(1).tolist()
@@ -49,7 +49,7 @@ def pack(batch: Encoded) -> Encoded:
     places = torch.cat([torch.arange(length) for length in lengths]).to(mask.device)[None]
     packed["labels"] = packed["labels"].masked_fill(
         places == 0, IGNORE_INDEX
-    )  # never learned from the row before
+    )  # a row's first token must not be predicted from the previous row
     if "position_ids" in packed:
         places = torch.cat([places[..., None], packed["position_ids"]], dim=-1)
     packed["position_ids"] = places
@@ -68,7 +68,7 @@ def row_by_row_attention(
     row_lengths: tuple[int, ...] | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """`sdpa` of each row alone, where `row_lengths` says that rows are packed."""
+    """`sdpa` applied to each row separately; to the whole sequence if `row_lengths` is None."""
     if row_lengths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     rows = zip(*(each.split(row_lengths, dim=2) for each in (query, key, value)), strict=True)
@@ -77,7 +77,7 @@ def row_by_row_attention(
 
 
 def _row_by_row_mask(*args: Any, **options: Any) -> torch.Tensor | None:
-    """None where nothing is padded: causal attention needs no mask, nor do packed rows."""
+    """None without padding: neither causal attention nor packed rows need a mask then."""
     unpadded = options.get("attention_mask") is None and options["q_length"] == options["kv_length"]
     return None if unpadded else sdpa_mask(*args, **options)
 
@@ -87,15 +87,15 @@ AttentionMaskInterface.register(ROW_BY_ROW, _row_by_row_mask)
 
 
 def choose_packing(wanted: bool | None, model: Any, family: Family) -> bool:
-    """Whether rows are packed: as set, else where the model allows it.
+    """Whether rows are packed: as configured, or by default where the model supports it.
 
     Args:
-        wanted: as set.
-        model: with its adapter, on the device where it will compute.
-        family: the model's.
+        wanted: training.packing.
+        model: the model with its adapter, on its device.
+        family: the model's family.
 
     Raises:
-        UserError: ModelUnsupported when it is asked for and can't be.
+        UserError: ModelUnsupported when packing is configured and the model does not support it.
     """
     if wanted is False:
         return False
@@ -111,7 +111,7 @@ def choose_packing(wanted: bool | None, model: Any, family: Family) -> bool:
 
 
 def prepare_packing(model: Any, family: Family) -> None:
-    """Let the model take packed rows, and make sure that none sees another.
+    """Set up the model for packed rows, and verify that rows do not affect each other's logits.
 
     Raises:
         UserError: ModelUnsupported.
@@ -126,21 +126,23 @@ def prepare_packing(model: Any, family: Family) -> None:
         alone, packed = (_logits(model, family, batch) for batch in ([rows[-1]], rows))
         error = float((packed[-len(alone) :] - alone).norm() / alone.norm())
         problem = (
-            None if error <= _TOLERANCE.get(base.dtype, _TOLERANCE_OF_HALF) else f"they differ by {error:.2g}"
+            None
+            if error <= _TOLERANCE.get(base.dtype, _HALF_PRECISION_TOLERANCE)
+            else f"relative error {error:.2g}"
         )
     except (TypeError, ValueError, RuntimeError) as refused:
         problem = str(refused)
     if problem is not None:
         raise UserError(
             FailureReason.ModelUnsupported,
-            f"training.packing: a row's logits are not the same among packed rows ({problem}).",
-            "Set training.packing to false; training.group_by_length saves padding, too.",
+            f"training.packing: a row's logits differ when it is packed with others ({problem}).",
+            "Set training.packing to false; training.group_by_length also reduces padding.",
         )
 
 
 @torch.no_grad()
 def _logits(model: Any, family: Family, rows: list[Encoded]) -> torch.Tensor:
-    """(tokens of all rows, vocabulary), packed."""
+    """Logits of the packed rows, shape (tokens, vocabulary)."""
     was_training = model.training
     inputs = family.model_inputs(pack(family.collate(rows)))
     inputs = {

@@ -1,4 +1,4 @@
-"""Which checked rows are trained on: those whose tokens fit, and whose texts hold no reserved token."""
+"""Excludes rows that are longer than max_sequence_length, and rejects texts with reserved tokens."""
 
 import logging
 from collections.abc import Collection
@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.batches.augmentation.placement import scaled
+from finscribe_trainer.batches.augmentation.geometry import scaled_size
 from finscribe_trainer.data.dataset import Example
-from finscribe_trainer.data.row_problems import MAX_SHOWN, Findings
+from finscribe_trainer.data.row_problems import MAX_LISTED, RowProblems
 from finscribe_trainer.data.splits import Splits
 
 if TYPE_CHECKING:
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def select(splits: Splits, family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)) -> Splits:
-    """Leave out, and report, the rows that are too long to be trained on, or to be judged by while training.
+def select_rows(
+    splits: Splits, family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)
+) -> Splits:
+    """Exclude training and validation rows that are too long, and log them.
 
-    Test rows stay, however long: reading takes less memory than training, and figures without the longest
-    documents would flatter.
+    Test rows are kept whatever their length: inference takes less memory than training, and metrics without
+    the longest documents would be biased.
 
     Args:
-        splits: checked rows.
+        splits: validated rows.
         family: counts tokens.
-        max_tokens: of prompt and answer together.
-        scales: of width and height of training images; the one with the most tokens counts.
+        max_tokens: limit for prompt and answer together.
+        scales: scales of the training images; the one with the most tokens counts.
 
     Raises:
-        UserError: DatasetInvalid when nothing is left, or texts hold tokens that are the model's own.
+        UserError: DatasetInvalid when no row is left, or a text contains a reserved token of the model.
     """
     refuse_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
     train, lengths, long_train = _fitting(splits.train, family, max_tokens, scales)
@@ -53,23 +55,23 @@ def select(splits: Splits, family: "Family", max_tokens: int, scales: Collection
 
 
 def refuse_reserved_tokens(examples: list[Example], family: "Family") -> None:
-    """Refuse rows whose texts hold tokens that are the model's own.
+    """Reject rows whose texts contain reserved tokens of the model.
 
     Raises:
-        UserError: DatasetInvalid, naming every row.
+        UserError: DatasetInvalid, naming the rows.
     """
-    findings = Findings()
+    problems = RowProblems()
     for example in examples:
-        _check_reserved(example, family, findings)
-    findings.raise_if_any()
+        _check_reserved(example, family, problems)
+    problems.raise_if_any()
 
 
-def _check_reserved(example: Example, family: "Family", findings: Findings) -> None:
+def _check_reserved(example: Example, family: "Family", problems: RowProblems) -> None:
     row = example.row
     text = "\n".join((*(turn.text for turn in row.turns), row.completion))
     for token in dict.fromkeys(family.reserved_tokens):
         if token in text:
-            findings.add(example.where, f"a text holds {token!r}, which means something else to the model")
+            problems.add(example.where, f"a text contains {token!r}, a reserved token of the model")
 
 
 def _fitting(
@@ -85,13 +87,13 @@ def _fitting(
 
 
 def _at_scale(example: Example, scale: float) -> Example:
-    return replace(example, sizes=tuple(scaled(size, scale) for size in example.sizes))
+    return replace(example, sizes=tuple(scaled_size(size, scale) for size in example.sizes))
 
 
 def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:
-    for example, count in too_long[:MAX_SHOWN]:
+    for example, count in too_long[:MAX_LISTED]:
         log.warning(
-            "%s: left out: %d tokens, more than maxSequenceLength = %d", example.where, count, max_tokens
+            "%s: excluded: %d tokens, more than maxSequenceLength = %d", example.where, count, max_tokens
         )
     if too_long:
-        log.warning("%d rows are longer than maxSequenceLength and left out", len(too_long))
+        log.warning("%d rows are longer than maxSequenceLength and were excluded", len(too_long))

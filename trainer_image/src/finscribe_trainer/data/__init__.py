@@ -1,1 +1,1 @@
-"""Rows and images: read, checked before anything is trained, and named by file and line when wrong."""
+"""Reads and validates rows and images before training, and reports problems by file and line."""

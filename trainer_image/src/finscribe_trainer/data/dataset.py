@@ -1,4 +1,4 @@
-"""The data sets of a run: read and checked as a whole before the model is loaded."""
+"""Loads and validates a data set completely, before the model is loaded."""
 
 import hashlib
 import logging
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
 from finscribe_trainer.data.images import ImageError
-from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
+from finscribe_trainer.data.rows import Row
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A checked row."""
+    """A validated row."""
 
     row: Row
     where: str
@@ -34,24 +34,24 @@ class Example:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All examples, in the order of their file or shards."""
+    """All examples, in the order of the file or shards."""
 
     examples: list[Example]
     fingerprint: str
-    """SHA-256 over the rows' files and every image they name."""
+    """SHA-256 of the rows' files and all images they name."""
 
 
 def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
-    """Read and check every row and every image.
+    """Read and validate every row and every image.
 
     Raises:
-        UserError: DatasetNotFound when there is no such file or folder of them; DatasetInvalid naming what is
-            wrong, or that there is no row.
+        UserError: DatasetNotFound when the file or folder does not exist; DatasetInvalid with the problems
+            found, or when there are no rows.
     """
-    findings = Findings()
-    rows = list(read_rows(file, findings))
-    checked = _check_images(file.root, rows, max_image_pixels, findings)
-    findings.raise_if_any()
+    problems = RowProblems()
+    rows = list(read_rows(file, problems))
+    checked = _check_images(file.root, rows, max_image_pixels, problems)
+    problems.raise_if_any()
     if not rows:
         raise UserError(
             FailureReason.DatasetInvalid, f"{file.source}: there are no rows.", "Write one row per line."
@@ -73,16 +73,16 @@ def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
 
 
 def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
-    """Every image that the rows name, once each, for a caller that fetches them.
+    """The distinct names of all images in the rows, for a caller that downloads them.
 
-    Bad rows and refused names are left to `load_dataset`, which reports them all.
+    Invalid rows and rejected names are skipped: `load_dataset` reports them.
 
     Args:
         file: the rows.
-        accept: raises ImageError for a name that must not be fetched.
+        accept: raises ImageError for a name that must not be downloaded.
     """
     names: dict[str, None] = {}
-    for _, row in read_rows(file, Findings()):
+    for _, row in read_rows(file, RowProblems()):
         for name in row.images:
             try:
                 accept(name)
@@ -93,9 +93,9 @@ def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
 
 
 def _check_images(
-    root: Path, rows: Iterable[tuple[str, Row]], max_pixels: int, findings: Findings
+    root: Path, rows: Iterable[tuple[str, Row]], max_pixels: int, problems: RowProblems
 ) -> dict[str, CheckedImage]:
-    """Each image once."""
+    """Validate each distinct image once; problems are reported at the first row that names it."""
     first_use: dict[str, str] = {}
     for where, row in rows:
         for name in row.images:
@@ -105,14 +105,14 @@ def _check_images(
     with ImageCheck(root, max_pixels) as images:
         for name, result in images.check(first_use).items():
             if isinstance(result, ImageError):
-                findings.add(first_use[name], str(result))
+                problems.add(first_use[name], str(result))
             else:
                 checked[name] = result
     return checked
 
 
 def _hash_shards(file: DataFile) -> "hashlib._Hash":
-    """SHA-256 over the bytes of every shard, in their order."""
+    """SHA-256 of the bytes of all shards, in order."""
     digest = hashlib.sha256()
     for shard in file.shards():
         with shard.path.open("rb") as content:
@@ -129,7 +129,7 @@ def hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Exa
     if len(examples) < 2:
         raise UserError(
             FailureReason.DatasetInvalid,
-            f"{examples[0].where}: the only row can't be both trained on and held out for validation.",
+            f"{examples[0].where}: the only row can't be used for both training and validation.",
             "Add rows, or name a validation file.",
         )
     count = min(max(1, round(share * len(examples))), len(examples) - 1)

@@ -1,9 +1,9 @@
-"""Downloads rows and the images they name from S3; local files stay where they are."""
+"""Downloads rows and the images they name from S3; local files are used in place."""
 
 from pathlib import Path
 
 from finscribe_trainer.data.dataset import image_names
-from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard
+from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard_error
 from finscribe_trainer.data.images import check_name, object_names
 from finscribe_trainer.storage import Storage
 
@@ -11,7 +11,7 @@ S3 = "s3://"
 
 
 def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
-    """The rows of a file, or of a prefix's shards, and every image they name; local ones stay where they are.
+    """Download a file of rows or a prefix's shards, with all images they name; local files are used in place.
 
     Raises:
         UserError: DatasetNotFound; DatasetInvalid when the URI names no rows.
@@ -27,7 +27,7 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
         file = DataFile(storage.fetch_file(uri, folder / name), uri)
     images = object_names(image_names(file, check_name))
     pairs = [(f"{prefix}/{image}", folder / image) for image in images]
-    # Which row names an image that is not there is found out when the rows are checked.
+    # Missing images are reported, with their rows, when the rows are validated.
     storage.fetch_objects(pairs, skip_missing=True)
     return file
 
@@ -35,9 +35,9 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
 def _fetch_shards(prefix: str, folder: Path, storage: Storage) -> DataFile:
     names = [name for name in storage.names(prefix) if is_shard(name)]
     if not names:
-        raise no_shard(f"{prefix}/")
+        raise no_shard_error(f"{prefix}/")
     for path in folder.iterdir() if folder.is_dir() else ():
         if is_shard(path.name) and path.name not in names:
-            path.unlink()  # fetched by an earlier try, and gone from the prefix since
+            path.unlink()  # downloaded by an earlier attempt, and deleted from the prefix since
     storage.fetch_objects([(f"{prefix}/{name}", folder / name) for name in names])
     return DataFile(folder, f"{prefix}/")

@@ -1,4 +1,4 @@
-"""Which files hold a data set's rows: one file, or a folder of shards."""
+"""Finds the files of a data set: one file of rows, or a folder of shards."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,36 +6,36 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, UserError
 
 SHARD_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
-"""What is read from a folder or prefix; other files in it are left alone."""
+"""Files of a folder or prefix that are read; others are ignored."""
 ROW_SUFFIXES = (*SHARD_SUFFIXES, ".json")
-"""What may be named as a file; a .json file holds a row a line, too."""
+"""Files that may be named directly; a .json file must contain one row per line, too."""
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """Rows on this machine: a file, or a folder of shards."""
+    """A local file of rows, or a folder of shards."""
 
     path: Path
     source: str
-    """How messages call it: the URI or path that the user wrote."""
+    """The URI or path that the user gave, for messages."""
 
     @property
     def root(self) -> Path:
-        """The folder that images are named relative to."""
+        """The folder that image paths are relative to."""
         return self.path if self.path.is_dir() else self.path.parent
 
     def shards(self) -> list["DataFile"]:
-        """The files themselves, sorted by name.
+        """The individual files, sorted by name.
 
         Raises:
-            UserError: DatasetNotFound when there is none; DatasetInvalid when its name is none of rows.
+            UserError: DatasetNotFound when there is none; DatasetInvalid for an unsupported suffix.
         """
         if self.path.is_dir():
             names = sorted(
                 path.name for path in self.path.iterdir() if is_shard(path.name) and not path.is_dir()
             )
             if not names:
-                raise no_shard(self.source)
+                raise no_shard_error(self.source)
             return [DataFile(self.path / name, f"{self.source.rstrip('/')}/{name}") for name in names]
         if not self.path.is_file():
             raise UserError(
@@ -48,12 +48,12 @@ class DataFile:
 
 
 def is_shard(name: str) -> bool:
-    """Whether a file of a folder or prefix holds rows; hidden files do not."""
+    """Whether a file in a folder or prefix is read as rows, by its name; hidden files are not."""
     return name.endswith(SHARD_SUFFIXES) and not name.startswith(".")
 
 
 def check_suffix(source: str) -> None:
-    """Refuse a file that is named as none of rows.
+    """Reject a file with an unsupported suffix.
 
     Raises:
         UserError: DatasetInvalid.
@@ -66,10 +66,10 @@ def check_suffix(source: str) -> None:
         )
 
 
-def no_shard(source: str) -> UserError:
-    """The error of a folder or prefix without any rows' file."""
+def no_shard_error(source: str) -> UserError:
+    """The error for a folder or prefix without a file of rows."""
     return UserError(
         FailureReason.DatasetNotFound,
-        f"{source}: no {', '.join(SHARD_SUFFIXES)} file lies directly in it.",
-        "Name the folder or prefix that holds the rows' files themselves.",
+        f"{source}: no {', '.join(SHARD_SUFFIXES)} file is directly in it.",
+        "Name the folder or prefix that directly contains the files of rows.",
     )

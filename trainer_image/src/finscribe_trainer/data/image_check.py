@@ -1,4 +1,4 @@
-"""Checks the images of rows, several at a time: decoding releases the interpreter's lock."""
+"""Validates the images of rows in a thread pool: decoding releases the GIL."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from finscribe_trainer.data.images import ImageError, check_image, resolve_image
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An image that can be used."""
+    """A valid image."""
 
     path: Path
     size: tuple[int, int]
@@ -21,11 +21,11 @@ class CheckedImage:
 
 
 class ImageCheck:
-    """Reads images to their end.
+    """Decodes images completely.
 
     Args:
-        root: the folder that images are named relative to.
-        max_pixels: an image with more is refused.
+        root: the folder that image paths are relative to.
+        max_pixels: an image with more is rejected.
     """
 
     def __init__(self, root: Path, max_pixels: int) -> None:
@@ -40,9 +40,9 @@ class ImageCheck:
         self._pool.shutdown()
 
     def check(self, names: Iterable[str]) -> dict[str, CheckedImage | ImageError]:
-        """Each image once."""
-        different = list(dict.fromkeys(names))
-        return dict(zip(different, self._pool.map(self._check, different), strict=True))
+        """Check each distinct image once; the result by name."""
+        distinct = list(dict.fromkeys(names))
+        return dict(zip(distinct, self._pool.map(self._check, distinct), strict=True))
 
     def _check(self, name: str) -> CheckedImage | ImageError:
         try:

@@ -1,4 +1,4 @@
-"""JSON values of a .parquet file, a small batch of rows at a time."""
+"""Reads the rows of a .parquet file as JSON values, in small batches."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finscribe_trainer.data.lines import MAX_ROW_BYTES, too_long
+from finscribe_trainer.data.jsonl import MAX_ROW_BYTES, row_too_long
 from finscribe_trainer.documents.problems import Problem
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 1024
 _BUFFER_BYTES = 2**20
-"""Read-ahead of each column; without it a whole row group's column is held."""
+"""Read buffer of each column; without it, a row group's whole column is held in memory."""
 
 
 def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
-    """Every row's number (from 1) and what it would be as JSON, or the `Problem` it has.
+    """Yield every row's number (from 1) and JSON value or `Problem`.
 
-    A column is a key; null is a key left out, since a table can't tell them apart. Dates become ISO 8601.
+    A column is a key; null is a missing key, as a table can't distinguish them. Dates become ISO 8601.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and seldom needed
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -46,7 +46,7 @@ def _rows(batch: "pa.RecordBatch") -> Iterator[Any]:
     for row in range(0, batch.num_rows, batch.num_rows if fits else 1):
         part = batch if fits else batch.slice(row, 1)
         if part.nbytes > MAX_ROW_BYTES:
-            yield too_long()
+            yield row_too_long()
             continue
         for value in part.to_pylist():
             try:
@@ -56,10 +56,10 @@ def _rows(batch: "pa.RecordBatch") -> Iterator[Any]:
 
 
 def _as_json(value: Any) -> Any:
-    """The value as `load_json` would have read it.
+    """The value as `load_json` would return it.
 
     Raises:
-        TypeError: it is nothing that JSON has.
+        TypeError: JSON has no such type.
     """
     if isinstance(value, dict):
         return {key: _as_json(item) for key, item in value.items() if item is not None}
@@ -77,7 +77,7 @@ def _as_json(value: Any) -> Any:
 
 
 def _bytes_column(schema: "pa.Schema") -> Problem | None:
-    """What is wrong with the first column that holds bytes, as pictures within a table do."""
+    """The problem of the first column that contains bytes, such as embedded images; None without one."""
     for field in schema:
         if _holds_bytes(field.type):
             return Problem(

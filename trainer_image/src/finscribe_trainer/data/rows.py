@@ -1,4 +1,4 @@
-"""One row of a data set, whichever of the three formats it is written in (docs/data.md)."""
+"""Parses a row in any of the three row formats (docs/data.md)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,12 +11,12 @@ _PLACEHOLDER = "<image>"
 
 
 class RowError(ValueError):
-    """A row can't be used; the message names the field."""
+    """A row is invalid; the message names the field."""
 
     def __init__(self, message: str, rule: str = "row-format") -> None:
         super().__init__(message)
         self.rule = rule
-        """As in `Problem.rule`: `row-format` or `empty-answer`."""
+        """See `Problem.rule`: `row-format` or `empty-answer`."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Row:
-    """What the model is shown, and what it is to answer."""
+    """A parsed row: the prompt, its images and the completion."""
 
     turns: tuple[Turn, ...]
     completion: str
     images: tuple[str, ...] = ()
-    """Paths relative to the folder of the rows' file, in the order in which the turns use them."""
+    """Paths relative to the folder of the file of rows, in the order in which the turns use them."""
 
 
 def parse_row(data: Any) -> Row:
-    """A row from its JSON, as `load_json` reads it.
+    """Parse a row's JSON value from `load_json`.
 
     Raises:
         RowError: a field is missing, empty or of the wrong type.
@@ -70,7 +70,7 @@ def _from_instruction(data: dict[str, Any]) -> Row:
 
 
 def is_image_path(text: str) -> bool:
-    """Whether a guide row's `input` names an image: one line that ends like an image file's name.
+    """Whether a row's `input` is an image path: a single line with the suffix of an image file.
 
     >>> is_image_path("scans/invoice 7.png"), is_image_path("Total: 12.00")
     (True, False)
@@ -85,7 +85,7 @@ def _single_turn(data: dict[str, Any], prompt: str, completion: str) -> Row:
 
 def _images(data: dict[str, Any]) -> tuple[str, ...]:
     if "image" in data and "images" in data:
-        # `input` put there by _from_instruction goes with `image`; the user's own pair would be ambiguous.
+        # _from_instruction adds `input` to `images`; `image` follows, unless it is the same file.
         first = _image_list(data["images"])
         return first + tuple(name for name in _image_list(data["image"]) if name not in first)
     return _image_list(data.get("images", data.get("image")))
@@ -137,7 +137,7 @@ def _turn(message: Any, where: str, inline: list[str]) -> Turn:
 
 
 def _with_images(turns: list[Turn], num_images: int) -> tuple[Turn, ...]:
-    """The turns with as many images as the row names; without placeholders all go to the first user's."""
+    """Check the number of image placeholders; without any, all images go to the first user turn."""
     placed = sum(turn.num_images for turn in turns)
     if placed == num_images:
         return tuple(turns)
@@ -162,7 +162,7 @@ def _required_text(data: dict[str, Any], key: str) -> str:
 
 
 def _answer(data: dict[str, Any], key: str) -> str:
-    """The completion; an object or a list stands for its own JSON text."""
+    """The completion; an object or a list is converted to its JSON text."""
     value = data.get(key)
     if value is None or isinstance(value, str):
         if isinstance(value, str) and not value.strip():

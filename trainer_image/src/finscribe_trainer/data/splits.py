@@ -7,17 +7,17 @@ from finscribe_trainer.data.dataset import Example
 
 @dataclass(frozen=True)
 class Splits:
-    """What is trained on, and what it is judged by."""
+    """The rows for training, validation and testing."""
 
     train: list[Example]
     validation: list[Example]
     train_fingerprint: str
     validation_fingerprint: str | None
-    """None when the validation rows were held out of the training file."""
+    """None when the validation rows were held out from the training file."""
     num_excluded: int = 0
-    """Rows longer than max_sequence_length."""
+    """Rows that were excluded because they are longer than max_sequence_length."""
     train_lengths: tuple[int, ...] = ()
-    """Tokens of each training row; known once rows are selected."""
+    """Tokens of each training row; empty until rows are selected by length."""
     test: list[Example] | None = None
-    """What base and tuned model are compared on; None when the validation rows are."""
+    """Rows on which base and tuned model are compared; None to use the validation rows."""
     test_fingerprint: str | None = None

@@ -12,7 +12,7 @@ from accelerate.utils import send_to_device
 from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
-from finscribe_trainer.batches.dataset import read_images
+from finscribe_trainer.batches.dataset import load_row_images
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.oom_retry import BatchSizeBackoff
@@ -118,7 +118,7 @@ class AnswerGenerator:
     def _generate(self, examples: list[Example]) -> list[list[int]]:
         """The token ids of each answer, up to and including its end token."""
         store = self.features.store if self.features else None
-        rows = [self.family.encode_prompt(row, read_images(row, store=store)) for row in examples]
+        rows = [self.family.encode_prompt(row, load_row_images(row, store=store)) for row in examples]
         batch = send_to_device(self.family.collate(rows, padding="left"), self.model.device)
         prompts = ModelInputs(self.family, self.features)(batch)
         config = GenerationConfig(

@@ -9,8 +9,8 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
-from finscribe_trainer.batches.augmentation.augment import scales
-from finscribe_trainer.batches.selection import select
+from finscribe_trainer.batches.augmentation.augment import token_count_scales
+from finscribe_trainer.batches.selection import select_rows
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
 from finscribe_trainer.model.families.base import Family
@@ -69,7 +69,9 @@ def train_and_export(
 
 def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:
     family = load_family(source)
-    chosen = select(splits, family, config.training.max_sequence_length, scales(config.augmentation))
+    chosen = select_rows(
+        splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
+    )
     return family, chosen, load_adapted_model(config, source, family)
 
 

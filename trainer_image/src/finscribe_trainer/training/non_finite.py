@@ -7,7 +7,7 @@ import torch
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.batches.oom_retry import slice_rows
-from finscribe_trainer.data.row_problems import MAX_SHOWN
+from finscribe_trainer.data.row_problems import MAX_LISTED
 from finscribe_trainer.model.batch import ROW_LOCATION, Encoded
 
 LossOf = Callable[[Encoded], torch.Tensor]
@@ -21,7 +21,7 @@ def non_finite(what: str, step: int, rows: list[str]) -> UserError:
         step: the optimizer step, from 1.
         rows: file and line of the rows that alone give such a figure.
     """
-    named = f"{', '.join(rows[:MAX_SHOWN])}{' ...' if len(rows) > MAX_SHOWN else ''}"
+    named = f"{', '.join(rows[:MAX_LISTED])}{' ...' if len(rows) > MAX_LISTED else ''}"
     said = f"rows that alone give such a one: {named}" if rows else "no single row was found to give it"
     return UserError(
         FailureReason.NonFiniteLoss,

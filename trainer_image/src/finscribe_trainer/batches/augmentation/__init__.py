@@ -1,1 +1,1 @@
-"""Training images, changed a little each time they are seen; the boxes in their answers move along."""
+"""Augments training images in each epoch, and transforms the boxes in their answers accordingly."""

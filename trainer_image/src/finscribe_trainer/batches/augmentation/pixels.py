@@ -1,4 +1,4 @@
-"""A changed page's pixels, in the order in which paper, optics, sensor and file change them."""
+"""Applies augmentation parameters to an image: geometry, blur, light, noise, then JPEG compression."""
 
 import io
 import random
@@ -8,41 +8,41 @@ from statistics import NormalDist, pstdev
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from finscribe_trainer.batches.augmentation.change import Change
-from finscribe_trainer.batches.augmentation.placement import Placement, place
+from finscribe_trainer.batches.augmentation.geometry import PageTransform, transform_of
+from finscribe_trainer.batches.augmentation.params import AugmentationParams
 
 _WHITE = (255, 255, 255)
-_COARSE = 0.7
-"""Below this scale pixels are averaged first: interpolation alone would skip some."""
+_MIN_INTERPOLATED_SCALE = 0.7
+"""Below this scale the image is downsampled by averaging first: bilinear interpolation alone would alias."""
 
 
-def changed_image(image: Image.Image, change: Change) -> Image.Image:
-    """The page as it is shown.
+def augment_image(image: Image.Image, params: AugmentationParams) -> Image.Image:
+    """Augment an image.
 
     Args:
         image: the page, mode RGB.
-        change: what happens to it.
+        params: the augmentation.
 
     Returns:
-        an RGB image of the size that `place` says; white where the page is not.
+        an RGB image of the size given by `transform_of`, white outside the page.
     """
-    if change.moves:
-        image = _moved(image, place(change, image.size))
-    if change.blur:
+    if params.moves_points:
+        image = _warp(image, transform_of(params, image.size))
+    if params.blur:
         image = image.filter(
-            ImageFilter.GaussianBlur(change.blur * (image.width * image.height) ** 0.5 / 1000)
+            ImageFilter.GaussianBlur(params.blur * (image.width * image.height) ** 0.5 / 1000)
         )
-    if (change.brightness, change.contrast) != (1, 1):
-        image = _lit(image, change.brightness, change.contrast)
-    if change.noise_std:
-        image = _noisy(image, change.noise_std, change.noise_seed)
-    return image if change.jpeg_quality is None else _compressed(image, change.jpeg_quality)
+    if (params.brightness, params.contrast) != (1, 1):
+        image = _adjust_light(image, params.brightness, params.contrast)
+    if params.noise_std:
+        image = _add_noise(image, params.noise_std, params.noise_seed)
+    return image if params.jpeg_quality is None else _compress(image, params.jpeg_quality)
 
 
-def _moved(image: Image.Image, placement: Placement) -> Image.Image:
-    matrix = placement.matrix
-    scale = (placement.size[0] * placement.size[1] / (image.width * image.height)) ** 0.5
-    if scale < _COARSE:
+def _warp(image: Image.Image, transform: PageTransform) -> Image.Image:
+    matrix = transform.matrix
+    scale = (transform.size[0] * transform.size[1] / (image.width * image.height)) ** 0.5
+    if scale < _MIN_INTERPOLATED_SCALE:
         small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
         matrix = matrix @ np.diag([image.width / small.width, image.height / small.height, 1])
         image = small
@@ -50,7 +50,7 @@ def _moved(image: Image.Image, placement: Placement) -> Image.Image:
     back /= back[2, 2]
     affine = np.abs(back[2, :2]).max() < 1e-12
     return image.transform(
-        placement.size,
+        transform.size,
         Image.Transform.AFFINE if affine else Image.Transform.PERSPECTIVE,
         back.ravel()[: 6 if affine else 8].tolist(),
         Image.Resampling.BILINEAR,
@@ -58,32 +58,33 @@ def _moved(image: Image.Image, placement: Placement) -> Image.Image:
     )
 
 
-def _lit(image: Image.Image, brightness: float, contrast: float) -> Image.Image:
-    """Values times brightness; then their distance to the page's mean grey, times contrast."""
+def _adjust_light(image: Image.Image, brightness: float, contrast: float) -> Image.Image:
+    """Scale the values by brightness, then their distance to the page's mean grey by contrast."""
     counts = image.convert("L").histogram()
     bright = [min(value * brightness, 255.0) for value in range(256)]
     mean = sum(count * value for count, value in zip(counts, bright, strict=True)) / sum(counts)
     return image.point([round((value - mean) * contrast + mean) for value in bright] * 3)
 
 
-def _noisy(image: Image.Image, std: float, seed: int) -> Image.Image:
-    """Gaussian noise, another in each colour: a random byte looked up in a table is several times faster than
-    a normal number.
+def _add_noise(image: Image.Image, std: float, seed: int) -> Image.Image:
+    """Add Gaussian noise, independent in each channel.
+
+    Random bytes mapped by a table of normal quantiles are several times faster than normal random numbers.
     """
     amplitude = std * 255
-    grains = random.Random(seed).randbytes(image.width * image.height * 3)  # noqa: S311 - noise, not a secret
+    noise = random.Random(seed).randbytes(image.width * image.height * 3)  # noqa: S311 - noise, not cryptography
     table = [min(max(round(128 + amplitude * z), 0), 255) for z in _normal_quantiles()]
-    return ImageChops.add(image, Image.frombytes("RGB", image.size, grains).point(table * 3), 1, -128)
+    return ImageChops.add(image, Image.frombytes("RGB", image.size, noise).point(table * 3), 1, -128)
 
 
 @cache
 def _normal_quantiles() -> list[float]:
-    """The middles of 256 equally likely parts of a normal distribution, with a standard deviation of 1."""
+    """The mid-quantiles of 256 equally likely intervals of a normal distribution, scaled to variance 1."""
     middles = [NormalDist().inv_cdf((part + 0.5) / 256) for part in range(256)]
     return [z / pstdev(middles) for z in middles]
 
 
-def _compressed(image: Image.Image, quality: int) -> Image.Image:
+def _compress(image: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     file.seek(0)

@@ -1,1 +1,1 @@
-"""What the frozen vision tower makes of a page, kept on disk."""
+"""Caches the outputs of the frozen vision tower on disk."""

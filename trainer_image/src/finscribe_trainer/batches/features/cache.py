@@ -1,4 +1,4 @@
-"""Lets each image pass the vision tower once: what is missing is computed, and kept."""
+"""Replaces the images of a batch by vision features, computing and caching those that are missing."""
 
 import logging
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.files import write_features
-from finscribe_trainer.batches.features.room import Room
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.families.base import Family, ImageFeatures
@@ -16,21 +16,21 @@ from finscribe_trainer.model.families.base import Family, ImageFeatures
 log = logging.getLogger(__name__)
 
 MAX_PENDING = 16
-"""Images whose features wait to be written, at most: 42 MB of pages of a megapixel in bfloat16."""
+"""Largest number of features waiting to be written: 42 MB for pages of 1 megapixel in bfloat16."""
 
 
 class FeatureCache:
-    """Turns a batch's new images into features.
+    """Finds or computes the vision features of batches.
 
-    Each image passes the tower alone, so that its features never depend on what else was in a batch, or on
-    whether they came from the disk. They are written behind the training's back: the GPU goes on meanwhile.
+    Each image passes the vision tower by itself, so that its features depend neither on the rest of the batch
+    nor on whether they were cached. A background thread writes them while the GPU continues.
 
     Args:
-        model: whose vision tower is frozen.
-        family: the model's.
-        store: where features are found.
-        room: whether more may be kept.
-        report: is told hits, misses and the bytes that are kept, after each batch.
+        model: the model with a frozen vision tower.
+        family: the model's family.
+        store: finds cached features.
+        quota: limits the size of the cache.
+        report: called after each batch with its hits, its misses and the size of the cache in bytes.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class FeatureCache:
         model: Any,
         family: Family,
         store: FeatureStore,
-        room: Room,
+        quota: DiskQuota,
         report: Callable[[int, int, int], None] = lambda *_: None,
     ) -> None:
         self.model = model
         self.family = family
         self.store = store
-        self.room = room
+        self.quota = quota
         self.report = report
         self.hits = 0
         self.misses = 0
@@ -52,23 +52,25 @@ class FeatureCache:
         self._pending: dict[str, tuple[ImageFeatures, Future[None]]] = {}
 
     def fill(self, batch: Encoded) -> None:
-        """Let every image of a batch be features; the batch is on the model's device."""
+        """Replace every image of a batch, which is on the model's device, by its features."""
         hits = misses = 0
         for image in (image for row in batch.get("images", []) for image in row):
             if "features" in image:
                 hits += 1
-            elif found := self._find(image["key"]):  # made since the data worker looked
+            elif found := self._find(image["key"]):  # written since the data worker searched
                 hits += 1
                 self._replace(image, found.features)
             else:
                 misses += 1
                 features = self._compute(image)
-                self._keep(image["key"], ImageFeatures(features, tuple(image["image_grid_thw"].tolist())))
+                self._write_later(
+                    image["key"], ImageFeatures(features, tuple(image["image_grid_thw"].tolist()))
+                )
                 self._replace(image, features)
         self.hits += hits
         self.misses += misses
         if hits or misses:
-            self.report(hits, misses, self.room.used)
+            self.report(hits, misses, self.quota.used_bytes)
 
     def _find(self, key: str) -> ImageFeatures | None:
         waiting = self._pending.get(key)
@@ -86,7 +88,7 @@ class FeatureCache:
             features = self.family.image_features(self.model, image)
         return features.to(dtype)
 
-    def _keep(self, key: str, image: ImageFeatures) -> None:
+    def _write_later(self, key: str, image: ImageFeatures) -> None:
         self._pending = {name: each for name, each in self._pending.items() if not each[1].done()}
         if len(self._pending) == MAX_PENDING:
             next(iter(self._pending.values()))[1].result()
@@ -94,22 +96,20 @@ class FeatureCache:
 
     def _write(self, key: str, image: ImageFeatures) -> None:
         try:
-            if self.room.make(image.features.nbytes):
+            if self.quota.reserve(image.features.nbytes):
                 write_features(self.store.path(key), image)
         except OSError as error:
-            self.room.close(str(error))
+            self.quota.stop_writing(str(error))
 
     def flush(self) -> None:
-        """Wait until all that is to be kept is on the disk."""
+        """Wait until all pending features are written."""
         for _, written in self._pending.values():
             written.result()
         self._pending = {}
 
     def log_summary(self) -> None:
-        """Say how much was found."""
+        """Log the hit rate and the size of the cache."""
         self.flush()
         if total := self.hits + self.misses:
-            share, size = self.hits / total, self.room.used / 1e9
-            log.info(
-                "feature cache: %.0f %% of %d pages were found; it holds %.2f GB", 100 * share, total, size
-            )
+            share, size = self.hits / total, self.quota.used_bytes / 1e9
+            log.info("feature cache: hit rate %.0f %% of %d pages; size %.2f GB", 100 * share, total, size)

@@ -1,4 +1,4 @@
-"""A file of features: written whole, believed only when it proves what it holds."""
+"""Writes and reads feature files atomically, with a checksum."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ _TENSOR = "features"
 
 
 def write_features(path: Path, image: ImageFeatures) -> int:
-    """Write a file, or replace it; several processes may write the same one at once.
+    """Write or replace a file; several processes may write the same one at once.
 
     Returns:
         its size in bytes.
 
     Raises:
-        OSError: it can't be written; what was there is kept.
+        OSError: it can't be written; an existing file is unchanged.
     """
     features = image.features.detach().cpu().contiguous()
     metadata = {"grid": " ".join(map(str, image.grid)), "crc32": str(_checksum(features))}
@@ -34,16 +34,16 @@ def write_features(path: Path, image: ImageFeatures) -> int:
 def read_features(
     path: Path, dtype: torch.dtype, shape_of: Callable[[Sequence[int]], tuple[int, int]]
 ) -> ImageFeatures:
-    """The features of a file, mapped into memory.
+    """Read the features of a file as a memory map.
 
     Args:
-        path: of the file.
-        dtype: what they must be in.
-        shape_of: what their shape must be, by their grid.
+        path: the file.
+        dtype: the expected dtype.
+        shape_of: gives the expected shape for a grid.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: it is damaged or something else.
+        OSError: the file can't be read.
+        ValueError: it is damaged, or has another dtype or shape.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -60,5 +60,5 @@ def read_features(
 
 
 def _checksum(features: torch.Tensor) -> int:
-    """What a power cut leaves may be of the right length and hold zeros."""
+    """CRC-32: after a power failure, a file of the right length may contain zeros."""
     return zlib.crc32(features.view(torch.uint8).numpy().data)

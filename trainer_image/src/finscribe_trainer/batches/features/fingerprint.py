@@ -1,4 +1,4 @@
-"""What features depend on, beside the image."""
+"""Fingerprint of everything that cached features depend on besides the image."""
 
 import hashlib
 import json
@@ -9,18 +9,18 @@ from typing import Any
 import torch
 
 _PACKAGES = ("finscribe", "torch", "transformers", "pillow")
-"""Another version may compute otherwise."""
+"""Packages whose version may change the features."""
 
 
 def fingerprint(modules: Iterable[torch.nn.Module], settings: dict[str, Any]) -> str:
-    """A name for everything that decides what the modules make of an image: half a SHA-256, in hexadecimal.
+    """Half of a SHA-256, in hexadecimal, over weights, settings and package versions.
 
-    The weights are hashed themselves: a revision's name says nothing of a folder. 437 million of them in
+    The weights themselves are hashed, since a local folder has no revision. 437 million parameters in
     bfloat16 take a second.
 
     Args:
         modules: vision tower and projector.
-        settings: what else matters, such as the processor's config.
+        settings: everything else that affects the features, such as the processor's config.
     """
     versions = {name: version(name) for name in _PACKAGES}
     digest = hashlib.sha256(json.dumps({**settings, **versions}, sort_keys=True, default=str).encode())

@@ -1,4 +1,4 @@
-"""Decides whether features are cached, and where."""
+"""Decides whether vision features are cached, and opens the cache."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -13,8 +13,8 @@ from finscribe_core.api.base import count_bytes
 from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.batches.features.cache import FeatureCache
+from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.fingerprint import fingerprint
-from finscribe_trainer.batches.features.room import Room
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.families.base import Family
@@ -30,61 +30,62 @@ def open_cache(
     examples: Iterable[Example],
     report: Callable[[int, int, int], None] = lambda *_: None,
 ) -> FeatureCache | None:
-    """The feature cache of a run; None where there is none, and the log says why.
+    """Open the feature cache of a run; None when features are not cached, with the reason in the log.
 
     Args:
-        config: the run's.
-        args: say where and in which precision the model computes.
-        model: with its adapter.
-        family: the model's.
-        examples: whose images it would be for.
+        config: the run's config.
+        args: give the device and the dtype of the model.
+        model: the model with its adapter.
+        family: the model's family.
+        examples: the rows whose images are cached.
         report: see `FeatureCache`.
 
     Raises:
-        UserError: InvalidConfig when it is asked for where it can't be valid, or its folder can't be used.
+        UserError: InvalidConfig when the cache is enabled in the config but would be invalid, or its folder
+            can't be used.
     """
-    asked = config.feature_cache.enabled
-    if asked is False:
-        log.info("feature cache: off, as feature_cache.enabled says")
+    enabled = config.feature_cache.enabled
+    if enabled is False:
+        log.info("feature cache: off, feature_cache.enabled is false")
         return None
     if not any(example.images for example in examples):
-        if asked:
-            log.info("feature cache: nothing to do, no row has an image")
+        if enabled:
+            log.info("feature cache: not used, no row has an image")
         return None
-    if why := why_invalid(config, model, family):
-        if asked:
+    if reason := reason_against_caching(config, model, family):
+        if enabled:
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"feature_cache.enabled is true, but {why}.",
-                "Change that, or remove feature_cache.enabled.",
+                f"feature_cache.enabled is true, but {reason}.",
+                "Change that setting, or remove feature_cache.enabled.",
             )
-        log.info("feature cache: off, because %s", why)
+        log.info("feature cache: off, because %s", reason)
         return None
     try:
-        with disk_trouble_told() if asked else nullcontext():
-            store, room = _open(config, args, model, family)
+        with disk_trouble_told() if enabled else nullcontext():
+            store, quota = _open(config, args, model, family)
     except OSError as error:
-        if asked:
+        if enabled:
             raise
         log.warning("feature cache: off, its folder can't be used: %s", error)
         return None
     log.info("feature cache: %s, at most %s", store.folder, config.feature_cache.max_size)
-    return FeatureCache(model, family, store, room, report)
+    return FeatureCache(model, family, store, quota, report)
 
 
-def why_invalid(config: TrainerConfig, model: Any, family: Family) -> str | None:
-    """Why features can't be kept; None where they can."""
+def reason_against_caching(config: TrainerConfig, model: Any, family: Family) -> str | None:
+    """Why cached features would be invalid; None if they are valid."""
     parameters = (each for module in family.vision_modules(model) for each in module.parameters())
     if any(parameter.requires_grad for parameter in parameters):
-        return f"lora.scope {config.lora.scope} trains the vision tower, whose output changes with every step"
+        return f"lora.scope {config.lora.scope} trains the vision tower, whose output params with every step"
     if config.augmentation.enabled and config.augmentation.num_views is None:
-        return "augmentation changes every image anew in each epoch (augmentation.num_views is not set)"
+        return "augmentation params every image anew in each epoch (augmentation.num_views is not set)"
     return None
 
 
 def _open(
     config: TrainerConfig, args: TrainingArguments, model: Any, family: Family
-) -> tuple[FeatureStore, Room]:
+) -> tuple[FeatureStore, DiskQuota]:
     root = Path(config.feature_cache_dir or Path(config.output_dir) / "features")
     modules = family.vision_modules(model)
     tower: Any = modules[0]
@@ -97,4 +98,4 @@ def _open(
     }
     folder = root / fingerprint(modules, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    return FeatureStore(folder, dtype, family), Room(root, count_bytes(config.feature_cache.max_size))
+    return FeatureStore(folder, dtype, family), DiskQuota(root, count_bytes(config.feature_cache.max_size))

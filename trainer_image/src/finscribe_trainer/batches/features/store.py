@@ -1,4 +1,4 @@
-"""The folder of features: one file for each image, shared by runs."""
+"""Finds cached features in a folder that runs share, with one file per image."""
 
 import logging
 import os
@@ -17,42 +17,42 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
 _FILE = re.compile(rf"[0-9a-f]{{64}}(-[0-9a-f]+)?{re.escape(SUFFIX)}")
-_BEGUN = re.compile(rf"\.{_FILE.pattern}\.[0-9a-f]{{32}}\.part")
+_PARTIAL_FILE = re.compile(rf"\.{_FILE.pattern}\.[0-9a-f]{{32}}\.part")
 
 
-def is_features(path: Path) -> bool:
-    """Whether a file is one of ours by its name; in a folder that is shared, others lie about."""
+def is_feature_file(path: Path) -> bool:
+    """Whether a file has the name of a feature file; a shared folder may contain others."""
     return _FILE.fullmatch(path.name) is not None
 
 
-def is_begun(path: Path) -> bool:
-    """Whether it is one that is being written, or was when its writer was killed."""
-    return _BEGUN.fullmatch(path.name) is not None
+def is_partial(path: Path) -> bool:
+    """Whether a file is a feature file that is being written, or whose writer was killed."""
+    return _PARTIAL_FILE.fullmatch(path.name) is not None
 
 
-def files_below(root: Path) -> Iterator[Path]:
-    """What may be features, of any vision tower: `FeatureStore.path` has such places."""
+def iterate_files(root: Path) -> Iterator[Path]:
+    """All files where `FeatureStore.path` may put features, of any vision tower."""
     return root.glob("*/??/*")
 
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Finds features; asked in data workers, too."""
+    """Finds cached features; used by the data workers and the main process."""
 
     folder: Path
-    """Of this vision tower: others' features are in others."""
+    """The folder of this vision tower, named by its fingerprint."""
     dtype: torch.dtype
-    """What the tower computes in."""
+    """The dtype of the vision tower's output."""
     family: Family
 
     def path(self, key: str) -> Path:
-        """Where the features of an image are, or would be."""
+        """The file of an image's features."""
         return self.folder / key[:2] / f"{key}{SUFFIX}"
 
     def find(self, key: str) -> ImageFeatures | None:
-        """The features of an image, if they are there; noted as used just now.
+        """The cached features of an image, or None; updates the time of their last use.
 
-        A file that is damaged, or holds something else, is removed.
+        A damaged or unexpected file is removed.
         """
         path = self.path(key)
         try:
@@ -60,10 +60,10 @@ class FeatureStore:
         except OSError:
             return None
         except ValueError as problem:
-            log.warning("%s can't be used and is computed anew: %s", path, problem)
+            log.warning("%s is invalid and will be recomputed: %s", path, problem)
             with suppress(OSError):
                 path.unlink()
             return None
-        with suppress(OSError):  # a folder that may only be read
+        with suppress(OSError):  # a read-only folder
             os.utime(path)
         return found

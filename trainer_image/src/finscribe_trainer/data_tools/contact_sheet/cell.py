@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finscribe_trainer.batches.augmentation.change import Change
+from finscribe_trainer.batches.augmentation.params import AugmentationParams
 
 WIDTH, PAGE_HEIGHT, STRIP_HEIGHT, GAP = 300, 400, 90, 6
 _LINE_HEIGHT, _FONT_SIZE = 16, 12.5
@@ -93,18 +93,18 @@ def busiest_point(page: Image.Image) -> Point:
     return x + across / 2, y + down / 2
 
 
-def describe(change: Change) -> tuple[str, str]:
+def describe(params: AugmentationParams) -> tuple[str, str]:
     """What was done to a page, in two lines."""
     geometry = [
-        f"turned {change.angle:+.1f}°" if change.angle else "",
-        "seen from an angle" if change.bend else "",
-        f"scaled {change.scale:.2f}" if change.scale != 1 else "",
-        f"blurred {change.blur:.1f}" if change.blur else "",
-        f"JPEG {change.jpeg_quality}" if change.jpeg_quality is not None else "",
+        f"rotated {params.angle:+.1f}°" if params.angle else "",
+        "perspective" if params.corner_shifts else "",
+        f"scaled {params.scale:.2f}" if params.scale != 1 else "",
+        f"blurred {params.blur:.1f}" if params.blur else "",
+        f"JPEG {params.jpeg_quality}" if params.jpeg_quality is not None else "",
     ]
     light = [
-        f"brightness {change.brightness:.2f}" if change.brightness != 1 else "",
-        f"contrast {change.contrast:.2f}" if change.contrast != 1 else "",
-        f"noise {change.noise_std:.3f}" if change.noise_std else "",
+        f"brightness {params.brightness:.2f}" if params.brightness != 1 else "",
+        f"contrast {params.contrast:.2f}" if params.contrast != 1 else "",
+        f"noise {params.noise_std:.3f}" if params.noise_std else "",
     ]
     return ", ".join(filter(None, geometry)), ", ".join(filter(None, light))

@@ -10,16 +10,16 @@ from PIL import Image
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.batches.augmentation.augment import Augmentation, changed_example
-from finscribe_trainer.batches.augmentation.boxes import boxes_of
-from finscribe_trainer.batches.augmentation.pixels import changed_image
-from finscribe_trainer.batches.augmentation.placement import place
+from finscribe_trainer.batches.augmentation.augment import Augmentation, augment_example
+from finscribe_trainer.batches.augmentation.boxes import find_boxes
+from finscribe_trainer.batches.augmentation.geometry import transform_of
+from finscribe_trainer.batches.augmentation.pixels import augment_image
 from finscribe_trainer.data.dataset import Example, hold_out
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.image_check import ImageCheck
 from finscribe_trainer.data.images import ImageError, open_image
+from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
 from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
 from finscribe_trainer.runtime.progress import progress
@@ -60,44 +60,44 @@ def _cells(
     focus = busiest_point(page)
     name = example.row.images[0].rsplit("/", 1)[-1]
     caption = (f"{name}, {page.width} x {page.height}", example.where)
-    yield draw_cell(page, boxes_of(example.row.completion), focus, caption)
+    yield draw_cell(page, find_boxes(example.row.completion), focus, caption)
     for epoch in epochs:
-        changes = augmentation.changes(example, row, epoch)
-        x, y = place(changes[0], page.size).of_points(np.array([focus]).T)
-        boxes = boxes_of(changed_example(example, changes).row.completion)
-        shown = changed_image(page, changes[0])
-        yield draw_cell(shown, boxes, (float(x[0]), float(y[0])), describe(changes[0]))
+        params = augmentation.draw(example, row, epoch)
+        x, y = transform_of(params[0], page.size).map_points(np.array([focus]).T)
+        boxes = find_boxes(augment_example(example, params).row.completion)
+        shown = augment_image(page, params[0])
+        yield draw_cell(shown, boxes, (float(x[0]), float(y[0])), describe(params[0]))
 
 
 def _chosen_rows(config: TrainerConfig, file: DataFile, num_rows: int) -> list[tuple[int, Example]]:
     """Rows with their places among the training rows; only their images are read."""
-    findings = Findings()
-    examples = [Example(row, where) for where, row in read_rows(file, findings)]
-    findings.raise_if_any()
+    problems = RowProblems()
+    examples = [Example(row, where) for where, row in read_rows(file, problems)]
+    problems.raise_if_any()
     if config.effective_validation_split is not None and len(examples) > 1:
         examples, _ = hold_out(examples, config.effective_validation_split, config.training.seed)
     pages = [(place, example) for place, example in enumerate(examples) if example.row.images]
     if not pages:
         raise UserError(
             FailureReason.DatasetInvalid,
-            f"{file.source}: no row has an image, so there is nothing to change.",
+            f"{file.source}: no row has an image, so there is nothing to augment.",
             "Name rows with images, by dataset_path.",
         )
     count = min(num_rows, len(pages))
     chosen = [pages[i * len(pages) // count] for i in range(count)]
     with ImageCheck(file.root, config.max_image_pixels) as images:
-        rows = [(place, _with_images(example, images, findings)) for place, example in chosen]
-    findings.raise_if_any()
+        rows = [(place, _with_images(example, images, problems)) for place, example in chosen]
+    problems.raise_if_any()
     return rows
 
 
-def _with_images(example: Example, images: ImageCheck, findings: Findings) -> Example:
+def _with_images(example: Example, images: ImageCheck, problems: RowProblems) -> Example:
     checked = images.check(example.row.images)
     found = []
     for name in example.row.images:
         image = checked[name]
         if isinstance(image, ImageError):
-            findings.add(example.where, str(image))
+            problems.add(example.where, str(image))
         else:
             found.append(image)
     return replace(

@@ -10,9 +10,9 @@ from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.row_problems import Findings
-from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
+from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data_tools.curate.mentions import Names, replace
 from finscribe_trainer.data_tools.curate.patterns import find_patterns
 from finscribe_trainer.data_tools.curate.pseudonyms import Pseudonyms
@@ -59,13 +59,13 @@ def anonymize_rows(source: Path, output: Path, key: bytes, *, drop_images: bool)
     file = DataFile(source, str(source))
     anonymizer = Anonymizer(Pseudonyms(key))
     with new_files(output) as [rows]:
-        findings = Findings()
-        for where, row in progress(read_rows(file, findings), "Collect names", unit="rows"):
+        problems = RowProblems()
+        for where, row in progress(read_rows(file, problems), "Collect names", unit="rows"):
             if row.images and not drop_images:
-                findings.add(where, "the row names an image, which would show everything; see --drop-images")
+                problems.add(where, "the row names an image, which would show everything; see --drop-images")
             anonymizer.learn(row)
-        findings.raise_if_any()
-        for _, row in progress(read_rows(file, Findings()), "Replace names", unit="rows"):
+        problems.raise_if_any()
+        for _, row in progress(read_rows(file, RowProblems()), "Replace names", unit="rows"):
             rows.write(dump_json(anonymizer.replace(row)) + "\n")
         if not anonymizer.outcome.rows:
             raise UserError(

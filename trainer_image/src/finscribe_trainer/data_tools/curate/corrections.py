@@ -9,8 +9,8 @@ from typing import Any
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
-from finscribe_trainer.data.rows import is_image_path
 from finscribe_trainer.data.row_reader import scan_values
+from finscribe_trainer.data.rows import is_image_path
 from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
 from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck

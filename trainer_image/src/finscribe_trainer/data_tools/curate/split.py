@@ -10,10 +10,10 @@ from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.row_problems import Findings
 from finscribe_trainer.data.images import ImageError, resolve_image
-from finscribe_trainer.data.rows import Row, RowError, parse_row
+from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import scan_values
+from finscribe_trainer.data.rows import Row, RowError, parse_row
 from finscribe_trainer.data_tools.curate.writing import new_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
@@ -123,7 +123,7 @@ def _place(digest: bytes, seed: int) -> float:
 
 def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[int], list[str]]:
     """First pass: every row checked, and joined to the rows that it shares a key with."""
-    findings = Findings()
+    problems = RowProblems()
     parents: list[int] = []
     first_with: dict[bytes, int] = {}
     image_digests: dict[str, bytes] = {}
@@ -143,7 +143,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
                 if name not in image_digests:
                     image_digests[name] = _hash_file(resolve_image(file.root, name))
         except (RowError, ImageError) as error:
-            findings.add(where, str(error))
+            problems.add(where, str(error))
             continue
         shown = [image_digests[name] for name in row.images]
         prompt = _digest("prompt", *(f"{turn.role}:{turn.text}" for turn in row.turns), *shown)
@@ -157,7 +157,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
             mine = find(index)
             parents[max(mine, other)] = min(mine, other)  # the root is a group's first row
         found.append((_digest(prompt, row.completion), _stratum(answer) if plan.stratify else ""))
-    findings.raise_if_any()
+    problems.raise_if_any()
     if not parents:
         raise UserError(
             FailureReason.DatasetInvalid, f"{file.source}: there are no rows.", "Write one row per line."

@@ -10,8 +10,8 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
 from finscribe_trainer.data.images import ImageError
-from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data.row_reader import scan_rows
+from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.personal import find_personal_data
 from finscribe_trainer.data_tools.validate.rules import RULES, Finding, Severity

@@ -12,8 +12,8 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
-from finscribe_trainer.batches.augmentation.augment import scales
-from finscribe_trainer.batches.selection import select
+from finscribe_trainer.batches.augmentation.augment import token_count_scales
+from finscribe_trainer.batches.selection import select_rows
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
@@ -57,7 +57,9 @@ def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve
     splits = load_splits(config, inputs, storage)
     source = fetch_model(config, inputs / "model", storage)
     family = load_family(source)
-    splits = select(splits, family, config.training.max_sequence_length, scales(config.augmentation))
+    splits = select_rows(
+        splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
+    )
     with tempfile.TemporaryDirectory(prefix="finscribe-lr-finder-") as folder:
         run = Run(_as_tested(config, rise, folder), "", None, RunReporter(run="", job=""), stop)
         rising = RisingRate(rise, stop)

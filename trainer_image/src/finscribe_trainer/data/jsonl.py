@@ -1,4 +1,4 @@
-"""JSON values of a .jsonl or .jsonl.gz file, line by line; a bad line becomes a problem, not a crash."""
+"""Reads JSON values from a .jsonl or .jsonl.gz file line by line; an invalid line yields a problem."""
 
 import gzip
 import json
@@ -12,25 +12,25 @@ from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired
 from finscribe_trainer.documents.problems import Problem
 
 MAX_ROW_BYTES = 16 * 2**20
-"""A longer line is no row of text and paths: often it is a whole file written without line ends."""
+"""Longest line; a longer one is often a whole file written without line breaks."""
 
 
-def too_long() -> Problem:
-    """A row of more than MAX_ROW_BYTES."""
+def row_too_long() -> Problem:
+    """The problem of a row longer than MAX_ROW_BYTES."""
     return Problem("row-too-long", "", f"the row is longer than {MAX_ROW_BYTES // 2**20} MiB")
 
 
-def scan_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Every line's number (from 1) and JSON value, or the `Problem` it has; blank lines are passed over.
+def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield every line's number (from 1) and JSON value or `Problem`; blank lines are skipped.
 
-    One line is held at a time, and never more than MAX_ROW_BYTES of it, however far a .gz unpacks.
+    Memory holds one line, of at most MAX_ROW_BYTES, also for a .gz that decompresses to more.
     """
     with _open(path) as file:
         number = 0
         try:
             for number, line in _lines(file):
                 if line is None:
-                    yield number, too_long()
+                    yield number, row_too_long()
                 elif line.strip():
                     yield number, _value(line, "utf-8-sig" if number == 1 else "utf-8")
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -41,11 +41,11 @@ def scan_lines(path: Path) -> Iterator[tuple[int, Any]]:
 def _open(path: Path) -> BinaryIO:
     try:
         return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
-    except OSError as error:  # a link to nowhere, no permission
+    except OSError as error:  # a dangling link, no permission
         raise UserError(
             FailureReason.DatasetNotFound,
             f"{path} can't be read: {error.strerror}.",
-            "Check the file and who may read it.",
+            "Check the file and its permissions.",
         ) from None
 
 
@@ -58,12 +58,12 @@ def _value(line: bytes, encoding: str) -> Any:
         return Problem("json", "", f"not valid JSON ({error.msg}, column {error.colno}){hint}")
     except UnicodeDecodeError as error:
         return Problem("encoding", "", f"not UTF-8 (byte {error.start} of the line)")
-    except ValueError as error:  # nested too deeply, NaN, a number of thousands of digits
+    except ValueError as error:  # nested too deeply, NaN, a number with thousands of digits
         return Problem("json", "", f"not readable as JSON ({error})")
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with their numbers; None stands for one that is too long, which is never held as a whole."""
+    """Lines with their numbers; None for a line that is too long, which is never read into memory."""
     number = 0
     while line := file.readline(MAX_ROW_BYTES + 1):
         number += 1
