@@ -53,7 +53,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bytes(how, by_one_worker, tmp_
     _, told = run.communicate(timeout=60)
     if how is signal.SIGINT:
         assert run.returncode == 75
-        assert "goes on from there" in told
+        assert "Run the same command again to resume" in told
         assert "Traceback" not in told
     assert not (folder / "train.jsonl").exists()
     assert generate(folder, "--count", "30", "--workers", "2").returncode == 0

@@ -45,7 +45,7 @@ def write(config, *options: str):
     return CliRunner().invoke(contact_sheet, arguments)
 
 
-def test_a_sheet_has_a_line_for_each_page_and_a_column_for_each_view(config):
+def test_a_sheet_has_a_row_for_each_page_and_a_column_for_each_view(config):
     result = write(config, "--rows", "9", "--views", "2")
     assert result.exit_code == 0, result.output
     assert "once augmentation.enabled is true" in result.output
@@ -53,7 +53,7 @@ def test_a_sheet_has_a_line_for_each_page_and_a_column_for_each_view(config):
     assert (width // WIDTH, height // HEIGHT) == (3, 4)
 
 
-def test_the_same_settings_draw_the_same_sheet_and_others_another_one(config):
+def test_a_sheet_is_reproducible_and_depends_on_the_settings(config):
     sheets = []
     for options in ([], [], ["--set", "training.seed=7"]):
         assert write(config, "--rows", "1", "--views", "1", *options).exit_code == 0
@@ -61,7 +61,7 @@ def test_the_same_settings_draw_the_same_sheet_and_others_another_one(config):
     assert sheets[0] == sheets[1] != sheets[2]
 
 
-def test_boxes_are_outlined_where_they_are():
+def test_boxes_are_outlined():
     cell = draw_cell(
         Image.new("RGB", (600, 800), "white"), [[100.0, 200.0, 500.0, 300.0]], (300, 50), ("", "")
     )
@@ -108,7 +108,7 @@ def test_invalid_rows_are_reported(config, damage, message):
         raise write(config).exception
 
 
-def test_it_is_a_command_of_finscribe_data_and_wants_an_image_file(config):
+def test_the_command_requires_an_image_file_as_output(config):
     arguments = ["data", "contact-sheet", "--config", str(config), "--output", "sheet.txt"]
     result = CliRunner().invoke(main_command, arguments)
     assert result.exit_code == 2

@@ -6,9 +6,9 @@ import pytest
 
 from finscribe_core.errors import UserError
 from finscribe_trainer.data_tools.curate.anonymize import anonymize_rows
-from finscribe_trainer.data_tools.curate.mentions import Names, replace
+from finscribe_trainer.data_tools.curate.name_matching import KnownNames, replace
 from finscribe_trainer.data_tools.curate.pseudonyms import Pseudonyms
-from finscribe_trainer.data_tools.validate.personal import is_iban
+from finscribe_trainer.data_tools.validate.personal_data import is_iban
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.schema import parse_document
@@ -34,7 +34,7 @@ def anonymous(tmp_path):
     return run
 
 
-def test_no_original_is_left_and_sums_still_hold(anonymous):
+def test_no_original_remains_and_the_arithmetic_is_unchanged(anonymous):
     [row] = anonymous({"instruction": "Read.", "input": PAGE, "output": json.dumps(INVOICE)})
     text = json.dumps(row, ensure_ascii=False).casefold()
     assert [original for original in ORIGINALS if original in text] == []
@@ -47,7 +47,7 @@ def test_no_original_is_left_and_sums_still_hold(anonymous):
     assert "2 x 5.00 = 10.00 total 14.50" in row["prompt"]
 
 
-def test_one_original_has_one_stand_in_in_prompts_and_answers_of_all_rows(anonymous):
+def test_an_original_has_the_same_pseudonym_in_all_prompts_and_answers(anonymous):
     first, second = anonymous(
         {"prompt": PAGE, "completion": INVOICE},
         {"prompt": "A letter of Borg & Sons Ltd.", "completion": {"from": "borg & sons ltd."}},
@@ -63,20 +63,20 @@ def test_one_original_has_one_stand_in_in_prompts_and_answers_of_all_rows(anonym
     assert vendor["contact"]["email"] in first["prompt"]
 
 
-def test_stand_ins_depend_on_the_key_alone(anonymous):
+def test_pseudonyms_depend_only_on_the_key(anonymous):
     row = {"prompt": "x", "completion": INVOICE}
     assert anonymous(row) == anonymous(row)
     assert anonymous(row) != anonymous(row, key=b"another key of tests")
 
 
-def test_keys_that_training_does_not_read_are_left_out(anonymous):
+def test_keys_that_training_does_not_read_are_dropped(anonymous):
     [row] = anonymous({"prompt": "x", "completion": "y", "source_file": "borg.pdf", "image": "borg.png"})
     assert row == {"prompt": "x", "completion": "y"}
 
 
-def test_a_row_with_an_image_is_refused_unless_images_are_dropped(tmp_path):
+def test_a_row_with_an_image_is_rejected_unless_images_are_dropped(tmp_path):
     source = write_lines(tmp_path / "rows.jsonl", {"prompt": "x", "completion": "y", "image": "a.png"})
-    with pytest.raises(UserError, match=r"rows\.jsonl:1: the row names an image"):
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: the row has an image"):
         anonymize_rows(source, tmp_path / "out.jsonl", KEY, drop_images=False)
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -92,26 +92,26 @@ STAND_INS = {
 
 
 @pytest.mark.parametrize(("kind", "original", "shape"), STAND_INS.values(), ids=STAND_INS)
-def test_a_stand_in_looks_like_its_original(kind, original, shape):
+def test_a_pseudonym_has_the_format_of_its_original(kind, original, shape):
     stand_in = getattr(Pseudonyms(KEY), kind)(original)
     assert re.fullmatch(shape, stand_in)
     assert stand_in != original
 
 
-def test_an_account_has_right_check_digits():
+def test_an_iban_has_valid_check_digits():
     for n in range(50):
         assert is_iban(Pseudonyms(str(n).encode()).iban("DE89 3704 0044 0532 0130 00"))
         assert is_iban(Pseudonyms(str(n).encode()).iban("GB29NWBK60161331926819"))
 
 
-def test_a_number_is_the_same_however_it_is_written():
+def test_a_number_has_one_pseudonym_in_every_format():
     made = Pseudonyms(KEY)
     assert made.phone("+49 201-555").replace("-", " ") == made.phone("+49 201 555")
     assert made.name("ACME  Inc.") == made.name("Acme Inc.")
 
 
 def test_a_name_of_one_word_is_not_found_in_ordinary_words():
-    names = Names()
+    names = KnownNames()
     names.add("name", "Apple", "Quince")
     names.add("name", "Apple Pie Inc.", "Tart Inc.")
     page = "apple juice of Apple; APPLE PIE\ninc. and Apple Pie Inc."
@@ -120,7 +120,7 @@ def test_a_name_of_one_word_is_not_found_in_ordinary_words():
     assert kinds == ["name"] * 3
 
 
-def test_amounts_that_look_like_a_postal_code_stay(anonymous):
+def test_amounts_equal_to_a_postal_code_are_kept(anonymous):
     document = {**INVOICE, "vendor": {**INVOICE["vendor"], "address": {"zip": "1000", "city": "Bern"}}}
     document["financial_summary"] = {"grand_total": 1000, "currency": "CHF"}
     [row] = anonymous({"prompt": "Bern, total 1000 CHF", "completion": document})
@@ -158,17 +158,17 @@ LEAKS = {
 
 
 @pytest.mark.parametrize(("answer", "prompt", "leak"), LEAKS.values(), ids=LEAKS)
-def test_a_name_is_found_wherever_it_stands(anonymous, answer, prompt, leak):
+def test_a_name_is_found_at_every_position(anonymous, answer, prompt, leak):
     [row] = anonymous({"prompt": f"Read. {prompt}", "completion": answer})
     assert leak not in json.dumps(row, ensure_ascii=False).casefold()
 
 
-def test_a_year_that_is_somebody_s_postal_code_stays_a_year(anonymous):
+def test_a_year_equal_to_a_postal_code_is_kept(anonymous):
     client = {"name": "B", "address": {"zip": "2026"}}
     [row] = anonymous({"prompt": "Of 2026-01-31", "completion": {**INVOICE, "client": client}})
     assert row["prompt"] == "Of 2026-01-31"
 
 
-def test_a_name_in_capitals_has_the_stand_in_of_the_name():
+def test_a_name_in_capitals_has_the_same_pseudonym():
     pseudonyms = Pseudonyms(KEY)
     assert pseudonyms.name("ACME GMBH").casefold() == pseudonyms.name("Acme GmbH").casefold()

@@ -10,7 +10,7 @@ from finscribe_core.errors import UserError
 from finscribe_trainer.cli.corrections import corrections
 from finscribe_trainer.data.rows import parse_row
 from finscribe_trainer.data_tools.curate.corrections import write_corrections
-from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
+from finscribe_trainer.data_tools.curate.path_edits import EditError, apply_corrections
 from finscribe_trainer.documents.schema import parse_document, to_answer
 from tests.unit.data_tools.curate.documents import INVOICE, read_lines, write_lines
 
@@ -36,7 +36,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize(("edits", "right"), EDITS.values(), ids=EDITS)
-def test_corrections_go_by_the_positions_that_the_reviewer_saw(edits, right):
+def test_corrections_use_the_indices_of_the_prediction(edits, right):
     before = copy.deepcopy(LINES)
     assert apply_corrections(LINES, edits) == right
     assert apply_corrections(LINES, dict(reversed(edits.items()))) == right
@@ -44,7 +44,7 @@ def test_corrections_go_by_the_positions_that_the_reviewer_saw(edits, right):
 
 
 @pytest.mark.parametrize("path", ["", "a[", ".a", "[0]", "a[+0].q", "a..b", "a[9].q", "a[9]", "a.q", "v[0]"])
-def test_a_path_that_leads_nowhere_is_refused_by_its_name(path):
+def test_a_path_that_does_not_exist_is_rejected(path):
     with pytest.raises(EditError, match=r"path|position|object|line"):
         apply_corrections(LINES, {path: 1})
 
@@ -69,7 +69,7 @@ def source(tmp_path):
     return lambda *reviews: write_lines(tmp_path / "corrections.jsonl", *reviews)
 
 
-def test_an_accepted_review_becomes_a_row_that_trains(source, tmp_path):
+def test_an_accepted_review_becomes_a_valid_row(source, tmp_path):
     outcome = write_corrections(source(review()), tmp_path / "rows.jsonl")
     [row] = read_lines(tmp_path / "rows.jsonl")
     assert outcome.counts == {"written": 1}
@@ -77,7 +77,7 @@ def test_an_accepted_review_becomes_a_row_that_trains(source, tmp_path):
     assert parse_row(row).images == ("1.png",)
 
 
-def test_the_last_review_of_a_document_counts_and_pending_ones_do_not(source, tmp_path):
+def test_the_last_review_that_is_not_pending_decides(source, tmp_path):
     later = review(corrections={}, corrected={**INVOICE, "invoice_number": "INV-8"})
     del later["corrections"]
     outcome = write_corrections(
@@ -100,32 +100,32 @@ BAD = {
     "status": (review(status="ok"), "status must be accepted, rejected or pending, not 'ok'"),
     "does not add up": (review(corrections={}), r"\[.+\] line_items\[0\]"),
     "schema": (review(corrections={"line_items[0].quantity": "2", "vendor": None}), "vendor"),
-    "predicted no JSON": (review(predicted="Total 12"), "predicted is no JSON .* as `corrected`"),
+    "predicted no JSON": (review(predicted="Total 12"), "predicted is not valid JSON .* as `corrected`"),
     "path": (review(corrections={"line_items[9].quantity": 1}), r"corrections: 'line_items\[9\].quantity'"),
     "image": (review("9.png"), "image '9.png' does not exist"),
     "both": (review(corrected=INVOICE), "exclude each other"),
-    "no document": (review(image=""), "image, input or prompt must say"),
+    "no document": (review(image=""), "image, input or prompt must identify"),
 }
 
 
 @pytest.mark.parametrize(("bad", "message"), BAD.values(), ids=BAD)
-def test_a_review_that_can_not_be_learned_from_is_left_out_and_named(bad, message, source, tmp_path):
+def test_an_invalid_review_is_excluded_and_reported(bad, message, source, tmp_path):
     outcome = write_corrections(source(review("3.png"), bad), tmp_path / "rows.jsonl")
-    [line] = outcome.left_out
+    [line] = outcome.excluded
     assert line.startswith(f"{tmp_path}/corrections.jsonl:2: ")
     assert re.search(message, line)
 
 
-def test_the_command_writes_the_good_ones_and_fails_for_the_others(source, tmp_path):
+def test_the_command_writes_valid_reviews_and_fails_for_the_others(source, tmp_path):
     reviews, output = source(review(), review("2.png", corrections={})), tmp_path / "o.jsonl"
     result = CliRunner().invoke(corrections, ["--input", str(reviews), "--output", str(output)])
     assert isinstance(result.exception, UserError)
     assert "corrections.jsonl:2" in result.exception.message
-    assert "1 left out, 1 written" in result.output
+    assert "1 excluded, 1 written" in result.output
     assert len(read_lines(output)) == 1
 
 
-def test_a_warning_does_not_keep_a_review_from_becoming_a_row(tmp_path):
+def test_a_review_with_a_warning_becomes_a_row(tmp_path):
     paid_before = {**INVOICE, "due_date": "2026-01-01"}
     review = {"input": "A page", "predicted": paid_before, "status": "accepted"}
     outcome = write_corrections(write_lines(tmp_path / "reviews.jsonl", review), tmp_path / "rows.jsonl")
@@ -140,14 +140,14 @@ BAD_CHARACTERS = {
 
 
 @pytest.mark.parametrize("bad", BAD_CHARACTERS.values(), ids=BAD_CHARACTERS)
-def test_what_no_reviewer_meant_is_left_out(bad, tmp_path):
+def test_ambiguous_reviews_are_excluded(bad, tmp_path):
     good = {"input": "A page", "predicted": INVOICE, "status": "accepted"}
     source = write_lines(tmp_path / "reviews.jsonl", good, {**good, "input": "Another", **bad})
     outcome = write_corrections(source, tmp_path / "rows.jsonl")
-    assert outcome.counts == {"written": 1, "left out": 1}
+    assert outcome.counts == {"written": 1, "excluded": 1}
 
 
-def test_an_image_is_the_same_document_however_its_path_is_written(tmp_path):
+def test_different_paths_of_an_image_are_the_same_document(tmp_path):
     Image.new("RGB", (28, 28)).save(tmp_path / "a.png")
     review = {"image": "a.png", "predicted": INVOICE, "status": "accepted"}
     rejected = {**review, "image": "./a.png", "status": "rejected"}

@@ -8,8 +8,8 @@ from PIL import Image
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data_tools.curate.split import SIDES, Plan, split_rows
-from finscribe_trainer.data_tools.curate.writing import new_files
+from finscribe_trainer.data_tools.curate.output_files import create_files
+from finscribe_trainer.data_tools.curate.split import SPLITS, Plan, split_rows
 from tests.unit.data_tools.curate.documents import read_lines, write_lines
 
 
@@ -28,10 +28,10 @@ def text_rows(count: int) -> list[dict]:
 def split(tmp_path, rows, **plan):
     source = write_lines(tmp_path / "rows.jsonl", *rows)
     split_rows(source, tmp_path / "out", Plan(**plan))
-    return {side: read_lines(tmp_path / "out" / f"{side}.jsonl") for side in SIDES}
+    return {side: read_lines(tmp_path / "out" / f"{side}.jsonl") for side in SPLITS}
 
 
-def test_every_row_lands_on_one_side_in_its_shares(tmp_path):
+def test_every_row_is_in_one_split_of_the_configured_size(tmp_path):
     rows = text_rows(200)
     sides = split(tmp_path, rows, validation=0.1, test=0.2)
     assert {side: len(found) for side, found in sides.items()} == {"train": 140, "val": 20, "test": 40}
@@ -40,7 +40,7 @@ def test_every_row_lands_on_one_side_in_its_shares(tmp_path):
     )
 
 
-def test_the_split_is_the_seeds_and_not_the_order_s(tmp_path):
+def test_the_split_depends_on_the_seed_and_not_on_the_order_of_rows(tmp_path):
     def of(name: str, rows: list, seed: int) -> set[str]:
         (tmp_path / name).mkdir()
         return {row["prompt"] for row in split(tmp_path / name, rows, seed=seed)["test"]}
@@ -65,12 +65,12 @@ def test_rows_of_the_same_image_or_prompt_stay_together(tmp_path):
         return {row.get("input", row.get("prompt")).removeprefix("copy-") for row in sides[side]}
 
     assert not keys("train") & keys("val") | keys("train") & keys("test") | keys("val") & keys("test")
-    for side in SIDES:
+    for side in SPLITS:
         load_dataset(DataFile(tmp_path / "out" / f"{side}.jsonl", side + ".jsonl"), max_image_pixels=10**6)
 
 
 @pytest.mark.parametrize("field", ["template", "vendor.name"])
-def test_rows_that_agree_in_a_field_stay_together(field, tmp_path):
+def test_rows_with_the_same_field_value_stay_together(field, tmp_path):
     sides = split(tmp_path, text_rows(210), validation=0.34, test=0.34, group_by=field)
     values = {
         "template": lambda row: row["template"],
@@ -81,7 +81,7 @@ def test_rows_that_agree_in_a_field_stay_together(field, tmp_path):
     assert sum(map(len, found)) == len(set.union(*found))
 
 
-def test_each_document_type_is_split_alike(tmp_path):
+def test_document_types_are_stratified(tmp_path):
     sides = split(tmp_path, text_rows(200), validation=0.1, test=0.1, stratify=True)
     kinds = [row["completion"]["document_type"] for row in sides["test"]]
     assert (kinds.count("receipt"), kinds.count("invoice")) in {(16, 4), (4, 16)}
@@ -95,7 +95,7 @@ def test_numbers_keep_their_digits(tmp_path):
     assert '{"n": 1204.50}' in written
 
 
-def test_nothing_is_written_when_a_row_is_bad_or_an_output_exists(tmp_path):
+def test_nothing_is_written_when_a_row_is_invalid_or_an_output_exists(tmp_path):
     source = write_lines(tmp_path / "rows.jsonl", {"prompt": "a", "completion": "b"}, {"prompt": "c"})
     with pytest.raises(UserError, match=r"rows\.jsonl:2: completion is missing"):
         split_rows(source, tmp_path / "out", Plan())
@@ -107,13 +107,13 @@ def test_nothing_is_written_when_a_row_is_bad_or_an_output_exists(tmp_path):
     assert (tmp_path / "out" / "val.jsonl").read_text() == "precious"
 
 
-def test_a_side_without_a_row_is_an_error(tmp_path):
+def test_an_empty_split_is_an_error(tmp_path):
     source = write_lines(tmp_path / "rows.jsonl", *[{"prompt": "same", "completion": "b"}] * 9)
-    with pytest.raises(UserError, match=r"no group of rows is left for, or fits into, val\.jsonl"):
+    with pytest.raises(UserError, match=r"no group of rows is left for val\.jsonl"):
         split_rows(source, tmp_path / "out", Plan())
 
 
-def test_groups_go_to_the_same_side_in_whatever_order_their_rows_are(tmp_path):
+def test_groups_are_in_the_same_split_for_every_order_of_their_rows(tmp_path):
     def of(name: str, rows: list) -> set[str]:
         (tmp_path / name).mkdir()
         found = split(tmp_path / name, rows, group_by="vendor.name", stratify=True, validation=0.2, test=0.2)
@@ -126,20 +126,20 @@ def test_groups_go_to_the_same_side_in_whatever_order_their_rows_are(tmp_path):
     assert of("a", rows) == of("b", rows[::-1])
 
 
-def test_a_field_that_no_row_has_is_refused(tmp_path):
+def test_a_field_that_no_row_has_is_rejected(tmp_path):
     with pytest.raises(UserError, match=r"--group-by vendor\.nam: no row"):
         split(tmp_path, text_rows(20), group_by="vendor.nam")
 
 
 @pytest.mark.parametrize("output", ["rows.parquet", "rows.jsonl.gz", "file/rows.jsonl", f"{'x' * 300}.jsonl"])
-def test_an_output_that_can_not_be_is_refused_and_nothing_is_left(output, tmp_path):
+def test_an_invalid_output_is_rejected_without_leftovers(output, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError), new_files(tmp_path / output):
+    with pytest.raises(UserError), create_files(tmp_path / output):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_full_disk_can_be_tried_again_and_leaves_nothing(tmp_path):
-    with pytest.raises(RetryableError, match="No space left"), new_files(tmp_path / "a.jsonl"):
+def test_a_full_disk_is_retryable_and_leaves_no_files(tmp_path):
+    with pytest.raises(RetryableError, match="No space left"), create_files(tmp_path / "a.jsonl"):
         raise OSError(errno.ENOSPC, "No space left")
     assert list(tmp_path.iterdir()) == []

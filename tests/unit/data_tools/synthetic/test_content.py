@@ -6,16 +6,16 @@ from functools import cache
 import pytest
 
 from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
-from finscribe_trainer.data_tools.synthetic.shown import shown
+from finscribe_trainer.data_tools.synthetic.visible_fields import keep_visible_fields
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, to_answer
 
 
-def document(index: int) -> MadeUp:
+def document(index: int) -> DocumentContent:
     """Kinds and locales take turns."""
     kind = DOCUMENT_TYPES[index % len(DOCUMENT_TYPES)]
     locale = list(LOCALES.values())[index // len(DOCUMENT_TYPES) % len(LOCALES)]
@@ -23,30 +23,30 @@ def document(index: int) -> MadeUp:
 
 
 @cache
-def thousand() -> list[MadeUp]:
+def thousand() -> list[DocumentContent]:
     return [document(index) for index in range(1000)]
 
 
-def test_a_thousand_documents_keep_the_schema_and_every_sum():
-    for made in thousand():
-        answer = load_json(to_answer(made.document))
-        assert parse_document(answer) == made.document
+def test_a_thousand_documents_are_valid_and_add_up():
+    for content in thousand():
+        answer = load_json(to_answer(content.document))
+        assert parse_document(answer) == content.document
         assert check_arithmetic(answer) == []
 
 
 def test_the_tax_section_adds_up_to_the_tax():
-    for made in thousand():
-        summary = made.document.financial_summary
-        assert sum(tax.amount for tax in made.taxes) == (summary.tax_amount or 0)
-        for tax in made.taxes:
+    for content in thousand():
+        summary = content.document.financial_summary
+        assert sum(tax.amount for tax in content.taxes) == (summary.tax_amount or 0)
+        for tax in content.taxes:
             assert abs(tax.base * tax.rate / 100 - tax.amount) <= Decimal("0.005")
 
 
-def test_descriptions_and_units_go_with_the_lines():
-    for made in thousand():
-        items = made.document.line_items
-        assert [" ".join(lines) for lines in made.descriptions] == [item.description for item in items]
-        assert len(made.units) == len(items)
+def test_descriptions_and_units_match_the_line_items():
+    for content in thousand():
+        items = content.document.line_items
+        assert [" ".join(lines) for lines in content.descriptions] == [item.description for item in items]
+        assert len(content.units) == len(items)
 
 
 CASES = {
@@ -66,30 +66,30 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_documents_differ_in_kind_of(case):
-    found = sum(bool(case(made.document)) for made in thousand())
+    found = sum(bool(case(content.document)) for content in thousand())
     assert 3 <= found < 900
 
 
-def test_mixed_rates_leave_the_one_rate_out():
+def test_documents_with_mixed_rates_have_no_single_rate():
     mixed = [m for m in thousand() if len(m.taxes) > 1]
     assert mixed
     assert all(m.document.financial_summary.tax_rate is None for m in mixed)
 
 
 def test_no_two_documents_are_alike():
-    answers = Counter(to_answer(made.document) for made in thousand())
+    answers = Counter(to_answer(content.document) for content in thousand())
     assert len(answers) == 1000
 
 
-def test_a_document_depends_on_its_own_seed_alone():
+def test_a_document_depends_only_on_its_own_seed():
     before = [document(index) for index in (3, 1)]
     assert [document(index) for index in (1, 3)] == before[::-1]
 
 
-def test_what_a_page_does_not_show_is_not_in_the_answer():
-    made = next(m.document for m in thousand() if m.document.vendor.contact and m.document.due_date)
-    paths = {path for path, _ in leaves(made.model_dump(mode="json", exclude_none=True))}
+def test_fields_that_are_not_visible_are_not_in_the_answer():
+    content = next(m.document for m in thousand() if m.document.vendor.contact and m.document.due_date)
+    paths = {path for path, _ in leaves(content.model_dump(mode="json", exclude_none=True))}
     hidden = {path for path in paths if path.startswith("vendor.contact.")} | {"due_date"}
-    answer = load_json(to_answer(shown(made, paths - hidden)))
+    answer = load_json(to_answer(keep_visible_fields(content, paths - hidden)))
     assert {path for path, _ in leaves(answer)} == paths - hidden
     assert "contact" not in answer["vendor"]

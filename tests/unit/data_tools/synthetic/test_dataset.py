@@ -36,14 +36,14 @@ def rows(folder: Path) -> list[dict]:
     return [json.loads(line) for name in names for line in name.read_text(encoding="utf-8").splitlines()]
 
 
-def test_rows_go_to_the_splits_in_their_shares(generated):
+def test_rows_are_divided_into_splits_by_their_fractions(generated):
     sizes = [len((generated / f"{s}.jsonl").read_text().splitlines()) for s in dataset.SPLITS]
     assert sizes == [6, 3, 3]
     assert len(list((generated / "images").iterdir())) == 12
     assert json.loads((generated / "schema.json").read_text()) == schema_json()
 
 
-def test_rows_are_the_guides_and_the_training_reads_them(generated):
+def test_rows_have_the_training_guide_s_format_and_can_be_read(generated):
     for data in rows(generated):
         row = parse_row(data)
         assert row.images == (data["input"],)
@@ -63,7 +63,7 @@ def test_every_field_of_an_answer_has_a_box_with_ink(generated):
             assert part.max() - part.min() > 60, f"{data['input']}: {path}"
 
 
-def test_a_finished_data_set_is_left_as_it_is(generated, monkeypatch):
+def test_a_complete_data_set_is_not_changed(generated, monkeypatch):
     monkeypatch.setattr(dataset, "write_row", lambda *_: pytest.fail("nothing is missing"))
     before = files(generated)
     assert generate_dataset(PLAN, generated, workers=1) == {"train": 6, "val": 3, "test": 3}
@@ -71,7 +71,7 @@ def test_a_finished_data_set_is_left_as_it_is(generated, monkeypatch):
 
 
 @pytest.mark.parametrize("stop_at", [0, 4, 11])
-def test_a_run_cut_off_within_a_row_goes_on_to_the_same_files(generated, tmp_path, monkeypatch, stop_at):
+def test_a_run_interrupted_within_a_row_resumes_to_the_same_files(generated, tmp_path, monkeypatch, stop_at):
     def write_or_stop(choice: Choice, folder: Path, index: int) -> str:
         if index == stop_at:
             raise KeyboardInterrupt
@@ -89,14 +89,14 @@ def test_a_run_cut_off_within_a_row_goes_on_to_the_same_files(generated, tmp_pat
     assert files(folder) == files(generated)
 
 
-def test_a_folder_of_other_things_is_not_touched(tmp_path):
+def test_a_folder_with_other_files_is_rejected(tmp_path):
     (tmp_path / "thesis.tex").write_text("...")
     with pytest.raises(UserError, match="not empty"):
         generate_dataset(PLAN, tmp_path, workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_data_set_of_other_options_is_not_touched(generated):
+def test_a_data_set_with_other_options_is_rejected(generated):
     other = Plan(Choice(seed=6, degrade="none"), 12, PLAN.shares)
     before = files(generated)
     with pytest.raises(UserError, match="other options"):
@@ -117,14 +117,14 @@ def test_every_row_is_in_one_split(count, shares, sizes):
     assert tuple(Plan(PLAN.choice, count, shares).sizes.values()) == sizes
 
 
-def test_one_template_and_one_locale_can_be_asked_for():
+def test_template_and_locale_can_be_selected():
     scan = make_scan(Choice(seed=1, template_set="till", locale="fr_FR"), 0)
     assert (scan.template, scan.locale) == ("till", "fr_FR")
     assert load_json(scan.answer)["document_type"] == "receipt"
 
 
 @pytest.mark.parametrize("path", ["file/sheet.jpg", "notes.md"])
-def test_a_contact_sheet_that_can_not_be_there_is_refused(path, tmp_path):
+def test_a_contact_sheet_that_can_not_be_written_is_rejected(path, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises((UserError, click.UsageError)):
         generate.main(

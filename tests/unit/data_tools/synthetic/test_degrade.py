@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 from finscribe_trainer.data_tools.synthetic.degrade import LEVELS, degrade, jpeg_quality
 from finscribe_trainer.data_tools.synthetic.page import Page
-from finscribe_trainer.data_tools.synthetic.tilt import tilted
+from finscribe_trainer.data_tools.synthetic.perspective import warp_page
 
 BOXES = {
     f"line_items[{i}].line_total": (90 + 61 * i, 80 + 97 * i, 170 + 61 * i, 96 + 97 * i) for i in range(10)
@@ -25,8 +25,8 @@ def page() -> Page:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(("degrees", "bend"), [(2.0, 0.0), (0.0, 0.02), (2.2, 0.018)])
-def test_boxes_follow_a_tilted_page_exactly(page, degrees, bend, seed):
-    image, boxes = tilted(page.image.convert("L"), page.boxes, degrees, bend, random.Random(seed))
+def test_boxes_are_transformed_as_the_page_is(page, degrees, bend, seed):
+    image, boxes = warp_page(page.image.convert("L"), page.boxes, degrees, bend, random.Random(seed))
     dark = np.asarray(image) < 128
     for path, (left, top, right, bottom) in boxes.items():
         rows, columns = np.nonzero(dark[top - 12 : bottom + 12, left - 12 : right + 12])
@@ -39,11 +39,11 @@ def test_boxes_follow_a_tilted_page_exactly(page, degrees, bend, seed):
         assert np.abs(np.array(ink) - boxes[path]).max() <= 2
 
 
-def test_a_turn_that_would_push_a_field_out_is_made_smaller():
+def test_a_rotation_that_would_move_a_field_out_is_reduced():
     boxes = {"issue_date": (0, 0, 30, 8), "due_date": (797, 1160, 827, 1169)}
     image = Image.new("RGB", (827, 1169), "white")
     for seed in range(20):
-        for left, top, right, bottom in tilted(image, boxes, 3, 0.02, random.Random(seed))[1].values():
+        for left, top, right, bottom in warp_page(image, boxes, 3, 0.02, random.Random(seed))[1].values():
             assert min(left, top) >= 0
             assert right <= 827
             assert bottom <= 1169
@@ -74,12 +74,12 @@ def test_the_same_seed_gives_the_same_scan_and_another_seed_another(page, level)
     assert first != other
 
 
-def test_worse_levels_are_kept_worse():
+def test_worse_levels_have_a_lower_jpeg_quality():
     qualities = [np.mean([jpeg_quality(level, random.Random(s)) for s in range(50)]) for level in LEVELS]
     assert qualities == sorted(qualities, reverse=True)
 
 
-def test_drawing_marks_leaves_the_page_itself_alone(page):
+def test_drawing_marks_does_not_modify_the_original_page(page):
     before = page.image.tobytes()
     for seed in range(12):
         degrade(page, "heavy", random.Random(seed))

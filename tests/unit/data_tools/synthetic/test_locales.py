@@ -21,7 +21,7 @@ MONEY = {
 
 
 @pytest.mark.parametrize("code", LOCALES)
-def test_money_is_written_as_the_country_does(code):
+def test_amounts_are_formatted_by_country(code):
     locale = LOCALES[code]
     assert (locale.money(Decimal("1234567.80")), locale.money(Decimal("-5.00"))) == MONEY[code]
 
@@ -38,7 +38,7 @@ def test_money_is_written_as_the_country_does(code):
         ("pl_PL", 1, "2026-03-09"),
     ],
 )
-def test_days_are_written_as_the_country_does(code, format_index, written):
+def test_dates_are_formatted_by_country(code, format_index, written):
     locale = LOCALES[code]
     assert replace(locale, date_format=locale.date_formats[format_index]).day("2026-03-09") == written
 
@@ -63,11 +63,11 @@ def test_every_word_is_a_text(code):
 
 
 @pytest.mark.parametrize("code", LOCALES)
-def test_patterns_of_names_use_what_there_is(code):
+def test_name_patterns_use_known_placeholders(code):
     country = read_words("parties")[code]
     fields = {name for text in country["companies"] for _, name, _, _ in Formatter().parse(text) if name}
     assert fields <= {"last", "last2", "branch", "legal", "city"}
 
 
-def test_the_swiss_write_no_sharp_s():
+def test_swiss_german_has_no_sharp_s():
     assert "ß" not in str(words(LOCALES["de_CH"]))

@@ -1,4 +1,4 @@
-"""Pages of made-up documents: everything is on them, in its box, and nothing lies on anything else."""
+"""Rendered synthetic pages: every field is visible in its box, and fields do not overlap."""
 
 import random
 from functools import cache
@@ -9,14 +9,14 @@ import pytest
 from PIL import ImageChops, ImageFont
 
 from finscribe_trainer.data_tools.synthetic.content import make_document
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
 from finscribe_trainer.data_tools.synthetic.fonts import FAMILIES, LACKS
 from finscribe_trainer.data_tools.synthetic.layout import Canvas, PageFullError
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
 from finscribe_trainer.data_tools.synthetic.page import Page
-from finscribe_trainer.data_tools.synthetic.runs import Run, wrap
-from finscribe_trainer.data_tools.synthetic.shown import shown
 from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES, render
+from finscribe_trainer.data_tools.synthetic.text_runs import TextRun, wrap
+from finscribe_trainer.data_tools.synthetic.visible_fields import keep_visible_fields
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES
@@ -26,25 +26,25 @@ every_template = pytest.mark.parametrize(("template", "kind"), DRAWN)
 
 
 @cache
-def drawn(template: str, kind: str) -> list[tuple[MadeUp, Page]]:
+def drawn(template: str, kind: str) -> list[tuple[DocumentContent, Page]]:
     """A page in each of two locales; over all templates and kinds every locale has its turn."""
     pages = []
     for seed in range(2):
         number = 3 * DRAWN.index((template, kind)) + seed
-        made = make_document(kind, list(LOCALES.values())[number % len(LOCALES)], random.Random(number))
-        pages.append((made, render(made, template, random.Random(number))))
+        content = make_document(kind, list(LOCALES.values())[number % len(LOCALES)], random.Random(number))
+        pages.append((content, render(content, template, random.Random(number))))
     return pages
 
 
 @cache
-def longest(kind: str) -> MadeUp:
+def longest(kind: str) -> DocumentContent:
     """The one of many documents with most lines in its table."""
     many = [make_document(kind, LOCALES["de_DE"], random.Random(seed)) for seed in range(40)]
-    return max(many, key=lambda made: sum(map(len, made.descriptions)))
+    return max(many, key=lambda content: sum(map(len, content.descriptions)))
 
 
-def values(made: MadeUp) -> dict[str, str]:
-    return dict(leaves(made.document.model_dump(mode="json", exclude_none=True)))
+def values(content: DocumentContent) -> dict[str, str]:
+    return dict(leaves(content.document.model_dump(mode="json", exclude_none=True)))
 
 
 def fields(page: Page) -> dict[str, tuple[int, int, int, int]]:
@@ -54,25 +54,25 @@ def fields(page: Page) -> dict[str, tuple[int, int, int, int]]:
 
 @every_template
 def test_every_field_on_a_page_is_one_of_its_document(template: str, kind: str):
-    for made, page in drawn(template, kind):
-        lines = {f"line_items[{i}]" for i in range(len(made.document.line_items))}
+    for content, page in drawn(template, kind):
+        lines = {f"line_items[{i}]" for i in range(len(content.document.line_items))}
 
-        assert set(fields(page)) <= set(values(made))
+        assert set(fields(page)) <= set(values(content))
         assert set(page.boxes) - set(fields(page)) == lines
 
 
 @every_template
-def test_what_a_page_shows_is_a_whole_document_whose_sums_are_right(template: str, kind: str):
-    for made, page in drawn(template, kind):
+def test_the_visible_fields_are_a_valid_document_that_adds_up(template: str, kind: str):
+    for content, page in drawn(template, kind):
         assert {"document_type", "financial_summary.currency"} <= set(page.boxes)
 
-        answer = shown(made.document, set(page.boxes))
+        answer = keep_visible_fields(content.document, set(page.boxes))
 
         assert check_arithmetic(answer.model_dump(mode="json", exclude_none=True)) == []
 
 
 @every_template
-def test_every_box_lies_on_the_page_and_holds_ink(template: str, kind: str):
+def test_every_box_is_on_the_page_and_contains_ink(template: str, kind: str):
     for _, page in drawn(template, kind):
         ink = np.asarray(page.image.convert("L"))
         for path, (left, top, right, bottom) in page.boxes.items():
@@ -83,7 +83,7 @@ def test_every_box_lies_on_the_page_and_holds_ink(template: str, kind: str):
 
 
 @every_template
-def test_no_field_lies_on_another(template: str, kind: str):
+def test_fields_do_not_overlap(template: str, kind: str):
     for _, page in drawn(template, kind):
         paths = list(fields(page))
         left, top, right, bottom = np.array([page.boxes[path] for path in paths]).T
@@ -96,23 +96,23 @@ def test_no_field_lies_on_another(template: str, kind: str):
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_long_document_fits_a_page_of_about_a_megapixel(template: str):
-    made = longest(TEMPLATES[template].kinds[0])
-    assert len(made.document.line_items) >= 15
+    content = longest(TEMPLATES[template].kinds[0])
+    assert len(content.document.line_items) >= 15
 
-    page = render(made, template, random.Random(1))
+    page = render(content, template, random.Random(1))
 
-    assert all(f"line_items[{i}].line_total" in page.boxes for i in range(len(made.document.line_items)))
+    assert all(f"line_items[{i}].line_total" in page.boxes for i in range(len(content.document.line_items)))
     assert page.image.width * page.image.height < 1_300_000
 
 
-def test_every_kind_has_templates_to_choose_from():
+def test_every_document_type_has_several_templates():
     assert all(sum(kind in template.kinds for template in TEMPLATES.values()) >= 3 for kind in DOCUMENT_TYPES)
 
 
 def test_the_same_seed_draws_the_same_page():
-    made = make_document("invoice", LOCALES["en_GB"], random.Random(3))
+    content = make_document("invoice", LOCALES["en_GB"], random.Random(3))
 
-    first, second, other = (render(made, "classic", random.Random(seed)) for seed in (1, 1, 2))
+    first, second, other = (render(content, "classic", random.Random(seed)) for seed in (1, 1, 2))
 
     assert first.boxes == second.boxes
     assert ImageChops.difference(first.image, second.image).getbbox() is None
@@ -120,21 +120,21 @@ def test_the_same_seed_draws_the_same_page():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_box_is_the_ink_of_its_text(family: str):
+def test_a_box_is_the_bounding_box_of_its_ink(family: str):
     page = Canvas((300, 60), family, 14, random.Random(0))
 
-    page.text(20.3, 10, [Run("1,204.50 gj", "total")], page.face())
+    page.text(20.3, 10, [TextRun("1,204.50 gj", "total")], page.face())
 
     ink = ImageChops.invert(page.image.convert("L")).getbbox()
     assert ink is not None
     assert np.abs(np.array(ink) - page.boxes["total"]).max() <= 1
 
 
-def test_a_field_in_two_lines_has_the_box_around_both():
+def test_a_field_in_two_lines_has_the_bounding_box_of_both():
     page = Canvas((300, 80), "roboto", 14, random.Random(0))
     face = page.face()
 
-    lines = wrap([Run("Item "), Run("Copper pipe", "description")], face, face.width("Item Copper "))
+    lines = wrap([TextRun("Item "), TextRun("Copper pipe", "description")], face, face.width("Item Copper "))
     page.lines(10, 10, lines, face)
 
     assert ["".join(run.text for run in line) for line in lines] == ["Item Copper", "pipe"]
@@ -144,7 +144,7 @@ def test_a_field_in_two_lines_has_the_box_around_both():
 
 
 @pytest.mark.parametrize(("x", "y"), [(1, 10), (260, 10), (20, 50)], ids=["left", "right", "footer"])
-def test_text_that_leaves_its_page_is_refused_so_that_smaller_type_is_tried(x: int, y: int):
+def test_text_that_leaves_the_page_raises_so_that_a_smaller_font_is_tried(x: int, y: int):
     page = Canvas((300, 80), "roboto", 14, random.Random(0))
     page.floor = 60
 
@@ -158,9 +158,14 @@ def letters(code: str) -> frozenset[str]:
     words = files("finscribe_trainer.data_tools.synthetic") / "words"
     texts = [(words / f"{LOCALES[code].language}.yaml").read_text(encoding="utf-8"), LOCALES[code].symbol]
     for seed in range(20):
-        made = make_document(DOCUMENT_TYPES[seed % 4], LOCALES[code], random.Random(seed))
-        texts += [made.locale.day(made.document.issue_date), *map(str, values(made).values())]
-        texts += [*made.footer, *made.notes, *made.ship_to, *(text for pair in made.bank for text in pair)]
+        content = make_document(DOCUMENT_TYPES[seed % 4], LOCALES[code], random.Random(seed))
+        texts += [content.locale.day(content.document.issue_date), *map(str, values(content).values())]
+        texts += [
+            *content.footer,
+            *content.notes,
+            *content.ship_to,
+            *(text for pair in content.bank for text in pair),
+        ]
     return frozenset("".join([*texts, "0123456789,.'-%@·×à"])) - set(" \n\u00a0")
 
 
@@ -173,14 +178,14 @@ def missing(family: str, weight: str, characters: frozenset[str]) -> set[str]:
 
 @pytest.mark.parametrize("weight", ["regular", "bold", "italic", "light"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_has_every_letter_that_it_is_not_known_to_lack(family: str, weight: str):
+def test_a_font_family_has_all_characters_except_the_listed_ones(family: str, weight: str):
     needed = frozenset[str]().union(*map(letters, LOCALES))
 
     assert missing(family, weight, needed) == set(LACKS.get(family, ""))
 
 
-def test_a_page_is_never_set_in_a_family_that_lacks_its_currency(monkeypatch: pytest.MonkeyPatch):
-    made = make_document("invoice", LOCALES["en_IN"], random.Random(0))
+def test_a_page_never_uses_a_font_family_without_its_currency_symbol(monkeypatch: pytest.MonkeyPatch):
+    content = make_document("invoice", LOCALES["en_IN"], random.Random(0))
     used = set()
     real = Canvas.__init__
     monkeypatch.setattr(
@@ -190,6 +195,6 @@ def test_a_page_is_never_set_in_a_family_that_lacks_its_currency(monkeypatch: py
     )
 
     for seed in range(12):
-        render(made, "serif", random.Random(seed))
+        render(content, "serif", random.Random(seed))
 
     assert used == {"source-serif", "dejavu-serif"}

@@ -19,7 +19,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("index", [0, 1, 17, 63, 64, 79])
-def test_a_row_and_its_image_are_written_again(index, tmp_path):
+def test_a_row_and_its_image_are_reproduced(index, tmp_path):
     (tmp_path / "images").mkdir()
     settings = json.loads((DATA / "generated.json").read_text())
     choice = Choice(*(settings[name] for name in ("seed", "template_set", "locale", "degrade")))

@@ -31,13 +31,13 @@ def schema(tmp_path: Path) -> Path:
     return path
 
 
-def test_errors_fail_with_what_was_found(rows: Path, schema: Path, capsys):
+def test_errors_fail_the_command_and_are_printed(rows: Path, schema: Path, capsys):
     with pytest.raises(UserError, match="1 error in 2 rows"):
         run("--input", rows, "--schema", schema)
     assert f"{rows}:2: " in capsys.readouterr().err
 
 
-def test_warnings_fail_when_asked_to(tmp_path: Path, schema: Path):
+def test_warnings_fail_in_strict_mode(tmp_path: Path, schema: Path):
     rows = write_rows(tmp_path / "rows.jsonl", [GOOD, GOOD])
     run("--input", rows, "--schema", schema)
     with pytest.raises(UserError, match="0 errors and 1 warning in"):
@@ -55,7 +55,7 @@ def test_three_reports_are_written(rows: Path, schema: Path, tmp_path: Path):
     assert f"{rows}:2" in (tmp_path / "new/report.html").read_text()
 
 
-def test_what_a_row_holds_is_text_in_the_html_report(tmp_path: Path):
+def test_content_of_rows_is_escaped_in_the_html_report(tmp_path: Path):
     answer = json.dumps({"document_type": "<script>alert(1)</script>", "<img src=x>": 1})
     rows = write_rows(tmp_path / "<i>.jsonl", [{"prompt": "?", "completion": answer}])
     with pytest.raises(UserError):
@@ -66,14 +66,14 @@ def test_what_a_row_holds_is_text_in_the_html_report(tmp_path: Path):
     assert not any(tag in page for tag in ("<script", "<img", "<i>.jsonl"))
 
 
-def test_several_inputs_are_one_data_set(rows: Path, tmp_path: Path, schema: Path, capsys):
+def test_several_inputs_are_validated_as_one_data_set(rows: Path, tmp_path: Path, schema: Path, capsys):
     again = write_rows(tmp_path / "again.jsonl", [GOOD])
     with pytest.raises(UserError):
         run("--input", rows, "--input", again, "--schema", schema)
     assert f"the same row as {rows}:1" in capsys.readouterr().err
 
 
-def test_an_interrupted_pass_tells_what_it_found(schema: Path, tmp_path: Path, monkeypatch):
+def test_an_interrupted_validation_reports_its_findings(schema: Path, tmp_path: Path, monkeypatch):
     rows = write_rows(tmp_path / "rows.jsonl", [GOOD, BAD, BAD])
 
     class Interrupted(session.Validator):
@@ -100,13 +100,13 @@ def test_a_report_never_replaces_rows(tmp_path: Path, output: str):
     assert rows.read_bytes() == before
 
 
-def test_a_report_that_cannot_be_written_is_said(rows: Path, tmp_path: Path):
+def test_a_report_that_cannot_be_written_is_an_error(rows: Path, tmp_path: Path):
     with pytest.raises(UserError, match="the report can't be written"):
         run("--input", rows, "--schema", "none", "--output", rows / "report.json")
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "empty.jsonl", "folder", "rows.csv"])
-def test_an_input_without_rows_is_refused(tmp_path: Path, name: str):
+def test_an_input_without_rows_is_rejected(tmp_path: Path, name: str):
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "rows.csv").write_text("a,b\n")
@@ -115,9 +115,9 @@ def test_an_input_without_rows_is_refused(tmp_path: Path, name: str):
 
 
 @pytest.mark.parametrize("name", ["notes.json", "notes.md", "notes.html"])
-def test_a_file_that_is_no_earlier_report_is_not_replaced(rows: Path, tmp_path: Path, name: str):
+def test_a_file_that_is_not_a_report_is_not_replaced(rows: Path, tmp_path: Path, name: str):
     (tmp_path / name).write_text('{"mine": 1}')
-    with pytest.raises(UserError, match="is no earlier report"):
+    with pytest.raises(UserError, match="is not an earlier report"):
         run("--input", rows, "--schema", "none", "--output", tmp_path / "notes.json")
     assert (tmp_path / name).read_text() == '{"mine": 1}'
 

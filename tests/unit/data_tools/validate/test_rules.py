@@ -1,4 +1,4 @@
-"""Spoiling one thing of a valid data set makes exactly that finding appear."""
+"""Each kind of error in an otherwise valid data set gives exactly one finding."""
 
 import json
 import random
@@ -55,14 +55,14 @@ def set_at(data: Any, path: str, value: Any) -> None:
     data[last] = value
 
 
-def test_made_up_documents_are_valid(validate: Validate):
+def test_synthetic_documents_are_valid(validate: Validate):
     report = validate(row(number, answer) for number, answer in enumerate(answers(50)))
 
     assert report.count(Severity.error) == report.count(Severity.warning) == 0
     assert (report.statistics.rows, report.pass_rate) == (50, 1.0)
 
 
-def test_any_one_wrong_number_is_one_finding_of_its_row(validate: Validate):
+def test_a_single_wrong_number_gives_one_finding(validate: Validate):
     rng = random.Random(3)
     rows, spoilt_paths = [], []
     for number, answer in enumerate(answers(200)):
@@ -100,7 +100,7 @@ def test_any_one_wrong_number_is_one_finding_of_its_row(validate: Validate):
         ("due-before-issue", "due_date", spoilt(due_date="2026-02-02")),
     ],
 )
-def test_a_spoilt_answer_is_one_finding(validate: Validate, rule: str, path: str, answer: str):
+def test_an_invalid_answer_gives_one_finding(validate: Validate, rule: str, path: str, answer: str):
     (finding,) = validate([row(1), row(2, answer), row(3)]).findings
 
     assert (finding.rule, finding.path) == (rule, path)
@@ -112,13 +112,13 @@ def test_a_spoilt_answer_is_one_finding(validate: Validate, rule: str, path: str
     ("rule", "line"),
     [("json", b'{"prompt"\n'), ("encoding", b'"\xff"\n'), ("row-format", b"{}\n"), ("row-format", b"3\n")],
 )
-def test_an_unreadable_row_is_one_finding(validate: Validate, rule: str, line: bytes):
+def test_an_invalid_row_gives_one_finding(validate: Validate, rule: str, line: bytes):
     (finding,) = validate([row(1), line, row(2)]).findings
 
     assert (finding.rule, finding.where) == (rule, "train.jsonl:2")
 
 
-def test_a_row_that_came_before_is_a_duplicate_or_with_another_answer_a_conflict(validate: Validate):
+def test_a_repeated_row_is_a_duplicate_or_with_another_answer_a_conflict(validate: Validate):
     other = spoilt(due_date="2026-03-04")
     report = validate([row(1), row(2), row(1), row(2, other), row(3, other)])
 
@@ -143,7 +143,7 @@ def test_a_row_of_the_validation_set_is_leakage(validate: Validate, tmp_path: Pa
     ]
 
 
-def test_images_that_cannot_be_used_are_named(validate: Validate, tmp_path: Path):
+def test_invalid_images_are_reported(validate: Validate, tmp_path: Path):
     Image.new("RGB", (20, 20)).save(tmp_path / "good.png")
     Image.new("RGB", (200, 200)).save(tmp_path / "huge.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:-20])
@@ -165,7 +165,7 @@ def test_images_that_cannot_be_used_are_named(validate: Validate, tmp_path: Path
         ("pii-email", "jane.doe@gmail.com"),
     ],
 )
-def test_personal_data_is_a_hint_that_does_not_repeat_it(validate: Validate, rule: str, text: str):
+def test_personal_data_gives_a_hint_without_the_data(validate: Validate, rule: str, text: str):
     (finding,) = validate([row(1, text=text)]).findings
 
     assert (finding.rule, finding.severity) == (rule, Severity.hint)
@@ -175,11 +175,11 @@ def test_personal_data_is_a_hint_that_does_not_repeat_it(validate: Validate, rul
 @pytest.mark.parametrize(
     "text", ["DE88 3704 0044 0532 0130 00", "4111 1111 1111 1112", "000-45-6789", "info@acme.example"]
 )
-def test_what_only_looks_like_personal_data_is_none(validate: Validate, text: str):
+def test_similar_texts_are_not_personal_data(validate: Validate, text: str):
     assert validate([row(1, text=text)]).findings == []
 
 
-def test_free_texts_need_no_json(validate: Validate):
+def test_free_texts_need_not_be_json(validate: Validate):
     assert validate([row(1, "A total of 3.00 euros.")], schema="none").findings == []
 
 
@@ -190,5 +190,5 @@ def test_all_findings_are_counted_and_the_first_are_kept(validate: Validate):
     assert report.by_rule["answer-json"] == report.statistics.rows_with_errors == 30
 
 
-def test_every_rule_says_what_it_means_and_what_to_do():
+def test_every_rule_has_a_meaning_and_a_remedy():
     assert all(rule.meaning.endswith(".") and rule.remedy.endswith(".") for rule in RULES.values())

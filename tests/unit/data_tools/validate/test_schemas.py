@@ -1,4 +1,4 @@
-"""Which schema answers are held to."""
+"""Validation of answers with the canonical schema, a custom one, or none."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_the_schema_of_the_repository_is_the_canonical_one():
     assert load_schema(str(schema)) == load_schema(None) == (check_canonical, True)
 
 
-def test_a_schema_of_ones_own_is_kept_and_sums_are_not_checked(tmp_path: Path):
+def test_with_a_custom_schema_the_arithmetic_is_not_checked(tmp_path: Path):
     check, canonical = load_schema(write(tmp_path / "schema.json", USERS))
 
     assert check is not None
@@ -43,20 +43,20 @@ def test_a_deep_answer_is_a_problem_of_the_row(tmp_path: Path):
 
 
 @pytest.mark.parametrize("schema", ["{", {"type": "texts"}, "[]"])
-def test_what_is_no_schema_is_refused(tmp_path: Path, schema: object):
+def test_an_invalid_schema_is_rejected(tmp_path: Path, schema: object):
     with pytest.raises(UserError, match=r"--schema .*schema\.json"):
         load_schema(write(tmp_path / "schema.json", schema))
 
 
-def test_a_missing_schema_is_refused(tmp_path: Path):
+def test_a_missing_schema_is_rejected(tmp_path: Path):
     with pytest.raises(UserError, match=r"none\.json"):
         load_schema(str(tmp_path / "none.json"))
 
 
-def test_nothing_is_fetched_for_a_schema(tmp_path: Path):
+def test_remote_references_of_a_schema_are_rejected(tmp_path: Path):
     check, _ = load_schema(write(tmp_path / "schema.json", {"$ref": "http://192.0.2.1/schema.json"}))
     assert check is not None
-    with pytest.raises(UserError, match="leads out of the file"):
+    with pytest.raises(UserError, match="points outside the file"):
         check({})
 
 

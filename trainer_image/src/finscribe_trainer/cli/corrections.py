@@ -49,9 +49,9 @@ def corrections(source: Path, output: Path) -> None:
     outcome = write_corrections(source, output)
     counts = ", ".join(f"{count} {what}" for what, count in sorted(outcome.counts.items()))
     click.echo(f"Reviews: {counts}. Wrote {output}.")
-    if outcome.left_out:
-        more = len(outcome.left_out) - _SHOWN
-        lines = [*outcome.left_out[:_SHOWN], *([f"... and {more} more."] if more > 0 else [])]
+    if outcome.excluded:
+        more = len(outcome.excluded) - _SHOWN
+        lines = [*outcome.excluded[:_SHOWN], *([f"... and {more} more."] if more > 0 else [])]
         raise UserError(
             FailureReason.DatasetInvalid,
             "\n".join(lines),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from finscribe_trainer.batches.augmentation.params import AugmentationParams
 
@@ -89,3 +90,26 @@ def homography(points: Matrix, targets: Matrix) -> Matrix:
         rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
     solved = np.linalg.solve(np.array(rows), targets.T.ravel())
     return np.append(solved, 1.0).reshape(3, 3)
+
+
+def warp(
+    image: Image.Image, matrix: Matrix, size: tuple[int, int], fill: int | tuple[int, int, int]
+) -> Image.Image:
+    """Resample an image with bilinear interpolation.
+
+    Args:
+        image: mode RGB or L.
+        matrix: homography, shape [3, 3], from pixels of the image to pixels of the result.
+        size: (width, height) of the result in pixels.
+        fill: colour of the result where there is no image.
+    """
+    inverse = np.linalg.inv(matrix)
+    inverse /= inverse[2, 2]
+    affine = np.abs(inverse[2, :2]).max() < 1e-12
+    return image.transform(
+        size,
+        Image.Transform.AFFINE if affine else Image.Transform.PERSPECTIVE,
+        inverse.ravel()[: 6 if affine else 8].tolist(),
+        Image.Resampling.BILINEAR,
+        fillcolor=fill,
+    )

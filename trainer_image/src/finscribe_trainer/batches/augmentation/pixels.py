@@ -8,7 +8,7 @@ from statistics import NormalDist, pstdev
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from finscribe_trainer.batches.augmentation.geometry import PageTransform, transform_of
+from finscribe_trainer.batches.augmentation.geometry import PageTransform, transform_of, warp
 from finscribe_trainer.batches.augmentation.params import AugmentationParams
 
 _WHITE = (255, 255, 255)
@@ -46,16 +46,7 @@ def _warp(image: Image.Image, transform: PageTransform) -> Image.Image:
         small = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
         matrix = matrix @ np.diag([image.width / small.width, image.height / small.height, 1])
         image = small
-    back = np.linalg.inv(matrix)
-    back /= back[2, 2]
-    affine = np.abs(back[2, :2]).max() < 1e-12
-    return image.transform(
-        transform.size,
-        Image.Transform.AFFINE if affine else Image.Transform.PERSPECTIVE,
-        back.ravel()[: 6 if affine else 8].tolist(),
-        Image.Resampling.BILINEAR,
-        fillcolor=_WHITE,
-    )
+    return warp(image, matrix, transform.size, _WHITE)
 
 
 def _adjust_light(image: Image.Image, brightness: float, contrast: float) -> Image.Image:

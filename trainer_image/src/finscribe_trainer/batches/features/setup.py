@@ -77,9 +77,9 @@ def reason_against_caching(config: TrainerConfig, model: Any, family: Family) ->
     """Why cached features would be invalid; None if they are valid."""
     parameters = (each for module in family.vision_modules(model) for each in module.parameters())
     if any(parameter.requires_grad for parameter in parameters):
-        return f"lora.scope {config.lora.scope} trains the vision tower, whose output params with every step"
+        return f"lora.scope {config.lora.scope} trains the vision tower, whose output changes with every step"
     if config.augmentation.enabled and config.augmentation.num_views is None:
-        return "augmentation params every image anew in each epoch (augmentation.num_views is not set)"
+        return "augmentation creates new views in every epoch (augmentation.num_views is not set)"
     return None
 
 

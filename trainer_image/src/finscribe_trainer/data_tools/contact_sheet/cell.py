@@ -1,4 +1,4 @@
-"""One page on a contact sheet: as a whole, a strip of it close up, and what was done to it."""
+"""Draws one cell of a contact sheet: the whole page, an enlarged strip, and a caption."""
 
 import math
 
@@ -18,13 +18,13 @@ Boxes = list[list[float]]
 
 
 def draw_cell(page: Image.Image, boxes: Boxes, centre: Point, caption: tuple[str, str]) -> Image.Image:
-    """A page on a transparent cell.
+    """Draw a page on a transparent cell.
 
     Args:
         page: mode RGB.
-        boxes: left, top, right, bottom in its pixels; outlined.
-        centre: the middle of what is shown close up, in its pixels.
-        caption: two texts, each with room for two lines.
+        boxes: boxes to outline: left, top, right, bottom in pixels of the page.
+        centre: centre of the enlarged strip, in pixels of the page.
+        caption: two texts of up to two lines each.
     """
     cell = Image.new("RGBA", (WIDTH, HEIGHT))
     strip = _strip_box(page.size, centre)
@@ -42,7 +42,7 @@ def draw_cell(page: Image.Image, boxes: Boxes, centre: Point, caption: tuple[str
 
 
 def _wrapped(text: str, draw: ImageDraw.ImageDraw) -> list[str]:
-    """A text as two lines that fit, at most; of what is too long for them, such as a path, the end."""
+    """Wrap a text to at most two lines; of longer texts and words, such as paths, the end is kept."""
     lines: list[str] = []
     for word in text.split():
         if lines and _fits(f"{lines[-1]} {word}", draw):
@@ -58,7 +58,7 @@ def _fits(text: str, draw: ImageDraw.ImageDraw) -> bool:
 
 
 def _fitted(page: Image.Image, boxes: Boxes, strip: tuple[int, ...]) -> tuple[Image.Image, tuple[int, int]]:
-    """The page made to fit, with its boxes and the strip outlined; and where its upper left goes."""
+    """The page scaled to fit, with outlined boxes and strip, and the position of its upper left corner."""
     factor = min(WIDTH / page.width, PAGE_HEIGHT / page.height)
     size = (max(1, round(page.width * factor)), max(1, round(page.height * factor)))
     small = page.resize(size, Image.Resampling.LANCZOS)
@@ -70,7 +70,7 @@ def _fitted(page: Image.Image, boxes: Boxes, strip: tuple[int, ...]) -> tuple[Im
 
 
 def _strip_box(size: tuple[int, int], centre: Point) -> tuple[int, int, int, int]:
-    """The part shown close up: pixel by pixel for a page of a megapixel, else as much of the page."""
+    """The box of the enlarged strip: unscaled for a page of 1 megapixel, else the same part of the page."""
     width, height = size
     factor = math.sqrt(width * height / 1e6)
     across, down = min(width, round(WIDTH * factor)), min(height, round(STRIP_HEIGHT * factor))
@@ -80,7 +80,7 @@ def _strip_box(size: tuple[int, int], centre: Point) -> tuple[int, int, int, int
 
 
 def busiest_point(page: Image.Image) -> Point:
-    """The middle of the part of the page that varies most: where there is print."""
+    """The centre of the strip with the largest standard deviation, which contains text."""
     grey = np.asarray(page.convert("L"), dtype=float)
     left, top, right, bottom = _strip_box(page.size, (0, 0))
     across, down = right - left, bottom - top
@@ -94,7 +94,7 @@ def busiest_point(page: Image.Image) -> Point:
 
 
 def describe(params: AugmentationParams) -> tuple[str, str]:
-    """What was done to a page, in two lines."""
+    """Describe the augmentation of a page in two lines."""
     geometry = [
         f"rotated {params.angle:+.1f}°" if params.angle else "",
         "perspective" if params.corner_shifts else "",

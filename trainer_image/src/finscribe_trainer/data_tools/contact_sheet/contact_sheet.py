@@ -1,4 +1,4 @@
-"""A contact sheet of training rows: each page as it is, and as training shows it in its first views."""
+"""Draws a contact sheet of training rows: each original page and its first augmented views."""
 
 import tempfile
 from collections.abc import Iterable
@@ -30,12 +30,12 @@ _BACKGROUND = (58, 62, 68)
 
 
 def draw_contact_sheet(config: TrainerConfig, num_rows: int, num_views: int) -> Image.Image:
-    """Rows with an image, evenly spread over the training rows: a line for each, its original first.
+    """Draw one line per row: the original page, then its views. The rows are evenly spaced over the data set.
 
     Args:
-        config: as for a training; `augmentation.enabled` need not be true.
-        num_rows: lines, at most.
-        num_views: views of each page, from the first epoch on.
+        config: a training config; `augmentation.enabled` need not be true.
+        num_rows: largest number of rows with an image.
+        num_views: views of each page, starting with the first epoch.
 
     Raises:
         UserError: DatasetNotFound, DatasetInvalid.
@@ -55,7 +55,7 @@ def draw_contact_sheet(config: TrainerConfig, num_rows: int, num_views: int) -> 
 def _cells(
     augmentation: Augmentation, example: Example, row: int, epochs: Iterable[int]
 ) -> Iterable[Image.Image]:
-    """The first image of a row, and its views."""
+    """Draw the first image of a row and its views."""
     page = open_image(example.images[0])
     focus = busiest_point(page)
     name = example.row.images[0].rsplit("/", 1)[-1]
@@ -70,7 +70,7 @@ def _cells(
 
 
 def _chosen_rows(config: TrainerConfig, file: DataFile, num_rows: int) -> list[tuple[int, Example]]:
-    """Rows with their places among the training rows; only their images are read."""
+    """The selected rows with their indices among the training rows; only their images are read."""
     problems = RowProblems()
     examples = [Example(row, where) for where, row in read_rows(file, problems)]
     problems.raise_if_any()

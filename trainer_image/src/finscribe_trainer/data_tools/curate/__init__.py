@@ -1,1 +1,1 @@
-"""Prepares rows: splits them, replaces names and numbers of real people, turns corrections into rows."""
+"""Prepares data sets: splitting, anonymization, and conversion of reviewed corrections to rows."""

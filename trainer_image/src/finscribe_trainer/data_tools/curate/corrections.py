@@ -1,4 +1,4 @@
-"""Reviewed corrections of a model's answers become training rows."""
+"""Converts reviewed corrections of a model's answers to training rows."""
 
 import hashlib
 from collections import Counter
@@ -11,8 +11,8 @@ from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data.rows import is_image_path
-from finscribe_trainer.data_tools.curate.edits import EditError, apply_corrections
-from finscribe_trainer.data_tools.curate.writing import new_files
+from finscribe_trainer.data_tools.curate.output_files import create_files
+from finscribe_trainer.data_tools.curate.path_edits import EditError, apply_corrections
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.documents.numbers import dump_json, has_unpaired_surrogate, load_json
@@ -23,34 +23,34 @@ ACCEPTED, REJECTED, PENDING = "accepted", "rejected", "pending"
 
 
 class ReviewError(ValueError):
-    """A review can't become a row; the message names the field."""
+    """A review can't be converted to a row; the message names the field."""
 
 
 @dataclass
 class Outcome:
-    """What became of the reviews."""
+    """The result of a conversion."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """written, rejected, pending, superseded (by a later review of the same document), left out."""
-    left_out: list[str] = field(default_factory=list)
-    """`file:line: why`, of accepted reviews that can't be learned from."""
+    """Reviews by result: written, rejected, pending, superseded (by a later review), excluded."""
+    excluded: list[str] = field(default_factory=list)
+    """`file:line: reason` of accepted reviews that can't be converted."""
 
 
 def write_corrections(source: Path, output: Path) -> Outcome:
     """Write a row for each document whose last review accepted it.
 
-    Two passes; remembered is a digest for each document.
+    Two passes; memory holds a digest of each document.
 
     Args:
-        source: reviews, one JSON object a line (docs/prepare.md).
-        output: rows to write; its folder is the one that images are named relative to.
+        source: reviews, one JSON object per line (docs/prepare.md).
+        output: the file of rows; image paths are relative to its folder.
 
     Raises:
         UserError: DatasetNotFound; InvalidConfig when `output` exists.
     """
     file = DataFile(source, str(source))
     outcome, check = Outcome(), AnswerCheck(None)
-    with new_files(output) as [rows]:
+    with create_files(output) as [rows]:
         last = _last_reviews(file)
         for where, review in scan_values(file):
             try:
@@ -61,20 +61,20 @@ def write_corrections(source: Path, output: Path) -> Outcome:
                     rows.write(_row(review, output.parent, check) + "\n")
                     status = "written"
             except ReviewError as error:
-                outcome.left_out.append(f"{where}: {error}.")
-                status = "left out"
+                outcome.excluded.append(f"{where}: {error}.")
+                status = "excluded"
             outcome.counts[status] += 1
         if not outcome.counts["written"]:
             raise UserError(
                 FailureReason.DatasetInvalid,
-                "\n".join([*outcome.left_out[:20], f"{source}: no review became a row."]),
-                "A row is made of each review whose status is accepted, if its document is right.",
+                "\n".join([*outcome.excluded[:20], f"{source}: no review could be converted to a row."]),
+                "Reviews with status accepted and a valid document become rows.",
             )
     return outcome
 
 
 def _last_reviews(file: DataFile) -> dict[bytes, str]:
-    """Where each document was last accepted or rejected; a pending line decides nothing."""
+    """The `file:line` of each document's last accepted or rejected review; pending reviews are ignored."""
     last = {}
     for where, review in scan_values(file):
         try:
@@ -97,33 +97,33 @@ def _status(review: Any) -> str:
 
 
 def _document(review: dict[str, Any]) -> bytes:
-    """Which document a review is of: its image, or its text."""
-    instruction, shown = _shown(review)
-    if is_image_path(shown):
-        shown = str(PurePosixPath(shown))  # ./a.png is a.png
-    text = shown or instruction
+    """A digest that identifies the reviewed document by its image or text."""
+    instruction, input_value = _instruction_and_input(review)
+    if is_image_path(input_value):
+        input_value = str(PurePosixPath(input_value))  # ./a.png is a.png
+    text = input_value or instruction
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _shown(review: dict[str, Any]) -> tuple[str, str]:
+def _instruction_and_input(review: dict[str, Any]) -> tuple[str, str]:
     """Instruction and input of a review."""
     for key in ("image", "input", "prompt", "instruction"):
         if not isinstance(review.get(key, ""), str):
             raise ReviewError(f"{key} must be a text")
     instruction = review.get("instruction") or review.get("prompt")
-    shown = review.get("image") or review.get("input") or ""
-    if not shown.strip() and not (instruction or "").strip():
-        raise ReviewError("image, input or prompt must say what the document is")
-    return instruction or INSTRUCTION, shown.strip()
+    input_value = review.get("image") or review.get("input") or ""
+    if not input_value.strip() and not (instruction or "").strip():
+        raise ReviewError("image, input or prompt must identify the document")
+    return instruction or INSTRUCTION, input_value.strip()
 
 
 def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
-    instruction, shown = _shown(review)
-    if review.get("image") or is_image_path(shown):
-        if not is_image_path(shown):
-            raise ReviewError(f"image {shown!r} does not end like an image file's name")
+    instruction, input_value = _instruction_and_input(review)
+    if review.get("image") or is_image_path(input_value):
+        if not is_image_path(input_value):
+            raise ReviewError(f"image {input_value!r} does not have the suffix of an image file")
         try:
-            resolve_image(root, shown)
+            resolve_image(root, input_value)
         except ImageError as error:
             raise ReviewError(f"{error} (below {root}, the output's folder)") from None
     document, problems = check.check(dump_json(_corrected(review)))
@@ -132,7 +132,7 @@ def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
         first, more = problems[0], len(problems) - 1
         path = f"{first.path}: " if first.path else ""
         raise ReviewError(f"[{first.rule}] {path}{first.message}" + (f" (and {more} more)" if more else ""))
-    row = {"instruction": instruction, "input": shown, "output": to_answer(parse_document(document))}
+    row = {"instruction": instruction, "input": input_value, "output": to_answer(parse_document(document))}
     return dump_json(row)
 
 
@@ -157,7 +157,7 @@ def _as_json(review: dict[str, Any], key: str) -> Any:
             value = None if has_unpaired_surrogate(value) else load_json(value)
         except ValueError as error:
             remedy = "; write the whole document as `corrected`" if key == "predicted" else ""
-            raise ReviewError(f"{key} is no JSON ({error}){remedy}") from None
+            raise ReviewError(f"{key} is not valid JSON ({error}){remedy}") from None
     if not isinstance(value, dict):
         raise ReviewError(f"{key} must be a document: a JSON object, or its text")
     return value

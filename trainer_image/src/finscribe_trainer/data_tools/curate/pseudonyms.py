@@ -1,7 +1,7 @@
-"""Stand-ins: another name, address or number of the same kind, the same one for the same original.
+"""Generates pseudonyms: names, addresses and numbers of the same kind, deterministic for each original.
 
-Each is drawn at random, by a generator that HMAC-SHA-256 (RFC 2104) of the original seeds: without the key
-nobody can find an original by trying candidates.
+The random generator is seeded with HMAC-SHA-256 (RFC 2104) of the original, so that originals can't be found
+by trying candidates without the key.
 """
 
 import hashlib
@@ -38,17 +38,17 @@ _DEFAULT = "en_US"
 
 
 class Pseudonyms:
-    """Makes stand-ins.
+    """Generates pseudonyms.
 
     Args:
-        key: the secret; the same key gives the same stand-ins in other sets, too.
+        key: the secret; the same key gives the same pseudonyms in other data sets, too.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def name(self, original: str) -> str:
-        """Another company (which keeps its legal form), or another name."""
+        """A company name with the original's legal form, or a person's name."""
         rng = self._rng("name", _folded(original))
         for pattern, locale in _LEGAL_FORMS:
             if match := re.search(rf"\s(?:{pattern})$", original, re.IGNORECASE):
@@ -58,22 +58,22 @@ class Pseudonyms:
         return f"{faker.first_name()} {faker.last_name()}"
 
     def street(self, original: str) -> str:
-        """Another street, with another number."""
+        """A street with a number."""
         folded = _folded(original)
         locale = next((code for words, code in _STREETS if re.search(words, folded)), _DEFAULT)
         return str(_faker(locale, self._rng("street", folded)).street_address()).replace("\n", " ")
 
     def city(self, original: str) -> str:
-        """Another town."""
+        """A town."""
         return str(_faker(_DEFAULT, self._rng("city", _folded(original))).city())
 
     def email(self, original: str) -> str:
-        """Another mail address, of a domain that is nobody's."""
+        """An email address in the reserved domain `.example`."""
         faker = _faker(_DEFAULT, self._rng("email", _folded(original)))
         return f"{faker.first_name()}.{faker.last_name()}@{faker.domain_word()}.example".lower()
 
     def website(self, original: str) -> str:
-        """Another web address, of a domain that is nobody's."""
+        """A web address in the reserved domain `.example`."""
         host = re.sub(r"^\w+://", "", _folded(original)).rstrip("/").removeprefix("www.")
         start = re.match(r"(?:\w+://)?(?:www\.)?", original, re.IGNORECASE)
         return (
@@ -81,37 +81,37 @@ class Pseudonyms:
         )
 
     def phone(self, original: str) -> str:
-        """Other digits, written alike; a country code (+49) stays."""
+        """Random digits in the original's format; a country code such as +49 is kept."""
         kept = 3 if original.startswith("+") else 0
-        return original[:kept] + self._alike("phone", original[kept:], original)
+        return original[:kept] + self._same_format("phone", original[kept:], original)
 
     def number(self, original: str) -> str:
-        """Another tax number, written alike; the two letters that a VAT number begins with stay."""
+        """A tax number in the original's format; the country code of a VAT number is kept."""
         kept = 2 if re.match(r"[A-Z]{2}[ -]?\d", original) else 0
-        return original[:kept] + self._alike("number", original[kept:], original)
+        return original[:kept] + self._same_format("number", original[kept:], original)
 
     def postcode(self, original: str) -> str:
-        """Another postal code, written alike."""
-        return self._alike("postcode", original, original)
+        """A postal code in the original's format."""
+        return self._same_format("postcode", original, original)
 
     def iban(self, original: str) -> str:
-        """Another IBAN of the country, with right check digits (ISO 13616), written alike."""
-        account = self._alike("iban", original[4:], original)
+        """An IBAN of the same country and format, with valid check digits (ISO 13616)."""
+        account = self._same_format("iban", original[4:], original)
         compact = account.replace(" ", "") + original[:2] + "00"
         check = 98 - int("".join(str(int(sign, 36)) for sign in compact)) % 97
         return f"{original[:2]}{check:02}{account}"
 
-    def _alike(self, kind: str, shape: str, original: str) -> str:
+    def _same_format(self, kind: str, shape: str, original: str) -> str:
         compact = "".join(sign for sign in original.casefold() if sign.isalnum())
         rng = self._rng(kind, compact)
-        return "".join(_sign_like(sign, rng) for sign in shape)
+        return "".join(_random_like(sign, rng) for sign in shape)
 
     def _rng(self, kind: str, original: str) -> random.Random:
         digest = hmac.digest(self._key, f"{kind}\0{original}".encode(), hashlib.sha256)
         return random.Random(int.from_bytes(digest, "big"))  # noqa: S311 - the secret is in the seed
 
 
-def _sign_like(sign: str, rng: random.Random) -> str:
+def _random_like(sign: str, rng: random.Random) -> str:
     if sign.isdigit():
         return rng.choice(string.digits)
     if sign.isalpha():
@@ -120,7 +120,7 @@ def _sign_like(sign: str, rng: random.Random) -> str:
 
 
 def _folded(text: str) -> str:
-    """The same for the same name in other case, and with other spaces."""
+    """Normalize case and white space, so that spellings of a name have the same pseudonym."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

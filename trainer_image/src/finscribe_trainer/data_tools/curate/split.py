@@ -1,4 +1,4 @@
-"""Splits rows into training, validation and test, so that nothing of one is seen in another."""
+"""Splits rows into training, validation and test sets without leakage between them."""
 
 import hashlib
 import random
@@ -14,102 +14,102 @@ from finscribe_trainer.data.images import ImageError, resolve_image
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data.rows import Row, RowError, parse_row
-from finscribe_trainer.data_tools.curate.writing import new_files
+from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.runtime.files import atomic_path
 from finscribe_trainer.runtime.progress import progress
 
-SIDES = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How rows are split."""
+    """The settings of a split."""
 
     validation: float = 0.05
     test: float = 0.05
     seed: int = 42
     group_by: str | None = None
-    """A key of the row, or a path of its answer: rows of one value stay together."""
+    """A key of the row, or a path in its answer; rows with equal values stay together."""
     stratify: bool = False
-    """Whether each document_type is split by itself."""
+    """Whether each document_type is split separately."""
 
 
 @dataclass
 class _Group:
-    """Rows that must stay together."""
+    """Rows that must be in the same split."""
 
     digest: bytes
-    """The least of its rows': decides its place in the order, whatever order the rows are in."""
+    """The smallest digest of its rows, which makes the split independent of their order."""
     stratum: str
-    """The least of its rows', likewise."""
+    """The smallest stratum of its rows."""
     size: int = 0
 
 
 def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
-    """Write train.jsonl, val.jsonl and test.jsonl below `output_dir`, and link their images there.
+    """Write train.jsonl, val.jsonl and test.jsonl to `output_dir`, and link their images there.
 
-    Two passes; remembered are about 200 bytes a row, never its text. Rows that share an image (by its
-    content), a prompt with its images, or the value of `plan.group_by` stay on one side.
+    Two passes; memory holds about 200 bytes per row, not its text. Rows with the same image (by content), the
+    same prompt with its images, or the same value of `plan.group_by` are in the same split.
 
     Returns:
-        rows of each side.
+        the number of rows of each split.
 
     Raises:
-        UserError: DatasetInvalid naming rows that can't be used, or that a side would be empty;
+        UserError: DatasetInvalid naming invalid rows, or a split that would be empty;
             InvalidConfig when an output exists.
     """
     file = DataFile(source, str(source))
     if source.is_dir() and output_dir.resolve() == source.resolve():
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{output_dir} is the folder of shards itself: its rows would be there twice.",
+            f"{output_dir} is the folder of the input shards: it would contain every row twice.",
             "Name another --output-dir.",
         )
     shares = {"val": plan.validation, "test": plan.test}
-    wanted = [side for side in SIDES if shares.get(side, 1) > 0]
-    with new_files(*(output_dir / f"{side}.jsonl" for side in wanted)) as outputs:
+    wanted = [split for split in SPLITS if shares.get(split, 1) > 0]
+    with create_files(*(output_dir / f"{split}.jsonl" for split in wanted)) as outputs:
         groups, group_of_row, images = _read_groups(file, plan)
-        side_of_group = assign(groups, shares, plan.seed)
+        split_of_group = assign(groups, shares, plan.seed)
         counts = dict.fromkeys(wanted, 0)
         for number, group in groups.items():
-            counts[side_of_group[number]] += group.size
-        for side, count in counts.items():
+            counts[split_of_group[number]] += group.size
+        for split, count in counts.items():
             if not count:
-                raise _too_few(source, side)
+                raise _too_few(source, split)
         out = dict(zip(wanted, outputs, strict=True))
         for name in progress(images, "Link images", unit="images"):
             _link(file.root, output_dir, name)
         rows = progress(scan_values(file), "Write rows", total=len(group_of_row), unit="rows")
         for index, (_, value) in enumerate(rows):
-            side = side_of_group[group_of_row[index]]
-            out[side].write(dump_json(value) + "\n")
+            split = split_of_group[group_of_row[index]]
+            out[split].write(dump_json(value) + "\n")
     return counts
 
 
 def assign(groups: dict[int, _Group], shares: dict[str, float], seed: int) -> dict[int, str]:
-    """The side of each group: in an order that the seed makes, each side takes what fits until it is full.
+    """Assign each group, in random order, to the first split that it fits into.
 
-    Shares are of all rows up to the stratum's last, so that many small strata round to the whole's share.
+    Fractions are of all rows up to the current stratum, so that rounding errors do not add up.
     """
     strata = defaultdict(list)
     for number, group in groups.items():
         strata[group.stratum].append(number)
-    sides = dict.fromkeys(groups, SIDES[0])
+    splits = dict.fromkeys(groups, SPLITS[0])
     before, taken = 0, dict.fromkeys(shares, 0)
     total = sum(group.size for group in groups.values())
     for stratum in sorted(strata):
-        numbers = sorted(strata[stratum], key=lambda number: _place(groups[number].digest, seed))
+        numbers = sorted(strata[stratum], key=lambda number: _order_key(groups[number].digest, seed))
         before += sum(groups[number].size for number in numbers)
-        goals = {side: _goal(share, before, total) for side, share in shares.items()}
+        goals = {split: _goal(share, before, total) for split, share in shares.items()}
         for number in numbers:
             size = groups[number].size
-            side = next((s for s, goal in goals.items() if taken[s] + size <= goal), None)
-            if side:
-                sides[number] = side
-                taken[side] += size
-    return sides
+            split = next((s for s, goal in goals.items() if taken[s] + size <= goal), None)
+            if split:
+                splits[number] = split
+                taken[split] += size
+    return splits
 
 
 def _goal(share: float, rows: int, total: int) -> int:
@@ -117,12 +117,12 @@ def _goal(share: float, rows: int, total: int) -> int:
     return max(1, goal) if share and rows == total else goal
 
 
-def _place(digest: bytes, seed: int) -> float:
-    return random.Random(f"{seed}/{digest.hex()}").random()  # noqa: S311 - a split, not a secret
+def _order_key(digest: bytes, seed: int) -> float:
+    return random.Random(f"{seed}/{digest.hex()}").random()  # noqa: S311 - a split, not cryptography
 
 
 def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[int], list[str]]:
-    """First pass: every row checked, and joined to the rows that it shares a key with."""
+    """First pass: validate every row, and join rows that share a key (union-find)."""
     problems = RowProblems()
     parents: list[int] = []
     first_with: dict[bytes, int] = {}
@@ -145,17 +145,19 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
         except (RowError, ImageError) as error:
             problems.add(where, str(error))
             continue
-        shown = [image_digests[name] for name in row.images]
-        prompt = _digest("prompt", *(f"{turn.role}:{turn.text}" for turn in row.turns), *shown)
+        image_keys = [image_digests[name] for name in row.images]
+        prompt = _digest("prompt", *(f"{turn.role}:{turn.text}" for turn in row.turns), *image_keys)
         index = len(parents)
         parents.append(index)
         answer = _answer(row) if plan.group_by or plan.stratify else None
         same = _group_key(value, answer, plan.group_by)
         has_field |= bool(same)
-        for key in (prompt, *shown, *same):
-            other = find(first_with.setdefault(key, index))
-            mine = find(index)
-            parents[max(mine, other)] = min(mine, other)  # the root is a group's first row
+        for key in (prompt, *image_keys, *same):
+            other_root = find(first_with.setdefault(key, index))
+            own_root = find(index)
+            parents[max(own_root, other_root)] = min(
+                own_root, other_root
+            )  # the root is the first row of a group
         found.append((_digest(prompt, row.completion), _stratum(answer) if plan.stratify else ""))
     problems.raise_if_any()
     if not parents:
@@ -165,7 +167,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
     if not has_field:
         raise UserError(
             FailureReason.InvalidConfig,
-            f"--group-by {plan.group_by}: no row of {file.source} has it.",
+            f"--group-by {plan.group_by}: no row of {file.source} has this field.",
             "Name a key of the rows, or a field of their answers, such as vendor.name.",
         )
     roots = [find(index) for index in range(len(parents))]
@@ -225,13 +227,15 @@ def _hash_file(path: Path) -> bytes:
 
 
 def _link(root: Path, output_dir: Path, name: str) -> None:
-    """The image under its name below `output_dir`: a hard link where the disk can, else a copy."""
+    """Hard-link an image to its path below `output_dir`; copy it where hard links are not possible."""
     source, target = resolve_image(root, name), output_dir / name
     if target.exists():
         if target.samefile(source) or _hash_file(target) == _hash_file(source):
             return
         raise UserError(
-            FailureReason.InvalidConfig, f"{target} exists already, and is another.", "Name another folder."
+            FailureReason.InvalidConfig,
+            f"{target} exists already with other content.",
+            "Name another folder.",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -241,9 +245,9 @@ def _link(root: Path, output_dir: Path, name: str) -> None:
             shutil.copyfile(source, part)
 
 
-def _too_few(source: Path, side: str) -> UserError:
+def _too_few(source: Path, split: str) -> UserError:
     return UserError(
         FailureReason.DatasetInvalid,
-        f"{source}: no group of rows is left for, or fits into, {side}.jsonl.",
-        "Add rows, raise that side's share or set it to 0, or leave out --group-by.",
+        f"{source}: no group of rows is left for {split}.jsonl, or none fits.",
+        "Add rows, raise its fraction or set it to 0, or omit --group-by.",
     )

@@ -1,1 +1,1 @@
-"""A synthetic data set and a tiny random model: everything a first run needs, made from a seed in seconds."""
+"""Generates a small data set and a tiny model with random weights from a seed, for a first run."""

@@ -1,4 +1,4 @@
-"""Writes the synthetic data set: train.jsonl, val.jsonl and the images they name."""
+"""Writes the sample data set: train.jsonl, val.jsonl and their images."""
 
 import json
 import random
@@ -10,16 +10,16 @@ from finscribe_trainer.data_tools.sample.render import render
 
 INSTRUCTION = "Read this invoice as JSON."
 TEXT_ROW_EVERY = 8
-"""One row in so many has no image: both kinds meet in one batch, as they may in real data."""
+"""Every n-th row has no image, so that batches mix both kinds of rows."""
 
 
 def write_dataset(folder: Path, num_rows: int, num_validation_rows: int, seed: int) -> list[str]:
     """Write the data set below `folder`.
 
     Returns:
-        every text of it, for the tokenizer to be made from.
+        all its texts, to train the tokenizer on.
     """
-    rng = random.Random(seed)  # noqa: S311 - made-up invoices, not secrets
+    rng = random.Random(seed)  # noqa: S311 - sample data, not cryptography
     (folder / "images").mkdir(parents=True, exist_ok=True)
     texts = [INSTRUCTION]
     for split, count in (("train", num_rows), ("val", num_validation_rows)):

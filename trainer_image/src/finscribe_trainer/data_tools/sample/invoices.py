@@ -1,4 +1,4 @@
-"""Invoices made up from a seed, in the canonical JSON that the model is to answer with."""
+"""Generates simple invoices from a seed, and their answers in the canonical schema."""
 
 import json
 import random
@@ -28,7 +28,7 @@ class LineItem:
 
 @dataclass(frozen=True)
 class Invoice:
-    """What is printed on a page."""
+    """The content of a page."""
 
     number: str
     issue_date: date
@@ -49,7 +49,7 @@ class Invoice:
         return round(self.subtotal * self.tax_rate / 100)
 
     def to_json(self) -> str:
-        """The completion: the canonical invoice schema, only with the fields that this page has."""
+        """The completion: canonical JSON with the fields of this page."""
         return json.dumps(
             {
                 "document_type": "invoice",
@@ -88,7 +88,7 @@ class Invoice:
 
 
 def money(cents: int) -> str:
-    """Cents as printed.
+    """Format cents.
 
     >>> money(12050)
     '120.50'
@@ -97,7 +97,7 @@ def money(cents: int) -> str:
 
 
 def random_invoice(rng: random.Random) -> Invoice:
-    """An invoice drawn from `rng`."""
+    """Generate an invoice."""
     return Invoice(
         number=f"INV-{rng.randrange(1000, 10000)}",
         issue_date=date(2026, 1, 1) + timedelta(days=rng.randrange(365)),

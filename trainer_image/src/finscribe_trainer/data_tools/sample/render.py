@@ -1,4 +1,4 @@
-"""Draws an invoice as a page, with Pillow's own font."""
+"""Renders an invoice as a page image, with Pillow's default font."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -13,7 +13,7 @@ _GREY = (110, 110, 110)
 
 
 def render(invoice: Invoice) -> Image.Image:
-    """The page: vendor, client, table of lines, totals."""
+    """Render the page: vendor, client, line items, totals."""
     page = Image.new("RGB", PAGE, "white")
     draw = ImageDraw.Draw(page)
     _draw_head(draw, invoice)

@@ -1,6 +1,6 @@
-"""A PaddleOCR-VL of the real classes with random weights, small enough to train on a laptop's CPU.
+"""Creates a tiny PaddleOCR-VL model with random weights, small enough to train on a laptop's CPU.
 
-It reads nothing: it is for trying out the way from rows to an adapter, and for tests.
+It uses the real model classes, but its answers are meaningless: it is for trials and tests.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ BOS, EOS, PAD, UNK = "<|begin_of_sentence|>", "</s>", "<pad>", "<unk>"
 IMAGE, IMAGE_START, IMAGE_END = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"
 VOCABULARY_SIZE = 640
 MAX_IMAGE_PIXELS = 80_000
-"""Pages are shrunk to about this: 100 image tokens, each of 28 x 28 pixels."""
+"""Pages are scaled down to about this size: 100 image tokens of 28 x 28 pixels each."""
 
 CHAT_TEMPLATE = """\
 {{- "<|begin_of_sentence|>" -}}
@@ -47,16 +47,16 @@ CHAT_TEMPLATE = """\
     {{- "Assistant: " -}}
 {%- endif -%}
 """
-"""The shape of version 1's template; versions 1.5 and later end the prompt with a newline instead."""
+"""The format of version 1's template; versions 1.5 and later end the prompt with a newline instead."""
 
 
 def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
-    """Write model, processor and tokenizer to `folder`, as the hub holds a model.
+    """Write model, processor and tokenizer to `folder`, in the layout of a hub repository.
 
     Args:
-        folder: is made if missing.
-        texts: what the tokenizer's vocabulary is made from.
-        seed: of the weights.
+        folder: created if missing.
+        texts: texts to train the tokenizer on.
+        seed: seed of the weights.
     """
     tokenizer = build_tokenizer(texts)
     processor = PaddleOCRVLProcessor(
@@ -99,7 +99,7 @@ def build_tokenizer(texts: list[str], vocabulary_size: int = VOCABULARY_SIZE) ->
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
-    """The real configuration class with a hundred-thousandth of the real sizes."""
+    """A configuration with a hundred-thousandth of the parameters of the real model."""
 
     def ids(token: str) -> int:
         return int(tokenizer.get_vocab()[token])

@@ -1,1 +1,1 @@
-"""Makes up documents: what they say, what they look like, and what a scanner makes of them."""
+"""Generates synthetic documents: their content, their pages, and the artifacts of scanning."""

@@ -1,18 +1,18 @@
-"""What every template says: title, facts, parties and totals of a document, as lines with their fields."""
+"""Builds the text lines of a document's title, header fields, parties and totals, with their field paths."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from string import Formatter
 
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
 from finscribe_trainer.data_tools.synthetic.locales import Locale
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
-from finscribe_trainer.data_tools.synthetic.runs import Line, Run, plain
+from finscribe_trainer.data_tools.synthetic.text_runs import Line, TextRun, plain
 from finscribe_trainer.documents.schema import Party
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A label, and what stands beside or below it."""
+    """A label and its value, drawn beside or below it."""
 
     label: Line
     value: Line
@@ -20,30 +20,30 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two parties, with the path of its fields."""
+    """One of the two parties, with the path of its fields in the document."""
 
     path: str
     party: Party
     label: str
-    """What stands above its address."""
+    """Heading above its address."""
 
 
-def title(made: MadeUp) -> Line:
-    """The document's type, in the page's words."""
-    return plain(made.locale.labels[made.document.document_type], "document_type")
+def title(content: DocumentContent) -> Line:
+    """The document's type, in the language of the page."""
+    return plain(content.locale.labels[content.document.document_type], "document_type")
 
 
-def issuer(made: MadeUp) -> Side:
-    """Whose letter-head it is: the vendor's; a purchase order's is the client's."""
-    document = made.document
+def issuer(content: DocumentContent) -> Side:
+    """The party in the letterhead: the vendor, or the client of a purchase order."""
+    document = content.document
     if document.document_type == "purchase_order" and document.client:
-        return Side("client", document.client, made.locale.labels["client"])
-    return Side("vendor", document.vendor, made.locale.labels["vendor"])
+        return Side("client", document.client, content.locale.labels["client"])
+    return Side("vendor", document.vendor, content.locale.labels["vendor"])
 
 
-def addressee(made: MadeUp) -> Side | None:
-    """Who receives the document; receipts seldom name anybody."""
-    document, labels = made.document, made.locale.labels
+def addressee(content: DocumentContent) -> Side | None:
+    """The recipient of the document; None for most receipts."""
+    document, labels = content.document, content.locale.labels
     if document.document_type == "purchase_order":
         return Side("vendor", document.vendor, labels["vendor"])
     if document.client is None:
@@ -64,11 +64,11 @@ def address(side: Side, locale: Locale) -> list[Line]:
         path = f"{side.path}.address"
         if found.street:
             lines.append(plain(found.street, f"{path}.street"))
-        city: list[Run] = []
+        city: list[TextRun] = []
         for before, key, _, _ in Formatter().parse(locale.city_line):
             if key and (value := getattr(found, key)):
-                city += [Run(before)] if before and city else []
-                city.append(Run(value, f"{path}.{key}"))
+                city += [TextRun(before)] if before and city else []
+                city.append(TextRun(value, f"{path}.{key}"))
         lines += [city] if city else []
         if found.country:
             lines.append(plain(found.country, f"{path}.country"))
@@ -76,26 +76,26 @@ def address(side: Side, locale: Locale) -> list[Line]:
 
 
 def contact(side: Side, locale: Locale) -> list[Line]:
-    """How to reach the party: a line each, with its label."""
+    """Phone, email and website of the party, one labelled line each."""
     lines: list[Line] = []
     if found := side.party.contact:
         for key, label in (("phone", "phone"), ("email", "email"), ("website", "web")):
             if value := getattr(found, key):
                 path = f"{side.path}.contact.{key}"
-                lines.append((Run(f"{locale.labels[label]} "), Run(value, path)))
+                lines.append((TextRun(f"{locale.labels[label]} "), TextRun(value, path)))
     return lines
 
 
 def tax_id(side: Side, locale: Locale) -> list[Line]:
-    """The party's tax number with its label, or nothing."""
+    """The party's tax number with its label; empty without one."""
     if not side.party.tax_id:
         return []
-    return [(Run(f"{locale.tax_id} "), Run(side.party.tax_id, f"{side.path}.tax_id"))]
+    return [(TextRun(f"{locale.tax_id} "), TextRun(side.party.tax_id, f"{side.path}.tax_id"))]
 
 
-def facts(made: MadeUp, *, terms: bool = True) -> list[Labelled]:
-    """Numbers and dates of the document's head; `terms` with the terms of payment."""
-    document, locale, kind = made.document, made.locale, made.document.document_type
+def facts(content: DocumentContent, *, terms: bool = True) -> list[Labelled]:
+    """The header fields: numbers, dates and, with `terms`, the payment terms."""
+    document, locale, kind = content.document, content.locale, content.document.document_type
     order = kind == "purchase_order"
     day = {"purchase_order": "order_date", "invoice": "issue_date"}.get(kind, "date")
     number = {"receipt": "receipt_number", "statement": "statement_number"}.get(kind, "invoice_number")
@@ -109,7 +109,7 @@ def facts(made: MadeUp, *, terms: bool = True) -> list[Labelled]:
             "due_date",
         ),
         ("po_number", None if order else document.po_number, "po_number"),
-        ("customer_number", made.customer_number, ""),
+        ("customer_number", content.customer_number, ""),
         ("payment_terms", document.payment_terms if terms else None, "payment_terms"),
     ]
     return [
@@ -118,13 +118,13 @@ def facts(made: MadeUp, *, terms: bool = True) -> list[Labelled]:
 
 
 def amount(locale: Locale, value: Decimal, path: str, *, symbol: bool) -> Line:
-    """An amount, with the currency's sign or without."""
+    """An amount, with or without the currency symbol."""
     return plain(locale.money(value) if symbol else locale.number(value), path)
 
 
-def totals(made: MadeUp, *, symbol: bool) -> list[Labelled]:
-    """The lines between the table and the grand total."""
-    summary, locale = made.document.financial_summary, made.locale
+def totals(content: DocumentContent, *, symbol: bool) -> list[Labelled]:
+    """The totals between the table and the grand total."""
+    summary, locale = content.document.financial_summary, content.locale
     labels, path = locale.labels, "financial_summary."
     lines: list[Labelled] = []
 
@@ -137,28 +137,28 @@ def totals(made: MadeUp, *, symbol: bool) -> list[Labelled]:
         add(plain(labels["discount"]), -summary.discount, "discount")
     if summary.shipping is not None:
         add(plain(labels["shipping"]), summary.shipping, "shipping")
-    single = len(made.taxes) == 1
-    for tax in made.taxes:
-        rate = Run(locale.percent(tax.rate), f"{path}tax_rate" if single else "")
-        base = [] if single else [Run(f" {labels['taxable']} {locale.number(tax.base)}")]
-        add((Run(f"{tax.label} "), rate, *base), tax.amount, "tax_amount" if single else "")
+    single = len(content.taxes) == 1
+    for tax in content.taxes:
+        rate = TextRun(locale.percent(tax.rate), f"{path}tax_rate" if single else "")
+        base = [] if single else [TextRun(f" {labels['taxable']} {locale.number(tax.base)}")]
+        add((TextRun(f"{tax.label} "), rate, *base), tax.amount, "tax_amount" if single else "")
     if summary.tax_amount is not None and not single:
-        label = labels["total_tax"] if made.taxes else locale.tax_name
+        label = labels["total_tax"] if content.taxes else locale.tax_name
         add(plain(label), summary.tax_amount, "tax_amount")
     return lines
 
 
-def grand_total(made: MadeUp, *, code: bool) -> Labelled:
-    """What is to be paid; `code` writes EUR beside the label, else the amount has the currency's sign."""
-    summary, locale = made.document.financial_summary, made.locale
-    label = locale.labels["balance_due" if made.document.document_type == "statement" else "grand_total"]
+def grand_total(content: DocumentContent, *, code: bool) -> Labelled:
+    """The grand total, with the currency code beside the label (`code`) or the symbol beside the amount."""
+    summary, locale = content.document.financial_summary, content.locale
+    label = locale.labels["balance_due" if content.document.document_type == "statement" else "grand_total"]
     currency, path = "financial_summary.currency", "financial_summary.grand_total"
     if code or summary.grand_total < 0:
         return Labelled(
-            (Run(f"{label} "), Run(summary.currency, currency)),
+            (TextRun(f"{label} "), TextRun(summary.currency, currency)),
             plain(locale.number(summary.grand_total), path),
         )
-    number = Run(locale.number(summary.grand_total), path)
-    symbol, space = Run(locale.symbol.strip(), currency), Run(" ")
+    number = TextRun(locale.number(summary.grand_total), path)
+    symbol, space = TextRun(locale.symbol.strip(), currency), TextRun(" ")
     spaced = (symbol, space, number) if locale.symbol_first else (number, space, symbol)
     return Labelled(plain(label), spaced if " " in locale.symbol else (spaced[0], spaced[2]))

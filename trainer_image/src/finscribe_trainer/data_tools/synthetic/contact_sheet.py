@@ -1,4 +1,4 @@
-"""A contact sheet: many pages on one image, to see at a glance what a choice makes."""
+"""Draws a contact sheet: many synthetic pages in one image, to preview the options."""
 
 import io
 from pathlib import Path
@@ -17,10 +17,10 @@ _BACKGROUND = (74, 78, 84)
 
 
 def write_contact_sheet(choice: Choice, count: int, path: Path) -> int:
-    """Draw the first pages of a choice as one JPEG; a file that is there is replaced.
+    """Draw the first pages of a choice as one JPEG, replacing an existing file.
 
     Returns:
-        how many pages it shows: `count`, but at most COLUMNS x ROWS.
+        the number of pages drawn: `count`, but at most COLUMNS x ROWS.
 
     Raises:
         UserError: InvalidConfig, the file can't be written.

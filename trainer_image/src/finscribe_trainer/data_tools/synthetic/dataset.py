@@ -1,7 +1,7 @@
-"""Writes a synthetic data set: rows, images, schema.json; goes on where an earlier run was cut off.
+"""Writes a synthetic data set (rows, images, schema.json) and resumes an interrupted run.
 
-Rows are collected in `rows.part`, in order, each after its image; at the end they go to their splits.
-So a row that is there is complete, and the number of rows tells where to go on.
+Rows are appended to `rows.part` in order, each after its image; at the end they are divided into splits.
+So every row in it is complete, and the number of rows tells where to resume.
 """
 
 import errno
@@ -25,56 +25,58 @@ from finscribe_trainer.runtime.progress import progress
 
 SPLITS = ("train", "val", "test")
 SETTINGS_FILE = "generated.json"
-"""What the data set was made with."""
+"""The settings that the data set was generated with."""
 _ROWS = "rows.part"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set to be made."""
+    """A data set to be content."""
 
     choice: Choice
     count: int
     shares: tuple[float, float, float]
-    """Of the splits."""
+    """Fractions of train, val and test."""
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Rows of each split: the first documents are for training, the last for testing."""
+        """Rows of each split: the first documents are training rows, the last ones test rows."""
         train, val, _ = self.shares
         ends = [round(self.count * share) for share in (train, train + val)] + [self.count]
         return {split: end - start for split, start, end in zip(SPLITS, [0, *ends], ends, strict=False)}
 
     def settings(self) -> str:
-        """Everything that decides what is written, as JSON."""
+        """All settings that affect the output, as JSON."""
         settings = {**asdict(self.choice), "count": self.count, "splits": self.shares}
         return json.dumps({"finscribe": version("finscribe"), **settings}, indent=2) + "\n"
 
 
 def generate_dataset(plan: Plan, folder: Path, workers: int) -> dict[str, int]:
-    """Write a data set, or what is missing of it.
+    """Write a data set, or the missing rest of it.
 
     Args:
-        plan: what to write.
-        folder: where to: new, empty, or left by a run of the same plan.
-        workers: processes; the files are the same for any number.
+        plan: the settings.
+        folder: new, empty, or from an interrupted run with the same settings.
+        workers: number of processes; it does not affect the files.
 
     Returns:
         the number of rows of each split.
 
     Raises:
-        UserError: InvalidConfig, the folder holds other things, or a data set of another plan.
-        RetryableError: DiskFull, or Interrupted by Ctrl+C; the same command goes on.
+        UserError: InvalidConfig, the folder contains other files, or a data set with other settings.
+        RetryableError: DiskFull, or Interrupted by Ctrl+C; the same command resumes.
     """
     try:
-        _claim(folder, plan)
+        _prepare_folder(folder, plan)
         if not _is_complete(folder, plan):
             _write_rows(folder, plan, workers)
-            _deal_out(folder, plan.sizes)
+            _write_splits(folder, plan.sizes)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise RetryableError(
-                FailureReason.DiskFull, f"{folder} has no room left.", "Make room; the same command goes on."
+                FailureReason.DiskFull,
+                f"The disk of {folder} is full.",
+                "Free some space and run the same command again; it resumes.",
             ) from error
         raise UserError(
             FailureReason.InvalidConfig,
@@ -84,20 +86,20 @@ def generate_dataset(plan: Plan, folder: Path, workers: int) -> dict[str, int]:
     return plan.sizes
 
 
-def _claim(folder: Path, plan: Plan) -> None:
-    """Make the folder this plan's, unless something else is there."""
+def _prepare_folder(folder: Path, plan: Plan) -> None:
+    """Create the folder with its settings, or check that it belongs to the same settings."""
     settings, text = folder / SETTINGS_FILE, plan.settings()
     if settings.is_file():
         if settings.read_text(encoding="utf-8") != text:
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"{folder} holds a data set made with other options (see {settings}).",
-                "Choose another --output-dir, or delete that one.",
+                f"{folder} contains a data set that was generated with other options (see {settings}).",
+                "Choose another --output-dir, or delete this one.",
             )
     elif folder.is_dir() and any(entry.name != f"{SETTINGS_FILE}.part" for entry in folder.iterdir()):
         raise UserError(
             FailureReason.InvalidConfig,
-            f"{folder} is not empty, and not a data set made by this command.",
+            f"{folder} is not empty, and does not contain a data set generated by this command.",
             "Choose a new --output-dir.",
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,14 +116,14 @@ def _is_complete(folder: Path, plan: Plan) -> bool:
 
 
 def _write_rows(folder: Path, plan: Plan, workers: int) -> None:
-    """Collect every row in `rows.part`, from the first that is missing there."""
+    """Append the missing rows to `rows.part`."""
     with (folder / _ROWS).open("ab+") as rows:
         rows.seek(0)
-        done, end = _whole_lines(rows)
+        done, end = _complete_lines(rows)
         rows.truncate(end)
-        made = _made(partial(write_row, plan.choice, folder), range(done, plan.count), workers)
+        new_rows = _generate_rows(partial(write_row, plan.choice, folder), range(done, plan.count), workers)
         try:
-            for row in progress(made, "Generate", total=plan.count, completed=done, unit="pages"):
+            for row in progress(new_rows, "Generate", total=plan.count, completed=done, unit="pages"):
                 rows.write(row.encode())
                 done += 1
         except KeyboardInterrupt:
@@ -133,11 +135,11 @@ def _write_rows(folder: Path, plan: Plan, workers: int) -> None:
 
 
 def _interrupted(message: str) -> RetryableError:
-    return RetryableError(FailureReason.Interrupted, message, "The same command goes on from there.")
+    return RetryableError(FailureReason.Interrupted, message, "Run the same command again to resume.")
 
 
-def _whole_lines(file: Iterable[bytes]) -> tuple[int, int]:
-    """How many lines are whole, and where they end; a line that was cut off is the last."""
+def _complete_lines(file: Iterable[bytes]) -> tuple[int, int]:
+    """The number of complete lines, and the offset of their end; only the last line can be incomplete."""
     done = end = 0
     for line in file:
         if line.endswith(b"\n"):
@@ -145,20 +147,20 @@ def _whole_lines(file: Iterable[bytes]) -> tuple[int, int]:
     return done, end
 
 
-def _made(write: "partial[str]", indices: range, workers: int) -> Iterator[str]:
-    """Rows in order, by as many processes."""
+def _generate_rows(write: "partial[str]", indices: range, workers: int) -> Iterator[str]:
+    """Generate rows in order with the given number of processes."""
     if workers == 1 or len(indices) < 2:
         yield from map(write, indices)
         return
-    # `spawn` everywhere: a fork may copy a lock that another thread holds. Ctrl+C is for the parent alone.
+    # `spawn` on all platforms: a fork may copy a lock held by another thread. Only the parent handles Ctrl+C.
     ignore_interrupt = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, ignore_interrupt) as pool:
         yield from pool.map(write, indices, chunksize=8)
 
 
-def _deal_out(folder: Path, sizes: dict[str, int]) -> None:
-    """Split the rows into files; each appears when it is complete."""
+def _write_splits(folder: Path, sizes: dict[str, int]) -> None:
+    """Write each split to its file, atomically."""
     with (folder / _ROWS).open("rb") as rows:
         for split, size in sizes.items():
             if size:

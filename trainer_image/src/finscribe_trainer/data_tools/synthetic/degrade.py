@@ -1,7 +1,7 @@
-"""What a scanner, a fax or a phone makes of a page: tilt, light, blur, noise, folds, stains, pen marks.
+"""Simulates artifacts of scanners, faxes and phone cameras: rotation, uneven light, blur, noise, marks.
 
-Works in whole-image steps of Pillow, on small maps that are enlarged: a light scan of a page of a megapixel
-takes some milliseconds.
+Uses whole-image operations of Pillow and small maps that are enlarged: level "light" takes some milliseconds
+for a page of 1 megapixel.
 """
 
 import math
@@ -14,41 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from finscribe_trainer.data_tools.synthetic.marks import MARKS, in_mode
 from finscribe_trainer.data_tools.synthetic.page import Page
-from finscribe_trainer.data_tools.synthetic.tilt import tilted
+from finscribe_trainer.data_tools.synthetic.paper_marks import MARKS, in_mode
+from finscribe_trainer.data_tools.synthetic.perspective import warp_page
 
 Span = tuple[float, float]
 Map = NDArray[np.float64]
 _MAP_SIZE = 24
-"""Side of the map of light before it is enlarged."""
+"""Side of the illumination map before it is enlarged."""
 _TILE = 512
 
 
 @dataclass(frozen=True)
 class Level:
-    """How bad a scan may be; a chance is that an effect happens at all."""
+    """Probabilities and strengths of the artifacts at one level of degradation."""
 
     grey: float
-    """Chance of a scan without colour."""
+    """Probability of greyscale."""
     tilt: Span
-    """Chance, and degrees at most."""
+    """Probability, and largest angle in degrees."""
     bend: float
-    """Perspective: how far a corner may move, as a share of the page."""
+    """Perspective: largest shift of a corner, as a fraction of the page."""
     tone: float
-    """Chance of paper that is not white and light that is not even."""
+    """Probability of toned paper and uneven light."""
     darkest: float
-    """How bright the darkest corner is, at worst."""
+    """Lowest brightness of the darkest corner."""
     blur: Span
-    """Chance, and standard deviation at most, in pixels."""
+    """Probability, and largest standard deviation in pixels."""
     noise: Span
-    """Chance, and standard deviation at most, in grey levels."""
+    """Probability, and largest standard deviation in grey levels."""
     faded: Span
-    """Chance, and how light the ink may get, in grey levels."""
+    """Probability of faded ink, and its largest brightness in grey levels."""
     marks: float
-    """Chance of each: a fold, a stain, a pen mark, a stamp."""
+    """Probability of each of: fold, stain, pen mark, stamp."""
     fax: float
-    """Chance of black and white alone."""
+    """Probability of pure black and white."""
     quality: tuple[int, int]
     """JPEG quality."""
 
@@ -60,19 +60,19 @@ LEVELS = {
     "heavy": Level(0.5, (1, 2.2), 0.018, 1, 0.6, (0.8, 1.0), (1, 11), (0.5, 70), 0.35, 0.1, (35, 65)),
 }
 MIXED = {"none": 0.15, "light": 0.45, "medium": 0.3, "heavy": 0.1}
-"""Shares of the levels in a data set of mixed quality."""
+"""Fractions of the levels in a data set of mixed quality."""
 
 
 def degrade(page: Page, level: str, rng: random.Random) -> Page:
-    """The page as it comes from a scanner.
+    """Simulate a scan of a page.
 
     Args:
-        page: as it was drawn.
+        page: the rendered page.
         level: a key of LEVELS.
-        rng: decides everything.
+        rng: source of all randomness.
 
     Returns:
-        a page of the same size, in colour or in grey (mode L), its boxes moved with the ink.
+        a page of the same size, in RGB or greyscale (mode L), with transformed boxes.
     """
     worst = LEVELS[level]
     image, boxes = page.image, page.boxes
@@ -82,28 +82,28 @@ def degrade(page: Page, level: str, rng: random.Random) -> Page:
         if rng.random() < worst.marks:
             image = mark(image, rng)
     if rng.random() < worst.tilt[0]:
-        image, boxes = tilted(image, boxes, worst.tilt[1], worst.bend, rng)
-    if rng.random() < worst.fax:  # what is pale besides would be gone
-        return Page(_faxed(image, rng), boxes)
+        image, boxes = warp_page(image, boxes, worst.tilt[1], worst.bend, rng)
+    if rng.random() < worst.fax:  # further artifacts would erase pale ink
+        return Page(_convert_to_fax(image, rng), boxes)
     if rng.random() < worst.blur[0]:
-        image = _blurred(image, rng.uniform(0.3, worst.blur[1]))
+        image = _blur(image, rng.uniform(0.3, worst.blur[1]))
     if rng.random() < worst.faded[0]:
         black = rng.uniform(0.3, 1) * worst.faded[1]
-        image = _through(image, lambda value: black + value * (255 - black) / 255)
+        image = _apply_curve(image, lambda value: black + value * (255 - black) / 255)
     if rng.random() < worst.tone:
-        image = _lit(image, worst.darkest, rng)
+        image = _light_unevenly(image, worst.darkest, rng)
     if rng.random() < worst.noise[0]:
-        image = _noisy(image, rng.uniform(1, worst.noise[1]), rng)
+        image = _add_noise(image, rng.uniform(1, worst.noise[1]), rng)
     return Page(image, boxes)
 
 
 def jpeg_quality(level: str, rng: random.Random) -> int:
-    """How well the scan is kept as JPEG (Pillow's scale)."""
+    """A random JPEG quality for the level, on Pillow's scale."""
     return rng.randint(*LEVELS[level].quality)
 
 
-def _lit(image: Image.Image, darkest: float, rng: random.Random) -> Image.Image:
-    """Toned paper below uneven light: a gradient, and a shadow from one side in bad light."""
+def _light_unevenly(image: Image.Image, darkest: float, rng: random.Random) -> Image.Image:
+    """Apply toned paper and uneven light: a gradient and, at high levels, a shadow from one side."""
     y, x = np.mgrid[0:_MAP_SIZE, 0:_MAP_SIZE] / (_MAP_SIZE - 1)
     angle, depth = rng.uniform(0, 2 * math.pi), rng.uniform(0, 1 - darkest)
     along = (x - 0.5) * math.cos(angle) + (y - 0.5) * math.sin(angle)
@@ -111,14 +111,14 @@ def _lit(image: Image.Image, darkest: float, rng: random.Random) -> Image.Image:
     if darkest < 0.9 and rng.random() < 0.3:
         edge = rng.uniform(-0.1, 0.4)
         light *= 1 - (1 - darkest) * 0.5 / (1 + np.exp((along - edge) * 18))
-    image = ImageChops.multiply(image, in_mode(_enlarged(light, image.size), image.mode))
+    image = ImageChops.multiply(image, in_mode(_enlarge(light, image.size), image.mode))
     white, warmth = rng.uniform(0.94, 1), rng.uniform(-0.3, 1) * 0.09
     paper = (white, white * (1 - warmth * 0.35), white * (1 - warmth))[: len(image.getbands())]
     return image.point([round(value * share) for share in paper for value in range(256)])
 
 
-def _blurred(image: Image.Image, deviation: float) -> Image.Image:
-    """Blurred by a few pixels' neighbours; several times faster than a Gaussian filter, and as soft.
+def _blur(image: Image.Image, deviation: float) -> Image.Image:
+    """Blur with small separable kernels; several times faster than a Gaussian filter of the same variance.
 
     The weights (k/2, 1 - k, k/2) along each axis have the variance k.
     """
@@ -130,8 +130,8 @@ def _blurred(image: Image.Image, deviation: float) -> Image.Image:
     return image
 
 
-def _noisy(image: Image.Image, deviation: float, rng: random.Random) -> Image.Image:
-    """Noise of a sensor: the same on all colours."""
+def _add_noise(image: Image.Image, deviation: float, rng: random.Random) -> Image.Image:
+    """Add sensor noise, equal in all channels."""
     tile = np.roll(_noise_tile(), (rng.randrange(_TILE), rng.randrange(_TILE)), (0, 1))
     width, height = image.size
     grains = np.tile(tile, (height // _TILE + 1, width // _TILE + 1))[:height, :width]
@@ -141,13 +141,13 @@ def _noisy(image: Image.Image, deviation: float, rng: random.Random) -> Image.Im
 
 @cache
 def _noise_tile() -> NDArray[np.uint8]:
-    """Normal noise about 128 with a deviation of 32."""
+    """Normally distributed noise with mean 128 and standard deviation 32."""
     grains = np.random.default_rng(0).normal(128, 32, (_TILE, _TILE))
     return np.asarray(np.clip(grains, 0, 255).astype(np.uint8))
 
 
-def _faxed(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Black and white alone, with specks, and lines that a dirty roller left."""
+def _convert_to_fax(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Convert to black and white, with specks and the vertical lines of a dirty roller."""
     grey = image.convert("L")
     edge = rng.randint(165, 195)
     image = grey.point([255 * (value > edge) for value in range(256)])
@@ -160,11 +160,11 @@ def _faxed(image: Image.Image, rng: random.Random) -> Image.Image:
     return image
 
 
-def _enlarged(factors: Map, size: tuple[int, int]) -> Image.Image:
-    """A small map [height, width] of factors from 0 to 1 as a grey image."""
+def _enlarge(factors: Map, size: tuple[int, int]) -> Image.Image:
+    """Enlarge a map of factors from 0 to 1, shape [height, width], to a greyscale image."""
     small = Image.fromarray((np.clip(factors, 0, 1) * 255).astype(np.uint8))
     return small.resize(size, Image.Resampling.BILINEAR)
 
 
-def _through(image: Image.Image, curve: Callable[[int], float]) -> Image.Image:
+def _apply_curve(image: Image.Image, curve: Callable[[int], float]) -> Image.Image:
     return image.point([round(curve(value)) for value in range(256)] * len(image.getbands()))

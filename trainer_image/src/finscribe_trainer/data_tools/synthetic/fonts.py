@@ -1,8 +1,8 @@
-"""Type: families of free fonts, and text as a mask, put together from glyphs that are drawn once.
+"""Font families, and fast text rendering from cached glyphs.
 
-Drawing a text with Pillow costs about 300 us, and a page has some hundred texts. Here each glyph is drawn
-once, and a text is put together from copies: about a tenth of the time. Glyphs stand at quarters of a pixel,
-as on a printed page; Pillow's own drawing rounds places to whole pixels, which shows as uneven spacing.
+Drawing a text with Pillow takes about 300 us, and a page has some hundred texts. Here each glyph is drawn
+once and texts are composed from the cache, in about a tenth of the time. Glyphs are positioned at quarters of
+a pixel; Pillow's own text drawing rounds positions to whole pixels, which gives uneven spacing.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 _BUNDLED = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-_FINE = 4
-"""Glyphs are drawn so many times larger, and made smaller at as many places between two pixels."""
+_OVERSAMPLING = 4
+"""Oversampling factor of glyphs, and number of subpixel positions."""
 
 
 def _bundled(stem: str, bold: str, italic: str) -> dict[str, str]:
@@ -55,14 +55,14 @@ FAMILIES: dict[str, dict[str, str]] = {
 }
 """Families by name; each has the weights regular, bold, italic and light."""
 RELATIVE_SIZE = {"dejavu-sans": 0.87, "dejavu-serif": 0.87, "mono": 0.87, "times": 1.07, "source-sans": 1.04}
-"""What makes families look equally large; 1 where a family is missing."""
+"""Scale factors that make families look equally large; 1 for families not listed."""
 
 LACKS = {"times": "₹"}
-"""Signs that a family cannot write."""
+"""Currency symbols that a family has no glyph for."""
 
 
 class Glyph(NamedTuple):
-    """A drawn character: its ink (0 to 255), and where that lies from the pen on the base line."""
+    """A rendered character: its ink (0 to 255), and its offset from the pen on the baseline."""
 
     ink: NDArray[np.uint8]
     left: int
@@ -70,8 +70,8 @@ class Glyph(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """A drawn text: ink (0 to 255) of [height, width], and where it lies from the pen on the base line."""
+class TextMask:
+    """A rendered text: ink (0 to 255), shape [height, width], and its offset from the pen on the baseline."""
 
     mask: NDArray[np.uint8]
     left: int
@@ -80,26 +80,26 @@ class Stamp:
 
 @cache
 def _advances(file: str) -> Callable[[str], float]:
-    """How far it is, per pixel of size, from a character to the next one: a function of the pair.
+    """A function from a pair of characters to the advance of the first one, per pixel of font size.
 
-    Kerning is in it, and it is the same for all sizes: measured once for all of a font's faces.
+    It includes kerning and is the same for all sizes, so it is shared by all faces of a font.
     """
     font = ImageFont.truetype(file, 512)
     return lru_cache(maxsize=None)(lambda pair: (font.getlength(pair) - font.getlength(pair[1:])) / 512)
 
 
 class Face:
-    """A family in one weight and size; get it from `face`, which keeps it with its glyphs.
+    """A font family in one weight and size. Use `face`, which caches faces with their glyphs.
 
     Attributes:
-        ascent: From a line's top to its base line, in pixels.
+        ascent: Distance from a line's top to its baseline, in pixels.
         line: Height of a line, in pixels.
     """
 
     def __init__(self, family: str, weight: str, size: float) -> None:
         self._family, self._nominal = family, size
         size = round(2 * size * RELATIVE_SIZE.get(family, 1.0)) / 2
-        self._font = ImageFont.truetype(FAMILIES[family][weight], size * _FINE)
+        self._font = ImageFont.truetype(FAMILIES[family][weight], size * _OVERSAMPLING)
         self._advance, self._size = _advances(FAMILIES[family][weight]), size
         self._glyphs: dict[str, tuple[Glyph, ...]] = {}
         self.ascent = round(size)
@@ -107,7 +107,7 @@ class Face:
         self.width = lru_cache(maxsize=4096)(self._width)
 
     def other(self, weight: str) -> "Face":
-        """The same type in another weight."""
+        """The same font family and size in another weight."""
         return face(self._family, weight, self._nominal)
 
     def _width(self, text: str) -> float:
@@ -115,28 +115,28 @@ class Face:
         return self._size * sum(self._advance(text[i : i + 2]) for i in range(len(text)))
 
     def _draw(self, character: str) -> tuple[Glyph, ...]:
-        """The character at each place between two pixels; nothing for a space."""
+        """Render the character at each subpixel position; empty for a space."""
         left, top, right, bottom = map(int, self._font.getbbox(character, anchor="ls"))
         image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
         ImageDraw.Draw(image).text((-left, -top), character, fill=255, font=self._font, anchor="ls")
-        ink = image.getbbox()  # less than the font's box, which reaches from pen to pen
+        ink = image.getbbox()  # smaller than the font's box, which includes the side bearings
         if ink is None:
             return ()
         image, left, top = image.crop(ink), left + ink[0], top + ink[1]
         right, bottom = left + image.width, top + image.height
         large, glyphs = np.asarray(image), []
-        for phase in range(_FINE):
-            x, y = (left + phase) // _FINE, top // _FINE
-            width, height = -(-(right + phase) // _FINE) - x, -(-bottom // _FINE) - y
-            fine = np.zeros((height * _FINE, width * _FINE), np.uint16)
-            row, column = top - y * _FINE, left + phase - x * _FINE
+        for phase in range(_OVERSAMPLING):
+            x, y = (left + phase) // _OVERSAMPLING, top // _OVERSAMPLING
+            width, height = -(-(right + phase) // _OVERSAMPLING) - x, -(-bottom // _OVERSAMPLING) - y
+            fine = np.zeros((height * _OVERSAMPLING, width * _OVERSAMPLING), np.uint16)
+            row, column = top - y * _OVERSAMPLING, left + phase - x * _OVERSAMPLING
             fine[row : row + image.height, column : column + image.width] = large
-            means = fine.reshape(height, _FINE, width, _FINE).sum((1, 3)) // _FINE**2
+            means = fine.reshape(height, _OVERSAMPLING, width, _OVERSAMPLING).sum((1, 3)) // _OVERSAMPLING**2
             glyphs.append(Glyph(means.astype(np.uint8), x, y))
         return tuple(glyphs)
 
-    def stamp(self, text: str, fraction: float = 0.0) -> Stamp | None:
-        """Draw a text that starts `fraction` of a pixel right of its pen; None if nothing is to be seen."""
+    def render(self, text: str, fraction: float = 0.0) -> TextMask | None:
+        """Render a text that starts `fraction` of a pixel to the right of the pen; None if it has no ink."""
         placed: list[tuple[int, Glyph]] = []
         pen = fraction
         for i, character in enumerate(text):
@@ -144,7 +144,7 @@ class Face:
             if glyphs is None:
                 glyphs = self._glyphs[character] = self._draw(character)
             if glyphs:
-                whole, phase = divmod(round(pen * _FINE), _FINE)
+                whole, phase = divmod(round(pen * _OVERSAMPLING), _OVERSAMPLING)
                 placed.append((whole + glyphs[phase].left, glyphs[phase]))
             pen += self._size * self._advance(text[i : i + 2])
         if not placed:
@@ -158,10 +158,10 @@ class Face:
             height, width = ink.shape
             part = mask[y - top : y - top + height, x - left : x - left + width]
             np.maximum(part, ink, out=part)
-        return Stamp(mask, left, top)
+        return TextMask(mask, left, top)
 
 
 @cache
 def face(family: str, weight: str, size: float) -> Face:
-    """The face of a family; `size` is in pixels of a usual family: see `RELATIVE_SIZE`."""
+    """The cached face of a family; `size` is in pixels before scaling by `RELATIVE_SIZE`."""
     return Face(family, weight, size)

@@ -1,4 +1,4 @@
-"""The drawing engine: text on a page, with the box of ink of every field that is drawn."""
+"""The canvas: draws text and shapes on a page and records the bounding box of every field."""
 
 import random
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from typing import Literal
 from PIL import Image, ImageDraw
 
 from finscribe_trainer.data_tools.synthetic import fonts
-from finscribe_trainer.data_tools.synthetic.fonts import Face, Stamp
-from finscribe_trainer.data_tools.synthetic.runs import Line, Run, plain
+from finscribe_trainer.data_tools.synthetic.fonts import Face, TextMask
+from finscribe_trainer.data_tools.synthetic.text_runs import Line, TextRun, plain
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels; right and bottom are the first that are outside."""
+"""Left, top, right, bottom in pixels; right and bottom are exclusive."""
 Colour = tuple[int, int, int]
 Align = Literal["left", "right", "center"]
 BLACK: Colour = (24, 24, 28)
@@ -21,27 +21,27 @@ WHITE: Colour = (255, 255, 255)
 
 
 class PageFullError(Exception):
-    """The page is too small for what is drawn at this size of type."""
+    """The content does not fit on the page at this font size."""
 
 
 def tint(colour: Colour, share: float) -> Colour:
-    """A colour thinned with white: `share` of 1 is the colour itself."""
+    """A colour blended with white; a `share` of 1 is the colour itself."""
     return tuple(round(255 - (255 - c) * share) for c in colour)  # type: ignore[return-value]  # three of three
 
 
 def union(a: Box, b: Box) -> Box:
-    """The box around two."""
+    """The bounding box of two boxes."""
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 class Canvas:
-    """A page while it is drawn. Places are pixels from its upper left; `y` of a text is its line's top.
+    """A page being drawn. Coordinates are pixels from the upper left; `y` of a text is its line's top.
 
     Attributes:
-        boxes: The ink of every field drawn so far.
-        floor: Nothing of the body may lie below: where the footer begins.
-        rng: Decides what varies.
-        type_size: Of the body, in pixels.
+        boxes: The bounding box of every field drawn so far.
+        floor: Lower limit of the body, above the footer.
+        rng: Source of all variation.
+        type_size: Font size of the body, in pixels.
     """
 
     def __init__(self, size: tuple[int, int], family: str, type_size: float, rng: random.Random) -> None:
@@ -54,15 +54,15 @@ class Canvas:
 
     @property
     def inset(self) -> int:
-        """From a cell's edge to its text, in pixels."""
+        """Horizontal padding of table cells, in pixels."""
         return max(3, round(self.type_size * 0.45))
 
     def face(self, scale: float = 1.0, weight: str = "regular") -> Face:
-        """A face relative to the body's type."""
+        """A face with a size relative to the body's."""
         return fonts.face(self.family, weight, max(8, round(self.type_size * scale)))
 
     def fitting(self, line: Line | str, width: float, size: float, weight: str = "bold") -> Face:
-        """The largest face up to `size` pixels in which a title or a name is at most `width` pixels wide."""
+        """The largest face up to `size` pixels in which a line is at most `width` pixels wide."""
         while (face := fonts.face(self.family, weight, size)) and size > 8:
             if self.width_of(line, face) <= width:
                 break
@@ -75,7 +75,7 @@ class Canvas:
             return face.width(line)
         return sum(self._of(run, face).width(run.text) for run in line)
 
-    def _of(self, run: Run, face: Face) -> Face:
+    def _of(self, run: TextRun, face: Face) -> Face:
         return face.other(run.weight) if run.weight else face
 
     def text(  # noqa: PLR0913 - what a text has
@@ -92,19 +92,19 @@ class Canvas:
         """Draw a line of text.
 
         Args:
-            x: Its left or right edge, or its middle, as `align` says.
-            y: The line's top.
-            line: Its pieces, or a text that is no field.
-            face: Type.
-            align: Which place `x` is.
+            x: Left edge, right edge or centre, depending on `align`.
+            y: Top of the line.
+            line: Text runs, or a text without a field.
+            face: Font.
+            align: Meaning of `x`.
             ink: Colour.
-            on: A larger face of a text in the same line, to stand on its base line.
+            on: Larger face in the same line, whose baseline is used.
 
         Returns:
-            The x where the next piece would begin.
+            The x at which the next run would start.
 
         Raises:
-            PageFullError: it leaves the page, or reaches the footer.
+            PageFullError: the text leaves the page or reaches the footer.
         """
         runs = plain(line) if isinstance(line, str) else line
         if align != "left":
@@ -113,20 +113,18 @@ class Canvas:
         field_end = -1
         for run in runs:
             own = self._of(run, face)
-            stamp = own.stamp(run.text, x % 1)
+            stamp = own.render(run.text, x % 1)
             if stamp:
                 left = int(x // 1) + stamp.left
-                if (
-                    run.path and left < field_end
-                ):  # closer than a pixel to the field before: they never overlap
+                if run.path and left < field_end:  # boxes of adjacent fields must not overlap
                     x, left = x + field_end - left, field_end
                 end = self._paste(run, stamp, left, base + stamp.top, ink)
                 field_end = end if run.path else field_end
             x += own.width(run.text)
         return x
 
-    def _paste(self, run: Run, stamp: Stamp, left: int, top: int, ink: Colour) -> int:
-        """Put a drawn piece on the page; returns its right edge."""
+    def _paste(self, run: TextRun, stamp: TextMask, left: int, top: int, ink: Colour) -> int:
+        """Paste a rendered run on the page; returns its right edge."""
         right, bottom = left + int(stamp.mask.shape[1]), top + int(stamp.mask.shape[0])
         box = (left, top, right, bottom)
         if left < 2 or right > self.width - 2 or top < 0 or bottom > self.floor:
@@ -137,7 +135,7 @@ class Canvas:
         return right
 
     def mark(self, path: str, box: Box) -> None:
-        """Note where a field is; a field of several pieces has the box around them."""
+        """Record the box of a field; for a field of several runs, their bounding box."""
         old = self.boxes.get(path)
         self.boxes[path] = union(old, box) if old else box
 
@@ -158,7 +156,7 @@ class Canvas:
         return y
 
     def fill(self, box: tuple[float, float, float, float], colour: Colour) -> None:
-        """Fill a rectangle; right and bottom are outside."""
+        """Fill a rectangle; right and bottom are exclusive."""
         left, top, right, bottom = map(round, box)
         self.shapes.rectangle((left, top, right - 1, bottom - 1), fill=colour)
 
@@ -168,9 +166,9 @@ class Canvas:
         self.shapes.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
 
     def rule(self, left: float, right: float, y: float, colour: Colour = RULE, width: int = 1) -> None:
-        """Draw a horizontal rule, whose top is `y`."""
+        """Draw a horizontal rule with its top at `y`."""
         self.fill((left, y, right, round(y) + width), colour)
 
     def upright(self, x: float, top: float, bottom: float, colour: Colour = RULE) -> None:
-        """Draw a vertical rule of one pixel."""
+        """Draw a vertical rule, one pixel wide."""
         self.fill((x, top, round(x) + 1, bottom), colour)

@@ -1,4 +1,4 @@
-"""How a country writes its documents: language, money, numbers, dates, taxes, addresses, paper."""
+"""Locales: language, currency, number and date formats, taxes, addresses and paper size of a country."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,18 +16,18 @@ TaxSystem = Literal["sales_tax", "vat", "gst"]
 
 @dataclass(frozen=True)
 class Locale:
-    """One country's way; `LOCALES` holds one of each, a document has its own (`content.pick_style`)."""
+    """A country's conventions, in `LOCALES`; `content.pick_style` derives a variant for each document."""
 
     code: str
     """Language and country: de_CH."""
     language: str
     """Two letters: names `words/<language>.yaml`."""
     country: str
-    """The country, as its people write it."""
+    """The country's name in its language."""
     currency: str
     """ISO 4217."""
     symbol: str
-    """What stands beside an amount; with its space, if it has one: "€" is written "12,50 €"."""
+    """Currency symbol, including the space between it and the amount: " €" for "12,50 €"."""
     symbol_first: bool
     decimal: str
     grouping: str
@@ -35,28 +35,28 @@ class Locale:
     """Formats of `str.format` with d, m (numbers), b, B (names of the month) and y: "{d:02}.{m:02}.{y}"."""
     tax: TaxSystem
     tax_name: str
-    """Name of the tax on a page."""
+    """Name of the tax, as printed."""
     tax_rates: tuple[Decimal, ...]
-    """Rates in percent, the usual one first; sales tax goes by `places`."""
+    """Rates in percent, the standard rate first; sales tax depends on the place."""
     tax_id: str
-    """What a tax number is called."""
+    """Label of the tax number."""
     price_level: Decimal
-    """What costs one euro costs so much."""
+    """Price level relative to 1 euro."""
     lakh: bool = False
     """Groups of two digits beyond the thousands: 12,34,567.00."""
     paper: Literal["a4", "letter"] = "a4"
     percent_space: bool = False
     city_line: str = "{zip} {city}"
-    """The address' last line, of zip, city and state."""
+    """Format of the address line with zip, city and state."""
     street_line: str = "{street} {number}"
     spelling: tuple[tuple[str, str], ...] = ()
-    """What the country spells differently from its language's words."""
+    """Spelling differences from the words of its language: pairs of text and replacement."""
     date_format: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Every label that a page needs, in its language; keys as in `words/en.yaml`."""
+    """All labels of a page, in its language; keys as in `words/en.yaml`."""
 
     def number(self, value: Decimal) -> str:
-        """A number with the country's marks, with the digits it has.
+        """Format a number with the country's separators, keeping its decimal places.
 
         >>> LOCALES["de_DE"].number(Decimal("-1204.50")), LOCALES["en_IN"].number(Decimal("1234567"))
         ('-1.204,50', '12,34,567')
@@ -71,7 +71,7 @@ class Locale:
         return f"-{text}" if value < 0 else text
 
     def money(self, value: Decimal) -> str:
-        """An amount with its currency.
+        """Format an amount with its currency symbol.
 
         >>> LOCALES["en_US"].money(Decimal("-5.00")), LOCALES["de_DE"].money(Decimal("5.00"))
         ('-$5.00', '5,00 €')
@@ -81,7 +81,7 @@ class Locale:
         return f"{sign}{self.symbol}{text}" if self.symbol_first else f"{sign}{text}{self.symbol}"
 
     def percent(self, value: Decimal) -> str:
-        """A rate in percent.
+        """Format a rate in percent.
 
         >>> LOCALES["de_DE"].percent(Decimal("19")), LOCALES["en_US"].percent(Decimal("8.875"))
         ('19 %', '8.875%')
@@ -89,7 +89,7 @@ class Locale:
         return self.number(value) + (" %" if self.percent_space else "%")
 
     def day(self, iso: str) -> str:
-        """An ISO date in the country's way.
+        """Format an ISO date.
 
         >>> LOCALES["en_US"].day("2026-03-09"), LOCALES["de_DE"].day("2026-03-09")
         ('03/09/2026', '09.03.2026')
@@ -101,7 +101,7 @@ class Locale:
 
 
 def words(locale: Locale) -> dict[str, Any]:
-    """The labels, months and catalogue of `words/<language>.yaml`, as the country spells them."""
+    """The labels, months and catalogue of `words/<language>.yaml`, in the country's spelling."""
     return _read(locale.language, locale.spelling)
 
 
@@ -126,7 +126,7 @@ def _text(name: str) -> str:
 
 
 def _load() -> dict[str, Locale]:
-    """Each locale with the first date format and the first synonym of each label."""
+    """Read all locales, each with its first date format and the first synonym of each label."""
     adapter, found = TypeAdapter(Locale), {}
     for code, settings in read_words("countries").items():
         locale = adapter.validate_python({"code": code, "language": code.partition("_")[0], **settings})
@@ -136,4 +136,4 @@ def _load() -> dict[str, Locale]:
 
 
 LOCALES = _load()
-"""Each country's way, by code."""
+"""All locales by code."""

@@ -1,4 +1,4 @@
-"""Logos of simple shapes."""
+"""Draws logos from simple shapes."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw
 from finscribe_trainer.data_tools.synthetic import fonts
 from finscribe_trainer.data_tools.synthetic.layout import Canvas, Colour, tint
 
-_FINE = 4
-"""Shapes are drawn so many times larger, and made smaller for smooth edges."""
+_OVERSAMPLING = 4
+"""Oversampling factor for smooth edges."""
 _Draw = ImageDraw.ImageDraw
 
 
@@ -68,8 +68,8 @@ _SHAPES: tuple[Callable[[_Draw, int, Colour, Colour], None], ...] = (
 
 
 def draw_logo(page: Canvas, x: int, y: int, size: int, colour: Colour, name: str) -> None:
-    """Draw a logo of `size` pixels at its upper left corner: a shape, or the name's initials on a shield."""
-    large = size * _FINE
+    """Draw a logo of `size` pixels with its upper left corner at (x, y): a shape, or the name's initials."""
+    large = size * _OVERSAMPLING
     image = Image.new("RGB", (large, large), "white")
     draw = ImageDraw.Draw(image)
     kind = page.rng.randrange(len(_SHAPES) + 2)
@@ -82,7 +82,7 @@ def draw_logo(page: Canvas, x: int, y: int, size: int, colour: Colour, name: str
     page.image.paste(image.resize((size, size), Image.Resampling.BOX), (x, y))
     if kind >= len(_SHAPES):
         initials = "".join(word[0] for word in name.split() if word[0].isalpha())[:2].upper() or "A"
-        stamp = fonts.face(page.family, "bold", round(size * 0.45)).stamp(initials)
+        stamp = fonts.face(page.family, "bold", round(size * 0.45)).render(initials)
         assert stamp is not None, "letters have ink"
         height, width = stamp.mask.shape
         place = (x + (size - width) // 2, y + (size - height) // 2)

@@ -1,4 +1,4 @@
-"""A drawn page with the places of its fields."""
+"""A rendered page with the bounding boxes of its fields."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,12 @@ from finscribe_trainer.data_tools.synthetic.layout import Box
 
 @dataclass(frozen=True)
 class Page:
-    """What a template makes of a document.
+    """A rendered page.
 
     Attributes:
         image: RGB.
-        boxes: The ink of every field on it (left, top, right, bottom in pixels), by the paths of
-            `documents/paths.leaves`, and of every line as a whole ("line_items[0]"). A field that the
-            template does not show has none.
+        boxes: The bounding box of every visible field (left, top, right, bottom in pixels) by its path as in
+            `documents/paths.leaves`, and of every line item as a whole ("line_items[0]").
     """
 
     image: Image.Image

@@ -1,7 +1,7 @@
-"""Companies and people of a country: names, addresses, telephone and tax numbers, banks.
+"""Generates companies and people of a country: names, addresses, telephone and tax numbers, banks.
 
-Names of people come from Faker; the rest is put together from `words/parties.yaml`. Mail and web addresses
-end in `.example`, which is nobody's.
+Names of people come from Faker; the rest is composed from `words/parties.yaml`. Email and web addresses use
+the reserved domain `.example`.
 """
 
 import random
@@ -24,28 +24,28 @@ _SIGNS = {"#": "0123456789", "%": "123456789", "@": _LETTERS}
 
 @dataclass(frozen=True)
 class Place:
-    """A town, as it is printed in an address."""
+    """A town with its state and postal code."""
 
     city: str
     state: str
     zip: str
     sales_tax: Decimal
-    """In percent; where sales tax goes by the place."""
+    """Sales tax in percent; 0 where taxes do not depend on the place."""
 
 
 def fill(pattern: str, rng: random.Random) -> str:
-    """A text from a pattern: # is a digit, % one from 1 to 9, @ a letter."""
+    """Fill a pattern with random characters: # is a digit, % a digit from 1 to 9, @ a letter."""
     return re.sub(r"[#%@]", lambda sign: rng.choice(_SIGNS[sign[0]]), pattern)
 
 
 def make_place(locale: Locale, rng: random.Random) -> Place:
-    """A town of the country."""
+    """A random town of the country."""
     city, state, pattern, *rate = rng.choice(_country(locale)["places"])
     return Place(city, state, fill(pattern, rng), Decimal(rate[0]) if rate else Decimal(0))
 
 
 def person(locale: Locale, rng: random.Random) -> tuple[str, str]:
-    """First and last name."""
+    """A random first and last name."""
     faker = _faker(locale.code, rng)
     if rng.random() < 0.5:
         return faker.first_name_male(), _last_name(faker, "male")
@@ -57,7 +57,7 @@ def _last_name(faker: Any, sex: str) -> str:
 
 
 def company(locale: Locale, branch: str, city: str, rng: random.Random) -> str:
-    """A company's name that says what it sells."""
+    """A random company name for an industry."""
     country, faker = _country(locale), _faker(locale.code, rng)
     return str(rng.choice(country["companies"])).format(
         last=faker.last_name(),
@@ -69,7 +69,7 @@ def company(locale: Locale, branch: str, city: str, rng: random.Random) -> str:
 
 
 def make_party(name: str, place: Place, locale: Locale, rng: random.Random, *, full: bool) -> Party:
-    """A party at a place; a `full` one, as in a letterhead, can be reached and mostly has a tax number."""
+    """Generate a party; a `full` one, as in a letterhead, mostly has contact details and a tax number."""
     country, faker = _country(locale), _faker(locale.code, rng)
     street = rng.choice(country["streets"]).format(last=faker.last_name())
     address = Address(
@@ -95,7 +95,7 @@ def make_party(name: str, place: Place, locale: Locale, rng: random.Random, *, f
 
 
 def address_lines(party: Party, locale: Locale) -> tuple[str, ...]:
-    """Name, street and town, as on an envelope."""
+    """Name, street and town, one line each."""
     address = party.address
     assert address
     town = locale.city_line.format(zip=address.zip, city=address.city, state=address.state or "")
@@ -103,7 +103,7 @@ def address_lines(party: Party, locale: Locale) -> tuple[str, ...]:
 
 
 def make_bank(locale: Locale, rng: random.Random) -> tuple[tuple[str, str], ...]:
-    """Labels and values of a bank account."""
+    """Generate labels and values of a bank account."""
     bank = _country(locale)["bank"]
     account = {
         label: _spaced(_faker(locale.code, rng).iban()) if pattern == "iban" else fill(pattern, rng)
@@ -113,7 +113,7 @@ def make_bank(locale: Locale, rng: random.Random) -> tuple[tuple[str, str], ...]
 
 
 def make_footer(party: Party, locale: Locale, rng: random.Random) -> tuple[str, ...]:
-    """Up to two lines about a company: register, directors, conditions."""
+    """Generate up to two footer lines about a company: register, directors, conditions."""
     lines = _country(locale)["footer"]
     phone = (party.contact and party.contact.phone) or fill(rng.choice(_country(locale)["phone"]), rng)
     return tuple(
@@ -133,7 +133,7 @@ def _spaced(iban: str) -> str:
 
 
 def _slug(name: str) -> str:
-    """A name as a host's: "Müller & Söhne GmbH" is mueller-soehne."""
+    """Convert a name to a host name: "Müller & Söhne GmbH" to "mueller-soehne"."""
     spelt = re.sub("[äöüÄÖÜß]", lambda m: {"ß": "ss"}.get(m[0], m[0].lower() + "e"), name).replace("ł", "l")
     plain = unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode().lower()
     return "-".join(re.findall(r"[a-z0-9]{3,}", plain)[:2]) or "office"
@@ -152,5 +152,5 @@ def _faker(code: str, rng: random.Random) -> Any:
 
 @cache
 def _make_faker(code: str) -> Any:
-    """Making one takes far longer than asking it: one a country and process."""
+    """Cached, because creating a Faker takes much longer than using it."""
     return Factory.create(code, providers=["faker.providers.person", "faker.providers.bank"])

@@ -1,12 +1,12 @@
-"""Receipts: what a till prints."""
+"""Generates receipts."""
 
 import random
 from decimal import Decimal
 
-from finscribe_trainer.data_tools.synthetic.heads import amounts, pick_day
-from finscribe_trainer.data_tools.synthetic.lines import make_lines, pick_line_style
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
+from finscribe_trainer.data_tools.synthetic.header_fields import amounts, pick_day
+from finscribe_trainer.data_tools.synthetic.line_items import make_lines, pick_line_style
 from finscribe_trainer.data_tools.synthetic.locales import Locale, words
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
 from finscribe_trainer.data_tools.synthetic.parties import Place, company, fill, make_party, person
 from finscribe_trainer.data_tools.synthetic.totals import TaxPlan, make_totals, pick_tax_plan
 from finscribe_trainer.documents.schema import parse_document
@@ -14,8 +14,8 @@ from finscribe_trainer.documents.schema import parse_document
 
 def make_receipt(
     kind: str, branch: str, places: tuple[Place, Place], locale: Locale, rng: random.Random
-) -> MadeUp:
-    """A receipt: taxed on top, or of prices that include the tax."""
+) -> DocumentContent:
+    """Generate a receipt, with tax added to the prices or included in them."""
     vendor = make_party(company(locale, branch, places[0].city, rng), places[0], locale, rng, full=True)
     plan = pick_tax_plan(locale, places[0], places[0], rng)
     included = locale.tax == "vat" and rng.random() < 0.4
@@ -38,7 +38,7 @@ def make_receipt(
         }
     )
     note = rng.choice(words(locale)["prices_include"])
-    return MadeUp(
+    return DocumentContent(
         document=document,
         locale=locale,
         branch=branch,

@@ -1,19 +1,19 @@
-"""Statements of account: open items, oldest first, and how old they are."""
+"""Generates statements of account: open items, oldest first, with their ageing."""
 
 import random
 from datetime import timedelta
 from decimal import Decimal
 
-from finscribe_trainer.data_tools.synthetic.heads import (
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
+from finscribe_trainer.data_tools.synthetic.header_fields import (
     amounts,
     client_name,
     dates_and_terms,
     number_of,
     number_pattern,
 )
-from finscribe_trainer.data_tools.synthetic.lines import cents
+from finscribe_trainer.data_tools.synthetic.line_items import cents
 from finscribe_trainer.data_tools.synthetic.locales import Locale, words
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
 from finscribe_trainer.data_tools.synthetic.parties import (
     Place,
     company,
@@ -30,8 +30,8 @@ _SPANS = ("current", "days_30", "days_60", "days_90", "days_over")
 
 def make_statement(
     kind: str, branch: str, places: tuple[Place, Place], locale: Locale, rng: random.Random
-) -> MadeUp:
-    """A statement: what is owed in all is more than what was credited."""
+) -> DocumentContent:
+    """Generate a statement with a positive balance."""
     vendor = make_party(company(locale, branch, places[0].city, rng), places[0], locale, rng, full=True)
     client = make_party(client_name(False, places[1], locale, rng), places[1], locale, rng, full=False)
     issued, days, terms = dates_and_terms(locale, rng)
@@ -44,7 +44,7 @@ def make_statement(
         owed = index == 0 or rng.random() < 0.85
         word = rng.choice(spoken["owed" if owed else "credited"])
         amount = cents(Decimal(rng.randint(1500, 380000)) / 100 * locale.price_level)
-        if not owed:  # credits leave something to be paid
+        if not owed:  # keeps the balance positive
             amount = -min(cents(amount / 4), cents(total / 2))
         total += amount
         items.append(LineItem(description=f"{word} {numbers[index]}", line_total=amount))
@@ -62,7 +62,7 @@ def make_statement(
             **amounts(items, summary),
         }
     )
-    return MadeUp(
+    return DocumentContent(
         document=document,
         locale=locale,
         branch=branch,

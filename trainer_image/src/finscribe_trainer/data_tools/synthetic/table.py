@@ -1,51 +1,51 @@
-"""The drawing engine's tables: columns as wide as their numbers, the description takes the rest."""
+"""Draws tables: columns fit their content, and the description takes the remaining width."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from finscribe_trainer.data_tools.synthetic.fonts import Face
 from finscribe_trainer.data_tools.synthetic.layout import BLACK, RULE, Align, Canvas, Colour, PageFullError
-from finscribe_trainer.data_tools.synthetic.runs import Line, plain, wrap
+from finscribe_trainer.data_tools.synthetic.text_runs import Line, plain, wrap
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column; its cells are found in the rows by its key."""
+    """A column; rows have its cells under its key."""
 
     key: str
     label: str
     align: Align = "left"
     takes_rest: bool = False
-    """The one column that is as wide as the others leave it, and wraps its lines."""
+    """Whether this column takes the remaining width and wraps its lines; true for one column."""
 
 
 Cells = Mapping[str, Sequence[Line]]
-"""A row: for each column's key the lines of its cell."""
+"""A row: the lines of each cell by its column's key."""
 
 
 @dataclass(frozen=True)
 class TableStyle:
-    """What a table looks like; a colour of None draws nothing."""
+    """The style of a table; parts with colour None are not drawn."""
 
     head_fill: Colour | None = None
     head_ink: Colour = BLACK
     head_rule: Colour | None = BLACK
     upper: bool = False
-    """Labels of columns in capitals."""
+    """Whether column labels are in capitals."""
     row_rule: Colour | None = None
     zebra: Colour | None = None
     grid: Colour | None = None
     """Rules between columns and around the table."""
     end_rule: Colour | None = RULE
     pad: int = 4
-    """Above and below a cell's text, in pixels at usual type."""
+    """Vertical padding of cells, in pixels at a font size of 14."""
     min_height: int = 0
-    """A ruled form goes on, empty, to this height in pixels."""
+    """Smallest height of the table in pixels; the rest is empty."""
 
 
 @dataclass(frozen=True)
 class _Table:
-    """What drawing the head and the rows has in common."""
+    """Shared state for drawing the header and the rows."""
 
     page: Canvas
     columns: Sequence[Column]
@@ -80,10 +80,10 @@ def draw_table(
     """Draw a table from `span[0]` to `span[1]`; returns the y below it.
 
     Raises:
-        PageFullError: it does not fit; smaller type may.
+        PageFullError: it does not fit at this font size.
     """
     share = page.type_size / 14
-    style = replace(style, pad=max(1, round(style.pad * share**2)))  # smaller type stands closer
+    style = replace(style, pad=max(1, round(style.pad * share**2)))  # tighter at smaller font sizes
     table = _Table(page, columns, style, page.face())
     table = replace(table, edges=_edges(table, span, rows))
     y = _draw_head(table, top)
@@ -100,7 +100,7 @@ def draw_table(
 
 
 def _edges(table: _Table, span: tuple[float, float], rows: Sequence[Cells]) -> list[int]:
-    """The columns' edges: as wide as their texts, and with the room that the description can spare."""
+    """The edges of the columns: as wide as their texts, plus a share of the description's spare width."""
     head, inset, all_of = table.face.other("bold"), table.page.inset, span[1] - span[0]
     widths: list[float] = []
     wishes: list[float] = []

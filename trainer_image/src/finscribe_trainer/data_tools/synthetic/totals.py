@@ -1,4 +1,4 @@
-"""What a table comes to: subtotal, discount, shipping, the country's taxes, grand total."""
+"""Calculates the totals: subtotal, discount, shipping, the country's taxes, grand total."""
 
 import random
 from collections import defaultdict
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from finscribe_trainer.data_tools.synthetic.lines import cents
+from finscribe_trainer.data_tools.synthetic.document_content import Tax
+from finscribe_trainer.data_tools.synthetic.line_items import cents
 from finscribe_trainer.data_tools.synthetic.locales import Locale
-from finscribe_trainer.data_tools.synthetic.made_up import Tax
 from finscribe_trainer.data_tools.synthetic.parties import Place
 from finscribe_trainer.documents.schema import FinancialSummary, LineItem
 
@@ -17,15 +17,15 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True)
 class TaxPlan:
-    """How a document is taxed: not at all (no rates), at one rate, or line by line (several)."""
+    """The tax rates of a document: none, one for the whole document, or several for its lines."""
 
     rates: tuple[Decimal, ...]
     split: bool = False
-    """India, within a state: half goes to the union (CGST), half to the state (SGST)."""
+    """India, within a state: the tax is split into CGST and SGST."""
 
 
 def pick_tax_plan(locale: Locale, vendor: Place, client: Place, rng: random.Random) -> TaxPlan:
-    """How this sale is taxed where it takes place."""
+    """Pick the tax rates of a sale from its location."""
     if rng.random() < 0.07:
         return TaxPlan(rng.choice([(), (ZERO,)]))
     if locale.tax == "sales_tax":
@@ -39,10 +39,10 @@ def pick_tax_plan(locale: Locale, vendor: Place, client: Place, rng: random.Rand
 def make_totals(
     items: Sequence[LineItem], plan: TaxPlan, locale: Locale, rng: random.Random, *, receipt: bool
 ) -> tuple[FinancialSummary, tuple[Tax, ...]]:
-    """The summary, and the tax section that goes with it.
+    """Calculate the summary and its tax section.
 
-    subtotal - discount + shipping + tax = grand total. One rate is taken of (subtotal - discount), with VAT
-    and GST also of the shipping; of several rates each is taken of its lines, without discount and shipping.
+    subtotal - discount + shipping + tax = grand total. A single rate applies to (subtotal - discount), with
+    VAT and GST also to shipping; of several rates, each applies to its lines, without discount and shipping.
     """
     subtotal = sum((item.line_total for item in items), ZERO)
     mixed = len(plan.rates) > 1

@@ -1,1 +1,1 @@
-"""Checks rows of any number before they cost GPU hours."""
+"""Validates data sets of any size before training: `finscribe data validate`."""

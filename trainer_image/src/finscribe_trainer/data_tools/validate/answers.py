@@ -1,4 +1,4 @@
-"""What is wrong with an answer by itself."""
+"""Validates single answers: JSON, schema, arithmetic and dates."""
 
 from collections.abc import Iterator
 from typing import Any, TypeGuard
@@ -11,26 +11,26 @@ from finscribe_trainer.documents.schema import iso_date
 
 
 class AnswerCheck:
-    """Checks answers against a schema; those of the canonical one must add up, too.
+    """Validates answers against a schema and, for the canonical one, their arithmetic and dates.
 
     Args:
-        schema: as `load_schema` takes it.
+        schema: see `load_schema`.
     """
 
     def __init__(self, schema: str | None) -> None:
-        self._keeps_schema: Check | None
-        self._keeps_schema, self._canonical = load_schema(schema)
+        self._check_schema: Check | None
+        self._check_schema, self._canonical = load_schema(schema)
 
     def check(self, answer: str) -> tuple[Any, list[Problem]]:
-        """The answer's JSON (None when it has none), and what is wrong with it."""
+        """The answer's JSON value (None if it is not JSON) and its problems."""
         try:
             data = load_json(answer)
         except ValueError as error:
-            # Free texts are no JSON, and need not be.
-            return None, [] if self._keeps_schema is None else [Problem("answer-json", "", f"{error}")]
-        if self._keeps_schema is None:
+            # Free texts need not be JSON.
+            return None, [] if self._check_schema is None else [Problem("answer-json", "", f"{error}")]
+        if self._check_schema is None:
             return data, []
-        problems = self._keeps_schema(data)
+        problems = self._check_schema(data)
         if self._canonical:
             problems += [*check_arithmetic(data), *_check_dates(data)]
         return data, problems
@@ -40,7 +40,7 @@ def _check_dates(data: Any) -> Iterator[Problem]:
     if not isinstance(data, dict):
         return
     issued, due = data.get("issue_date"), data.get("due_date")
-    # ISO dates sort as texts; what is none has a finding of its own.
+    # ISO dates sort as texts; invalid dates are reported by the schema check.
     if _is_date(issued) and _is_date(due) and due < issued:
         yield Problem("due-before-issue", "due_date", f"{due} is before issue_date {issued}")
 

@@ -1,18 +1,18 @@
-"""Every rule of `finscribe data validate`: how serious it is, what it means, and what to do."""
+"""All rules of `finscribe data validate`: severity, meaning and remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """What a finding means for the data set."""
+    """The severity of a finding."""
 
     error = "error"
-    """The row can't be used, or teaches something wrong."""
+    """The row can't be used, or is wrong."""
     warning = "warning"
-    """The row can be used; look at it."""
+    """The row can be used, but should be reviewed."""
     hint = "hint"
-    """Something to know."""
+    """For information."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,19 @@ RULES: dict[str, Rule] = {
     "row-too-long": Rule(_E, "The row is longer than 16 MiB.", "Name images by path; end each row's line."),
     "damaged-file": Rule(_E, "A .gz or .parquet file is cut off or damaged.", "Write the file again."),
     "image-bytes": Rule(
-        _E, "A parquet column holds images themselves.", "Write them to files; name their paths."
+        _E, "A parquet column contains image bytes.", "Write them to files; name their paths."
     ),
-    "row-format": Rule(_E, "The row is in none of the formats.", "See the row formats in docs/data.md."),
+    "row-format": Rule(
+        _E, "The row has none of the supported formats.", "See the row formats in docs/data.md."
+    ),
     "empty-answer": Rule(_E, "The answer is empty.", "Write the answer, or remove the row."),
     "answer-json": Rule(
         _E, "The answer is not strict JSON.", "Correct it, or pass --schema none for free texts."
     ),
     "schema": Rule(
-        _E, "The answer breaks the schema.", "Correct the field; data/schema.json is FinScribe's own schema."
+        _E,
+        "The answer violates the schema.",
+        "Correct the field; data/schema.json is FinScribe's own schema.",
     ),
     "line-total": Rule(
         _E, "A line's quantity x unit_price - discount is not its line_total.", "Compare with the page."
@@ -56,58 +60,58 @@ RULES: dict[str, Rule] = {
     "image": Rule(
         _E,
         "An image is missing, damaged, too large, or outside the data set.",
-        "Put it right, or remove the row.",
+        "Correct the image, or remove the row.",
     ),
-    "duplicate": Rule(_W, "The same prompt, images and answer came before.", "Keep one of the rows."),
+    "duplicate": Rule(_W, "An earlier row has the same prompt, images and answer.", "Keep one of the rows."),
     "conflict": Rule(
-        _W, "The same prompt and images came before with another answer.", "Keep the right row."
+        _W, "An earlier row has the same prompt and images with another answer.", "Keep the correct row."
     ),
     "leakage": Rule(
         _E,
         "The validation set has the same page or, for texts, the same prompt.",
         "Keep the row in one of the sets.",
     ),
-    "reserved-token": Rule(
-        _E, "A text holds a token that means something else to the model.", "Take the token out."
-    ),
+    "reserved-token": Rule(_E, "A text contains a reserved token of the model.", "Remove the token."),
     "too-many-tokens": Rule(
         _W,
-        "The row has more tokens than --max-sequence-length, and would be left out.",
+        "The row has more tokens than --max-sequence-length and would be excluded.",
         "Raise the limit, or shrink the image.",
     ),
     "pii-iban": Rule(
-        _H, "A text holds a bank account number.", "Replace it, or be sure that you may train on it."
+        _H,
+        "A text contains a bank account number (IBAN).",
+        "Replace it, or make sure that you may train on it.",
     ),
     "pii-card": Rule(
-        _H, "A text holds what looks like a card number.", "Replace it, or be sure that you may train on it."
+        _H, "A text contains a possible card number.", "Replace it, or make sure that you may train on it."
     ),
     "pii-ssn": Rule(
         _H,
-        "A text holds what looks like a US social security number.",
-        "Replace it, or be sure that you may train on it.",
+        "A text contains a possible US social security number.",
+        "Replace it, or make sure that you may train on it.",
     ),
     "pii-email": Rule(
-        _H, "A text holds a private mail address.", "Replace it, or be sure that you may train on it."
+        _H, "A text contains a private email address.", "Replace it, or make sure that you may train on it."
     ),
 }
-"""Those of `Problem.rule`, and those found here."""
+"""Rules by name; see `Problem.rule`."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found, at a row."""
+    """A problem found in a row."""
 
     where: str
     """`file:line`."""
     path: str
-    """Where in the answer; empty for the whole row."""
+    """The field in the answer; empty for the whole row."""
     rule: str
     message: str
     remedy: str
 
     @property
     def severity(self) -> Severity:
-        """That of its rule."""
+        """The severity of its rule."""
         return RULES[self.rule].severity
 
     def __str__(self) -> str:

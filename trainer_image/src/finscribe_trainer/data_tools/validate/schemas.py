@@ -1,4 +1,4 @@
-"""Which schema answers are held to: the canonical one, a user's JSON Schema, or none."""
+"""Loads the schema to validate answers with: the canonical one, a user's JSON Schema, or none."""
 
 import json
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, schema_json
 
 NO_SCHEMA = "none"
-_MAX_SHOWN = 20
-"""Problems of one answer that are told; a schema with `items` can have one for every line."""
+_MAX_PROBLEMS = 20
+"""Largest number of reported problems of one answer; a schema with `items` can give one per line."""
 _MAX_VALUE = 60
 _TOO_DEEP = Problem("schema", "", "the answer is nested too deeply")
 
 Check = Callable[[Any], list[Problem]]
-"""Takes an answer's JSON as `load_json` reads it."""
+"""Returns the problems of an answer's JSON value from `load_json`."""
 
 
 def load_schema(name: str | None) -> tuple[Check | None, bool]:
-    """The check of a schema, and whether it is the canonical one (so that sums and dates are checked, too).
+    """The check function of a schema, and whether it is the canonical one.
 
     Args:
         name: a JSON Schema file; `none` for free texts; None for the canonical schema.
 
     Raises:
-        UserError: InvalidConfig when the file is no JSON Schema.
+        UserError: InvalidConfig when the file is not a JSON Schema.
     """
     if name == NO_SCHEMA:
         return None, False
@@ -39,16 +39,16 @@ def load_schema(name: str | None) -> tuple[Check | None, bool]:
         return check_canonical, True
     schema = _read(Path(name))
     if schema == schema_json():
-        return check_canonical, True  # our own check of it is faster, and says more
+        return check_canonical, True  # faster, and gives better messages
     return _checker(name, schema), False
 
 
 def check_canonical(data: Any) -> list[Problem]:
-    """What breaks the canonical schema."""
+    """The violations of the canonical schema."""
     try:
         parse_document(data)
     except ValidationError as error:
-        return [_problem(item) for item in error.errors(include_url=False)[:_MAX_SHOWN]]
+        return [_problem(item) for item in error.errors(include_url=False)[:_MAX_PROBLEMS]]
     except RecursionError:
         return [_TOO_DEEP]
     return []
@@ -59,7 +59,7 @@ def _problem(error: Any) -> Problem:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return Problem("schema", "document_type", f"must be one of {', '.join(DOCUMENT_TYPES)}")
     if kind == "extra_forbidden":
-        return Problem("schema", path, "is no field of the schema", "Remove it, or move it to metadata.")
+        return Problem("schema", path, "is not a field of the schema", "Remove it, or move it to metadata.")
     if kind == "missing":
         return Problem("schema", path, "is missing")
     cause = error.get("ctx", {}).get("error")
@@ -68,16 +68,16 @@ def _problem(error: Any) -> Problem:
         if isinstance(cause, ValueError | NumberError)
         else error["msg"][0].lower() + error["msg"][1:]
     )
-    return Problem("schema", path, f"{text}, not {_shown(error['input'])}")
+    return Problem("schema", path, f"{text}, not {_format_value(error['input'])}")
 
 
 def _path(loc: tuple[str | int, ...]) -> str:
-    """Without the first part, which names the document's type."""
+    """The path without its first part, which is the document type."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc[1:]]
     return "".join(parts).removeprefix(".")
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}..."
 
@@ -94,11 +94,11 @@ def _read(path: Path) -> Any:
 
 
 def _checker(name: str, schema: Any) -> Check:
-    """A check of a user's schema. Nothing is fetched: references reach within the file only."""
+    """The check of a user's schema. References are resolved only within the file; nothing is downloaded."""
     if not isinstance(schema, dict) or not isinstance(schema.get("$schema", ""), str):
         raise UserError(
             FailureReason.InvalidConfig,
-            f"--schema {name} is no JSON Schema: that is an object, whose $schema is a text.",
+            f"--schema {name} is not a JSON Schema, which is an object with a string $schema.",
             "Correct the schema.",
         )
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
@@ -119,13 +119,13 @@ def _checker(name: str, schema: Any) -> Check:
         except referencing.exceptions.Unresolvable as error:
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"--schema {name}: the reference {error.ref!r} leads out of the file.",
-                "Write what it refers to below $defs.",
+                f"--schema {name}: the reference {error.ref!r} points outside the file.",
+                "Move its target to $defs.",
             ) from None
         except RecursionError:
             return [_TOO_DEEP]
         return [
-            Problem("schema", error.json_path.removeprefix("$").removeprefix("."), _cut(error.message))
+            Problem("schema", error.json_path.removeprefix("$").removeprefix("."), _truncate(error.message))
             for error in errors
         ]
 
@@ -133,8 +133,8 @@ def _checker(name: str, schema: Any) -> Check:
 
 
 def _first(errors: Any) -> list[jsonschema.ValidationError]:
-    return [error for error, _ in zip(errors, range(_MAX_SHOWN), strict=False)]
+    return [error for error, _ in zip(errors, range(_MAX_PROBLEMS), strict=False)]
 
 
-def _cut(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,4 +1,4 @@
-"""`finscribe data validate` from its options to its reports and its exit code."""
+"""Runs `finscribe data validate`: validates the data sets, prints and writes the reports."""
 
 import errno
 import json
@@ -18,8 +18,8 @@ from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
+from finscribe_trainer.data_tools.validate.reports import report_files, write_reports
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
-from finscribe_trainer.data_tools.validate.summary import report_files, write_reports
 from finscribe_trainer.data_tools.validate.validate import Checks, Report, Validator
 from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
@@ -34,7 +34,7 @@ _COLOURS = {Severity.error: "red", Severity.warning: "yellow", Severity.hint: "c
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be validated, and how."""
+    """The options of a validation."""
 
     sources: tuple[str, ...]
     schema: str | None
@@ -46,10 +46,10 @@ class Request:
 
 
 def run_validation(request: Request, output: Path | None, *, strict: bool) -> None:
-    """Validate, write the reports, and say what was found.
+    """Validate the data sets, print the findings and write the reports.
 
     Raises:
-        UserError: DatasetInvalid when there are errors; as the options deserve.
+        UserError: DatasetInvalid when there are errors; InvalidConfig for invalid options.
         RetryableError: Interrupted, after the reports were written.
     """
     if output is not None:
@@ -60,17 +60,17 @@ def run_validation(request: Request, output: Path | None, *, strict: bool) -> No
         stop = StopSignal()
         stop.install()
         try:
-            _pass(request, checks, report, Path(folder), stop)
+            _validate_all(request, checks, report, Path(folder), stop)
         except StopRequested:
             report.interrupted = True
-    _say(report)
+    _print_report(report)
     if output is not None:
         _write(report, request, output)
-    _conclude(report, strict=strict)
+    _raise_on_errors(report, strict=strict)
 
 
 def _check_output(request: Request, output: Path) -> None:
-    """Before hours of work, and before a data set is overwritten by its report."""
+    """Check before the validation that the report can be written and overwrites no data set."""
     if output.suffix != ".json":
         raise UserError(
             FailureReason.InvalidConfig, f"--output {output} must end in .json.", "Name it report.json."
@@ -79,13 +79,13 @@ def _check_output(request: Request, output: Path) -> None:
     if there and not _is_report(output):
         raise UserError(
             FailureReason.InvalidConfig,
-            f"--output {output}: {there[0]} exists, and is no earlier report.",
+            f"--output {output}: {there[0]} exists, and is not an earlier report.",
             "Name another file.",
         )
 
 
 def _is_report(output: Path) -> bool:
-    """Whether an earlier report is there, which this one may replace."""
+    """Whether the output is an earlier report, which may be replaced."""
     try:
         return "findings_by_rule" in json.loads(output.read_bytes())
     except (OSError, ValueError, TypeError, RecursionError):
@@ -114,15 +114,15 @@ def _token_check(request: Request) -> "TokenCheck | None":
     return TokenCheck(request.model, request.max_sequence_length)
 
 
-def _pass(request: Request, checks: Checks, report: Report, folder: Path, stop: StopSignal) -> None:
+def _validate_all(request: Request, checks: Checks, report: Report, folder: Path, stop: StopSignal) -> None:
     storage = Storage.from_config(StorageEndpoint())
     validator = Validator(checks, report)
     if request.validation is not None:
         file = fetch_rows(request.validation, folder / "validation", storage)
-        _advance(validator.remember_validation(file), file, "validation", stop)
+        _run_with_progress(validator.read_validation_set(file), file, "validation", stop)
     for index, source in enumerate(request.sources):
         file = fetch_rows(source, folder / str(index), storage)
-        _advance(validator.validate(file), file, source, stop)
+        _run_with_progress(validator.validate(file), file, source, stop)
     if not report.statistics.rows:
         raise UserError(
             FailureReason.DatasetInvalid,
@@ -131,7 +131,7 @@ def _pass(request: Request, checks: Checks, report: Report, folder: Path, stop: 
         )
 
 
-def _advance(rows: Iterator[None], file: DataFile, name: str, stop: StopSignal) -> None:
+def _run_with_progress(rows: Iterator[None], file: DataFile, name: str, stop: StopSignal) -> None:
     total = count_lines(file)
     with stop.deferred():  # until the row is finished, so that counts and findings agree
         for _ in progress(rows, name[-40:], total=total, unit="rows"):
@@ -140,7 +140,7 @@ def _advance(rows: Iterator[None], file: DataFile, name: str, stop: StopSignal) 
 
 
 def count_lines(file: DataFile) -> int | None:
-    """Rows, for the progress bar: found at the disk's speed; None when a shard is packed."""
+    """Number of rows for the progress bar; None without a terminal, or if a shard is not plain JSON lines."""
     shards = file.shards()
     if not sys.stderr.isatty() or any(shard.path.suffix != ".jsonl" for shard in shards):
         return None
@@ -152,7 +152,7 @@ def count_lines(file: DataFile) -> int | None:
     return count
 
 
-def _say(report: Report) -> None:
+def _print_report(report: Report) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for finding in report.findings[:SHOWN_FINDINGS]:
         console.print(_printable(str(finding)), style=_COLOURS[finding.severity], markup=False)
@@ -167,7 +167,7 @@ def _say(report: Report) -> None:
             table.add_row(rule, RULES[rule].severity, str(count), RULES[rule].meaning)
         console.print(table)
     rows = report.statistics.rows
-    console.print(f"{_plural(rows, 'row')}, {100 * report.pass_rate:.2f} % without an error.")
+    console.print(f"{_plural(rows, 'row')}, {100 * report.pass_rate:.2f} % without errors.")
 
 
 def _plural(count: int, thing: str) -> str:
@@ -175,15 +175,15 @@ def _plural(count: int, thing: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control characters: what a row holds must not steer the terminal."""
+    """Replace control characters, which could affect the terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def _conclude(report: Report, *, strict: bool) -> None:
+def _raise_on_errors(report: Report, *, strict: bool) -> None:
     if report.interrupted:
         raise RetryableError(
             FailureReason.Interrupted,
-            f"Stopped after {report.statistics.rows} rows; the rest is unchecked.",
+            f"Stopped after {report.statistics.rows} rows; the others were not validated.",
             "Run the same command again.",
         )
     errors, warnings = report.count(Severity.error), report.count(Severity.warning)

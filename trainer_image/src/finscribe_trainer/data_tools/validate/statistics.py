@@ -1,4 +1,4 @@
-"""What a data set holds, counted row by row."""
+"""Collects statistics of a data set, row by row."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,32 +8,32 @@ from finscribe_trainer.data.rows import Row
 from finscribe_trainer.documents.paths import field_of, leaves
 
 MAX_FIELDS = 1000
-"""Different fields that are counted; answers with keys of their own could have any number."""
+"""Largest number of distinct fields that are counted."""
 MAX_NAME = 100
-"""Characters of a field's name that are kept."""
+"""Longest field name, in characters; longer ones are truncated."""
 
 
 @dataclass
 class Statistics:
-    """Counts over the rows that could be read."""
+    """Counts over all valid rows."""
 
     rows: int = 0
-    """All rows, the unreadable ones, too."""
+    """All rows, including invalid ones."""
     rows_with_errors: int = 0
     with_images: int = 0
     images: int = 0
     document_types: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
-    """Rows that have the field."""
+    """Number of rows with each field."""
     answer_characters: Counter[int] = field(default_factory=Counter)
-    """Rows by the power of two that their answer's length lies below."""
+    """Histogram: number of rows by the smallest power of two above the answer's length."""
     prompt_characters: Counter[int] = field(default_factory=Counter)
     tokens: Counter[int] = field(default_factory=Counter)
-    """Likewise, of prompt (image tokens included) and answer together; with --model."""
+    """Histogram of the tokens of prompt (including image tokens) and answer; only with --model."""
     line_items: Counter[int] = field(default_factory=Counter)
 
     def add(self, row: Row, answer: Any, tokens: int | None) -> None:
-        """Count a row and its answer's JSON (None when it has none)."""
+        """Count a row and its answer's JSON value (None if it is not JSON)."""
         self.with_images += bool(row.images)
         self.images += len(row.images)
         self.answer_characters[bucket(len(row.completion))] += 1
@@ -54,7 +54,7 @@ class Statistics:
 
 
 def bucket(length: int) -> int:
-    """The power of two that a length lies below.
+    """The smallest power of two above a length.
 
     >>> bucket(0), bucket(100), bucket(128)
     (1, 128, 256)

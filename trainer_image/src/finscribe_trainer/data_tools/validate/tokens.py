@@ -1,4 +1,4 @@
-"""How many tokens a row has for a model, and whether a text holds one of its own."""
+"""Counts the tokens of rows and finds reserved tokens of a model in their texts."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from finscribe_trainer.model.source import find_local_or_hub_model
 
 
 class TokenCheck:
-    """Counts with a model's own processor, without its weights.
+    """Validates rows with a model's processor; its weights are not loaded.
 
     Args:
         model: a folder or a hub id.
-        max_tokens: a longer row has a finding.
+        max_tokens: limit above which a row gets a finding.
 
     Raises:
         UserError: ModelNotFound, ModelUnsupported.
@@ -24,7 +24,7 @@ class TokenCheck:
         self._max_tokens = max_tokens
 
     def check(self, example: Example) -> tuple[int, list[Problem]]:
-        """The row's tokens, and what is wrong with them."""
+        """The row's number of tokens, and its problems."""
         count = self._family.count_tokens(example)
         return count, list(self._problems(example, count))
 
@@ -34,4 +34,4 @@ class TokenCheck:
         text = "\n".join((*(turn.text for turn in example.row.turns), example.row.completion))
         for token in dict.fromkeys(self._family.reserved_tokens):
             if token in text:
-                yield Problem("reserved-token", "", f"a text holds {token!r}")
+                yield Problem("reserved-token", "", f"a text contains {token!r}")

@@ -1,12 +1,12 @@
-"""The templates: what pages look like. One file draws one template."""
+"""The page templates, one per file, and their rendering."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
 from finscribe_trainer.data_tools.synthetic.fonts import LACKS
 from finscribe_trainer.data_tools.synthetic.layout import Canvas, PageFullError, union
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
 from finscribe_trainer.data_tools.synthetic.page import Page
 from finscribe_trainer.data_tools.synthetic.templates import (
     account,
@@ -25,7 +25,7 @@ from finscribe_trainer.data_tools.synthetic.templates import (
 )
 
 _SHEETS = {"a4": (827, 1169), "letter": (850, 1100)}
-"""Pixels at 100 dots per inch."""
+"""Paper sizes in pixels at 100 dpi."""
 _SIZES = (
     (13.5, 1.0),
     (12.5, 1.0),
@@ -36,26 +36,26 @@ _SIZES = (
     (8.75, 1.15),
     (8.75, 1.4),
 )
-"""Sizes of type in pixels, and of the page relative to its usual one, tried until everything fits."""
+"""Font sizes in pixels, and scale factors of the page, tried in order until the content fits."""
 _SANS = ("roboto", "source-sans", "dejavu-sans")
 _SERIF = ("source-serif", "times", "dejavu-serif")
 
 
 @dataclass(frozen=True)
 class Template:
-    """A way to draw documents."""
+    """A page template."""
 
     name: str
     kinds: tuple[str, ...]
-    """The document types it can draw."""
+    """The document types it supports."""
     families: tuple[str, ...]
-    """Families of type it may be set in."""
-    draw: Callable[[Canvas, MadeUp], float]
-    """Draws the page and returns where its content ends; raises PageFullError where the type is too large."""
+    """The font families it may use."""
+    draw: Callable[[Canvas, DocumentContent], float]
+    """Draws the page and returns the y of its end; raises PageFullError if the content does not fit."""
     width: int = 0
-    """Of a slip, which is as long as its content; 0 is a sheet of the country's paper."""
+    """Width in pixels of a receipt as long as its content; 0 for a sheet of the country's paper size."""
     finish: Callable[[Page, random.Random], Page] | None = None
-    """What is done to the finished page."""
+    """Post-processing of the finished page."""
 
 
 TEMPLATES = {
@@ -67,7 +67,7 @@ TEMPLATES = {
         Template("grid", ("invoice", "purchase_order"), (*_SANS, "times"), grid.draw),
         Template("classic", ("invoice",), (*_SANS, *_SERIF), classic.draw),
         Template("sidebar", ("invoice", "statement"), _SANS, sidebar.draw),
-        Template("till", ("receipt",), ("mono",), till.draw, width=440, finish=till.on_a_desk),
+        Template("till", ("receipt",), ("mono",), till.draw, width=440, finish=till.add_desk_background),
         Template("bistro", ("receipt",), ("mono", *_SERIF, "source-sans"), bistro.draw, width=480),
         Template("slip", ("receipt",), (*_SANS, *_SERIF), slip.draw, width=620),
         Template("account", ("statement",), (*_SANS, "times"), account.draw),
@@ -78,27 +78,27 @@ TEMPLATES = {
 }
 
 
-def render(made: MadeUp, template: str, rng: random.Random) -> Page:
+def render(content: DocumentContent, template: str, rng: random.Random) -> Page:
     """Draw a document.
 
     Args:
-        made: What its page says; its document type is one of the template's kinds.
+        content: The document; its type is one of the template's kinds.
         template: A name of `TEMPLATES`.
-        rng: Decides what varies within the template: type, colours, columns, margins.
+        rng: Source of the template's variation: fonts, colours, columns, margins.
 
     Raises:
-        PageFullError: it fits at no size; no document of up to 25 lines is so long.
+        PageFullError: it does not fit at any size, which happens only with more than 25 lines.
     """
     chosen = TEMPLATES[template]
-    symbol = made.locale.symbol.strip()
+    symbol = content.locale.symbol.strip()
     family = rng.choice([name for name in chosen.families if symbol not in LACKS.get(name, "")])
     seed = rng.getrandbits(64)
     for type_size, scale in _SIZES[rng.randrange(2) :]:
-        width, height = (chosen.width, 2600) if chosen.width else _SHEETS[made.locale.paper]
+        width, height = (chosen.width, 2600) if chosen.width else _SHEETS[content.locale.paper]
         size = (round(width * scale), round(height * scale))
-        page = Canvas(size, family, type_size, random.Random(seed))  # noqa: S311 - looks, no secret
+        page = Canvas(size, family, type_size, random.Random(seed))  # noqa: S311 - layout variation, not cryptography
         try:
-            end = chosen.draw(page, made)
+            end = chosen.draw(page, content)
         except PageFullError as error:
             full = error
             continue
@@ -110,7 +110,7 @@ def render(made: MadeUp, template: str, rng: random.Random) -> Page:
 
 
 def _with_lines(boxes: dict[str, tuple[int, int, int, int]]) -> dict[str, tuple[int, int, int, int]]:
-    """The boxes, with one around all fields of each line."""
+    """The boxes, plus the bounding box of all fields of each line item."""
     found = dict(boxes)
     for path, box in boxes.items():
         line, dot, _ = path.partition("].")

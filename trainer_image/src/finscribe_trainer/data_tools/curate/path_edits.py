@@ -1,4 +1,4 @@
-"""Applies a reviewer's corrections, given by path, to a predicted document."""
+"""Applies corrections, given as paths and values, to a predicted document."""
 
 import copy
 import re
@@ -14,31 +14,31 @@ class EditError(ValueError):
 
 
 def apply_corrections(document: Any, corrections: dict[str, Any]) -> Any:
-    """The document with every correction made; the given one is left as it is.
+    """A copy of the document with all corrections applied.
 
-    Positions are those of the prediction, as the reviewer saw it, whatever other corrections do:
+    Indices refer to the predicted document, independent of other corrections:
 
-    - `vendor.name`, `line_items[2].quantity`, `line_items[2]`: the value replaces what is there;
+    - `vendor.name`, `line_items[2].quantity`, `line_items[2]`: the value is replaced;
     - the same with null: the field, or the line, is removed;
     - `line_items[3]` of a list of three: appended;
     - `line_items[+1]`: inserted before line 1.
 
     Raises:
-        EditError: a path is none, or leads nowhere.
+        EditError: a path is invalid or does not exist.
 
     >>> apply_corrections({"a": [1, 2, 3]}, {"a[0]": None, "a[2]": 9, "a[+1]": 7})
     {'a': [7, 2, 9]}
     """
     result = copy.deepcopy(document)
     edits = [(path, *_parse(path), value) for path, value in corrections.items()]
-    # What moves no other line first; then removals and insertions from the end on, each before the moves.
+    # First replacements; then removals and insertions from the end, which shift only lines that are done.
     for path, steps, inserts, value in sorted(edits, key=lambda edit: _order(edit[1])):
-        if not _moves(steps, inserts, value):
+        if not _shifts_lines(steps, inserts, value):
             _set(result, path, steps, value)
     for path, steps, inserts, value in sorted(
         edits, key=lambda edit: (_order(edit[1]), not edit[2]), reverse=True
     ):
-        if not _moves(steps, inserts, value):
+        if not _shifts_lines(steps, inserts, value):
             continue
         items = _list_at(result, path, steps)
         if inserts:
@@ -50,8 +50,8 @@ def apply_corrections(document: Any, corrections: dict[str, Any]) -> Any:
     return result
 
 
-def _moves(steps: list[Step], inserts: bool, value: Any) -> bool:
-    """Whether lines behind it get other positions."""
+def _shifts_lines(steps: list[Step], inserts: bool, value: Any) -> bool:
+    """Whether the edit changes the indices of later lines."""
     return inserts or (value is None and isinstance(steps[-1], int))
 
 
@@ -61,7 +61,7 @@ def _parse(path: str) -> tuple[list[Step], bool]:
     while position < len(path):
         match = _STEP.match(path, position)
         if not match or inserts or (position == 0 and path[0] in ".["):
-            raise EditError(f"{path!r} is no path such as vendor.name or line_items[2].quantity")
+            raise EditError(f"{path!r} is not a path such as vendor.name or line_items[2].quantity")
         name, plus, number = match.groups()
         steps.append(name or int(number))
         inserts = plus == "+"
@@ -76,43 +76,43 @@ def _order(steps: list[Step]) -> list[tuple[str, int]]:
 
 
 def _set(document: Any, path: str, steps: list[Step], value: Any) -> None:
-    holder = document
+    parent = document
     for step, following in pairwise(steps):
         empty: Any = [] if isinstance(following, int) else {}
-        _reach(holder, step, path)
-        if isinstance(holder, list) and step == len(holder):
-            holder.append(empty)
-        elif isinstance(holder, dict) and holder.get(str(step)) is None:
+        _check_step(parent, step, path)
+        if isinstance(parent, list) and step == len(parent):
+            parent.append(empty)
+        elif isinstance(parent, dict) and parent.get(str(step)) is None:
             if value is None:
-                return  # what is to be removed is not there
-            holder[str(step)] = empty
-        holder = holder[step]
+                return  # the field to remove does not exist
+            parent[str(step)] = empty
+        parent = parent[step]
     last = steps[-1]
-    _reach(holder, last, path)
-    if isinstance(holder, list) and last == len(holder):
-        holder.append(value)
+    _check_step(parent, last, path)
+    if isinstance(parent, list) and last == len(parent):
+        parent.append(value)
     elif value is None:
-        holder.pop(last, None)
+        parent.pop(last, None)
     else:
-        holder[last] = value
+        parent[last] = value
 
 
-def _reach(holder: Any, step: Step, path: str) -> None:
-    if isinstance(step, str) and not isinstance(holder, dict):
-        raise EditError(f"{path!r}: there is no object that could hold {step!r}")
-    if isinstance(step, int) and not (isinstance(holder, list) and step <= len(holder)):
-        size = len(holder) if isinstance(holder, list) else 0
+def _check_step(parent: Any, step: Step, path: str) -> None:
+    if isinstance(step, str) and not isinstance(parent, dict):
+        raise EditError(f"{path!r}: there is no object with {step!r}")
+    if isinstance(step, int) and not (isinstance(parent, list) and step <= len(parent)):
+        size = len(parent) if isinstance(parent, list) else 0
         raise EditError(f"{path!r}: there is no position {step} in a list of {size}")
 
 
 def _list_at(document: Any, path: str, steps: list[Step]) -> list[Any]:
-    holder = document
+    parent = document
     for step in steps[:-1]:
-        _reach(holder, step, path)
+        _check_step(parent, step, path)
         try:
-            holder = holder[step]
+            parent = parent[step]
         except (KeyError, IndexError):
             raise EditError(f"{path!r}: there is no {step!r}") from None
-    _reach(holder, steps[-1], path)
-    assert isinstance(holder, list)
-    return holder
+    _check_step(parent, steps[-1], path)
+    assert isinstance(parent, list)
+    return parent

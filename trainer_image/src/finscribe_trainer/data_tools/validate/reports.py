@@ -1,4 +1,4 @@
-"""The report of a validation: as JSON for programs, as Markdown and HTML for people."""
+"""Writes the report of a validation as JSON, Markdown and HTML."""
 
 import json
 from collections import Counter
@@ -13,8 +13,8 @@ from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
 from finscribe_trainer.runtime.files import write_atomically
 
-_SHOWN = 200
-"""Findings in the Markdown and HTML reports; the JSON has all that are kept."""
+_MAX_LISTED = 200
+"""Most findings in the Markdown and HTML reports; the JSON report has all that are kept."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Bar:
     label: str
     count: int
     share: float
-    """Of the highest bar, or of the rows."""
+    """Fraction of the highest bar, or of the rows."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts in order."""
+    """A bar chart of counts."""
 
     title: str
     unit: str
@@ -37,7 +37,7 @@ class Histogram:
 
 
 def to_json(report: Report, sources: list[str]) -> dict[str, Any]:
-    """The report for programs."""
+    """The JSON report."""
     counted = vars(report.statistics)
     return {
         "input": sources,
@@ -64,20 +64,20 @@ def report_files(output: Path) -> tuple[Path, Path, Path]:
 
 
 def write_reports(report: Report, sources: list[str], output: Path) -> list[Path]:
-    """Write `output` (JSON), and beside it the same as .md and .html; each whole or not at all.
+    """Write the JSON report to `output`, and the .md and .html reports beside it, each atomically.
 
     Returns:
         the files.
 
     Raises:
-        OSError: a file can't be written; what was there before is kept.
+        OSError: a file can't be written; an existing file is unchanged.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     _, markdown, html = report_files(output)
     texts = {
         output: json.dumps(to_json(report, sources), indent=2, ensure_ascii=False) + "\n",
-        markdown: _render("summary.md.jinja", report, sources),
-        html: _render("summary.html.jinja", report, sources),
+        markdown: _render("report.md.jinja", report, sources),
+        html: _render("report.html.jinja", report, sources),
     }
     for path, text in texts.items():
         write_atomically(path, text.encode(errors="replace"))
@@ -85,7 +85,7 @@ def write_reports(report: Report, sources: list[str], output: Path) -> list[Path
 
 
 def histograms(report: Report) -> Iterator[Histogram]:
-    """Lengths by powers of two, lines, fields and types."""
+    """The bar charts of lengths, line items, document types and fields."""
     counted = report.statistics
     for title, unit, counts in (
         ("Length of answers", "characters", counted.answer_characters),
@@ -125,7 +125,7 @@ def _render(template: str, report: Report, sources: list[str]) -> str:
         sources=sources,
         rules=RULES,
         severities={severity: report.count(severity) for severity in Severity},
-        findings=report.findings[:_SHOWN],
-        unlisted=report.by_rule.total() - min(len(report.findings), _SHOWN),
+        findings=report.findings[:_MAX_LISTED],
+        unlisted=report.by_rule.total() - min(len(report.findings), _MAX_LISTED),
         histograms=list(histograms(report)),
     )

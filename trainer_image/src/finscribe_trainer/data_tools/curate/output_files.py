@@ -1,4 +1,4 @@
-"""Files of rows that are there as a whole, or not at all."""
+"""Writes new .jsonl files atomically."""
 
 import errno
 import os
@@ -12,11 +12,11 @@ from finscribe_trainer.runtime.files import atomic_path
 
 
 @contextmanager
-def new_files(*paths: Path) -> Iterator[list[TextIO]]:
-    """Text files to write to; they get their names when all are complete, and vanish on an error.
+def create_files(*paths: Path) -> Iterator[list[TextIO]]:
+    """Open text files for writing; they are renamed to `paths` on success, and removed on an error.
 
     Raises:
-        UserError: InvalidConfig when one exists already, is no .jsonl file, or can't be written.
+        UserError: InvalidConfig when a file exists already, is not a .jsonl file, or can't be written.
         RetryableError: DiskFull.
     """
     for path in paths:
@@ -29,7 +29,7 @@ def new_files(*paths: Path) -> Iterator[list[TextIO]]:
     try:
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as renamed:  # once every file is closed
+        with ExitStack() as renamed:  # rename after all files are closed
             parts = [renamed.enter_context(atomic_path(path)) for path in paths]
             with ExitStack() as opened:
                 yield [opened.enter_context(part.open("w", encoding="utf-8")) for part in parts]
@@ -40,5 +40,5 @@ def new_files(*paths: Path) -> Iterator[list[TextIO]]:
 def _unwritable(error: OSError, path: Path) -> UserError | RetryableError:
     what = f"{error.filename or path}: {error.strerror or error}."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RetryableError(FailureReason.DiskFull, what, "Make room, and run the command again.")
-    return UserError(FailureReason.InvalidConfig, what, "Name a place that can be read and written.")
+        return RetryableError(FailureReason.DiskFull, what, "Free some space and run the command again.")
+    return UserError(FailureReason.InvalidConfig, what, "Name a folder that can be read and written.")

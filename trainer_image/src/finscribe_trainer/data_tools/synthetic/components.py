@@ -1,13 +1,13 @@
-"""Parts that templates share: parties, facts, totals and footers, each drawn in a few ways."""
+"""Draws the components that templates share: parties, header fields, totals, notes and footers."""
 
 from collections.abc import Sequence
 
 from finscribe_trainer.data_tools.synthetic import blocks
 from finscribe_trainer.data_tools.synthetic.blocks import Labelled, Side
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
 from finscribe_trainer.data_tools.synthetic.fonts import Face
 from finscribe_trainer.data_tools.synthetic.layout import BLACK, GREY, Align, Canvas, Colour
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
-from finscribe_trainer.data_tools.synthetic.runs import Line, plain, wrap
+from finscribe_trainer.data_tools.synthetic.text_runs import Line, plain, wrap
 
 ACCENTS: tuple[Colour, ...] = (
     (28, 62, 110),
@@ -19,11 +19,11 @@ ACCENTS: tuple[Colour, ...] = (
     (58, 66, 78),
     (20, 112, 172),
 )
-"""Colours of letter-heads: dark enough for white type."""
+"""Accent colours, dark enough for white text."""
 
 
 def wrapped(lines: Sequence[Line], face: Face, width: float) -> list[Line]:
-    """Lines, broken where they are wider than `width`."""
+    """Wrap lines that are wider than `width`."""
     return [part for line in lines for part in wrap(line, face, width)]
 
 
@@ -33,15 +33,15 @@ def draw_party(  # noqa: PLR0913 - where and what
     y: float,
     width: float,
     side: Side,
-    made: MadeUp,
+    content: DocumentContent,
     *,
     tax: bool = True,
     contact: bool = False,
     align: Align = "left",
 ) -> float:
-    """Draw a party: its name in bold, then its address, below the y; returns the y below."""
+    """Draw a party: its name in bold, then its address; returns the y below."""
     face, bold = page.face(), page.face(weight="bold")
-    locale = made.locale
+    locale = content.locale
     y = page.lines(x, y, wrapped([blocks.name(side)], bold, width), bold, align=align)
     lines = blocks.address(side, locale)
     lines += blocks.contact(side, locale) if contact else []
@@ -59,9 +59,9 @@ def draw_facts(  # noqa: PLR0913 - where and what
     label_ink: Colour = GREY,
     bold: bool = False,
 ) -> float:
-    """Draw facts below each other, values in a column of their own; returns the y below.
+    """Draw header fields below each other, values in a second column; returns the y below.
 
-    `right` sets the values against the right edge. A value too wide for the column goes below its label.
+    With `right`, the values are right-aligned. A value too wide for its column is put below its label.
     """
     face, label_face = page.face(), page.face(weight="bold" if bold else "regular")
     left, end = span
@@ -93,7 +93,7 @@ def draw_fact_cells(  # noqa: PLR0913 - where and what
     label_fill: Colour | None = None,
     label_ink: Colour = GREY,
 ) -> float:
-    """Draw facts beside each other, each label above its value; in boxes if `frame` says their colour."""
+    """Draw header fields beside each other, each label above its value, in boxes if `frame` is a colour."""
     small, face = page.face(0.82, "bold"), page.face()
     pad = 6 if frame else 0
     rows = [facts[i : i + per_row] for i in range(0, len(facts), per_row)]
@@ -115,7 +115,7 @@ def draw_fact_cells(  # noqa: PLR0913 - where and what
 
 
 def _short(line: Line, face: Face, width: float) -> Line:
-    """A label's first line where its cell is too narrow for all of it."""
+    """The first line of a label that is wrapped to the width of its cell."""
     return wrap(line, face, width)[0]
 
 
@@ -131,7 +131,7 @@ def draw_totals(  # noqa: PLR0913 - where and what
     rule: Colour | None = BLACK,
     scale: float = 1.2,
 ) -> float:
-    """Draw totals, labels left and amounts right; the grand total is larger, on a bar if `fill` says so."""
+    """Draw totals, labels left and amounts right, and the grand total larger, on a bar of colour `fill`."""
     left, right = span[0] + page.inset, span[1] - page.inset
     face, strong = page.face(), page.face(scale, "bold")
     for labelled in lines:
@@ -154,18 +154,20 @@ def draw_totals(  # noqa: PLR0913 - where and what
 
 
 def draw_notes(page: Canvas, x: float, y: float, width: float, notes: Sequence[str]) -> float:
-    """Draw sentences; returns the y below."""
+    """Draw notes; returns the y below."""
     face = page.face(0.92)
     for note in notes:
         y = page.lines(x, y, wrap(plain(note), face, width), face, ink=GREY) + 3
     return y
 
 
-def draw_footer(page: Canvas, made: MadeUp, span: tuple[float, float], *, rule: Colour | None = None) -> None:
-    """Draw bank details and the footer's lines at the page's end, centred, and raise the floor above them."""
+def draw_footer(
+    page: Canvas, content: DocumentContent, span: tuple[float, float], *, rule: Colour | None = None
+) -> None:
+    """Draw bank details and footer lines, centred at the bottom of the page, and move the floor above."""
     face = page.face(0.82)
-    bank = "  ·  ".join(f"{label} {value}" for label, value in made.bank)
-    texts = ([bank] if bank else []) + list(made.footer)
+    bank = "  ·  ".join(f"{label} {value}" for label, value in content.bank)
+    texts = ([bank] if bank else []) + list(content.footer)
     lines = wrapped([plain(text) for text in texts], face, span[1] - span[0])
     top = page.height - 40 - len(lines) * face.line
     page.lines((span[0] + span[1]) / 2, top, lines, face, align="center", ink=GREY)
@@ -174,16 +176,18 @@ def draw_footer(page: Canvas, made: MadeUp, span: tuple[float, float], *, rule: 
     page.floor = round(top - 16)
 
 
-def draw_footer_columns(page: Canvas, made: MadeUp, span: tuple[float, float], ink: Colour = GREY) -> None:
-    """Draw who the issuer is, its bank and how to reach it, in columns at the page's end; raise the floor."""
-    face, locale, side = page.face(0.8), made.locale, blocks.issuer(made)
+def draw_footer_columns(
+    page: Canvas, content: DocumentContent, span: tuple[float, float], ink: Colour = GREY
+) -> None:
+    """Draw name, contact and bank of the issuer in columns at the bottom; move the floor above them."""
+    face, locale, side = page.face(0.8), content.locale, blocks.issuer(content)
     columns: list[list[Line]] = [
-        [plain(side.party.name), *([plain(made.slogan)] if made.slogan else [])],
+        [plain(side.party.name), *([plain(content.slogan)] if content.slogan else [])],
         [*blocks.contact(side, locale), *blocks.tax_id(side, locale)],
-        [plain(f"{label} {value}") for label, value in made.bank],
+        [plain(f"{label} {value}") for label, value in content.bank],
     ]
     columns = [column for column in columns if column]
-    extra = wrapped([plain(text) for text in made.footer], face, span[1] - span[0])
+    extra = wrapped([plain(text) for text in content.footer], face, span[1] - span[0])
     width = (span[1] - span[0]) / len(columns)
     texts = [wrapped(column, face, width - 14) for column in columns]
     height = (max(map(len, texts)) + len(extra)) * face.line

@@ -1,4 +1,4 @@
-"""Hints that a text holds data of persons: patterns whose check digits are right, where they have some."""
+"""Finds possible personal data in texts by patterns and check digits."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from finscribe_trainer.documents.problems import Problem
 
 IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-"""What has the shape of a bank account number; `is_iban` says whether it is one."""
+"""The format of an IBAN; `is_iban` verifies the check digits."""
 _CARD = re.compile(
     r"(?<![\d.,-])(?:[2-6]\d{3}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d{2} ?\d{6} ?\d{5})(?![\d.,-])"
 )
@@ -19,7 +19,7 @@ _EMAIL = re.compile(
 
 
 def find_personal_data(text: str) -> Iterator[Problem]:
-    """A hint for each kind of personal data in a text; what was found is not repeated."""
+    """Yield a hint for each kind of personal data in a text, without the data itself."""
     for rule, found in (
         ("pii-iban", sum(is_iban(match[0]) for match in IBAN.finditer(text))),
         ("pii-card", sum(is_card(match[0]) for match in _CARD.finditer(text))),
@@ -31,7 +31,7 @@ def find_personal_data(text: str) -> Iterator[Problem]:
 
 
 def is_iban(text: str) -> bool:
-    """Whether the check digits are right (ISO 13616, MOD 97-10 of ISO 7064).
+    """Whether the check digits are valid (ISO 13616, MOD 97-10 of ISO 7064).
 
     >>> is_iban("DE89 3704 0044 0532 0130 00"), is_iban("DE88 3704 0044 0532 0130 00")
     (True, False)
@@ -42,7 +42,7 @@ def is_iban(text: str) -> bool:
 
 
 def is_card(text: str) -> bool:
-    """Whether the check digit is right (Luhn, ISO/IEC 7812-1).
+    """Whether the check digit is valid (Luhn, ISO/IEC 7812-1).
 
     >>> is_card("4111 1111 1111 1111"), is_card("4111 1111 1111 1112")
     (True, False)

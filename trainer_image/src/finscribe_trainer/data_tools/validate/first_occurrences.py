@@ -1,18 +1,18 @@
-"""Remembers which rows came before, in a few bytes each."""
+"""A compact hash table of row digests, to find duplicates in data sets of any size."""
 
 import hashlib
 from array import array
 from collections.abc import Iterable
 
-_FULLEST = 2 / 3
+_MAX_LOAD_FACTOR = 2 / 3
 _LINE_BITS = 40
 
 
-class SeenRows:
-    """A hash table from digests of rows to where they were first seen.
+class FirstOccurrences:
+    """A hash table from digests of rows to their first locations.
 
-    Costs 24 to 48 bytes a row (72 while it grows). A digest has 64 bits: among ten million rows two different
-    ones are taken for equal with a probability of 3e-6.
+    Memory: 24 to 48 bytes per row (72 while it grows). Digests have 64 bits: with ten million rows,
+    the probability of a collision is 3e-6.
     """
 
     def __init__(self) -> None:
@@ -23,12 +23,12 @@ class SeenRows:
         self._values = array("Q", bytes(8 * 1024))
 
     def find(self, key: int) -> str | None:
-        """Where a row of this digest was first seen, as `file:line`."""
+        """The first location (`file:line`) of a digest, or None."""
         slot = self._slot(key)
         return self._text(self._values[slot]) if self._keys[slot] else None
 
-    def first(self, key: int, where: str) -> str | None:
-        """Likewise; a row that was not seen yet is remembered to be at `where`."""
+    def find_or_add(self, key: int, where: str) -> str | None:
+        """The first location of a digest; if there is none, store `where` and return None."""
         slot = self._slot(key)
         if self._keys[slot]:
             return self._text(self._values[slot])
@@ -39,7 +39,7 @@ class SeenRows:
         self._keys[slot] = key
         self._values[slot] = self._sources[source] << _LINE_BITS | int(line)
         self._count += 1
-        if self._count > _FULLEST * len(self._keys):
+        if self._count > _MAX_LOAD_FACTOR * len(self._keys):
             self._grow()
         return None
 

@@ -1,4 +1,4 @@
-"""What the head of every kind of document has: numbers, dates, terms, names."""
+"""Generates header fields of all document types: numbers, dates, payment terms, client names."""
 
 import random
 from datetime import date, timedelta
@@ -12,35 +12,35 @@ _NUMBERS = ("{p}-{y}-%###", "{p}%####", "{y}/%##", "{y}%###", "%#####", "{p}{y}0
 
 
 def client_name(is_company: bool, place: Place, locale: Locale, rng: random.Random) -> str:
-    """Who buys: mostly a company, else a person."""
+    """The client's name: mostly a company, else a person."""
     if is_company or rng.random() < 0.7:
         return company(locale, rng.choice(list(words(locale)["catalogue"])), place.city, rng)
     return " ".join(person(locale, rng))
 
 
 def pick_day(rng: random.Random) -> date:
-    """A day from 2023 to 2026."""
+    """A random day from 2023 to 2026."""
     return date(2023, 1, 2) + timedelta(days=rng.randrange(1400))
 
 
 def dates_and_terms(locale: Locale, rng: random.Random) -> tuple[date, int, str]:
-    """The day of issue, the days to pay, and these as a text."""
+    """The issue date, the days until payment is due, and the payment terms as text."""
     days, texts = rng.choice(list(words(locale)["terms"].items()))
     return pick_day(rng), days, rng.choice(texts)
 
 
 def number_of(kind: str, issued: date, locale: Locale, rng: random.Random) -> str:
-    """A document's number."""
+    """A random document number."""
     return fill(number_pattern(kind, issued, locale, rng), rng)
 
 
 def number_pattern(kind: str, issued: date, locale: Locale, rng: random.Random) -> str:
-    """How a company writes its numbers: a pattern for `parties.fill`."""
+    """The pattern of a company's document numbers, for `parties.fill`."""
     return rng.choice(_NUMBERS).format(p=words(locale)["prefixes"][kind], y=issued.year)
 
 
 def amounts(items: list[LineItem], summary: FinancialSummary) -> dict[str, Any]:
-    """Lines and totals, as the schema names them."""
+    """Line items and totals under the schema's keys."""
     return {
         "line_items": [item.model_dump() for item in items],
         "financial_summary": summary.model_dump(),

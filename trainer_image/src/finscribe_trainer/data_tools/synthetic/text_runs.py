@@ -1,4 +1,4 @@
-"""Lines of text as pieces, each of which knows the field it shows."""
+"""Lines of text as runs, each with the path of the field it shows; wraps lines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,41 +7,41 @@ from finscribe_trainer.data_tools.synthetic.fonts import Face
 
 
 @dataclass(frozen=True)
-class Run:
-    """A piece of a line."""
+class TextRun:
+    """A part of a line with one field and one weight."""
 
     text: str
     path: str = ""
-    """The field it shows, as `documents/paths.leaves` names it."""
+    """Path of the field it shows, as in `documents/paths.leaves`; empty without a field."""
     weight: str = ""
-    """Another weight than the line's."""
+    """Font weight, if it differs from the line's."""
 
 
-Line = Sequence[Run]
+Line = Sequence[TextRun]
 
 
 def plain(text: str, path: str = "") -> Line:
-    """A line of one piece."""
-    return (Run(text, path),)
+    """A line with a single run."""
+    return (TextRun(text, path),)
 
 
 def joined(lines: Iterable[Line], between: str) -> Line:
-    """Lines as one, with a text between them."""
-    return [run for line in lines for run in (*line, Run(between))][:-1]
+    """Join lines to one, with a separator."""
+    return [run for line in lines for run in (*line, TextRun(between))][:-1]
 
 
 def wrap(line: Line, face: Face, width: float) -> list[Line]:
-    """Break a line between words where it is wider than `width` pixels; a long word stays whole.
+    """Wrap a line between words at `width` pixels; long words are not broken.
 
-    Pieces keep their fields; a space at a break goes.
+    Runs keep their fields; spaces at line breaks are dropped.
     """
     words = [
-        Run(word, run.path, run.weight)
+        TextRun(word, run.path, run.weight)
         for run in line
         for word in run.text.replace(" ", " \0").split("\0")
         if word
     ]
-    lines: list[list[Run]] = [[]]
+    lines: list[list[TextRun]] = [[]]
     x = 0.0
     for word in words:
         own = face.other(word.weight) if word.weight else face
@@ -54,13 +54,13 @@ def wrap(line: Line, face: Face, width: float) -> list[Line]:
     return [_joined(words) for words in lines]
 
 
-def _joined(words: list[Run]) -> Line:
-    """The words of one field as one piece again, without the space at the end."""
-    runs: list[Run] = []
+def _joined(words: list[TextRun]) -> Line:
+    """Merge the words of each field to one run, without trailing space."""
+    runs: list[TextRun] = []
     for word in words:
         if runs and (runs[-1].path, runs[-1].weight) == (word.path, word.weight):
-            runs[-1] = Run(runs[-1].text + word.text, word.path, word.weight)
+            runs[-1] = TextRun(runs[-1].text + word.text, word.path, word.weight)
         else:
             runs.append(word)
-    runs[-1] = Run(runs[-1].text.rstrip(" "), runs[-1].path, runs[-1].weight)
+    runs[-1] = TextRun(runs[-1].text.rstrip(" "), runs[-1].path, runs[-1].weight)
     return runs

@@ -1,79 +1,61 @@
-"""A page that lies askew, or is seen at an angle; the boxes of its fields move with it."""
+"""Rotates and warps a page and the boxes of its fields."""
 
 import math
 import random
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from finscribe_trainer.batches.augmentation.geometry import Matrix, homography, warp
 from finscribe_trainer.data_tools.synthetic.layout import Box
 
-Matrix = NDArray[np.float64]
 _PAPER = 252
 _DESKS = ((52, 46, 42), (96, 84, 70), (180, 176, 170), (30, 32, 36))
 
 
-def tilted(
+def warp_page(
     image: Image.Image, boxes: dict[str, Box], degrees: float, bend: float, rng: random.Random
 ) -> tuple[Image.Image, dict[str, Box]]:
-    """Turn a page by up to some degrees about its middle, and move its corners.
+    """Rotate a page about its centre and shift its corners, by random amounts.
 
-    No field leaves the image: a turn that would push one out is halved until none does.
+    The amounts are halved until no field leaves the image.
 
     Args:
         image: the page, mode RGB or L.
-        boxes: places of its fields.
-        degrees: the largest turn.
-        bend: the furthest a corner moves on its own, as a share of the page's sides.
-        rng: decides.
+        boxes: the bounding boxes of its fields.
+        degrees: largest rotation.
+        bend: largest shift of a corner, as a fraction of the page's width and height.
+        rng: source of randomness.
 
     Returns:
-        the image, as large as before, and for each field the smallest upright box about its turned one.
+        the image in the same size, and the bounding box of each transformed field.
     """
     angle = rng.uniform(-degrees, degrees)
     shifts = np.array([[rng.uniform(-bend, bend) for _ in range(2)] for _ in range(4)])
     outside = rng.choice(_DESKS) if bend and rng.random() < 0.5 else (_PAPER,) * 3
     for _ in range(6):
-        matrix = _homography(image.size, angle, shifts)
-        moved = _moved(boxes, matrix)
-        if _inside(moved, image.size):
+        matrix = _page_homography(image.size, angle, shifts)
+        transformed = _transform_boxes(boxes, matrix)
+        if _inside(transformed, image.size):
             break
         angle, shifts = angle / 2, shifts / 2
     else:
         return image, boxes
-    back = np.linalg.inv(matrix)
-    back /= back[2, 2]
-    affine = np.abs(back[2, :2]).max() < 1e-12
-    method = Image.Transform.AFFINE if affine else Image.Transform.PERSPECTIVE
     fill = outside if image.mode == "RGB" else outside[1]
-    turned = image.transform(
-        image.size,
-        method,
-        back.ravel()[: 6 if affine else 8].tolist(),
-        Image.Resampling.BILINEAR,
-        fillcolor=fill,
-    )
-    return turned, moved
+    return warp(image, matrix, image.size, fill), transformed
 
 
-def _homography(size: tuple[int, int], angle: float, shifts: Matrix) -> Matrix:
-    """The matrix [3, 3] that takes page coordinates to image coordinates (homogeneous)."""
+def _page_homography(size: tuple[int, int], angle: float, shifts: Matrix) -> Matrix:
+    """The homography from page to image coordinates, shape [3, 3]."""
     width, height = size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=float)
     middle, turn = np.array([width / 2, height / 2]), math.radians(angle)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     targets = (corners - middle) @ rotation.T + middle + shifts * [width, height]
-    # Four pairs of points give eight equations for the eight free entries (direct linear transformation).
-    rows = []
-    for (x, y), (u, v) in zip(corners, targets, strict=True):
-        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
-        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
-    solved = np.linalg.solve(np.array(rows), targets.ravel())
-    return np.append(solved, 1.0).reshape(3, 3)
+    return homography(corners.T, targets.T)
 
 
-def _moved(boxes: dict[str, Box], matrix: Matrix) -> dict[str, Box]:
+def _transform_boxes(boxes: dict[str, Box], matrix: Matrix) -> dict[str, Box]:
     if not boxes:
         return {}
     left, top, right, bottom = np.array(list(boxes.values()), dtype=float).T

@@ -1,12 +1,17 @@
-"""Invoices and purchase orders."""
+"""Generates invoices and purchase orders."""
 
 import random
 from datetime import timedelta
 
-from finscribe_trainer.data_tools.synthetic.heads import amounts, client_name, dates_and_terms, number_of
-from finscribe_trainer.data_tools.synthetic.lines import make_lines, pick_line_style
+from finscribe_trainer.data_tools.synthetic.document_content import DocumentContent
+from finscribe_trainer.data_tools.synthetic.header_fields import (
+    amounts,
+    client_name,
+    dates_and_terms,
+    number_of,
+)
+from finscribe_trainer.data_tools.synthetic.line_items import make_lines, pick_line_style
 from finscribe_trainer.data_tools.synthetic.locales import Locale, words
-from finscribe_trainer.data_tools.synthetic.made_up import MadeUp
 from finscribe_trainer.data_tools.synthetic.parties import (
     Place,
     address_lines,
@@ -21,10 +26,10 @@ from finscribe_trainer.data_tools.synthetic.totals import TaxPlan, make_totals, 
 from finscribe_trainer.documents.schema import parse_document
 
 
-def make_trade(
+def make_invoice(
     kind: str, branch: str, places: tuple[Place, Place], locale: Locale, rng: random.Random
-) -> MadeUp:
-    """An invoice, or a purchase order, whose letterhead is the client's."""
+) -> DocumentContent:
+    """Generate an invoice, or a purchase order, which has the client in its letterhead."""
     order = kind == "purchase_order"
     vendor = make_party(company(locale, branch, places[0].city, rng), places[0], locale, rng, full=not order)
     client = make_party(client_name(order, places[1], locale, rng), places[1], locale, rng, full=order)
@@ -52,7 +57,7 @@ def make_trade(
         }
     )
     other = make_party(client.name, make_place(locale, rng), locale, rng, full=False)
-    return MadeUp(
+    return DocumentContent(
         document=document,
         locale=locale,
         branch=branch,

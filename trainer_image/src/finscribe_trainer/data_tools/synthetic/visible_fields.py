@@ -1,4 +1,4 @@
-"""The answer to a page: what it shows, and nothing else."""
+"""Removes the fields that are not visible on a page from its document."""
 
 from typing import Any
 
@@ -6,26 +6,26 @@ from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.documents.schema import Document, parse_document
 
 
-def shown(document: Document, drawn: set[str]) -> Document:
-    """The document without the fields that its page does not show.
+def keep_visible_fields(document: Document, drawn: set[str]) -> Document:
+    """The document without the fields that are not on its page.
 
     Args:
-        document: as it was made up.
-        drawn: the paths that were drawn, as `documents/paths.leaves` writes them; the document's type and
-            currency count as shown, since layout and money tell them.
+        document: the complete document.
+        drawn: the paths that were drawn, as in `documents/paths.leaves`; document type and currency always
+            count as visible, because the layout and the amounts imply them.
 
     Raises:
         pydantic.ValidationError: a field that the schema requires was not drawn.
     """
     kept = drawn | {"document_type", "financial_summary.currency"}
     data = document.model_dump(mode="json", exclude_none=True)
-    left_out = {path for path, _ in leaves(data)} - kept
-    pruned = _without(data, left_out, "")
+    hidden = {path for path, _ in leaves(data)} - kept
+    pruned = _without(data, hidden, "")
     return parse_document(pruned)
 
 
 def _without(data: Any, paths: set[str], path: str) -> Any:
-    """The data without some leaves, and without objects that have none left."""
+    """The data without the given leaves, and without objects that become empty."""
     if isinstance(data, dict):
         inside = {
             key: _without(value, paths, f"{path}.{key}" if path else key) for key, value in data.items()

@@ -1,4 +1,4 @@
-"""What is sold: lines of a table, from the catalogue of a branch."""
+"""Generates line items from the catalogue of an industry."""
 
 import random
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ _WEIGHED = ("kg", "lb")
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line item with what its page shows besides."""
+class GeneratedLine:
+    """A line item with the description lines and the unit on its page."""
 
     item: LineItem
     description: tuple[str, ...]
@@ -28,29 +28,29 @@ class Line:
 
 @dataclass(frozen=True)
 class LineStyle:
-    """What the lines of one document have in common."""
+    """Settings that all lines of a document share."""
 
     kind: str
     """The document's type."""
     sku_pattern: str | None
     branded: bool
-    """Goods have a maker's name and model, not only where one kind is sold twice."""
+    """Whether all goods have a brand and model, instead of only those that occur twice."""
     details: float
-    """Share of the lines whose description has more than one line."""
+    """Fraction of the lines with a description of several text lines."""
     discounts: float
-    """Share of the lines with a discount."""
+    """Fraction of the lines with a discount."""
     largest_quantity: int
     issued: date
-    """What the lines tell of happened shortly before."""
+    """Issue date; dates in descriptions are shortly before it."""
 
 
 def cents(value: Decimal) -> Decimal:
-    """Rounded to two places, halves away from zero, as invoices are."""
+    """Round to two decimal places, half away from zero, as on invoices."""
     return value.quantize(CENT, ROUND_HALF_UP)
 
 
 def pick_line_style(kind: str, branch: str, issued: date, rng: random.Random) -> LineStyle:
-    """How a document writes its lines."""
+    """A random style for the lines of a document."""
     receipt = kind == "receipt"
     goods = branch in ("office", "hardware", "medical", "groceries")
     return LineStyle(
@@ -66,8 +66,8 @@ def pick_line_style(kind: str, branch: str, issued: date, rng: random.Random) ->
 
 def make_lines(
     count: int, branch: str, style: LineStyle, locale: Locale, rates: tuple[Decimal, ...], rng: random.Random
-) -> list[Line]:
-    """Lines of a branch's table; with several tax `rates` each line has its own."""
+) -> list[GeneratedLine]:
+    """Generate lines from a catalogue; with several tax `rates`, each line has its own rate."""
     catalogue = list(words(locale)["catalogue"][branch]["items"].items())
     picked = rng.sample(catalogue, min(count, len(catalogue)))
     picked += rng.choices(catalogue, k=count - len(picked))
@@ -92,7 +92,7 @@ def make_lines(
             tax_rate=rng.choice(rates) if len(rates) > 1 else None,
             line_total=gross - (discount or 0),
         )
-        lines.append(Line(item, description, unit))
+        lines.append(GeneratedLine(item, description, unit))
     return lines
 
 
@@ -116,7 +116,7 @@ def _details(style: LineStyle, branch: str, locale: Locale, rng: random.Random) 
 
 
 def _price(low: float, high: float, locale: Locale, rng: random.Random) -> Decimal:
-    """Between the bounds, in the locale's money; like a shop's: 4.90 and 380.00 more often than 217.43."""
+    """A price between the bounds at the locale's price level, mostly ending in .90, .00 or the like."""
     price = Decimal(str(rng.uniform(low, high))) * locale.price_level
     ending = rng.choice(["0.90", "0.95", "0.99", "0.50", "0.00", ""])
     if price >= 100 and rng.random() < 0.7:
@@ -127,7 +127,7 @@ def _price(low: float, high: float, locale: Locale, rng: random.Random) -> Decim
 def _quantity(unit: str, style: LineStyle, locale: Locale, rng: random.Random) -> Decimal:
     largest = style.largest_quantity
     if unit in words(locale)["fractional"] and rng.random() < 0.6:
-        if unit in _WEIGHED and style.kind == "receipt":  # from the scales
+        if unit in _WEIGHED and style.kind == "receipt":  # weighed at the till
             return Decimal(rng.randint(120, 2600)) / 1000
         return Decimal(rng.randint(2, 4 * min(largest, 20))) / 4
     return Decimal(min(rng.randint(1, largest), rng.randint(1, largest)))
