@@ -1,4 +1,4 @@
-"""Augmentation where training meets it: in the rows that the data loader asks for."""
+"""Augmentation of the rows that the data loader reads."""
 
 import json
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_a_page_differs_between_epochs_and_is_reproducible(dataset, family, with
 
 @pytest.mark.parametrize("size", [(181, 399), (620, 877), (1203, 795)])
 def test_an_augmented_page_has_no_more_tokens_than_were_counted(size, dataset, family, with_image):
-    """Of sizes that the processor enlarges, rounds, and takes as they come."""
+    """Image sizes that the processor enlarges, rounds, or leaves unchanged."""
     page = replace(dataset.examples[with_image[0]], sizes=(size,))
     augmentation = Augmentation(SPEC.model_copy(update={"rotation_range": [-30, 30]}), seed=42)
     views = [augment_example(page, augmentation.draw(page, 0, epoch)) for epoch in range(100)]
@@ -81,7 +81,7 @@ def test_a_row_without_an_image_is_unchanged(dataset, family):
 
 @pytest.fixture
 def boxed(write_rows, tmp_path):
-    """A row of one page with a mark on it, and of as many pages as asked for; its answer says where."""
+    """A row with the given number of pages, of which one has a mark; its answer has the mark's box."""
 
     def make(num_pages: int) -> Example:
         page = Image.new("RGB", (280, 280), "white")

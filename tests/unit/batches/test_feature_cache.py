@@ -41,7 +41,7 @@ def with_settings(config: TrainerConfig, **sections) -> TrainerConfig:
 
 
 class Trained:
-    """A run; its images may be removed once an epoch is over."""
+    """A training run; its images may be removed after the first epoch."""
 
     def __init__(self, config: TrainerConfig, images_to_remove: Path | None = None) -> None:
         self.reporter = RemovingReporter(images_to_remove)

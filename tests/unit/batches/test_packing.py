@@ -22,7 +22,7 @@ from finscribe_trainer.model.source import ModelSource
 def adapted_model(family, source, **options):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source, **options), family, LoraSpec(dropout=0.0))
-    with torch.no_grad():  # a fresh adapter is zero in one half, which would hide half of the gradients
+    with torch.no_grad():  # a new adapter's B matrix is zero, which would make half of the gradients zero
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.1)

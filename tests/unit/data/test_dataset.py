@@ -17,7 +17,7 @@ def with_image(name: str) -> dict:
 
 @pytest.fixture
 def images(tmp_path):
-    """Good, damaged, foreign and outside files, beside rows.jsonl."""
+    """Valid, damaged and unsupported images, and images outside the folder of rows.jsonl."""
     outside = tmp_path.parent / f"{tmp_path.name}-outside.png"
     Image.new("RGB", (40, 30)).save(outside)
     Image.effect_noise((400, 300), 80).save(tmp_path / "good.png")

@@ -1,4 +1,4 @@
-"""Images of rows: by which name they are fetched, and how they are seen."""
+"""Images of rows: object names for downloads, and EXIF rotation."""
 
 from pathlib import Path
 

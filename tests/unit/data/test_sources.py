@@ -33,7 +33,7 @@ def as_lines(rows: list[dict]) -> bytes:
 
 
 def write(path: Path, rows: list[dict]) -> Path:
-    """Rows in the format that the name asks for."""
+    """Write rows in the format given by the file name."""
     if path.suffix == ".parquet":
         columns = dict.fromkeys(key for row in rows for key in row)
         pq.write_table(pa.table({key: [row.get(key) for row in rows] for key in columns}), path)

@@ -9,7 +9,7 @@ from tests.support.documents import invoice
 
 
 def document(right, fields=10, passed=True):
-    """A document of which so many fields are right."""
+    """The score of a document with the given number of correct fields."""
     ratio = Ratio(right, fields)
     return DocumentScore(dict.fromkeys(M, ratio), {"a": ratio}, {"vendor": ratio}, {"json": passed}, {})
 

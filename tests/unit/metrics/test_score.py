@@ -66,7 +66,7 @@ def test_a_metric_is(metric, gold, predicted, value):
 
 
 def changed(path, value):
-    """The invoice's text with one value changed, or taken out (None)."""
+    """The invoice's text with one value changed, or removed (None)."""
     document = json.loads(invoice())
     *parents, last = path
     part = document

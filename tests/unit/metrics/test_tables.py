@@ -13,7 +13,7 @@ from tests.reference.table_html import to_html
 
 
 def table(*rows: str | tuple[str | Cell, ...]) -> Table:
-    """A table without sections; a row is a text of words, or a tuple of texts and cells."""
+    """A table without sections; a row is a string of words, or a tuple of texts and cells."""
     cells = [row.split() if isinstance(row, str) else row for row in rows]
     return Table(
         (Section(None, tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in cells)),)

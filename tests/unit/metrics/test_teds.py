@@ -33,7 +33,7 @@ KNOWN = {
         1 - 3 / 4,
         0.25,
     ),
-    # Tags within a cell are tokens of its text, and no nodes.
+    # Tags within a cell are tokens of its text, not nodes.
     "bold lost": ("<tr><td><b>7</b></td></tr>", "<tr><td>7</td></tr>", 1 - (2 / 3) / 2, 1),
     "tables in tables": ("<tr><td>7</td></tr>", "<tr><td><table>" * 60_000, 0.5, 1),
     "nothing read": (GOLD, "", 0, 0),
@@ -57,7 +57,7 @@ def test_a_score_calculated_by_hand(gold, predicted, score, structure):
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Table, Table]:
-    """A table, and the same one misread, or another."""
+    """A table, and the same table with errors or another one."""
     random = Random(draw(st.integers(0, 10**6)))
     gold = random_table(random, rows=6, columns=4)
     errors = draw(st.integers(0, 8))

@@ -25,7 +25,7 @@ def rename_all(a: list[Node], b: list[Node]) -> np.ndarray:
 
 
 def rename(a: Node, b: Node) -> float:
-    """Some names are nearer to each other than others."""
+    """A renaming cost that depends on the labels."""
     return 0.0 if a.label == b.label else 0.25 if {a.label, b.label} == {"a", "b"} else 1.0
 
 

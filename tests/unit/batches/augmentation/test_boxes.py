@@ -8,7 +8,7 @@ from finscribe_trainer.batches.augmentation.geometry import PageTransform, trans
 from finscribe_trainer.batches.augmentation.params import AugmentationParams
 
 TWICE = PageTransform((200, 400), np.diag([2.0, 2.0, 1.0]))
-"""A page of 100 x 200 pixels, shown twice as large."""
+"""A page of 100 x 200 pixels, scaled by 2."""
 
 ANSWERS = {
     "boxes of line items": (

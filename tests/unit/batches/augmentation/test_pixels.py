@@ -24,7 +24,7 @@ def page_with(box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def ink(image: Image.Image) -> tuple[int, int, int, int]:
-    """The box about all that is darker than half grey."""
+    """The bounding box of all pixels darker than medium grey."""
     found = image.convert("L").point(lambda value: 255 * (value < 128)).getbbox()
     assert found, "nothing is left of the mark"
     return found
@@ -33,7 +33,7 @@ def ink(image: Image.Image) -> tuple[int, int, int, int]:
 @settings(max_examples=150, deadline=None)
 @given(params=geometric, left=st.integers(0, 180), top=st.integers(0, 270))
 def test_a_box_is_transformed_as_its_pixels_are(params, left, top):
-    # Marks at the edge among them: a page that lost its edge would fail, too.
+    # Includes marks at the edge, so that a cropped page would fail.
     box = (left, top, left + 60, top + 50)
     expected = transform_of(params, SIZE).map_box(box)
     assert ink(augment_image(page_with(box), params)) == pytest.approx(expected, abs=1.6)
@@ -42,7 +42,7 @@ def test_a_box_is_transformed_as_its_pixels_are(params, left, top):
 @settings(max_examples=100, deadline=None)
 @given(params=geometric)
 def test_a_page_stays_whole_on_an_image_as_large_as_the_page(params):
-    """So that it has no more image tokens, however a processor rounds width and height."""
+    """This keeps the number of image tokens, for any rounding of width and height by a processor."""
     transform = transform_of(params, SIZE)
     upright = tuple(round(side * params.scale) for side in SIZE)
     assert transform.size in (upright, upright[::-1])

@@ -25,7 +25,7 @@ EVERYTHING = AugmentationParams(
 
 @pytest.fixture
 def config(tmp_path):
-    """Five rows: four of a page whose answers name a box, one without image."""
+    """Five rows: four with an image and a box in their answers, one without an image."""
     rows = []
     for number in range(4):
         page = Image.new("RGB", (620, 877), "white")

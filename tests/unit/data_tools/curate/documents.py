@@ -1,4 +1,4 @@
-"""Documents that the tests of this folder prepare."""
+"""Documents for the tests of the curation tools."""
 
 import json
 from pathlib import Path

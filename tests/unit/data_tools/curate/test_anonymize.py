@@ -23,7 +23,7 @@ ORIGINALS = ("acme", "hauptstra", "45127", "essen", "555", "borg", "3704", "1234
 
 @pytest.fixture
 def anonymous(tmp_path):
-    """The rows that anonymizing makes of rows."""
+    """Anonymizes rows and returns the result."""
 
     def run(*rows: object, key: bytes = KEY) -> list[dict]:
         source, output = write_lines(tmp_path / "rows.jsonl", *rows), tmp_path / "anonymous.jsonl"

@@ -16,7 +16,7 @@ from finscribe_trainer.documents.schema import DOCUMENT_TYPES, parse_document, t
 
 
 def document(index: int) -> DocumentContent:
-    """Kinds and locales take turns."""
+    """A document; document types and locales alternate with the index."""
     kind = DOCUMENT_TYPES[index % len(DOCUMENT_TYPES)]
     locale = list(LOCALES.values())[index // len(DOCUMENT_TYPES) % len(LOCALES)]
     return make_document(kind, locale, random.Random(f"content/{index}"))

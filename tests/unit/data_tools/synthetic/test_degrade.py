@@ -15,7 +15,7 @@ BOXES = {
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    """Ten black bars, whose boxes are exactly their ink."""
+    """A page with ten black bars and their exact boxes."""
     image = Image.new("RGB", (827, 1169), "white")
     draw = ImageDraw.Draw(image)
     for left, top, right, bottom in BOXES.values():

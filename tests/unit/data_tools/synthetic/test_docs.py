@@ -1,4 +1,4 @@
-"""docs/synthetic.md: its options, locales, templates and shares are those of the code."""
+"""docs/synthetic.md: its options, locales, templates and fractions match the code."""
 
 import pytest
 

@@ -44,7 +44,7 @@ def test_dates_are_formatted_by_country(code, format_index, written):
 
 
 def shape(value: object, path: str = "") -> set[str]:
-    """Keys, without the names of items and the branches' contents."""
+    """All keys, except the names of items and the contents of industries."""
     if not isinstance(value, dict) or path.endswith(".items"):
         return {path}
     return {found for key, inner in value.items() for found in shape(inner, f"{path}.{key}")}
@@ -57,7 +57,7 @@ def test_every_language_has_the_same_words(code):
 
 @pytest.mark.parametrize("code", LOCALES)
 def test_every_word_is_a_text(code):
-    """YAML reads a bare `on` or `no` as a truth value."""
+    """YAML parses an unquoted `on` or `no` as a boolean."""
     labels = words(LOCALES[code])["labels"]
     assert [label for synonyms in labels.values() for label in synonyms if not isinstance(label, str)] == []
 

@@ -27,7 +27,7 @@ every_template = pytest.mark.parametrize(("template", "kind"), DRAWN)
 
 @cache
 def drawn(template: str, kind: str) -> list[tuple[DocumentContent, Page]]:
-    """A page in each of two locales; over all templates and kinds every locale has its turn."""
+    """A page in each of two locales; all locales occur over all templates and document types."""
     pages = []
     for seed in range(2):
         number = 3 * DRAWN.index((template, kind)) + seed
@@ -38,7 +38,7 @@ def drawn(template: str, kind: str) -> list[tuple[DocumentContent, Page]]:
 
 @cache
 def longest(kind: str) -> DocumentContent:
-    """The one of many documents with most lines in its table."""
+    """The document with the most table lines out of many."""
     many = [make_document(kind, LOCALES["de_DE"], random.Random(seed)) for seed in range(40)]
     return max(many, key=lambda content: sum(map(len, content.descriptions)))
 
@@ -48,7 +48,7 @@ def values(content: DocumentContent) -> dict[str, str]:
 
 
 def fields(page: Page) -> dict[str, tuple[int, int, int, int]]:
-    """The boxes without those of lines as a whole."""
+    """The boxes except those of whole line items."""
     return {path: box for path, box in page.boxes.items() if not path.endswith("]")}
 
 
@@ -154,7 +154,7 @@ def test_text_that_leaves_the_page_raises_so_that_a_smaller_font_is_tried(x: int
 
 @cache
 def letters(code: str) -> frozenset[str]:
-    """Every character that pages of a locale may need."""
+    """All characters that pages of a locale may contain."""
     words = files("finscribe_trainer.data_tools.synthetic") / "words"
     texts = [(words / f"{LOCALES[code].language}.yaml").read_text(encoding="utf-8"), LOCALES[code].symbol]
     for seed in range(20):
@@ -170,7 +170,7 @@ def letters(code: str) -> frozenset[str]:
 
 
 def missing(family: str, weight: str, characters: frozenset[str]) -> set[str]:
-    """Characters that a font draws as it draws one that no font has."""
+    """Characters that a font renders as its missing-glyph symbol."""
     font = ImageFont.truetype(FAMILIES[family][weight], 16)
     nothing = bytes(font.getmask("\uffff"))
     return {character for character in characters if bytes(font.getmask(character)) == nothing}

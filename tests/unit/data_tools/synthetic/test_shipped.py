@@ -1,4 +1,4 @@
-"""The data set in `data/` is what the documented command writes."""
+"""The data set in `data/` equals the output of the documented command."""
 
 import json
 from pathlib import Path

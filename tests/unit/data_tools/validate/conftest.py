@@ -14,7 +14,7 @@ Validate = Callable[..., Report]
 
 
 def write_rows(path: Path, rows: Iterable[Any]) -> Path:
-    """A row that is bytes is a line as it stands."""
+    """Rows given as bytes are written unchanged."""
     path.write_bytes(
         b"".join(row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n" for row in rows)
     )
@@ -28,7 +28,7 @@ def consume(rows: Iterable[None]) -> None:
 
 @pytest.fixture
 def validate(tmp_path: Path) -> Validate:
-    """Validates rows: `validate(rows)`, with `against=` rows of a validation set."""
+    """`validate(rows)` validates rows; `against=` gives the rows of a validation set."""
 
     def run(
         rows: Iterable[Any], against: Iterable[Any] = (), schema: str | None = None, max_findings: int = 1000
@@ -46,7 +46,7 @@ def validate(tmp_path: Path) -> Validate:
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """The command takes signals over; a test run gets them back."""
+    """Restores the signal handlers that the command replaces."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():

@@ -1,4 +1,4 @@
-"""`finscribe data validate` as it is called."""
+"""The command `finscribe data validate`."""
 
 import json
 import signal

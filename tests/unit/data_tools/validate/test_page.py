@@ -1,4 +1,4 @@
-"""docs/data-quality.md: its rules and options are those of the code."""
+"""docs/data-quality.md: its rules and options match the code."""
 
 import re
 

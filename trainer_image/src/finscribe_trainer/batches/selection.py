@@ -34,7 +34,7 @@ def select_rows(
     Raises:
         UserError: DatasetInvalid when no row is left, or a text contains a reserved token of the model.
     """
-    refuse_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
+    reject_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
     train, lengths, long_train = _fitting(splits.train, family, max_tokens, scales)
     validation, _, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)
@@ -54,7 +54,7 @@ def select_rows(
     )
 
 
-def refuse_reserved_tokens(examples: list[Example], family: "Family") -> None:
+def reject_reserved_tokens(examples: list[Example], family: "Family") -> None:
     """Reject rows whose texts contain reserved tokens of the model.
 
     Raises:

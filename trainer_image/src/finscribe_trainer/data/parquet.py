@@ -71,9 +71,9 @@ def _as_json(value: Any) -> Any:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise TypeError(f"a column holds {value}, which JSON does not have; write null instead")
+            raise TypeError(f"a column contains {value}, which JSON does not have; write null instead")
         return Decimal(repr(value))
-    raise TypeError(f"a column holds a {type(value).__name__}, which JSON does not have")
+    raise TypeError(f"a column contains a {type(value).__name__}, which JSON does not have")
 
 
 def _bytes_column(schema: "pa.Schema") -> Problem | None:
@@ -83,7 +83,7 @@ def _bytes_column(schema: "pa.Schema") -> Problem | None:
             return Problem(
                 "image-bytes",
                 field.name,
-                f"column {field.name!r} holds bytes ({field.type}), but images are read from files; write "
+                f"column {field.name!r} contains bytes ({field.type}), but images are read from files; write "
                 "each image to a file beside the .parquet file, and its path to a column `image`",
             )
     return None

@@ -142,7 +142,7 @@ def _with_images(turns: list[Turn], num_images: int) -> tuple[Turn, ...]:
     if placed == num_images:
         return tuple(turns)
     if placed:
-        raise RowError(f"messages hold {placed} image placeholders, but the row names {num_images} images")
+        raise RowError(f"messages contain {placed} image placeholders, but the row names {num_images} images")
     first = next(i for i, turn in enumerate(turns) if turn.role == "user")
     turns[first] = Turn("user", turns[first].text, num_images)
     return tuple(turns)

@@ -120,8 +120,8 @@ def _exact(text: str) -> Decimal:
         raise ValueError("a number's exponent is too large") from None
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not valid JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=_exact, parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_float=_exact, parse_constant=_reject_constant)

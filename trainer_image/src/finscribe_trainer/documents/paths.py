@@ -3,10 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-REGIONS = ("document", "vendor", "client", "line_items", "tax", "totals")
-"""Vendor block, client block, line-item table, tax section and totals; `document` is everything else (type,
-numbers, dates).
-"""
 _TAX_FIELDS = ("tax_rate", "tax_amount")
 
 
@@ -27,7 +23,7 @@ def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def region_of(path: str) -> str:
-    """The region a path belongs to.
+    """The page region of a path: vendor, client, line_items, tax, totals, or document for everything else.
 
     >>> region_of("vendor.address.city"), region_of("financial_summary.tax_rate"), region_of("issue_date")
     ('vendor', 'tax', 'document')

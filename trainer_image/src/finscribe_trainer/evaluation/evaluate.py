@@ -8,7 +8,7 @@ import torch
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
-from finscribe_trainer.batches.selection import refuse_reserved_tokens
+from finscribe_trainer.batches.selection import reject_reserved_tokens
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator, max_answer_tokens
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
@@ -55,7 +55,7 @@ def evaluate(
             batch of one document does not fit.
     """
     examples = test_set.examples
-    refuse_reserved_tokens(examples, loaded.family)
+    reject_reserved_tokens(examples, loaded.family)
     partial = None
     if partial_path is not None:
         partial = PartialAnswers(partial_path, fingerprint(loaded.info, test_set.info, settings))

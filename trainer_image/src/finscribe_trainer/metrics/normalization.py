@@ -13,9 +13,6 @@ from pydantic import BaseModel
 from finscribe_trainer.documents.numbers import NumberError, read_decimal
 from finscribe_trainer.documents.schema import Document, Invoice, PurchaseOrder, Receipt, Statement
 
-Value = "str | list[Value] | dict[str, Value]"
-"""A normalized value."""
-
 MAX_DEPTH = 64
 """Nesting depth of objects and lists; deeper answers are not scored."""
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")

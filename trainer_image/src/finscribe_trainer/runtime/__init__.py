@@ -1,1 +1,1 @@
-"""Process-wide helpers: stop signal, environment, atomic file writes, output folder names."""
+"""Process-wide helpers: stop signal, environment, atomic file writes, progress bars, output folder names."""

@@ -1,13 +1,12 @@
 """Writes new .jsonl files atomically."""
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
 from finscribe_trainer.runtime.files import atomic_path
 
 
@@ -39,6 +38,6 @@ def create_files(*paths: Path) -> Iterator[list[TextIO]]:
 
 def _unwritable(error: OSError, path: Path) -> UserError | RetryableError:
     what = f"{error.filename or path}: {error.strerror or error}."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return RetryableError(FailureReason.DiskFull, what, "Free some space and run the command again.")
     return UserError(FailureReason.InvalidConfig, what, "Name a folder that can be read and written.")

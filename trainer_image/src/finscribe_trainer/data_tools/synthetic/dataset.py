@@ -4,7 +4,6 @@ Rows are appended to `rows.part` in order, each after its image; at the end they
 So every row in it is complete, and the number of rows tells where to resume.
 """
 
-import errno
 import json
 import multiprocessing
 import signal
@@ -17,7 +16,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
 from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
 from finscribe_trainer.runtime.files import atomic_path, write_atomically
@@ -72,7 +71,7 @@ def generate_dataset(plan: Plan, folder: Path, workers: int) -> dict[str, int]:
             _write_rows(folder, plan, workers)
             _write_splits(folder, plan.sizes)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if is_disk_full(error):
             raise RetryableError(
                 FailureReason.DiskFull,
                 f"The disk of {folder} is full.",

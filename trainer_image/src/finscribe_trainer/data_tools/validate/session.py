@@ -1,6 +1,5 @@
 """Runs `finscribe data validate`: validates the data sets, prints and writes the reports."""
 
-import errno
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
@@ -97,9 +96,10 @@ def _write(report: Report, request: Request, output: Path) -> None:
         for path in write_reports(report, list(request.sources), output):
             print(path)  # noqa: T201 - the command's output
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         kind, reason = (
-            (RetryableError, FailureReason.DiskFull) if full else (UserError, FailureReason.InvalidConfig)
+            (RetryableError, FailureReason.DiskFull)
+            if is_disk_full(error)
+            else (UserError, FailureReason.InvalidConfig)
         )
         raise kind(
             reason, f"{output}: the report can't be written: {error}.", "Name another --output."
