@@ -112,7 +112,7 @@ def change_score(**metrics):
 
 
 EDITED = {
-    "a figure that is no number": (change_score(nted=[float("nan"), 1]), "a figure is not finite"),
+    "a metric that is NaN": (change_score(nted=[float("nan"), 1]), "a metric is not finite"),
     "a figure missing": (lambda results: results["documents"][0]["score"]["metrics"].pop("nted"), "nted"),
     "a document missing": (lambda results: results["documents"].pop(), "contains 3 documents, but .* is 4"),
 }

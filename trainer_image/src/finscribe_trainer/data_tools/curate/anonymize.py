@@ -20,7 +20,7 @@ from finscribe_trainer.data_tools.curate.pseudonyms import Pseudonyms
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.runtime.progress import progress
 
-SIDES = ("vendor", "client")
+PARTIES = ("vendor", "client")
 KEPT = ("document_type", "invoice_number", "po_number", "issue_date", "due_date", "financial_summary")
 """Fields of a document that are kept, besides all numbers and dates."""
 ROW_LOCAL_KINDS = ("city", "zip")
@@ -94,10 +94,10 @@ class Anonymizer:
             ("contact", "website"): ("website", pseudonyms.website),
         }
         self._fields = {
-            (side, *path): (kind, cached)
+            (party_key, *path): (kind, cached)
             for path, (kind, make) in party.items()
             for cached in [lru_cache(_CACHE_SIZE)(make)]
-            for side in SIDES
+            for party_key in PARTIES
         }
 
     def learn(self, row: Row) -> None:
@@ -112,7 +112,7 @@ class Anonymizer:
         self._collect(document, row_names, lambda kind: kind in ROW_LOCAL_KINDS, amounts)
         self.outcome.rows += 1
         self.outcome.images += len(row.images)
-        self.outcome.unstructured += not any(document.get(side) for side in SIDES)
+        self.outcome.unstructured += not any(document.get(party_key) for party_key in PARTIES)
         answer = self._answer(row.completion, row_names)
         turns = [{"role": turn.role, "content": self._text(turn.text, row_names)} for turn in row.turns]
         if len(turns) == 1 and turns[0]["content"].strip():

@@ -81,8 +81,9 @@ def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
         out = dict(zip(wanted, outputs, strict=True))
         for name in progress(images, "Link images", unit="images"):
             _link(file.root, output_dir, name)
-        rows = progress(scan_values(file), "Write rows", total=len(group_of_row), unit="rows")
-        for index, (_, value) in enumerate(rows):
+        for index, (_, value) in enumerate(
+            progress(scan_values(file), "Write rows", total=len(group_of_row), unit="rows")
+        ):
             split = split_of_group[group_of_row[index]]
             out[split].write(dump_json(value) + "\n")
     return counts
