@@ -13,12 +13,11 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from benchmarks.storage.faults import CASES, Outcome, run_case
 from benchmarks.storage.processes import CLIENTS, ROOT, Measured, Transfer, measure
 from benchmarks.storage.server import Server, run_server
 from benchmarks.storage.table import fault_table, heading, speed_table
+from finscribe_trainer.runtime.progress import progress
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MIB = 1024 * 1024
@@ -80,7 +79,7 @@ def _speeds(
         for direction in ("upload", "download")
         for round_number in range(repeat)
     ]
-    for case, direction, round_number in tqdm(turns, unit="round", disable=not sys.stderr.isatty()):
+    for case, direction, round_number in progress(turns, "Benchmark", unit="rounds"):
         source = _source(folder, sizes[case])
         # Whoever comes first finds colder caches: the order changes from round to round.
         for client in _rotated(CLIENTS, round_number):
@@ -102,7 +101,7 @@ def _faults(server: Server, folder: Path, repeat: int) -> dict[str, dict[str, li
     (folder / "faults").mkdir()
     found: dict[str, dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     turns = [(case, number) for number in range(repeat) for case in CASES]
-    for case, number in tqdm(turns, unit="case", disable=not sys.stderr.isatty()):
+    for case, number in progress(turns, "Benchmark", unit="cases"):
         for client in _rotated(CLIENTS, number):
             found[case][client].append(run_case(case, client, server, folder / "faults"))
     return found

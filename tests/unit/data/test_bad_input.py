@@ -50,7 +50,7 @@ def test_json_nested_too_deeply_is_rejected():
 
 
 COLUMNS = {
-    "no number": (pa.array([float("nan")]), "holds nan, which JSON does not have"),
+    "no number": (pa.array([float("nan")]), "contains nan, which JSON does not have"),
     "a day after all years": (pa.array([2**62], pa.timestamp("us")), "damaged"),
 }
 

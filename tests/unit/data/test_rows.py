@@ -99,13 +99,13 @@ BAD_ROWS = {
             ],
             "images": ["a.png"],
         },
-        "hold 2 image placeholders, but the row names 1 images",
+        "contain 2 image placeholders, but the row names 1 images",
     ),
     "half a character": ({"instruction": "x", "output": "\ud800"}, "unpaired surrogate"),
 }
 
 
 @pytest.mark.parametrize(("data", "message"), BAD_ROWS.values(), ids=BAD_ROWS)
-def test_a_bad_row_is_refused_by_the_name_of_its_field(data, message):
+def test_an_invalid_row_is_rejected_naming_the_field(data, message):
     with pytest.raises(RowError, match=message):
         parse_row(data)
