@@ -1,10 +1,10 @@
 """Stores objects as JSON files with uid, generation and resource version, in place of the API server."""
 
 import json
-import os
 import uuid
 from pathlib import Path
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_operator.clock import utc_now
 from finscribe_operator.objects import Object
@@ -82,6 +82,4 @@ class ObjectFiles:
     @staticmethod
     def _write(path: Path, obj: Object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(obj, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, path)  # noqa: PTH105 - atomic, unlike Path.rename on every system
+        write_atomically(path, (json.dumps(obj, indent=2) + "\n").encode())

@@ -54,8 +54,9 @@ def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **over
     """  # noqa: D301 - click reads \b as "keep these lines"
     if output.suffix.lower() not in _FORMATS:
         raise click.UsageError(f"--output must end in {', '.join(_FORMATS)}.")
+    from finscribe_core.atomic_files import write_atomically  # noqa: PLC0415 - likewise
     from finscribe_trainer.data_tools.contact_sheet.contact_sheet import draw_contact_sheet  # noqa: PLC0415 - `--help` is fast
-    from finscribe_trainer.runtime.files import check_writable, write_atomically  # noqa: PLC0415 - likewise
+    from finscribe_trainer.runtime.files import check_writable  # noqa: PLC0415 - likewise
 
     config = load_config(config_file, overrides)
     check_writable(output)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.evaluation.generation import Answer
 from finscribe_trainer.evaluation.results import DataInfo, InferenceSettings, ModelInfo
-from finscribe_trainer.runtime.files import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.metrics.corpus import CorpusSummary, MetricEstimate
 from finscribe_trainer.metrics.score import DocumentScore
-from finscribe_trainer.runtime.files import write_atomically
 
 BASE_RESULTS, TUNED_RESULTS = "results-base.json", "results-tuned.json"
 """Results files of a run's base and tuned model, in its `evaluation/` folder."""

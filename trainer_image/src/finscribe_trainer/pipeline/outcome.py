@@ -1,11 +1,17 @@
 """Turns the end of a run, by success or error, into a RunResult, a log line and an exit code."""
 
-import errno
 import logging
 from collections.abc import Callable
 
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
-from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError, with_causes
+from finscribe_core.errors import (
+    FailureReason,
+    FinscribeError,
+    RetryableError,
+    UserError,
+    is_disk_full,
+    with_causes,
+)
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
 from finscribe_trainer.reporting import RunReporter
@@ -13,15 +19,6 @@ from finscribe_trainer.runtime.out_of_memory import is_out_of_memory
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
 log = logging.getLogger(__name__)
-
-_NO_SPACE = (
-    "no space left on device",
-    "os error 28",
-    "pytorchstreamwriter failed writing",
-    "basic_ios::clear: iostream error",
-    "] . unexpected pos ",
-)
-"""Messages of libraries that don't pass on the operating system's error; the last three are torch.save's."""
 
 
 def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter) -> int:
@@ -77,7 +74,7 @@ def classify(error: BaseException) -> FinscribeError | None:
             return RetryableError(
                 FailureReason.Interrupted, "Stopped by a signal before or after the training."
             )
-        if _is_disk_full(cause):
+        if is_disk_full(cause):
             return RetryableError(
                 FailureReason.DiskFull,
                 f"No space is left on the disk: {cause}.",
@@ -91,9 +88,3 @@ def classify(error: BaseException) -> FinscribeError | None:
                 "gradientCheckpointing true, or use method QLoRA.",
             )
     return None
-
-
-def _is_disk_full(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return isinstance(error, Exception) and any(text in str(error).lower() for text in _NO_SPACE)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.errors import (
@@ -145,9 +146,7 @@ class Download:
 
     def _save_state(self) -> None:
         with self._lock:
-            draft = self._state_file.with_name(self._state_file.name + ".new")
-            draft.write_text(self._state.model_dump_json())
-            draft.replace(self._state_file)
+            write_atomically(self._state_file, self._state.model_dump_json().encode())
 
     def _begin(self) -> None:
         """Request the first piece; the response also has the size and ETag of the whole object."""

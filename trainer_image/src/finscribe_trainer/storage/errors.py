@@ -1,11 +1,10 @@
 """Maps exceptions of botocore and of the disk to the errors that a run reports."""
 
-import errno
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
 
 
 class ErrorKind(Enum):
@@ -55,7 +54,6 @@ _BY_STATUS: dict[int, ErrorKind] = {
     HTTPStatus.SERVICE_UNAVAILABLE: ErrorKind.Transient,
     HTTPStatus.GATEWAY_TIMEOUT: ErrorKind.Transient,
 }
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def classify(error: BaseException) -> ErrorKind:
@@ -65,7 +63,7 @@ def classify(error: BaseException) -> ErrorKind:
     if isinstance(error, boto.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return _BY_CODE.get(error_code(error.response)) or _BY_STATUS.get(status, ErrorKind.Refused)
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+    if isinstance(error, OSError) and is_disk_full(error):
         return ErrorKind.DiskFull
     table: tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...] = (
         (

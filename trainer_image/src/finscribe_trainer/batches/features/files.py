@@ -8,8 +8,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.model.families.base import ImageFeatures
-from finscribe_trainer.runtime.files import write_atomically
 
 _TENSOR = "features"
 

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
-from finscribe_trainer.runtime.files import atomic_path
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
@@ -17,7 +18,6 @@ from finscribe_trainer.data.rows import Row, RowError, parse_row
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
-from finscribe_trainer.runtime.files import atomic_path
 from finscribe_trainer.runtime.progress import progress
 
 SPLITS = ("train", "val", "test")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data_tools.synthetic.row import Choice, make_scan
-from finscribe_trainer.runtime.files import write_atomically
 
 COLUMNS = 6
 ROWS = 4

@@ -16,10 +16,10 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+from finscribe_core.atomic_files import atomic_path, write_atomically
 from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
 from finscribe_trainer.data_tools.synthetic.row import Choice, write_row
 from finscribe_trainer.documents.schema import schema_json
-from finscribe_trainer.runtime.files import atomic_path, write_atomically
 from finscribe_trainer.runtime.progress import progress
 
 SPLITS = ("train", "val", "test")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.data_tools.synthetic.content import make_document
 from finscribe_trainer.data_tools.synthetic.degrade import LEVELS, MIXED, degrade, jpeg_quality
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
@@ -14,7 +15,6 @@ from finscribe_trainer.data_tools.synthetic.page import Page
 from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES, render
 from finscribe_trainer.data_tools.synthetic.visible_fields import keep_visible_fields
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, INSTRUCTION, to_answer
-from finscribe_trainer.runtime.files import write_atomically
 
 ALL = "all"
 """Every template, or every locale."""

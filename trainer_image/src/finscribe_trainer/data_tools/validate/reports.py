@@ -9,9 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
-from finscribe_trainer.runtime.files import write_atomically
 
 _MAX_LISTED = 200
 """Most findings in the Markdown and HTML reports; the JSON report has all that are kept."""

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
-from finscribe_trainer.runtime.files import check_writable, write_atomically
+from finscribe_trainer.runtime.files import check_writable
 
 
 def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:

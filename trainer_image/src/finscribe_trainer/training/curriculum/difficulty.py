@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.documents.paths import leaves
-from finscribe_trainer.runtime.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 from finscribe_core.experiments import Variant
 from finscribe_core.report import RunResult
-from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import read_outcome
 from finscribe_trainer.tuning.experiments.results import PLAN_FILE

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from finscribe_trainer.runtime.files import write_atomically
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.runtime.plot_style import MUTED, STYLE
 from finscribe_trainer.tuning.lr_finder.curve import Curve
 

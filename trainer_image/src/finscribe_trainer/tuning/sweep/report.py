@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from finscribe_trainer.runtime.files import write_atomically
+from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.runtime.plot_style import STYLE
 from finscribe_trainer.tuning.experiments.folder import best_by
 from finscribe_trainer.tuning.experiments.training import write_settings

@@ -12,10 +12,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
-from finscribe_trainer.runtime.files import write_atomically
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import best_evaluation, read_evaluations
 from finscribe_trainer.tuning.experiments.training import Training, sole_user
