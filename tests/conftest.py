@@ -1,19 +1,58 @@
-"""Fixtures every test may use.
+"""Fixtures that any test may use, and how tests are shared among processes.
 
 `make update-golden` writes the expected files of golden tests anew (`--update-golden`); review the diff.
 """
 
+import os
+from pathlib import Path
+
 import pytest
 
-from tests.support.s3 import s3_env, s3_server
+# One thread for each test process and each process it starts: several of them share the processors.
+os.environ["OMP_NUM_THREADS"] = "1"
 
-__all__ = ["s3_env", "s3_server"]
+from tests.support.s3 import s3_env, s3_server
+from tests.support.sample import (
+    config,
+    dataset,
+    family,
+    sample,
+    several_images,
+    source,
+    text_model,
+)
+
+__all__ = [
+    "config",
+    "dataset",
+    "family",
+    "s3_env",
+    "s3_server",
+    "sample",
+    "several_images",
+    "source",
+    "text_model",
+]
+
+TESTS = Path(__file__).parent
+API_SERVER = TESTS / "apiserver"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="Write the golden files instead of comparing."
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, a file's tests run in one process, which makes its module fixtures once.
+
+    All tests of the API server run in one: they share the server and the operator.
+    """
+    for item in items:
+        group = API_SERVER if API_SERVER in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(TESTS))))
 
 
 @pytest.fixture
