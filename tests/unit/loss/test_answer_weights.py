@@ -6,6 +6,7 @@ import pytest
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
+from finscribe_trainer.batches.dataset import EncodedExamples
 from finscribe_trainer.loss.answer_parts import answer_parts
 from finscribe_trainer.loss.weights import AnswerWeights, choose_weights
 from finscribe_trainer.model.batch import LOSS_WEIGHTS
@@ -98,10 +99,9 @@ def test_a_token_weighs_as_the_heaviest_of_its_characters():
 
 
 def test_the_tokens_of_a_row_are_weighted_as_its_answer_is(family, dataset):
-    example = dataset.examples[0]
     spec = LossSpec(number_weight=2)
-    encoded = family.encode(example, weights=AnswerWeights(spec))
-    plain = family.encode(example)
+    rows = EncodedExamples(dataset.examples, family, AnswerWeights(spec))
+    encoded, plain = rows[0], EncodedExamples(dataset.examples, family)[0]
     assert encoded.keys() - plain.keys() == {LOSS_WEIGHTS}
     weights, labels = encoded[LOSS_WEIGHTS], encoded["labels"]
     assert weights.shape == labels.shape
@@ -111,7 +111,7 @@ def test_the_tokens_of_a_row_are_weighted_as_its_answer_is(family, dataset):
     assert heavy
     assert set("".join(heavy)) <= set("Ġ0123456789.")
     assert light[-1] == family.tokenizer.eos_token
-    batch = family.collate([encoded, family.encode(dataset.examples[3], weights=AnswerWeights(spec))])
+    batch = family.collate([encoded, rows[3]])
     assert batch[LOSS_WEIGHTS].shape == batch["labels"].shape
     assert not batch[LOSS_WEIGHTS][batch["labels"] == -100].any()
 

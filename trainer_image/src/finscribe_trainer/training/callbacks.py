@@ -136,8 +136,12 @@ class EarlyStopping(TrainerCallback, ExportableState):
                 f"{self.spec.metric}.",
                 f"Set early_stopping.metric to {metric}, or train anew.",
             )
-        for name in ("reference", "fruitless", "improved_at", "evaluated_at"):
-            setattr(self, name, attributes.get(name, getattr(self, name)))
+        self.reference = attributes.get("reference", self.reference)
+        self.evaluations_without_improvement = attributes.get(
+            "fruitless", self.evaluations_without_improvement
+        )
+        self.improved_at = attributes.get("improved_at", self.improved_at)
+        self.evaluated_at = attributes.get("evaluated_at", self.evaluated_at)
 
 
 class ProgressCallback(TrainerCallback):
