@@ -81,6 +81,7 @@ def two_epochs(sample, tmp_path, config) -> TrainerConfig:
     )
 
 
+@pytest.mark.train
 def test_pages_pass_the_vision_tower_once_and_the_result_is_the_same(two_epochs, tmp_path):
     off = Trained(
         with_settings(two_epochs, output_dir=str(tmp_path / "off"), feature_cache={"enabled": False})
@@ -97,6 +98,7 @@ def test_pages_pass_the_vision_tower_once_and_the_result_is_the_same(two_epochs,
     assert off.count("hits_total") == 0
 
 
+@pytest.mark.train
 def test_changed_pages_are_kept_where_their_number_is_limited(two_epochs, tmp_path):
     views = with_settings(two_epochs, augmentation={"enabled": True, "num_views": 1})
     Trained(views, images_to_remove=tmp_path / "data/images")
@@ -237,6 +239,7 @@ INVALID = {
 }
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("why", INVALID)
 def test_a_cache_that_would_be_wrong_is_refused_where_asked_for_else_left_off(why, config, family, source):
     wrong = with_settings(config, **INVALID[why], feature_cache={"enabled": True})

@@ -89,6 +89,7 @@ def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample,
     assert str(sample) not in (out / "README.md").read_text()
 
 
+@pytest.mark.train
 def test_by_the_code_of_their_cards_both_layouts_compute_the_same(config, sample, tmp_path):
     """With nothing of ours; and trained in 4 bits, of which the merged model may hold no trace."""
     both = {"output_formats": [OutputFormat.Adapter, OutputFormat.Merged], "method": Method.QLoRA}
