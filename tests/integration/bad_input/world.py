@@ -2,13 +2,9 @@
 
 import copy
 import json
-import logging
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from click.testing import CliRunner
 
 from finscribe_core.report import RunResult
 from finscribe_trainer.cli.train import train
+from tests.support.command import process_restored
 from tests.support.s3 import S3Server
 
 Object = dict[str, Any]
@@ -80,8 +77,7 @@ class World:
         config = self.directory / "config.yaml"
         config.write_text(yaml.safe_dump(self._trainer_config()))
         env = {"FINSCRIBE_TERMINATION_LOG": str(termination_log), "FINSCRIBE_RUN": "run-1"}
-        # In this process: importing torch anew for every case would take most of the time.
-        with _handlers_restored():
+        with process_restored():
             done = CliRunner().invoke(train, ["--config", str(config)], env={**self.server.env, **env})
         text = termination_log.read_text() if termination_log.exists() else ""
         return done.exit_code, RunResult.from_termination_message(text), done.output
@@ -140,17 +136,3 @@ class World:
 
 def _snake_case(section: Object) -> Object:
     return {"".join(f"_{c.lower()}" if c.isupper() else c for c in key): v for key, v in section.items()}
-
-
-@contextmanager
-def _handlers_restored() -> Iterator[None]:
-    """Undo what the command does to its process: it takes over signals and logging."""
-    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        yield
-    finally:
-        for number, handler in signals.items():
-            signal.signal(number, handler)
-        root.handlers[:], root.level = handlers, level

@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from finscribe_trainer.cli.generate import generate as command
 
 GENERATE = (sys.executable, "-m", "finscribe_core.cli", "data", "generate", "--seed", "3")
 
@@ -85,8 +88,8 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_word_about_it(tmp_path):
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, told, tmp_path):
-    refused = generate(tmp_path / "data", *options)
-    assert refused.returncode == 2
+    refused = CliRunner().invoke(command, ["--output-dir", str(tmp_path / "data"), *options])
+    assert refused.exit_code == 2
     assert told in refused.stderr
     assert not (tmp_path / "data").exists()
 
