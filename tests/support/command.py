@@ -1,4 +1,4 @@
-"""Runs `finscribe` within the test's process: importing torch anew for each call would take most of the time."""
+"""Runs `finscribe` in the process of the test, since importing torch anew takes most of the time of a call."""
 
 import logging
 import signal
@@ -19,7 +19,7 @@ def finscribe(arguments: Sequence[str], folder: Path) -> Result:
 
 @contextmanager
 def process_restored() -> Iterator[None]:
-    """Undo what a command does to its process: it sets signal handlers and the handlers of the root logger."""
+    """Restore the signal handlers and the root logger that a command sets for its process."""
     signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
