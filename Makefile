@@ -54,7 +54,7 @@ test-unit: setup ## Run the unit tests that do not train: less than a minute.
 	$(RUN)/pytest tests/unit tests/golden -m "not train" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-train
-test-train: setup ## Run the unit tests that train the tiny model, loss curves included.
+test-train: setup ## Run the unit tests that train, merge or compile the tiny model, loss curves included.
 	$(RUN)/pytest tests/unit tests/golden -m train $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-chart

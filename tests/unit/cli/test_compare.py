@@ -92,6 +92,7 @@ def test_set(sample: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.train
 def test_two_models_read_the_same_documents_once(sample, test_set, tmp_path):
     model = str(sample / "model")
     base = Side("baseline", model, None, tmp_path / "results-base.json")

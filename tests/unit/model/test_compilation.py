@@ -29,6 +29,7 @@ def step(model, inputs):
     return loss.detach(), gradients
 
 
+@pytest.mark.train
 def test_compiled_layers_give_the_same_loss_and_gradients_in_training_alone(family, source, dataset):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0)).train()
@@ -52,6 +53,7 @@ def test_compiled_layers_give_the_same_loss_and_gradients_in_training_alone(fami
     assert list(model.state_dict()) == names
 
 
+@pytest.mark.train
 def test_layers_are_compiled_for_packed_rows_whose_activations_are_computed_again_too(
     family, source, dataset
 ):

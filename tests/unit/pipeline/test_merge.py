@@ -25,6 +25,8 @@ from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 
+pytestmark = pytest.mark.train
+
 PLAIN_LOAD = Path(__file__).parents[2] / "support" / "plain_load.py"
 
 
@@ -89,7 +91,6 @@ def test_the_guides_command_writes_a_model_of_the_bases_tensors(adapter, sample,
     assert str(sample) not in (out / "README.md").read_text()
 
 
-@pytest.mark.train
 def test_by_the_code_of_their_cards_both_layouts_compute_the_same(config, sample, tmp_path):
     """With nothing of ours; and trained in 4 bits, of which the merged model may hold no trace."""
     both = {"output_formats": [OutputFormat.Adapter, OutputFormat.Merged], "method": Method.QLoRA}
