@@ -1,4 +1,4 @@
-"""Right answers for tests of metrics."""
+"""Ground truth for tests of metrics."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Uses both layouts of a result as a stranger does: by the code of their cards, with nothing of ours.
+"""Loads both layouts of a result by the code of their model cards, without FinScribe.
 
     python plain_load.py ADAPTER MERGED
 

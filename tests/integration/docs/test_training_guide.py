@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.docs.shell import environment, typed
+from tests.integration.docs.shell import environment, finscribe_lines
 from tests.support.command import finscribe
 from tests.unit.docs.pages import ALL, ROOT
 
@@ -21,8 +21,8 @@ validation_path: data/val.jsonl
 evaluation: {training_documents: 1, max_documents: 2, max_new_tokens: 24}
 """
 """Beside the guide's own configuration: what is read while training and after it takes most of the time."""
-TRAIN, *_ = [line for line in typed(PAGE) if line.startswith("finscribe train ")]
-LINES = [line for line in typed(PAGE) if line != TRAIN]  # that one makes the `world`
+TRAIN, *_ = [line for line in finscribe_lines(PAGE) if line.startswith("finscribe train ")]
+LINES = [line for line in finscribe_lines(PAGE) if line != TRAIN]  # that one makes the `project`
 
 
 def file_of(name: str) -> str:
@@ -39,7 +39,7 @@ def call(line: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(sample: Path, tmp_path_factory) -> Path:
+def project(sample: Path, tmp_path_factory) -> Path:
     """What the page says is there: configuration, rows of one's own, the model, and a training of it."""
     folder = tmp_path_factory.mktemp("guide")
     (folder / "PaddlePaddle").mkdir()
@@ -67,8 +67,8 @@ def world(sample: Path, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def copy(world: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(world, tmp_path / "world"))
+def copy(project: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(project, tmp_path / "project"))
 
 
 def outputs_of(line: str) -> list[str]:
@@ -86,22 +86,22 @@ def test_a_command_of_the_guide_works_as_it_stands(copy, line):
         assert (copy / name).exists(), name
 
 
-def test_the_folder_looks_as_the_guide_draws_it(world):
+def test_the_folder_looks_as_the_guide_draws_it(project):
     drawn = re.search(rf"```\n{RESULT}/\n(.*?)```", ALL[PAGE].text, re.DOTALL)
     assert drawn
     names = {line.split()[0].rstrip("/") for line in drawn[1].splitlines()} | {"metrics.json"}
     assert names >= {"final_model", "logs", "config.yaml"}
     for name in names - {"checkpoint-<step>", "merged_model", "runs"}:
-        assert (world / RESULT / name).exists(), name
-    figures = json.loads((world / RESULT / "metrics.json").read_text())
+        assert (project / RESULT / name).exists(), name
+    figures = json.loads((project / RESULT / "metrics.json").read_text())
     assert figures["steps"] == 5
 
 
-def test_tensorboard_shows_the_figures_that_the_guide_names(world):
+def test_tensorboard_shows_the_figures_that_the_guide_names(project):
     (line,) = [line for line in ALL[PAGE].commands if line.startswith("tensorboard ")]
     process = subprocess.Popen(
         [*line.split(), "--port", "0", "--host", "127.0.0.1"],
-        cwd=world,
+        cwd=project,
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,

@@ -1,4 +1,4 @@
-"""A small job that would succeed, for a case to spoil: its objects in a bucket, its spec, its machine."""
+"""A small job that would succeed: its objects in a bucket, its spec, its environment."""
 
 import copy
 import json
@@ -22,8 +22,8 @@ ROW = {"prompt": "Total?", "completion": '{"total": "12.00"}'}
 
 
 @dataclass
-class World:
-    """What a case may spoil before the job is run."""
+class ValidJob:
+    """A job that would succeed; a case makes one part of it invalid before it runs."""
 
     server: S3Server
     directory: Path
@@ -90,7 +90,7 @@ class World:
         manifest.write_text(json.dumps(self._finetunejob(), indent=2))
         arguments = ["run", str(manifest), "--state-dir", str(state)]
         code, output = self._call(["-m", "finscribe_core.cli", *arguments], {})
-        stored = next(state.glob("**/FineTuneJob/default/spoilt.json"), None)
+        stored = next(state.glob("**/FineTuneJob/default/invalid.json"), None)
         job: Object = json.loads(stored.read_text()) if stored else {}
         conditions = {c["type"]: c for c in job.get("status", {}).get("conditions", [])}
         return code, conditions.get("Failed", {}), output
@@ -99,7 +99,7 @@ class World:
         return {
             "apiVersion": "finscribe.io/v1alpha1",
             "kind": "FineTuneJob",
-            "metadata": {"name": "spoilt"},
+            "metadata": {"name": "invalid"},
             "spec": self.spec,
         }
 
