@@ -4,13 +4,16 @@
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# One thread for each test process and each process it starts: several of them share the processors.
+# One thread for each test process and each process it starts: several of them share the processors. torch
+# reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from tests.support.command import process_restored
 from tests.support.s3 import s3_env, s3_server
 from tests.support.sample import (
     config,
@@ -58,3 +61,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("update_golden"))
+
+
+@pytest.fixture(autouse=True)
+def restore_process() -> Iterator[None]:
+    """A command that runs in the test's process sets signal handlers and the root logger: undo that."""
+    with process_restored():
+        yield

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 
 from finscribe_core.report import RunResult
 from finscribe_trainer.cli.train import train
-from tests.support.command import process_restored
 from tests.support.s3 import S3Server
 
 Object = dict[str, Any]
@@ -77,8 +76,7 @@ class ValidJob:
         config = self.directory / "config.yaml"
         config.write_text(yaml.safe_dump(self._trainer_config()))
         env = {"FINSCRIBE_TERMINATION_LOG": str(termination_log), "FINSCRIBE_RUN": "run-1"}
-        with process_restored():
-            done = CliRunner().invoke(train, ["--config", str(config)], env={**self.server.env, **env})
+        done = CliRunner().invoke(train, ["--config", str(config)], env={**self.server.env, **env})
         text = termination_log.read_text() if termination_log.exists() else ""
         return done.exit_code, RunResult.from_termination_message(text), done.output
 
