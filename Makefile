@@ -50,11 +50,11 @@ test: setup binaries browser ## Run all tests but e2e: unit, golden, integration
 	$(RUN)/pytest -m "not e2e" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-unit
-test-unit: setup ## Run the unit tests that do not train: less than a minute.
+test-unit: setup ## Run the unit tests but those of test-train: less than a minute.
 	$(RUN)/pytest tests/unit tests/golden -m "not train" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-train
-test-train: setup ## Run the unit tests that train, merge or compile the tiny model, loss curves included.
+test-train: setup ## Run the unit tests that train or generate with the tiny model, loss curves included.
 	$(RUN)/pytest tests/unit tests/golden -m train $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-chart

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # One thread for each test process and each process it starts: several of them share the processors. torch
@@ -36,6 +37,10 @@ __all__ = [
     "source",
     "text_model",
 ]
+
+# Processes that share the processors make single examples slow at times; pytest's own timeouts hold.
+hypothesis.settings.register_profile("shared-processors", deadline=None)
+hypothesis.settings.load_profile("shared-processors")
 
 TESTS = Path(__file__).parent
 API_SERVER = TESTS / "apiserver"
