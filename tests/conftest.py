@@ -52,15 +52,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """With `--dist loadgroup`, a file's tests run in one process, which makes its module fixtures once.
 
     All tests of the API server run in one: they share the server and the operator.
     """
-    for item in items:
-        group = API_SERVER if API_SERVER in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(TESTS))))
+    group = API_SERVER if API_SERVER in item.path.parents else item.path
+    item.add_marker(pytest.mark.xdist_group(str(group.relative_to(TESTS))))
 
 
 @pytest.fixture
