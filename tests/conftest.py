@@ -5,10 +5,11 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # One thread for each test process and each process it starts: several of them share the processors. torch
 # reads this when it is imported.
@@ -42,8 +43,7 @@ __all__ = [
 hypothesis.settings.register_profile("shared-processors", deadline=None)
 hypothesis.settings.load_profile("shared-processors")
 
-TESTS = Path(__file__).parent
-API_SERVER = TESTS / "apiserver"
+API_SERVER = "tests/apiserver"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,13 +52,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """With `--dist loadgroup`, a file's tests run in one process, which makes its module fixtures once.
+class FilesTogether(LoadScopeScheduling):
+    """A file's tests run in one process, which makes its module fixtures once.
 
     All tests of the API server run in one: they share the server and the operator.
     """
-    group = API_SERVER if API_SERVER in item.path.parents else item.path
-    item.add_marker(pytest.mark.xdist_group(str(group.relative_to(TESTS))))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return API_SERVER if file.startswith(f"{API_SERVER}/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Used by `--dist loadfile`."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture
