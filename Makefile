@@ -12,6 +12,10 @@ RUN := .venv/bin
 SETUP := .venv/.finscribe-setup
 # Additional arguments for pytest, such as PYTEST_ARGS="-k storage -x".
 PYTEST_ARGS ?=
+# Test processes: each loads torch, about 1 GB. A file's tests stay in one; the long ones are collected first.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# pytest compiles its test files once, not in each process of each run.
+unexport PYTHONDONTWRITEBYTECODE
 # Additional arguments for benchmarks, such as BENCH_ARGS="--repeat 3".
 BENCH_ARGS ?=
 
@@ -43,11 +47,15 @@ demo: setup ## Fine-tune a tiny model on synthetic invoices, from S3 to S3, on t
 
 .PHONY: test
 test: setup binaries browser ## Run all tests but e2e: unit, golden, integration, chart, API server, browser.
-	$(RUN)/pytest -m "not e2e" $(PYTEST_ARGS)
+	$(RUN)/pytest -m "not e2e" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-unit
-test-unit: setup ## Run the fast tests.
-	$(RUN)/pytest tests/unit tests/golden $(PYTEST_ARGS)
+test-unit: setup ## Run the unit tests but those of test-train: less than a minute.
+	$(RUN)/pytest tests/unit tests/golden -m "not train" $(PARALLEL) $(PYTEST_ARGS)
+
+.PHONY: test-train
+test-train: setup ## Run the unit tests that train or generate with the tiny model, loss curves included.
+	$(RUN)/pytest tests/unit tests/golden -m train $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-chart
 test-chart: setup ## Run the chart's tests with the real helm.

@@ -1,13 +1,49 @@
-"""Fixtures every test may use.
+"""Fixtures that any test may use, and how tests are shared among processes.
 
 `make update-golden` writes the expected files of golden tests anew (`--update-golden`); review the diff.
 """
 
+import os
+from collections.abc import Iterator
+
+import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+# One thread for each test process and each process it starts: several of them share the processors. torch
+# reads this when it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+from tests.support.command import process_restored
 from tests.support.s3 import s3_env, s3_server
+from tests.support.sample import (
+    config,
+    dataset,
+    family,
+    sample,
+    several_images,
+    source,
+    text_model,
+)
 
-__all__ = ["s3_env", "s3_server"]
+__all__ = [
+    "config",
+    "dataset",
+    "family",
+    "s3_env",
+    "s3_server",
+    "sample",
+    "several_images",
+    "source",
+    "text_model",
+]
+
+# Processes that share the processors make single examples slow at times; pytest's own timeouts hold.
+hypothesis.settings.register_profile("shared-processors", deadline=None)
+hypothesis.settings.load_profile("shared-processors")
+
+API_SERVER = "tests/apiserver"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,6 +52,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class FilesTogether(LoadScopeScheduling):
+    """A file's tests run in one process, which makes its module fixtures once.
+
+    All tests of the API server run in one: they share the server and the operator.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return API_SERVER if file.startswith(f"{API_SERVER}/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Used by `--dist loadfile`."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("update_golden"))
+
+
+@pytest.fixture(autouse=True)
+def restore_process() -> Iterator[None]:
+    """A command that runs in the test's process sets signal handlers and the root logger: undo that."""
+    with process_restored():
+        yield

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
-    """A folder with every file that a checkpoint has to have, and what Hugging Face would keep in it.
+    """Write a folder with every file of a checkpoint.
 
     Args:
         folder: is made.

@@ -1,84 +1,11 @@
 import json
-from dataclasses import replace
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.rows import Turn
-from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.data_tools.sample.tiny_model import build_tokenizer, write_tiny_model
-from finscribe_trainer.model.families.base import Family
-from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.source import ModelSource
-
-torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory) -> Path:
-    """Eight training rows (one without image), two validation rows, and the tiny model."""
-    folder = tmp_path_factory.mktemp("sample")
-    texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)
-    write_tiny_model(folder / "model", texts, seed=1)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def source(sample: Path) -> ModelSource:
-    return ModelSource(str(sample / "model"))
-
-
-@pytest.fixture(scope="session")
-def family(source: ModelSource) -> Family:
-    return load_family(source)
-
-
-@pytest.fixture(scope="session")
-def dataset(sample: Path) -> Dataset:
-    return load_dataset(DataFile(sample / "train.jsonl", "train.jsonl"), max_image_pixels=10**6)
-
-
-@pytest.fixture(scope="session")
-def several_images(dataset: Dataset) -> Example:
-    """A row with two images beside each other, of two sizes, and a third in its second turn."""
-    first, second = (example for example in dataset.examples[:2])
-    turns = (Turn("user", "Compare.", 2), Turn("assistant", "Done."), Turn("user", "And this?", 1))
-    return replace(
-        first,
-        row=replace(first.row, turns=turns),
-        images=(*first.images, *second.images, *first.images),
-        sizes=(*first.sizes, *second.sizes, *first.sizes),
-        image_hashes=(*first.image_hashes, *second.image_hashes, *first.image_hashes),
-    )
-
-
-@pytest.fixture
-def config(sample: Path, tmp_path: Path) -> TrainerConfig:
-    """Three steps on the tiny model; tests change what they are about."""
-    return TrainerConfig.model_validate(
-        {
-            "model_name_or_path": str(sample / "model"),
-            "dataset_path": str(sample / "train.jsonl"),
-            "validation_path": str(sample / "val.jsonl"),
-            "output_dir": str(tmp_path / "out"),
-            "training": {
-                "learning_rate": 5e-3,
-                "max_steps": 3,
-                "per_device_train_batch_size": 2,
-                "gradient_accumulation_steps": 2,
-                "eval_steps": 1,
-                "logging_steps": 1,
-                "gradient_checkpointing": False,
-                "dataloader_num_workers": 0,
-            },
-            "evaluation": {"enabled": False, "training_documents": 0},
-        }
-    )
 
 
 @pytest.fixture
@@ -93,13 +20,18 @@ def write_rows(tmp_path: Path):
     return write
 
 
-@pytest.fixture(scope="session")
-def text_model(sample: Path, tmp_path_factory) -> Path:
-    """A tiny causal language model without chat template."""
-    folder = tmp_path_factory.mktemp("text-model")
-    tokenizer = build_tokenizer([(sample / "train.jsonl").read_text()])
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
-    torch.manual_seed(1)
-    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+@pytest.fixture(autouse=True)
+def only_marked_tests_train(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that lets an optimizer step is marked `train`: `make test-unit` stays quick."""
+    if "torch" not in sys.modules or request.node.get_closest_marker("train"):
+        yield
+        return
+    from torch.optim.optimizer import register_optimizer_step_pre_hook  # noqa: PLC0415 - if torch is loaded
+
+    handle = register_optimizer_step_pre_hook(_fail)
+    yield
+    handle.remove()
+
+
+def _fail(*_: object) -> None:
+    pytest.fail("This test trains: mark it with @pytest.mark.train.", pytrace=False)

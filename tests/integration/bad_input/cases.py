@@ -1,4 +1,4 @@
-"""What people get wrong, and what breaks under them: each with the reason and the words they are to see."""
+"""Mistakes in data, model, bucket and spec, each with the reason and the message parts a user gets."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from finscribe_core.errors import FailureReason
-from tests.integration.bad_input.world import ROW, World
+from tests.integration.bad_input.valid_job import ROW, ValidJob
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Case:
     """One mistake."""
 
     name: str
-    spoil: Callable[[World], None]
+    invalidate: Callable[[ValidJob], None]
     reason: FailureReason
     says: tuple[str, ...]
     """Parts of the message."""
@@ -32,59 +32,59 @@ def _png(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def _malformed(world: World) -> None:
-    world.put("train.jsonl", json.dumps(ROW).encode() + b"\n{'prompt': 1}\n")
+def _malformed(job: ValidJob) -> None:
+    job.put("train.jsonl", json.dumps(ROW).encode() + b"\n{'prompt': 1}\n")
 
 
-def _truncated(world: World) -> None:
-    world.put("train.jsonl", (json.dumps(ROW) + "\n" + json.dumps(ROW)).encode()[:-9])
+def _truncated(job: ValidJob) -> None:
+    job.put("train.jsonl", (json.dumps(ROW) + "\n" + json.dumps(ROW)).encode()[:-9])
 
 
-def _no_answer(world: World) -> None:
-    world.put_rows("train.jsonl", [ROW, {"instruction": "Read."}])
+def _no_answer(job: ValidJob) -> None:
+    job.put_rows("train.jsonl", [ROW, {"instruction": "Read."}])
 
 
-def _missing_image(world: World) -> None:
-    world.put_rows("train.jsonl", [ROW, _image_row("images/gone.png")])
+def _missing_image(job: ValidJob) -> None:
+    job.put_rows("train.jsonl", [ROW, _image_row("images/gone.png")])
 
 
-def _corrupt_image(world: World) -> None:
-    world.put("images/bad.png", _png(64, 64)[:-30])
-    world.put_rows("train.jsonl", [ROW, _image_row("images/bad.png")])
+def _corrupt_image(job: ValidJob) -> None:
+    job.put("images/bad.png", _png(64, 64)[:-30])
+    job.put_rows("train.jsonl", [ROW, _image_row("images/bad.png")])
 
 
-def _huge_image(world: World) -> None:
-    world.put("images/big.png", _png(300, 300))
-    world.set("dataset.maxImagePixels", 10_000)
-    world.put_rows("train.jsonl", [ROW, _image_row("images/big.png")])
+def _huge_image(job: ValidJob) -> None:
+    job.put("images/big.png", _png(300, 300))
+    job.set("dataset.maxImagePixels", 10_000)
+    job.put_rows("train.jsonl", [ROW, _image_row("images/big.png")])
 
 
-def _escaping_path(world: World) -> None:
-    world.put_rows("train.jsonl", [ROW, _image_row("../../etc/passwd.png")])
+def _escaping_path(job: ValidJob) -> None:
+    job.put_rows("train.jsonl", [ROW, _image_row("../../etc/passwd.png")])
 
 
-def _empty(world: World) -> None:
-    world.put("train.jsonl", b"\n")
+def _empty(job: ValidJob) -> None:
+    job.put("train.jsonl", b"\n")
 
 
-def _no_validation(world: World) -> None:
-    world.set("dataset.validation", world.uri("data/gone.jsonl"))
+def _no_validation(job: ValidJob) -> None:
+    job.set("dataset.validation", job.uri("data/gone.jsonl"))
 
 
-def _no_bucket(world: World) -> None:
-    world.set("dataset.train", "s3://no-such-bucket-at-all/train.jsonl")
+def _no_bucket(job: ValidJob) -> None:
+    job.set("dataset.train", "s3://no-such-bucket-at-all/train.jsonl")
 
 
-def _no_output_bucket(world: World) -> None:
-    world.set("output.uri", "s3://no-such-bucket-at-all/results")
+def _no_output_bucket(job: ValidJob) -> None:
+    job.set("output.uri", "s3://no-such-bucket-at-all/results")
 
 
-def _no_model(world: World) -> None:
-    world.set("model.source", world.uri("models/none"))
+def _no_model(job: ValidJob) -> None:
+    job.set("model.source", job.uri("models/none"))
 
 
-def _no_targets(world: World) -> None:
-    world.set("lora.targetModules", ["c_attn"])
+def _no_targets(job: ValidJob) -> None:
+    job.set("lora.targetModules", ["c_attn"])
 
 
 CASES = [

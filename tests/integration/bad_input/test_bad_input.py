@@ -5,16 +5,23 @@ import pytest
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
 from tests.integration.bad_input.cases import CASES, Case
-from tests.integration.bad_input.world import World
+from tests.integration.bad_input.valid_job import ValidJob
 from tests.support.faulty_proxy import Fault, faulty_proxy
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+FIRST_OF_EACH_REASON = {case.reason: case for case in reversed(CASES)}
+JOB_CASES = [case for case in CASES if case is FIRST_OF_EACH_REASON[case.reason] or case.name == "huge image"]
+"""How a reason gets from the trainer to the status is the same for all its cases; a huge image is one by a
+limit of the job's spec."""
 
 
-@every_case
-def test_the_trainer_ends_with_the_reason(case: Case, world: World) -> None:
-    case.spoil(world)
-    code, result, output = world.run_trainer()
+def name_of(case: Case) -> str:
+    return case.name
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_the_trainer_ends_with_the_reason(case: Case, job: ValidJob) -> None:
+    case.invalidate(job)
+    code, result, output = job.run_trainer()
     assert result is not None, output
     assert (code, result.reason) == (EXIT_USER_ERROR, case.reason), output
     for part in case.says:
@@ -22,16 +29,17 @@ def test_the_trainer_ends_with_the_reason(case: Case, world: World) -> None:
     assert "Traceback" not in output
 
 
-@every_case
-def test_the_status_shows_the_reason(case: Case, world: World) -> None:
-    case.spoil(world)
-    code, failed, output = world.run_job()
+@pytest.mark.parametrize("case", JOB_CASES, ids=name_of)
+def test_the_status_shows_the_reason(case: Case, job: ValidJob) -> None:
+    case.invalidate(job)
+    code, failed, output = job.run_job()
     assert (code, failed.get("status"), failed.get("reason")) == (EXIT_USER_ERROR, "True", case.reason), (
         output
     )
     for part in case.says:
         assert part in failed["message"]
         assert part in output.replace("\n", " ")
+    assert f"Failed=True {case.reason}" in output
 
 
 @pytest.mark.parametrize(
@@ -42,32 +50,32 @@ def test_the_status_shows_the_reason(case: Case, world: World) -> None:
     ],
 )
 def test_a_mistake_in_the_manifest_is_named_with_its_line(
-    world: World, field: str, value: object, says: str
+    job: ValidJob, field: str, value: object, says: str
 ) -> None:
-    world.set(field, value)
-    code, _, output = world.run_job()
+    job.set(field, value)
+    code, _, output = job.run_job()
     assert code == EXIT_USER_ERROR
     assert field.rsplit(".", 1)[-1] in output
     assert says in output
     assert "job.yaml:" in output
 
 
-def test_a_storage_that_vanishes_for_good_ends_with_the_retry_code(world: World) -> None:
-    with faulty_proxy(world.server.port) as proxy:
+def test_a_storage_that_vanishes_for_good_ends_with_the_retry_code(job: ValidJob) -> None:
+    with faulty_proxy(job.server.port) as proxy:
         proxy.fail_after(1, Fault.Vanish)
-        world.env["AWS_ENDPOINT_URL"] = proxy.endpoint
-        code, failed, output = world.run_job()
+        job.env["AWS_ENDPOINT_URL"] = proxy.endpoint
+        code, failed, output = job.run_job()
     assert (code, failed.get("reason")) == (EXIT_RETRY, FailureReason.StorageUnavailable), output
-    assert world.bucket in failed["message"]
+    assert job.bucket in failed["message"]
 
 
-def test_a_full_disk_ends_with_the_retry_code_and_says_what_to_raise(world: World) -> None:
+def test_a_full_disk_ends_with_the_retry_code_and_says_what_to_raise(job: ValidJob) -> None:
     # A private mount of 1 MiB over the state directory: the disk is really full.
-    (world.directory / "state").mkdir()
-    world.put_rows("train.jsonl", [{"prompt": "x" * 1000, "completion": "y"}] * 4000)
-    mount = f'mount -t tmpfs -o size=1m none {world.directory / "state"} && exec "$@"'
-    world.prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
-    code, _, output = world.run_job()
+    (job.directory / "state").mkdir()
+    job.put_rows("train.jsonl", [{"prompt": "x" * 1000, "completion": "y"}] * 4000)
+    mount = f'mount -t tmpfs -o size=1m none {job.directory / "state"} && exec "$@"'
+    job.prefix = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh")
+    code, _, output = job.run_job()
     assert code == EXIT_RETRY, output
     assert FailureReason.DiskFull in output
     assert "scratch" in output

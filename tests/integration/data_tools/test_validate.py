@@ -2,33 +2,23 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
-from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
 COMMAND = [sys.executable, "-m", "finscribe_trainer", "data", "validate"]
 # In a mount namespace of its own (as its root, for who is none): mounting needs no rights on the machine.
 ON_A_FULL_DISK = 'mount -t tmpfs -o size=8k tmpfs "$1" && shift && exec "$@"'
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory) -> Path:
-    """Sixteen rows with images, four of validation, and the tiny model."""
-    folder = tmp_path_factory.mktemp("sample")
-    write_tiny_model(folder / "model", write_dataset(folder, 16, 4, seed=1), seed=1)
-    return folder
-
-
 def test_rows_are_counted_in_tokens_as_the_model_does(sample: Path, tmp_path: Path):
-    rows = sample / "train-spoilt.jsonl"
+    shutil.copytree(sample / "images", tmp_path / "images")
+    rows = tmp_path / "train-spoilt.jsonl"
     spoilt = json.dumps({"prompt": "Total? </s>", "completion": "{}"})
     rows.write_text((sample / "train.jsonl").read_text() + spoilt + "\n")
     command = [*COMMAND, "--input", rows, "--model", sample / "model", "--max-sequence-length", "300"]
@@ -40,8 +30,8 @@ def test_rows_are_counted_in_tokens_as_the_model_does(sample: Path, tmp_path: Pa
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["findings_by_rule"]["reserved-token"] == 1
     assert report["findings_by_rule"]["too-many-tokens"] >= 1
-    assert sum(report["statistics"]["tokens"].values()) == 17
-    assert report["statistics"]["images"] == 14
+    assert sum(report["statistics"]["tokens"].values()) == 9
+    assert report["statistics"]["images"] == 7
 
 
 def test_ctrl_c_tells_what_was_found_so_far(tmp_path: Path):

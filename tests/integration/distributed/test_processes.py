@@ -19,20 +19,9 @@ import yaml
 from finscribe_core.constants import EXIT_DONE, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
-from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
 GOLDEN = Path(__file__).parents[2] / "golden/loss_curves/lora.json"
 """The losses of one process; tests/unit/training/test_loss_curves.py writes them."""
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory) -> Path:
-    """The rows and the model of the golden loss curve."""
-    folder = tmp_path_factory.mktemp("sample")
-    texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)
-    write_tiny_model(folder / "model", texts, seed=1)
-    return folder
 
 
 @pytest.fixture

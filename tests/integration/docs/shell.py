@@ -1,4 +1,4 @@
-"""Types a page's lines as a user would."""
+"""Runs the command lines of a page in a shell."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from tests.unit.docs.pages import ALL
 PATIENCE_SECONDS = 280
 
 
-def typed(page: str, *names: str) -> list[str]:
+def finscribe_lines(page: str, *names: str) -> list[str]:
     """The lines of a page that call these subcommands of finscribe (any, without names), in their order."""
     calls = [line.removeprefix(".venv/bin/") for line in ALL[page].commands]
     return [

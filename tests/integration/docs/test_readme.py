@@ -1,4 +1,4 @@
-"""The README's way to a trained model, typed as it stands."""
+"""The README's way to a trained model, run as it stands."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.docs.shell import run, typed
+from tests.integration.docs.shell import finscribe_lines, run
 from tests.unit.docs.pages import ROOT
 
 
@@ -16,7 +16,7 @@ def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "examples", folder / "examples")
     shutil.copytree(ROOT / "data", folder / "data")
-    lines = typed("README.md", "sample", "train")
+    lines = finscribe_lines("README.md", "sample", "train")
     assert [line.split()[1] for line in lines] == ["sample", "train"]
     run(lines, folder)
     return folder
@@ -37,7 +37,7 @@ def test_the_readmes_sample_and_training_work_as_written(trained):
 
 
 def test_the_readmes_data_evaluation_and_comparison_work_as_written(trained):
-    lines = typed("README.md", "data", "evaluate", "compare")
+    lines = finscribe_lines("README.md", "data", "evaluate", "compare")
     assert len(lines) == 4
     printed = run([line.replace("--count 200", "--count 12") for line in lines], trained)
     assert "Validation Pass Rate: " in printed

@@ -1,7 +1,8 @@
-"""Every command of the training guide, typed as it stands, on the tiny model."""
+"""Every command of the training guide, as it stands, on the tiny model; in this process, without a shell."""
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import urllib.request
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.docs.shell import environment, run, typed
+from tests.integration.docs.shell import environment, finscribe_lines
+from tests.support.command import finscribe
 from tests.unit.docs.pages import ALL, ROOT
 
 PAGE = "docs/training-guide.md"
@@ -19,7 +21,8 @@ validation_path: data/val.jsonl
 evaluation: {training_documents: 1, max_documents: 2, max_new_tokens: 24}
 """
 """Beside the guide's own configuration: what is read while training and after it takes most of the time."""
-LINES = typed(PAGE)
+TRAIN, *_ = [line for line in finscribe_lines(PAGE) if line.startswith("finscribe train ")]
+LINES = [line for line in finscribe_lines(PAGE) if line != TRAIN]  # that one makes the `project`
 
 
 def file_of(name: str) -> str:
@@ -27,16 +30,23 @@ def file_of(name: str) -> str:
     return next(block for block in ALL[PAGE].blocks("yaml") if block.startswith(f"# {name}\n"))
 
 
+def call(line: str, folder: Path) -> None:
+    """Run a line of the page in this folder; what it prints is shown if it fails."""
+    program, *arguments = shlex.split(line)
+    assert program == "finscribe"
+    done = finscribe(arguments, folder)
+    assert done.exit_code == 0, f"{done.exception!r}\n{done.output[-3000:]}"
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
+def project(sample: Path, tmp_path_factory) -> Path:
     """What the page says is there: configuration, rows of one's own, the model, and a training of it."""
     folder = tmp_path_factory.mktemp("guide")
-    run(["finscribe sample --output-dir sample --rows 8 --validation-rows 4"], folder)
     (folder / "PaddlePaddle").mkdir()
-    shutil.copytree(folder / "sample/model", folder / "PaddlePaddle/PaddleOCR-VL")
+    shutil.copytree(sample / "model", folder / "PaddlePaddle/PaddleOCR-VL")
     (folder / "data/test_dataset").mkdir(parents=True)
     for name in ("images", "test_dataset/images"):
-        shutil.copytree(folder / "sample/images", folder / "data" / name)
+        shutil.copytree(sample / "images", folder / "data" / name)
     for name, source in (
         ("unsloth_train", "train"),
         ("custom_train", "train"),
@@ -44,21 +54,21 @@ def world(tmp_path_factory) -> Path:
         ("val", "val"),
         ("test_dataset/test", "val"),
     ):
-        shutil.copy(folder / f"sample/{source}.jsonl", folder / f"data/{name}.jsonl")
+        shutil.copy(sample / f"{source}.jsonl", folder / f"data/{name}.jsonl")
     shutil.copytree(ROOT / "data/images", folder / "data/images", dirs_exist_ok=True)
     shutil.copy(ROOT / "data/train.jsonl", folder / "data/your_train.jsonl")
     shutil.copy(ROOT / "data/schema.json", folder / "data/schema.json")
     (folder / "finetune_config.yaml").write_text(file_of("finetune_config.yaml") + QUICK)
     (folder / "experiments.yaml").write_text(file_of("experiments.yaml"))
-    run(["finscribe train --config finetune_config.yaml --strict --set training.logging_steps=1"], folder)
+    call(f"{TRAIN} --strict --set training.logging_steps=1", folder)
     first = min((folder / RESULT).glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     first.rename(folder / RESULT / "checkpoint-1000")
     return folder
 
 
 @pytest.fixture
-def copy(world: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(world, tmp_path / "world"))
+def copy(project: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(project, tmp_path / "project"))
 
 
 def outputs_of(line: str) -> list[str]:
@@ -71,27 +81,27 @@ def outputs_of(line: str) -> list[str]:
 def test_a_command_of_the_guide_works_as_it_stands(copy, line):
     if line.startswith("finscribe train") and "--resume" not in line:
         shutil.rmtree(copy / RESULT)
-    run([line.replace("--count 5000", "--count 12")], copy)
+    call(line.replace("--count 5000", "--count 12"), copy)
     for name in outputs_of(line):
         assert (copy / name).exists(), name
 
 
-def test_the_folder_looks_as_the_guide_draws_it(world):
+def test_the_folder_looks_as_the_guide_draws_it(project):
     drawn = re.search(rf"```\n{RESULT}/\n(.*?)```", ALL[PAGE].text, re.DOTALL)
     assert drawn
     names = {line.split()[0].rstrip("/") for line in drawn[1].splitlines()} | {"metrics.json"}
     assert names >= {"final_model", "logs", "config.yaml"}
     for name in names - {"checkpoint-<step>", "merged_model", "runs"}:
-        assert (world / RESULT / name).exists(), name
-    figures = json.loads((world / RESULT / "metrics.json").read_text())
+        assert (project / RESULT / name).exists(), name
+    figures = json.loads((project / RESULT / "metrics.json").read_text())
     assert figures["steps"] == 5
 
 
-def test_tensorboard_shows_the_figures_that_the_guide_names(world):
+def test_tensorboard_shows_the_figures_that_the_guide_names(project):
     (line,) = [line for line in ALL[PAGE].commands if line.startswith("tensorboard ")]
     process = subprocess.Popen(
         [*line.split(), "--port", "0", "--host", "127.0.0.1"],
-        cwd=world,
+        cwd=project,
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,

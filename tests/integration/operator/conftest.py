@@ -17,15 +17,6 @@ TIMEOUT_SECONDS = 240
 """Loading torch alone takes half a minute on a busy machine."""
 
 
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small output of `finscribe sample`."""
-    directory = tmp_path_factory.mktemp("sample")
-    arguments = ["sample", "--output-dir", str(directory), "--rows", "8", "--validation-rows", "2"]
-    subprocess.run([sys.executable, "-m", "finscribe_core.cli", *arguments], check=True, capture_output=True)
-    return directory
-
-
 class LocalProject:
     """A working directory with a job file, and a bucket with the job's data and model."""
 

@@ -32,15 +32,6 @@ async def test_an_interrupted_run_resumes_from_its_checkpoint_and_completes(proj
     assert "Running=True" not in output
 
 
-async def test_a_missing_dataset_fails_the_job_with_its_reason(project):
-    project.server.client().delete_object(Bucket=project.bucket, Key="train.jsonl")
-    code, output = await project.run()
-
-    assert code == EXIT_USER_ERROR, output
-    assert "Failed=True DatasetNotFound" in output
-    assert f"s3://{project.bucket}/train.jsonl" in output
-
-
 async def test_an_error_in_the_manifest_is_reported_with_file_and_line(project):
     project.job.write_text(project.job.read_text().replace("numTrainEpochs", "numTrainEpoch"))
     code, output = await project.run()

@@ -9,8 +9,6 @@ from pytest import MonkeyPatch
 
 from finscribe_core.constants import ENV_RUN
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 from finscribe_trainer.evaluation.generation import AnswerGenerator
 from finscribe_trainer.evaluation.results import read_results
 from finscribe_trainer.pipeline.recipe import train
@@ -21,15 +19,6 @@ from finscribe_trainer.training.run import Run
 from tests.support.s3 import S3Server
 
 FIGURES = {"field_accuracy", "teds_score", "numeric_accuracy", "validation_pass_rate"}
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    texts = write_dataset(folder, num_rows=8, num_validation_rows=3, seed=1)
-    write_tiny_model(folder / "model", texts, seed=1)
-    (folder / "val.jsonl").rename(folder / "test.jsonl")
-    return folder
 
 
 @pytest.fixture
@@ -44,7 +33,7 @@ def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: Monk
                 "model_name_or_path": str(sample / "model"),
                 "dataset_path": str(sample / "train.jsonl"),
                 "validation_split": 0.25,
-                "test_path": str(sample / "test.jsonl"),
+                "test_path": str(sample / "val.jsonl"),
                 "output_dir": str(tmp_path / name),
                 "output_uri": uri,
                 "training": {
@@ -82,7 +71,7 @@ def test_base_and_tuned_model_are_evaluated_on_the_test_documents(train_with, tm
         read_results(tmp_path / f"first/evaluation/results-{who}.json") for who in ("base", "tuned")
     )
     assert [record.where for record in base.documents] == [record.where for record in tuned.documents]
-    assert all("test.jsonl:" in record.where for record in base.documents)
+    assert all("val.jsonl:" in record.where for record in base.documents)
     assert base.model.fingerprint != tuned.model.fingerprint
     assert uri == f"{result.outputs.uri}/evaluation"
     assert latest()["run"] == "first"

@@ -19,16 +19,8 @@ from finscribe_core.constants import EXIT_DONE, EXIT_RETRY
 STARTED: list[subprocess.Popen[bytes]] = []
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    options = ("sample", "--output-dir", str(folder), "--rows", "10", "--validation-rows", "2")
-    subprocess.run([sys.executable, "-m", "finscribe_trainer", *options], check=True, capture_output=True)
-    return folder
-
-
 def write_config(sample: Path, output_dir: Path, num_workers: int) -> Path:
-    """Three steps an epoch, the last of them of one batch; with all that is random."""
+    """Two steps an epoch, the last of them of one batch; with all that is random."""
     config = {
         "model_name_or_path": str(sample / "model"),
         "dataset_path": str(sample / "train.jsonl"),
@@ -37,8 +29,8 @@ def write_config(sample: Path, output_dir: Path, num_workers: int) -> Path:
         "lora": {"dropout": 0.3},
         "training": {
             "learning_rate": 5.0e-3,
-            "num_train_epochs": 2,
-            "per_device_train_batch_size": 2,
+            "num_train_epochs": 3,
+            "per_device_train_batch_size": 3,
             "gradient_accumulation_steps": 2,
             "logging_steps": 2,
             "eval_steps": 1,

@@ -14,16 +14,6 @@ from click.testing import CliRunner
 from finscribe_core.cli import main_command
 from finscribe_core.constants import EXIT_DONE, EXIT_RETRY
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    texts = write_dataset(folder, num_rows=8, num_validation_rows=3, seed=1)
-    write_tiny_model(folder / "model", texts, seed=1)
-    return folder
 
 
 @pytest.fixture
@@ -79,7 +69,7 @@ def test_one_that_fails_keeps_no_other_from_being_trained_and_what_is_done_is_no
     assert losses["faster"] < losses["baseline"]
     metrics = json.loads((folder / "faster" / "metrics.json").read_text())
     assert losses["faster"] == metrics["best_eval_loss"]
-    assert "3 documents are too few" in runs["faster"]["judgement"]["said"]
+    assert "4 documents are too few" in runs["faster"]["judgement"]["said"]
 
     before = (folder / "faster" / "metrics.json").stat().st_mtime_ns
     again = call("experiments", "run", plan, "--output-dir", folder, "--name", "baseline", "--name", "faster")

@@ -81,6 +81,7 @@ def two_epochs(sample, tmp_path, config) -> TrainerConfig:
     )
 
 
+@pytest.mark.train
 def test_each_page_passes_the_vision_tower_once_and_the_result_is_the_same(two_epochs, tmp_path):
     off = Trained(
         with_settings(two_epochs, output_dir=str(tmp_path / "off"), feature_cache={"enabled": False})
@@ -97,6 +98,7 @@ def test_each_page_passes_the_vision_tower_once_and_the_result_is_the_same(two_e
     assert off.count("hits_total") == 0
 
 
+@pytest.mark.train
 def test_augmented_pages_are_cached_with_a_limited_number_of_views(two_epochs, tmp_path):
     views = with_settings(two_epochs, augmentation={"enabled": True, "num_views": 1})
     Trained(views, images_to_remove=tmp_path / "data/images")
@@ -237,6 +239,7 @@ INVALID = {
 }
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("why", INVALID)
 def test_an_invalid_cache_is_rejected_if_enabled_and_else_off(why, config, family, source):
     wrong = with_settings(config, **INVALID[why], feature_cache={"enabled": True})

@@ -86,6 +86,7 @@ def recorded(folder: Path) -> dict[str, list[float]]:
     return steps
 
 
+@pytest.mark.train
 def test_ours_and_the_plain_trainer_learn_the_same(settings, tmp_path, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own Ctrl+C
     facts = read_facts(settings.folder)

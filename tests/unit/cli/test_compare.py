@@ -96,6 +96,7 @@ def test_set(sample: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.train
 def test_two_models_are_evaluated_once_on_the_same_documents(sample, test_set, tmp_path):
     model = str(sample / "model")
     base = ComparedModel("baseline", model, None, tmp_path / "results-base.json")

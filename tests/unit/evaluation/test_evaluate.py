@@ -22,6 +22,8 @@ from finscribe_trainer.evaluation.test_set import TestSet, find_rows_file, load_
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 
+pytestmark = pytest.mark.train
+
 LIMIT = 8
 
 

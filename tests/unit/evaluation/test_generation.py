@@ -10,6 +10,8 @@ from finscribe_trainer.evaluation.generation import MIN_ANSWER_TOKENS, AnswerGen
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
 
+pytestmark = pytest.mark.train
+
 LIMIT = 24
 
 

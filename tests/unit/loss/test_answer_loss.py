@@ -76,6 +76,7 @@ def test_the_loss_of_a_bfloat16_model_is_float32(family, source, dataset):
     torch.testing.assert_close(loss.double(), exact, rtol=1e-6, atol=0)
 
 
+@pytest.mark.train
 def test_logits_stay_in_bfloat16_in_training_and_evaluation(config, monkeypatch):
     seen, summed_loss = set(), answer_loss_module.summed_loss
 

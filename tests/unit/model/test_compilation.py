@@ -29,6 +29,7 @@ def step(model, inputs):
     return loss.detach(), gradients
 
 
+@pytest.mark.train
 def test_compiled_layers_run_only_in_training_with_equal_loss_and_gradients(family, source, dataset):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0)).train()
@@ -52,6 +53,7 @@ def test_compiled_layers_run_only_in_training_with_equal_loss_and_gradients(fami
     assert list(model.state_dict()) == names
 
 
+@pytest.mark.train
 def test_compiled_layers_work_with_packing_and_gradient_checkpointing(family, source, dataset):
     torch.manual_seed(1)
     model = attach_adapter(family.load_model(source), family, LoraSpec(dropout=0.0))

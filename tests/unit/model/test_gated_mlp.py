@@ -52,6 +52,7 @@ def chunk(request, monkeypatch):
     monkeypatch.setattr(gated_mlp, "_CHUNK", request.param)
 
 
+@pytest.mark.train
 @pytest.mark.usefixtures("chunk")
 @pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "computed again"])
 @pytest.mark.parametrize("precision", [nullcontext, AUTOCAST], ids=["float32", "autocast"])

@@ -1,4 +1,5 @@
 import bitsandbytes
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -50,6 +51,7 @@ def test_an_evaluation_does_not_change_the_gradient(family, source, dataset):
     torch.testing.assert_close(gradients(), before)
 
 
+@pytest.mark.train
 def test_a_run_evaluates_resumes_from_a_checkpoint_and_exports_a_merged_model(config, tmp_path):
     wanted = config.model_copy(
         update={

@@ -25,6 +25,8 @@ from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 
+pytestmark = pytest.mark.train
+
 PLAIN_LOAD = Path(__file__).parents[2] / "support" / "plain_load.py"
 
 

@@ -34,6 +34,7 @@ def with_training(config: TrainerConfig, **changes: object) -> TrainerConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
 
 
+@pytest.mark.train
 def test_a_run_writes_adapter_merged_model_config_and_metrics(config, tmp_path):
     both = config.model_copy(update={"output_formats": [OutputFormat.Adapter, OutputFormat.Merged]})
     result = train(start(both))
@@ -61,6 +62,7 @@ def test_an_output_folder_that_cant_be_created_is_a_user_error(config, tmp_path,
         train(start(below))
 
 
+@pytest.mark.train
 def test_rows_and_tokens_are_counted_once_for_any_batches(config, family, dataset):
     # Each of the eight rows once: a step of three and three, and a step of two.
     run = start(with_training(config, max_steps=2, per_device_train_batch_size=3))
@@ -72,6 +74,7 @@ def test_rows_and_tokens_are_counted_once_for_any_batches(config, family, datase
     assert counted == [8, sum(family.count_tokens(example) for example in dataset.examples)]
 
 
+@pytest.mark.train
 def test_the_best_adapter_is_exported_not_the_last(config, tmp_path, write_rows):
     # An answer of characters that no training answer has: the more is learned, the less is it expected.
     rows = write_rows({"instruction": "Read this invoice as JSON.", "output": 30 * "~^`@%&#"})
@@ -88,6 +91,7 @@ def test_the_best_adapter_is_exported_not_the_last(config, tmp_path, write_rows)
     assert not all(torch.equal(exported[name], last[name]) for name in last)
 
 
+@pytest.mark.train
 def test_the_validation_loss_is_averaged_over_tokens_not_batches(config, family, source, tmp_path):
     splits = load_splits(config, tmp_path, Storage.from_config(config.storage))
     losses = []
@@ -103,6 +107,7 @@ def test_the_validation_loss_is_averaged_over_tokens_not_batches(config, family,
     assert losses == pytest.approx([float(total / count)] * 2, rel=1e-5)
 
 
+@pytest.mark.train
 def test_gradient_accumulation_changes_no_step(config, tmp_path):
     """Two batches of two rows give the step of one batch of four, with answers of different lengths."""
     adapters = []
@@ -122,6 +127,7 @@ def test_gradient_accumulation_changes_no_step(config, tmp_path):
     assert adapters[0] == pytest.approx(adapters[1], rel=1e-4)
 
 
+@pytest.mark.train
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(config, tmp_path):
     whole = config.model_copy(update={"output_dir": str(tmp_path / "whole")})
     train(start(with_training(whole, max_steps=4)))
@@ -138,6 +144,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(config, tmp_pat
     assert [e["step"] for e in figures[1]["eval_history"]] == [1, 2, 3, 4]
 
 
+@pytest.mark.train
 def test_a_checkpoint_of_the_last_step_needs_no_training(config, tmp_path):
     train(start(config))
     again = config.model_copy(update={"output_dir": str(tmp_path / "again")})
@@ -165,6 +172,7 @@ def test_checkpoints_of_an_earlier_training_are_kept_and_not_used(config, tmp_pa
     assert (tmp_path / "out" / "config.yaml").read_text() == "as it was"
 
 
+@pytest.mark.train
 def test_a_checkpoint_of_another_adapter_is_rejected_without_changes(config, tmp_path):
     train(start(with_training(config, max_steps=1)))
     before = (tmp_path / "out" / "config.yaml").read_text()
@@ -241,6 +249,7 @@ def test_a_stop_before_training_ends_at_once(config):
         train(start(config, stop=stop))
 
 
+@pytest.mark.train
 def test_a_stop_during_training_saves_the_current_step(config, tmp_path, monkeypatch):
     stop = StopSignal()
     run = start(config, stop=stop)
@@ -259,6 +268,7 @@ def test_a_stop_during_training_saves_the_current_step(config, tmp_path, monkeyp
     assert read_checkpoint(tmp_path / "out" / saved[-1]).step in (1, 2)
 
 
+@pytest.mark.train
 def test_an_evaluation_interrupted_at_the_last_step_is_repeated(config, tmp_path):
     """Otherwise an epoch's only evaluation could be lost, and with it the best adapter's metric."""
     stop = StopSignal()

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.train
+
 TENSORS_OF_MANY_SIZES = """
 import psutil, torch
 

@@ -19,6 +19,8 @@ from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.trainer import AnswerTrainer
 from finscribe_trainer.training.validation_documents import ValidationDocuments
 
+pytestmark = pytest.mark.train
+
 EVERYTHING = {
     "training.max_steps": 8,
     "training.eval_steps": 2,

@@ -10,6 +10,8 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.fit import fit
 from finscribe_trainer.training.run import Run
 
+pytestmark = pytest.mark.train
+
 
 @pytest.mark.parametrize(("checkpointing", "times"), [(False, 1), (True, 2)])
 def test_each_layer_is_recomputed_in_the_backward_pass(checkpointing, times, config, family, source):

@@ -20,6 +20,8 @@ from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run
 
+pytestmark = pytest.mark.train
+
 GOLDEN = Path(__file__).parents[2] / "golden" / "loss_curves"
 
 

@@ -10,6 +10,8 @@ from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run
 
+pytestmark = pytest.mark.train
+
 
 def train_in(config: TrainerConfig, folder: str, resume: str | None = None) -> dict[str, torch.Tensor]:
     changed = config.model_copy(update={"output_dir": folder})

@@ -74,6 +74,7 @@ FOUR_AT_ONCE = {
 }
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("in_backward", [False, True], ids=["forward", "backward"])
 def test_a_batch_too_large_for_the_memory_is_halved_and_counts_the_same(in_backward, train_with, caplog):
     with caplog.at_level(logging.WARNING):
@@ -109,6 +110,7 @@ def test_cublas_without_room_for_itself_is_out_of_memory_too():
     assert taken == [slice(0, 2), slice(2, 4)]
 
 
+@pytest.mark.train
 def test_a_single_row_too_large_for_the_memory_is_refused_with_a_remedy(train_with):
     with pytest.raises(UserError, match="is insufficient for a single row") as caught:
         train_with(hold_at_most(0, in_backward=False))
@@ -144,6 +146,7 @@ def spoil(model: Any, token: int, *, gradient: bool) -> None:
     inner.layers[0].register_forward_hook(spoil_rows)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("gradient", [False, True], ids=["loss", "gradient"])
 def test_the_row_whose_loss_or_gradient_is_no_number_is_named(gradient, train_with, odd_row):
     number, token = odd_row

@@ -18,6 +18,8 @@ from finscribe_trainer.training.checkpoints import read_checkpoint
 from finscribe_trainer.training.fit import Trained, fit
 from finscribe_trainer.training.run import Run
 
+pytestmark = pytest.mark.train
+
 
 @pytest.fixture
 def config(sample, tmp_path):

@@ -1,6 +1,5 @@
 import json
-import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,3 @@ def validate(tmp_path: Path) -> Validate:
         return report
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """Restores the signal handlers that the command replaces."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)

@@ -55,6 +55,7 @@ def drawn_in_tensorboard(folder: Path) -> dict[str, dict[int, float]]:
     }
 
 
+@pytest.mark.train
 def test_tensorboard_shows_what_the_guide_tells_to_watch(start):
     out = start()
     curves = drawn_in_tensorboard(out / "logs")
@@ -65,6 +66,7 @@ def test_tensorboard_shows_what_the_guide_tells_to_watch(start):
         assert curves[name] == pytest.approx({e["step"]: e[key] for e in figures[logged]}, rel=1e-6)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("place", ["same folder", "another folder"])
 def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(start, tmp_path, place):
     whole = start()
@@ -78,6 +80,7 @@ def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(st
         assert found[name] == pytest.approx(points, rel=1e-4), name
 
 
+@pytest.mark.train
 def test_console_lines_are_the_guides(start, caplog):
     with caplog.at_level(logging.INFO, "finscribe_trainer"):
         start()
@@ -115,6 +118,7 @@ def environ(monkeypatch, tmp_path):
     wandb.teardown()
 
 
+@pytest.mark.train
 def test_weights_and_biases_gets_the_same_curves_and_nothing_of_the_machine(start, config, environ):
     environ("WANDB_MODE", "offline")
     environ("WANDB_API_KEY", KEY)

@@ -93,6 +93,7 @@ def test_an_end_that_no_rate_can_rise_to_is_refused(end):
     assert "--start-lr must be less than --end-lr" in result.output
 
 
+@pytest.mark.train
 def test_a_range_test_takes_the_training_s_own_steps_and_leaves_only_its_results(config, tmp_path):
     write_config(config, tmp_path / "config.yaml")
     output = tmp_path / "plots" / "lr.png"

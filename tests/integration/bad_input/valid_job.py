@@ -1,14 +1,10 @@
-"""A small job that would succeed, for a case to spoil: its objects in a bucket, its spec, its machine."""
+"""A small job that would succeed: its objects in a bucket, its spec, its environment."""
 
 import copy
 import json
-import logging
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +21,8 @@ ROW = {"prompt": "Total?", "completion": '{"total": "12.00"}'}
 
 
 @dataclass
-class World:
-    """What a case may spoil before the job is run."""
+class ValidJob:
+    """A job that would succeed; a case makes one part of it invalid before it runs."""
 
     server: S3Server
     directory: Path
@@ -80,9 +76,7 @@ class World:
         config = self.directory / "config.yaml"
         config.write_text(yaml.safe_dump(self._trainer_config()))
         env = {"FINSCRIBE_TERMINATION_LOG": str(termination_log), "FINSCRIBE_RUN": "run-1"}
-        # In this process: importing torch anew for every case would take most of the time.
-        with _handlers_restored():
-            done = CliRunner().invoke(train, ["--config", str(config)], env={**self.server.env, **env})
+        done = CliRunner().invoke(train, ["--config", str(config)], env={**self.server.env, **env})
         text = termination_log.read_text() if termination_log.exists() else ""
         return done.exit_code, RunResult.from_termination_message(text), done.output
 
@@ -94,7 +88,7 @@ class World:
         manifest.write_text(json.dumps(self._finetunejob(), indent=2))
         arguments = ["run", str(manifest), "--state-dir", str(state)]
         code, output = self._call(["-m", "finscribe_core.cli", *arguments], {})
-        stored = next(state.glob("**/FineTuneJob/default/spoilt.json"), None)
+        stored = next(state.glob("**/FineTuneJob/default/invalid.json"), None)
         job: Object = json.loads(stored.read_text()) if stored else {}
         conditions = {c["type"]: c for c in job.get("status", {}).get("conditions", [])}
         return code, conditions.get("Failed", {}), output
@@ -103,7 +97,7 @@ class World:
         return {
             "apiVersion": "finscribe.io/v1alpha1",
             "kind": "FineTuneJob",
-            "metadata": {"name": "spoilt"},
+            "metadata": {"name": "invalid"},
             "spec": self.spec,
         }
 
@@ -140,17 +134,3 @@ class World:
 
 def _snake_case(section: Object) -> Object:
     return {"".join(f"_{c.lower()}" if c.isupper() else c for c in key): v for key, v in section.items()}
-
-
-@contextmanager
-def _handlers_restored() -> Iterator[None]:
-    """Undo what the command does to its process: it takes over signals and logging."""
-    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        yield
-    finally:
-        for number, handler in signals.items():
-            signal.signal(number, handler)
-        root.handlers[:], root.level = handlers, level
