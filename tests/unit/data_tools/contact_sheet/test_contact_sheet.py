@@ -48,7 +48,7 @@ def write(config, *options: str):
 def test_a_sheet_has_a_row_for_each_page_and_a_column_for_each_view(config):
     result = write(config, "--rows", "9", "--views", "2")
     assert result.exit_code == 0, result.output
-    assert "once augmentation.enabled is true" in result.output
+    assert "only if augmentation.enabled is true" in result.output
     width, height = Image.open(config.parent / "out" / "sheet.png").size
     assert (width // WIDTH, height // HEIGHT) == (3, 4)
 
