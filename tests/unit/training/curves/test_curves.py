@@ -143,6 +143,7 @@ def test_a_missing_key_is_said_before_anything_is_read(start, config, environ):
     assert "WANDB_MODE=offline" in caught.value.remedy
 
 
+@pytest.mark.train  # waits for the service of Weights & Biases
 def test_curves_are_kept_in_files_when_the_service_is_out_of_reach(tmp_path, environ, monkeypatch, caplog):
     environ("WANDB_API_KEY", KEY)
     environ("WANDB_BASE_URL", "http://127.0.0.1:9")
