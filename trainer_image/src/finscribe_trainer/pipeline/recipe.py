@@ -49,12 +49,12 @@ def train(run: Run) -> RunResult | None:
 
     # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
-    from finscribe_trainer.training.resume import refuse_misfit  # noqa: PLC0415
+    from finscribe_trainer.training.resume import check_adapter_settings  # noqa: PLC0415
 
     def save_config() -> None:
         # Not earlier: a rejected run keeps the config of the run before. Not later: a killed run needs one.
         if checkpoint:
-            refuse_misfit(checkpoint, config)
+            check_adapter_settings(checkpoint, config)
         write_config(config, run.output_dir / CONFIG_FILE)
 
     processes.broadcast_from_main(save_config)

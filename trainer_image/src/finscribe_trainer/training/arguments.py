@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from finscribe_core.trainer_config import LrScheduler, SelectionMetric, TrainingSpec
+from finscribe_core.trainer_config import LrScheduler, TrainingSpec
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +19,9 @@ def steps_per_epoch(spec: TrainingSpec, num_rows: int, num_processes: int = 1) -
 
 
 def build_arguments(
-    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, dtype: torch.dtype, metric: SelectionMetric
+    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, dtype: torch.dtype
 ) -> TrainingArguments:
-    """Every field of the spec in Hugging Face's words; `metric` decides which checkpoint is the best.
+    """Every field of the spec as an argument of Hugging Face's Trainer.
 
     Evaluation and checkpoints go by steps throughout; "once an epoch" is `epoch_steps` of them.
     """
@@ -52,15 +52,12 @@ def build_arguments(
         save_strategy="steps",
         save_steps=spec.save_steps or eval_steps,
         save_total_limit=spec.save_total_limit,
-        metric_for_best_model=str(metric),
-        greater_is_better=metric.greater_is_better,
         seed=spec.seed,
         dataloader_num_workers=spec.dataloader_num_workers,
         dataloader_persistent_workers=spec.dataloader_num_workers > 0,
         dataloader_pin_memory=torch.cuda.is_available(),
         accelerator_config={"non_blocking": torch.cuda.is_available()},
         remove_unused_columns=False,
-        include_num_input_tokens_seen="non_padding",
         report_to="none",  # curves/ draws them, by the training guide's names
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),

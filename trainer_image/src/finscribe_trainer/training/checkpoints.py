@@ -20,8 +20,9 @@ from finscribe_trainer.storage import Storage
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-(\d+)")
-_STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
-_NEEDED = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
+STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
+ADAPTER_FILE = "adapter_model.safetensors"
+_NEEDED = (ADAPTER_FILE, "optimizer.pt", "scheduler.pt")
 BEST_FILE = "best_adapter.safetensors"
 
 
@@ -85,7 +86,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         UserError: InvalidConfig when the folder holds no complete checkpoint.
     """
     try:
-        state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         state = None
     if damage := _find_damage(folder, state):
@@ -103,7 +104,7 @@ def _find_damage(folder: Path, state: Any) -> str | None:
     Of tensors only headers and ends are read, so that a sweep can look often.
     """
     if not isinstance(state, dict) or not isinstance(state.get("global_step"), int):
-        return f"{_STATE_FILE} is missing or damaged"
+        return f"{STATE_FILE} is missing or damaged"
     best = (BEST_FILE,) if state.get("best_global_step") else ()
     files = [folder / name for name in (*_NEEDED, *best)]
     for file in (*files, *folder.glob("rng_state*.pth")):
@@ -122,9 +123,9 @@ def _is_safetensors(file: Path) -> bool:
         return False
 
 
-def incomplete(folder: Path) -> None:
-    """Let a folder that is about to be written again be no checkpoint until that is done."""
-    (folder / _STATE_FILE).unlink(missing_ok=True)
+def mark_incomplete(folder: Path) -> None:
+    """Remove the file that marks a checkpoint as complete, before its folder is written again."""
+    (folder / STATE_FILE).unlink(missing_ok=True)
 
 
 def find_checkpoint(

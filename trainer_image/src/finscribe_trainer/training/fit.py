@@ -36,7 +36,7 @@ from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads
 from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.training.curves.setup import open_curves
 from finscribe_trainer.training.progress_bar import ProgressBar
-from finscribe_trainer.training.resume import Continuation, facts
+from finscribe_trainer.training.resume import ResumeState, evaluation_is_missing, facts
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.sampler import DataOrder
 from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
@@ -107,17 +107,20 @@ def fit(
     trainer.before_save = uploads.wait
     agree_on(checkpoint, processes)
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
-    trainer.continuation.facts = facts(run.config, splits)
+    trainer.resume_state.facts = facts(run.config, splits)
     if checkpoint:
-        trainer.continuation.load_state(checkpoint.callback_state(Continuation.__name__))
+        trainer.resume_state.load_state(checkpoint.callback_state(ResumeState.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
     else:
         report.base = _measure_base(run, trainer)
     with run.stop.deferred(), closing(curves):
-        if checkpoint and (early_stopping.triggered or checkpoint.step >= _total_steps(run, splits)):
-            _take_over(run, checkpoint, trainer)
+        if checkpoint:
+            _load(run, trainer, checkpoint, _total_steps(run, splits))
+        stopped = trainer.control.should_training_stop or early_stopping.triggered
+        if stopped or trainer.state.global_step >= _total_steps(run, splits):
+            log.info("nothing is left to train after step %d", trainer.state.global_step)
         else:
             _take_steps(run, trainer, checkpoint)
         processes.broadcast_from_main(uploads.wait)
@@ -148,7 +151,7 @@ def build_trainer(
     spec = run.config.training
     base: Any = model.get_base_model()
     metric = run.config.early_stopping.metric
-    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=base.dtype, metric=metric)
+    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=base.dtype)
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.record_feature_cache)
     store = features.store if features else None
@@ -174,7 +177,7 @@ def build_trainer(
         validation=EncodedExamples(splits.validation, family, features=store),
         callbacks=callbacks,
         stop=run.stop,
-        best=BestAdapter(),
+        best=BestAdapter(metric),
         documents=documents,
         loss=run.config.loss,
         processes=run.processes,
@@ -235,13 +238,13 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
             bar.close()
 
 
-def _take_over(run: Run, checkpoint: Checkpoint, trainer: AnswerTrainer) -> None:
-    """The checkpoint is the end of the training: an earlier attempt failed or was stopped after it."""
-    log.info("%s is the last step: nothing is left to train", checkpoint.folder)
-    trainer._load_from_checkpoint(str(checkpoint.folder))
-    trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
-    run.reporter.set_phase(Phase.Evaluating)
-    trainer.make_up_evaluation()
+def _load(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint, total_steps: int) -> None:
+    """Load adapter and state of a checkpoint, and evaluate it if a stop cut off its evaluation."""
+    trainer.load_checkpoint(checkpoint.folder)
+    if evaluation_is_missing(trainer.state, trainer.args, total_steps):
+        run.reporter.phase(Phase.Evaluating)
+        trainer.evaluate()
+        trainer.resume_state.evaluated = trainer.state
 
 
 def _raise_if_stopped(run: Run, state: TrainerState) -> None:
