@@ -136,11 +136,10 @@ class EarlyStopping(TrainerCallback, ExportableState):
                 f"{self.spec.metric}.",
                 f"Set early_stopping.metric to {metric}, or train anew.",
             )
-        self.evaluations_without_improvement = attributes.get(
-            "fruitless", self.evaluations_without_improvement
-        )
-        for name in ("reference", "improved_at", "evaluated_at"):
-            setattr(self, name, attributes.get(name, getattr(self, name)))
+        self.reference = attributes.get("reference", self.reference)
+        self.evaluations_without_improvement = attributes.get("fruitless", 0)
+        self.improved_at = attributes.get("improved_at", 0.0)
+        self.evaluated_at = attributes.get("evaluated_at", 0.0)
 
 
 class ProgressCallback(TrainerCallback):
