@@ -1,4 +1,4 @@
-"""The training itself: base loss, steps, checkpoints, and the best adapter at the end."""
+"""Runs the training: base model's loss, optimizer steps, checkpoints, and the best adapter at the end."""
 
 import logging
 from contextlib import closing
@@ -47,13 +47,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training came to."""
+    """The result of the training."""
 
     model: PeftModel
     state: Any
     """Hugging Face's TrainerState at the end."""
     base: dict[str, float]
-    """The base model's figures on the validation set, by names that begin with base_eval_."""
+    """The base model's metrics on the validation set, by names that begin with base_eval_."""
     stopped_early: bool
     resumed_from: str | None
     features: FeatureCache | None
@@ -122,7 +122,7 @@ def fit(
         if stopped or trainer.state.global_step >= _total_steps(run, splits):
             log.info("nothing is left to train after step %d", trainer.state.global_step)
         else:
-            _take_steps(run, trainer, checkpoint)
+            _run_steps(run, trainer, checkpoint)
         processes.broadcast_from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
         processes.shutdown()
@@ -131,8 +131,8 @@ def fit(
     features = trainer.model_inputs.features
     if features is not None:
         features.log_summary()
-    said = _said(run, checkpoint)
-    return Trained(model, trainer.state, report.base, early_stopping.triggered, said, features)
+    source = _resumed_from(run, checkpoint)
+    return Trained(model, trainer.state, report.base, early_stopping.triggered, source, features)
 
 
 def _shard(run: Run, model: PeftModel) -> ShardedLayers | None:
@@ -147,7 +147,7 @@ def _shard(run: Run, model: PeftModel) -> ShardedLayers | None:
 def build_trainer(
     run: Run, model: PeftModel, family: Family, splits: Splits, callbacks: list[TrainerCallback]
 ) -> AnswerTrainer:
-    """What takes the steps, as the config says: rows in their order, loss, optimizer."""
+    """The Trainer for a config: rows in their order, loss, optimizer."""
     spec = run.config.training
     base: Any = model.get_base_model()
     metric = run.config.early_stopping.metric
@@ -184,13 +184,15 @@ def build_trainer(
         count_rows=lambda count: run.reporter.record_metrics(samples=count * run.processes.world_size),
         doing=run.reporter.set_activity,
     )
-    packing = choose_packing(spec.packing, model, family)  # asks the model, where the Trainer has put it
+    packing = choose_packing(
+        spec.packing, model, family
+    )  # runs the model on the device that the Trainer has moved it to
     trainer.model_inputs = replace(trainer.model_inputs, packing=packing)
     return trainer
 
 
 def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
-    """In which order each epoch meets the training rows."""
+    """The order of the training rows in each epoch."""
     spec, num_rows = run.config.training, len(splits.train)
     num_epochs = _total_steps(run, splits) / _epoch_steps(run, splits)
     return DataOrder(
@@ -203,14 +205,14 @@ def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
 
 
 def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
-    """The base model's figures on the validation set: a fresh adapter adds nothing yet."""
-    run.reporter.set_phase(Phase.Evaluating)
+    """The base model's metrics on the validation set: a new adapter changes no output yet."""
+    run.reporter.phase(Phase.Evaluating)
     metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
-    figures = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
+    base = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
     if run.stop.requested.is_set():
         raise StopRequested
-    run.reporter.record_metrics(base_eval_loss=figures[BASE_LOSS])
-    return figures
+    run.reporter.metric(base_eval_loss=base[BASE_LOSS])
+    return base
 
 
 def _total_steps(run: Run, splits: Splits) -> int:
@@ -222,9 +224,9 @@ def _epoch_steps(run: Run, splits: Splits) -> int:
     return steps_per_epoch(run.config.training, len(splits.train), run.processes.world_size)
 
 
-def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None) -> None:
+def _run_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None) -> None:
     if checkpoint:
-        log.info("going on from %s, step %d", checkpoint.folder, checkpoint.step)
+        log.info("resuming from %s, step %d", checkpoint.folder, checkpoint.step)
     bar = ProgressBar() if run.show_bar else None
     if bar:
         trainer.add_callback(bar)
@@ -252,11 +254,12 @@ def _raise_if_stopped(run: Run, state: TrainerState) -> None:
         return
     folder = run.output_dir / f"checkpoint-{state.global_step}"
     remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"
-    said = f"Asked to stop; checkpoint saved after step {state.global_step}."
-    run.processes.raise_on_all(RetryableError(FailureReason.Interrupted, said, remedy))
+    message = f"Asked to stop; checkpoint saved after step {state.global_step}."
+    run.processes.raise_on_all(RetryableError(FailureReason.Interrupted, message, remedy))
 
 
-def _said(run: Run, checkpoint: Checkpoint | None) -> str | None:
+def _resumed_from(run: Run, checkpoint: Checkpoint | None) -> str | None:
+    """The checkpoint as a user can name it: its S3 prefix, or what was given with --resume."""
     if checkpoint is None:
         return None
     if run.uri and not run.resume:

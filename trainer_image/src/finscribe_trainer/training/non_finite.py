@@ -21,15 +21,15 @@ def non_finite_error(what: str, step: int, rows: list[str]) -> UserError:
         step: the optimizer step, from 1.
         rows: file and line of the rows whose own value is NaN or infinite.
     """
-    named = f"{', '.join(rows[:MAX_LISTED])}{' ...' if len(rows) > MAX_LISTED else ''}"
-    said = f"rows that alone give such a one: {named}" if rows else "no single row was found to give it"
+    named = f"{', '.join(rows[:MAX_SHOWN])}{' ...' if len(rows) > MAX_SHOWN else ''}"
+    cause = f"caused by {named}" if rows else "no single row causes it"
     return UserError(
         FailureReason.NonFiniteLoss,
-        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; {said}. Checkpoints saved "
+        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; {cause}. Checkpoints saved "
         "before are kept, each with the best adapter until then.",
-        "Look at this row."
+        "Check this row."
         if len(rows) == 1
-        else "Lower training.learningRate (by 10, say), or raise warmupRatio; then look for odd rows.",
+        else "Lower training.learningRate (to a tenth, say), or raise warmupRatio; then check the rows.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A run's curriculum: its rows scored, the scores written down, the rows ranked."""
+"""Prepares a run's curriculum: scores its rows, writes the scores, ranks the rows."""
 
 import logging
 from pathlib import Path
