@@ -1,4 +1,4 @@
-"""Sends training curves to Weights & Biases, as its variables configure it (WANDB_API_KEY, WANDB_MODE ...)."""
+"""Sends training curves to Weights & Biases, configured by its own variables (WANDB_API_KEY, ...)."""
 
 import logging
 import os
