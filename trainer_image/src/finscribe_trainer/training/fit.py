@@ -116,13 +116,7 @@ def fit(
     else:
         report.base = _measure_base(run, trainer)
     with run.stop.deferred(), closing(curves):
-        if checkpoint:
-            _load(run, trainer, checkpoint, _total_steps(run, splits))
-        stopped = trainer.control.should_training_stop or early_stopping.triggered
-        if stopped or trainer.state.global_step >= _total_steps(run, splits):
-            log.info("nothing is left to train after step %d", trainer.state.global_step)
-        else:
-            _run_steps(run, trainer, checkpoint)
+        _run_steps(run, trainer, checkpoint, early_stopping, _total_steps(run, splits))
         processes.broadcast_from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
         processes.shutdown()
@@ -224,14 +218,27 @@ def _epoch_steps(run: Run, splits: Splits) -> int:
     return steps_per_epoch(run.config.training, len(splits.train), run.processes.world_size)
 
 
-def _run_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None) -> None:
-    if checkpoint:
-        log.info("resuming from %s, step %d", checkpoint.folder, checkpoint.step)
+def _run_steps(
+    run: Run,
+    trainer: AnswerTrainer,
+    checkpoint: Checkpoint | None,
+    early_stopping: EarlyStopping,
+    total_steps: int,
+) -> None:
+    """Train from the checkpoint on, unless it is the end: the last step, or where early stopping ends."""
     bar = ProgressBar() if run.show_bar else None
     if bar:
         trainer.add_callback(bar)
     try:
         with run.processes.peer_failure_context():
+            if checkpoint:
+                _load(run, trainer, checkpoint, total_steps)
+            stopped = trainer.control.should_training_stop or early_stopping.triggered
+            if stopped or trainer.state.global_step >= total_steps:
+                log.info("no step is left: the training ends at step %d", trainer.state.global_step)
+                return
+            if checkpoint:
+                log.info("resuming from %s, step %d", checkpoint.folder, checkpoint.step)
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
         run.reporter.set_activity(None)
