@@ -15,7 +15,7 @@ from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.cli.evaluate import evaluate as command
 from finscribe_trainer.evaluation.evaluate import evaluate_to_file, partial_answers_path
 from finscribe_trainer.evaluation.generation import Answer
-from finscribe_trainer.evaluation.loading import describe
+from finscribe_trainer.evaluation.loading import describe_model
 from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.sampling import sample_evenly
@@ -277,6 +277,8 @@ def test_the_results_name_the_commit_of_a_hub_model(tmp_path, monkeypatch):
         (cached / "snapshots" / commit / "config.json").write_text("{}")
         (cached / "refs" / revision).write_text(commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    found = [describe(ModelSource("org/reader", revision), "org/reader", None) for revision in (None, "v2")]
+    found = [
+        describe_model(ModelSource("org/reader", revision), "org/reader", None) for revision in (None, "v2")
+    ]
     assert [info.revision for info in found] == commits
     assert found[0].fingerprint != found[1].fingerprint

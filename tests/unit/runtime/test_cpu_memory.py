@@ -8,6 +8,8 @@ import pytest
 
 from finscribe_trainer.runtime import cpu_memory
 
+pytestmark = pytest.mark.train
+
 TENSORS_OF_MANY_SIZES = """
 import psutil, torch
 

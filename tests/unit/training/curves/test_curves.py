@@ -55,6 +55,7 @@ def read_tensorboard(folder: Path) -> dict[str, dict[int, float]]:
     }
 
 
+@pytest.mark.train
 def test_tensorboard_shows_the_metrics_of_the_training_guide(start):
     out = start()
     curves = read_tensorboard(out / "logs")
@@ -79,6 +80,7 @@ def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(st
         assert found[name] == pytest.approx(points, rel=1e-4), name
 
 
+@pytest.mark.train
 def test_console_lines_have_the_format_of_the_training_guide(start, caplog):
     with caplog.at_level(logging.INFO, "finscribe_trainer"):
         start()

@@ -66,7 +66,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
         )
     source = place if adapter is None else find_base_model(adapter, base_model, folder / "base", storage)
     family = load_family(source)
-    info = describe(source, name, adapter)
+    info = describe_model(source, name, adapter)
     on_gpu = torch.cuda.is_available()
     dtype = choose_dtype(TrainingSpec())
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
@@ -76,12 +76,12 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info)
 
 
-def describe(source: ModelSource, name: str, adapter: Path | None) -> ModelInfo:
-    """Name, base, commit and fingerprint of a model, which tell it from every other.
+def describe_model(source: ModelSource, name: str, adapter: Path | None) -> ModelInfo:
+    """Name, base model, revision and fingerprint of a model, for results.json.
 
     Args:
-        source: the model, or the adapter's base; loaded before, if it is on the hub.
-        name: what the user calls the whole.
+        source: the model, or the adapter's base model; loaded before, if it is on the hub.
+        name: the name that the user passed.
         adapter: the adapter's folder, if there is one.
     """
     digest = hashlib.sha256()

@@ -50,9 +50,9 @@ def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Sp
     spec, training = run.config.evaluation, run.config.training
     test_set = _documents(run, splits)
     batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
-    base = replace(tuned, info=describe(source, source.name, None))
-    settings = settings_for(tuned, test_set, spec.max_new_tokens)
-    log.info("reading %d documents with the base and the tuned model", test_set.info.documents)
+    base = replace(tuned, info=describe_model(source, source.name, None))
+    settings = inference_settings(tuned, test_set, spec.max_new_tokens)
+    log.info("evaluating base and tuned model on %d documents", test_set.info.documents)
     try:
         with tuned.model.disable_adapter():
             before = evaluate(base, test_set, settings, batch_size)

@@ -56,7 +56,7 @@ def train_and_export(
     adapter = export(run, trained.model, family, source, splits)
     metrics = _run_metrics(run, trained, splits)
     if run.config.evaluation.enabled:
-        run.reporter.phase(Phase.Comparing)
+        run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
         report = compare_models(run, tuned, source, splits)

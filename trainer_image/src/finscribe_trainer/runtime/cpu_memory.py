@@ -31,7 +31,7 @@ def return_freed_memory() -> None:
     """Have glibc return the memory of a large tensor to the system as soon as it is freed.
 
     By default glibc keeps freed blocks of up to 32 MiB on its heap. A training frees tensors of many sizes,
-    few of which fit into the space that another has left. Costs some CPU time for the kernel. Other C libraries
+    few of which fit into the space that another has left. Costs CPU time in the kernel. Other C libraries
     are left unchanged.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):

@@ -164,15 +164,15 @@ class ProgressCallback(TrainerCallback):
             if "eval_loss" in entry:
                 self._update_best(entry["eval_loss"])
         self.tokens_seen = state.num_input_tokens_seen  # this process reports only its own
-        self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
-        self.reporter.phase(Phase.Training)
+        self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
+        self.reporter.set_phase(Phase.Training)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Report the step."""
-        self.reporter.step(state.global_step, state.max_steps, state.epoch or 0.0)
-        self.reporter.metric(tokens=state.num_input_tokens_seen - self.tokens_seen)
+        self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
+        self.reporter.record_metrics(tokens=state.num_input_tokens_seen - self.tokens_seen)
         self.tokens_seen = state.num_input_tokens_seen
         if control.should_evaluate:
             self.reporter.set_phase(Phase.Evaluating)
@@ -184,9 +184,9 @@ class ProgressCallback(TrainerCallback):
         metrics: dict[str, float] = given["metrics"]
         if "eval_loss" in metrics:
             reported: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
-            self.reporter.metric(**reported)
+            self.reporter.record_metrics(**reported)
             self._update_best(metrics["eval_loss"])
-            self.reporter.phase(Phase.Training)
+            self.reporter.set_phase(Phase.Training)
 
     def _update_best(self, loss: float) -> None:
         self.best = min(self.best, loss)

@@ -200,12 +200,12 @@ def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
 
 def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
     """The base model's metrics on the validation set: a new adapter changes no output yet."""
-    run.reporter.phase(Phase.Evaluating)
+    run.reporter.set_phase(Phase.Evaluating)
     metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
     base = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
     if run.stop.requested.is_set():
         raise StopRequested
-    run.reporter.metric(base_eval_loss=base[BASE_LOSS])
+    run.reporter.record_metrics(base_eval_loss=base[BASE_LOSS])
     return base
 
 
@@ -251,7 +251,7 @@ def _load(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint, total_steps:
     """Load adapter and state of a checkpoint, and evaluate it if a stop cut off its evaluation."""
     trainer.load_checkpoint(checkpoint.folder)
     if evaluation_is_missing(trainer.state, trainer.args, total_steps):
-        run.reporter.phase(Phase.Evaluating)
+        run.reporter.set_phase(Phase.Evaluating)
         trainer.evaluate()
         trainer.resume_state.evaluated = trainer.state
 

@@ -21,7 +21,7 @@ def non_finite_error(what: str, step: int, rows: list[str]) -> UserError:
         step: the optimizer step, from 1.
         rows: file and line of the rows whose own value is NaN or infinite.
     """
-    named = f"{', '.join(rows[:MAX_SHOWN])}{' ...' if len(rows) > MAX_SHOWN else ''}"
+    named = f"{', '.join(rows[:MAX_LISTED])}{' ...' if len(rows) > MAX_LISTED else ''}"
     cause = f"caused by {named}" if rows else "no single row causes it"
     return UserError(
         FailureReason.NonFiniteLoss,

@@ -1,4 +1,4 @@
-"""Progress bar in a terminal."""
+"""Draws the progress of a training in a terminal."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from finscribe_trainer.runtime.progress import create_bar
 
 
 class ProgressBar(TrainerCallback):
-    """Shows steps done, all steps, time left and the last loss. Log lines appear above it."""
+    """Shows the optimizer steps done and planned, the last loss and the time left, below the log lines."""
 
     def __init__(self) -> None:
         self._bar = create_bar()
@@ -18,8 +18,10 @@ class ProgressBar(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Show the bar."""
-        self._task = self._bar.add_task("train", total=state.max_steps, completed=state.global_step, loss="")
+        """Draw the bar."""
+        self._task = self._bar.add_task(
+            "Training", total=state.max_steps, completed=state.global_step, details="steps"
+        )
         self._bar.start()
 
     def on_step_end(

@@ -136,16 +136,16 @@ class AnswerTrainer(Trainer):
                 num_workers=self.args.dataloader_num_workers,
                 pin_memory=self.args.dataloader_pin_memory,
                 persistent_workers=self.args.dataloader_persistent_workers,
-                worker_init_fn=block_in_worker,
+                worker_init_fn=block_signals_in_worker,
             )
         )
         self.loaders.append(getattr(loader, "base_dataloader", loader))
         return loader
 
-    def end_workers(self) -> None:
-        """End the data workers, which stay from epoch to epoch."""
+    def shut_down_workers(self) -> None:
+        """Shut down the data workers, which stay from epoch to epoch."""
         for loader in self.loaders:
-            end_workers(loader)
+            shut_down_workers(loader)
 
     # An optimizer step
 
@@ -155,7 +155,7 @@ class AnswerTrainer(Trainer):
         """The batches of the next optimizer step, and the weight of its answer tokens in all processes."""
         self.doing(f"waiting for the rows of step {self.state.global_step + 1}")
         batches = list(islice(epoch_iterator, num_batches))
-        counts = [(count_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batches]
+        counts = [(total_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batches]
         weights, tokens = zip(*counts, strict=True)
         weight, num_tokens = self.processes.sum(float(sum(weights)), float(sum(tokens)))
         self.step_batches, self.step_losses, self.step_tokens = batches, [], int(num_tokens)

@@ -52,7 +52,7 @@ class Trained:
     """In the order of their steps."""
     best: Evaluation | None
     """The evaluation whose adapter is exported."""
-    figure: Figure | None
+    figure: MetricEstimate | None
     """The tuned model's value of the metric `Experiments.judged_by`, with its interval."""
     judgement: Judgement | None
     """Comparison with the baseline; None for the baseline itself."""

@@ -87,12 +87,12 @@ def fewest_documents(num_comparisons: int) -> int:
     return documents
 
 
-def _phrase(difference: Difference, p_adjusted: float, num_comparisons: int) -> str:
+def _phrase(difference: MetricDifference, p_adjusted: float, num_comparisons: int) -> str:
     if difference.documents < fewest_documents(num_comparisons):
         return f"{difference.documents} documents are too few to tell a difference from chance"
     if difference.value == 0:
         return "no difference"
     by = f"{points(difference.value)} points, {p_value(p_adjusted)}"
-    if p_adjusted < SIGNIFICANT:
+    if p_adjusted < SIGNIFICANCE_LEVEL:
         return f"significantly {'better' if difference.value > 0 else 'worse'} ({by})"
     return f"no significant difference ({by})"
