@@ -117,7 +117,7 @@ def classify_disk_error(error: BaseException) -> FinscribeError | None:
 
 
 @contextmanager
-def disk_trouble_told() -> Iterator[None]:
+def disk_errors_as_finscribe_errors() -> Iterator[None]:
     """Within, disk errors are raised as `classify_disk_error` has them.
 
     Raises:
@@ -134,7 +134,7 @@ def disk_trouble_told() -> Iterator[None]:
         raise
 
 
-def with_causes(error: BaseException) -> Iterator[BaseException]:
+def exception_chain(error: BaseException) -> Iterator[BaseException]:
     """The error and the chain of its causes (`__cause__`, else `__context__`), each once even in a cycle."""
     seen: set[int] = set()
     cause: BaseException | None = error

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 BASELINE = "baseline"
 """Name of the run without changes, unless the file names it."""
-NEVER_VARIED = frozenset({"output_dir", "output_uri", "storage", "feature_cache_dir"})
+FIXED_SETTINGS = frozenset({"output_dir", "output_uri", "storage", "feature_cache_dir"})
 """Settings that no experiment may change: paths, which do not affect training."""
 _OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".png")
 """Names beside the experiments' folders: the shared feature cache, configs and results."""
@@ -114,7 +114,7 @@ def _vary(experiment: Experiment, base: TrainerConfig, document: Document, index
     for loc, value in _flat(TrainerConfig, experiment.overrides):
         path, where = ".".join(loc), document.where((*at, *loc))
         setting = field_path(TrainerConfig, path)
-        if setting.split(".")[0] in NEVER_VARIED:
+        if setting.split(".")[0] in FIXED_SETTINGS:
             raise _invalid(where, f"{path} can't be changed by an experiment", "Remove it.")
         if setting in settings:
             raise _invalid(where, f"{path}: the setting {setting} is changed twice", "Remove one.")

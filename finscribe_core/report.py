@@ -86,7 +86,7 @@ class Outputs(KubeModel):
     """URI of the manifest, which lists every file with size and SHA-256 and is written last."""
 
 
-class DocumentFigures(KubeModel):
+class DocumentMetrics(KubeModel):
     """Metrics of a model over documents: 0 to 1, as decimal strings; unset where one does not apply."""
 
     field_accuracy: str | None = None
@@ -117,9 +117,9 @@ class EvaluationReport(KubeModel):
 
     documents: int = 0
     """Number of documents."""
-    base: DocumentFigures = DocumentFigures()
+    base: DocumentMetrics = DocumentMetrics()
     """Metrics of the base model."""
-    tuned: DocumentFigures = DocumentFigures()
+    tuned: DocumentMetrics = DocumentMetrics()
     """Metrics of the tuned model."""
     gate: GateVerdict | None = None
     """Result of the gate; unset when the job has none."""

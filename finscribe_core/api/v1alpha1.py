@@ -213,7 +213,7 @@ class PodSpec(KubeModel):
 
 OverrideValue = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
 """Any value of a spec's field: a number, a text, a list."""
-NEVER_VARIED = frozenset({"output", "storage", "experiments", "suspend"})
+FIXED_SETTINGS = frozenset({"output", "storage", "experiments", "suspend"})
 """Fields of the spec that no experiment may change, because they do not affect training."""
 
 
@@ -323,7 +323,7 @@ class FineTuneJobSpec(KubeModel):
         """
         where = f"experiments: {experiment.name}"
         for path in experiment.overrides:
-            if path.split(".")[0] in NEVER_VARIED:
+            if path.split(".")[0] in FIXED_SETTINGS:
                 raise ValueError(f"{where}: {path} can't be changed by an experiment")
         plain = {name: value for name, value in self.to_kubernetes().items() if name != "experiments"}
         try:

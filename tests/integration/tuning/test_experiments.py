@@ -77,7 +77,7 @@ def test_one_that_fails_keeps_no_other_from_being_trained_and_what_is_done_is_no
     assert (folder / "faster" / "metrics.json").stat().st_mtime_ns == before
 
     other = call("experiments", "run", plan, "--output-dir", folder, "--set", "training.max_steps=3")
-    assert "begun with other settings (training.max_steps)" in str(other.exception)
+    assert "started with other settings (training.max_steps)" in str(other.exception)
 
 
 def test_a_stop_saves_a_checkpoint_and_the_same_command_goes_on_from_there(plan, tmp_path):

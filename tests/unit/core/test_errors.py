@@ -11,7 +11,7 @@ from finscribe_core.errors import (
     RetryableError,
     UserError,
     classify_disk_error,
-    disk_trouble_told,
+    disk_errors_as_finscribe_errors,
     is_disk_full,
 )
 
@@ -53,14 +53,14 @@ def test_within_the_context_a_path_that_cannot_be_used_is_a_user_error(tmp_path:
     (tmp_path / "file").touch()
 
     message = "file/folder can't be used: Not a directory"
-    with pytest.raises(UserError, match=message), disk_trouble_told():
+    with pytest.raises(UserError, match=message), disk_errors_as_finscribe_errors():
         (tmp_path / "file" / "folder").mkdir()
 
 
 def test_within_the_context_an_error_that_is_already_classified_stays():
     stays = UserError(FailureReason.DatasetInvalid, "row 3 says 'no space left on device'")
 
-    with pytest.raises(UserError) as caught, disk_trouble_told():
+    with pytest.raises(UserError) as caught, disk_errors_as_finscribe_errors():
         raise stays
 
     assert caught.value is stays

@@ -5,7 +5,7 @@ from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
     GATE_MESSAGE_LIMIT,
-    DocumentFigures,
+    DocumentMetrics,
     EvaluationReport,
     GateVerdict,
     Metrics,
@@ -38,7 +38,7 @@ def test_the_outputs_below_the_longest_output_uri_fit():
         evaluation=f"{run}/evaluation",
         manifest=f"{run}/manifest.json",
     )
-    model_metrics = DocumentFigures(**dict.fromkeys(DocumentFigures.model_fields, "0.123456"))
+    model_metrics = DocumentMetrics(**dict.fromkeys(DocumentMetrics.model_fields, "0.123456"))
     result = RunResult(
         succeeded=True,
         message="x" * 10_000,

@@ -15,6 +15,7 @@ from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.cli.evaluate import evaluate as command
 from finscribe_trainer.evaluation.evaluate import evaluate_to_file, partial_answers_path
 from finscribe_trainer.evaluation.generation import Answer
+from finscribe_trainer.evaluation.loading import describe_model
 from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
 from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.sampling import sample_evenly
@@ -265,3 +266,19 @@ def test_help_needs_no_torch():
         "assert CliRunner().invoke(evaluate, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_results_name_the_commit_of_a_hub_model(tmp_path, monkeypatch):
+    commits = ["0123456789abcdef0123456789abcdef01234567", "89abcdef0123456789abcdef0123456789abcdef"]
+    cached = tmp_path / "models--org--reader"
+    (cached / "refs").mkdir(parents=True)
+    for revision, commit in zip(("main", "v2"), commits, strict=True):
+        (cached / "snapshots" / commit).mkdir(parents=True)
+        (cached / "snapshots" / commit / "config.json").write_text("{}")
+        (cached / "refs" / revision).write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    found = [
+        describe_model(ModelSource("org/reader", revision), "org/reader", None) for revision in (None, "v2")
+    ]
+    assert [info.revision for info in found] == commits
+    assert found[0].fingerprint != found[1].fingerprint

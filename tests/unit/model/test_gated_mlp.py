@@ -1,4 +1,4 @@
-"""The gated MLP beside the model's own, on the tiny model."""
+"""The memory-efficient gated MLP gives the results of the model's own, on the tiny model."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -20,7 +20,7 @@ ALL = ["q_proj", "v_proj", "gate_proj", "up_proj", "down_proj"]
 
 @pytest.fixture
 def load(family, source):
-    """Loads the tiny model with an adapter that changes what it says."""
+    """Loads the tiny model with an adapter that changes its outputs."""
 
     def load(target_modules: list[str]):
         model = family.load_model(source)
@@ -47,30 +47,30 @@ def loss_and_gradients(model, batch, precision) -> list[torch.Tensor]:
     return [loss, *gradients]
 
 
-@pytest.fixture(params=[2**18, 1000], ids=["at once", "in chunks"])
+@pytest.fixture(params=[2**18, 1000], ids=["one chunk", "several chunks"])
 def chunk(request, monkeypatch):
     monkeypatch.setattr(gated_mlp, "_CHUNK", request.param)
 
 
 @pytest.mark.train
 @pytest.mark.usefixtures("chunk")
-@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "computed again"])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["saved", "recomputed"])
 @pytest.mark.parametrize("precision", [nullcontext, AUTOCAST], ids=["float32", "autocast"])
 @pytest.mark.parametrize("target_modules", [["q_proj"], ALL], ids=["frozen MLP", "adapted MLP"])
-def test_loss_and_gradients_are_bit_for_bit_those_of_the_models_own(
+def test_loss_and_gradients_are_bit_identical_to_the_models_own(
     load, batch, target_modules, precision, checkpointing
 ):
-    plain, spared = load(target_modules), load(target_modules)
-    use_memory_efficient_mlps(spared.get_base_model())
+    plain, efficient = load(target_modules), load(target_modules)
+    use_memory_efficient_mlps(efficient.get_base_model())
     if checkpointing:
-        for model in (plain, spared):
+        for model in (plain, efficient):
             model.activation_checkpointing_enable({"use_reentrant": False})
     expected = loss_and_gradients(plain, batch, precision)
-    found = loss_and_gradients(spared, batch, precision)
+    found = loss_and_gradients(efficient, batch, precision)
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
 
-def test_one_wide_tensor_less_is_kept_for_the_backward_pass(load, batch):
+def test_each_mlp_saves_one_wide_tensor_less_for_the_backward_pass(load, batch):
     model = load(["q_proj"])
     width = model.get_base_model().config.text_config.intermediate_size
     kept: list[torch.Tensor] = []
@@ -99,7 +99,7 @@ def another_factor(mlp, x):
 
 
 @pytest.mark.parametrize("compute", [another_function, another_factor])
-def test_an_mlp_that_computes_something_else_is_left_as_it_is(load, compute):
+def test_an_mlp_that_computes_something_else_is_not_replaced(load, compute):
     model = load(["q_proj"]).get_base_model()
     mlp, other = (layer.mlp for layer in model.model.language_model.layers)
     own = mlp.forward = MethodType(compute, mlp)

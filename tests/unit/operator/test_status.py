@@ -7,7 +7,7 @@ import pytest
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
-    DocumentFigures,
+    DocumentMetrics,
     EvaluationReport,
     GateVerdict,
     Metrics,
@@ -210,8 +210,8 @@ def test_progress_is_shown_in_numbers_and_as_a_sentence():
 
 READ = EvaluationReport(
     documents=200,
-    base=DocumentFigures(field_accuracy="0.02"),
-    tuned=DocumentFigures(field_accuracy="0.83"),
+    base=DocumentMetrics(field_accuracy="0.02"),
+    tuned=DocumentMetrics(field_accuracy="0.83"),
 )
 SHORT = "field_accuracy 0.83 is below the minimum 0.9."
 

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from finscribe_core.trainer_config import Optimizer, SelectionMetric, TrainingSpec
+from finscribe_core.trainer_config import Optimizer, TrainingSpec
 from finscribe_trainer.training.arguments import build_arguments
 
 
 def arguments(tmp_path, dtype=torch.float32, **settings):
     spec = TrainingSpec(**settings)
-    return build_arguments(spec, tmp_path, 10, dtype=dtype, metric=SelectionMetric.eval_loss)
+    return build_arguments(spec, tmp_path, 10, dtype=dtype)
 
 
 WARMUPS = [

@@ -1,4 +1,4 @@
-"""A training in trouble: memory runs out, a loss or a gradient is no number."""
+"""Errors within a training: memory runs out, a loss or gradient is NaN, an image is gone."""
 
 import json
 import logging
@@ -127,7 +127,7 @@ def odd_row(sample, family) -> tuple[int, int]:
 
 
 def spoil(model: Any, token: int, *, gradient: bool) -> None:
-    """Rows that hold the token come to a loss (or to a gradient alone) that is no number."""
+    """Rows that hold the token get a loss (or only a gradient) that is NaN or infinite."""
     inner = model.get_base_model().model.language_model
     odd = []
 
@@ -148,10 +148,10 @@ def spoil(model: Any, token: int, *, gradient: bool) -> None:
 
 @pytest.mark.train
 @pytest.mark.parametrize("gradient", [False, True], ids=["loss", "gradient"])
-def test_the_row_whose_loss_or_gradient_is_no_number_is_named(gradient, train_with, odd_row):
+def test_the_row_with_a_non_finite_loss_or_gradient_is_named(gradient, train_with, odd_row):
     number, token = odd_row
     what = "gradient" if gradient else "training loss"
-    said = rf"{what} became NaN .* alone give such a one: \S*train\.jsonl:{number}\. "
+    said = rf"{what} became NaN .* caused by \S*train\.jsonl:{number}\. "
     with pytest.raises(UserError, match=said) as caught:
         train_with(lambda model: spoil(model, token, gradient=gradient))
     assert caught.value.reason is FailureReason.NonFiniteLoss

@@ -66,4 +66,4 @@ def test_rows_that_are_never_met_are_warned_of(caplog):
     callback = EpochBegin(sampler)
     callback.on_train_begin(cast("TrainingArguments", None), TrainerState(), TrainerControl())
     [said] = caplog.messages
-    assert said.startswith("curriculum: 6 of 12 rows are never met; raise training.num_train_epochs")
+    assert said.startswith("curriculum: 6 of 12 rows are never used; raise training.num_train_epochs")

@@ -103,7 +103,7 @@ NEVER_MET = [
 @pytest.mark.parametrize(("pacing", "num_epochs", "expected"), NEVER_MET)
 def test_rows_that_a_short_training_leaves_out_are_counted(pacing, num_epochs, expected):
     spec = CurriculumSpec(enabled=True, pacing=pacing)
-    assert with_curriculum(spec, 100, num_epochs).num_never_met() == expected
+    assert with_curriculum(spec, 100, num_epochs).count_unused() == expected
 
 
 def test_rows_of_a_batch_are_of_similar_length():

@@ -1,4 +1,4 @@
-"""Training curves, as TensorBoard and Weights & Biases have them, and the console's lines."""
+"""Training curves as read back from the files of TensorBoard and Weights & Biases, and the console lines."""
 
 import json
 import logging
@@ -15,15 +15,15 @@ from finscribe_core.trainer_config import ReportTo, TrainerConfig
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
-from finscribe_trainer.training.callbacks import _guides_line
+from finscribe_trainer.training.callbacks import console_line
 from finscribe_trainer.training.curves import weights_and_biases
 from finscribe_trainer.training.curves.weights_and_biases import WeightsAndBiases
 from finscribe_trainer.training.run import Run
 from tests.support.wandb_file import curves_in
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
-GUIDES = {"train_loss", "eval_loss", "eval_field_accuracy", "eval_teds_score"}
-"""What the training guide tells to watch."""
+GUIDE_METRICS = {"train_loss", "eval_loss", "eval_field_accuracy", "eval_teds_score"}
+"""Metrics that the training guide tells to watch."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def reporting_to(config: TrainerConfig, *sinks: ReportTo) -> dict[str, object]:
     return {"training": config.training.model_copy(update={"report_to": list(sinks)})}
 
 
-def drawn_in_tensorboard(folder: Path) -> dict[str, dict[int, float]]:
+def read_tensorboard(folder: Path) -> dict[str, dict[int, float]]:
     """Each curve's points, as TensorBoard itself reads them."""
     events = EventAccumulator(str(folder)).Reload()
     return {
@@ -56,10 +56,10 @@ def drawn_in_tensorboard(folder: Path) -> dict[str, dict[int, float]]:
 
 
 @pytest.mark.train
-def test_tensorboard_shows_what_the_guide_tells_to_watch(start):
+def test_tensorboard_shows_the_metrics_of_the_training_guide(start):
     out = start()
-    curves = drawn_in_tensorboard(out / "logs")
-    assert curves.keys() >= GUIDES | {"learning_rate", "grad_norm", "base_eval_loss"}
+    curves = read_tensorboard(out / "logs")
+    assert curves.keys() >= GUIDE_METRICS | {"learning_rate", "grad_norm", "base_eval_loss"}
     figures = json.loads((out / "metrics.json").read_text())
     for name, logged in (("train_loss", "train_history"), ("eval_loss", "eval_history")):
         key = name.removeprefix("train_")
@@ -70,10 +70,10 @@ def test_tensorboard_shows_what_the_guide_tells_to_watch(start):
 @pytest.mark.parametrize("place", ["same folder", "another folder"])
 def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(start, tmp_path, place):
     whole = start()
-    expected = drawn_in_tensorboard(whole / "logs")
+    expected = read_tensorboard(whole / "logs")
     folder = whole if place == "same folder" else tmp_path / "another"
     resumed = start(resume=str(whole / "checkpoint-2"), output_dir=str(folder))
-    found = drawn_in_tensorboard(resumed / "logs")
+    found = read_tensorboard(resumed / "logs")
     assert found.keys() == expected.keys()
     expected.pop("train_tokens_per_second")
     for name, points in expected.items():
@@ -81,7 +81,7 @@ def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(st
 
 
 @pytest.mark.train
-def test_console_lines_are_the_guides(start, caplog):
+def test_console_lines_have_the_format_of_the_training_guide(start, caplog):
     with caplog.at_level(logging.INFO, "finscribe_trainer"):
         start()
     lines = [record.message for record in caplog.records if record.message.startswith("{'")]
@@ -104,7 +104,7 @@ LINES = [
 
 @pytest.mark.parametrize(("figures", "line"), LINES)
 def test_a_console_line_is_plain_numbers(figures, line):
-    assert _guides_line(figures) == line
+    assert console_line(figures) == line
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_weights_and_biases_gets_the_same_curves_and_nothing_of_the_machine(star
     assert not (out / "logs").exists()
     (kept,) = (out / "runs").rglob("*.wandb")
     curves = curves_in(kept)
-    assert curves.keys() >= GUIDES
+    assert curves.keys() >= GUIDE_METRICS
     figures = json.loads((out / "metrics.json").read_text())
     assert curves["eval_loss"] == pytest.approx({e["step"]: e["eval_loss"] for e in figures["eval_history"]})
     files = [path for path in (out / "runs").rglob("*") if path.is_file()]
@@ -136,7 +136,7 @@ def test_weights_and_biases_gets_the_same_curves_and_nothing_of_the_machine(star
     assert sys.argv[0].encode() not in written
 
 
-def test_a_missing_key_is_said_before_anything_is_read(start, config, environ):
+def test_a_missing_key_is_reported_before_any_data_is_read(start, config, environ):
     with pytest.raises(UserError, match="no key of Weights & Biases") as caught:
         start(dataset_path="nowhere.jsonl", **reporting_to(config, ReportTo.wandb))
     assert caught.value.reason is FailureReason.InvalidConfig
@@ -144,7 +144,7 @@ def test_a_missing_key_is_said_before_anything_is_read(start, config, environ):
 
 
 @pytest.mark.train  # waits for the service of Weights & Biases
-def test_curves_are_kept_in_files_when_the_service_is_out_of_reach(tmp_path, environ, monkeypatch, caplog):
+def test_curves_are_kept_in_files_when_the_service_is_unreachable(tmp_path, environ, monkeypatch, caplog):
     environ("WANDB_API_KEY", KEY)
     environ("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(weights_and_biases, "_START_SECONDS", 1)

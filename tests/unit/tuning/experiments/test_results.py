@@ -66,7 +66,7 @@ def test_the_report_says_it_in_words_a_table_and_a_picture(folder):
     assert shown.exit_code == 0, shown.output
     text = (folder / "results.md").read_text()
     assert "better, " in text.splitlines()[2]
-    assert "reads significantly better (+100.0 points, p = 0.016)" in text
+    assert "significantly better (+100.0 points, p = 0.016)" in text
     assert "| worse | lora.r = 1 | 20 | 2.25 |" in text
     assert "| failed: NonFiniteLoss |" in text
     assert "broken failed: NonFiniteLoss: The loss became NaN." in text

@@ -16,7 +16,7 @@ def said(base, **others):
 
 def test_a_clear_difference_on_enough_documents_is_called_significant_and_on_fewer_it_is_not():
     for count, words in [
-        (8, "reads significantly better (+100.0 points, p = 0.008)"),
+        (8, "significantly better (+100.0 points, p = 0.008)"),
         (5, "too few to tell"),
     ]:
         base, other = results_of("base", [WRONG] * count), results_of("other", [RIGHT] * count)
@@ -36,14 +36,14 @@ def test_a_small_difference_is_said_to_be_none_and_a_loss_a_loss():
     worse = results_of("worse", [WRONG] * 10)
     equal = results_of("equal", [WRONG] * 4 + [RIGHT] * 6)
     assert said(base, little=little)[0].startswith("no significant difference (+40.0 points")
-    assert said(results_of("base", [RIGHT] * 10), worse=worse)[0].startswith("reads significantly worse")
+    assert said(results_of("base", [RIGHT] * 10), worse=worse)[0].startswith("significantly worse")
     assert said(base, equal=equal) == ["no difference"]
 
 
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (None, "no documents were read"),
+        (None, "no documents were evaluated"),
         (with_settings(results_of("other", [RIGHT] * 8), max_new_tokens=9), "max_new_tokens (512 and 9)"),
         (results_of("other", [RIGHT] * 7), "documents (8 and 7)"),
     ],
@@ -55,7 +55,7 @@ def test_what_can_not_be_compared_says_why(other, why):
 def test_the_same_number_of_other_documents_is_refused():
     base = results_of("base", [RIGHT] * 8)
     moved = tuple(replace(record, where=f"other.jsonl:{i}") for i, record in enumerate(base.documents))
-    assert "other documents were held out" in said(base, other=replace(base, documents=moved))[0]
+    assert "the test documents differ" in said(base, other=replace(base, documents=moved))[0]
 
 
 def test_p_values_are_adjusted_in_their_order_and_stay_below_one():

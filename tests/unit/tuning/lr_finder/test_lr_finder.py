@@ -37,9 +37,9 @@ def test_the_suggestion_keeps_away_from_where_the_loss_rises():
 @pytest.mark.parametrize(
     ("losses", "said"),
     [
-        (np.full(NUM_STEPS, 3.0) + NOISE, "falls nowhere"),
-        (np.full(NUM_STEPS, 3.0), "falls nowhere"),
-        (2.0 + 3 * (DECADES + 7) + NOISE, "falls nowhere before"),
+        (np.full(NUM_STEPS, 3.0) + NOISE, "does not fall"),
+        (np.full(NUM_STEPS, 3.0), "does not fall"),
+        (2.0 + 3 * (DECADES + 7) + NOISE, "rises without falling before"),
         (FALLS_THEN_RISES[:9], "too few"),
         ([], "too few"),
     ],

@@ -3,7 +3,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.tuning.sweep.space import changed, read_space, refuse_impossible
+from finscribe_trainer.tuning.sweep.space import changed, read_space, validate_space
 
 BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl"})
 
@@ -42,7 +42,7 @@ def test_a_file_says_the_same_and_an_argument_counts_more(tmp_path):
     ("second", "said"),
     [
         ("lora.lora_alpha: {low: 8, high: 64}", "the setting lora.alpha comes twice"),
-        ("3: {low: 8, high: 64}", "3 is no setting"),
+        ("3: {low: 8, high: 64}", "3 is not a setting"),
     ],
 )
 def test_a_line_of_a_file_that_names_no_setting_or_one_again_is_refused(tmp_path, second, said):
@@ -90,7 +90,7 @@ def test_a_sweep_of_nothing_is_refused():
 )
 def test_values_that_can_not_be_are_refused_before_anything_is_trained(text, said):
     with pytest.raises(UserError, match=said):
-        refuse_impossible(BASE, read_space(None, [text]))
+        validate_space(BASE, read_space(None, [text]))
 
 
 def test_settings_come_into_the_config_by_their_path():

@@ -48,20 +48,20 @@ def watch(study, tmp_path):
     return Watch(Sweep(BASE, SPACE, tmp_path), trial, tmp_path / "trial-6")
 
 
-def test_a_training_worse_than_half_of_the_others_at_the_same_step_is_ended(watch):
+def test_a_training_worse_than_the_median_of_the_others_at_the_same_step_is_pruned(watch):
     evaluated(watch.folder, 1.9)
-    assert not watch.falls_behind()
+    assert not watch.should_prune()
     evaluated(watch.folder, 1.9, 1.5)
-    assert watch.falls_behind()
+    assert watch.should_prune()
     stopped = RunResult(succeeded=False, reason=FailureReason.Interrupted, retryable=True)
     assert _conclude(stopped, watch) == (TrialState.PRUNED, None)
 
 
-def test_one_as_good_as_the_others_goes_on_and_counts_by_its_best_evaluation(watch):
+def test_a_training_as_good_as_the_others_completes_with_its_best_evaluation(watch):
     evaluated(watch.folder, 1.9)
     evaluated(watch.folder, 1.9, 0.9)
     evaluated(watch.folder, 1.9, 0.9, 0.95)
-    assert not watch.falls_behind()
+    assert not watch.should_prune()
     assert _conclude(RunResult(succeeded=True), watch) == (TrialState.COMPLETE, 0.9)
 
 

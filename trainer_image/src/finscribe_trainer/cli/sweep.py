@@ -75,12 +75,12 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
 
     with command_session("The training so far is kept.") as stop:
         from finscribe_trainer.tuning.sweep.report import show, write_sweep  # noqa: PLC0415
-        from finscribe_trainer.tuning.sweep.space import read_space, refuse_impossible  # noqa: PLC0415
+        from finscribe_trainer.tuning.sweep.space import read_space, validate_space  # noqa: PLC0415
         from finscribe_trainer.tuning.sweep.sweep import Sweep, run_sweep  # noqa: PLC0415
 
         base = load_config(config_file, {key: options[key] for key in ("assignments", "strict")})
         found = read_space(space, parameters)
-        refuse_impossible(base, found)
+        validate_space(base, found)
         wanted = Sweep(base, found, options["output_dir"], options["prune"])
         study = run_sweep(
             wanted, options["trials"], options["timeout"], stop, lambda s: write_sweep(wanted, s)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from peft import PeftModel
 from transformers import PreTrainedModel
 
@@ -65,7 +66,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
         )
     source = place if adapter is None else find_base_model(adapter, base_model, folder / "base", storage)
     family = load_family(source)
-    info = describe_model(source, family, name, adapter)
+    info = describe_model(source, name, adapter)
     on_gpu = torch.cuda.is_available()
     dtype = choose_dtype(TrainingSpec())
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
@@ -75,12 +76,11 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info)
 
 
-def describe_model(source: ModelSource, family: Family, name: str, adapter: Path | None) -> ModelInfo:
+def describe_model(source: ModelSource, name: str, adapter: Path | None) -> ModelInfo:
     """Name, base model, revision and fingerprint of a model, for results.json.
 
     Args:
-        source: the model, or the adapter's base model.
-        family: the family loaded from `source`.
+        source: the model, or the adapter's base model; loaded before, if it is on the hub.
         name: the name that the user passed.
         adapter: the adapter's folder, if there is one.
     """
@@ -89,11 +89,17 @@ def describe_model(source: ModelSource, family: Family, name: str, adapter: Path
     if Path(source.location).is_dir():
         _add_files(digest, {path for glob in _MODEL_FILES for path in Path(source.location).glob(glob)})
     else:
-        commit = getattr(family.config, "_commit_hash", None)
+        commit = _hub_commit(source)
         digest.update(f"{source.location}@{commit}".encode())
     if adapter is not None:
         _add_files(digest, [adapter / ADAPTER_CONFIG, adapter / ADAPTER_WEIGHTS])
     return ModelInfo(name, source.name if adapter is not None else None, commit, digest.hexdigest())
+
+
+def _hub_commit(source: ModelSource) -> str | None:
+    """The commit of a hub model that has been loaded: the hub's cache has a folder for each."""
+    config = try_to_load_from_cache(source.location, "config.json", revision=source.revision)
+    return Path(config).parent.name if isinstance(config, str) else None
 
 
 def _add_files(digest: Any, paths: Iterable[Path]) -> None:

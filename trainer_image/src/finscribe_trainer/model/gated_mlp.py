@@ -1,4 +1,4 @@
-"""The gated MLP of language models, in less memory than autograd takes for it."""
+"""Gated MLP whose backward pass reuses the memory of its inputs, for training on a CPU."""
 
 from collections.abc import Iterable
 from types import MethodType
@@ -10,17 +10,18 @@ from transformers import PreTrainedModel
 
 _PARTS = {"gate_proj", "up_proj", "down_proj", "act_fn"}
 _CHUNK = 2**18
-"""Numbers that are worked on at once on a CPU: 1 MiB of float32, what its nearest caches hold."""
+"""Elements that are computed at once: 1 MiB of float32, which fits into a CPU core's cache."""
 
 
 def use_memory_efficient_mlps(model: PreTrainedModel) -> None:
-    """Let MLPs of the form down(silu(gate(x)) * up(x)), as in Llama, take three wide tensors, not seven.
+    """Replace the forward of MLPs of the form down(silu(gate(x)) * up(x)), as in Llama.
 
-    Autograd keeps silu(gate(x)) beside gate(x) and up(x), and takes four more for gradients. Here there is
-    one, and the others take the place of what they are the gradients of. Every number is the same: it comes
-    of the same operations.
+    Autograd keeps silu(gate(x)) beside gate(x) and up(x), and allocates four more tensors of that size for
+    gradients: seven in all. Here there are three: gradients overwrite the tensors they belong to. The results
+    are bit for bit the same, as the operations are.
 
-    An MLP that computes anything else, whatever its parts are called, is left as it is.
+    An MLP that computes anything else, whatever its layers are called, stays unchanged. Only for a CPU: on a
+    GPU it was never measured.
     """
     for module in model.modules():
         if {name for name, _ in module.named_children()} == _PARTS and _is_gated_mlp(module, model.dtype):
@@ -29,7 +30,7 @@ def use_memory_efficient_mlps(model: PreTrainedModel) -> None:
 
 @torch.no_grad()
 def _is_gated_mlp(module: Any, dtype: torch.dtype) -> bool:
-    """Tried out: others of these parts scale what is between them."""
+    """Compare outputs: other MLPs with layers of these names scale the product, for example."""
     size, device = module.gate_proj.in_features, module.gate_proj.weight.device
     x = torch.linspace(-1, 1, 2 * size, dtype=dtype, device=device).view(2, size)
     was_training = module.training
@@ -67,7 +68,7 @@ class _Gated(torch.autograd.Function):
 
 
 def _chunks(*tensors: torch.Tensor) -> Iterable[tuple[torch.Tensor, ...]]:
-    """Views of some rows at a time: of all on a GPU, which works better on much at once."""
+    """Views of as many rows at a time as fit into the cache."""
     rows = [tensor.view(-1, tensor.shape[-1]) for tensor in tensors]
-    size = max(1, _CHUNK // rows[0].shape[1] if rows[0].device.type == "cpu" else len(rows[0]))
+    size = max(1, _CHUNK // rows[0].shape[1])
     return zip(*(each.split(size) for each in rows), strict=True)

@@ -32,7 +32,8 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
         UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
     """
     spec = config.training
-    if not torch.cuda.is_available():
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu:
         return_freed_memory()
     set_seed(spec.seed)
     dtype = choose_dtype(spec)
@@ -47,8 +48,8 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     base = family.load_model(source, **options)
     prevent_weight_repacking(base)
     adapted = attach_adapter(base, family, config.lora)
-    if spec.torch_compile:  # which fuses the operations of the MLPs itself
+    if spec.torch_compile:  # which fuses the operations of an MLP itself
         compile_layers(base)
-    else:
+    elif on_cpu:
         use_memory_efficient_mlps(base)
     return adapted

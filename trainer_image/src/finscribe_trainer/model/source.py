@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError, with_causes
+from finscribe_core.errors import FailureReason, RetryableError, UserError, exception_chain
 from finscribe_trainer.storage import Storage
 
 _CHECK_NAME = "Check the model's name: a hub id, a folder, or an s3:// prefix."
@@ -115,7 +115,7 @@ def _hub_was_unreachable(error: BaseException) -> bool:
     from huggingface_hub.constants import is_offline_mode  # noqa: PLC0415 - slow to import
     from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415 - likewise
 
-    unreachable = any(isinstance(cause, LocalEntryNotFoundError) for cause in with_causes(error))
+    unreachable = any(isinstance(cause, LocalEntryNotFoundError) for cause in exception_chain(error))
     return unreachable and not is_offline_mode()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from peft import PeftModel
 
-from finscribe_core.report import DocumentFigures, EvaluationReport, GateVerdict, format_metric
+from finscribe_core.report import DocumentMetrics, EvaluationReport, GateVerdict, format_metric
 from finscribe_core.trainer_config import EvaluationSpec
 from finscribe_trainer.batches.oom_retry import GpuMemoryError
 from finscribe_trainer.data.splits import Splits
@@ -50,7 +50,7 @@ def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Sp
     spec, training = run.config.evaluation, run.config.training
     test_set = _documents(run, splits)
     batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
-    base = replace(tuned, info=describe_model(source, tuned.family, source.name, None))
+    base = replace(tuned, info=describe_model(source, source.name, None))
     settings = inference_settings(tuned, test_set, spec.max_new_tokens)
     log.info("evaluating base and tuned model on %d documents", test_set.info.documents)
     try:
@@ -93,12 +93,12 @@ def _documents(run: Run, splits: Splits) -> TestSet:
     return TestSet(chosen, DataInfo(source, digest, len(examples), len(chosen)))
 
 
-def _document_metrics(summary: CorpusSummary) -> DocumentFigures:
+def _document_metrics(summary: CorpusSummary) -> DocumentMetrics:
     known = {name: metric for name, metric in summary.metrics.items() if metric.documents}
-    return DocumentFigures(
+    return DocumentMetrics(
         **{
             name: format_metric(known[name].value)  # type: ignore[index] # a DocumentMetric is its name
-            for name in DocumentFigures.model_fields
+            for name in DocumentMetrics.model_fields
             if name in known
         }
     )

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
+from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
@@ -73,7 +73,7 @@ def _check_folder(folder: Path) -> None:
     Raises:
         UserError: InvalidConfig when it is not empty or can't be created.
     """
-    with disk_trouble_told():
+    with disk_errors_as_finscribe_errors():
         folder.mkdir(parents=True, exist_ok=True)
         taken = any(not path.name.startswith(UNVERIFIED_PREFIX) for path in folder.iterdir())
     if taken:

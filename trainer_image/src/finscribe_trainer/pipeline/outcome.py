@@ -9,8 +9,8 @@ from finscribe_core.errors import (
     FinscribeError,
     RetryableError,
     UserError,
+    exception_chain,
     is_disk_full,
-    with_causes,
 )
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
@@ -67,7 +67,7 @@ def _failure(
 
 def classify(error: BaseException) -> FinscribeError | None:
     """The FinscribeError that an error or one of its causes stands for; None for a bug."""
-    for cause in with_causes(error):
+    for cause in exception_chain(error):
         if isinstance(cause, FinscribeError):
             return cause
         if isinstance(cause, StopRequested):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
-from finscribe_core.errors import disk_trouble_told
+from finscribe_core.errors import disk_errors_as_finscribe_errors
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.data.splits import Splits
@@ -49,12 +49,12 @@ def train(run: Run) -> RunResult | None:
 
     # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
-    from finscribe_trainer.training.resume import refuse_misfit  # noqa: PLC0415
+    from finscribe_trainer.training.resume import check_adapter_settings  # noqa: PLC0415
 
     def save_config() -> None:
         # Not earlier: a rejected run keeps the config of the run before. Not later: a killed run needs one.
         if checkpoint:
-            refuse_misfit(checkpoint, config)
+            check_adapter_settings(checkpoint, config)
         write_config(config, run.output_dir / CONFIG_FILE)
 
     processes.broadcast_from_main(save_config)
@@ -96,7 +96,7 @@ def _create_output_dir(folder: Path) -> None:
     Raises:
         UserError: InvalidConfig when its path can't be used.
     """
-    with disk_trouble_told():
+    with disk_errors_as_finscribe_errors():
         folder.mkdir(parents=True, exist_ok=True)
 
 

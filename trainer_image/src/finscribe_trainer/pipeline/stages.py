@@ -57,7 +57,7 @@ def train_and_export(
     metrics = _run_metrics(run, trained, splits)
     if run.config.evaluation.enabled:
         run.reporter.set_phase(Phase.Comparing)
-        info = describe_model(source, family, f"{run.name or 'tuned'} (adapter)", adapter)
+        info = describe_model(source, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
         report = compare_models(run, tuned, source, splits)
         metrics["evaluation"] = report.model_dump(mode="json", exclude_none=True)

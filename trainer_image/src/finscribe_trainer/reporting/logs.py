@@ -8,8 +8,6 @@ from typing import Literal, TextIO
 from finscribe_core.constants import ENV_LOG_FORMAT
 from finscribe_core.logs import JsonFormatter, Redactor, TextFormatter, run_fields
 
-__all__ = ["Redactor", "setup_logging"]
-
 Format = Literal["json", "text"]
 
 _NOISY = ("bitsandbytes.backends.cpu.ops", "transformers.modeling_rope_utils")

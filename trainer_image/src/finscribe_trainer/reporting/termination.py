@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from finscribe_core.constants import ENV_TERMINATION_LOG
+from finscribe_core.logs import Redactor
 from finscribe_core.report import RunResult
-from finscribe_trainer.reporting.logs import Redactor
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The spec's hyperparameters as Hugging Face's TrainingArguments."""
+"""Translates the hyperparameters of the spec into Hugging Face's TrainingArguments."""
 
 import logging
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from finscribe_core.trainer_config import LrScheduler, SelectionMetric, TrainingSpec
+from finscribe_core.trainer_config import LrScheduler, TrainingSpec
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +19,14 @@ def steps_per_epoch(spec: TrainingSpec, num_rows: int, num_processes: int = 1) -
 
 
 def build_arguments(
-    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, dtype: torch.dtype, metric: SelectionMetric
+    spec: TrainingSpec, output_dir: Path, epoch_steps: int, *, dtype: torch.dtype
 ) -> TrainingArguments:
-    """Every field of the spec in Hugging Face's words; `metric` decides which checkpoint is the best.
+    """Every field of the spec as an argument of Hugging Face's Trainer.
 
     Evaluation and checkpoints go by steps throughout; "once an epoch" is `epoch_steps` of them.
     """
     eval_steps = spec.eval_steps or epoch_steps
-    _warn_of_idle_settings(spec)
+    _warn_of_unused_settings(spec)
     arguments = TrainingArguments(
         output_dir=str(output_dir),
         learning_rate=spec.learning_rate,
@@ -46,22 +46,19 @@ def build_arguments(
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         logging_steps=spec.logging_steps,
-        logging_nan_inf_filter=False,  # a loss that is no number ends the training instead
+        logging_nan_inf_filter=False,  # a loss that is NaN or infinite ends the training instead
         eval_strategy="steps",
         eval_steps=eval_steps,
         save_strategy="steps",
         save_steps=spec.save_steps or eval_steps,
         save_total_limit=spec.save_total_limit,
-        metric_for_best_model=str(metric),
-        greater_is_better=metric.greater_is_better,
         seed=spec.seed,
         dataloader_num_workers=spec.dataloader_num_workers,
         dataloader_persistent_workers=spec.dataloader_num_workers > 0,
         dataloader_pin_memory=torch.cuda.is_available(),
         accelerator_config={"non_blocking": torch.cuda.is_available()},
         remove_unused_columns=False,
-        include_num_input_tokens_seen="non_padding",
-        report_to="none",  # curves/ draws them, by the training guide's names
+        report_to="none",  # curves/ writes them, by the names of the training guide
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
@@ -72,7 +69,7 @@ def build_arguments(
 
 
 def _warmup(spec: TrainingSpec) -> float:
-    """Steps of the warm-up; below 1 it is a share of all steps."""
+    """Number of warm-up steps; a value below 1 is a share of all steps."""
     return spec.warmup_ratio if spec.warmup_steps is None else spec.warmup_steps
 
 
@@ -81,7 +78,7 @@ def _scheduler_options(spec: TrainingSpec) -> dict[str, int]:
     return {"num_cycles": spec.lr_scheduler_num_cycles} if restarts else {}
 
 
-def _warn_of_idle_settings(spec: TrainingSpec) -> None:
+def _warn_of_unused_settings(spec: TrainingSpec) -> None:
     warmups = [name for name in ("warmup_ratio", "warmup_steps") if name in spec.model_fields_set]
     if spec.lr_scheduler_type is LrScheduler.constant and warmups:
         log.warning("%s has no effect with lrSchedulerType constant; use constant_with_warmup", warmups[0])

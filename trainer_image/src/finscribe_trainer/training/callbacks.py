@@ -1,4 +1,4 @@
-"""What happens between the steps: when to evaluate, save and stop, and what is said about it."""
+"""Trainer callbacks: when to evaluate, save and stop; progress reports; checkpoint uploads."""
 
 import logging
 import math
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 BASE_LOSS = "base_eval_loss"
 SHOWN = ("loss", "eval_loss", "eval_field_accuracy", "eval_teds_score", "learning_rate", "epoch")
-"""What a console line holds, of the base model's figures, too."""
+"""Metrics of a console line, of the base model, too."""
 REPORTED = (
     "eval_loss",
     "eval_field_accuracy",
@@ -29,12 +29,12 @@ REPORTED = (
     "eval_numeric_accuracy",
     "eval_validation_pass_rate",
 )
-"""What status and /metrics hold of an evaluation."""
+"""Metrics of an evaluation that status and /metrics hold."""
 
 
 class EvaluationScheduleCallback(TrainerCallback):
-    """Evaluates and saves after the last step, too; on a stop, of whichever process it was asked, saves after
-    the step under way and ends.
+    """Evaluates and saves after the last step, too. When any process is asked to stop, saves a checkpoint
+    after the current step and ends the training.
     """
 
     def __init__(self, stop: StopSignal, processes: Processes) -> None:
@@ -44,7 +44,7 @@ class EvaluationScheduleCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """Decide what follows this step."""
+        """Decide whether to evaluate, save or stop after this step."""
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()
             log.info("asked to stop: saving a checkpoint after step %d", state.global_step)
@@ -59,9 +59,9 @@ class EarlyStopping(TrainerCallback, ExportableState):
     """Ends the training after `patience` evaluations in a row, or epochs, without improvement.
 
     An evaluation improves when its metric is more than `min_delta` better than that of the last improvement,
-    so that many small steps add up to one. Epochs are counted from that one to the present evaluation: where
-    evaluations do not fall on the ends of epochs, the training ends at the first one that comes `patience`
-    epochs or more behind it. The counters are part of each checkpoint.
+    so that many small gains add up to one. Epochs are counted from that improvement to the latest evaluation:
+    where evaluations do not coincide with the ends of epochs, the training ends at the first one that is
+    `patience` epochs or more after it. The counters are part of each checkpoint.
     """
 
     def __init__(self, spec: EarlyStoppingSpec) -> None:
@@ -69,8 +69,9 @@ class EarlyStopping(TrainerCallback, ExportableState):
         self.reference = -math.inf if spec.metric.greater_is_better else math.inf
         self.evaluations_without_improvement = 0
         self.improved_at = 0.0
-        """Epochs passed at the last improvement; `evaluated_at`: at the last evaluation."""
+        """Epochs trained at the last improvement."""
         self.evaluated_at = 0.0
+        """Epochs trained at the last evaluation."""
 
     @property
     def triggered(self) -> bool:
@@ -81,7 +82,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
         return self.spec.enabled and passed >= self.spec.patience
 
     def observe(self, value: float, epoch: float) -> None:
-        """Count an evaluation, after so many epochs."""
+        """Take in an evaluation after `epoch` epochs."""
         self.evaluated_at = epoch
         gain = value - self.reference if self.spec.metric.greater_is_better else self.reference - value
         if gain > self.spec.min_delta:
@@ -92,7 +93,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> TrainerControl:
-        """Count an evaluation of the tuned model, and stop if it was one too many."""
+        """Take in an evaluation of the tuned model, and stop the training if patience has run out."""
         metrics: dict[str, float] = given["metrics"]
         if self.spec.metric in metrics:
             self.observe(metrics[self.spec.metric], state.epoch or 0.0)
@@ -111,21 +112,21 @@ class EarlyStopping(TrainerCallback, ExportableState):
         return control
 
     def state(self) -> dict[str, Any]:
-        """For the checkpoint; the spec is the config's alone, so that a changed patience counts."""
+        """For the checkpoint; without the spec, so that a changed patience takes effect after a resume."""
         attributes = {
             "metric": str(self.spec.metric),
             "reference": self.reference,
-            "fruitless": self.evaluations_without_improvement,
+            "fruitless": self.evaluations_without_improvement,  # the key of older checkpoints
             "improved_at": self.improved_at,
             "evaluated_at": self.evaluated_at,
         }
         return {"args": {}, "attributes": attributes}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave.
+        """Take up what `state` returned.
 
         Raises:
-            UserError: InvalidConfig when the metric has changed: its best checkpoint was another one's.
+            UserError: InvalidConfig when the metric has changed, by which the best adapter was chosen.
         """
         attributes = state.get("attributes", {})
         metric = attributes.get("metric", self.spec.metric)
@@ -136,41 +137,40 @@ class EarlyStopping(TrainerCallback, ExportableState):
                 f"{self.spec.metric}.",
                 f"Set early_stopping.metric to {metric}, or train anew.",
             )
-        self.evaluations_without_improvement = attributes.get(
-            "fruitless", self.evaluations_without_improvement
-        )
-        for name in ("reference", "improved_at", "evaluated_at"):
-            setattr(self, name, attributes.get(name, getattr(self, name)))
+        self.reference = attributes.get("reference", self.reference)
+        self.evaluations_without_improvement = attributes.get("fruitless", 0)
+        self.improved_at = attributes.get("improved_at", 0.0)
+        self.evaluated_at = attributes.get("evaluated_at", 0.0)
 
 
 class ProgressCallback(TrainerCallback):
-    """Passes figures on: to the reporter, and as the console lines of the training guide."""
+    """Passes metrics on: to the reporter, and as console lines in the format of the training guide."""
 
     def __init__(self, reporter: RunReporter, metric: SelectionMetric) -> None:
         self.reporter = reporter
         self.shown = {*SHOWN, str(metric)}
         self.base: dict[str, float] = {}
-        """The base model's figures, by names that begin with base_eval_."""
+        """The base model's metrics, by names that begin with base_eval_."""
         self.best = math.inf
         self.tokens_seen = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Put the base model's figures into the history, which every checkpoint holds."""
+        """Put the base model's metrics into the history, which every checkpoint holds."""
         if self.base and not any(BASE_LOSS in entry for entry in state.log_history):
             state.log_history.insert(0, {**self.base, "step": 0, "epoch": 0.0})
         for entry in state.log_history:
             if "eval_loss" in entry:
-                self._note_best(entry["eval_loss"])
-        self.tokens_seen = state.num_input_tokens_seen  # those of earlier attempts are not this process's
+                self._update_best(entry["eval_loss"])
+        self.tokens_seen = state.num_input_tokens_seen  # this process reports only its own
         self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.set_phase(Phase.Training)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """ProgressCallback the step."""
+        """Report the step."""
         self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.record_metrics(tokens=state.num_input_tokens_seen - self.tokens_seen)
         self.tokens_seen = state.num_input_tokens_seen
@@ -180,45 +180,45 @@ class ProgressCallback(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """ProgressCallback an evaluation of the tuned model."""
+        """Report an evaluation of the tuned model."""
         metrics: dict[str, float] = given["metrics"]
         if "eval_loss" in metrics:
-            figures: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
-            self.reporter.record_metrics(**figures)
-            self._note_best(metrics["eval_loss"])
+            reported: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
+            self.reporter.record_metrics(**reported)
+            self._update_best(metrics["eval_loss"])
             self.reporter.set_phase(Phase.Training)
 
-    def _note_best(self, loss: float) -> None:
+    def _update_best(self, loss: float) -> None:
         self.best = min(self.best, loss)
         self.reporter.record_metrics(best_eval_loss=self.best)
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Write the guide's line, and report the training loss."""
+        """Log the console line, and report the training loss."""
         logs: dict[str, float] = given["logs"]
         self.reporter.record_metrics(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
         if logs.keys() & {"loss", "eval_loss", BASE_LOSS}:
             shown = {name: value for name, value in logs.items() if name.removeprefix("base_") in self.shown}
-            log.info("%s", _guides_line(shown), extra={"step": state.global_step})
+            log.info("%s", console_line(shown), extra={"step": state.global_step})
 
 
-def _guides_line(figures: dict[str, float]) -> str:
-    """The figures as the training guide shows them: four digits that count, and no exponent.
+def console_line(metrics: dict[str, float]) -> str:
+    """The metrics as the training guide shows them: four significant digits, no exponent.
 
-    >>> _guides_line({"loss": 2.34512, "learning_rate": 1.8e-05, "epoch": 1.0})
+    >>> console_line({"loss": 2.34512, "learning_rate": 1.8e-05, "epoch": 1.0})
     "{'loss': 2.345, 'learning_rate': 0.000018, 'epoch': 1.0}"
     """
-    texts = {name: format(Decimal(f"{value:.4g}"), "f") for name, value in figures.items()}
+    texts = {name: format(Decimal(f"{value:.4g}"), "f") for name, value in metrics.items()}
     pairs = (
-        f"'{name}': {text if '.' in text or not math.isfinite(figures[name]) else text + '.0'}"
+        f"'{name}': {text if '.' in text or not math.isfinite(metrics[name]) else text + '.0'}"
         for name, text in texts.items()
     )
     return "{" + ", ".join(pairs) + "}"
 
 
 class UploadCallback(TrainerCallback):
-    """Hands each checkpoint on, and lets a failed upload end the training soon."""
+    """Starts the upload of each checkpoint, and ends the training soon after one has failed."""
 
     def __init__(self, submit: Callable[[Path], None], raise_if_failed: Callable[[], None]) -> None:
         self.submit = submit
@@ -227,12 +227,12 @@ class UploadCallback(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Hand on the checkpoint just written."""
+        """Start the upload of the checkpoint just written."""
         assert args.output_dir is not None
         self.submit(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Look whether the upload under way has failed."""
+        """Raise the error of an upload that has failed."""
         self.raise_if_failed()

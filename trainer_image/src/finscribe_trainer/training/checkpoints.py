@@ -1,4 +1,4 @@
-"""Checkpoints: uploaded while training goes on, and found again when a run starts anew."""
+"""Checkpoints: their upload in the background, their check for completeness, and the one to resume from."""
 
 import json
 import logging
@@ -20,8 +20,9 @@ from finscribe_trainer.storage import Storage
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"checkpoint-(\d+)")
-_STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
-_NEEDED = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt")
+STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
+ADAPTER_FILE = "adapter_model.safetensors"
+_NEEDED = (ADAPTER_FILE, "optimizer.pt", "scheduler.pt")
 BEST_FILE = "best_adapter.safetensors"
 
 
@@ -34,18 +35,18 @@ class CheckpointUploads:
         self._running: Future[None] | None = None
 
     def submit(self, checkpoint: Path) -> None:
-        """Start uploading, once the upload before it is done."""
+        """Start uploading, once the upload before is done."""
         self.wait()
         self._running = self._pool.submit(self._upload, checkpoint)
 
     def wait(self) -> None:
-        """Wait for the upload under way; its error, if any, is raised here."""
+        """Wait for the running upload, and raise its error, if any."""
         if self._running is not None:
             running, self._running = self._running, None
             running.result()
 
     def raise_if_failed(self) -> None:
-        """Raise the error of an upload that has ended with one."""
+        """Raise the error of an upload that has ended with one; does not wait."""
         if self._running is not None and self._running.done():
             self.wait()
 
@@ -56,7 +57,7 @@ class Checkpoint:
 
     folder: Path
     state: dict[str, Any]
-    """What Hugging Face's Trainer knew: global_step, log_history, best_metric, callbacks."""
+    """Hugging Face's TrainerState: global_step, log_history, best_metric, stateful_callbacks."""
 
     @property
     def step(self) -> int:
@@ -64,12 +65,12 @@ class Checkpoint:
         return int(self.state["global_step"])
 
     def callback_state(self, name: str) -> dict[str, Any]:
-        """What a callback gave to be kept."""
+        """The saved state of a callback, by its class's name; empty when there is none."""
         found = self.state.get("stateful_callbacks", {}).get(name, {})
         return dict(found[-1] if isinstance(found, list) else found)
 
     def logged(self, prefix: str) -> dict[str, float]:
-        """Every figure of the history whose name begins so, as it was last."""
+        """The last value of every metric in the history whose name begins with `prefix`."""
         return {
             name: float(value)
             for entry in self.state.get("log_history", [])
@@ -79,13 +80,13 @@ class Checkpoint:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """A checkpoint as `--resume` names it.
+    """Read a checkpoint that `--resume` names.
 
     Raises:
         UserError: InvalidConfig when the folder holds no complete checkpoint.
     """
     try:
-        state = json.loads((folder / _STATE_FILE).read_text(encoding="utf-8"))
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         state = None
     if damage := _find_damage(folder, state):
@@ -98,12 +99,12 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _find_damage(folder: Path, state: Any) -> str | None:
-    """What is missing or cut off: Hugging Face would go on without an optimizer, and say nothing.
+    """What is missing or truncated; Hugging Face's Trainer would resume without an optimizer, silently.
 
-    Of tensors only headers and ends are read, so that a sweep can look often.
+    Of tensor files only headers and ends are read, which is cheap enough for a sweep to poll.
     """
     if not isinstance(state, dict) or not isinstance(state.get("global_step"), int):
-        return f"{_STATE_FILE} is missing or damaged"
+        return f"{STATE_FILE} is missing or damaged"
     best = (BEST_FILE,) if state.get("best_global_step") else ()
     files = [folder / name for name in (*_NEEDED, *best)]
     for file in (*files, *folder.glob("rng_state*.pth")):
@@ -122,25 +123,25 @@ def _is_safetensors(file: Path) -> bool:
         return False
 
 
-def incomplete(folder: Path) -> None:
-    """Let a folder that is about to be written again be no checkpoint until that is done."""
-    (folder / _STATE_FILE).unlink(missing_ok=True)
+def mark_incomplete(folder: Path) -> None:
+    """Remove the file that marks a checkpoint as complete, before its folder is written again."""
+    (folder / STATE_FILE).unlink(missing_ok=True)
 
 
 def find_checkpoint(
     resume: str | None, run_uri: str | None, output_dir: Path, storage: Storage
 ) -> Checkpoint | None:
-    """The checkpoint to go on from: the one named, else the run's newest in the bucket, else none.
+    """The checkpoint to resume from: the one named, else the run's newest in the bucket, else none.
 
     Args:
         resume: a checkpoint's folder or s3:// prefix, as the user named it.
-        run_uri: prefix of a run that may have begun before; None for a new one.
+        run_uri: S3 prefix of a run that may have an earlier attempt; None for a new run.
         output_dir: where checkpoints are on this machine.
-        storage: where the run's own are.
+        storage: to download from.
 
     Raises:
-        UserError: the one named is no checkpoint; or there are checkpoints in `output_dir` that a new run
-            would mix with its own.
+        UserError: the one named is not a complete checkpoint; or `output_dir` holds checkpoints of another
+            run, with which a new run would mix its own.
     """
     if resume is not None:
         return read_checkpoint(_local_copy(resume, output_dir, storage))
@@ -150,11 +151,11 @@ def find_checkpoint(
         return read_checkpoint(found) if found else None
     if old := _local_checkpoints(output_dir):
         complete = [folder for folder in old if _is_complete(folder)]
-        go_on = f"Pass --resume {complete[-1]} to go on from there, or name" if complete else "Name"
+        resume_or = f"Pass --resume {complete[-1]} to resume from there, or name" if complete else "Name"
         raise UserError(
             FailureReason.InvalidConfig,
             f"{output_dir} holds checkpoints of an earlier training.",
-            f"{go_on} another output_dir.",
+            f"{resume_or} another output_dir.",
         )
     return None
 
@@ -168,7 +169,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def agree_on(checkpoint: Checkpoint | None, processes: Processes) -> None:
-    """Make sure that every process goes on from the same checkpoint, and say if they are more or fewer now.
+    """Check that every process resumes from the same checkpoint; warn if there are more or fewer now.
 
     Raises:
         UserError: InvalidConfig when a machine lacks the checkpoint of the others.
@@ -186,7 +187,7 @@ def agree_on(checkpoint: Checkpoint | None, processes: Processes) -> None:
     )
     if checkpoint and len(list(checkpoint.folder.glob("rng_state*.pth"))) != processes.world_size:
         log.warning(
-            "%s was not saved by %d processes: the training goes on, but other than it would have",
+            "%s was not saved by %d processes: the result will differ from that of an uninterrupted training",
             checkpoint.folder,
             processes.world_size,
         )
@@ -205,8 +206,8 @@ def _local_checkpoints(output_dir: Path) -> list[Path]:
 
 
 def _remove_others(output_dir: Path, kept: Path | None) -> None:
-    """What an earlier attempt left on this disk may be half written; the bucket holds what counts."""
+    """Remove what an earlier attempt left on this disk, which may be incomplete; the bucket's is complete."""
     for path in _local_checkpoints(output_dir):
         if kept is None or path.name != kept.name:
-            log.info("removing %s, which the bucket does not hold as the newest", path)
+            log.info("removing %s, which is not the newest checkpoint in the bucket", path)
             shutil.rmtree(path)

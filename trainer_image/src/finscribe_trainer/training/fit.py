@@ -1,4 +1,4 @@
-"""The training itself: base loss, steps, checkpoints, and the best adapter at the end."""
+"""Runs the training: base model's loss, optimizer steps, checkpoints, and the best adapter at the end."""
 
 import logging
 from contextlib import closing
@@ -36,7 +36,7 @@ from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads
 from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.training.curves.setup import open_curves
 from finscribe_trainer.training.progress_bar import ProgressBar
-from finscribe_trainer.training.resume import Continuation, facts
+from finscribe_trainer.training.resume import ResumeState, evaluation_is_missing, facts
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.sampler import DataOrder
 from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
@@ -47,13 +47,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training came to."""
+    """The result of the training."""
 
     model: PeftModel
     state: Any
     """Hugging Face's TrainerState at the end."""
     base: dict[str, float]
-    """The base model's figures on the validation set, by names that begin with base_eval_."""
+    """The base model's metrics on the validation set, by names that begin with base_eval_."""
     stopped_early: bool
     resumed_from: str | None
     features: FeatureCache | None
@@ -107,19 +107,16 @@ def fit(
     trainer.before_save = uploads.wait
     agree_on(checkpoint, processes)
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
-    trainer.continuation.facts = facts(run.config, splits)
+    trainer.resume_state.facts = facts(run.config, splits)
     if checkpoint:
-        trainer.continuation.load_state(checkpoint.callback_state(Continuation.__name__))
+        trainer.resume_state.load_state(checkpoint.callback_state(ResumeState.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
     else:
         report.base = _measure_base(run, trainer)
     with run.stop.deferred(), closing(curves):
-        if checkpoint and (early_stopping.triggered or checkpoint.step >= _total_steps(run, splits)):
-            _take_over(run, checkpoint, trainer)
-        else:
-            _take_steps(run, trainer, checkpoint)
+        _run_steps(run, trainer, checkpoint, early_stopping, _total_steps(run, splits))
         processes.broadcast_from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
         processes.shutdown()
@@ -128,8 +125,8 @@ def fit(
     features = trainer.model_inputs.features
     if features is not None:
         features.log_summary()
-    said = _said(run, checkpoint)
-    return Trained(model, trainer.state, report.base, early_stopping.triggered, said, features)
+    source = _resumed_from(run, checkpoint)
+    return Trained(model, trainer.state, report.base, early_stopping.triggered, source, features)
 
 
 def _shard(run: Run, model: PeftModel) -> ShardedLayers | None:
@@ -144,11 +141,11 @@ def _shard(run: Run, model: PeftModel) -> ShardedLayers | None:
 def build_trainer(
     run: Run, model: PeftModel, family: Family, splits: Splits, callbacks: list[TrainerCallback]
 ) -> AnswerTrainer:
-    """What takes the steps, as the config says: rows in their order, loss, optimizer."""
+    """The Trainer for a config: rows in their order, loss, optimizer."""
     spec = run.config.training
     base: Any = model.get_base_model()
     metric = run.config.early_stopping.metric
-    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=base.dtype, metric=metric)
+    args = build_arguments(spec, run.output_dir, _epoch_steps(run, splits), dtype=base.dtype)
     examples = [*splits.train, *splits.validation]
     features = open_cache(run.config, args, model, family, examples, run.reporter.record_feature_cache)
     store = features.store if features else None
@@ -174,20 +171,22 @@ def build_trainer(
         validation=EncodedExamples(splits.validation, family, features=store),
         callbacks=callbacks,
         stop=run.stop,
-        best=BestAdapter(),
+        best=BestAdapter(metric),
         documents=documents,
         loss=run.config.loss,
         processes=run.processes,
         count_rows=lambda count: run.reporter.record_metrics(samples=count * run.processes.world_size),
         doing=run.reporter.set_activity,
     )
-    packing = choose_packing(spec.packing, model, family)  # asks the model, where the Trainer has put it
+    packing = choose_packing(
+        spec.packing, model, family
+    )  # runs the model on the device that the Trainer has moved it to
     trainer.model_inputs = replace(trainer.model_inputs, packing=packing)
     return trainer
 
 
 def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
-    """In which order each epoch meets the training rows."""
+    """The order of the training rows in each epoch."""
     spec, num_rows = run.config.training, len(splits.train)
     num_epochs = _total_steps(run, splits) / _epoch_steps(run, splits)
     return DataOrder(
@@ -200,14 +199,14 @@ def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
 
 
 def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
-    """The base model's figures on the validation set: a fresh adapter adds nothing yet."""
+    """The base model's metrics on the validation set: a new adapter changes no output yet."""
     run.reporter.set_phase(Phase.Evaluating)
     metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
-    figures = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
+    base = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
     if run.stop.requested.is_set():
         raise StopRequested
-    run.reporter.record_metrics(base_eval_loss=figures[BASE_LOSS])
-    return figures
+    run.reporter.record_metrics(base_eval_loss=base[BASE_LOSS])
+    return base
 
 
 def _total_steps(run: Run, splits: Splits) -> int:
@@ -219,14 +218,27 @@ def _epoch_steps(run: Run, splits: Splits) -> int:
     return steps_per_epoch(run.config.training, len(splits.train), run.processes.world_size)
 
 
-def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None) -> None:
-    if checkpoint:
-        log.info("going on from %s, step %d", checkpoint.folder, checkpoint.step)
+def _run_steps(
+    run: Run,
+    trainer: AnswerTrainer,
+    checkpoint: Checkpoint | None,
+    early_stopping: EarlyStopping,
+    total_steps: int,
+) -> None:
+    """Train from the checkpoint on, unless it is the end: the last step, or where early stopping ends."""
     bar = ProgressBar() if run.show_bar else None
     if bar:
         trainer.add_callback(bar)
     try:
         with run.processes.peer_failure_context():
+            if checkpoint:
+                _load(run, trainer, checkpoint, total_steps)
+            stopped = trainer.control.should_training_stop or early_stopping.triggered
+            if stopped or trainer.state.global_step >= total_steps:
+                log.info("no step is left: the training ends at step %d", trainer.state.global_step)
+                return
+            if checkpoint:
+                log.info("resuming from %s, step %d", checkpoint.folder, checkpoint.step)
             trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     finally:
         run.reporter.set_activity(None)
@@ -235,13 +247,13 @@ def _take_steps(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint | None)
             bar.close()
 
 
-def _take_over(run: Run, checkpoint: Checkpoint, trainer: AnswerTrainer) -> None:
-    """The checkpoint is the end of the training: an earlier attempt failed or was stopped after it."""
-    log.info("%s is the last step: nothing is left to train", checkpoint.folder)
-    trainer._load_from_checkpoint(str(checkpoint.folder))
-    trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
-    run.reporter.set_phase(Phase.Evaluating)
-    trainer.make_up_evaluation()
+def _load(run: Run, trainer: AnswerTrainer, checkpoint: Checkpoint, total_steps: int) -> None:
+    """Load adapter and state of a checkpoint, and evaluate it if a stop cut off its evaluation."""
+    trainer.load_checkpoint(checkpoint.folder)
+    if evaluation_is_missing(trainer.state, trainer.args, total_steps):
+        run.reporter.set_phase(Phase.Evaluating)
+        trainer.evaluate()
+        trainer.resume_state.evaluated = trainer.state
 
 
 def _raise_if_stopped(run: Run, state: TrainerState) -> None:
@@ -249,11 +261,12 @@ def _raise_if_stopped(run: Run, state: TrainerState) -> None:
         return
     folder = run.output_dir / f"checkpoint-{state.global_step}"
     remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"
-    said = f"Asked to stop; checkpoint saved after step {state.global_step}."
-    run.processes.raise_on_all(RetryableError(FailureReason.Interrupted, said, remedy))
+    message = f"Asked to stop; checkpoint saved after step {state.global_step}."
+    run.processes.raise_on_all(RetryableError(FailureReason.Interrupted, message, remedy))
 
 
-def _said(run: Run, checkpoint: Checkpoint | None) -> str | None:
+def _resumed_from(run: Run, checkpoint: Checkpoint | None) -> str | None:
+    """The checkpoint as a user can name it: its S3 prefix, or what was given with --resume."""
     if checkpoint is None:
         return None
     if run.uri and not run.resume:

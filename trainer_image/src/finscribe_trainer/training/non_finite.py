@@ -1,4 +1,4 @@
-"""A loss or a gradient that is no number ends the training, and the rows that give it are named."""
+"""Stops on a NaN or infinite loss or gradient and reports the samples."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,34 +13,34 @@ from finscribe_trainer.model.batch import ROW_LOCATION, Encoded
 LossOf = Callable[[Encoded], torch.Tensor]
 
 
-def non_finite(what: str, step: int, rows: list[str]) -> UserError:
-    """The error of a figure that became NaN or infinite.
+def non_finite_error(what: str, step: int, rows: list[str]) -> UserError:
+    """The error for a value that became NaN or infinite.
 
     Args:
-        what: is no number.
+        what: the value: a loss, the gradient.
         step: the optimizer step, from 1.
-        rows: file and line of the rows that alone give such a figure.
+        rows: file and line of the rows whose own value is NaN or infinite.
     """
     named = f"{', '.join(rows[:MAX_LISTED])}{' ...' if len(rows) > MAX_LISTED else ''}"
-    said = f"rows that alone give such a one: {named}" if rows else "no single row was found to give it"
+    cause = f"caused by {named}" if rows else "no single row causes it"
     return UserError(
         FailureReason.NonFiniteLoss,
-        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; {said}. Checkpoints saved "
+        f"{what[0].upper()}{what[1:]} became NaN or infinite at step {step}; {cause}. Checkpoints saved "
         "before are kept, each with the best adapter until then.",
-        "Look at this row."
+        "Check this row."
         if len(rows) == 1
-        else "Lower training.learningRate (by 10, say), or raise warmupRatio; then look for odd rows.",
+        else "Lower training.learningRate (to a tenth, say), or raise warmupRatio; then check the rows.",
     )
 
 
 @torch.no_grad()
-def rows_with_odd_loss(batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
-    """Where the rows are whose own loss is no number."""
+def rows_with_non_finite_loss(batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
+    """File and line of the rows whose own loss is NaN or infinite."""
     return [where for where, row in _single_rows(batches) if not torch.isfinite(loss_of(row))]
 
 
-def rows_with_odd_gradient(model: Any, batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
-    """Where the rows are whose own gradient is no number; the model's gradients are lost."""
+def rows_with_non_finite_gradient(model: Any, batches: Iterable[Encoded], loss_of: LossOf) -> list[str]:
+    """File and line of the rows whose own gradient is NaN or infinite; the model's gradients are lost."""
     found = []
     for where, row in _single_rows(batches):
         model.zero_grad()

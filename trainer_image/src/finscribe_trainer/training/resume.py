@@ -1,9 +1,10 @@
-"""Going on from a checkpoint exactly: what it holds beside Hugging Face's, and what must be the same."""
+"""Exact resume from a checkpoint: the state kept for it, and which settings must not have changed."""
 
 import logging
 from typing import Any
 
-from transformers import TrainerCallback, TrainerState, TrainingArguments
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from finscribe_core.errors import FailureReason, UserError
@@ -24,51 +25,70 @@ _WITHOUT_EFFECT = frozenset(
         "step_timeout_seconds",
     )
 )
-"""Settings of the sections below that change nothing of what is learned."""
-_OF_THE_ADAPTER = frozenset(
+"""Settings of the sections below that do not change the result."""
+_ADAPTER_SETTINGS = frozenset(
     {"model_name_or_path", "model_revision", "lora.r", "lora.target_modules", "lora.scope"}
 )
-"""What the checkpoint's weights belong to."""
+"""Settings that the checkpoint's weights fit; with others they can't be loaded."""
 
 
-class Continuation(TrainerCallback, ExportableState):
-    """Its state is part of each checkpoint.
+class ResumeState(TrainerCallback, ExportableState):
+    """What an exact resume needs beside Hugging Face's state; part of each checkpoint.
 
     Attributes:
         facts: what the training depends on, by dotted name.
-        loss_since_log: the steps' losses that no log line holds yet, added up.
+        loss_since_log: the losses of the steps since the last log line, added up.
         last_logged: step of the last log line.
+        evaluated: the checkpoint's state with the evaluation that a stop had cut off; None if it had one.
     """
 
     def __init__(self) -> None:
         self.facts: dict[str, Any] = {}
-        self.loss_since_log = 0.0
+        self.loss_since_log: torch.Tensor | float = 0.0
         self.last_logged = 0
+        self.evaluated: TrainerState | None = None
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"args": {}, "attributes": dict(vars(self))}
+        attributes = {
+            "facts": self.facts,
+            "loss_since_log": float(self.loss_since_log),
+            "last_logged": self.last_logged,
+        }
+        return {"args": {}, "attributes": attributes}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave, with the facts as they are now; changes are said by name."""
+        """Take up what `state` gave, but the facts; logs a warning for each fact that has changed."""
         attributes = state.get("attributes", {})
         self.loss_since_log = attributes.get("loss_since_log", 0.0)
         self.last_logged = attributes.get("last_logged", 0)
         for line in _changes(state, self.facts):
-            log.warning("not what would have come without the interruption: %s", line)
+            log.warning("the result will differ from that of an uninterrupted training: %s", line)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Add the evaluation to the state, which Hugging Face's Trainer has just read from the checkpoint."""
+        if self.evaluated is not None:
+            state.log_history = self.evaluated.log_history
+            state.best_metric = self.evaluated.best_metric
+            state.best_global_step = self.evaluated.best_global_step
 
 
-def refuse_misfit(checkpoint: Checkpoint, config: TrainerConfig) -> None:
-    """See that a checkpoint's adapter is of the shape and the model that the config says.
+ResumeState.__name__ = "Continuation"  # its key in trainer_state.json, which older checkpoints have
+
+
+def check_adapter_settings(checkpoint: Checkpoint, config: TrainerConfig) -> None:
+    """Check that a checkpoint's adapter has the shape and the base model that the config asks for.
 
     Raises:
-        UserError: InvalidConfig, naming each setting that is not as it was.
+        UserError: InvalidConfig, naming each setting that has changed.
     """
-    settings = {name: value for name, value in _settings(config).items() if name in _OF_THE_ADAPTER}
-    if unfit := _changes(checkpoint.callback_state(Continuation.__name__), settings):
+    settings = {name: value for name, value in _settings(config).items() if name in _ADAPTER_SETTINGS}
+    if changed := _changes(checkpoint.callback_state(ResumeState.__name__), settings):
         raise UserError(
             FailureReason.InvalidConfig,
-            f"The checkpoint holds an adapter of another shape or model: {'; '.join(unfit)}.",
+            f"The checkpoint holds an adapter of another shape or model: {'; '.join(changed)}.",
             "Set it as it was, or train anew.",
         )
 
@@ -80,7 +100,7 @@ def _changes(state: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def facts(config: TrainerConfig, splits: Splits) -> dict[str, Any]:
-    """Everything that the weights depend on at the end, by dotted name, as JSON can hold it."""
+    """Everything that the trained weights depend on, by dotted name, as JSON values."""
     return _settings(config) | {
         "the training data (its SHA-256)": splits.train_fingerprint,
         "the validation data (its SHA-256)": splits.validation_fingerprint,
@@ -97,9 +117,15 @@ def _settings(config: TrainerConfig) -> dict[str, Any]:
     return found | {name: settings[name] for name in ("model_name_or_path", "model_revision", "method")}
 
 
-def evaluation_is_missing(state: TrainerState, args: TrainingArguments) -> bool:
-    """Whether a stop came before or within the evaluation that belongs to the last step."""
-    due = state.global_step % int(args.eval_steps or 1) == 0 or state.global_step >= state.max_steps
+def evaluation_is_missing(state: TrainerState, args: TrainingArguments, max_steps: int) -> bool:
+    """Whether a stop came before or during the evaluation that belongs to the last step.
+
+    Args:
+        state: the checkpoint's.
+        args: say how often to evaluate.
+        max_steps: the length of the training; its last step is always evaluated.
+    """
+    due = state.global_step % int(args.eval_steps or 1) == 0 or state.global_step >= max_steps
     return due and not any(
         "eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history
     )

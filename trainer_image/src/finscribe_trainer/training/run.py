@@ -1,4 +1,4 @@
-"""What one start of the trainer was given."""
+"""The inputs of one start of the trainer: config, name, reporter, stop signal, processes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +12,18 @@ from finscribe_trainer.runtime.stop_signal import StopSignal
 
 @dataclass(frozen=True)
 class Run:
-    """What one start of the trainer was given."""
+    """The inputs of one start of the trainer, which every stage needs."""
 
     config: TrainerConfig
     name: str
     """The run's name; empty for a training that is only local."""
     resume: str | None
-    """Checkpoint to go on from: a folder or an s3:// prefix."""
+    """Checkpoint to resume from: a folder or an s3:// prefix."""
     reporter: RunReporter
     stop: StopSignal
     show_bar: bool = False
     may_have_begun: bool = False
-    """Whether this may be another attempt: whoever named the run starts it again under that name."""
+    """Whether the run may have an earlier attempt: its Job starts it again under the same name."""
     processes: Processes = field(default_factory=Processes)
     """The run's processes, this one among them."""
 

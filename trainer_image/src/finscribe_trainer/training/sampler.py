@@ -1,6 +1,6 @@
-"""Samplers: the order of the training rows in each epoch, which depends on the seed and the epoch alone.
+"""Samplers: the order of the training rows in each epoch, which depends only on the seed and the epoch.
 
-So it is the same in every process, and in a run that resumes from a checkpoint.
+So it is the same in every process, and after a resume.
 """
 
 import logging
@@ -24,19 +24,19 @@ _MEGABATCH = 50
 
 @dataclass(frozen=True)
 class DataOrder:
-    """The rows of each epoch, in order."""
+    """The rows of each epoch, in their order."""
 
     num_rows: int
     seed: int
     curriculum: Curriculum | None = None
-    """All rows take part from the start when unset."""
+    """None: all rows take part from the start."""
     lengths: Sequence[int] | None = None
     """Tokens of each row, to put rows of similar length into one batch."""
     rows_at_once: int = 1
-    """Rows that all processes take at once: those are of similar length."""
+    """Rows per batch of all processes together, which are of similar length."""
 
     def of(self, epoch: int) -> list[int]:
-        """The rows of an epoch, as many as there are; each of them once when all take part."""
+        """The rows of an epoch, always `num_rows`; without a curriculum each of them once."""
         rng = random.Random(f"{self.seed}/{epoch}")  # noqa: S311 - an order, not a secret
         if self.curriculum is None:
             order = draw(range(self.num_rows), [self.num_rows] * self.num_rows, rng)
@@ -49,7 +49,7 @@ class DataOrder:
         return [curriculum.num_taking_part(epoch + place / self.num_rows) for place in places]
 
     def describe(self, epoch: int) -> str | None:
-        """What a curriculum does in an epoch; None without one."""
+        """The curriculum's threshold in an epoch, for the log; None without a curriculum."""
         if self.curriculum is None:
             return None
         counts = self._num_taking_part(self.curriculum, epoch)
@@ -58,25 +58,26 @@ class DataOrder:
         schedule = self.curriculum.spec.difficulty_schedule
         return f"{schedule}, threshold {shares}: {first} to {last} of {self.num_rows} rows take part"
 
-    def num_never_met(self) -> int:
-        """Rows that a curriculum leaves out altogether: the training is too short for its pacing."""
+    def count_unused(self) -> int:
+        """Number of rows that no epoch contains, as the training is too short for the curriculum's pacing."""
         if self.curriculum is None:
             return 0
-        num_epochs, met = self.curriculum.num_epochs, set[int]()
+        num_epochs, used = self.curriculum.num_epochs, set[int]()
         for epoch in range(math.ceil(num_epochs)):
-            met.update(self.of(epoch)[: math.ceil((num_epochs - epoch) * self.num_rows)])
-        return self.num_rows - len(met)
+            used.update(self.of(epoch)[: math.ceil((num_epochs - epoch) * self.num_rows)])
+        return self.num_rows - len(used)
 
 
 def draw(ranked: Sequence[int], num_taking_part: Iterable[int], rng: random.Random) -> list[int]:
-    """Rows in rounds: in a round each row that takes part comes once, one that joins meanwhile, too.
+    """Draw rows without replacement, in rounds: each row that takes part comes once in a round.
 
-    So how often two rows come differs by the rounds that one of them missed, never by chance.
+    A row that joins during a round comes in it, too. So the counts of two rows differ only by the rounds
+    before one of them joined.
 
     Args:
-        ranked: every row, those first that take part first.
-        num_taking_part: for each row to be drawn, how many of the ranked take part; it never falls.
-        rng: decides the order within a round.
+        ranked: every row, in the order in which they join.
+        num_taking_part: for each draw, how many of `ranked` take part; it never decreases.
+        rng: shuffles a round.
     """
     order: list[int] = []
     waiting: list[int] = []
@@ -95,17 +96,18 @@ def draw(ranked: Sequence[int], num_taking_part: Iterable[int], rng: random.Rand
 def group_by_length(
     order: Sequence[int], lengths: Sequence[int], batch_size: int, rng: random.Random
 ) -> list[int]:
-    """The same rows, where those of a batch are of similar length; the longest row is the first.
+    """The same rows, so that those of a batch are of similar length; the longest row comes first.
 
-    Rows move within a megabatch, a stretch of at most 50 batches and a quarter of the epoch: it is sorted,
-    cut into batches, and those are shuffled. Memory that does not suffice is found out at the first step.
+    Rows move only within a megabatch of at most 50 batches and a quarter of the epoch: it is sorted by
+    length, cut into batches, and the batches are shuffled. As the longest row comes first, insufficient
+    memory shows at the first step.
     """
     size = batch_size * max(1, min(len(order) // (batch_size * 4), _MEGABATCH))
     batches: list[list[int]] = []
     for start in range(0, len(order), size):
         longest_first = sorted(order[start : start + size], key=lambda row: lengths[row], reverse=True)
         cut = [longest_first[i : i + batch_size] for i in range(0, len(longest_first), batch_size)]
-        rest = [cut.pop()] if len(cut[-1]) < batch_size else []  # stays last: every other batch is full
+        rest = [cut.pop()] if len(cut[-1]) < batch_size else []  # stays last, so that all others are full
         rng.shuffle(cut)
         batches += cut + rest
     grouped = [row for batch in batches for row in batch]
@@ -115,14 +117,14 @@ def group_by_length(
 
 
 class EpochSampler(Sampler[RowKey]):
-    """Asks for the rows of the epoch that it was told last."""
+    """Yields the rows of the epoch that `set_epoch` has set."""
 
     def __init__(self, order: DataOrder) -> None:
         self.order = order
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """The next pass is of this epoch."""
+        """Set the epoch of the next pass."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -139,8 +141,8 @@ class EvenlyPaddedSampler(Sampler[RowKey]):
     would then count twice.
 
     Args:
-        rows: what to ask for, anew in every pass.
-        rows_at_once: rows that all processes together take at once; 1 leaves the rows as they are.
+        rows: are iterated anew in every pass.
+        rows_at_once: rows per batch of all processes together; 1 adds no padding.
     """
 
     def __init__(self, rows: EpochSampler | list[RowKey], rows_at_once: int) -> None:
@@ -151,16 +153,16 @@ class EvenlyPaddedSampler(Sampler[RowKey]):
         return math.ceil(len(self.rows) / self.rows_at_once) * self.rows_at_once
 
     def __iter__(self) -> Iterator[RowKey]:
-        asked = list(self.rows)
-        yield from asked
-        for _ in range(len(self) - len(asked)):
-            yield replace(asked[0], padding=True)
+        rows = list(self.rows)
+        yield from rows
+        for _ in range(len(self) - len(rows)):
+            yield replace(rows[0], padding=True)
 
 
 class EpochBegin(TrainerCallback):
-    """Tells the sampler which epoch begins.
+    """Sets the sampler's epoch.
 
-    accelerate tells it, too, but does not reach it in a run of several processes that goes on in mid-epoch.
+    accelerate does so, too, but not in a run of several processes that resumes within an epoch.
     """
 
     def __init__(self, sampler: EpochSampler) -> None:
@@ -169,20 +171,20 @@ class EpochBegin(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Warn of rows that no epoch has."""
-        if (missed := self.sampler.order.num_never_met()) and state.is_world_process_zero:
+        """Warn of rows that no epoch contains."""
+        if (unused := self.sampler.order.count_unused()) and state.is_world_process_zero:
             log.warning(
-                "curriculum: %d of %d rows are never met; raise training.num_train_epochs, or lower "
+                "curriculum: %d of %d rows are never used; raise training.num_train_epochs, or lower "
                 "curriculum.pacing_share",
-                missed,
+                unused,
                 self.sampler.order.num_rows,
             )
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Set the epoch, and say what a curriculum makes of it."""
+        """Set the epoch, and log the curriculum's threshold in it."""
         epoch = int(state.epoch or 0)
         self.sampler.set_epoch(epoch)
-        if (said := self.sampler.order.describe(epoch)) and state.is_world_process_zero:
-            log.info("curriculum, epoch %d: %s", epoch + 1, said)
+        if (description := self.sampler.order.describe(epoch)) and state.is_world_process_zero:
+            log.info("curriculum, epoch %d: %s", epoch + 1, description)

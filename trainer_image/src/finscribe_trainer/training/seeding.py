@@ -1,7 +1,7 @@
-"""What is random in a step (dropout) depends on the seed, the step and the batch alone.
+"""Seeds PyTorch for each batch, so that dropout depends only on the run's seed, the step and the batch.
 
-So a run that goes on from a checkpoint draws what it would have drawn, whatever happened in between: an
-evaluation, other data workers, a stop.
+A resumed run then draws the same random numbers as an uninterrupted one, whatever happened in between: an
+evaluation, another number of data workers, a stop.
 """
 
 import random

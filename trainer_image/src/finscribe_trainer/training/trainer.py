@@ -1,17 +1,21 @@
-"""Hugging Face's Trainer with logits for answer tokens only, and honest losses."""
+"""Hugging Face's Trainer with logits for answer tokens only, and losses averaged per answer token."""
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from torch.utils.data import DataLoader, Sampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
+from torch.nn.utils import get_total_norm
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import speed_metrics
 
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
@@ -24,9 +28,13 @@ from finscribe_trainer.model.precision import will_skip_step
 from finscribe_trainer.runtime.files import follow_umask
 from finscribe_trainer.runtime.stop_signal import StopSignal, block_signals_in_worker, shut_down_workers
 from finscribe_trainer.training.best_adapter import BestAdapter
-from finscribe_trainer.training.checkpoints import incomplete
-from finscribe_trainer.training.non_finite import non_finite, rows_with_odd_gradient, rows_with_odd_loss
-from finscribe_trainer.training.resume import Continuation, evaluation_is_missing
+from finscribe_trainer.training.checkpoints import ADAPTER_FILE, STATE_FILE, mark_incomplete
+from finscribe_trainer.training.non_finite import (
+    non_finite_error,
+    rows_with_non_finite_gradient,
+    rows_with_non_finite_loss,
+)
+from finscribe_trainer.training.resume import ResumeState
 from finscribe_trainer.training.sampler import DataOrder, EpochBegin, EpochSampler, EvenlyPaddedSampler
 from finscribe_trainer.training.seeding import seed_batch
 from finscribe_trainer.training.validation_documents import ValidationDocuments
@@ -63,101 +71,167 @@ class AnswerTrainer(Trainer):
         count_rows: Callable[[int], None] = lambda _: None,
         doing: Callable[[str | None], None] = lambda _: None,
     ) -> None:
+        self.sampler = EpochSampler(order)
+        self.resume_state = ResumeState()
+        self.best = best
         super().__init__(
             model=model,
             args=args,
             data_collator=collate,
             train_dataset=train,
             eval_dataset=validation,
-            callbacks=callbacks,
+            callbacks=[EpochBegin(self.sampler), self.resume_state, best, *callbacks],
         )
-        self.sampler = EpochSampler(order)
-        self.continuation = Continuation()
-        self.add_callback(EpochBegin(self.sampler))
-        self.add_callback(self.continuation)
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         self.model_inputs = model_inputs
         self.stop = stop
-        self.best = best
         self.documents = documents
         self.loss = loss
         self.processes = processes
         self.gathered = gathered
-        # Gradients are added up in `_clip_grad_norm`, and `answer_loss` says in which precision the model
-        # computes: nothing is to be wrapped. (Wrapped for autocast, it would make all its logits float32.)
-        self.accelerator.prepare_model = _as_it_is
+        # `_complete_step` sums the gradients over the processes, and `answer_loss` chooses the precision:
+        # the model needs no wrapper. (accelerate's autocast wrapper would make all its logits float32.)
+        self.accelerator.prepare_model = _unwrapped
         self.before_save = before_save
         self.count_rows = count_rows
         self.doing = doing
         alone = processes.world_size == 1
-        self.rows_at_once = BatchSizeBackoff("training", "perDeviceTrainBatchSize", can_halve=alone)
-        self.eval_rows_at_once = BatchSizeBackoff("evaluation", "perDeviceEvalBatchSize", can_halve=alone)
-        self._step_batches: list[Encoded] = []
-        self._step_tokens = 0
-        self._batches_taken = 0
-        self._step_losses: list[torch.Tensor] = []
-        self._odd_rows: list[str] = []
-        self._loaders: list[DataLoader[Encoded]] = []
-        self.model_accepts_loss_kwargs = True  # compute_loss is given the number of tokens of the whole step
-        self.loss_is_scaled_for_ga = True
+        self.train_backoff = BatchSizeBackoff("training", "perDeviceTrainBatchSize", can_halve=alone)
+        self.eval_backoff = BatchSizeBackoff("evaluation", "perDeviceEvalBatchSize", can_halve=alone)
+        self.step_batches: list[Encoded] = []
+        self.step_losses: list[torch.Tensor] = []
+        self.step_tokens = 0
+        self.tokens_since_start = 0
+        self.non_finite_rows: list[str] = []
+        self.loaders: list[DataLoader[Encoded]] = []
+        self.eval_loader: DataLoader[Encoded] | None = None
+        self.loss_is_scaled_for_ga = True  # compute_loss divides by the tokens of the whole step
 
-    def _run_epoch(self, **given: Any) -> None:  # type: ignore[override] # HF names them all
-        """As Hugging Face's; one that goes on from a checkpoint first makes up what a stop cut off."""
-        if given["resume_from_checkpoint"] and given["epoch"] == given["epochs_trained"]:
-            self._tr_loss += self.continuation.loss_since_log
-            self._globalstep_last_logged = self.continuation.last_logged
-            self.make_up_evaluation()
-            if self.control.should_training_stop:
-                return
-        super()._run_epoch(**given)  # type: ignore[no-untyped-call] # HF's is untyped
+    # Data
 
-    def make_up_evaluation(self) -> None:
-        """Evaluate now, if a stop cut off the last step's evaluation; its checkpoint is there already."""
-        if evaluation_is_missing(self.state, self.args):
-            self._determine_best_metric(self.evaluate(), None)
-            self.control.should_save = False
+    def get_train_dataloader(self) -> DataLoader[Encoded]:
+        """The training rows in the order of `sampler`; this process gets its share of the batches."""
+        return self._make_loader(self.train_dataset, self.sampler, self.args.train_batch_size)
 
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """As Hugging Face's; the batches of the step are remembered."""
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Encoded]:
+        """The validation rows in their order; this process gets its share of the batches."""
+        assert eval_dataset is None, "only the validation set is evaluated"
+        if self.eval_loader is None:  # made once: its workers stay from one evaluation to the next
+            validation: Any = self.eval_dataset
+            rows = [RowKey(index, 0) for index in range(len(validation))]
+            self.eval_loader = self._make_loader(validation, rows, self.args.eval_batch_size)
+        return self.eval_loader
+
+    def _make_loader(
+        self, dataset: Any, rows: EpochSampler | list[RowKey], batch_size: int
+    ) -> DataLoader[Encoded]:
+        processes = self.processes.world_size
+        loader: DataLoader[Encoded] = self.accelerator.prepare(
+            DataLoader(
+                dataset,
+                batch_size=batch_size,
+                sampler=EvenlyPaddedSampler(rows, batch_size * processes if processes > 1 else 1),
+                collate_fn=self.data_collator,
+                num_workers=self.args.dataloader_num_workers,
+                pin_memory=self.args.dataloader_pin_memory,
+                persistent_workers=self.args.dataloader_persistent_workers,
+                worker_init_fn=block_signals_in_worker,
+            )
+        )
+        self.loaders.append(getattr(loader, "base_dataloader", loader))
+        return loader
+
+    def shut_down_workers(self) -> None:
+        """Shut down the data workers, which stay from epoch to epoch."""
+        for loader in self.loaders:
+            shut_down_workers(loader)
+
+    # An optimizer step
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Encoded], num_batches: int, device: torch.device
+    ) -> tuple[list[Encoded], torch.Tensor]:
+        """The batches of the next optimizer step, and the weight of its answer tokens in all processes."""
         self.doing(f"waiting for the rows of step {self.state.global_step + 1}")
-        batches, weight = super().get_batch_samples(*args, **kwargs)
-        self._step_batches, self._batches_taken, self._step_losses = batches, 0, []
-        return batches, weight
+        batches = list(islice(epoch_iterator, num_batches))
+        counts = [(total_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batches]
+        weights, tokens = zip(*counts, strict=True)
+        weight, num_tokens = self.processes.sum(float(sum(weights)), float(sum(tokens)))
+        self.step_batches, self.step_losses, self.step_tokens = batches, [], int(num_tokens)
+        return batches, torch.tensor(weight, device=device)
 
     def training_step(self, model: Any, inputs: Encoded, *args: Any, **kwargs: Any) -> torch.Tensor:
         """One batch forward and backward, in parts where memory does not suffice; its rows are counted.
+
+        After the last batch of an optimizer step the gradients are those of all processes.
 
         Returns:
             the batch's share of the step's loss, times the processes: what is logged is their mean.
 
         Raises:
-            UserError: InvalidConfig when memory does not suffice for a row.
+            UserError: InvalidConfig when memory does not suffice for a row; NonFiniteLoss.
         """
-        step = self.state.global_step
-        number = self._batches_taken * self.processes.world_size + self.processes.rank
-        self._batches_taken += 1
-        self.doing(f"batch {self._batches_taken} of step {step + 1}")
-        weights = [weight for weight in model.parameters() if weight.requires_grad]
-        if not self.rows_at_once.can_halve:
-            weights = []  # there is no second try
-        before = [None if weight.grad is None else weight.grad.clone() for weight in weights]
-        take = super().training_step
+        step, index = self.state.global_step, len(self.step_losses)
+        number = index * self.processes.world_size + self.processes.rank
+        self.doing(f"batch {index + 1} of step {step + 1}")
+        forward_backward = super().training_step
 
-        def take_rows(rows: slice) -> torch.Tensor:
+        def run_rows(rows: slice) -> torch.Tensor:
             seed_batch(self.args.seed, step, number, rows.start)
-            return take(model, slice_rows(inputs, rows), *args, **kwargs)
-
-        def undo() -> None:
-            for weight, gradient in zip(weights, before, strict=True):
-                weight.grad = None if gradient is None else gradient.clone()
+            return forward_backward(model, slice_rows(inputs, rows), *args, **kwargs)
 
         num_rows = len(inputs["labels"])
-        losses = self.rows_at_once.work(num_rows, take_rows, undo)
+        with self._separate_gradients(model):
+            losses = self.train_backoff.work(num_rows, run_rows, undo=model.zero_grad)
         self.count_rows(num_rows)
         loss = torch.stack(losses).sum()
-        self._step_losses.append(loss)
-        return loss * self.processes.world_size
+        self.step_losses.append(loss)
+        if len(self.step_losses) == len(self.step_batches):
+            self._complete_step(model)
+        shown = loss * self.processes.world_size
+        self.resume_state.loss_since_log += shown
+        return shown
+
+    @contextmanager
+    def _separate_gradients(self, model: Any) -> Iterator[None]:
+        """Within, gradients start from nothing, so that a batch can be redone; then they are added up.
+
+        Nothing is copied: the gradients of the step's earlier batches are set aside by reference, and the sum
+        is the one that PyTorch would have made.
+        """
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        if not self.train_backoff.can_halve:
+            weights = []  # no batch is redone
+        earlier = [weight.grad for weight in weights]
+        for weight in weights:
+            weight.grad = None
+        yield
+        for weight, gradient in zip(weights, earlier, strict=True):
+            if gradient is not None:
+                weight.grad = gradient if weight.grad is None else gradient.add_(weight.grad)
+
+    def _complete_step(self, model: Any) -> None:
+        """Sum the gradients over the processes, and stop on a loss or gradient that is NaN or infinite.
+
+        Losses are tested only here, once a step: to do so, one has to wait for the GPU.
+
+        Raises:
+            UserError: NonFiniteLoss.
+        """
+        self.processes.sum_gradients(model.parameters())
+        step, batches = self.state.global_step + 1, self.step_batches
+        failure = None
+        if not torch.isfinite(torch.stack(self.step_losses)).all():
+            rows = self._find_rows(lambda: rows_with_non_finite_loss(batches, self._summed_loss))
+            failure = non_finite_error("the training loss", step, rows)
+        self.processes.raise_on_all(failure)
+        norm = get_total_norm(weight.grad for weight in model.parameters() if weight.grad is not None)
+        if not torch.isfinite(norm) and not will_skip_step(self.accelerator.scaler):
+            rows = self._find_rows(lambda: rows_with_non_finite_gradient(model, batches, self._summed_loss))
+            self.processes.raise_on_all(non_finite_error("the gradient", step, rows))  # the same in all
+        self.state.num_input_tokens_seen += self.step_tokens
+        self.tokens_since_start += self.step_tokens
 
     def compute_loss(
         self,
@@ -172,51 +246,29 @@ class AnswerTrainer(Trainer):
         return (mean, None) if return_outputs else mean
 
     def _summed_loss(self, batch: Encoded) -> torch.Tensor:
-        inputs = self.model_inputs(self._prepare_inputs(batch))
-        return answer_loss(self.model, inputs, self.loss, self.accelerator.autocast)[0]
+        return answer_loss(self.model, self.model_inputs(batch), self.loss, self.accelerator.autocast)[0]
 
-    def _probe(self, find_rows: Callable[[], list[str]]) -> list[str]:
-        """The rows to blame; none where several processes would have to look together."""
-        return find_rows() if self.processes.world_size == 1 else []
+    def _find_rows(self, find: Callable[[], list[str]]) -> list[str]:
+        """What `find` returns; no rows in a run of several processes, which would all have to take part."""
+        return find() if self.processes.world_size == 1 else []
 
-    def _get_num_items_in_batch(self, batch_samples: list[Encoded], device: torch.device) -> torch.Tensor:
-        """The weight of the answer tokens of a whole optimizer step, in all processes; all its tokens are
-        counted, too.
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """As Hugging Face's, with the loss and the tokens that continue those of the checkpoint.
+
+        The norm of a gradient that was skipped is left out: JSON has no infinity.
         """
-        counts = [(total_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batch_samples]
-        weights, tokens = zip(*counts, strict=True)
-        weight, num_tokens = self.processes.sum(float(sum(weights)), float(sum(tokens)))
-        self._step_tokens = int(num_tokens)
-        return torch.tensor(weight, device=device)
-
-    def _track_num_input_tokens(self, inputs: Encoded) -> None:
-        """Nothing: a step's tokens are counted at once, not by a message between processes for each batch."""
-
-    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
-        """Add up the gradients over the processes, then clip: the step is complete in each of them.
-
-        Raises:
-            UserError: NonFiniteLoss. Losses are looked at only here: to do so, one has to wait for the GPU.
-        """
-        self.processes.sum_gradients(model.parameters())
-        norm: torch.Tensor = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call] # HF's is untyped
-        step, batches = self.state.global_step + 1, self._step_batches
-        failure = None
-        if not torch.isfinite(torch.stack(self._step_losses)).all():
-            rows = self._probe(lambda: rows_with_odd_loss(batches, self._summed_loss))
-            failure = non_finite("the training loss", step, rows)
-        self.processes.raise_on_all(failure)
-        if not math.isfinite(norm) and not will_skip_step(self.accelerator.scaler):
-            rows = self._probe(lambda: rows_with_odd_gradient(model, batches, self._summed_loss))
-            self.processes.raise_on_all(non_finite("the gradient", step, rows))  # it is the same in all
-        self.state.num_input_tokens_seen += self._step_tokens
-        return norm
-
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """As Hugging Face's, without the norm of a gradient that was skipped: JSON has no infinity."""
+        if "loss" in logs:
+            total = self.processes.sum(float(self.resume_state.loss_since_log))[0] / self.processes.world_size
+            logs["loss"] = total / (self.state.global_step - self.resume_state.last_logged)
+            self.resume_state.loss_since_log, self.resume_state.last_logged = 0.0, self.state.global_step
         if not math.isfinite(logs.get("grad_norm", 0.0)):
             logs.pop("grad_norm")
-        super().log(logs, *args, **kwargs)
+        logs["num_input_tokens_seen"] = self.state.num_input_tokens_seen
+        if start_time is not None:
+            logs |= speed_metrics("train", start_time, num_tokens=self.tokens_since_start)
+        super().log(logs, start_time)
+
+    # Evaluation
 
     def evaluate(
         self,
@@ -224,10 +276,10 @@ class AnswerTrainer(Trainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """The mean loss over every answer token of the validation set, and the figures of documents read.
+        """The mean loss over every answer token of the validation set, and the metrics of its documents.
 
-        A stop asked for meanwhile ends it early, with an infinite loss that is neither logged nor ever the
-        best; the training loop then saves and stops.
+        A stop that is requested meanwhile ends it early, with an infinite loss that is neither logged nor
+        compared with the best; the training loop then saves and stops.
 
         Raises:
             UserError: NonFiniteLoss.
@@ -235,8 +287,8 @@ class AnswerTrainer(Trainer):
         key = f"{metric_key_prefix}_loss"
         with self.gathered():
             total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
-            self.doing(None)  # the other processes wait while the first reads, however long that takes
-            figures = self.processes.broadcast_from_main(
+            self.doing(None)  # the other processes wait for the first, however long its inference takes
+            document_metrics = self.processes.broadcast_from_main(
                 lambda: self.documents.read(self._adapted_model(), self.doing)
             )
         self.doing(None)
@@ -248,9 +300,10 @@ class AnswerTrainer(Trainer):
         loss = total / tokens
         if not math.isfinite(loss):
             self.processes.raise_on_all(
-                non_finite("the validation loss", self.state.global_step, self._odd_rows)
+                non_finite_error("the validation loss", self.state.global_step, self.non_finite_rows)
             )
-        metrics = {key: loss, **{f"{metric_key_prefix}_{name}": share for name, share in figures.items()}}
+        metrics = {key: loss}
+        metrics |= {f"{metric_key_prefix}_{name}": value for name, value in document_metrics.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -265,80 +318,59 @@ class AnswerTrainer(Trainer):
                 break
             self.doing(f"batch {number} of the evaluation at step {self.state.global_step}")
             measure = partial(self._measure, batch)
-            for loss, count in self.eval_rows_at_once.work(len(batch["labels"]), measure):
+            for loss, count in self.eval_backoff.work(len(batch["labels"]), measure):
                 total += loss
                 tokens += count
             if not math.isfinite(total):
-                self._odd_rows = self._probe(partial(rows_with_odd_loss, [batch], self._summed_loss))
+                self.non_finite_rows = self._find_rows(
+                    partial(rows_with_non_finite_loss, [batch], self._summed_loss)
+                )
                 break
             self.control = self.callback_handler.on_prediction_step(self.args, self.state, self.control)
         return total, tokens
 
     def _measure(self, batch: Encoded, rows: slice) -> tuple[float, int]:
         """The summed loss of some rows of a batch, and their answer tokens."""
-        inputs = self.model_inputs(self._prepare_inputs(slice_rows(batch, rows)))
+        inputs = self.model_inputs(slice_rows(batch, rows))
         loss, count = answer_loss(self._adapted_model(), inputs, precision=self.accelerator.autocast)
         return float(loss), int(count)
 
-    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
-        if not math.isfinite(metrics["eval_loss"]):  # cut off by a stop: not even the first one is the best
-            return False
-        is_best = super()._determine_best_metric(metrics, trial)
-        if is_best:
-            self.best.take(self._adapted_model())
-        return is_best
+    # Checkpoints
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    def load_checkpoint(self, folder: Path) -> None:
+        """Load a checkpoint's adapter and state, to evaluate or to export it.
+
+        `train(resume_from_checkpoint=...)` loads both again, with optimizer and schedule.
+        """
+        set_peft_model_state_dict(self._adapted_model(), load_file(folder / ADAPTER_FILE))
+        self.state = TrainerState.load_from_json(str(folder / STATE_FILE))
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write a checkpoint's adapter and its best adapter, once the upload before is done.
+
+        Hugging Face's Trainer calls this first of all that belongs to a checkpoint. Its pickled arguments,
+        which nobody reads, are not written.
+        """
+        assert output_dir is not None
+        folder = Path(output_dir)
         self.doing(None)  # an upload is waited for, which has time limits of its own
         self.processes.broadcast_from_main(self.before_save)
-        if self.processes.is_main and self.args.output_dir:
-            incomplete(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
-        losses = self.processes.sum(float(self._tr_loss))[0]
-        self.continuation.loss_since_log = losses / self.processes.world_size
-        self.continuation.last_logged = self._globalstep_last_logged
-        super()._save_checkpoint(model, trial)
+        losses = self.processes.sum(float(self.resume_state.loss_since_log))[0]
+        self.resume_state.loss_since_log = losses / self.processes.world_size
+        if self.processes.is_main:
+            mark_incomplete(folder)
+            self._adapted_model().save_pretrained(str(folder), safe_serialization=True)
+            self.best.save(folder)
+            follow_umask(folder)
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
-        self.processes.barrier()  # the state that says "complete" comes next, written by the first alone
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """The adapter and the best one; no pickled arguments, which nobody reads."""
-        assert output_dir is not None
-        if not self.processes.is_main:
-            return
-        folder = Path(output_dir)
-        self._adapted_model().save_pretrained(str(folder), safe_serialization=True)
-        self.best.save(folder)
-        follow_umask(folder)
+        self.processes.barrier()  # next the first process writes the file that marks the checkpoint complete
 
     def _adapted_model(self) -> PeftModel:
         assert isinstance(self.model, PeftModel)
         return self.model
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[RowKey]:
-        return self._in_even_shares(self.sampler, self.args.train_batch_size)
 
-    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[RowKey]:
-        rows = [RowKey(index, 0) for index in range(len(eval_dataset))]
-        return self._in_even_shares(rows, self.args.eval_batch_size)
-
-    def _in_even_shares(self, rows: EpochSampler | list[RowKey], batch_size: int) -> EvenlyPaddedSampler:
-        processes = self.processes.world_size
-        return EvenlyPaddedSampler(rows, batch_size * processes if processes > 1 else 1)
-
-    def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
-        loader = super()._get_dataloader(*args, **kwargs)
-        inner = getattr(loader, "base_dataloader", loader)
-        inner.worker_init_fn = block_signals_in_worker
-        self._loaders.append(inner)
-        return loader
-
-    def shut_down_workers(self) -> None:
-        """End the data workers, which stay from epoch to epoch."""
-        for loader in self._loaders:
-            shut_down_workers(loader)
-
-
-def _as_it_is(model: Any, **_: Any) -> Any:
+def _unwrapped(model: Any, **_: Any) -> Any:
     return model

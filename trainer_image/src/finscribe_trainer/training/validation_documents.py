@@ -1,4 +1,4 @@
-"""Reads a few validation documents at each evaluation of a training, always the same ones."""
+"""Inference and metrics on a few validation documents, the same ones at each evaluation of a training."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,15 +15,15 @@ from finscribe_trainer.model.families.base import Family
 
 
 class ValidationDocuments:
-    """The documents, and how they are read.
+    """A fixed sample of the validation documents, and the settings of inference on them.
 
     Args:
         validation: every validation example.
-        spec: how many are read, and how long an answer may be.
+        spec: how many documents, and how long an answer may be.
         family: the model's.
-        batch_size: documents read at once.
-        stop: once it says True, reading ends.
-        features: what is kept of images.
+        batch_size: documents per batch.
+        stop: inference ends once it returns True.
+        features: cached image features.
     """
 
     def __init__(
@@ -47,11 +47,13 @@ class ValidationDocuments:
     def read(
         self, model: PeftModel, doing: Callable[[str | None], None] = lambda _: None
     ) -> dict[DocumentMetric, float]:
-        """The figures of the model as it is now; none without documents, and none after a stop.
+        """The metrics of the model in its current state; empty without documents, and after a stop.
 
-        `doing` is told what is read, batch by batch.
+        Metrics that apply to no document (TEDS without a table) are absent.
 
-        Figures that no document has (TEDS without a table) are left out.
+        Args:
+            model: with its adapter.
+            doing: called with the current activity at each batch.
         """
         if not self.examples or self.max_new_tokens is None:
             return {}
@@ -63,30 +65,30 @@ class ValidationDocuments:
         for answer in generator.generate(self.examples):
             scores.append(score_document(self.examples[answer.index].row.completion, answer.text))
             doing(f"reading documents of an evaluation, {len(scores)} of {len(self.examples)} done")
-        return {} if self.stop() else _figures(scores)
+        return {} if self.stop() else _metrics(scores)
 
     def refuse_inapplicable(self, metric: SelectionMetric) -> None:
-        """Find out before the training whether these documents can be judged by a metric.
+        """Check before the training that a metric applies to any of these documents.
 
         Raises:
             UserError: InvalidConfig.
         """
         if metric is SelectionMetric.eval_loss:
             return
-        golds = [example.row.completion for example in self.examples]
-        if metric.removeprefix("eval_") not in _figures([score_document(gold, gold) for gold in golds]):
+        truths = [example.row.completion for example in self.examples]
+        if metric.removeprefix("eval_") not in _metrics([score_document(truth, truth) for truth in truths]):
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"earlyStopping.metric {metric} applies to none of the {len(golds)} validation "
+                f"earlyStopping.metric {metric} applies to none of the {len(truths)} validation "
                 "documents that are read at each evaluation.",
                 "Raise evaluation.trainingDocuments, or choose another metric.",
             )
 
 
-def _figures(scores: Sequence[DocumentScore]) -> dict[DocumentMetric, float]:
-    figures = {}
+def _metrics(scores: Sequence[DocumentScore]) -> dict[DocumentMetric, float]:
+    metrics = {}
     for metric in DocumentMetric:
         ratios = [score.metrics[metric] for score in scores if metric in score.metrics]
         if denominator := sum(ratio.denominator for ratio in ratios):
-            figures[metric] = sum(ratio.numerator for ratio in ratios) / denominator
-    return figures
+            metrics[metric] = sum(ratio.numerator for ratio in ratios) / denominator
+    return metrics

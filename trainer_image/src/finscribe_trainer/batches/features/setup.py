@@ -10,7 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from finscribe_core.api.base import count_bytes
-from finscribe_core.errors import FailureReason, UserError, disk_trouble_told
+from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.features.disk_quota import DiskQuota
@@ -62,7 +62,7 @@ def open_cache(
         log.info("feature cache: off, because %s", reason)
         return None
     try:
-        with disk_trouble_told() if enabled else nullcontext():
+        with disk_errors_as_finscribe_errors() if enabled else nullcontext():
             store, quota = _open(config, args, model, family)
     except OSError as error:
         if enabled:

@@ -1,1 +1,1 @@
-"""Which rows are easy, and how soon the harder ones join."""
+"""Curriculum learning: scores the difficulty of rows, and decides when each joins the training."""

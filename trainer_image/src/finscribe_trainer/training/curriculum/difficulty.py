@@ -1,4 +1,4 @@
-"""How difficult a row is, as far as that is known before training."""
+"""Scores the difficulty of training rows from their answers and image sizes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from finscribe_trainer.documents.paths import leaves
 
 @dataclass(frozen=True)
 class Parts:
-    """What makes a row difficult; more is harder."""
+    """Measures of a row's difficulty; higher is harder."""
 
     answer_characters: int
     """Length of the answer."""
@@ -25,11 +25,11 @@ class Parts:
     table_rows: int
     """Objects in its lists: line items, transactions."""
     characters_per_megapixel: float
-    """How small the print is: the answer's length by the size of its images; 0 without image."""
+    """Density of the text: the answer's length per size of its images; 0 without image."""
 
 
 def parts_of(example: Example) -> Parts:
-    """The parts of a row, without opening its images."""
+    """The measures of a row, without opening its images."""
     answer = example.row.completion
     try:
         document = json.loads(answer)
@@ -54,10 +54,9 @@ def _listed_objects(data: Any) -> Iterator[dict[str, Any]]:
 
 
 def difficulties(parts: Sequence[Parts]) -> list[float]:
-    """Each row's difficulty from 0 to 1: its percentile by the mean of its percentiles in every part.
+    """Each row's difficulty from 0 to 1: the percentile rank of the mean of its percentile ranks by measure.
 
-    Percentiles need no weights between characters and fields, and one huge row does not make all others
-    look easy.
+    Ranks need no weights between characters and fields, and one outlier does not make all others look easy.
 
     Args:
         parts: of every row, at least one.
@@ -68,7 +67,7 @@ def difficulties(parts: Sequence[Parts]) -> list[float]:
 
 
 def _percentiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """0 for the least value, 1 for the greatest; equal values share the middle of their ranks."""
+    """Percentile ranks: 0 for the lowest value, 1 for the highest; ties get the mean of their ranks."""
     ordered = np.sort(values)
     first = np.searchsorted(ordered, values, side="left")
     last = np.searchsorted(ordered, values, side="right") - 1
@@ -78,7 +77,7 @@ def _percentiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def write_difficulties(
     path: Path, examples: Sequence[Example], scores: Sequence[float], parts: Sequence[Parts]
 ) -> None:
-    """Write a line of JSON for each row: where it stands, its score, and the parts of that.
+    """Write a line of JSON for each row: its file and line, its score, and the measures behind it.
 
     Raises:
         OSError: it can't be written.

@@ -1,4 +1,4 @@
-"""How many rows take part at each point of a training."""
+"""Pacing of a curriculum: how many rows take part at each point of the training."""
 
 import math
 import random
@@ -11,15 +11,15 @@ from finscribe_core.trainer_config import CurriculumSpec, DifficultySchedule, Pa
 def threshold(spec: CurriculumSpec, progress: float) -> float:
     """The share of the rows that takes part.
 
-    With t the share of the pacing that is over, from 0 to 1, and c the initial threshold, it is
+    With t the progress of the pacing, from 0 to 1, and c the initial threshold, it is
 
     - linear: c + (1 - c) t
     - root: sqrt(c^2 + (1 - c^2) t), the competence of Platanios et al. 2019 (arXiv:1903.09848)
     - step: c + (1 - c) floor(3 t) / 3
 
     Args:
-        spec: says which.
-        progress: the share of the training that is over, from 0 to 1.
+        spec: the pacing and its parameters.
+        progress: of the training, from 0 to 1.
     """
     start, t = spec.initial_threshold, min(progress / spec.pacing_share, 1.0)
     if spec.pacing is Pacing.root:
@@ -31,16 +31,16 @@ def threshold(spec: CurriculumSpec, progress: float) -> float:
 
 @dataclass(frozen=True)
 class Curriculum:
-    """Which rows take part when."""
+    """Decides which rows take part at which point of the training."""
 
     spec: CurriculumSpec
     ranked: Sequence[int]
-    """Every row, those first that take part first."""
+    """Every row, in the order in which they join."""
     num_epochs: float
     """Length of the training."""
 
     def num_taking_part(self, epochs: float) -> int:
-        """How many of the ranked rows take part once so many epochs are over; at least one.
+        """How many of the ranked rows take part after `epochs` epochs; at least one.
 
         >>> Curriculum(CurriculumSpec(), range(10), num_epochs=5).num_taking_part(2.0)
         7
@@ -50,7 +50,7 @@ class Curriculum:
 
 
 def ranked(spec: CurriculumSpec, scores: Sequence[float], seed: int) -> list[int]:
-    """Rows in the order in which they join; equally difficult ones, and all for `random`, by lot."""
+    """Rows in the order in which they join; ties, and all rows for `random`, in random order."""
     rows = list(range(len(scores)))
     random.Random(f"{seed}/curriculum").shuffle(rows)  # noqa: S311 - an order, not a secret
     if spec.difficulty_schedule is not DifficultySchedule.random:

@@ -1,9 +1,9 @@
-"""A run's curriculum: its rows scored, the scores written down, the rows ranked."""
+"""Prepares a run's curriculum: scores its rows, writes the scores, ranks the rows."""
 
 import logging
 from pathlib import Path
 
-from finscribe_core.errors import disk_trouble_told
+from finscribe_core.errors import disk_errors_as_finscribe_errors
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.distributed.processes import is_main_process
@@ -33,7 +33,7 @@ def prepare_curriculum(
     scores = difficulties(parts)
     if is_main_process():
         path = Path(config.output_dir) / DIFFICULTY_FILE
-        with disk_trouble_told():
+        with disk_errors_as_finscribe_errors():
             write_difficulties(path, examples, scores, parts)
         log.info("curriculum: difficulties of %d rows are in %s", len(examples), path)
     return Curriculum(spec, ranked(spec, scores, config.training.seed), num_epochs)

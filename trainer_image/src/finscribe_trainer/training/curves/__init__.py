@@ -1,1 +1,1 @@
-"""Training curves: what is logged, for TensorBoard and Weights & Biases."""
+"""Training curves: logged metrics, written for TensorBoard and Weights & Biases."""

@@ -1,70 +1,70 @@
-"""Passes every figure that is logged on to whoever draws curves, by the training guide's names."""
+"""Passes every logged metric to TensorBoard and Weights & Biases, by the names of the training guide."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-_GUIDES_NAMES = {"loss": "train_loss"}
-_NO_FIGURES = {"step", "epoch", "total_flos", "num_input_tokens_seen", "train_runtime"}
+_GUIDE_NAMES = {"loss": "train_loss"}
+_NO_CURVES = {"step", "epoch", "total_flos", "num_input_tokens_seen", "train_runtime"}
 _SUMMARY = "train_loss"
-"""What tells the Trainer's last words, the mean over all steps among them, from a log line."""
+"""Only the Trainer's summary at the end has it: the mean loss over all steps."""
 
 
 class Sink(Protocol):
-    """Where curves go."""
+    """A backend that stores curves."""
 
     needs_history: bool
-    """Whether it lacks what was logged before this start."""
+    """Whether it lacks the points that were logged before this start."""
 
-    def write(self, figures: Mapping[str, float], step: int) -> None:
-        """Add a point to each figure's curve."""
+    def write(self, metrics: Mapping[str, float], step: int) -> None:
+        """Add a point to each metric's curve."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Write out what is buffered, and release the backend."""
 
 
 class Curves(TrainerCallback):
-    """Writes train_loss, learning_rate, grad_norm, eval_loss and every other figure of an evaluation."""
+    """Writes train_loss, learning_rate, grad_norm, eval_loss and every other metric of an evaluation."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self.sinks = sinks
 
     def replay(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Draw what was logged before a checkpoint, where it is not there: in another pod, say.
+        """Write what was logged before the checkpoint to sinks that lack it, in another pod for example.
 
         Args:
             history: entries of Hugging Face's TrainerState.log_history.
         """
         for sink in self.sinks:
             for entry in history if sink.needs_history else ():
-                if figures := _figures(entry):
-                    sink.write(figures, int(entry["step"]))
+                if metrics := _metrics(entry):
+                    sink.write(metrics, int(entry["step"]))
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Draw a point."""
-        if figures := _figures(given["logs"]):
+        """Write a point."""
+        if metrics := _metrics(given["logs"]):
             for sink in self.sinks:
-                sink.write(figures, state.global_step)
+                sink.write(metrics, state.global_step)
 
     def close(self) -> None:
-        """Write out what is still held; nothing more will come."""
+        """Write out what is buffered, and close the sinks."""
         for sink in self.sinks:
             sink.close()
 
 
-def _figures(logs: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a log line, by the guide's names.
+def _metrics(logs: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of a log line, by the names of the training guide.
 
-    >>> _figures({"loss": 2.3, "epoch": 0.5}), _figures({"train_loss": 2.3, "epoch": 5.0})
+    >>> _metrics({"loss": 2.3, "epoch": 0.5}), _metrics({"train_loss": 2.3, "epoch": 5.0})
     ({'train_loss': 2.3}, {})
     """
     if _SUMMARY in logs:
         return {}
     return {
-        _GUIDES_NAMES.get(name, name): float(value)
+        _GUIDE_NAMES.get(name, name): float(value)
         for name, value in logs.items()
-        if isinstance(value, int | float) and name not in _NO_FIGURES
+        if isinstance(value, int | float) and name not in _NO_CURVES
     }

@@ -1,4 +1,4 @@
-"""Which curves a run draws."""
+"""Opens the sinks of a run's training curves, and checks before the training that they can be used."""
 
 from finscribe_core.trainer_config import ReportTo, TrainerConfig
 from finscribe_trainer.runtime.output_layout import LOGS_DIR, WANDB_DIR
@@ -8,7 +8,7 @@ from finscribe_trainer.training.run import Run
 
 
 def open_curves(run: Run, checkpoint: Checkpoint | None) -> Curves:
-    """The run's curves, drawn by its first process; what came before the checkpoint is part of them."""
+    """The run's curves, written by its first process; points from before the checkpoint are included."""
     sinks: list[Sink] = []
     chosen = run.config.training.report_to if run.processes.is_main else []
     if ReportTo.tensorboard in chosen:
@@ -27,7 +27,7 @@ def open_curves(run: Run, checkpoint: Checkpoint | None) -> Curves:
 
 
 def check_curves(config: TrainerConfig) -> None:
-    """Find out before the training whether its curves can be drawn.
+    """Check before the training that its curves can be written.
 
     Raises:
         UserError: InvalidConfig when nobody is logged in to Weights & Biases.

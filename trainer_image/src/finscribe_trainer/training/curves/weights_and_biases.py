@@ -1,4 +1,4 @@
-"""Weights & Biases, as its own environment variables say (WANDB_API_KEY, WANDB_PROJECT, WANDB_MODE ...)."""
+"""Sends training curves to Weights & Biases, configured by its own variables (WANDB_API_KEY, ...)."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ _FINISH_SECONDS = 60
 
 
 def refuse_without_login() -> None:
-    """Say before hours of training that nobody is logged in; nobody is asked at a prompt.
+    """Check for a login before the training, without a prompt.
 
     Raises:
         UserError: InvalidConfig.
@@ -31,7 +31,7 @@ def refuse_without_login() -> None:
     try:
         logged_in = wandb.login(prompt=False)
     except wandb.Error:
-        return  # there is a key, but it could not be tried: starting says what then happens
+        return  # there is a key, but the service was not reached: `WeightsAndBiases` then works offline
     if not logged_in:
         raise UserError(
             FailureReason.InvalidConfig,
@@ -45,10 +45,10 @@ class WeightsAndBiases:
     """A run of Weights & Biases; its files are below `folder`."""
 
     def __init__(self, folder: Path, name: str, config: dict[str, Any]) -> None:
-        """Start it, or go on with it: a run of ours that starts again under its name is the same one there.
+        """Start the run, or resume it: an attempt under the same name continues the same W&B run.
 
         Args:
-            folder: is made if missing.
+            folder: is created if missing.
             name: of the run; chosen by Weights & Biases when empty.
             config: the run's settings, shown beside its curves.
         """
@@ -57,27 +57,27 @@ class WeightsAndBiases:
         try:
             self._run = _start(options, os.environ.get("WANDB_MODE"))
         except wandb.Error as error:
-            # The training is worth more than its curves.
-            said = str(error).strip().splitlines()[0]
+            # No reason to end a training.
+            reason = str(error).strip().splitlines()[0]
             log.warning(
-                "Weights & Biases can't be used: %s. Curves are kept in %s (wandb sync).", said, folder
+                "Weights & Biases can't be used: %s. Curves are kept in %s (wandb sync).", reason, folder
             )
-            wandb.teardown()  # what has failed still holds the run's name
+            wandb.teardown()  # the failed attempt still holds the run's name
             self._run = _start(options, "offline")
         self.needs_history = not self._run.resumed
         log.info("Weights & Biases: %s", folder if self._run.offline else self._run.url)
 
-    def write(self, figures: Mapping[str, float], step: int) -> None:
-        """Add a point to each figure's curve."""
-        self._run.log(dict(figures), step=step)
+    def write(self, metrics: Mapping[str, float], step: int) -> None:
+        """Add a point to each metric's curve."""
+        self._run.log(dict(metrics), step=step)
 
     def close(self) -> None:
-        """Send what is left, for a minute at most."""
+        """Send what is buffered, for at most a minute."""
         self._run.finish()
 
 
 def _start(options: dict[str, Any], mode: Any) -> wandb.Run:
-    """Curves alone: nothing of the machine, its user, the command line, the code or the console is sent."""
+    """Only curves are sent: nothing about the machine, its user, the command line, code or console."""
     settings = wandb.Settings(
         console="off",
         disable_git=True,

@@ -1,4 +1,4 @@
-"""What a training's folder tells of it, while it runs and afterwards."""
+"""Reads outcome, checkpoints and evaluations of a training from its folder, also while it runs."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -24,11 +24,11 @@ class Evaluation:
     loss: float
     """On the validation rows."""
     metric: float | None
-    """What checkpoints are judged by; the loss, too, may be it."""
+    """The metric by which the best checkpoint is chosen, which may be the loss."""
 
 
 def read_outcome(folder: Path) -> RunResult | None:
-    """A training's last words; None when it has not ended, or was killed together with whoever started it."""
+    """A training's result; None when it has not ended, or was killed together with its parent process."""
     try:
         return RunResult.from_termination_message((folder / OUTCOME_FILE).read_text(encoding="utf-8"))
     except OSError:
@@ -36,7 +36,7 @@ def read_outcome(folder: Path) -> RunResult | None:
 
 
 def complete_checkpoints(folder: Path) -> list[Checkpoint]:
-    """Its checkpoints, the oldest first; those cut off while they were written are left out."""
+    """Its complete checkpoints, the oldest first."""
     found = []
     for path in folder.glob("checkpoint-*"):
         try:
@@ -47,7 +47,7 @@ def complete_checkpoints(folder: Path) -> list[Checkpoint]:
 
 
 def read_evaluations(folder: Path, metric: SelectionMetric) -> tuple[Evaluation, ...]:
-    """The evaluations of a training that has ended, or else those up to its newest checkpoint."""
+    """The evaluations of a training: all if it has ended, else those up to its newest checkpoint."""
     try:
         history = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))["eval_history"]
     except OSError:
@@ -68,5 +68,5 @@ def best_by(metric: SelectionMetric, items: Iterable[T], value: Callable[[T], fl
 
 
 def best_evaluation(metric: SelectionMetric, evaluations: Iterable[Evaluation]) -> Evaluation | None:
-    """The evaluation whose adapter is kept."""
+    """The evaluation whose adapter is exported."""
     return best_by(metric, evaluations, lambda evaluation: evaluation.metric)

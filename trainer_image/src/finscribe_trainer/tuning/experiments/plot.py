@@ -1,4 +1,4 @@
-"""Experiments as a picture: validation losses, and how well documents are read."""
+"""Plots experiments: validation losses, and the document metric of each tuned model."""
 
 import io
 
@@ -13,18 +13,18 @@ from finscribe_trainer.tuning.experiments.results import Experiments, Trained
 
 
 def draw(experiments: Experiments) -> bytes:
-    """A PNG: the validation loss by step on the left; where documents were read, the figure they are judged
-    by, with its 95 % interval, on the right.
+    """A PNG: the validation loss by step; beside it, where documents were evaluated, their metric with its
+    95 % interval.
     """
-    read = [run for run in experiments.runs if run.figure]
+    evaluated = [run for run in experiments.runs if run.figure]
     with mpl.rc_context(STYLE):
         height = max(4.0, 1.2 + 0.35 * len(experiments.runs))
-        canvas = Figure(figsize=(11 if read else 7, height), dpi=130, layout="constrained")
-        panels = canvas.subplots(1, 2 if read else 1, squeeze=False)[0]
+        canvas = Figure(figsize=(11 if evaluated else 7, height), dpi=130, layout="constrained")
+        panels = canvas.subplots(1, 2 if evaluated else 1, squeeze=False)[0]
         colours = _colours(experiments)
         _losses(panels[0], experiments, colours)
-        if read:
-            _figures(panels[1], experiments, read, colours)
+        if evaluated:
+            _intervals(panels[1], experiments, evaluated, colours)
         file = io.BytesIO()
         canvas.savefig(file, format="png")
     return file.getvalue()
@@ -45,23 +45,23 @@ def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) ->
         axes.plot(steps, losses, color=colours[run.name], linewidth=width, label=run.name)
         if run.best:
             axes.plot([run.best.step], [run.best.loss], "o", color=colours[run.name], markersize=5)
-    axes.set_xlabel("step (a dot: the adapter that is kept)")
+    axes.set_xlabel("step (dot: the exported adapter)")
     axes.set_ylabel("validation loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if axes.lines:
         axes.legend(frameon=False)
 
 
-def _figures(axes: Axes, experiments: Experiments, read: list[Trained], colours: dict[str, object]) -> None:
-    for row, run in enumerate(read):
+def _intervals(axes: Axes, experiments: Experiments, runs: list[Trained], colours: dict[str, object]) -> None:
+    for row, run in enumerate(runs):
         assert run.figure
         axes.plot([run.figure.low, run.figure.high], [row, row], color=colours[run.name], linewidth=2)
         axes.plot([run.figure.value], [row], "o", color=colours[run.name], markersize=7)
-    axes.set_yticks(range(len(read)), [run.name for run in read])
-    axes.set_ylim(len(read) - 0.5, -0.5)
+    axes.set_yticks(range(len(runs)), [run.name for run in runs])
+    axes.set_ylim(len(runs) - 0.5, -0.5)
     low, high = (
-        min(run.figure.low for run in read if run.figure),
-        max(run.figure.high for run in read if run.figure),
+        min(run.figure.low for run in runs if run.figure),
+        max(run.figure.high for run in runs if run.figure),
     )
     axes.set_xlim(max(-0.01, low - 0.05), min(1.01, high + 0.05))  # no share is below 0 or above 1
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))

@@ -1,4 +1,4 @@
-"""What is written of experiments: results.json, results.md, results.png."""
+"""Writes the results of experiments: results.json, results.md, results.png."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ COLUMNS = ("Experiment", "Changed", "Best step", "Val. loss")
 
 
 def write_results(experiments: Experiments, folder: Path) -> list[Path]:
-    """Write all three, each whole or not at all; gives their paths."""
+    """Write all three files, each atomically; returns their paths."""
     best = experiments.best
     data = {**asdict(experiments), "best": best.name if best else None}
     contents = {
@@ -30,25 +30,25 @@ def write_results(experiments: Experiments, folder: Path) -> list[Path]:
 
 
 def headline(experiments: Experiments) -> str:
-    """The best one by the metric, and whether it reads documents better than the baseline."""
+    """The best experiment by the metric, and how its documents compare with the baseline's."""
     best, base = experiments.best, experiments.runs[0]
     if best is None or best.best is None:
         return "No experiment has finished."
     metric = "Lowest validation loss" if experiments.metric == "eval_loss" else f"Best {experiments.metric}"
-    said = f"{metric}: {best.name}, {best.best.metric:.4g}"
+    text = f"{metric}: {best.name}, {best.best.metric:.4g}"
     if best is base:
-        return f"{said}: no change was better than the baseline."
+        return f"{text}: no change was better than the baseline."
     if base.best:
-        said += f" (baseline: {base.best.metric:.4g})"
-    return f"{said}. Documents: {best.judgement.said}." if best.judgement else f"{said}."
+        text += f" (baseline: {base.best.metric:.4g})"
+    return f"{text}. Documents: {best.judgement.said}." if best.judgement else f"{text}."
 
 
 def notes(experiments: Experiments) -> list[str]:
-    """What a reader may otherwise get wrong."""
+    """Failures, and what limits the conclusions."""
     found = [f"{run.name} failed: {run.problem}" for run in experiments.runs if run.problem]
     found += [
-        "Each was trained once: part of any difference is chance. An experiment that changes nothing but "
-        "training.seed shows how large a part."
+        "Each was trained once, so that part of any difference is random. An experiment that changes only "
+        "training.seed shows how large that part is."
     ]
     if (
         sum(run.judgement is not None and run.judgement.p_adjusted is not None for run in experiments.runs)
@@ -59,13 +59,13 @@ def notes(experiments: Experiments) -> list[str]:
 
 
 def columns(experiments: Experiments) -> list[str]:
-    """Heads of the table."""
+    """Column names of the table."""
     metric = [] if experiments.metric == "eval_loss" else [str(experiments.metric)]
     return [*COLUMNS, *metric, LABELS[experiments.judged_by], "Against the baseline"]
 
 
 def row(run: Trained, experiments: Experiments) -> list[str]:
-    """A run's cells."""
+    """The cells of a run's row."""
     changed = ", ".join(f"{path} = {json.dumps(value)}" for path, value in run.overrides.items()) or "nothing"
     kept = run.best
     cells = [run.name, changed, str(kept.step) if kept else "", f"{kept.loss:.4g}" if kept else ""]

@@ -1,4 +1,4 @@
-"""What experiments came to: read from their folders, compared with the baseline."""
+"""Collects the results of experiments from their folders, and compares them with the baseline."""
 
 import json
 from dataclasses import dataclass
@@ -25,23 +25,23 @@ PLAN_FILE = "experiments.json"
 
 
 class State(StrEnum):
-    """How far an experiment got."""
+    """State of an experiment."""
 
     finished = "finished"
     failed = "failed"
     unfinished = "unfinished"
-    """Begun, and stopped: the same command goes on."""
+    """Started and stopped: the same command resumes it."""
     pending = "pending"
-    """Not begun."""
+    """Not started."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One experiment, as far as it got."""
+    """One experiment and its results so far."""
 
     name: str
     overrides: dict[str, Any]
-    """What differs from the baseline."""
+    """Settings that differ from the baseline."""
     description: str
     expected_behavior: str
     notes: str
@@ -51,11 +51,11 @@ class Trained:
     evaluations: tuple[Evaluation, ...]
     """In the order of their steps."""
     best: Evaluation | None
-    """The evaluation whose adapter is kept."""
+    """The evaluation whose adapter is exported."""
     figure: MetricEstimate | None
-    """How well the tuned model reads documents, by `Experiments.judged_by`."""
+    """The tuned model's value of the metric `Experiments.judged_by`, with its interval."""
     judgement: Judgement | None
-    """Against the baseline; None for the baseline itself."""
+    """Comparison with the baseline; None for the baseline itself."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Experiments:
     """All of them, the baseline first."""
 
     metric: SelectionMetric
-    """What checkpoints, and experiments, are judged by."""
+    """The metric by which the best checkpoint, and the best experiment, is chosen."""
     judged_by: DocumentMetric
-    """The figure of documents that experiments are compared by."""
+    """The document metric in which experiments are compared."""
     documents: int
-    """Documents that every tuned model read; 0 when none were."""
+    """Documents on which every tuned model was evaluated; 0 without evaluation."""
     runs: tuple[Trained, ...]
 
     @property
@@ -78,7 +78,7 @@ class Experiments:
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
-    """What was to be tried.
+    """The plan of the experiments in a folder.
 
     Raises:
         UserError: InvalidConfig when the folder holds no experiments.
@@ -95,7 +95,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def collect(folder: Path) -> Experiments:
-    """Everything known of the experiments in a folder.
+    """The results so far of the experiments in a folder.
 
     Raises:
         UserError: InvalidConfig when it holds none.
@@ -140,6 +140,6 @@ def _state(folder: Path) -> tuple[State, str]:
 
 
 def _answers(folder: Path) -> Results | None:
-    """How the tuned model read documents, if it has."""
+    """The evaluation of the tuned model, if there is one."""
     path = folder / EVALUATION_DIR / TUNED_RESULTS
     return read_results(path) if path.is_file() else None

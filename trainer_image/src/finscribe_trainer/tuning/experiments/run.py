@@ -27,7 +27,7 @@ def training_of(variant: Variant, output_dir: Path) -> Training:
 
 
 def write_plan(variants: Sequence[Variant], output_dir: Path) -> None:
-    """Write down what is tried, so that results can be told from the folder alone."""
+    """Write the plan, so that results can be collected from the folder alone."""
     output_dir.mkdir(parents=True, exist_ok=True)
     plan = {
         "metric": str(variants[0].config.early_stopping.metric),
@@ -54,21 +54,21 @@ def run_experiments(
     fail_fast: bool,
     after_each: Callable[[], object],
 ) -> list[FinscribeError]:
-    """Train what has not been trained yet; one that fails does not keep the others from being trained.
+    """Train every experiment that has not been trained yet; a failure does not stop the others.
 
     Args:
         variants: the whole plan, the baseline first.
         output_dir: each is trained in a folder below.
-        names: which are trained; all of them when empty.
-        stop: asked to stop: the training under way saves a checkpoint.
-        fail_fast: end at the first that fails.
-        after_each: called whenever a training has ended.
+        names: the experiments to train; all when empty.
+        stop: when requested, the running training saves a checkpoint and ends.
+        fail_fast: end at the first failure.
+        after_each: called after each training.
 
     Returns:
-        why some failed.
+        the errors of those that failed.
 
     Raises:
-        UserError: InvalidConfig: no such name, or one was begun with other settings.
+        UserError: InvalidConfig for an unknown name, or an experiment that was started with other settings.
         StopRequested: asked to stop.
     """
     if unknown := set(names) - {variant.name for variant in variants}:
@@ -80,7 +80,7 @@ def run_experiments(
     with sole_user(output_dir):
         trainings = {variant.name: training_of(variant, output_dir) for variant in variants}
         for name in names or trainings:
-            trainings[name].refuse_changed()
+            trainings[name].check_unchanged()
         write_plan(variants, output_dir)
         for number, name in enumerate(names or trainings, 1):
             failure = _run_one(name, trainings[name], f"{number} of {len(names or trainings)}", stop)

@@ -1,4 +1,4 @@
-"""Are experiments better than the baseline, or is it chance? Pure."""
+"""Tests whether experiments differ significantly from the baseline. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from finscribe_trainer.metrics.corpus import MetricDifference, paired_difference
 
 @dataclass(frozen=True)
 class Judgement:
-    """How an experiment's model reads the same documents, against the baseline's."""
+    """Comparison of an experiment's model with the baseline's on the same documents."""
 
     difference: MetricDifference | None
     """Experiment minus baseline; None where they can't be compared."""
     p_adjusted: float | None
-    """p-value for as many comparisons as there are experiments (Holm 1979)."""
+    """p-value adjusted for the number of experiments (Holm 1979)."""
     said: str
-    """In plain words."""
+    """The result as a phrase."""
 
 
 def judge(
@@ -29,9 +29,9 @@ def judge(
     """Compare each experiment with the baseline, document by document.
 
     Args:
-        base: how the baseline's tuned model read.
-        others: by experiment; None where documents were not read.
-        metric: the figure that is compared.
+        base: evaluation of the baseline's tuned model.
+        others: by experiment; None where there was no evaluation.
+        metric: the metric to compare.
     """
     found: dict[str, MetricDifference | str] = {
         name: _difference(base, other, metric) for name, other in others.items()
@@ -41,7 +41,7 @@ def judge(
     return {
         name: Judgement(None, None, value)
         if isinstance(value, str)
-        else Judgement(value, adjusted[name], _said(value, adjusted[name], len(differences)))
+        else Judgement(value, adjusted[name], _phrase(value, adjusted[name], len(differences)))
         for name, value in found.items()
     }
 
@@ -50,21 +50,21 @@ def _difference(
     base: Results | None, other: Results | None, metric: DocumentMetric
 ) -> MetricDifference | str:
     if base is None or other is None:
-        return "no documents were read"
+        return "no documents were evaluated"
     try:
         check_comparable((base.data, base.settings), (other.data, other.settings))
     except UserError as error:
         return f"can't be compared: {error.message}"
     if [record.where for record in base.documents] != [record.where for record in other.documents]:
-        return "can't be compared: other documents were held out"
+        return "can't be compared: the test documents differ"
     differences = paired_differences(
         [record.score for record in base.documents], [record.score for record in other.documents]
     )
-    return differences.get(metric, "the figure applies to none of the documents")
+    return differences.get(metric, "the metric applies to none of the documents")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted so that of all comparisons together 1 in 20 is wrongly called significant.
+    """Holm's adjusted p-values: bounds the chance of any false positive among all comparisons.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -78,8 +78,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def fewest_documents(num_comparisons: int) -> int:
-    """Documents below which no difference, however clear, is significant: a sign-flip test of n documents
-    gives no p-value below 2 / 2^n.
+    """Number of documents below which no difference can be significant: the p-value of a sign-flip test with
+    n documents is at least 2 / 2^n.
     """
     documents = 1
     while num_comparisons * 2 / 2**documents >= SIGNIFICANCE_LEVEL:
@@ -87,12 +87,12 @@ def fewest_documents(num_comparisons: int) -> int:
     return documents
 
 
-def _said(difference: MetricDifference, p_adjusted: float, num_comparisons: int) -> str:
+def _phrase(difference: MetricDifference, p_adjusted: float, num_comparisons: int) -> str:
     if difference.documents < fewest_documents(num_comparisons):
         return f"{difference.documents} documents are too few to tell a difference from chance"
     if difference.value == 0:
         return "no difference"
     by = f"{points(difference.value)} points, {p_value(p_adjusted)}"
     if p_adjusted < SIGNIFICANCE_LEVEL:
-        return f"reads significantly {'better' if difference.value > 0 else 'worse'} ({by})"
+        return f"significantly {'better' if difference.value > 0 else 'worse'} ({by})"
     return f"no significant difference ({by})"

@@ -1,4 +1,4 @@
-"""Experiments on the terminal: a table, the headline, and where the rest is."""
+"""Prints the results of experiments: a table, the headline, and the paths of the files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ from finscribe_trainer.tuning.experiments.results import Experiments
 
 
 def show(experiments: Experiments, paths: Iterable[Path]) -> None:
-    """Print them to stdout."""
+    """Print the results to stdout."""
     table = Table(box=SIMPLE)
     for number, head in enumerate(columns(experiments)):
         last = number == len(columns(experiments)) - 1

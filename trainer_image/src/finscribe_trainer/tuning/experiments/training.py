@@ -1,6 +1,5 @@
-"""One training in a process of its own, in a folder of its own, that goes on where it was left."""
+"""Runs one training as a process, in its own folder; resumes from its last checkpoint."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import yaml
 
 from finscribe_core.constants import ENV_RUN, ENV_TERMINATION_LOG
 from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.file_lock import LockHeldError, lock_file
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Training:
-    """A training of `finscribe train`, and its folder."""
+    """A run of `finscribe train` in its own folder."""
 
     config: TrainerConfig
 
@@ -37,46 +37,46 @@ class Training:
 
     @property
     def config_file(self) -> Path:
-        """The config it was begun with; beside its folder, which holds the config it ended with."""
+        """The config it was started with; beside its folder, which holds the config it was exported with."""
         return self.folder.with_name(f"{self.folder.name}.yaml")
 
     @property
     def outcome_file(self) -> Path:
-        """Its last words."""
+        """Its result, as the trainer writes it when it ends."""
         return self.folder / OUTCOME_FILE
 
-    def refuse_changed(self) -> None:
-        """Find out whether it may go on.
+    def check_unchanged(self) -> None:
+        """Check that it may resume.
 
         Raises:
-            UserError: InvalidConfig when it was begun with other settings; it names them.
+            UserError: InvalidConfig when it was started with other settings, which are named.
         """
         if not (self.folder.is_dir() and self.config_file.is_file()):
             return
-        begun = parse_strictly(TrainerConfig, read_documents(self.config_file)[0])
-        if changed := _differences(begun, self.config):
+        before = parse_strictly(TrainerConfig, read_documents(self.config_file)[0])
+        if changed := _differences(before, self.config):
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"{self.folder} was begun with other settings ({', '.join(changed)}).",
+                f"{self.folder} was started with other settings ({', '.join(changed)}).",
                 f"Remove {self.folder}, or name another --output-dir.",
             )
 
     def run(
         self, stop: StopSignal, ended: Callable[[], bool] = lambda: False, log: Path | None = None
     ) -> RunResult:
-        """Train to the end; a stop, or `ended`, lets it save a checkpoint and end after the step under way.
+        """Train to the end; on a stop, or when `ended`, save a checkpoint after the current step.
 
         Args:
-            stop: asked to stop.
-            ended: asked again and again; True ends the training.
-            log: what it says goes there, else to this process's standard error.
+            stop: stops the training when requested.
+            ended: polled; True ends the training.
+            log: file for its log; without one it goes to this process's standard error.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         write_settings(self.config, self.config_file)
         self.outcome_file.unlink(missing_ok=True)
         checkpoints = [checkpoint.folder for checkpoint in complete_checkpoints(self.folder)]
         for path in set(self.folder.glob("checkpoint-*")) - set(checkpoints):
-            shutil.rmtree(path)  # cut off while it was written
+            shutil.rmtree(path)  # incomplete
         arguments = ["--resume", str(checkpoints[-1])] if checkpoints else []
         environment = {name: value for name, value in os.environ.items() if name != ENV_RUN}
         with stop.deferred(), _appended(log) as stderr:
@@ -99,12 +99,12 @@ class Training:
         return read_outcome(self.folder) or self._killed(code)
 
     def _killed(self, code: int) -> RunResult:
-        """What is said of a process that left no last words."""
+        """The result of a process that was killed before it could write one."""
         ended = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         result = RunResult(
             succeeded=False,
             reason=FailureReason.InternalError,
-            message=f"The training ended {ended} without a word; the machine's memory may not have sufficed.",
+            message=f"The training ended {ended} without a message; the machine may have run out of memory.",
             retryable=True,
         )
         self.outcome_file.write_text(result.to_termination_message(), encoding="utf-8")
@@ -112,7 +112,7 @@ class Training:
 
 
 def write_settings(config: TrainerConfig, path: Path) -> None:
-    """The config as a user would write it: what is left to the defaults is left out."""
+    """Write the config as a user would: without settings that have their default."""
     data = config.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
@@ -137,8 +137,8 @@ def _appended(log: Path | None) -> Iterator[int | None]:
         yield file.fileno()
 
 
-def _differences(begun: TrainerConfig, now: TrainerConfig) -> list[str]:
-    sides = [config.model_dump(mode="json") for config in (begun, now)]
+def _differences(before: TrainerConfig, now: TrainerConfig) -> list[str]:
+    sides = [config.model_dump(mode="json") for config in (before, now)]
     return [
         f"{section}.{name}" if isinstance(sides[1][section], dict) else section
         for section in sides[1]
@@ -160,14 +160,13 @@ def sole_user(folder: Path) -> Iterator[None]:
         RetryableError: Interrupted when another process does.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        os.set_inheritable(file.fileno(), True)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RetryableError(
-                FailureReason.Interrupted,
-                f"Another process trains in {folder}.",
-                "Wait for its end, or name another --output-dir.",
-            ) from None
+    try:
+        lock = lock_file(folder / ".lock")
+    except LockHeldError as held:
+        raise RetryableError(
+            FailureReason.Interrupted,
+            f"Another process ({held.holder}) trains in {folder}.",
+            "Wait for its end, or name another --output-dir.",
+        ) from None
+    with lock:
         yield

@@ -1,4 +1,4 @@
-"""The curve of a range test as a picture."""
+"""Plots the curve of a range test, and writes it with its data."""
 
 import io
 import json
@@ -17,7 +17,7 @@ _LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
 
 
 def draw(curve: Curve, format_: str) -> bytes:
-    """Loss against learning rate, with the steepest point, the suggestion, and where the loss rises.
+    """Plot loss by learning rate, with the steepest point, the suggestion, and where the loss rises.
 
     Args:
         curve: of the test.
@@ -42,7 +42,7 @@ def draw(curve: Curve, format_: str) -> bytes:
 
 
 def _limit(axes: Axes, curve: Curve) -> None:
-    """Show where the loss falls: of an explosion, the beginning is enough."""
+    """Limit the axes to the fall of the loss and the beginning of a divergence."""
     if not curve.losses:
         return
     low, high = min(curve.smoothed), max(curve.smoothed[: max(1, len(curve.smoothed) // 2)])

@@ -1,4 +1,4 @@
-"""The range test: a training whose learning rate rises from step to step, and that leaves nothing behind."""
+"""Learning rate range test: a training with a rising learning rate, whose adapter is discarded."""
 
 import logging
 import sys
@@ -31,26 +31,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rise:
-    """How the learning rate rises."""
+    """Schedule of the learning rate."""
 
     start: float
     end: float
     num_steps: int
 
     def at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0: exponential between the two ends."""
+        """The learning rate of a step, from 0: exponential from `start` to `end`."""
         share = step / (self.num_steps - 1)
         return float(self.start ** (1 - share) * self.end**share)
 
 
 def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve:
-    """Train a fresh adapter while the learning rate rises; a stop asked for meanwhile ends it early.
+    """Train a new adapter while the learning rate rises; a stop ends the test early.
 
-    What comes from s3:// is kept below `output_dir`/inputs, where a training finds it.
+    Downloads from s3:// stay below `output_dir`/inputs, where a training finds them.
 
     Raises:
         FinscribeError: as its reason says.
-        StopRequested: asked to stop before the first step.
+        StopRequested: the stop came before the first step.
     """
     storage = Storage.from_config(config.storage, cancel=stop.cancel_transfers)
     inputs = Path(config.output_dir) / "inputs"
@@ -61,18 +61,18 @@ def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve
         splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
     )
     with tempfile.TemporaryDirectory(prefix="finscribe-lr-finder-") as folder:
-        run = Run(_as_tested(config, rise, folder), "", None, RunReporter(run="", job=""), stop)
+        run = Run(_test_config(config, rise, folder), "", None, RunReporter(run="", job=""), stop)
         rising = RisingRate(rise, stop)
         model = load_adapted_model(config, source, family)
         trainer = build_trainer(run, model, family, splits, [rising])
         trainer.args.eval_strategy, trainer.args.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
         with stop.deferred():
-            _take_steps(trainer, rising)
+            _run_steps(trainer, rising)
     return analyse(rising.learning_rates, rising.losses, rise.num_steps, diverged=rising.diverged)
 
 
-def _as_tested(config: TrainerConfig, rise: Rise, folder: str) -> TrainerConfig:
-    """The config of the test: other lengths and folders, and nothing is read or reported."""
+def _test_config(config: TrainerConfig, rise: Rise, folder: str) -> TrainerConfig:
+    """The config of the test: its length and folder, without inference on documents and without curves."""
     training = {"max_steps": rise.num_steps, "logging_steps": 1, "report_to": []}
     return config.model_copy(
         update={
@@ -85,7 +85,7 @@ def _as_tested(config: TrainerConfig, rise: Rise, folder: str) -> TrainerConfig:
     )
 
 
-def _take_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
+def _run_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
     bar = ProgressBar() if sys.stderr.isatty() else None
     if bar:
         trainer.add_callback(bar)
@@ -94,7 +94,7 @@ def _take_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
     except UserError as error:
         if error.reason is not FailureReason.NonFiniteLoss:
             raise
-        log.info("the loss is no number any more at a learning rate of %.3g", rising.current)
+        log.info("the loss is NaN or infinite at a learning rate of %.3g", rising.current)
         rising.diverged = True
     finally:
         if bar:
@@ -102,7 +102,7 @@ def _take_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
 
 
 class RisingRate(TrainerCallback):
-    """Sets the learning rate before each step, notes the loss, and ends the test once that has diverged."""
+    """Sets the learning rate before each step, records the loss, and ends the test once it has diverged."""
 
     def __init__(self, rise: Rise, stop: StopSignal) -> None:
         self.rise = rise
@@ -116,7 +116,7 @@ class RisingRate(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Set the step's learning rate, whatever the training's own schedule says."""
+        """Set the step's learning rate, in place of the training's schedule."""
         self.current = self.rise.at(state.global_step)
         for group in given["optimizer"].param_groups:
             group["lr"] = self.current
@@ -124,7 +124,7 @@ class RisingRate(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> TrainerControl:
-        """Note the loss of the step just taken."""
+        """Record the loss of the last step."""
         logs: dict[str, float] = given["logs"]
         if "loss" in logs:
             self.learning_rates.append(self.current)

@@ -1,4 +1,4 @@
-"""What is written and shown of a sweep: trials.json, best.yaml, sweep.png, a table."""
+"""Writes and prints the results of a sweep: trials.json, best.yaml, sweep.png, a table."""
 
 import io
 import json
@@ -30,12 +30,12 @@ _POINT, _BEST = "#7b8794", "#1f5fa8"
 
 
 def best_trial(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
-    """The best one that was trained to its end; None when there is none."""
+    """The best completed trial; None when there is none."""
     return best_by(sweep.base.early_stopping.metric, _complete(study), lambda trial: trial.value)
 
 
 def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
-    """Write the figures and the plot, and the best trial's config, if there is one; gives the paths."""
+    """Write all trials, the plot, and the config of the best trial, if there is one; returns the paths."""
     trials = [
         {
             "number": trial.number,
@@ -74,8 +74,8 @@ def show(sweep: Sweep, study: optuna.Study, paths: list[Path]) -> None:
     Console().print(table)
     counts = {state: sum(t.state is state for t in study.trials) for state in TrialState}
     click.echo(
-        f"{counts[TrialState.COMPLETE]} trials were trained to their end, {counts[TrialState.PRUNED]} ended "
-        f"early, {counts[TrialState.FAIL]} failed."
+        f"{counts[TrialState.COMPLETE]} trials completed, {counts[TrialState.PRUNED]} were pruned, "
+        f"{counts[TrialState.FAIL]} failed."
     )
     if best := best_trial(sweep, study):
         flags = " ".join(f"--set {path}={json.dumps(v)}" for path, v in sweep.overrides_of(best).items())
@@ -85,7 +85,7 @@ def show(sweep: Sweep, study: optuna.Study, paths: list[Path]) -> None:
 
 
 def draw(sweep: Sweep, study: optuna.Study) -> bytes:
-    """A PNG: the metric by trial, with the best so far; then by each setting's value."""
+    """A PNG: the metric by trial, with the best so far; then the metric by each setting's value."""
     trials = _complete(study)
     best = best_by(sweep.base.early_stopping.metric, trials, lambda trial: trial.value)
     with mpl.rc_context(STYLE):
@@ -117,7 +117,7 @@ def _history(axes: Axes, sweep: Sweep, trials: list[FrozenTrial]) -> None:
 
 def _slice(axes: Axes, parameter: Parameter, trials: list[FrozenTrial], best: FrozenTrial | None) -> None:
     for trial in trials:
-        at = _place(parameter.value(trial.params[parameter.path]))
+        at = _coordinate(parameter.value(trial.params[parameter.path]))
         axes.scatter(
             [at],
             [trial.value or 0.0],
@@ -136,8 +136,8 @@ def _complete(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
 
 
-def _place(value: Any) -> Any:
-    """Where a value is drawn: a number at its place, anything else by its text."""
+def _coordinate(value: Any) -> Any:
+    """The coordinate of a value: a number itself, anything else as text."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else json.dumps(value)
 
 

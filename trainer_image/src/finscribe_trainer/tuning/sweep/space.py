@@ -1,4 +1,4 @@
-"""What a sweep may change: settings, and the values each may take."""
+"""Search space of a sweep: settings, and the values each may take."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from optuna.trial import Trial
 from pydantic import ValidationError
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.experiments import NEVER_VARIED
+from finscribe_core.experiments import FIXED_SETTINGS
 from finscribe_core.overrides import apply_overrides, field_path
 from finscribe_core.parsing import validation_problems
 from finscribe_core.trainer_config import TrainerConfig
@@ -29,15 +29,15 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class Parameter:
-    """A setting, and the values it may take."""
+    """A setting and the distribution of its values."""
 
     path: str
     distribution: BaseDistribution
     choices: tuple[Any, ...] = ()
-    """Of a choice; what optuna knows is the number of each, for a value may be a list."""
+    """Values of a categorical setting; optuna gets their indices, as a value may be a list."""
 
     def suggest(self, trial: Trial) -> Any:
-        """The value a trial takes."""
+        """Let optuna choose the value of a trial."""
         found = self.distribution
         if isinstance(found, CategoricalDistribution):
             return self.value(trial.suggest_categorical(self.path, found.choices))
@@ -47,18 +47,18 @@ class Parameter:
         return trial.suggest_float(self.path, found.low, found.high, log=found.log)
 
     def value(self, suggested: Any) -> Any:
-        """What the setting is given for what optuna knows."""
+        """The setting's value for what optuna has chosen."""
         return self.choices[suggested] if self.choices else suggested
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        """Values that show whether all are allowed."""
+        """The values to validate: all choices, or both ends of the range."""
         found = self.distribution
         return self.choices or (found.low, found.high)  # type: ignore[attr-defined] # a number's range
 
 
 def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
-    """The space of a file, and of `--param` arguments, which count more.
+    """The search space of a file and of `--param` arguments, which take precedence.
 
     Raises:
         UserError: InvalidConfig when there is none, one can't be read, or a setting comes twice.
@@ -68,23 +68,23 @@ def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
         documents = read_documents(file)
         if len(documents) != 1 or not isinstance(documents[0].data, dict):
             raise UserError(
-                FailureReason.InvalidConfig, f"{file} is no mapping of settings to values.", _REMEDY
+                FailureReason.InvalidConfig, f"{file} is not a mapping of settings to values.", _REMEDY
             )
         for path, value in documents[0].data.items():
             where = documents[0].where((str(path),))
             if not isinstance(path, str):
                 raise UserError(
                     FailureReason.InvalidConfig,
-                    f"{where}: {path} is no setting.",
+                    f"{where}: {path} is not a setting.",
                     "Write a setting's path, such as training.learning_rate.",
                 )
             _add(given, _from_mapping(path, value, where), where)
-    asked: dict[str, Parameter] = {}
+    arguments: dict[str, Parameter] = {}
     for text in texts:
         path, _, value = text.partition("=")
         where = f"--param {text}"
-        _add(asked, _from_text(path.strip(), value, where), where)
-    given |= asked
+        _add(arguments, _from_text(path.strip(), value, where), where)
+    given |= arguments
     if not given:
         raise UserError(
             FailureReason.InvalidConfig, "There is nothing to try.", "Name a --param, or a --space."
@@ -93,7 +93,7 @@ def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
 
 
 def _add(space: dict[str, Parameter], parameter: Parameter, where: str) -> None:
-    """Put a parameter in by its setting's own name, under which every spelling of it is the same."""
+    """Add a parameter by its setting's canonical path, so that other spellings are found as duplicates."""
     setting = field_path(TrainerConfig, parameter.path)
     if setting in space:
         raise UserError(
@@ -142,10 +142,10 @@ def changed(base: TrainerConfig, overrides: Mapping[str, Any]) -> TrainerConfig:
     """The config with other values.
 
     Raises:
-        UserError: InvalidConfig for an unknown path, or a value that can't be.
+        UserError: InvalidConfig for an unknown path or an invalid value.
     """
     for path in overrides:
-        if field_path(TrainerConfig, path).split(".")[0] in NEVER_VARIED:
+        if field_path(TrainerConfig, path).split(".")[0] in FIXED_SETTINGS:
             raise UserError(FailureReason.InvalidConfig, f"{path} can't be swept.", "Remove it.")
     data = base.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     data = apply_overrides(TrainerConfig, data, overrides, "the space's")
@@ -157,11 +157,11 @@ def changed(base: TrainerConfig, overrides: Mapping[str, Any]) -> TrainerConfig:
         raise UserError(FailureReason.InvalidConfig, f"{shown}: {problems}", "") from None
 
 
-def refuse_impossible(base: TrainerConfig, space: Iterable[Parameter]) -> None:
-    """Try the ends of every range, and every choice, before anything is trained.
+def validate_space(base: TrainerConfig, space: Iterable[Parameter]) -> None:
+    """Validate both ends of every range, and every choice, before anything is trained.
 
     Raises:
-        UserError: InvalidConfig, naming the first that can't be.
+        UserError: InvalidConfig, naming the first invalid value.
     """
     for parameter in space:
         for value in parameter.extremes:

@@ -1,4 +1,4 @@
-"""A sweep: optuna suggests settings, a training of each is the trial."""
+"""Hyperparameter sweep: optuna suggests settings, and each trial is a training with them."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is tried, and where."""
+    """Base config, search space and folder of a sweep."""
 
     base: TrainerConfig
     space: Sequence[Parameter]
@@ -37,7 +37,7 @@ class Sweep:
     prune: bool = True
 
     def training(self, number: int, overrides: dict[str, Any]) -> Training:
-        """A trial's training: nothing is uploaded, merged, or read at its end."""
+        """A trial's training, without upload, merge and final evaluation."""
         config = changed(self.base, overrides)
         update = {
             "output_dir": str(self.folder / f"trial-{number}"),
@@ -49,16 +49,16 @@ class Sweep:
         return Training(config.model_copy(update=update))
 
     def overrides_of(self, trial: FrozenTrial) -> dict[str, Any]:
-        """The settings of a trial, as far as they have been chosen."""
+        """The settings of a trial that have been chosen so far."""
         known = [parameter for parameter in self.space if parameter.path in trial.params]
         return {parameter.path: parameter.value(trial.params[parameter.path]) for parameter in known}
 
 
 def open_study(sweep: Sweep) -> optuna.Study:
-    """The study in the sweep's folder, begun now or earlier.
+    """Create or load the study in the sweep's folder.
 
     Raises:
-        UserError: InvalidConfig when it was begun with another config or space.
+        UserError: InvalidConfig when it was created with another config or space.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = {
@@ -80,7 +80,7 @@ def open_study(sweep: Sweep) -> optuna.Study:
         direction="maximize" if sweep.base.early_stopping.metric.greater_is_better else "minimize",
         pruner=optuna.pruners.MedianPruner() if sweep.prune else optuna.pruners.NopPruner(),
     )
-    # Begun anew it would draw the numbers it drew before: how far it got is part of the seed.
+    # A resumed sampler would draw the same numbers again: the number of trials is part of its seed.
     study.sampler = optuna.samplers.TPESampler(seed=sweep.base.training.seed + len(study.trials))
     return study
 
@@ -92,33 +92,33 @@ def run_sweep(
     stop: StopSignal,
     after_each: Callable[[optuna.Study], object] = lambda _: None,
 ) -> optuna.Study:
-    """Train until there are so many trials; those of an earlier call count, one cut off goes on.
+    """Run trials until there are `num_trials`; earlier ones count, and an interrupted one resumes.
 
     Args:
-        sweep: what is tried.
+        sweep: base config, search space and folder.
         num_trials: trials in all.
-        timeout: seconds after which none is begun any more.
-        stop: asked to stop: the training under way saves a checkpoint.
-        after_each: called whenever a trial has ended.
+        timeout: seconds after which no further trial starts.
+        stop: when requested, the running training saves a checkpoint and ends.
+        after_each: called after each trial.
 
     Raises:
         UserError: the first trial failed, and so would the others.
-        StopRequested: asked to stop.
+        StopRequested: `stop` was requested.
     """
     deadline = time.monotonic() + timeout if timeout is not None else None
     with sole_user(sweep.folder):
         study = open_study(sweep)
         while len(study.get_trials(deepcopy=False, states=_ENDED)) < num_trials:
             if deadline is not None and time.monotonic() > deadline:
-                log.info("the time is up: %d of %d trials", len(study.trials), num_trials)
+                log.info("timeout reached: %d of %d trials", len(study.trials), num_trials)
                 break
-            _run_trial(sweep, study, _cut_off(study) or study.ask(), num_trials, stop)
+            _run_trial(sweep, study, _interrupted(study) or study.ask(), num_trials, stop)
             after_each(study)
     return study
 
 
-def _cut_off(study: optuna.Study) -> Trial | None:
-    """A trial that began and did not end; its settings are chosen."""
+def _interrupted(study: optuna.Study) -> Trial | None:
+    """The trial that was started and has not ended, with its settings; None without one."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     return Trial(study, running[0]._trial_id) if running else None
 
@@ -129,15 +129,15 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
     log.info("trial-%d (%d trials in all): %s", trial.number, num_trials, shown)
     training = sweep.training(trial.number, overrides)
     watch = Watch(sweep, trial, training.folder)
-    result = training.run(stop, watch.falls_behind, log=training.folder / "train.log")
+    result = training.run(stop, watch.should_prune, log=training.folder / "train.log")
     if not result.succeeded and stop.requested.is_set():
         raise StopRequested
-    watch.falls_behind()
+    watch.should_prune()
     state, value = _conclude(result, watch)
     study.tell(trial, value, state)
     for path in training.folder.glob("checkpoint-*"):
-        shutil.rmtree(path)  # of many trials they would fill the disk
-    log.info("trial-%d: %s", trial.number, f"{value:.5g}" if value is not None else _words(state, result))
+        shutil.rmtree(path)  # those of many trials would fill the disk
+    log.info("trial-%d: %s", trial.number, f"{value:.5g}" if value is not None else _describe(state, result))
     if state is TrialState.FAIL and not study.get_trials(
         deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
     ):
@@ -149,8 +149,8 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
 
 
 def _conclude(result: RunResult, watch: "Watch") -> tuple[TrialState, float | None]:
-    """A loss that is no number is as bad as can be, which the sampler is to learn; another failure says
-    nothing of the settings.
+    """A NaN or infinite loss is the worst value, and the sampler learns from it (pruned); another failure
+    tells nothing about the settings (failed).
     """
     best = best_evaluation(watch.metric, watch.evaluations)
     if result.succeeded and best is not None:
@@ -161,7 +161,7 @@ def _conclude(result: RunResult, watch: "Watch") -> tuple[TrialState, float | No
 
 
 class Watch:
-    """Tells optuna of a training's evaluations as they come, from its checkpoints."""
+    """Reports a training's evaluations to optuna as they come, from its checkpoints."""
 
     def __init__(self, sweep: Sweep, trial: Trial, folder: Path) -> None:
         self.metric = sweep.base.early_stopping.metric
@@ -172,11 +172,11 @@ class Watch:
 
     @property
     def evaluations(self) -> Any:
-        """Those known so far."""
+        """The evaluations so far."""
         return read_evaluations(self.folder, self.metric)
 
-    def falls_behind(self) -> bool:
-        """Whether it does worse than half of the trials did at the same step, and is to be ended."""
+    def should_prune(self) -> bool:
+        """Whether the trial is to be pruned: it does worse than the median of the others at the same step."""
         for evaluation in self.evaluations:
             if evaluation.step not in self._reported and evaluation.metric is not None:
                 self._reported.add(evaluation.step)
@@ -185,9 +185,9 @@ class Watch:
         return self.pruned
 
 
-def _words(state: TrialState, result: RunResult) -> str:
+def _describe(state: TrialState, result: RunResult) -> str:
     if state is TrialState.PRUNED and result.reason is not FailureReason.NonFiniteLoss:
-        return "ended early: it did worse than half of the others at the same step"
+        return "pruned: worse than the median of the other trials at the same step"
     return f"failed: {result.message}"
 
 
