@@ -14,8 +14,8 @@ def atomic_path(path: Path, *, unique: bool = False) -> Iterator[Path]:
 
     Args:
         path: the file to write or replace.
-        unique: whether several processes may write the same file at once; otherwise the temporary name is
-            fixed, so that a later attempt overwrites what a killed one left.
+        unique: whether several processes may write the same file at the same time; otherwise the temporary
+            name is fixed, so that a later attempt overwrites what a killed one left.
 
     Raises:
         OSError: the file can't be written; an existing file is kept.

@@ -118,7 +118,7 @@ def classify_disk_error(error: BaseException) -> FinscribeError | None:
 
 @contextmanager
 def disk_errors_as_finscribe_errors() -> Iterator[None]:
-    """Within, disk errors are raised as `classify_disk_error` has them.
+    """Raise disk errors inside this context as `classify_disk_error` maps them.
 
     Raises:
         UserError: InvalidConfig, a path can't be used.

@@ -23,7 +23,7 @@ BASELINE = "baseline"
 FIXED_SETTINGS = frozenset({"output_dir", "output_uri", "storage", "feature_cache_dir"})
 """Settings that no experiment may change: paths, which do not affect training."""
 _OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".png")
-"""Names beside the experiments' folders: the shared feature cache, configs and results."""
+"""Reserved names next to the experiments' folders: the shared feature cache, configs and results."""
 
 
 class Experiment(KubeModel):
@@ -37,11 +37,11 @@ class Experiment(KubeModel):
     """Values by dotted path, such as `training.learning_rate: 1.0e-5`. A section may be nested instead."""
     test_params: list[str] = []
     """The changed settings under test, by path or its last part. An experiment that changes several settings
-    without naming them here gets a warning, because their effects can't be told apart."""
+    without naming them here gets a warning, because their effects can't be separated."""
     expected_behavior: str = ""
-    """The expected result; shown beside the actual one."""
+    """The expected result; shown next to the actual one."""
     notes: str = ""
-    """Notes, shown beside the results."""
+    """Notes, shown with the results."""
 
 
 class ExperimentsFile(KubeModel):
@@ -99,7 +99,7 @@ def plan_variants(file: ExperimentsFile, document: Document, base: TrainerConfig
             raise _invalid(where, f"{variant.name} has the same settings as {same.name}", "Remove one.")
         if variant.name == BASELINE:
             raise _invalid(
-                where, f"{BASELINE} changes settings", "Give it another name: the baseline changes none."
+                where, f"{BASELINE} changes settings", "Rename it: this is the name of the unchanged config."
             )
         _warn_about_several_changes(experiment, variant, where)
         variants.append(variant)
@@ -156,7 +156,7 @@ def _warn_about_several_changes(experiment: Experiment, variant: Variant, where:
     unnamed = [path for path in variant.overrides if not named & {path, path.rpartition(".")[2]}]
     if len(variant.overrides) > 1 and unnamed:
         log.warning(
-            "%s: %s changes several settings (%s): their effects can't be told apart. Change one at a "
+            "%s: %s changes several settings (%s): their effects can't be separated. Change one at a "
             "time, or name all of them in test_params.",
             where,
             variant.name,
@@ -172,8 +172,13 @@ def _check_names(file: ExperimentsFile, document: Document) -> None:
         if name in names:
             raise _invalid(where, f"the name {experiment.name} is used twice", "Rename one.")
         if name == _OWN_FOLDER or name.endswith(_OWN_ENDINGS):
-            own = f"{_OWN_FOLDER}, and what ends in {', '.join(_OWN_ENDINGS)}, is beside its folder"
-            raise _invalid(where, f"the name {experiment.name} is taken: {own}", "Choose another name.")
+            endings = ", ".join(_OWN_ENDINGS)
+            reserved = f"{_OWN_FOLDER}, and all names that end in {endings}"
+            raise _invalid(
+                where,
+                f"the name {experiment.name} is reserved (reserved are {reserved})",
+                "Choose another name.",
+            )
         names.add(name)
 
 

@@ -25,7 +25,7 @@ _MIN_SECRET_LENGTHS = {
     "AWS_ACCESS_KEY_ID": 16,
 }
 """Environment variables that hold credentials, each with the length from which its value is redacted. A
-shorter value ("test") is no secret, and redacting it would garble every line."""
+shorter value ("test") is not a secret, and redacting it would garble every line."""
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
@@ -33,7 +33,7 @@ class Redactor:
     """Replaces credentials in texts: the values of the environment, and signatures in URLs and headers."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        # Errors quote a line end at a value's end ("Invalid header value b'...\\n'") in ways of their own.
+        # Errors quote a line end at a value's end ("Invalid header value b'...\\n'") differently.
         values = {name: environ.get(name, "").strip() for name in _MIN_SECRET_LENGTHS}
         found = {value for name, value in values.items() if len(value) >= _MIN_SECRET_LENGTHS[name]}
         secrets = {form for value in found for form in (value, json.dumps(value)[1:-1])}

@@ -11,7 +11,7 @@ from finscribe_core.errors import FailureReason
 
 
 class Phase(StrEnum):
-    """What a run is doing; also the reason of its Running condition."""
+    """Phase of a run; also the reason of its Running condition."""
 
     Starting = "Starting"
     """The process has started."""
@@ -35,13 +35,13 @@ class Progress(KubeModel):
     """Progress of a run."""
 
     phase: Phase = Phase.Starting
-    """What the run is doing."""
+    """Current phase."""
     step: int = 0
     """Optimizer steps taken."""
     total_steps: int = 0
     """Optimizer steps planned; 0 while unknown."""
     epoch: float = 0.0
-    """Passes over the training set, fractional."""
+    """Epochs trained so far, as a fraction."""
     percent: int = Field(0, ge=0, le=100)
     """step / totalSteps in percent."""
     eta_seconds: int | None = None

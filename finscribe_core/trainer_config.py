@@ -177,8 +177,8 @@ class TrainingSpec(KubeModel):
         le=131072,
         validation_alias=AliasChoices("max_sequence_length", "maxSequenceLength", "max_seq_length"),
     )
-    """Most tokens of a row: prompt (with image tokens) and answer. Longer rows are skipped and reported,
-    never truncated."""
+    """Maximum number of tokens of a row, prompt (with image tokens) and answer. Longer rows are
+    skipped and reported, never truncated."""
     logging_steps: Int = Field(10, ge=1)
     """Optimizer steps between two log lines."""
     eval_steps: Int | None = Field(None, ge=1)
@@ -268,7 +268,7 @@ class PatienceUnit(StrEnum):
     evaluations = "evaluations"
     """Evaluations, of which an epoch may have several."""
     epochs = "epochs"
-    """Passes over the training rows."""
+    """Epochs: passes over the training rows."""
 
 
 class MetricMode(StrEnum):
@@ -481,7 +481,7 @@ class FeatureCacheSpec(KubeModel):
     """Use the cache. When unset, used if it is valid: the vision tower is frozen, and images do not change in
     every epoch. True fails if it is not valid."""
     max_size: Quantity = "20Gi"
-    """Most disk space of the cache. Once it is full, features of further pages are computed every time."""
+    """Maximum size of the cache on disk. Once it is full, features of further pages are not cached."""
 
 
 class GateSpec(KubeModel):
@@ -509,11 +509,12 @@ class EvaluationSpec(KubeModel):
     enabled: Bool = True
     """Compare base and tuned model on documents after training."""
     max_documents: Int = Field(200, ge=1, le=100000)
-    """Most documents of that comparison; of more, a sample that is always the same."""
+    """Maximum number of documents in that comparison; of a larger set, a fixed sample is used."""
     training_documents: Int = Field(8, ge=0, le=10000)
-    """Validation documents answered at each evaluation during training; 0 computes the loss only."""
+    """Validation documents whose answers are generated at each evaluation during training; 0 computes the
+    loss only."""
     max_new_tokens: Int | None = Field(None, ge=1, le=131072)
-    """Most tokens of an answer; when unset, 1.5 times the longest ground truth."""
+    """Maximum number of tokens of an answer; when unset, 1.5 times the longest ground truth."""
     gate: GateSpec | None = None
     """Requirement for `latest.json` to be moved to the run; none when unset."""
 

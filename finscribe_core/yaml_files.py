@@ -35,7 +35,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(value, int):
                 str(value)  # raises for more digits than Python converts to text
         except _NOT_CONSTRUCTED:
-            problem = f"{str(node.value)[:40]!r} is no {node.tag.rpartition(':')[2]}"
+            problem = f"{str(node.value)[:40]!r} is not a valid {node.tag.rpartition(':')[2]}"
             raise _NotConstructed(problem=problem, problem_mark=node.start_mark) from None
         if isinstance(value, str) and _UNUSABLE.search(value):
             raise _NotConstructed(
@@ -129,7 +129,7 @@ def _parse(text: str, source: str, where: Callable[[int], str], remedy: str) -> 
     Args:
         text: YAML.
         source: name of the text.
-        where: the begin of a message about a line.
+        where: start of a message about a line.
         remedy: for invalid YAML.
     """
     documents = []
@@ -171,7 +171,7 @@ def _record_lines(
         node: the value.
         loc: location of the value.
         lines: filled with the line of each field.
-        where: the begin of a message about a line.
+        where: start of a message about a line.
         sizes: number of values of each node; 0 while it is being counted.
 
     Returns:
@@ -188,7 +188,7 @@ def _record_lines(
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise invalid(where(line), "a list or a mapping is no key", "Put it in quotes.")
+                raise invalid(where(line), "a list or a mapping can't be a key", "Put it in quotes.")
             child = (*loc, str(key.value))
             if child in lines:
                 first = f"{dotted(child)} is set twice (first in line {lines[child]})"

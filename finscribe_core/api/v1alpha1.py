@@ -228,7 +228,7 @@ class ExperimentSpec(KubeModel):
         dict[Annotated[str, Field(max_length=256)], OverrideValue], Field(min_length=1, max_length=16)
     ]
     """Values by dotted path below the spec, such as `training.learningRate: 1.0e-5`. Change one parameter
-    at a time: the effects of two changed together can't be told apart."""
+    at a time: the effects of two changed together can't be separated."""
 
 
 class FineTuneJobSpec(KubeModel):

@@ -208,7 +208,7 @@ def test_a_killed_launcher_leaves_no_processes(config, tmp_path):
         for child in alive:
             child.kill()
     assert not alive, run.log
-    assert "asked to stop: saving a checkpoint" in run.log
+    assert "stop requested: saving a checkpoint" in run.log
 
 
 def test_ctrl_c_while_the_processes_start_ends_all(config, tmp_path):

@@ -83,7 +83,7 @@ def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):
         ("training.learning_rate", "not an assignment"),
         ("output_dir.name=x", "output_dir has no settings below it"),
         ("output_dir=[", "not valid YAML"),
-        ("training.seed=0b_", "--set training.seed=0b_: not valid YAML: '0b_' is no int"),
+        ("training.seed=0b_", "--set training.seed=0b_: not valid YAML: '0b_' is not a valid int"),
         ("output_dir=\a", "not valid YAML: character #x0007 is not allowed"),
         ("lora={r: 8, r: 9}", "r is set twice"),
     ],

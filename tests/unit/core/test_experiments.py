@@ -63,7 +63,7 @@ def test_an_experiment_that_changes_several_settings_gets_a_warning_unless_it_na
     plan, caplog, test_params, warned
 ):
     plan([{"name": "wide", "overrides": {"lora.r": 32, "lora.alpha": 64}, "test_params": test_params}])
-    assert ("can't be told apart" in caplog.text) is warned
+    assert ("can't be separated" in caplog.text) is warned
 
 
 LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n"
@@ -86,8 +86,8 @@ LOWER = "  - name: lower\n    overrides:\n      training.learning_rate: 1.0e-5\n
         (LOWER.replace("training.learning_rate: 1.0e-5", "lora: {3: 4}"), 4, "unknown key 3"),
         (LOWER.replace("lower", "baseline"), 3, "baseline changes settings"),
         (LOWER.replace("lower", "../lower"), 2, "name"),
-        (LOWER.replace("lower", "results.md"), 2, "the name results.md is taken"),
-        (LOWER.replace("lower", "Features"), 2, "the name Features is taken"),
+        (LOWER.replace("lower", "results.md"), 2, "the name results.md is reserved"),
+        (LOWER.replace("lower", "Features"), 2, "the name Features is reserved"),
         (LOWER.replace("overrides", "override"), 3, "did you mean overrides?"),
     ],
 )

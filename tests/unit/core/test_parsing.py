@@ -94,9 +94,12 @@ MISTAKES = {
     ),
     "a tag that does not match the text": (
         JOB.replace("2e-5", "!!float abc"),
-        "job.yaml:9: not valid YAML: 'abc' is no float.",
+        "job.yaml:9: not valid YAML: 'abc' is not a valid float.",
     ),
-    "a number without digits": (JOB.replace("2e-5", "0b_"), "job.yaml:9: not valid YAML: '0b_' is no int."),
+    "a number without digits": (
+        JOB.replace("2e-5", "0b_"),
+        "job.yaml:9: not valid YAML: '0b_' is not a valid int.",
+    ),
     "more digits than Python converts": (
         JOB.replace("2e-5", "0x" + "f" * 5000),
         "job.yaml:9: not valid YAML: '0xfff",
@@ -112,7 +115,7 @@ MISTAKES = {
     ),
     "brackets where a key belongs": (
         JOB.replace("2e-5", "{{ rate }}"),
-        "job.yaml:9: a list or a mapping is no key.",
+        "job.yaml:9: a list or a mapping can't be a key.",
     ),
     "too deep nesting": ("[" * 2000, "job.yaml:1: too deeply nested."),
     "a file that is too large": ("#" * 2**21, "job.yaml: more than 1,048,576 characters."),

@@ -204,7 +204,7 @@ def test_an_incomplete_checkpoint_is_rejected(damage, config, tmp_path):
     damage(folder)
     with pytest.raises(UserError, match="is not a complete checkpoint") as caught:
         train(start(config, resume=str(folder)))
-    assert "leave --resume out" in caught.value.remedy
+    assert "omit --resume" in caught.value.remedy
 
 
 def test_a_nan_loss_ends_the_run(config, sample, tmp_path):

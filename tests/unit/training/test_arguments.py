@@ -14,7 +14,7 @@ WARMUPS = [
     ({"warmup_ratio": 0.1}, 10, ""),
     ({"warmup_steps": 7}, 7, ""),
     ({"warmup_steps": 0}, 0, ""),
-    ({"warmup_steps": 7, "warmup_ratio": 0.2}, 7, "warmup_ratio has no effect beside warmup_steps"),
+    ({"warmup_steps": 7, "warmup_ratio": 0.2}, 7, "warmup_ratio has no effect if warmup_steps is set"),
     ({"warmup_steps": 7, "lr_scheduler_type": "constant"}, 7, "warmup_steps has no effect"),
 ]
 

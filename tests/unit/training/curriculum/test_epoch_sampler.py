@@ -56,7 +56,7 @@ def test_each_epoch_says_how_many_rows_take_part(caplog):
     sampler = EpochSampler(DataOrder(NUM_ROWS, 1, Curriculum(spec, range(NUM_ROWS), num_epochs=2)))
     begin_epoch(EpochBegin(sampler), 1.0)
     assert caplog.messages == [
-        "curriculum, epoch 2: hard_to_easy, threshold 75% to 100%: 9 to 12 of 12 rows take part"
+        "curriculum, epoch 2: hard_to_easy, threshold 75% to 100%: 9 to 12 of 12 rows are in use"
     ]
 
 

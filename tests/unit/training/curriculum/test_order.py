@@ -45,7 +45,7 @@ def test_a_shuffle_favours_no_place():
 @given(spec=specs, num_rows=rows, epoch=st.integers(0, 3), num_epochs=st.floats(0.5, 6))
 def test_a_curriculum_keeps_the_length_of_an_epoch_and_meets_rows_evenly(spec, num_rows, epoch, num_epochs):
     order = with_curriculum(spec, num_rows, num_epochs)
-    counts = order.curriculum.num_taking_part
+    counts = order.curriculum.num_active
     met = Counter(order.of(epoch))
     assert met.total() == num_rows
     from_the_start = order.curriculum.ranked[: counts(epoch)]
@@ -64,7 +64,7 @@ def test_once_all_take_part_every_row_comes_once_an_epoch(spec, num_rows, num_ep
 @given(spec=specs, num_rows=rows)
 def test_rows_join_and_never_leave(spec, num_rows):
     curriculum = with_curriculum(spec, num_rows, 5).curriculum
-    counts = [curriculum.num_taking_part(tenth / 10) for tenth in range(51)]
+    counts = [curriculum.num_active(tenth / 10) for tenth in range(51)]
     assert counts == sorted(counts)
     assert counts[0] >= 1
     assert counts[-1] == num_rows

@@ -26,4 +26,4 @@ def test_steps_are_three_equal_jumps():
 
 def test_a_share_of_the_rows_is_rounded_up_and_is_never_none():
     spec = CurriculumSpec(initial_threshold=0.3)
-    assert [Curriculum(spec, range(rows), 5).num_taking_part(0) for rows in (1, 2, 10, 11)] == [1, 1, 3, 4]
+    assert [Curriculum(spec, range(rows), 5).num_active(0) for rows in (1, 2, 10, 11)] == [1, 1, 3, 4]

@@ -17,7 +17,7 @@ def said(base, **others):
 def test_a_clear_difference_on_enough_documents_is_called_significant_and_on_fewer_it_is_not():
     for count, words in [
         (8, "significantly better (+100.0 points, p = 0.008)"),
-        (5, "too few to tell"),
+        (5, "too few for a significance test"),
     ]:
         base, other = results_of("base", [WRONG] * count), results_of("other", [RIGHT] * count)
         assert words in said(base, other=other)[0]

@@ -41,7 +41,7 @@ def test_a_file_says_the_same_and_an_argument_counts_more(tmp_path):
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        ("lora.lora_alpha: {low: 8, high: 64}", "the setting lora.alpha comes twice"),
+        ("lora.lora_alpha: {low: 8, high: 64}", "the setting lora.alpha is given twice"),
         ("3: {low: 8, high: 64}", "3 is not a setting"),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_line_of_a_file_that_names_no_setting_or_one_again_is_refused(tmp_path
 
 
 def test_an_argument_for_a_setting_that_another_names_is_refused():
-    with pytest.raises(UserError, match=r"lora\.alpha comes twice"):
+    with pytest.raises(UserError, match=r"lora\.alpha is given twice"):
         read_space(None, ["lora.alpha=8,16", "lora.lora_alpha=32,64"])
 
 
@@ -74,7 +74,7 @@ def test_anything_else_is_refused(text, said):
 
 
 def test_a_sweep_of_nothing_is_refused():
-    with pytest.raises(UserError, match="nothing to try"):
+    with pytest.raises(UserError, match="search space is empty"):
         read_space(None, [])
 
 
@@ -84,8 +84,8 @@ def test_a_sweep_of_nothing_is_refused():
         ("training.learning_rat=0:1", "did you mean learning_rate"),
         ("lora.dropout=0.0:1.5", "lora.dropout=1.5: lora.dropout: Input should be less than 1"),
         ("training.lr_scheduler_type=cosine,sine", "lr_scheduler_type"),
-        ("output_dir=a,b", "output_dir can't be swept"),
-        ("outputDir=a,b", "outputDir can't be swept"),
+        ("output_dir=a,b", "output_dir can't be part of a search space"),
+        ("outputDir=a,b", "outputDir can't be part of a search space"),
     ],
 )
 def test_values_that_can_not_be_are_refused_before_anything_is_trained(text, said):

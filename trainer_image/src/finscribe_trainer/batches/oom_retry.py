@@ -1,4 +1,4 @@
-"""Halves the number of rows processed at once when the GPU runs out of memory; the result is the same."""
+"""Splits batches into smaller parts when the GPU runs out of memory; the result is the same."""
 
 import gc
 import logging
@@ -39,7 +39,7 @@ class BatchSizeBackoff:
         self.setting = setting
         self.can_halve = can_halve
         self.most: int | None = None
-        """Most rows processed at once; None until memory has run out."""
+        """Maximum number of rows per part; None until memory has run out."""
 
     def work(
         self, num_rows: int, on_rows: Callable[[slice], T], undo: Callable[[], None] = lambda: None
@@ -80,7 +80,7 @@ class BatchSizeBackoff:
             )
         self.most = (size + 1) // 2
         log.warning(
-            "out of GPU memory with %d rows at once in %s: using %d at once from now on, which only takes "
-            "longer; lower %s to %d",
+            "out of GPU memory with a batch of %d in %s: using micro-batches of %d from now on, which only "
+            "takes longer; lower %s to %d",
             *(size, self.what, self.most, self.setting, self.most),
         )

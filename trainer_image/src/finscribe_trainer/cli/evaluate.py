@@ -36,8 +36,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     """Generate a model's answers for documents with ground truth, and score them.
 
     \b
-    A folder stands for its test.jsonl, else its val.jsonl (or .jsonl.gz, .parquet), else for all
-    row files in it. The model may be an adapter (final_model/, checkpoint-<step>/), a merged model
+    In a folder, test.jsonl is used, else val.jsonl (or .jsonl.gz, .parquet), else all row files.
+    The model may be an adapter (final_model/, checkpoint-<step>/), a merged model
     or a base model. It answers each row's prompt by greedy decoding.
 
     \b

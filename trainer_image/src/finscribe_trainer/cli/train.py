@@ -49,7 +49,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       logs/                training curves, for TensorBoard
       features/            feature cache of the pages, if it can be used
 
-    Ctrl+C finishes the current step, saves a checkpoint and exits; a second Ctrl+C exits at once.
+    Ctrl+C finishes the current step, saves a checkpoint and exits; a second Ctrl+C exits immediately.
 
     \b
     Exit codes:  0 done   78 user error: change config or data   75 transient error: run again   70 bug

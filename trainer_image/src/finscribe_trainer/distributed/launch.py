@@ -96,7 +96,7 @@ def combined_outcome(
 def stop_when_launcher_exits() -> None:
     """In a process that `launch` started: request a stop when the launcher exits, also by SIGKILL.
 
-    Otherwise the process would keep training on a GPU that looks free to whoever started the launcher.
+    Otherwise the process would keep training on a GPU that seems to be free.
     """
     pipe = os.environ.pop(_ENV_LAUNCHER_PIPE, None)
     if pipe is not None:

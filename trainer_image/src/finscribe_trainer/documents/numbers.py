@@ -19,7 +19,7 @@ class NumberError(ValueError):
 
 
 def read_decimal(value: object) -> Decimal:
-    """The number that a JSON value stands for: a number, or a text that is a plain decimal ("1204.50").
+    """The number in a JSON value: a number, or a text that is a plain decimal ("1204.50").
 
     Raises:
         NumberError: it is not a number, is not finite, or has more than MAX_DIGITS digits.
@@ -76,7 +76,7 @@ def has_unpaired_surrogate(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     except ValueError:
-        pass  # not JSON: a backslash sequence in free text stands for itself
+        pass  # not JSON: a backslash sequence in free text is no escape
     return False
 
 

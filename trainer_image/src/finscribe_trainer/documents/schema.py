@@ -48,7 +48,7 @@ _AsText = PlainSerializer(_plain, return_type=str)
 Amount = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _number_schema()]
 """Money, in the document's currency; negative for credits."""
 Quantity = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _number_schema()]
-"""How many, or how much, in the line's unit."""
+"""A quantity, in the line's unit."""
 Percent = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=100), _AsText, _number_schema(0, 100)]
 """A rate in percent: 19 is 19 %."""
 
@@ -64,7 +64,7 @@ def iso_date(value: str) -> str:
     try:
         date.fromisoformat(value)
     except ValueError:
-        raise ValueError("is no day of the calendar") from None
+        raise ValueError("is not a calendar date") from None
     return value
 
 
@@ -92,12 +92,12 @@ class Part(BaseModel):
 
 
 class Address(Part):
-    """A postal address, part by part."""
+    """A postal address in its parts."""
 
     street: Text | None = None
     """Street and number."""
     city: Text | None = None
-    """Town."""
+    """City or town."""
     state: Text | None = None
     """State, province or county, where it is printed."""
     zip: Text | None = None
@@ -107,25 +107,25 @@ class Address(Part):
 
 
 class Contact(Part):
-    """How to reach a party."""
+    """Contact details of a party."""
 
     phone: Text | None = None
     """Telephone number, as printed."""
     email: Text | None = None
-    """Mail address."""
+    """Email address."""
     website: Text | None = None
     """Web address, as printed."""
 
 
 class Party(Part):
-    """Who sells, or who buys."""
+    """A seller or a buyer."""
 
     name: Text
     """Name of the company or person."""
     address: Address | None = None
-    """Where it is."""
+    """Postal address."""
     contact: Contact | None = None
-    """How to reach it."""
+    """Contact details."""
     tax_id: Text | None = None
     """VAT number, EIN, GSTIN or the like, as printed."""
 
@@ -134,19 +134,19 @@ class LineItem(Part):
     """A line of the table: quantity x unit_price - discount = line_total, before tax."""
 
     description: Text
-    """What is sold; the lines of a cell are joined by a space."""
+    """The goods or the service; the lines of a cell are joined by a space."""
     sku: Text | None = None
     """Article number."""
     quantity: Quantity | None = None
-    """How many, or how much."""
+    """Quantity, in the line's unit."""
     unit_price: Amount | None = None
-    """Price of one."""
+    """Price per unit."""
     discount: Amount | None = None
-    """Money taken off this line."""
+    """Discount on this line, as an amount."""
     tax_rate: Percent | None = None
     """The line's tax rate, where lines differ."""
     line_total: Amount
-    """What the line comes to, before tax."""
+    """Total of the line, before tax."""
     bbox: Annotated[list[int], Field(min_length=4, max_length=4)] | None = None
     """The line's box on the page: left, top, right, bottom in pixels of the image."""
 
@@ -157,15 +157,15 @@ class FinancialSummary(Part):
     subtotal: Amount | None = None
     """Sum of the lines."""
     discount: Amount | None = None
-    """Money taken off the subtotal."""
+    """Discount on the subtotal, as an amount."""
     tax_rate: Percent | None = None
-    """The one tax rate, when there is one."""
+    """The tax rate, if a single one applies."""
     tax_amount: Amount | None = None
-    """All taxes together."""
+    """Sum of all taxes."""
     shipping: Amount | None = None
     """Shipping and handling."""
     grand_total: Amount
-    """What is to be paid, was paid, or is owed."""
+    """Amount to be paid, paid, or owed."""
     currency: Currency
     """ISO 4217 code of every amount."""
 
@@ -175,35 +175,35 @@ class Document(Part):
 
     document_type: str
     vendor: Party
-    """Who sells and issues the document (for a purchase order: who is ordered from)."""
+    """The seller, who issues the document (of a purchase order: the supplier)."""
     client: Party | None = None
-    """Who buys."""
+    """The buyer."""
     invoice_number: Text | None = None
     """The document's number."""
     issue_date: IsoDate
-    """When it was issued."""
+    """Date of issue."""
     due_date: IsoDate | None = None
-    """When it is to be paid, or delivered."""
+    """Due date of the payment, or of the delivery."""
     po_number: Text | None = None
     """Number of the purchase order."""
     payment_terms: Text | None = None
-    """How and when to pay, as printed."""
+    """Payment terms, as printed."""
     line_items: Annotated[list[LineItem], Field(min_length=1)]
     """The lines of the table, from top to bottom."""
     financial_summary: FinancialSummary
     """The totals."""
     metadata: dict[str, str | int | bool | None] | None = None
-    """What else is worth keeping, by names of your own; never scored."""
+    """Any other values, under keys of your own; never scored."""
 
     never_scored: ClassVar[tuple[str, ...]] = ("metadata", "bbox")
 
 
 class Invoice(Document):
-    """A bill."""
+    """An invoice."""
 
     document_type: Literal["invoice"]
     client: Party
-    """Who buys."""
+    """The buyer."""
     invoice_number: Text
     """The invoice's number."""
 
@@ -215,11 +215,11 @@ class Receipt(Document):
 
 
 class Statement(Document):
-    """A statement of account: its lines are the open items, its grand_total what is owed."""
+    """A statement of account; its lines are the open items, its grand_total is the amount owed."""
 
     document_type: Literal["statement"]
     client: Party
-    """Whose account it is."""
+    """The account holder."""
 
 
 class PurchaseOrder(Document):
@@ -227,7 +227,7 @@ class PurchaseOrder(Document):
 
     document_type: Literal["purchase_order"]
     client: Party
-    """Who orders."""
+    """The buyer."""
     po_number: Text
     """The order's number."""
 

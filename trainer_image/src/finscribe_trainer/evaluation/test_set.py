@@ -14,7 +14,7 @@ from finscribe_trainer.storage import Storage
 PREFERRED_FILES = tuple(
     f"{split}{end}" for split in ("test", "val") for end in (".jsonl", ".jsonl.gz", ".parquet")
 )
-"""Files that stand for a folder, in order of preference; without any of them, all its row files do."""
+"""Files of a folder that are used, in order of preference; without any of them, all its row files are."""
 _MAX_IMAGE_PIXELS: int = TrainerConfig.model_fields["max_image_pixels"].default
 
 
@@ -58,7 +58,7 @@ def sample_test_set(dataset: Dataset, source: str, limit: int | None) -> TestSet
 
 
 def find_rows_file(source: str) -> str:
-    """The rows file that a folder stands for: test.jsonl, else val.jsonl, else the folder itself.
+    """The rows file to use in a folder: test.jsonl, else val.jsonl, else the folder itself.
 
     Raises:
         UserError: DatasetNotFound when the folder contains a training file, but neither of those.

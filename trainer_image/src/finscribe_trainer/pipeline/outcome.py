@@ -66,7 +66,7 @@ def _failure(
 
 
 def classify(error: BaseException) -> FinscribeError | None:
-    """The FinscribeError that an error or one of its causes stands for; None for a bug."""
+    """Classify an error by itself and its causes as a FinscribeError; None for a bug."""
     for cause in exception_chain(error):
         if isinstance(cause, FinscribeError):
             return cause

@@ -124,7 +124,7 @@ class RunReporter:
     def set_activity(self, activity: str | None) -> None:
         """Start the step timeout for an activity, such as a batch; None, or a new phase, stops it.
 
-        Downloads and uploads set no activity: the storage has timeouts of its own.
+        Downloads and uploads set no activity: the storage has its own timeouts.
         """
         self._watchdog.set_activity(activity)
 

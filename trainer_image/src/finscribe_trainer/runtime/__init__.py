@@ -1,1 +1,1 @@
-"""Process-wide helpers: stop signal, environment, atomic file writes, progress bars, output folder names."""
+"""Process-wide helpers: stop signal, environment, progress bars, names of output files."""

@@ -22,7 +22,7 @@ def progress(
 ) -> Iterator[T]:
     """Yield the items while a bar counts them; the bar is removed at the end, or when the loop is left.
 
-    Log lines that are written meanwhile appear above the bar.
+    Log lines appear above the bar.
 
     Args:
         items: what to count.

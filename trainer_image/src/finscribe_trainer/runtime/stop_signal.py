@@ -1,4 +1,4 @@
-"""Handles SIGTERM and Ctrl+C: training finishes its step and saves a checkpoint, all else stops at once."""
+"""Handles SIGTERM and Ctrl+C: training saves a checkpoint after its step, all else stops immediately."""
 
 import atexit
 import multiprocessing.util  # registers its own atexit handler, which must run after `_kill_workers`

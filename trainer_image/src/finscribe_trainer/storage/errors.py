@@ -57,7 +57,7 @@ _BY_STATUS: dict[int, ErrorKind] = {
 
 
 def classify(error: BaseException) -> ErrorKind:
-    """The kind of error an exception stands for."""
+    """Classify an exception."""
     from botocore import exceptions as boto  # noqa: PLC0415 - botocore is slow to import, and not always needed
 
     if isinstance(error, boto.ClientError):
@@ -119,7 +119,7 @@ def translate(error: Exception, uri: str, endpoint: str, missing: FailureReason)
         ),
         ErrorKind.InvalidName: UserError(
             FailureReason.InvalidConfig,
-            f"{what} is no valid name: {detail}.",
+            f"{what} is not a valid name: {detail}.",
             "Check the bucket and the path.",
         ),
         ErrorKind.DiskFull: disk_full(uri, error),

@@ -15,7 +15,7 @@ from finscribe_core.constants import MANIFEST_FILE
 _READ_SIZE = 1024 * 1024
 
 
-def _stay_below(path: str) -> str:
+def _check_below_folder(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.parts:
         raise ValueError("is outside the folder")
@@ -25,7 +25,7 @@ def _stay_below(path: str) -> str:
 class ManifestFile(KubeModel):
     """One file of a folder."""
 
-    path: Annotated[str, AfterValidator(_stay_below)]
+    path: Annotated[str, AfterValidator(_check_below_folder)]
     """Path below the manifest's prefix, with slashes."""
     size: int = Field(ge=0)
     """Bytes."""

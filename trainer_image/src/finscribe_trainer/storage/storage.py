@@ -97,7 +97,7 @@ class Storage:
         manifest = read_manifest(dest_dir)
         if manifest and (damaged := damaged_files(dest_dir, manifest)):
             raise UserError(
-                missing, f"Damaged below {uri}: {', '.join(damaged)}.", "Upload these files once more."
+                missing, f"Damaged below {uri}: {', '.join(damaged)}.", "Upload these files again."
             )
         return dest_dir
 

@@ -19,7 +19,7 @@ Task: TypeAlias = Callable[[], Iterable["Task"]]
 _POLL_SECONDS = 0.2
 """How often the cancel event is checked."""
 _GRACE_SECONDS = 2.0
-"""How long running work is waited for after cancellation; a thread blocked in a request is then abandoned."""
+"""How long to wait for running work after cancellation; a thread blocked in a request is then abandoned."""
 
 
 class DaemonThreadPool(Executor):

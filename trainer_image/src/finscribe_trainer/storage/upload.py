@@ -49,7 +49,7 @@ class FolderUpload:
         )
 
     def upload_file(self, path: str, target: ObjectUri) -> Iterable[Task]:
-        """Upload the file at `path` below the folder, and compute its SHA-256 meanwhile."""
+        """Upload the file at `path` below the folder, and compute its SHA-256 at the same time."""
         source = self._folder / path
         size = source.stat().st_size
         subscriber = _ProgressSubscriber(self._connection, self._progress)

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def steps_per_epoch(spec: TrainingSpec, num_rows: int, num_processes: int = 1) -> int:
-    """Optimizer steps in which every row is seen once."""
+    """Optimizer steps per epoch."""
     batches = math.ceil(num_rows / (spec.per_device_train_batch_size * num_processes))
     return math.ceil(batches / spec.gradient_accumulation_steps)
 
@@ -23,7 +23,7 @@ def build_arguments(
 ) -> TrainingArguments:
     """Every field of the spec as an argument of Hugging Face's Trainer.
 
-    Evaluation and checkpoints go by steps throughout; "once an epoch" is `epoch_steps` of them.
+    Evaluations and checkpoints are always scheduled in steps; "once an epoch" is `epoch_steps` of them.
     """
     eval_steps = spec.eval_steps or epoch_steps
     _warn_of_unused_settings(spec)
@@ -83,7 +83,7 @@ def _warn_of_unused_settings(spec: TrainingSpec) -> None:
     if spec.lr_scheduler_type is LrScheduler.constant and warmups:
         log.warning("%s has no effect with lrSchedulerType constant; use constant_with_warmup", warmups[0])
     elif len(warmups) == 2 and spec.warmup_steps is not None:
-        log.warning("warmup_ratio has no effect beside warmup_steps")
+        log.warning("warmup_ratio has no effect if warmup_steps is set")
     restarts = spec.lr_scheduler_type is LrScheduler.cosine_with_restarts
     if "lr_scheduler_num_cycles" in spec.model_fields_set and not restarts:
         log.warning("lr_scheduler_num_cycles has no effect without lr_scheduler_type cosine_with_restarts")

@@ -36,9 +36,9 @@ class BestAdapter(TrainerCallback):
         value, best = metrics[self.metric], state.best_metric
         if best is None or (value > best if self.metric.greater_is_better else value < best):
             state.best_metric, state.best_global_step = value, state.global_step
-            self.remember(given["model"])
+            self.copy_adapter(given["model"])
 
-    def remember(self, model: PeftModel) -> None:
+    def copy_adapter(self, model: PeftModel) -> None:
         """Copy the model's adapter."""
         weights = get_peft_model_state_dict(model)
         self._weights = {name: weight.detach().cpu().clone().contiguous() for name, weight in weights.items()}

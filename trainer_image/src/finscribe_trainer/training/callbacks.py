@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 BASE_LOSS = "base_eval_loss"
 SHOWN = ("loss", "eval_loss", "eval_field_accuracy", "eval_teds_score", "learning_rate", "epoch")
-"""Metrics of a console line, of the base model, too."""
+"""Metrics shown in a console line; the base model's likewise."""
 REPORTED = (
     "eval_loss",
     "eval_field_accuracy",
@@ -29,12 +29,12 @@ REPORTED = (
     "eval_numeric_accuracy",
     "eval_validation_pass_rate",
 )
-"""Metrics of an evaluation that status and /metrics hold."""
+"""Metrics of an evaluation that are reported to the job's status and /metrics."""
 
 
 class EvaluationScheduleCallback(TrainerCallback):
-    """Evaluates and saves after the last step, too. When any process is asked to stop, saves a checkpoint
-    after the current step and ends the training.
+    """Evaluates and saves after the last step, too. When a stop is requested in any process, saves a
+    checkpoint after the current step and ends the training.
     """
 
     def __init__(self, stop: StopSignal, processes: Processes) -> None:
@@ -47,7 +47,7 @@ class EvaluationScheduleCallback(TrainerCallback):
         """Decide whether to evaluate, save or stop after this step."""
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()
-            log.info("asked to stop: saving a checkpoint after step %d", state.global_step)
+            log.info("stop requested: saving a checkpoint after step %d", state.global_step)
             control.should_evaluate = False
             control.should_save = control.should_training_stop = True
         elif state.global_step >= state.max_steps:
@@ -82,7 +82,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
         return self.spec.enabled and passed >= self.spec.patience
 
     def observe(self, value: float, epoch: float) -> None:
-        """Take in an evaluation after `epoch` epochs."""
+        """Add an evaluation after `epoch` epochs."""
         self.evaluated_at = epoch
         gain = value - self.reference if self.spec.metric.greater_is_better else self.reference - value
         if gain > self.spec.min_delta:
@@ -93,7 +93,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> TrainerControl:
-        """Take in an evaluation of the tuned model, and stop the training if patience has run out."""
+        """Add an evaluation of the tuned model, and stop the training if patience has run out."""
         metrics: dict[str, float] = given["metrics"]
         if self.spec.metric in metrics:
             self.observe(metrics[self.spec.metric], state.epoch or 0.0)
@@ -123,7 +123,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
         return {"args": {}, "attributes": attributes}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned.
+        """Restore what `state` returned.
 
         Raises:
             UserError: InvalidConfig when the metric has changed, by which the best adapter was chosen.
@@ -135,7 +135,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
                 FailureReason.InvalidConfig,
                 f"The checkpoint's best adapter was chosen by {metric}, but early_stopping.metric is now "
                 f"{self.spec.metric}.",
-                f"Set early_stopping.metric to {metric}, or train anew.",
+                f"Set early_stopping.metric to {metric}, or start a new training.",
             )
         self.reference = attributes.get("reference", self.reference)
         self.evaluations_without_improvement = attributes.get("fruitless", 0)
@@ -144,7 +144,7 @@ class EarlyStopping(TrainerCallback, ExportableState):
 
 
 class ProgressCallback(TrainerCallback):
-    """Passes metrics on: to the reporter, and as console lines in the format of the training guide."""
+    """Passes metrics to the reporter, and logs them as console lines in the format of the training guide."""
 
     def __init__(self, reporter: RunReporter, metric: SelectionMetric) -> None:
         self.reporter = reporter
@@ -157,7 +157,7 @@ class ProgressCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Put the base model's metrics into the history, which every checkpoint holds."""
+        """Add the base model's metrics to the history, which every checkpoint holds."""
         if self.base and not any(BASE_LOSS in entry for entry in state.log_history):
             state.log_history.insert(0, {**self.base, "step": 0, "epoch": 0.0})
         for entry in state.log_history:

@@ -35,7 +35,7 @@ class CheckpointUploads:
         self._running: Future[None] | None = None
 
     def submit(self, checkpoint: Path) -> None:
-        """Start uploading, once the upload before is done."""
+        """Start uploading, once the previous upload has ended."""
         self.wait()
         self._running = self._pool.submit(self._upload, checkpoint)
 
@@ -93,7 +93,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise UserError(
             FailureReason.InvalidConfig,
             f"{folder} is not a complete checkpoint: {damage}.",
-            "Name another folder checkpoint-<step> with --resume, or leave --resume out to train anew.",
+            "Name another folder checkpoint-<step> with --resume, or omit --resume to start a new training.",
         )
     return Checkpoint(folder, state)
 
@@ -168,7 +168,7 @@ def _is_complete(folder: Path) -> bool:
     return True
 
 
-def agree_on(checkpoint: Checkpoint | None, processes: Processes) -> None:
+def check_same_checkpoint(checkpoint: Checkpoint | None, processes: Processes) -> None:
     """Check that every process resumes from the same checkpoint; warn if there are more or fewer now.
 
     Raises:

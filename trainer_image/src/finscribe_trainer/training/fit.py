@@ -32,7 +32,7 @@ from finscribe_trainer.training.callbacks import (
     ProgressCallback,
     UploadCallback,
 )
-from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads, agree_on
+from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads, check_same_checkpoint
 from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.training.curves.setup import open_curves
 from finscribe_trainer.training.progress_bar import ProgressBar
@@ -105,7 +105,7 @@ def fit(
     if sharded:
         trainer.gathered = sharded.gathered
     trainer.before_save = uploads.wait
-    agree_on(checkpoint, processes)
+    check_same_checkpoint(checkpoint, processes)
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
     trainer.resume_state.facts = facts(run.config, splits)
     if checkpoint:
@@ -176,7 +176,7 @@ def build_trainer(
         loss=run.config.loss,
         processes=run.processes,
         count_rows=lambda count: run.reporter.record_metrics(samples=count * run.processes.world_size),
-        doing=run.reporter.set_activity,
+        set_activity=run.reporter.set_activity,
     )
     packing = choose_packing(
         spec.packing, model, family
@@ -235,7 +235,7 @@ def _run_steps(
                 _load(run, trainer, checkpoint, total_steps)
             stopped = trainer.control.should_training_stop or early_stopping.triggered
             if stopped or trainer.state.global_step >= total_steps:
-                log.info("no step is left: the training ends at step %d", trainer.state.global_step)
+                log.info("all steps are done: the training ends at step %d", trainer.state.global_step)
                 return
             if checkpoint:
                 log.info("resuming from %s, step %d", checkpoint.folder, checkpoint.step)
@@ -261,7 +261,7 @@ def _raise_if_stopped(run: Run, state: TrainerState) -> None:
         return
     folder = run.output_dir / f"checkpoint-{state.global_step}"
     remedy = "Start the run again." if run.uri else f"Start again with --resume {folder}"
-    message = f"Asked to stop; checkpoint saved after step {state.global_step}."
+    message = f"Stopped; checkpoint saved after step {state.global_step}."
     run.processes.raise_on_all(RetryableError(FailureReason.Interrupted, message, remedy))
 
 

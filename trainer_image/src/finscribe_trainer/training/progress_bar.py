@@ -40,5 +40,5 @@ class ProgressBar(TrainerCallback):
             self._bar.update(self._task, details=f"steps, loss {logs['loss']:.4g}")
 
     def close(self) -> None:
-        """Remove the bar, however the training ended."""
+        """Remove the bar, also after an error."""
         self._bar.stop()

@@ -33,7 +33,7 @@ _ADAPTER_SETTINGS = frozenset(
 
 
 class ResumeState(TrainerCallback, ExportableState):
-    """What an exact resume needs beside Hugging Face's state; part of each checkpoint.
+    """What an exact resume needs besides Hugging Face's state; part of each checkpoint.
 
     Attributes:
         facts: what the training depends on, by dotted name.
@@ -58,7 +58,7 @@ class ResumeState(TrainerCallback, ExportableState):
         return {"args": {}, "attributes": attributes}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave, but the facts; logs a warning for each fact that has changed."""
+        """Restore what `state` returned; logs a warning for each fact that has changed."""
         attributes = state.get("attributes", {})
         self.loss_since_log = attributes.get("loss_since_log", 0.0)
         self.last_logged = attributes.get("last_logged", 0)
@@ -89,7 +89,7 @@ def check_adapter_settings(checkpoint: Checkpoint, config: TrainerConfig) -> Non
         raise UserError(
             FailureReason.InvalidConfig,
             f"The checkpoint holds an adapter of another shape or model: {'; '.join(changed)}.",
-            "Set it as it was, or train anew.",
+            "Restore the setting, or start a new training.",
         )
 
 

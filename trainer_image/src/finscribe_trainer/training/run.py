@@ -29,7 +29,7 @@ class Run:
 
     @property
     def output_dir(self) -> Path:
-        """Where checkpoints and exports go on this machine."""
+        """Folder of checkpoints and exports on this machine."""
         return Path(self.config.output_dir)
 
     @property

@@ -29,7 +29,7 @@ class DataOrder:
     num_rows: int
     seed: int
     curriculum: Curriculum | None = None
-    """None: all rows take part from the start."""
+    """None: all rows are in use from the start."""
     lengths: Sequence[int] | None = None
     """Tokens of each row, to put rows of similar length into one batch."""
     rows_at_once: int = 1
@@ -41,22 +41,22 @@ class DataOrder:
         if self.curriculum is None:
             order = draw(range(self.num_rows), [self.num_rows] * self.num_rows, rng)
         else:
-            order = draw(self.curriculum.ranked, self._num_taking_part(self.curriculum, epoch), rng)
+            order = draw(self.curriculum.ranked, self._num_active(self.curriculum, epoch), rng)
         return order if self.lengths is None else group_by_length(order, self.lengths, self.rows_at_once, rng)
 
-    def _num_taking_part(self, curriculum: Curriculum, epoch: int) -> list[int]:
+    def _num_active(self, curriculum: Curriculum, epoch: int) -> list[int]:
         places = range(self.num_rows)
-        return [curriculum.num_taking_part(epoch + place / self.num_rows) for place in places]
+        return [curriculum.num_active(epoch + place / self.num_rows) for place in places]
 
     def describe(self, epoch: int) -> str | None:
         """The curriculum's threshold in an epoch, for the log; None without a curriculum."""
         if self.curriculum is None:
             return None
-        counts = self._num_taking_part(self.curriculum, epoch)
+        counts = self._num_active(self.curriculum, epoch)
         first, last = counts[0], counts[-1]
         shares = f"{first / self.num_rows:.0%} to {last / self.num_rows:.0%}"
         schedule = self.curriculum.spec.difficulty_schedule
-        return f"{schedule}, threshold {shares}: {first} to {last} of {self.num_rows} rows take part"
+        return f"{schedule}, threshold {shares}: {first} to {last} of {self.num_rows} rows are in use"
 
     def count_unused(self) -> int:
         """Number of rows that no epoch contains, as the training is too short for the curriculum's pacing."""
@@ -68,21 +68,21 @@ class DataOrder:
         return self.num_rows - len(used)
 
 
-def draw(ranked: Sequence[int], num_taking_part: Iterable[int], rng: random.Random) -> list[int]:
-    """Draw rows without replacement, in rounds: each row that takes part comes once in a round.
+def draw(ranked: Sequence[int], num_active: Iterable[int], rng: random.Random) -> list[int]:
+    """Draw rows without replacement, in rounds: a round contains each row in use once.
 
-    A row that joins during a round comes in it, too. So the counts of two rows differ only by the rounds
-    before one of them joined.
+    A row that joins during a round is part of it. So the counts of two rows differ only by the rounds before
+    one of them joined.
 
     Args:
         ranked: every row, in the order in which they join.
-        num_taking_part: for each draw, how many of `ranked` take part; it never decreases.
+        num_active: for each draw, how many of `ranked` are in use; it never decreases.
         rng: shuffles a round.
     """
     order: list[int] = []
     waiting: list[int] = []
     joined = 0
-    for count in num_taking_part:
+    for count in num_active:
         waiting += ranked[joined:count]
         joined = count
         if not waiting:
@@ -141,7 +141,7 @@ class EvenlyPaddedSampler(Sampler[RowKey]):
     would then count twice.
 
     Args:
-        rows: are iterated anew in every pass.
+        rows: iterated from the start in every pass.
         rows_at_once: rows per batch of all processes together; 1 adds no padding.
     """
 
@@ -171,7 +171,7 @@ class EpochBegin(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Warn of rows that no epoch contains."""
+        """Warn about rows that no epoch contains."""
         if (unused := self.sampler.order.count_unused()) and state.is_world_process_zero:
             log.warning(
                 "curriculum: %d of %d rows are never used; raise training.num_train_epochs, or lower "

@@ -69,7 +69,7 @@ class AnswerTrainer(Trainer):
         gathered: Callable[[], AbstractContextManager[None]] = nullcontext,
         before_save: Callable[[], None] = lambda: None,
         count_rows: Callable[[int], None] = lambda _: None,
-        doing: Callable[[str | None], None] = lambda _: None,
+        set_activity: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.sampler = EpochSampler(order)
         self.resume_state = ResumeState()
@@ -95,7 +95,7 @@ class AnswerTrainer(Trainer):
         self.accelerator.prepare_model = _unwrapped
         self.before_save = before_save
         self.count_rows = count_rows
-        self.doing = doing
+        self.set_activity = set_activity
         alone = processes.world_size == 1
         self.train_backoff = BatchSizeBackoff("training", "perDeviceTrainBatchSize", can_halve=alone)
         self.eval_backoff = BatchSizeBackoff("evaluation", "perDeviceEvalBatchSize", can_halve=alone)
@@ -153,7 +153,7 @@ class AnswerTrainer(Trainer):
         self, epoch_iterator: Iterator[Encoded], num_batches: int, device: torch.device
     ) -> tuple[list[Encoded], torch.Tensor]:
         """The batches of the next optimizer step, and the weight of its answer tokens in all processes."""
-        self.doing(f"waiting for the rows of step {self.state.global_step + 1}")
+        self.set_activity(f"waiting for the rows of step {self.state.global_step + 1}")
         batches = list(islice(epoch_iterator, num_batches))
         counts = [(total_weight(batch, self.loss), batch["attention_mask"].sum()) for batch in batches]
         weights, tokens = zip(*counts, strict=True)
@@ -174,7 +174,7 @@ class AnswerTrainer(Trainer):
         """
         step, index = self.state.global_step, len(self.step_losses)
         number = index * self.processes.world_size + self.processes.rank
-        self.doing(f"batch {index + 1} of step {step + 1}")
+        self.set_activity(f"batch {index + 1} of step {step + 1}")
         forward_backward = super().training_step
 
         def run_rows(rows: slice) -> torch.Tensor:
@@ -249,13 +249,13 @@ class AnswerTrainer(Trainer):
         return answer_loss(self.model, self.model_inputs(batch), self.loss, self.accelerator.autocast)[0]
 
     def _find_rows(self, find: Callable[[], list[str]]) -> list[str]:
-        """What `find` returns; no rows in a run of several processes, which would all have to take part."""
+        """What `find` returns; no rows with several processes, since all of them would have to call it."""
         return find() if self.processes.world_size == 1 else []
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """As Hugging Face's, with the loss and the tokens that continue those of the checkpoint.
 
-        The norm of a gradient that was skipped is left out: JSON has no infinity.
+        The norm of a skipped gradient is omitted: JSON has no infinity.
         """
         if "loss" in logs:
             total = self.processes.sum(float(self.resume_state.loss_since_log))[0] / self.processes.world_size
@@ -278,7 +278,7 @@ class AnswerTrainer(Trainer):
     ) -> dict[str, float]:
         """The mean loss over every answer token of the validation set, and the metrics of its documents.
 
-        A stop that is requested meanwhile ends it early, with an infinite loss that is neither logged nor
+        A stop requested during the evaluation ends it early, with an infinite loss that is neither logged nor
         compared with the best; the training loop then saves and stops.
 
         Raises:
@@ -287,11 +287,11 @@ class AnswerTrainer(Trainer):
         key = f"{metric_key_prefix}_loss"
         with self.gathered():
             total, tokens = self.processes.sum(*self._sum_losses(self.get_eval_dataloader(eval_dataset)))
-            self.doing(None)  # the other processes wait for the first, however long its inference takes
+            self.set_activity(None)  # without a timeout: the other processes wait for the first
             document_metrics = self.processes.broadcast_from_main(
-                lambda: self.documents.read(self._adapted_model(), self.doing)
+                lambda: self.documents.read(self._adapted_model(), self.set_activity)
             )
-        self.doing(None)
+        self.set_activity(None)
         if self.processes.any(self.stop.requested.is_set()):
             self.stop.requested.set()
             self.control.should_evaluate = False
@@ -312,11 +312,11 @@ class AnswerTrainer(Trainer):
     def _sum_losses(self, batches: Any) -> tuple[float, int]:
         self._adapted_model().eval()
         total, tokens = 0.0, 0
-        self.doing(f"waiting for the rows of the evaluation at step {self.state.global_step}")
+        self.set_activity(f"waiting for the rows of the evaluation at step {self.state.global_step}")
         for number, batch in enumerate(batches, start=1):
             if self.stop.requested.is_set():
                 break
-            self.doing(f"batch {number} of the evaluation at step {self.state.global_step}")
+            self.set_activity(f"batch {number} of the evaluation at step {self.state.global_step}")
             measure = partial(self._measure, batch)
             for loss, count in self.eval_backoff.work(len(batch["labels"]), measure):
                 total += loss
@@ -346,14 +346,14 @@ class AnswerTrainer(Trainer):
         self.state = TrainerState.load_from_json(str(folder / STATE_FILE))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write a checkpoint's adapter and its best adapter, once the upload before is done.
+        """Write a checkpoint's adapter and its best adapter, once the previous upload has ended.
 
-        Hugging Face's Trainer calls this first of all that belongs to a checkpoint. Its pickled arguments,
-        which nobody reads, are not written.
+        Hugging Face's Trainer calls this before it writes the rest of a checkpoint. Its pickled arguments are
+        not written: they are never used.
         """
         assert output_dir is not None
         folder = Path(output_dir)
-        self.doing(None)  # an upload is waited for, which has time limits of its own
+        self.set_activity(None)  # waits for an upload, which has its own timeouts
         self.processes.broadcast_from_main(self.before_save)
         losses = self.processes.sum(float(self.resume_state.loss_since_log))[0]
         self.resume_state.loss_since_log = losses / self.processes.world_size

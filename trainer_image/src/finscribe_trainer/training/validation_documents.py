@@ -22,7 +22,7 @@ class ValidationDocuments:
         spec: how many documents, and how long an answer may be.
         family: the model's.
         batch_size: documents per batch.
-        stop: inference ends once it returns True.
+        stop: inference ends when it returns True.
         features: cached image features.
     """
 
@@ -45,7 +45,7 @@ class ValidationDocuments:
             self.max_new_tokens = max_answer_tokens(family, self.examples)
 
     def read(
-        self, model: PeftModel, doing: Callable[[str | None], None] = lambda _: None
+        self, model: PeftModel, set_activity: Callable[[str | None], None] = lambda _: None
     ) -> dict[DocumentMetric, float]:
         """The metrics of the model in its current state; empty without documents, and after a stop.
 
@@ -53,7 +53,7 @@ class ValidationDocuments:
 
         Args:
             model: with its adapter.
-            doing: called with the current activity at each batch.
+            set_activity: called with the current activity at each batch.
         """
         if not self.examples or self.max_new_tokens is None:
             return {}
@@ -61,10 +61,10 @@ class ValidationDocuments:
             model, self.family, self.max_new_tokens, self.batch_size, self.stop, self.features
         )
         scores = []
-        doing("reading the first documents of an evaluation")
+        set_activity("generating answers for the first documents of an evaluation")
         for answer in generator.generate(self.examples):
             scores.append(score_document(self.examples[answer.index].row.completion, answer.text))
-            doing(f"reading documents of an evaluation, {len(scores)} of {len(self.examples)} done")
+            set_activity(f"generating answers, {len(scores)} of {len(self.examples)} documents done")
         return {} if self.stop() else _metrics(scores)
 
     def refuse_inapplicable(self, metric: SelectionMetric) -> None:
@@ -80,7 +80,7 @@ class ValidationDocuments:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"earlyStopping.metric {metric} applies to none of the {len(truths)} validation "
-                "documents that are read at each evaluation.",
+                "documents of each evaluation.",
                 "Raise evaluation.trainingDocuments, or choose another metric.",
             )
 

@@ -15,7 +15,7 @@ _TENSOR = "features"
 
 
 def write_features(path: Path, image: ImageFeatures) -> int:
-    """Write or replace a file; several processes may write the same one at once.
+    """Write or replace a file; several processes may write the same one at the same time.
 
     Returns:
         its size in bytes.

@@ -46,7 +46,7 @@ def open_cache(
     """
     enabled = config.feature_cache.enabled
     if enabled is False:
-        log.info("feature cache: off, feature_cache.enabled is false")
+        log.info("feature cache: disabled by feature_cache.enabled")
         return None
     if not any(example.images for example in examples):
         if enabled:
@@ -59,7 +59,7 @@ def open_cache(
                 f"feature_cache.enabled is true, but {reason}.",
                 "Change that setting, or remove feature_cache.enabled.",
             )
-        log.info("feature cache: off, because %s", reason)
+        log.info("feature cache: disabled: %s", reason)
         return None
     try:
         with disk_errors_as_finscribe_errors() if enabled else nullcontext():
@@ -67,7 +67,7 @@ def open_cache(
     except OSError as error:
         if enabled:
             raise
-        log.warning("feature cache: off, its folder can't be used: %s", error)
+        log.warning("feature cache: disabled: its folder can't be used: %s", error)
         return None
     log.info("feature cache: %s, at most %s", store.folder, config.feature_cache.max_size)
     return FeatureCache(model, family, store, quota, report)

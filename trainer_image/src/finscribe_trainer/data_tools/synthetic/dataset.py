@@ -30,7 +30,7 @@ _ROWS = "rows.part"
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set to be content."""
+    """The settings of a data set to generate."""
 
     choice: Choice
     count: int

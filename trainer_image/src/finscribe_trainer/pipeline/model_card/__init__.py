@@ -1,1 +1,1 @@
-"""README.md of an adapter and of a merged model: what it is, how to use it, how well it reads."""
+"""README.md of an adapter and of a merged model: description, usage and metrics."""

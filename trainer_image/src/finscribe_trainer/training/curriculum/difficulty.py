@@ -21,7 +21,7 @@ class Parts:
     answer_characters: int
     """Length of the answer."""
     fields: int
-    """Values in the answer's JSON; 0 for an answer that is no JSON."""
+    """Values in the answer's JSON; 0 for an answer that is not JSON."""
     table_rows: int
     """Objects in its lists: line items, transactions."""
     characters_per_megapixel: float

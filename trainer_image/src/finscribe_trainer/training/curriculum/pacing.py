@@ -1,4 +1,4 @@
-"""Pacing of a curriculum: how many rows take part at each point of the training."""
+"""Pacing of a curriculum: how many rows are used at each point of the training."""
 
 import math
 import random
@@ -9,7 +9,7 @@ from finscribe_core.trainer_config import CurriculumSpec, DifficultySchedule, Pa
 
 
 def threshold(spec: CurriculumSpec, progress: float) -> float:
-    """The share of the rows that takes part.
+    """The share of the rows in use.
 
     With t the progress of the pacing, from 0 to 1, and c the initial threshold, it is
 
@@ -31,7 +31,7 @@ def threshold(spec: CurriculumSpec, progress: float) -> float:
 
 @dataclass(frozen=True)
 class Curriculum:
-    """Decides which rows take part at which point of the training."""
+    """Decides which rows are used at which point of the training."""
 
     spec: CurriculumSpec
     ranked: Sequence[int]
@@ -39,10 +39,10 @@ class Curriculum:
     num_epochs: float
     """Length of the training."""
 
-    def num_taking_part(self, epochs: float) -> int:
-        """How many of the ranked rows take part after `epochs` epochs; at least one.
+    def num_active(self, epochs: float) -> int:
+        """How many of the ranked rows are in use after `epochs` epochs; at least one.
 
-        >>> Curriculum(CurriculumSpec(), range(10), num_epochs=5).num_taking_part(2.0)
+        >>> Curriculum(CurriculumSpec(), range(10), num_epochs=5).num_active(2.0)
         7
         """
         share = threshold(self.spec, epochs / self.num_epochs)

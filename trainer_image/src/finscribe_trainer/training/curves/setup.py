@@ -30,7 +30,7 @@ def check_curves(config: TrainerConfig) -> None:
     """Check before the training that its curves can be written.
 
     Raises:
-        UserError: InvalidConfig when nobody is logged in to Weights & Biases.
+        UserError: InvalidConfig when there is no login for Weights & Biases.
     """
     if ReportTo.wandb in config.training.report_to:
         from finscribe_trainer.training.curves.weights_and_biases import refuse_without_login  # noqa: PLC0415 - slow

@@ -35,9 +35,9 @@ def refuse_without_login() -> None:
     if not logged_in:
         raise UserError(
             FailureReason.InvalidConfig,
-            "training.report_to names wandb, but there is no key of Weights & Biases.",
+            "training.report_to names wandb, but there is no API key of Weights & Biases.",
             "Set WANDB_API_KEY (reporting.wandbSecretRef in a job), or WANDB_MODE=offline to keep the curves "
-            "in files, or leave wandb out.",
+            "in files, or remove wandb from report_to.",
         )
 
 
@@ -50,7 +50,7 @@ class WeightsAndBiases:
         Args:
             folder: is created if missing.
             name: of the run; chosen by Weights & Biases when empty.
-            config: the run's settings, shown beside its curves.
+            config: the run's settings, shown next to its curves.
         """
         folder.mkdir(parents=True, exist_ok=True)
         options = {"dir": str(folder), "name": name or None, "id": name or None, "config": config}

@@ -44,7 +44,7 @@ def headline(experiments: Experiments) -> str:
 
 
 def notes(experiments: Experiments) -> list[str]:
-    """Failures, and what limits the conclusions."""
+    """Failures, and limitations of the comparison."""
     found = [f"{run.name} failed: {run.problem}" for run in experiments.runs if run.problem]
     found += [
         "Each was trained once, so that part of any difference is random. An experiment that changes only "
@@ -71,10 +71,10 @@ def row(run: Trained, experiments: Experiments) -> list[str]:
     cells = [run.name, changed, str(kept.step) if kept else "", f"{kept.loss:.4g}" if kept else ""]
     if experiments.metric != "eval_loss":
         cells.append(f"{kept.metric:.4g}" if kept and kept.metric is not None else "")
-    return [*cells, percent(run.figure.value) if run.figure else "", _against(run)]
+    return [*cells, percent(run.figure.value) if run.figure else "", _comparison_text(run)]
 
 
-def _against(run: Trained) -> str:
+def _comparison_text(run: Trained) -> str:
     if run.state is State.failed:
         return f"failed: {run.problem.partition(':')[0]}"
     if run.state is not State.finished:

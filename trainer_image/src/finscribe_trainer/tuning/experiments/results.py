@@ -60,7 +60,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Experiments:
-    """All of them, the baseline first."""
+    """All experiments and their results so far."""
 
     metric: SelectionMetric
     """The metric by which the best checkpoint, and the best experiment, is chosen."""
@@ -69,6 +69,7 @@ class Experiments:
     documents: int
     """Documents on which every tuned model was evaluated; 0 without evaluation."""
     runs: tuple[Trained, ...]
+    """The baseline first."""
 
     @property
     def best(self) -> Trained | None:

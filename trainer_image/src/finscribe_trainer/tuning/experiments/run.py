@@ -69,12 +69,14 @@ def run_experiments(
 
     Raises:
         UserError: InvalidConfig for an unknown name, or an experiment that was started with other settings.
-        StopRequested: asked to stop.
+        StopRequested: `stop` was requested.
     """
     if unknown := set(names) - {variant.name for variant in variants}:
         known = ", ".join(variant.name for variant in variants)
         raise UserError(
-            FailureReason.InvalidConfig, f"No experiment is called {min(unknown)}.", f"There are: {known}."
+            FailureReason.InvalidConfig,
+            f"There is no experiment named {min(unknown)}.",
+            f"The experiments are: {known}.",
         )
     failures: list[FinscribeError] = []
     with sole_user(output_dir):
@@ -95,7 +97,7 @@ def run_experiments(
 def _run_one(name: str, training: Training, place: str, stop: StopSignal) -> FinscribeError | None:
     before = read_outcome(training.folder)
     if before and before.succeeded:
-        log.info("%s (%s) has been trained before", name, place)
+        log.info("%s (%s) is already trained", name, place)
         return None
     log.info("%s (%s): training in %s", name, place, training.folder)
     result = training.run(stop)

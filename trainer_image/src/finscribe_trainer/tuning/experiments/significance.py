@@ -64,7 +64,7 @@ def _difference(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values: bounds the chance of any false positive among all comparisons.
+    """Holm's adjusted p-values: bounds the probability of any false positive among all comparisons.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -89,7 +89,7 @@ def fewest_documents(num_comparisons: int) -> int:
 
 def _phrase(difference: MetricDifference, p_adjusted: float, num_comparisons: int) -> str:
     if difference.documents < fewest_documents(num_comparisons):
-        return f"{difference.documents} documents are too few to tell a difference from chance"
+        return f"{difference.documents} documents are too few for a significance test"
     if difference.value == 0:
         return "no difference"
     by = f"{points(difference.value)} points, {p_value(p_adjusted)}"

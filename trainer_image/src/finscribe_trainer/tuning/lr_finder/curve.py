@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d, median_filter
 
 FEWEST_STEPS = 10
-"""With fewer there is no suggestion."""
+"""Minimum number of steps for a suggestion."""
 DIVERGED = 4.0
 """The loss has diverged when it is this many times its minimum (as in fastai)."""
 _MARGIN = 3.0
@@ -17,7 +17,7 @@ _MARGIN = 3.0
 _SMOOTHING = 0.03
 """Standard deviation of the smoothing window, as a share of the planned steps."""
 _PART = 0.5
-"""A rise ends the fall when this share of the whole fall precedes it, and it undoes this share of that."""
+"""A rise counts only after this share of the whole decrease, and if it reverses this share of that."""
 _OUTLIER_WINDOW = 7
 """Window of a median filter that removes outlier batches."""
 _HIGHEST = 1.0
@@ -25,7 +25,7 @@ _HIGHEST = 1.0
 _LEAST_FALL = 0.01
 """A smaller relative decrease of the loss does not count ..."""
 _LEAST_FALL_OF_NOISE = 1.5
-"""... nor one by fewer standard deviations of a step's loss, which flat curves show by chance."""
+"""... nor one by fewer standard deviations of a step's loss: it may be random variation."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Divergence:
         self._mean, self._steps, self._best = 0.0, 0, math.inf
 
     def observe(self, loss: float) -> bool:
-        """Take in a step's loss; True once the loss has diverged."""
+        """Add a step's loss; True once the loss has diverged."""
         self._steps += 1
         self._mean = 0.9 * self._mean + 0.1 * loss
         mean = self._mean / (1 - 0.9**self._steps)

@@ -76,7 +76,7 @@ def _mark(axes: Axes, curve: Curve) -> None:
 
 
 def write_curve(curve: Curve, output: Path) -> tuple[Path, Path]:
-    """Write the plot, and the data beside it as .json; gives both paths."""
+    """Write the plot, and the data beside it as .json; returns both paths."""
     data = output.with_suffix(".json")
     write_atomically(data, json.dumps(asdict(curve), indent=2).encode() + b"\n")
     write_atomically(output, draw(curve, output.suffix.lower().lstrip(".")))

@@ -49,8 +49,8 @@ def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve
     Downloads from s3:// stay below `output_dir`/inputs, where a training finds them.
 
     Raises:
-        FinscribeError: as its reason says.
-        StopRequested: the stop came before the first step.
+        FinscribeError: a user error or a transient error.
+        StopRequested: a stop was requested before the first step.
     """
     storage = Storage.from_config(config.storage, cancel=stop.cancel_transfers)
     inputs = Path(config.output_dir) / "inputs"

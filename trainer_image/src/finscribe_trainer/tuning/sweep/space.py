@@ -61,7 +61,7 @@ def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
     """The search space of a file and of `--param` arguments, which take precedence.
 
     Raises:
-        UserError: InvalidConfig when there is none, one can't be read, or a setting comes twice.
+        UserError: InvalidConfig when there is none, one can't be read, or a setting is given twice.
     """
     given: dict[str, Parameter] = {}
     if file is not None:
@@ -86,9 +86,7 @@ def read_space(file: Path | None, texts: Iterable[str]) -> list[Parameter]:
         _add(arguments, _from_text(path.strip(), value, where), where)
     given |= arguments
     if not given:
-        raise UserError(
-            FailureReason.InvalidConfig, "There is nothing to try.", "Name a --param, or a --space."
-        )
+        raise UserError(FailureReason.InvalidConfig, "The search space is empty.", "Pass --param or --space.")
     return list(given.values())
 
 
@@ -97,7 +95,7 @@ def _add(space: dict[str, Parameter], parameter: Parameter, where: str) -> None:
     setting = field_path(TrainerConfig, parameter.path)
     if setting in space:
         raise UserError(
-            FailureReason.InvalidConfig, f"{where}: the setting {setting} comes twice.", "Remove one."
+            FailureReason.InvalidConfig, f"{where}: the setting {setting} is given twice.", "Remove one."
         )
     space[setting] = parameter
 
@@ -146,7 +144,9 @@ def changed(base: TrainerConfig, overrides: Mapping[str, Any]) -> TrainerConfig:
     """
     for path in overrides:
         if field_path(TrainerConfig, path).split(".")[0] in FIXED_SETTINGS:
-            raise UserError(FailureReason.InvalidConfig, f"{path} can't be swept.", "Remove it.")
+            raise UserError(
+                FailureReason.InvalidConfig, f"{path} can't be part of a search space.", "Remove it."
+            )
     data = base.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     data = apply_overrides(TrainerConfig, data, overrides, "the space's")
     try:

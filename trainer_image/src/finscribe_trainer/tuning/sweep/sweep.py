@@ -133,7 +133,7 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
     if not result.succeeded and stop.requested.is_set():
         raise StopRequested
     watch.should_prune()
-    state, value = _conclude(result, watch)
+    state, value = _trial_result(result, watch)
     study.tell(trial, value, state)
     for path in training.folder.glob("checkpoint-*"):
         shutil.rmtree(path)  # those of many trials would fill the disk
@@ -148,9 +148,11 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
         )
 
 
-def _conclude(result: RunResult, watch: "Watch") -> tuple[TrialState, float | None]:
-    """A NaN or infinite loss is the worst value, and the sampler learns from it (pruned); another failure
-    tells nothing about the settings (failed).
+def _trial_result(result: RunResult, watch: "Watch") -> tuple[TrialState, float | None]:
+    """State and objective value of an ended training.
+
+    A NaN or infinite loss is the worst value, and the sampler learns from it (pruned); any other failure does
+    not depend on the settings (failed).
     """
     best = best_evaluation(watch.metric, watch.evaluations)
     if result.succeeded and best is not None:
@@ -176,7 +178,7 @@ class Watch:
         return read_evaluations(self.folder, self.metric)
 
     def should_prune(self) -> bool:
-        """Whether the trial is to be pruned: it does worse than the median of the others at the same step."""
+        """Whether the trial is to be pruned: it is worse than the median of the others at the same step."""
         for evaluation in self.evaluations:
             if evaluation.step not in self._reported and evaluation.metric is not None:
                 self._reported.add(evaluation.step)
