@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from finscribe_trainer.cli.lr_finder import lr_finder
 from finscribe_trainer.pipeline.export import write_config
 from finscribe_trainer.tuning.lr_finder.curve import Divergence, analyse
-from finscribe_trainer.tuning.lr_finder.range_test import Rise
+from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule
 
 NUM_STEPS = 100
 RATES = np.geomspace(1e-7, 1.0, NUM_STEPS)
@@ -82,8 +82,8 @@ def test_one_odd_batch_is_no_divergence_but_a_growing_loss_is():
 
 
 def test_the_rate_rises_exponentially_from_start_to_end():
-    rise = Rise(1e-6, 1e-2, 5)
-    assert [rise.at(step) for step in range(5)] == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
+    schedule = ExponentialSchedule(1e-6, 1e-2, 5)
+    assert [schedule.at(step) for step in range(5)] == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
 
 
 @pytest.mark.parametrize("end", ["inf", "nan", "1e-7"])

@@ -9,7 +9,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.tuning.sweep.space import read_space
-from finscribe_trainer.tuning.sweep.sweep import Sweep, Watch, _trial_result, open_study
+from finscribe_trainer.tuning.sweep.sweep import Sweep, TrialReporter, _trial_result, open_study
 from tests.support.checkpoint import write_checkpoint
 
 BASE = TrainerConfig.model_validate({"dataset_path": "train.jsonl", "output_uri": "s3://bucket/models"})
@@ -41,36 +41,36 @@ def study(tmp_path):
 
 
 @pytest.fixture
-def watch(study, tmp_path):
+def reporter(study, tmp_path):
     trial = study.ask()
     for parameter in SPACE:
         parameter.suggest(trial)
-    return Watch(Sweep(BASE, SPACE, tmp_path), trial, tmp_path / "trial-6")
+    return TrialReporter(Sweep(BASE, SPACE, tmp_path), trial, tmp_path / "trial-6")
 
 
-def test_a_training_worse_than_the_median_of_the_others_at_the_same_step_is_pruned(watch):
-    evaluated(watch.folder, 1.9)
-    assert not watch.should_prune()
-    evaluated(watch.folder, 1.9, 1.5)
-    assert watch.should_prune()
+def test_a_training_worse_than_the_median_of_the_others_at_the_same_step_is_pruned(reporter):
+    evaluated(reporter.folder, 1.9)
+    assert not reporter.should_prune()
+    evaluated(reporter.folder, 1.9, 1.5)
+    assert reporter.should_prune()
     stopped = RunResult(succeeded=False, reason=FailureReason.Interrupted, retryable=True)
-    assert _trial_result(stopped, watch) == (TrialState.PRUNED, None)
+    assert _trial_result(stopped, reporter) == (TrialState.PRUNED, None)
 
 
-def test_a_training_as_good_as_the_others_completes_with_its_best_evaluation(watch):
-    evaluated(watch.folder, 1.9)
-    evaluated(watch.folder, 1.9, 0.9)
-    evaluated(watch.folder, 1.9, 0.9, 0.95)
-    assert not watch.should_prune()
-    assert _trial_result(RunResult(succeeded=True), watch) == (TrialState.COMPLETE, 0.9)
+def test_a_training_as_good_as_the_others_completes_with_its_best_evaluation(reporter):
+    evaluated(reporter.folder, 1.9)
+    evaluated(reporter.folder, 1.9, 0.9)
+    evaluated(reporter.folder, 1.9, 0.9, 0.95)
+    assert not reporter.should_prune()
+    assert _trial_result(RunResult(succeeded=True), reporter) == (TrialState.COMPLETE, 0.9)
 
 
 @pytest.mark.parametrize(
     ("reason", "state"),
     [(FailureReason.NonFiniteLoss, TrialState.PRUNED), (FailureReason.DiskFull, TrialState.FAIL)],
 )
-def test_settings_that_diverge_are_learned_from_and_a_full_disk_is_not(watch, reason, state):
-    assert _trial_result(RunResult(succeeded=False, reason=reason), watch) == (state, None)
+def test_settings_that_diverge_are_learned_from_and_a_full_disk_is_not(reporter, reason, state):
+    assert _trial_result(RunResult(succeeded=False, reason=reason), reporter) == (state, None)
 
 
 def test_trials_upload_nothing_and_read_no_documents_at_their_end(tmp_path):

@@ -69,10 +69,10 @@ def lr_finder(
     with command_session("No steps were recorded.") as stop:
         config = load_config(config_file, overrides)
         from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
-        from finscribe_trainer.tuning.lr_finder.range_test import Rise, run_range_test  # noqa: PLC0415 - likewise
+        from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test  # noqa: PLC0415 - likewise
 
         check_writable(output)
-        curve = run_range_test(config, Rise(start_lr, end_lr, num_steps), stop)
+        curve = run_range_test(config, ExponentialSchedule(start_lr, end_lr, num_steps), stop)
         paths = write_curve(curve, output)
     click.echo(curve.message)
     if curve.suggestion is not None:

@@ -36,7 +36,7 @@ from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads
 from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.training.curves.setup import open_curves
 from finscribe_trainer.training.progress_bar import ProgressBar
-from finscribe_trainer.training.resume import ResumeState, evaluation_is_missing, facts
+from finscribe_trainer.training.resume import ResumeState, evaluation_is_missing, training_inputs
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.sampler import DataOrder
 from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
@@ -107,7 +107,7 @@ def fit(
     trainer.before_save = uploads.wait
     check_same_checkpoint(checkpoint, processes)
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
-    trainer.resume_state.facts = facts(run.config, splits)
+    trainer.resume_state.inputs = training_inputs(run.config, splits)
     if checkpoint:
         trainer.resume_state.load_state(checkpoint.callback_state(ResumeState.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)

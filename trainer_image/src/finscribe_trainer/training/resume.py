@@ -36,14 +36,14 @@ class ResumeState(TrainerCallback, ExportableState):
     """What an exact resume needs besides Hugging Face's state; part of each checkpoint.
 
     Attributes:
-        facts: what the training depends on, by dotted name.
+        inputs: what the training depends on, by dotted name.
         loss_since_log: the losses of the steps since the last log line, added up.
         last_logged: step of the last log line.
         evaluated: the checkpoint's state with the evaluation that a stop had cut off; None if it had one.
     """
 
     def __init__(self) -> None:
-        self.facts: dict[str, Any] = {}
+        self.inputs: dict[str, Any] = {}
         self.loss_since_log: torch.Tensor | float = 0.0
         self.last_logged = 0
         self.evaluated: TrainerState | None = None
@@ -51,18 +51,18 @@ class ResumeState(TrainerCallback, ExportableState):
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
         attributes = {
-            "facts": self.facts,
+            "facts": self.inputs,
             "loss_since_log": float(self.loss_since_log),
             "last_logged": self.last_logged,
         }
         return {"args": {}, "attributes": attributes}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned; logs a warning for each fact that has changed."""
+        """Restore what `state` returned; logs a warning for each changed input."""
         attributes = state.get("attributes", {})
         self.loss_since_log = attributes.get("loss_since_log", 0.0)
         self.last_logged = attributes.get("last_logged", 0)
-        for line in _changes(state, self.facts):
+        for line in _changes(state, self.inputs):
             log.warning("the result will differ from that of an uninterrupted training: %s", line)
 
     def on_train_begin(
@@ -99,7 +99,7 @@ def _changes(state: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [f"{name} was {before[name]!r} and is {now[name]!r}" for name in changed]
 
 
-def facts(config: TrainerConfig, splits: Splits) -> dict[str, Any]:
+def training_inputs(config: TrainerConfig, splits: Splits) -> dict[str, Any]:
     """Everything that the trained weights depend on, by dotted name, as JSON values."""
     return _settings(config) | {
         "the training data (its SHA-256)": splits.train_fingerprint,

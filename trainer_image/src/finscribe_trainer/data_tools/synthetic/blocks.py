@@ -93,7 +93,7 @@ def tax_id(side: Side, locale: Locale) -> list[Line]:
     return [(TextRun(f"{locale.tax_id} "), TextRun(side.party.tax_id, f"{side.path}.tax_id"))]
 
 
-def facts(content: DocumentContent, *, terms: bool = True) -> list[Labelled]:
+def header_fields(content: DocumentContent, *, terms: bool = True) -> list[Labelled]:
     """The header fields: numbers, dates and, with `terms`, the payment terms."""
     document, locale, kind = content.document, content.locale, content.document.document_type
     order = kind == "purchase_order"

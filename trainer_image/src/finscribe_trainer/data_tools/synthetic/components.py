@@ -49,11 +49,11 @@ def draw_party(  # noqa: PLR0913 - where and what
     return page.lines(x, y, wrapped(lines, face, width), face, align=align)
 
 
-def draw_facts(  # noqa: PLR0913 - where and what
+def draw_header_fields(  # noqa: PLR0913 - where and what
     page: Canvas,
     span: tuple[float, float],
     y: float,
-    facts: Sequence[Labelled],
+    fields: Sequence[Labelled],
     *,
     right: bool = False,
     label_ink: Colour = GREY,
@@ -65,50 +65,50 @@ def draw_facts(  # noqa: PLR0913 - where and what
     """
     face, label_face = page.face(), page.face(weight="bold" if bold else "regular")
     left, end = span
-    start = left + max(page.width_of(fact.label, label_face) for fact in facts) + page.type_size
-    for fact in facts:
-        page.text(left, y, fact.label, label_face, ink=label_ink)
-        beside = page.width_of(fact.value, face) <= end - start
-        if not beside:
+    start = left + max(page.width_of(field.label, label_face) for field in fields) + page.type_size
+    for field in fields:
+        page.text(left, y, field.label, label_face, ink=label_ink)
+        fits_beside = page.width_of(field.value, face) <= end - start
+        if not fits_beside:
             y += face.line
-        room = end - (start if beside else left)
-        for line in wrap(fact.value, face, room):
+        room = end - (start if fits_beside else left)
+        for line in wrap(field.value, face, room):
             if right:
                 page.text(end, y, line, face, align="right")
             else:
-                page.text(start if beside else left, y, line, face)
+                page.text(start if fits_beside else left, y, line, face)
             y += face.line
         y += 1
     return y
 
 
-def draw_fact_cells(  # noqa: PLR0913 - where and what
+def draw_header_field_cells(  # noqa: PLR0913 - where and what
     page: Canvas,
     span: tuple[float, float],
     y: float,
-    facts: Sequence[Labelled],
+    fields: Sequence[Labelled],
     *,
     per_row: int = 4,
     frame: Colour | None = None,
     label_fill: Colour | None = None,
     label_ink: Colour = GREY,
 ) -> float:
-    """Draw header fields beside each other, each label above its value, in boxes if `frame` is a colour."""
+    """Draw header fields next to each other, each label above its value, in boxes if `frame` is a colour."""
     small, face = page.face(0.82, "bold"), page.face()
     pad = 6 if frame else 0
-    rows = [facts[i : i + per_row] for i in range(0, len(facts), per_row)]
+    rows = [fields[i : i + per_row] for i in range(0, len(fields), per_row)]
     for row in rows:
-        cell = (span[1] - span[0]) / (len(row) if frame else min(per_row, len(facts)))
-        values = [wrap(fact.value, face, cell - 2 * pad - 8) for fact in row]
+        cell = (span[1] - span[0]) / (len(row) if frame else min(per_row, len(fields)))
+        values = [wrap(field.value, face, cell - 2 * pad - 8) for field in row]
         head = small.line + pad
         bottom = y + head + max(map(len, values)) * face.line + pad + 2
-        for i, fact in enumerate(row):
+        for i, field in enumerate(row):
             x, end = round(span[0] + i * cell), round(span[0] + (i + 1) * cell)
             if label_fill:
                 page.fill((x, y, end, y + head), label_fill)
             if frame:
                 page.frame((x, y, end + 1, bottom + 1), frame)
-            page.text(x + pad, y + pad / 2, _short(fact.label, small, cell - 2 * pad), small, ink=label_ink)
+            page.text(x + pad, y + pad / 2, _short(field.label, small, cell - 2 * pad), small, ink=label_ink)
             page.lines(x + pad, y + head + 1, values[i], face)
         y = bottom + (0 if frame else 4)
     return y

@@ -55,14 +55,14 @@ def make_receipt(
 
 def _till(branch: str, locale: Locale, rng: random.Random) -> tuple[tuple[str, str], ...]:
     spoken, labels = words(locale), locale.labels
-    facts = [(str(spoken["time"]), f"{rng.randint(8, 22)}:{rng.randint(0, 59):02}")]
+    fields = [(str(spoken["time"]), f"{rng.randint(8, 22)}:{rng.randint(0, 59):02}")]
     if rng.random() < 0.7:
-        facts.append((labels["cashier"], person(locale, rng)[0]))
+        fields.append((labels["cashier"], person(locale, rng)[0]))
     if branch == "restaurant":
-        facts.append((labels["table"], str(rng.randint(1, 40))))
+        fields.append((labels["table"], str(rng.randint(1, 40))))
         if rng.random() < 0.4:
-            facts.append((str(spoken["guests"]), str(rng.randint(1, 8))))
-    return tuple(facts)
+            fields.append((str(spoken["guests"]), str(rng.randint(1, 8))))
+    return tuple(fields)
 
 
 def _payment(total: Decimal, locale: Locale, rng: random.Random) -> tuple[tuple[str, Decimal], ...]:

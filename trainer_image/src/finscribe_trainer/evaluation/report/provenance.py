@@ -4,8 +4,8 @@ from finscribe_trainer.evaluation.results import Results
 
 
 def provenance(base: Results, tuned: Results) -> list[tuple[str, str, str]]:
-    """(name, base, tuned) of each fact that at least one result has."""
-    left, right = _facts(base), _facts(tuned)
+    """(name, base, tuned) of each property that at least one result has."""
+    left, right = _provenance(base), _provenance(tuned)
     return [
         (what, left.get(what, ""), right.get(what, ""))
         for what in dict.fromkeys((*left, *right))
@@ -13,7 +13,7 @@ def provenance(base: Results, tuned: Results) -> list[tuple[str, str, str]]:
     ]
 
 
-def _facts(results: Results) -> dict[str, str]:
+def _provenance(results: Results) -> dict[str, str]:
     model, data, settings, timing = results.model, results.data, results.settings, results.timing
     return {
         "Model": model.name,

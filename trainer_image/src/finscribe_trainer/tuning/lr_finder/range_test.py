@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Rise:
+class ExponentialSchedule:
     """Schedule of the learning rate."""
 
     start: float
@@ -43,7 +43,7 @@ class Rise:
         return float(self.start ** (1 - share) * self.end**share)
 
 
-def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve:
+def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: StopSignal) -> Curve:
     """Train a new adapter while the learning rate rises; a stop ends the test early.
 
     Downloads from s3:// stay below `output_dir`/inputs, where a training finds them.
@@ -61,19 +61,19 @@ def run_range_test(config: TrainerConfig, rise: Rise, stop: StopSignal) -> Curve
         splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
     )
     with tempfile.TemporaryDirectory(prefix="finscribe-lr-finder-") as folder:
-        run = Run(_test_config(config, rise, folder), "", None, RunReporter(run="", job=""), stop)
-        rising = RisingRate(rise, stop)
+        run = Run(_test_config(config, schedule, folder), "", None, RunReporter(run="", job=""), stop)
+        recorder = RangeTestCallback(schedule, stop)
         model = load_adapted_model(config, source, family)
-        trainer = build_trainer(run, model, family, splits, [rising])
+        trainer = build_trainer(run, model, family, splits, [recorder])
         trainer.args.eval_strategy, trainer.args.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
         with stop.deferred():
-            _run_steps(trainer, rising)
-    return analyse(rising.learning_rates, rising.losses, rise.num_steps, diverged=rising.diverged)
+            _run_steps(trainer, recorder)
+    return analyse(recorder.learning_rates, recorder.losses, schedule.num_steps, diverged=recorder.diverged)
 
 
-def _test_config(config: TrainerConfig, rise: Rise, folder: str) -> TrainerConfig:
+def _test_config(config: TrainerConfig, schedule: ExponentialSchedule, folder: str) -> TrainerConfig:
     """The config of the test: its length and folder, without inference on documents and without curves."""
-    training = {"max_steps": rise.num_steps, "logging_steps": 1, "report_to": []}
+    training = {"max_steps": schedule.num_steps, "logging_steps": 1, "report_to": []}
     return config.model_copy(
         update={
             "training": config.training.model_copy(update=training),
@@ -85,7 +85,7 @@ def _test_config(config: TrainerConfig, rise: Rise, folder: str) -> TrainerConfi
     )
 
 
-def _run_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
+def _run_steps(trainer: AnswerTrainer, recorder: "RangeTestCallback") -> None:
     bar = ProgressBar() if sys.stderr.isatty() else None
     if bar:
         trainer.add_callback(bar)
@@ -94,22 +94,22 @@ def _run_steps(trainer: AnswerTrainer, rising: "RisingRate") -> None:
     except UserError as error:
         if error.reason is not FailureReason.NonFiniteLoss:
             raise
-        log.info("the loss is NaN or infinite at a learning rate of %.3g", rising.current)
-        rising.diverged = True
+        log.info("the loss is NaN or infinite at a learning rate of %.3g", recorder.current)
+        recorder.diverged = True
     finally:
         if bar:
             bar.close()
 
 
-class RisingRate(TrainerCallback):
+class RangeTestCallback(TrainerCallback):
     """Sets the learning rate before each step, records the loss, and ends the test once it has diverged."""
 
-    def __init__(self, rise: Rise, stop: StopSignal) -> None:
-        self.rise = rise
+    def __init__(self, schedule: ExponentialSchedule, stop: StopSignal) -> None:
+        self.schedule = schedule
         self.stop = stop
         self.learning_rates: list[float] = []
         self.losses: list[float] = []
-        self.current = rise.start
+        self.current = schedule.start
         self.diverged = False
         self._divergence = Divergence()
 
@@ -117,7 +117,7 @@ class RisingRate(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Set the step's learning rate, in place of the training's schedule."""
-        self.current = self.rise.at(state.global_step)
+        self.current = self.schedule.at(state.global_step)
         for group in given["optimizer"].param_groups:
             group["lr"] = self.current
 

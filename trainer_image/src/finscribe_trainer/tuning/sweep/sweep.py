@@ -128,12 +128,12 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
     shown = " ".join(f"{path}={_short(value)}" for path, value in overrides.items())
     log.info("trial-%d (%d trials in all): %s", trial.number, num_trials, shown)
     training = sweep.training(trial.number, overrides)
-    watch = Watch(sweep, trial, training.folder)
-    result = training.run(stop, watch.should_prune, log=training.folder / "train.log")
+    reporter = TrialReporter(sweep, trial, training.folder)
+    result = training.run(stop, reporter.should_prune, log=training.folder / "train.log")
     if not result.succeeded and stop.requested.is_set():
         raise StopRequested
-    watch.should_prune()
-    state, value = _trial_result(result, watch)
+    reporter.should_prune()
+    state, value = _trial_result(result, reporter)
     study.tell(trial, value, state)
     for path in training.folder.glob("checkpoint-*"):
         shutil.rmtree(path)  # those of many trials would fill the disk
@@ -148,21 +148,21 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
         )
 
 
-def _trial_result(result: RunResult, watch: "Watch") -> tuple[TrialState, float | None]:
+def _trial_result(result: RunResult, reporter: "TrialReporter") -> tuple[TrialState, float | None]:
     """State and objective value of an ended training.
 
     A NaN or infinite loss is the worst value, and the sampler learns from it (pruned); any other failure does
     not depend on the settings (failed).
     """
-    best = best_evaluation(watch.metric, watch.evaluations)
+    best = best_evaluation(reporter.metric, reporter.evaluations)
     if result.succeeded and best is not None:
         return TrialState.COMPLETE, best.metric
-    if watch.pruned or result.reason is FailureReason.NonFiniteLoss:
+    if reporter.pruned or result.reason is FailureReason.NonFiniteLoss:
         return TrialState.PRUNED, None
     return TrialState.FAIL, None
 
 
-class Watch:
+class TrialReporter:
     """Reports a training's evaluations to optuna as they come, from its checkpoints."""
 
     def __init__(self, sweep: Sweep, trial: Trial, folder: Path) -> None:

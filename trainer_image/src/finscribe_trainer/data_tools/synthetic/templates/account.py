@@ -21,9 +21,11 @@ def draw(page: Canvas, content: DocumentContent) -> float:
         bottom = components.draw_party(page, left, y, (right - left) * 0.5, recipient, content)
     start = left + (right - left) * 0.58
     pad = 12
-    facts = components.draw_facts(page, (start + pad, right - pad), y + 6, blocks.facts(content), right=True)
-    page.frame((start, y - 4, right, facts + 6), accent)
-    y = max(bottom, facts) + 28
+    fields_bottom = components.draw_header_fields(
+        page, (start + pad, right - pad), y + 6, blocks.header_fields(content), right=True
+    )
+    page.frame((start, y - 4, right, fields_bottom + 6), accent)
+    y = max(bottom, fields_bottom) + 28
 
     items = pick_item_style(content, page.rng)
     style = TableStyle(

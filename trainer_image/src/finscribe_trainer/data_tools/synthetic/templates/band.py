@@ -72,7 +72,7 @@ def _draw_parties(
             bottom, components.draw_party(page, x, y + label.line + 2, width - 16, recipient, content)
         )
     start = left + (right - left) * 0.68
-    facts = components.draw_facts(
-        page, (start, right), y, blocks.facts(content), right=True, label_ink=accent
+    fields_bottom = components.draw_header_fields(
+        page, (start, right), y, blocks.header_fields(content), right=True, label_ink=accent
     )
-    return max(bottom, facts) + 24
+    return max(bottom, fields_bottom) + 24

@@ -28,7 +28,7 @@ def draw(page: Canvas, content: DocumentContent) -> float:
     head = blocks.address(side, locale) + blocks.contact(side, locale) + blocks.tax_id(side, locale)
     y = page.lines(middle, y, components.wrapped(head, small, right - left), small, align="center") + 12
     y = _rule(page, left, right, y, double=double)
-    y = _draw_facts(page, content, left, right, y)
+    y = _draw_header_fields(page, content, left, right, y)
     y = _rule(page, left, right, y + 4, double=double)
     y = _draw_dishes(page, content, left, right, y)
     y = _rule(page, left, right, y + 4, double=double)
@@ -59,12 +59,14 @@ def _rule(page: Canvas, left: int, right: int, y: float, *, double: bool) -> flo
     return y + 12
 
 
-def _draw_facts(page: Canvas, content: DocumentContent, left: int, right: int, y: float) -> float:
+def _draw_header_fields(page: Canvas, content: DocumentContent, left: int, right: int, y: float) -> float:
     """Draw the title, then number, date, table and waiter, two per line where they fit."""
     face, bold = page.face(), page.face(weight="bold")
     page.text(page.width / 2, y, blocks.title(content), bold, align="center")
     y += bold.line + 4
-    pairs = [(*fact.label, TextRun(" "), *fact.value) for fact in blocks.facts(content, terms=False)]
+    pairs = [
+        (*field.label, TextRun(" "), *field.value) for field in blocks.header_fields(content, terms=False)
+    ]
     pairs += [(TextRun(f"{label} {value}"),) for label, value in content.till]
     while pairs:
         first = pairs.pop(0)

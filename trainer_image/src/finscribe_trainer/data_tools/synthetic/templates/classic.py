@@ -87,10 +87,10 @@ def _draw_parties(
         page.rule(x, x + width, y + head.line, accent)
         lines = components.wrapped([plain(line) for line in content.ship_to], face, width)
         bottom = max(bottom, page.lines(x, top, lines, face))
-    facts = components.draw_facts(
-        page, (right - third + 8, right), y, blocks.facts(content, terms=False), right=True
+    fields_bottom = components.draw_header_fields(
+        page, (right - third + 8, right), y, blocks.header_fields(content, terms=False), right=True
     )
-    return max(bottom, facts) + 18
+    return max(bottom, fields_bottom) + 18
 
 
 def _draw_due(

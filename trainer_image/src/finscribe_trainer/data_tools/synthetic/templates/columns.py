@@ -20,8 +20,8 @@ def draw(page: Canvas, content: DocumentContent) -> float:
     y = 68.0 + title.line
     y = _draw_parties(page, content, left, right, y, accent)
     per_row = page.rng.choice((3, 4))
-    y = components.draw_fact_cells(
-        page, (left, right), y, blocks.facts(content), per_row=per_row, label_ink=accent
+    y = components.draw_header_field_cells(
+        page, (left, right), y, blocks.header_fields(content), per_row=per_row, label_ink=accent
     )
 
     items = pick_item_style(content, page.rng)

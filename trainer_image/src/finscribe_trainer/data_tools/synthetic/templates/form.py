@@ -20,8 +20,14 @@ def draw(page: Canvas, content: DocumentContent) -> float:
     y = _draw_issuer(page, content, left, right, 60.0 + title.line, accent)
     shade = tint(accent, 0.12)
     y = _draw_boxes(page, content, left, right, y, shade)
-    y = components.draw_fact_cells(
-        page, (left, right), y + 10, blocks.facts(content), frame=GREY, label_fill=shade, label_ink=BLACK
+    y = components.draw_header_field_cells(
+        page,
+        (left, right),
+        y + 10,
+        blocks.header_fields(content),
+        frame=GREY,
+        label_fill=shade,
+        label_ink=BLACK,
     )
     items = pick_item_style(content, page.rng)
     style = TableStyle(

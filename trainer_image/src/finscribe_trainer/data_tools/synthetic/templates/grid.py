@@ -21,8 +21,8 @@ def draw(page: Canvas, content: DocumentContent) -> float:
     components.draw_footer(page, content, (left, right))
     y = _draw_head(page, content, left, right)
     y = _draw_parties(page, content, left, right, y, rule)
-    y = components.draw_fact_cells(
-        page, (left, right), y, blocks.facts(content), frame=rule, label_fill=_SHADE, label_ink=BLACK
+    y = components.draw_header_field_cells(
+        page, (left, right), y, blocks.header_fields(content), frame=rule, label_fill=_SHADE, label_ink=BLACK
     )
     items = pick_item_style(content, page.rng)
     lines_below = len(blocks.totals(content, symbol=False)) + 1

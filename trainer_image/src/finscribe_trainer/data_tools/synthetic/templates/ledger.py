@@ -35,8 +35,10 @@ def draw(page: Canvas, content: DocumentContent) -> float:
     if recipient:
         bottom = components.draw_party(page, left, y, (right - left) * 0.46, recipient, content)
     start = left + (right - left) * 0.5
-    facts = components.draw_facts(page, (start, right), y, blocks.facts(content), label_ink=BLACK)
-    y = max(bottom, facts) + 22
+    fields_bottom = components.draw_header_fields(
+        page, (start, right), y, blocks.header_fields(content), label_ink=BLACK
+    )
+    y = max(bottom, fields_bottom) + 22
 
     items = pick_item_style(content, page.rng)
     bars = page.rng.choice(_BARS)

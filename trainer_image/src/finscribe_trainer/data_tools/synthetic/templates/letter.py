@@ -7,7 +7,7 @@ from finscribe_trainer.data_tools.synthetic.layout import BLACK, GREY, Canvas, t
 from finscribe_trainer.data_tools.synthetic.logo import draw_logo
 from finscribe_trainer.data_tools.synthetic.table import TableStyle
 
-_ADDRESS, _FACTS, _SUBJECT, _FOLDS = 177, 180, 372, (413, 827)
+_ADDRESS, _INFORMATION_BLOCK, _SUBJECT, _FOLDS = 177, 180, 372, (413, 827)
 """Pixels from the top, as in DIN 5008 form B: 45 mm, 98 mm, 105 mm and 210 mm."""
 
 
@@ -76,7 +76,7 @@ def _draw_address(page: Canvas, content: DocumentContent, left: int, right: int)
     if recipient:
         y = components.draw_party(page, left, y, 330, recipient, content, tax=page.rng.random() < 0.6)
     start = left + 400
-    below = components.draw_facts(
-        page, (start, right), _FACTS, blocks.facts(content), right=page.rng.random() < 0.5
+    below = components.draw_header_fields(
+        page, (start, right), _INFORMATION_BLOCK, blocks.header_fields(content), right=page.rng.random() < 0.5
     )
     return round(max(_SUBJECT, y + 14, below + 14))

@@ -25,7 +25,10 @@ def draw(page: Canvas, content: DocumentContent) -> float:
         page.text(left, y, recipient.label, label, ink=GREY)
         bottom = components.draw_party(page, left, y + label.line, (right - left) * 0.5, recipient, content)
     start = left + (right - left) * 0.56
-    bottom = max(bottom, components.draw_facts(page, (start, right), y, blocks.facts(content), right=True))
+    bottom = max(
+        bottom,
+        components.draw_header_fields(page, (start, right), y, blocks.header_fields(content), right=True),
+    )
 
     items = pick_item_style(content, page.rng)
     style = TableStyle(head_rule=BLACK, end_rule=BLACK, pad=page.rng.choice((5, 7)))

@@ -59,9 +59,9 @@ def _draw_column(page: Canvas, content: DocumentContent, accent: Colour, *, dark
         face = page.fitting(max(words, key=len, default=""), width, round(page.type_size * 0.92), "regular")
         y = page.lines(x, y + 6, components.wrapped(lines, face, width), face, ink=ink)
     y, face = y + 24, page.face(0.92)
-    for fact in blocks.facts(content):
-        y = page.lines(x, y, components.wrapped([fact.label], small, width), small, ink=pale)
-        y = page.lines(x, y, components.wrapped([fact.value], face, width), face, ink=ink) + 8
+    for field in blocks.header_fields(content):
+        y = page.lines(x, y, components.wrapped([field.label], small, width), small, ink=pale)
+        y = page.lines(x, y, components.wrapped([field.value], face, width), face, ink=ink) + 8
     if content.bank:
         y = page.lines(x, y + 16, [locale.labels["bank_details"]], small, ink=pale)
         for label, value in content.bank:

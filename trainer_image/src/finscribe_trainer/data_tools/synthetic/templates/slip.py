@@ -30,9 +30,9 @@ def draw(page: Canvas, content: DocumentContent) -> float:
     page.text(left, y + 14, blocks.title(content), title)
     y += 22 + title.line
 
-    facts = blocks.facts(content, terms=False)
-    facts += [blocks.Labelled(plain(label), plain(value)) for label, value in content.till]
-    y = components.draw_fact_cells(page, (left, right), y, facts, per_row=4) + 8
+    fields = blocks.header_fields(content, terms=False)
+    fields += [blocks.Labelled(plain(label), plain(value)) for label, value in content.till]
+    y = components.draw_header_field_cells(page, (left, right), y, fields, per_row=4) + 8
     items = pick_item_style(content, page.rng)
     style = page.rng.choice(
         (

@@ -67,7 +67,7 @@ def _dashes(page: Canvas, left: int, right: int, y: float, face: Face, mark: str
 def _draw_pairs(page: Canvas, content: DocumentContent, left: int, right: int, y: float) -> float:
     """Draw number, date and cashier: labels at the left, values at the right."""
     face = page.face()
-    pairs = [(fact.label, fact.value) for fact in blocks.facts(content, terms=False)]
+    pairs = [(field.label, field.value) for field in blocks.header_fields(content, terms=False)]
     pairs += [(plain(label), plain(value)) for label, value in content.till]
     for label, value in pairs:
         page.text(left, y, label, face)
