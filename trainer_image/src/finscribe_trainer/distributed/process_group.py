@@ -1,7 +1,7 @@
 """Collective operations between a run's processes with torch.distributed: NCCL on GPUs, gloo on CPUs.
 
 Operations that coordinate the run use gloo without a timeout: while the first process evaluates documents or
-uploads, the others wait. A process that has exited is detected at once, by its closed connection.
+uploads, the others wait. A process that has exited is detected immediately, by its closed connection.
 """
 
 import os

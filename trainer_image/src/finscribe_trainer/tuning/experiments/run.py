@@ -12,7 +12,7 @@ from finscribe_core.report import RunResult
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import read_outcome
 from finscribe_trainer.tuning.experiments.results import PLAN_FILE
-from finscribe_trainer.tuning.experiments.training import Training, sole_user
+from finscribe_trainer.tuning.experiments.training import Training, lock_folder
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def run_experiments(
             f"The experiments are: {known}.",
         )
     failures: list[FinscribeError] = []
-    with sole_user(output_dir):
+    with lock_folder(output_dir):
         trainings = {variant.name: training_of(variant, output_dir) for variant in variants}
         for name in names or trainings:
             trainings[name].check_unchanged()

@@ -153,11 +153,11 @@ def _value(data: dict[str, object], section: str, name: str) -> object:
 
 
 @contextmanager
-def sole_user(folder: Path) -> Iterator[None]:
-    """Within, no other process works in the folder; one that outlives this process keeps it locked.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder inside this context; a training that outlives this process keeps the lock.
 
     Raises:
-        RetryableError: Interrupted when another process does.
+        RetryableError: Interrupted when another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

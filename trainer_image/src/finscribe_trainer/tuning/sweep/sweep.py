@@ -18,7 +18,7 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import best_evaluation, read_evaluations
-from finscribe_trainer.tuning.experiments.training import Training, sole_user
+from finscribe_trainer.tuning.experiments.training import Training, lock_folder
 from finscribe_trainer.tuning.sweep.space import Parameter, changed
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def run_sweep(
         StopRequested: `stop` was requested.
     """
     deadline = time.monotonic() + timeout if timeout is not None else None
-    with sole_user(sweep.folder):
+    with lock_folder(sweep.folder):
         study = open_study(sweep)
         while len(study.get_trials(deepcopy=False, states=_ENDED)) < num_trials:
             if deadline is not None and time.monotonic() > deadline:
