@@ -1,6 +1,6 @@
 """Fixtures that any test may use, and how tests are shared among processes.
 
-`make update-golden` writes the expected files of golden tests anew (`--update-golden`); review the diff.
+`make update-golden` writes the expected files of golden tests (`--update-golden`); review the diff.
 """
 
 import os
@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# One thread for each test process and each process it starts: several of them share the processors. torch
+# One thread for each test process and each process it starts: they share the CPUs. torch
 # reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -39,7 +39,7 @@ __all__ = [
     "text_model",
 ]
 
-# Processes that share the processors make single examples slow at times; pytest's own timeouts hold.
+# Test processes share the CPUs, so single examples can be slow; pytest's timeouts still apply.
 hypothesis.settings.register_profile("shared-processors", deadline=None)
 hypothesis.settings.load_profile("shared-processors")
 

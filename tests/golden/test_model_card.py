@@ -31,7 +31,7 @@ USAGE = Usage(
     reads_images=True,
     has_chat_template=True,
 )
-FIGURES = {
+METRICS = {
     "run": "invoices-7f3c9a",
     "method": "LoRA",
     "base_eval_loss": 2.3456,
@@ -68,7 +68,7 @@ def cards(tmp_path, monkeypatch) -> dict[str, str]:
         (tmp_path / name).mkdir()
     for name, answer in ((BASE_RESULTS, WRONG), (TUNED_RESULTS, RIGHT)):
         write_results(results_of(name, [(RIGHT, answer)] * 20), tmp_path / EVALUATION_DIR / name)
-    write_cards(tmp_path, CONFIG, FIGURES, USAGE)
+    write_cards(tmp_path, CONFIG, METRICS, USAGE)
     return {name: (tmp_path / name / CARD_FILE).read_text() for name in (ADAPTER_DIR, MERGED_DIR)}
 
 
@@ -88,8 +88,8 @@ def test_the_hub_parses_metrics_and_base_model_of_a_card(cards):
         data = ModelCard(cards[name]).data
         assert (data.library_name, data.base_model_relation) == (library, relation)
         assert data.base_model == "PaddlePaddle/PaddleOCR-VL"
-        figures = {result.metric_type: result.metric_value for result in data.eval_results}
-        assert figures["field_accuracy"] == 1.0
+        metrics = {result.metric_type: result.metric_value for result in data.eval_results}
+        assert metrics["field_accuracy"] == 1.0
         assert data["prompt"] == USAGE.prompt
 
 
@@ -103,8 +103,8 @@ def test_a_card_contains_no_paths_answers_or_secrets(cards):
 def test_a_base_model_that_is_not_on_the_hub_is_named_by_its_last_path_component(tmp_path, base):
     for name in (ADAPTER_DIR, MERGED_DIR):
         (tmp_path / name).mkdir()
-    figures = {**FIGURES, "evaluation": None}
-    write_cards(tmp_path, CONFIG, figures, replace(USAGE, base=base, revision=None))
+    metrics = {**METRICS, "evaluation": None}
+    write_cards(tmp_path, CONFIG, metrics, replace(USAGE, base=base, revision=None))
     for name in (ADAPTER_DIR, MERGED_DIR):
         text = (tmp_path / name / CARD_FILE).read_text()
         assert base.removesuffix("invoices-base") not in text

@@ -1,4 +1,4 @@
-"""A checkpoint that is complete, without a training."""
+"""Writes a complete checkpoint without a training."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     """Write a folder with every file of a checkpoint.
 
     Args:
-        folder: is made.
-        state: what trainer_state.json holds.
+        folder: the folder to create.
+        state: the content of trainer_state.json.
     """
     folder.mkdir(parents=True)
     for name in ("adapter_model.safetensors", "best_adapter.safetensors"):

@@ -1,4 +1,4 @@
-"""Runs `finscribe` in the process of the test: importing torch anew would take most of the time of a call."""
+"""Runs `finscribe` in the process of the test: a new process would import torch again."""
 
 import logging
 import signal

@@ -2,8 +2,8 @@
 
     python plain_load.py ADAPTER MERGED
 
-Runs in a folder that holds page.png, and the base model where the adapter's card says. Prints JSON: the
-answers of both, how far their logits are apart, and what was loaded.
+Runs in a folder that holds page.png, and the base model at the path in the adapter's card. Prints JSON: the
+answers of both, the difference of their logits, and what was loaded.
 """
 
 import contextlib
@@ -47,11 +47,11 @@ sys.stdout.write(
     json.dumps(
         {
             "answers": [answer, answer_alone],
-            "apart": float((with_adapter - without).norm() / with_adapter.norm()),
-            "trained": float((with_adapter - untrained).norm() / with_adapter.norm()),
+            "difference": float((with_adapter - without).norm() / with_adapter.norm()),
+            "adapter_effect": float((with_adapter - untrained).norm() / with_adapter.norm()),
             "tied": alone["model"].lm_head.weight is alone["model"].get_input_embeddings().weight,
             "eos": GenerationConfig.from_pretrained(merged).eos_token_id,
-            "ours": [name for name in sys.modules if name.startswith("finscribe")],
+            "finscribe_modules": [name for name in sys.modules if name.startswith("finscribe")],
         }
     )
 )

@@ -1,4 +1,4 @@
-"""What a run leaves in its bucket: the same after `finscribe run` as after a run on a cluster."""
+"""The files of a run in its bucket, the same after `finscribe run` as after a run on a cluster."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A real S3 protocol server in this process, for tests of any piece."""
+"""Runs an S3 server (moto) in the test's process, and fixtures for it."""
 
 import logging
 import os
@@ -52,7 +52,7 @@ class S3Server:
         }
 
     def client(self) -> "S3Client":
-        """A client that goes straight to the server, whatever faults stand before it."""
+        """A client that connects to the server directly, not through a faulty proxy."""
         return _client(self.endpoint)
 
     def create_bucket(self) -> str:
@@ -86,14 +86,14 @@ def run_s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """One server for the whole session; take a bucket of your own from it."""
+    """One server for the whole session; each test creates its own bucket."""
     with run_s3_server() as server:
         yield server
 
 
 @pytest.fixture
 def s3_env(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """The server, with its credentials (and nobody else's) in this process's environment."""
+    """The server, with its credentials (and no others) in this process's environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in s3_server.env.items():

@@ -1,6 +1,6 @@
 """The synthetic invoices and the tiny models of the tests, as fixtures.
 
-Only a test that uses one of them loads torch: tests of the operator start without.
+Only tests that use one of them import torch; tests of the operator do not.
 """
 
 from dataclasses import replace
@@ -52,7 +52,7 @@ def text_model(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def source(sample: Path) -> "ModelSource":
-    """Where the tiny model is."""
+    """The location of the tiny model."""
     from finscribe_trainer.model.source import ModelSource
 
     return ModelSource(str(sample / "model"))
@@ -60,7 +60,7 @@ def source(sample: Path) -> "ModelSource":
 
 @pytest.fixture(scope="session")
 def family(source: "ModelSource") -> "Family":
-    """Its processor and tokenizer."""
+    """The processor and tokenizer of the tiny model."""
     from finscribe_trainer.model.families.registry import load_family
 
     return load_family(source)
@@ -93,7 +93,7 @@ def several_images(dataset: "Dataset") -> "Example":
 
 @pytest.fixture
 def config(sample: Path, tmp_path: Path) -> TrainerConfig:
-    """Three steps on the tiny model; a test changes what it is about."""
+    """Three steps with the tiny model; tests change single settings."""
     return TrainerConfig.model_validate(
         {
             "model_name_or_path": str(sample / "model"),

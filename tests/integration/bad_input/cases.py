@@ -1,4 +1,4 @@
-"""Mistakes in data, model, bucket and spec, each with the reason and the message parts a user gets."""
+"""Invalid data, models, buckets and specs, each with the expected reason and parts of the message."""
 
 import io
 import json
@@ -18,8 +18,7 @@ class Case:
     name: str
     invalidate: Callable[[ValidJob], None]
     reason: FailureReason
-    says: tuple[str, ...]
-    """Parts of the message."""
+    message_parts: tuple[str, ...]
 
 
 def _image_row(image: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A good job for each case to invalidate."""
+"""A valid job, which each case makes invalid."""
 
 from pathlib import Path
 

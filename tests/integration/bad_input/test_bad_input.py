@@ -19,12 +19,12 @@ def name_of(case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_the_trainer_ends_with_the_reason(case: Case, job: ValidJob) -> None:
+def test_the_trainer_exits_with_the_reason(case: Case, job: ValidJob) -> None:
     case.invalidate(job)
     code, result, output = job.run_trainer()
     assert result is not None, output
     assert (code, result.reason) == (EXIT_USER_ERROR, case.reason), output
-    for part in case.says:
+    for part in case.message_parts:
         assert part in result.message
     assert "Traceback" not in output
 
@@ -36,31 +36,31 @@ def test_the_status_shows_the_reason(case: Case, job: ValidJob) -> None:
     assert (code, failed.get("status"), failed.get("reason")) == (EXIT_USER_ERROR, "True", case.reason), (
         output
     )
-    for part in case.says:
+    for part in case.message_parts:
         assert part in failed["message"]
         assert part in output.replace("\n", " ")
     assert f"Failed=True {case.reason}" in output
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "says"),
+    ("field", "value", "message"),
     [
         ("training.lerningRate", 0.1, "learningRate"),
         ("training.learningRate", "2e-5", "remove the quotes"),
     ],
 )
 def test_a_mistake_in_the_manifest_is_named_with_its_line(
-    job: ValidJob, field: str, value: object, says: str
+    job: ValidJob, field: str, value: object, message: str
 ) -> None:
     job.set(field, value)
     code, _, output = job.run_job()
     assert code == EXIT_USER_ERROR
     assert field.rsplit(".", 1)[-1] in output
-    assert says in output
+    assert message in output
     assert "job.yaml:" in output
 
 
-def test_a_storage_that_vanishes_for_good_ends_with_the_retry_code(job: ValidJob) -> None:
+def test_permanently_unavailable_storage_exits_with_the_retry_code(job: ValidJob) -> None:
     with faulty_proxy(job.server.port) as proxy:
         proxy.fail_after(1, Fault.Vanish)
         job.env["AWS_ENDPOINT_URL"] = proxy.endpoint
@@ -69,7 +69,7 @@ def test_a_storage_that_vanishes_for_good_ends_with_the_retry_code(job: ValidJob
     assert job.bucket in failed["message"]
 
 
-def test_a_full_disk_ends_with_the_retry_code_and_says_what_to_raise(job: ValidJob) -> None:
+def test_a_full_disk_exits_with_the_retry_code_and_names_the_setting_to_raise(job: ValidJob) -> None:
     # A private mount of 1 MiB over the state directory: the disk is really full.
     (job.directory / "state").mkdir()
     job.put_rows("train.jsonl", [{"prompt": "x" * 1000, "completion": "y"}] * 4000)

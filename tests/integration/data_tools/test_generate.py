@@ -1,4 +1,4 @@
-"""The command itself, in processes of its own."""
+"""`finscribe data generate` as a process: several workers, interruption, invalid options and folders."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def test_three_workers_write_the_same_bytes_as_one(by_one_worker, tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_ended_goes_on_to_the_same_bytes(how, by_one_worker, tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_bytes(how, by_one_worker, tmp_path):
     folder = tmp_path / "data"
     call = [*GENERATE, "--output-dir", str(folder), "--count", "30", "--workers", "2"]
     run = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -87,23 +87,23 @@ def test_a_killed_worker_ends_the_run_with_a_message(tmp_path):
         (("--format", "xml"), "'xml' is not"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, message, tmp_path):
-    refused = CliRunner().invoke(command, ["--output-dir", str(tmp_path / "data"), *options])
-    assert refused.exit_code == 2
-    assert message in refused.stderr
+def test_invalid_options_are_rejected(options, message, tmp_path):
+    rejected = CliRunner().invoke(command, ["--output-dir", str(tmp_path / "data"), *options])
+    assert rejected.exit_code == 2
+    assert message in rejected.stderr
     assert not (tmp_path / "data").exists()
 
 
-def test_a_folder_of_other_things_is_named_and_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_rejected_and_unchanged(tmp_path):
     (tmp_path / "thesis.tex").write_text("...")
-    refused = generate(tmp_path, "--count", "2")
-    assert refused.returncode == 78
-    assert f"{tmp_path} is not empty" in refused.stderr
+    rejected = generate(tmp_path, "--count", "2")
+    assert rejected.returncode == 78
+    assert f"{tmp_path} is not empty" in rejected.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_folder_that_cannot_be_made_is_a_user_error(tmp_path):
+def test_a_folder_that_cannot_be_created_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
-    refused = generate(tmp_path / "file" / "data", "--count", "2")
-    assert refused.returncode == 78
-    assert "can't be written" in refused.stderr
+    rejected = generate(tmp_path / "file" / "data", "--count", "2")
+    assert rejected.returncode == 78
+    assert "can't be written" in rejected.stderr

@@ -12,15 +12,15 @@ from pathlib import Path
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 
 COMMAND = [sys.executable, "-m", "finscribe_trainer", "data", "validate"]
-# In a mount namespace of its own (as its root, for who is none): mounting needs no rights on the machine.
+# Mounts in a mount namespace (and a user namespace if not root), which needs no privileges.
 ON_A_FULL_DISK = 'mount -t tmpfs -o size=8k tmpfs "$1" && shift && exec "$@"'
 
 
-def test_rows_are_counted_in_tokens_as_the_model_does(sample: Path, tmp_path: Path):
+def test_tokens_are_counted_with_the_models_tokenizer(sample: Path, tmp_path: Path):
     shutil.copytree(sample / "images", tmp_path / "images")
-    rows = tmp_path / "train-spoilt.jsonl"
-    spoilt = json.dumps({"prompt": "Total? </s>", "completion": "{}"})
-    rows.write_text((sample / "train.jsonl").read_text() + spoilt + "\n")
+    rows = tmp_path / "train-changed.jsonl"
+    invalid = json.dumps({"prompt": "Total? </s>", "completion": "{}"})
+    rows.write_text((sample / "train.jsonl").read_text() + invalid + "\n")
     command = [*COMMAND, "--input", rows, "--model", sample / "model", "--max-sequence-length", "300"]
 
     command += ["--output", tmp_path / "report.json"]
@@ -34,7 +34,7 @@ def test_rows_are_counted_in_tokens_as_the_model_does(sample: Path, tmp_path: Pa
     assert report["statistics"]["images"] == 7
 
 
-def test_ctrl_c_tells_what_was_found_so_far(tmp_path: Path):
+def test_ctrl_c_writes_a_report_of_the_findings_so_far(tmp_path: Path):
     rows = tmp_path / "rows.jsonl"
     with rows.open("w") as file:
         for number in range(300_000):
@@ -47,10 +47,10 @@ def test_ctrl_c_tells_what_was_found_so_far(tmp_path: Path):
     )
     _wait_until_reading(process, rows)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
 
-    assert process.returncode == EXIT_RETRY, said
-    assert "the rest is unchecked" in said
+    assert process.returncode == EXIT_RETRY, output
+    assert "the others were not validated" in output
     report = json.loads((tmp_path / "report.json").read_text())
     assert not report["complete"]
     assert 0 < report["rows"] == report["findings_by_rule"]["answer-json"] < 300_000
@@ -63,7 +63,7 @@ def _wait_until_reading(process: "subprocess.Popen[str]", rows: Path) -> None:
             try:
                 if link.readlink() == rows and _position(process.pid, link.name) > 1 << 20:
                     return
-            except OSError:  # closed meanwhile
+            except OSError:  # closed in between
                 continue
         time.sleep(0.05)
 
@@ -73,7 +73,7 @@ def _position(pid: int, descriptor: str) -> int:
     return int(Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text().split()[1])
 
 
-def test_a_full_disk_leaves_no_half_report_and_is_said(tmp_path: Path):
+def test_a_full_disk_is_reported_and_leaves_no_partial_report(tmp_path: Path):
     (tmp_path / "disk").mkdir()
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"prompt": "?", "completion": "no JSON"}) + "\n")

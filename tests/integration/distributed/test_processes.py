@@ -114,11 +114,11 @@ def started(
 
 
 def curve(out: Path) -> dict[str, list[float]]:
-    figures = json.loads((out / "metrics.json").read_text())
+    metrics = json.loads((out / "metrics.json").read_text())
     return {
-        "base_eval_loss": [figures["base_eval_loss"]],
-        "loss": [entry["loss"] for entry in figures["train_history"]],
-        "eval_loss": [entry["eval_loss"] for entry in figures["eval_history"]],
+        "base_eval_loss": [metrics["base_eval_loss"]],
+        "loss": [entry["loss"] for entry in metrics["train_history"]],
+        "eval_loss": [entry["eval_loss"] for entry in metrics["eval_history"]],
     }
 
 
@@ -126,8 +126,8 @@ def assert_the_losses_of_one_process(out: Path) -> None:
     expected = json.loads(GOLDEN.read_text())
     found = curve(out)
     assert found.keys() == expected.keys()
-    for figure, values in expected.items():
-        assert found[figure] == pytest.approx(values, rel=1e-4), figure
+    for metric, values in expected.items():
+        assert found[metric] == pytest.approx(values, rel=1e-4), metric
 
 
 def test_two_machines_reach_the_losses_of_one_process(config, tmp_path):

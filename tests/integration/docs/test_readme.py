@@ -1,4 +1,4 @@
-"""The README's way to a trained model, run as it stands."""
+"""Runs the commands of the README, from the sample to the comparison, unchanged."""
 
 import json
 import shutil
@@ -24,9 +24,9 @@ def trained(tmp_path_factory) -> Path:
 
 def test_the_readmes_sample_and_training_work_as_written(trained):
     result = trained / "finetuned_model"
-    figures = json.loads((result / "metrics.json").read_text())
-    assert figures["best_eval_loss"] < figures["base_eval_loss"]
-    # docs/trainer.md says what lies there.
+    metrics = json.loads((result / "metrics.json").read_text())
+    assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
+    # The files that docs/trainer.md lists.
     for name in (
         "final_model/adapter_model.safetensors",
         "merged_model/model.safetensors",

@@ -1,4 +1,4 @@
-"""Every command of the training guide, as it stands, on the tiny model; in this process, without a shell."""
+"""Runs every command of the training guide, unchanged, with the tiny model, in the test's process."""
 
 import json
 import re
@@ -20,7 +20,7 @@ QUICK = """
 validation_path: data/val.jsonl
 evaluation: {training_documents: 1, max_documents: 2, max_new_tokens: 24}
 """
-"""Beside the guide's own configuration: what is read while training and after it takes most of the time."""
+"""Beside the guide's own configuration: evaluating documents takes most of the time."""
 TRAIN, *_ = [line for line in finscribe_lines(PAGE) if line.startswith("finscribe train ")]
 LINES = [line for line in finscribe_lines(PAGE) if line != TRAIN]  # that one makes the `project`
 
@@ -40,7 +40,7 @@ def call(line: str, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def project(sample: Path, tmp_path_factory) -> Path:
-    """What the page says is there: configuration, rows of one's own, the model, and a training of it."""
+    """The files that the page assumes: configuration, data, the model, and a training of it."""
     folder = tmp_path_factory.mktemp("guide")
     (folder / "PaddlePaddle").mkdir()
     shutil.copytree(sample / "model", folder / "PaddlePaddle/PaddleOCR-VL")
@@ -78,7 +78,7 @@ def outputs_of(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("line", LINES, ids=[re.sub(r"\W+", "_", line)[10:70] for line in LINES])
-def test_a_command_of_the_guide_works_as_it_stands(copy, line):
+def test_a_command_of_the_guide_works_unchanged(copy, line):
     if line.startswith("finscribe train") and "--resume" not in line:
         shutil.rmtree(copy / RESULT)
     call(line.replace("--count 5000", "--count 12"), copy)
@@ -86,18 +86,18 @@ def test_a_command_of_the_guide_works_as_it_stands(copy, line):
         assert (copy / name).exists(), name
 
 
-def test_the_folder_looks_as_the_guide_draws_it(project):
+def test_the_output_folder_equals_the_tree_in_the_guide(project):
     drawn = re.search(rf"```\n{RESULT}/\n(.*?)```", ALL[PAGE].text, re.DOTALL)
     assert drawn
     names = {line.split()[0].rstrip("/") for line in drawn[1].splitlines()} | {"metrics.json"}
     assert names >= {"final_model", "logs", "config.yaml"}
     for name in names - {"checkpoint-<step>", "merged_model", "runs"}:
         assert (project / RESULT / name).exists(), name
-    figures = json.loads((project / RESULT / "metrics.json").read_text())
-    assert figures["steps"] == 5
+    metrics = json.loads((project / RESULT / "metrics.json").read_text())
+    assert metrics["steps"] == 5
 
 
-def test_tensorboard_shows_the_figures_that_the_guide_names(project):
+def test_tensorboard_shows_the_metrics_that_the_guide_names(project):
     (line,) = [line for line in ALL[PAGE].commands if line.startswith("tensorboard ")]
     process = subprocess.Popen(
         [*line.split(), "--port", "0", "--host", "127.0.0.1"],

@@ -18,8 +18,6 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 from tests.support.s3 import S3Server
 
-FIGURES = {"field_accuracy", "teds_score", "numeric_accuracy", "validation_pass_rate"}
-
 
 @pytest.fixture
 def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: MonkeyPatch):
@@ -75,8 +73,8 @@ def test_base_and_tuned_model_are_evaluated_on_the_test_documents(train_with, tm
     assert base.model.fingerprint != tuned.model.fingerprint
     assert uri == f"{result.outputs.uri}/evaluation"
     assert latest()["run"] == "first"
-    figures = json.loads((tmp_path / "first/metrics.json").read_text())["evaluation"]
-    assert figures == result.evaluation.model_dump(mode="json", exclude_none=True)
+    metrics = json.loads((tmp_path / "first/metrics.json").read_text())["evaluation"]
+    assert metrics == result.evaluation.model_dump(mode="json", exclude_none=True)
 
 
 def test_a_run_that_fails_its_gate_is_published_but_latest_json_is_unchanged(train_with):

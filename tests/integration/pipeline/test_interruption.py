@@ -130,9 +130,9 @@ def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket
     checkpoint = f"s3://{bucket}/out/runs/{RUN}/checkpoints/checkpoint-{stopped_at}"
     assert second.result.resumed_from == checkpoint
     assert second.result.progress.step == 40
-    figures = json.loads(s3_env.read(bucket, f"out/runs/{RUN}/metrics.json"))
-    assert [entry["step"] for entry in figures["train_history"]] == list(range(1, 41))
-    assert figures["best_eval_loss"] < figures["base_eval_loss"]
+    metrics = json.loads(s3_env.read(bucket, f"out/runs/{RUN}/metrics.json"))
+    assert [entry["step"] for entry in metrics["train_history"]] == list(range(1, 41))
+    assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
     assert json.loads(s3_env.read(bucket, "out/latest.json"))["run"] == RUN
 
     with pod(tmp_path / "third", config, s3_env) as third:

@@ -1,4 +1,4 @@
-"""A training killed anywhere goes on from its newest complete checkpoint, and ends bit for bit the same."""
+"""A killed training resumes from its newest complete checkpoint with a bit-identical result."""
 
 import json
 import os
@@ -20,7 +20,7 @@ STARTED: list[subprocess.Popen[bytes]] = []
 
 
 def write_config(sample: Path, output_dir: Path, num_workers: int) -> Path:
-    """Two steps an epoch, the last of them of one batch; with all that is random."""
+    """Two steps an epoch, the second with a single batch; with every source of randomness."""
     config = {
         "model_name_or_path": str(sample / "model"),
         "dataset_path": str(sample / "train.jsonl"),
@@ -76,7 +76,7 @@ def expected(sample, tmp_path_factory) -> bytes:
 
 
 def newest_complete(output_dir: Path) -> tuple[str, ...]:
-    """The option that goes on from it; none when there is none, and nothing of the run is left then."""
+    """The option that resumes from it; without one, no option, and incomplete checkpoints are deleted."""
     found = sorted(output_dir.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]))
     for folder in reversed(found):
         try:

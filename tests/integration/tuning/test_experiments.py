@@ -1,4 +1,4 @@
-"""Experiments and sweeps of the tiny model, each training a real process."""
+"""Experiments and sweeps with the tiny model; every training is a process of its own."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from finscribe_core.errors import FailureReason, UserError
 
 @pytest.fixture
 def config(sample: Path, tmp_path: Path) -> Path:
-    """Two steps, each evaluated."""
+    """A config of two steps, with an evaluation after each."""
     training = {
         "learning_rate": 5e-3,
         "max_steps": 2,
@@ -42,7 +42,7 @@ def config(sample: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plan(config: Path) -> Path:
-    """One that learns faster, and one that can't be trained."""
+    """An experiments file: one experiment learns faster, one can't be trained."""
     experiments = [
         {"name": "broken", "overrides": {"lora.target_modules": ["nowhere"]}},
         {"name": "faster", "overrides": {"training.learning_rate": 2e-2}},
@@ -56,7 +56,7 @@ def call(*arguments: object):
     return CliRunner().invoke(main_command, [str(argument) for argument in arguments])
 
 
-def test_one_that_fails_keeps_no_other_from_being_trained_and_what_is_done_is_not_done_again(plan, tmp_path):
+def test_a_failed_experiment_does_not_stop_the_others_and_finished_ones_are_not_repeated(plan, tmp_path):
     folder = tmp_path / "out"
     result = call("experiments", "run", plan, "--output-dir", folder)
     assert isinstance(result.exception, UserError), result.output
@@ -80,7 +80,7 @@ def test_one_that_fails_keeps_no_other_from_being_trained_and_what_is_done_is_no
     assert "started with other settings (training.max_steps)" in str(other.exception)
 
 
-def test_a_stop_saves_a_checkpoint_and_the_same_command_goes_on_from_there(plan, tmp_path):
+def test_a_stop_saves_a_checkpoint_from_which_the_same_command_resumes(plan, tmp_path):
     folder = tmp_path / "out"
     command = [
         *(sys.executable, "-m", "finscribe_trainer", "experiments", "run", str(plan)),
@@ -105,7 +105,7 @@ def test_a_stop_saves_a_checkpoint_and_the_same_command_goes_on_from_there(plan,
     assert "checkpoint-" in metrics["resumed_from"]
 
 
-def test_a_sweep_goes_on_where_it_was_and_writes_the_best_settings(config, tmp_path):
+def test_a_sweep_resumes_with_the_next_trial_and_writes_the_best_settings(config, tmp_path):
     folder = tmp_path / "sweep"
     arguments = [
         "--config",
@@ -129,7 +129,7 @@ def test_a_sweep_goes_on_where_it_was_and_writes_the_best_settings(config, tmp_p
     assert found["best"] == min(values, key=values.__getitem__)
     best = yaml.safe_load((folder / "best.yaml").read_text())
     assert best["training"]["learning_rate"] == rates[found["best"]]
-    assert "enabled" not in best["evaluation"]  # what trials leave out, the training with the best does
+    assert "enabled" not in best["evaluation"]  # only trials skip the final evaluation
     assert f"--set training.learning_rate={rates[found['best']]}" in second.output
     assert len(set(rates.values())) == 2
     assert not list(folder.glob("trial-*/checkpoint-*"))

@@ -114,16 +114,16 @@ def test_geometry_is_not_augmented_when_a_box_may_belong_to_several_images(boxed
 
 
 @pytest.mark.parametrize(
-    ("settings", "images", "said"),
+    ("settings", "images", "reason"),
     [
         ({"rotation_range": [-2, 2]}, True, "set augmentation.enabled to true"),
         ({"enabled": False, "rotation_range": [-2, 2]}, True, ""),
         ({"enabled": True}, False, "no training row has an image"),
     ],
 )
-def test_augmentation_without_effect_logs_the_reason(config, dataset, caplog, settings, images, said):
+def test_augmentation_without_effect_logs_the_reason(config, dataset, caplog, settings, images, reason):
     spec = AugmentationSpec.model_validate(settings)
     examples = dataset.examples if images else [replace(e, images=(), sizes=()) for e in dataset.examples]
     assert prepare_augmentation(config.model_copy(update={"augmentation": spec}), examples) is None
-    assert said in caplog.text
-    assert bool(said) == bool(caplog.records)
+    assert reason in caplog.text
+    assert bool(reason) == bool(caplog.records)

@@ -48,8 +48,8 @@ class Trained:
         train(Run(config, name="", resume=None, reporter=self.reporter, stop=StopSignal()))
         output = Path(config.output_dir)
         self.adapter = load_file(output / "final_model" / "adapter_model.safetensors")
-        figures = json.loads((output / "metrics.json").read_text())
-        entries = [*figures["train_history"], *figures["eval_history"]]
+        metrics = json.loads((output / "metrics.json").read_text())
+        entries = [*metrics["train_history"], *metrics["eval_history"]]
         self.losses = [entry.get("loss", entry.get("eval_loss")) for entry in entries]
 
     def count(self, name: str) -> float | None:

@@ -68,7 +68,7 @@ def test_packed_rows_have_the_loss_and_gradients_of_padded_ones(
     assert (model.config.text_config._attn_implementation == ROW_BY_ROW) == (attention == "sdpa")
 
 
-def test_attention_is_told_where_packed_rows_end(family, dataset):
+def test_attention_gets_the_lengths_of_packed_rows(family, dataset):
     batch = family.collate([family.encode(dataset.examples[i]) for i in (0, 3)])
     lengths = tuple(batch["attention_mask"].sum(1).tolist())
     inputs = ModelInputs(family, packing=True)(batch)
@@ -77,7 +77,7 @@ def test_attention_is_told_where_packed_rows_end(family, dataset):
     assert inputs["cu_seq_lens_q"].tolist() == [0, lengths[0], sum(lengths)]
 
 
-def test_packed_rows_of_cached_pages_too_with_activations_computed_again(family, source, dataset, tmp_path):
+def test_packing_works_with_cached_features_and_gradient_checkpointing(family, source, dataset, tmp_path):
     model = adapted_model(family, source)
     model.train()
     model.get_base_model().activation_checkpointing_enable()
@@ -93,7 +93,7 @@ def test_packed_rows_of_cached_pages_too_with_activations_computed_again(family,
     assert cache.misses > 0
 
 
-def test_rows_of_a_text_model_are_packed_likewise(text_model, dataset):
+def test_packing_works_for_a_text_model(text_model, dataset):
     source = ModelSource(str(text_model))
     family = load_family(source)
     model = adapted_model(family, source)
@@ -105,7 +105,7 @@ def test_rows_of_a_text_model_are_packed_likewise(text_model, dataset):
     assert_same(loss_and_gradients(model, ModelInputs(family, packing=True)(batch)), expected)
 
 
-def test_the_first_token_of_a_row_is_never_learned_from_the_row_before():
+def test_the_first_token_of_a_packed_row_is_excluded_from_the_loss():
     tokens = torch.tensor([[7, 8, 9], [5, 6, 0]])
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
     packed = pack({"input_ids": tokens, "labels": tokens, "attention_mask": mask})

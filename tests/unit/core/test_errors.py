@@ -58,7 +58,7 @@ def test_within_the_context_a_path_that_cannot_be_used_is_a_user_error(tmp_path:
 
 
 def test_within_the_context_an_error_that_is_already_classified_stays():
-    stays = UserError(FailureReason.DatasetInvalid, "row 3 says 'no space left on device'")
+    stays = UserError(FailureReason.DatasetInvalid, "row 3 contains 'no space left on device'")
 
     with pytest.raises(UserError) as caught, disk_errors_as_finscribe_errors():
         raise stays

@@ -116,7 +116,7 @@ def change_score(**metrics):
 
 EDITED = {
     "a metric that is NaN": (change_score(nted=[float("nan"), 1]), "a metric is not finite"),
-    "a figure missing": (lambda results: results["documents"][0]["score"]["metrics"].pop("nted"), "nted"),
+    "a metric missing": (lambda results: results["documents"][0]["score"]["metrics"].pop("nted"), "nted"),
     "a document missing": (lambda results: results["documents"].pop(), "contains 3 documents, but .* is 4"),
 }
 

@@ -6,8 +6,8 @@ from finscribe_trainer.metrics.corpus import CorpusSummary, MetricEstimate
 
 
 def summary(field_accuracy: float, documents: int = 50) -> CorpusSummary:
-    figure = MetricEstimate(field_accuracy, field_accuracy - 0.02, field_accuracy + 0.02, documents)
-    return CorpusSummary(documents, {DocumentMetric.field_accuracy: figure}, {}, {}, {}, {})
+    estimate = MetricEstimate(field_accuracy, field_accuracy - 0.02, field_accuracy + 0.02, documents)
+    return CorpusSummary(documents, {DocumentMetric.field_accuracy: estimate}, {}, {}, {}, {})
 
 
 @pytest.mark.parametrize(

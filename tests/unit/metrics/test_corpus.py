@@ -32,12 +32,12 @@ def test_a_metric_that_applies_to_no_document_is_omitted():
 def test_intervals_are_those_of_the_bootstrap():
     random = np.random.default_rng(5)
     rights = random.binomial(10, 0.7, 60)
-    figure = aggregate_scores([document(int(right)) for right in rights], resamples=4000).metrics[
+    estimate = aggregate_scores([document(int(right)) for right in rights], resamples=4000).metrics[
         M.field_accuracy
     ]
     reference = stats.bootstrap((rights / 10,), np.mean, n_resamples=4000, method="percentile", rng=random)
-    assert figure.low == pytest.approx(reference.confidence_interval.low, abs=0.006)
-    assert figure.high == pytest.approx(reference.confidence_interval.high, abs=0.006)
+    assert estimate.low == pytest.approx(reference.confidence_interval.low, abs=0.006)
+    assert estimate.high == pytest.approx(reference.confidence_interval.high, abs=0.006)
 
 
 def test_the_same_seed_gives_the_same_intervals():

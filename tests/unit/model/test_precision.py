@@ -19,14 +19,14 @@ from finscribe_trainer.model.precision import (
 def machine(monkeypatch):
     """Simulates a machine with a GPU of the given compute capability; None for one without a GPU."""
 
-    def pretend(capability: tuple[int, int] | None, flash_attn: bool = False) -> None:
+    def replace_hardware(capability: tuple[int, int] | None, flash_attn: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: capability >= (8, 0))
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU")
         monkeypatch.setattr(precision, "is_flash_attn_2_available", lambda: flash_attn)
 
-    return pretend
+    return replace_hardware
 
 
 CPU, TURING, AMPERE = None, (7, 5), (8, 0)

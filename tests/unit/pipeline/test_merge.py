@@ -103,12 +103,12 @@ def test_adapter_and_merged_model_compute_the_same_with_the_code_of_their_cards(
     command = [sys.executable, "-I", PLAIN_LOAD, out / "final_model", out / "merged_model"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["ours"] == []
-    assert said["apart"] < 1e-5 < said["trained"]
-    assert said["answers"][0] == said["answers"][1] != "\n"
-    assert said["tied"]
-    assert said["eos"] == 2
+    printed = json.loads(done.stdout)
+    assert printed["finscribe_modules"] == []
+    assert printed["difference"] < 1e-5 < printed["adapter_effect"]
+    assert printed["answers"][0] == printed["answers"][1] != "\n"
+    assert printed["tied"]
+    assert printed["eos"] == 2
 
 
 def test_the_dtype_is_the_bases_unless_another_is_requested(adapter, sample, request_of, tmp_path):

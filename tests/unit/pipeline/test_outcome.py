@@ -26,13 +26,13 @@ CASES = {
     ),
     "a stop": (StopRequested(), 75, "Interrupted", True),
     "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 75, "DiskFull", True),
-    "a full disk, said by a library": (
+    "a full disk, reported by a library": (
         RuntimeError("I/O error: No space left on device (os error 28)"),
         75,
         "DiskFull",
         True,
     ),
-    "a full disk, said by torch.save": (
+    "a full disk, reported by torch.save": (
         RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 56832 vs 56720"),
         75,
         "DiskFull",

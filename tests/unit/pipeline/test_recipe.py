@@ -39,12 +39,12 @@ def test_a_run_writes_adapter_merged_model_config_and_metrics(config, tmp_path):
     both = config.model_copy(update={"output_formats": [OutputFormat.Adapter, OutputFormat.Merged]})
     result = train(start(both))
     out = tmp_path / "out"
-    figures = json.loads((out / "metrics.json").read_text())
+    metrics = json.loads((out / "metrics.json").read_text())
     assert result.succeeded
     assert result.progress.step == result.progress.total_steps == 3
-    assert figures["best_eval_loss"] < figures["base_eval_loss"]
-    assert [entry["step"] for entry in figures["eval_history"]] == [1, 2, 3]
-    assert figures["dataset"]["train_rows"] == 8
+    assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
+    assert [entry["step"] for entry in metrics["eval_history"]] == [1, 2, 3]
+    assert metrics["dataset"]["train_rows"] == 8
     assert TrainerConfig.model_validate(yaml.safe_load((out / "config.yaml").read_text())) == both
     assert "model.safetensors" in {path.name for path in (out / "merged_model").iterdir()}
     adapter = json.loads((out / "final_model" / "adapter_config.json").read_text())
@@ -81,12 +81,12 @@ def test_the_best_adapter_is_exported_not_the_last(config, tmp_path, write_rows)
     unlike = config.model_copy(update={"validation_path": str(rows.path)})
     train(start(with_training(unlike, lr_scheduler_type=LrScheduler.constant)))
     out = tmp_path / "out"
-    figures = json.loads((out / "metrics.json").read_text())
-    losses = {entry["step"]: entry["eval_loss"] for entry in figures["eval_history"]}
-    assert figures["best_step"] == min(losses, key=losses.__getitem__) == 1
+    metrics = json.loads((out / "metrics.json").read_text())
+    losses = {entry["step"]: entry["eval_loss"] for entry in metrics["eval_history"]}
+    assert metrics["best_step"] == min(losses, key=losses.__getitem__) == 1
     exported = load_file(out / "final_model" / "adapter_model.safetensors")
     last = load_file(out / "checkpoint-3" / "adapter_model.safetensors")
-    best = load_file(out / f"checkpoint-{figures['best_step']}" / "adapter_model.safetensors")
+    best = load_file(out / f"checkpoint-{metrics['best_step']}" / "adapter_model.safetensors")
     assert all(torch.equal(exported[name], best[name]) for name in best)
     assert not all(torch.equal(exported[name], last[name]) for name in last)
 
@@ -139,9 +139,9 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(config, tmp_pat
     found = load_file(tmp_path / "out" / "final_model" / "adapter_model.safetensors")
     for name, weight in expected.items():
         torch.testing.assert_close(found[name], weight, msg=name)
-    figures = [json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("whole", "out")]
-    assert figures[0]["base_eval_loss"] == figures[1]["base_eval_loss"]
-    assert [e["step"] for e in figures[1]["eval_history"]] == [1, 2, 3, 4]
+    metrics = [json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("whole", "out")]
+    assert metrics[0]["base_eval_loss"] == metrics[1]["base_eval_loss"]
+    assert [e["step"] for e in metrics[1]["eval_history"]] == [1, 2, 3, 4]
 
 
 @pytest.mark.train
@@ -286,8 +286,8 @@ def test_an_evaluation_interrupted_at_the_last_step_is_repeated(config, tmp_path
         train(run)
     again = last_only.model_copy(update={"output_dir": str(tmp_path / "again")})
     result = train(start(again, resume=str(tmp_path / "out" / "checkpoint-3")))
-    figures = json.loads((tmp_path / "again" / "metrics.json").read_text())
-    assert [entry["step"] for entry in figures["eval_history"]] == [3]
-    assert figures["best_eval_loss"] == figures["eval_history"][0]["eval_loss"]
-    assert figures["best_step"] == 3
+    metrics = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert [entry["step"] for entry in metrics["eval_history"]] == [3]
+    assert metrics["best_eval_loss"] == metrics["eval_history"][0]["eval_loss"]
+    assert metrics["best_step"] == 3
     assert result.metrics.eval_loss == result.metrics.best_eval_loss is not None

@@ -11,7 +11,7 @@ from tests.support.storage import storage_without_delays
 
 
 def check_credentials(endpoint: str, after_requests: str) -> None:
-    """Make the server check credentials after so many requests; it has no users, so that all are denied."""
+    """Make the server check credentials after a number of requests; it has no users, so it denies all."""
     url = f"{endpoint}/moto-api/reset-auth"
     headers = {"Content-Type": "text/plain"}
     urllib.request.urlopen(urllib.request.Request(url, after_requests.encode(), headers)).close()

@@ -19,13 +19,15 @@ WARMUPS = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "expected", "said"), WARMUPS)
-def test_the_warm_up_is_as_set_and_an_idle_setting_is_said(settings, expected, said, tmp_path, caplog):
+@pytest.mark.parametrize(("settings", "expected", "warning"), WARMUPS)
+def test_warm_up_follows_its_settings_and_one_without_effect_causes_a_warning(
+    settings, expected, warning, tmp_path, caplog
+):
     assert arguments(tmp_path, **settings).get_warmup_steps(100) == expected
-    assert (said in caplog.text) if said else not caplog.text
+    assert (warning in caplog.text) if warning else not caplog.text
 
 
-def test_a_cosine_with_restarts_restarts(tmp_path, caplog):
+def test_the_number_of_cycles_is_used_only_by_cosine_with_restarts(tmp_path, caplog):
     restarts = {"lr_scheduler_type": "cosine_with_restarts", "lr_scheduler_num_cycles": 3}
     assert arguments(tmp_path, **restarts).lr_scheduler_kwargs == {"num_cycles": 3}
     assert not caplog.text
@@ -34,11 +36,11 @@ def test_a_cosine_with_restarts_restarts(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("optimizer", Optimizer)
-def test_every_optimizer_is_one_of_hugging_faces(optimizer, tmp_path):
+def test_every_optimizer_is_accepted_by_hugging_face(optimizer, tmp_path):
     assert arguments(tmp_path, optim=optimizer).optim == str(optimizer)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_the_trainer_computes_in_the_type_of_the_weights(dtype, tmp_path):
+def test_mixed_precision_follows_the_dtype_of_the_weights(dtype, tmp_path):
     made = arguments(tmp_path, dtype)
     assert (made.bf16, made.fp16) == (dtype is torch.bfloat16, dtype is torch.float16)

@@ -7,12 +7,12 @@ from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, Selec
 from finscribe_trainer.training.callbacks import EarlyStopping
 
 LOSSES = {
-    "falls on": ([3.0, 2.0, 1.0], 2, 0.0, None),
+    "keeps falling": ([3.0, 2.0, 1.0], 2, 0.0, None),
     "stops after patience evaluations": ([2.0, 2.1, 2.2, 1.0], 2, 0.0, 2),
-    "an improvement starts the count anew": ([2.0, 2.1, 1.9, 2.0, 2.0], 2, 0.0, 4),
-    "too small a fall is none": ([2.0, 1.95, 1.92], 2, 0.1, 2),
-    "small falls add up": ([2.0, 1.95, 1.85, 1.8, 1.7], 2, 0.1, None),
-    "a fall of exactly min_delta is none": ([2.0, 1.5], 1, 0.5, 1),
+    "an improvement resets the count": ([2.0, 2.1, 1.9, 2.0, 2.0], 2, 0.0, 4),
+    "a decrease below min_delta is no improvement": ([2.0, 1.95, 1.92], 2, 0.1, 2),
+    "small decreases add up": ([2.0, 1.95, 1.85, 1.8, 1.7], 2, 0.1, None),
+    "a decrease of exactly min_delta is no improvement": ([2.0, 1.5], 1, 0.5, 1),
     "patience of one": ([2.0, 2.0], 1, 0.0, 1),
 }
 
@@ -26,11 +26,11 @@ def stopped_at(stopping: EarlyStopping, losses: list[float], epochs_between: flo
 
 
 ACCURACIES = {
-    "rises on": ([0.1, 0.2, 0.3], 2, 0.0, None),
-    "nothing read right yet": ([0.0, 0.0, 0.0], 2, 0.0, 2),
-    "a fall is no improvement": ([0.5, 0.4, 0.3], 2, 0.0, 2),
-    "too small a rise is none": ([0.5, 0.55, 0.58], 2, 0.1, 2),
-    "small rises add up": ([0.5, 0.55, 0.65, 0.7, 0.8], 2, 0.1, None),
+    "keeps rising": ([0.1, 0.2, 0.3], 2, 0.0, None),
+    "no correct field yet": ([0.0, 0.0, 0.0], 2, 0.0, 2),
+    "a decrease is no improvement": ([0.5, 0.4, 0.3], 2, 0.0, 2),
+    "an increase below min_delta is no improvement": ([0.5, 0.55, 0.58], 2, 0.1, 2),
+    "small increases add up": ([0.5, 0.55, 0.65, 0.7, 0.8], 2, 0.1, None),
 }
 
 
@@ -41,18 +41,18 @@ def test_training_stops_when_the_validation_loss_no_longer_falls(losses, patienc
 
 
 @pytest.mark.parametrize(("values", "patience", "min_delta", "expected"), ACCURACIES.values(), ids=ACCURACIES)
-def test_training_stops_when_a_figure_of_documents_no_longer_rises(values, patience, min_delta, expected):
+def test_training_stops_when_a_document_metric_no_longer_rises(values, patience, min_delta, expected):
     metric = SelectionMetric.eval_field_accuracy
     spec = EarlyStoppingSpec(patience=patience, min_delta=min_delta, metric=metric)
     assert stopped_at(EarlyStopping(spec), values) == expected
 
 
 EPOCHS = {
-    "one evaluation an epoch: an epoch without improvement counts one": (1.0, [2.0, 2.0, 2.0, 2.0], 2),
+    "one evaluation an epoch: an epoch without improvement counts once": (1.0, [2.0, 2.0, 2.0, 2.0], 2),
     "three evaluations an epoch": (1 / 3, [2.0] * 9, 6),
-    "an improvement within an epoch starts the count anew": (0.5, [2.0, 2.0, 2.0, 1.0, *[2.0] * 4], 7),
+    "an improvement within an epoch resets the count": (0.5, [2.0, 2.0, 2.0, 1.0, *[2.0] * 4], 7),
     "an evaluation every other epoch": (2.0, [2.0, 2.0, 2.0], 1),
-    "evaluations across the ends of epochs": (0.75, [2.0] * 5, 3),
+    "an evaluation every three quarters of an epoch": (0.75, [2.0] * 5, 3),
 }
 
 
@@ -62,7 +62,7 @@ def test_patience_may_be_counted_in_epochs(epochs_between, losses, expected):
     assert stopped_at(EarlyStopping(spec), losses, epochs_between) == expected
 
 
-def test_a_checkpoint_whose_best_adapter_was_chosen_by_another_metric_is_not_gone_on_from():
+def test_a_checkpoint_with_another_selection_metric_is_rejected():
     before = EarlyStopping(EarlyStoppingSpec())
     after = EarlyStopping(EarlyStoppingSpec(metric=SelectionMetric.eval_teds_score))
     with pytest.raises(
@@ -71,12 +71,12 @@ def test_a_checkpoint_whose_best_adapter_was_chosen_by_another_metric_is_not_gon
         after.load_state(before.state())
 
 
-def test_switched_off_it_never_stops():
+def test_disabled_early_stopping_never_stops():
     spec = EarlyStoppingSpec(enabled=False, patience=1)
     assert stopped_at(EarlyStopping(spec), [1.0, 2.0, 3.0]) is None
 
 
-def test_the_count_goes_on_after_a_resume_with_the_configs_patience():
+def test_after_a_resume_the_count_continues_with_the_patience_of_the_config():
     before = EarlyStopping(EarlyStoppingSpec(patience=5))
     assert stopped_at(before, [1.0, 2.0, 2.0]) is None
     after = EarlyStopping(EarlyStoppingSpec(patience=3))

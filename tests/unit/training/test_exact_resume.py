@@ -1,4 +1,4 @@
-"""A run that was stopped anywhere and goes on ends as one that never was: weights, best adapter, history."""
+"""A resumed run equals an uninterrupted one, wherever it stopped: weights, best adapter, history."""
 
 import json
 from collections.abc import Callable
@@ -44,20 +44,20 @@ def start(config: TrainerConfig, stop: StopSignal, resume: str | None = None) ->
 
 
 def outcome(config: TrainerConfig) -> dict[str, Any]:
-    """What must be the same: the exported adapter's bytes, and the figures but for where it was resumed."""
+    """What must be equal: the exported adapter's bytes, and all metrics except times and resume step."""
     folder = Path(config.output_dir)
-    figures = json.loads((folder / "metrics.json").read_text())
+    metrics = json.loads((folder / "metrics.json").read_text())
     kept = ("best_step", "steps", "epoch", "stopped_early", "eval_history", "base_eval_loss")
     adapter = (folder / "final_model" / "adapter_model.safetensors").read_bytes()
     train_history = [
         {name: value for name, value in entry.items() if name not in TIMES}
-        for entry in figures["train_history"]
+        for entry in metrics["train_history"]
     ]
-    return {"adapter": adapter, "train_history": train_history, **{name: figures[name] for name in kept}}
+    return {"adapter": adapter, "train_history": train_history, **{name: metrics[name] for name in kept}}
 
 
 class StopAtStep(TrainerCallback):
-    """Asks to stop within a step."""
+    """Requests a stop within a step."""
 
     def __init__(self, stop: StopSignal, step: int) -> None:
         self.stop = stop
@@ -82,15 +82,15 @@ def within_step(step: int) -> Callable[[pytest.MonkeyPatch, StopSignal], None]:
     return install
 
 
-def while_reading_documents(time: int) -> Callable[[pytest.MonkeyPatch, StopSignal], None]:
-    """In that evaluation; the first is the base model's."""
+def while_evaluating_documents(evaluation: int) -> Callable[[pytest.MonkeyPatch, StopSignal], None]:
+    """Request a stop in the evaluation with this number; the first is that of the base model."""
 
     def install(monkeypatch: pytest.MonkeyPatch, stop: StopSignal) -> None:
-        read, times = ValidationDocuments.read, []
+        read, evaluations = ValidationDocuments.read, []
 
         def read_and_stop(*args: Any) -> Any:
-            times.append(1)
-            if len(times) == time:
+            evaluations.append(1)
+            if len(evaluations) == evaluation:
                 stop.requested.set()
             return read(*args)
 
@@ -103,8 +103,8 @@ STOPS = {
     "within the first step": (within_step(1), 1),
     "within a step of another epoch, between two log lines": (within_step(5), 5),
     "before an evaluation": (within_step(4), 4),
-    "while documents are read": (while_reading_documents(3), 4),
-    "while documents are read the last time": (while_reading_documents(5), 8),
+    "while documents are evaluated": (while_evaluating_documents(3), 4),
+    "in the last evaluation of documents": (while_evaluating_documents(5), 8),
 }
 
 
@@ -119,12 +119,14 @@ def make_config(config, tmp_path) -> Callable[..., TrainerConfig]:
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
-    """The outcome without a stop, once found."""
+    """The outcome of the uninterrupted run, after the first test has computed it."""
     return {}
 
 
 @pytest.mark.parametrize(("install", "step"), STOPS.values(), ids=STOPS)
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(install, step, make_config, expected, monkeypatch):
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(
+    install, step, make_config, expected, monkeypatch
+):
     if not expected:
         whole = make_config("whole")
         start(whole, StopSignal())

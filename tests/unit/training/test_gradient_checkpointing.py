@@ -14,7 +14,9 @@ pytestmark = pytest.mark.train
 
 
 @pytest.mark.parametrize(("checkpointing", "times"), [(False, 1), (True, 2)])
-def test_each_layer_is_recomputed_in_the_backward_pass(checkpointing, times, config, family, source):
+def test_checkpointing_recomputes_each_layer_once_in_the_backward_pass(
+    checkpointing, times, config, family, source
+):
     """The loss curves check that the losses are the same; this checks that activations are recomputed."""
     changes = {"gradient_checkpointing": checkpointing, "max_steps": 1, "gradient_accumulation_steps": 1}
     config = config.model_copy(update={"training": config.training.model_copy(update=changes)})

@@ -1,4 +1,4 @@
-"""Six steps of the tiny model, whose losses are written down: a change of them is meant, or a bug.
+"""Compares the losses of six steps of the tiny model with golden files: a difference is intended or a bug.
 
 A new case is a line in CASES and a file tests/golden/loss_curves/<name>.json, which
 `make update-golden` writes. A case that must not change the losses names the golden of another.
@@ -30,7 +30,7 @@ def train_at_once(config: TrainerConfig) -> None:
 
 
 class StopsAfterStep(RunReporter):
-    """Asks to stop once it hears of a step: the next one is the last."""
+    """Requests a stop after a step, so that the next step is the last."""
 
     def __init__(self, stop: StopSignal, after: int) -> None:
         super().__init__(run="", job="")
@@ -118,7 +118,7 @@ def curve_config(sample, tmp_path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_losses_are_as_written_down(name, curve_config, update_golden):
+def test_losses_equal_the_golden_ones(name, curve_config, update_golden):
     case = CASES[name]
     config = TrainerConfig.model_validate(apply_overrides(TrainerConfig, curve_config, case.settings, name))
     case.train(config)
@@ -134,15 +134,15 @@ def test_losses_are_as_written_down(name, curve_config, update_golden):
 
 def as_on_any_machine(curve: dict[str, list[float]]) -> dict[str, Any]:
     """Kinds of CPUs differ in the seventh digit."""
-    return {figure: pytest.approx(values, rel=1e-4) for figure, values in curve.items()}
+    return {metric: pytest.approx(values, rel=1e-4) for metric, values in curve.items()}
 
 
 def read_curve(output_dir: Path) -> dict[str, list[float]]:
     """Every loss of a run, to seven digits."""
-    figures = json.loads((output_dir / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((output_dir / "metrics.json").read_text(encoding="utf-8"))
     losses = {
-        "base_eval_loss": [figures["base_eval_loss"]],
-        "loss": [entry["loss"] for entry in figures["train_history"]],
-        "eval_loss": [entry["eval_loss"] for entry in figures["eval_history"]],
+        "base_eval_loss": [metrics["base_eval_loss"]],
+        "loss": [entry["loss"] for entry in metrics["train_history"]],
+        "eval_loss": [entry["eval_loss"] for entry in metrics["eval_history"]],
     }
     return {name: [float(f"{value:.7g}") for value in values] for name, values in losses.items()}

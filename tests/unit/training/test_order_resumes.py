@@ -1,4 +1,4 @@
-"""What a run that goes on sees: the same rows, in the same order, changed the same way."""
+"""A resumed run gets the same rows, in the same order, with the same augmentation."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def train_in(config: TrainerConfig, folder: str, resume: str | None = None) -> d
 
 
 @pytest.mark.parametrize("step", [3, 4], ids=["in mid-epoch", "between two epochs"])
-def test_curriculum_augmentation_and_length_groups_go_on_where_they_were(config, tmp_path, step):
+def test_curriculum_augmentation_and_length_groups_continue_after_a_resume(config, tmp_path, step):
     spec = config.training.model_copy(update={"max_steps": 5, "save_total_limit": 9, "group_by_length": True})
     everything = config.model_copy(
         update={

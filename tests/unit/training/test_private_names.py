@@ -1,4 +1,4 @@
-"""Private names of libraries that the trainer relies on: every one is listed here, as it was tested."""
+"""Lists the private names of libraries that the trainer uses, and fails when one has changed."""
 
 import ast
 import importlib
@@ -78,7 +78,7 @@ RELIED_ON = [
         lambda: PreTrainedModel._supports_sdpa,
         False,
         ("model/precision.py",),
-        "a model class says by it whether it can use sdpa",
+        "by it a model class declares whether it supports sdpa",
     ),
     PrivateName(
         "transformers",
@@ -86,7 +86,7 @@ RELIED_ON = [
         lambda: PreTrainedModel._supports_flash_attn,
         False,
         ("model/precision.py",),
-        "a model class says by it whether it can use flash-attn",
+        "by it a model class declares whether it supports flash-attn",
     ),
     PrivateName(
         "accelerate",
@@ -124,7 +124,7 @@ RELIED_ON = [
 
 
 @pytest.mark.parametrize("private", RELIED_ON, ids=lambda private: private.name)
-def test_a_private_name_is_as_it_was_tested(private):
+def test_a_private_name_is_unchanged(private):
     where = ", ".join(private.used_in) or "training/trainer.py"
     try:
         found = private.find()
@@ -136,7 +136,7 @@ def test_a_private_name_is_as_it_was_tested(private):
     )
 
 
-def test_no_other_private_name_is_relied_on():
+def test_no_other_private_name_is_used():
     listed = {(file, private.name.rsplit(".", 1)[-1]) for private in RELIED_ON for file in private.used_in}
     found = set(_private_uses()) | set(_private_overrides())
     assert found - listed == set(), (
@@ -156,7 +156,7 @@ def _modules() -> dict[str, ast.Module]:
 
 
 def _private_uses() -> Iterator[tuple[str, str]]:
-    """File and name of each import, attribute or getattr of a private name that no class of ours defines."""
+    """File and name of each use of a private name that no class of the trainer defines."""
     modules = _modules()
     ours = {name for tree in modules.values() for name in _defined_in_classes(tree)}
     ours.add("_exit")  # os._exit is public, whatever its name
@@ -201,7 +201,7 @@ def _set_on_self(tree: ast.AST) -> set[str]:
 
 
 def _private_overrides() -> Iterator[tuple[str, str]]:
-    """File and name of each private method or attribute that a class of ours shares with its base class."""
+    """File and name of each private name that a class of the trainer shares with its base class."""
     for file, tree in _modules().items():
         imported = {
             alias.asname or alias.name

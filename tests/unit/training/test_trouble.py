@@ -1,4 +1,4 @@
-"""Errors within a training: memory runs out, a loss or gradient is NaN, an image is gone."""
+"""Errors within a training: out of memory, a NaN or infinite loss or gradient, a deleted image."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ from finscribe_trainer.training.run import Run
 
 @pytest.fixture
 def train_with(config, tmp_path, monkeypatch) -> Callable[..., Path]:
-    """Trains with settings changed, and the loaded model prepared by a function; gives the folder."""
+    """Trains with changed settings and a model that a function has modified; returns the output folder."""
     load = learn.load_adapted_model
 
     def train_with(prepare: Callable[[Any], Any], name: str = "out", **settings: Any) -> Path:
@@ -45,7 +45,7 @@ def train_with(config, tmp_path, monkeypatch) -> Callable[..., Path]:
 
 
 def hold_at_most(rows: int, *, in_backward: bool) -> Callable[[Any], None]:
-    """Memory for so many rows: one more in a batch, and PyTorch's own error comes, in forward or backward."""
+    """Raise PyTorch's out-of-memory error in forward or backward for a batch of more rows."""
 
     def run_out(module: Any, args: Any, outputs: Any) -> Any:
         hidden = outputs[0] if isinstance(outputs, tuple) else outputs
@@ -76,29 +76,29 @@ FOUR_AT_ONCE = {
 
 @pytest.mark.train
 @pytest.mark.parametrize("in_backward", [False, True], ids=["forward", "backward"])
-def test_a_batch_too_large_for_the_memory_is_halved_and_counts_the_same(in_backward, train_with, caplog):
+def test_a_batch_that_exceeds_the_memory_is_halved_with_the_same_result(in_backward, train_with, caplog):
     with caplog.at_level(logging.WARNING):
         halved = train_with(hold_at_most(1, in_backward=in_backward), "halved", **FOUR_AT_ONCE)
     whole = train_with(lambda model: None, "whole", **FOUR_AT_ONCE)
 
-    said = [record.getMessage() for record in caplog.records if "out of GPU memory" in record.message]
-    in_training = [text for text in said if "in training" in text]
+    warnings = [record.getMessage() for record in caplog.records if "out of GPU memory" in record.message]
+    in_training = [text for text in warnings if "in training" in text]
     assert ["using 2 at once" in in_training[0], "using 1 at once" in in_training[1]] == [True, True]
     assert steps_of(halved) == pytest.approx(steps_of(whole), rel=1e-6)
     weights, expected = (
         load_file(folder / "final_model" / "adapter_model.safetensors") for folder in (halved, whole)
     )
-    for name, weight in expected.items():  # where a gradient is almost 0, Adam makes a step of its rounding
+    for name, weight in expected.items():  # Adam amplifies rounding where a gradient is almost 0
         torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-4)
 
 
 def steps_of(folder: Path) -> list[float]:
-    """Loss and size of the gradient of each step."""
+    """Loss and gradient norm of each step."""
     state = json.loads((folder / "checkpoint-3" / "trainer_state.json").read_text())
     return [entry[key] for entry in state["log_history"] if "loss" in entry for key in ("loss", "grad_norm")]
 
 
-def test_cublas_without_room_for_itself_is_out_of_memory_too():
+def test_a_failed_allocation_of_cublas_is_out_of_memory():
     taken = []
 
     def on_rows(rows: slice) -> None:
@@ -111,54 +111,54 @@ def test_cublas_without_room_for_itself_is_out_of_memory_too():
 
 
 @pytest.mark.train
-def test_a_single_row_too_large_for_the_memory_is_refused_with_a_remedy(train_with):
+def test_a_single_row_that_exceeds_the_memory_is_rejected_with_a_remedy(train_with):
     with pytest.raises(UserError, match="is insufficient for a single row") as caught:
         train_with(hold_at_most(0, in_backward=False))
     assert "QLoRA" in caught.value.remedy
 
 
 @pytest.fixture
-def odd_row(sample, family) -> tuple[int, int]:
-    """A training row, from 1, and a token that no other row has."""
+def marked_row(sample, family) -> tuple[int, int]:
+    """The number of a training row, from 1, and a token that no other row contains."""
     files = [(sample / name).read_text().splitlines() for name in ("train.jsonl", "val.jsonl")]
     tokens = [set(family.tokenizer(row)["input_ids"]) for rows in files for row in rows]
     own = [tokens[i].difference(*tokens[:i], *tokens[i + 1 :]) for i in range(len(files[0]))]
     return next((number, min(found)) for number, found in enumerate(own, start=1) if found)
 
 
-def spoil(model: Any, token: int, *, gradient: bool) -> None:
-    """Rows that hold the token get a loss (or only a gradient) that is NaN or infinite."""
+def break_rows(model: Any, token: int, *, gradient: bool) -> None:
+    """Give rows that contain the token a loss (or only a gradient) that is NaN or infinite."""
     inner = model.get_base_model().model.language_model
-    odd = []
+    affected = []
 
     def note_rows(module: Any, args: Any, output: torch.Tensor) -> None:
-        odd[:] = [(args[0] == token).any(1)]
+        affected[:] = [(args[0] == token).any(1)]
 
-    def spoil_rows(module: Any, args: Any, outputs: Any) -> None:
+    def set_non_finite(module: Any, args: Any, outputs: Any) -> None:
         hidden = outputs[0] if isinstance(outputs, tuple) else outputs
-        rows = odd[0]
+        rows = affected[0]
         if not gradient:
             hidden.data[rows] = torch.nan
         elif hidden.requires_grad:
             hidden.register_hook(lambda given: given.masked_fill(rows[:, None, None], torch.inf))
 
     inner.embed_tokens.register_forward_hook(note_rows)
-    inner.layers[0].register_forward_hook(spoil_rows)
+    inner.layers[0].register_forward_hook(set_non_finite)
 
 
 @pytest.mark.train
 @pytest.mark.parametrize("gradient", [False, True], ids=["loss", "gradient"])
-def test_the_row_with_a_non_finite_loss_or_gradient_is_named(gradient, train_with, odd_row):
-    number, token = odd_row
+def test_the_row_with_a_non_finite_loss_or_gradient_is_named(gradient, train_with, marked_row):
+    number, token = marked_row
     what = "gradient" if gradient else "training loss"
-    said = rf"{what} became NaN .* caused by \S*train\.jsonl:{number}\. "
-    with pytest.raises(UserError, match=said) as caught:
-        train_with(lambda model: spoil(model, token, gradient=gradient))
+    message = rf"{what} became NaN .* caused by \S*train\.jsonl:{number}\. "
+    with pytest.raises(UserError, match=message) as caught:
+        train_with(lambda model: break_rows(model, token, gradient=gradient))
     assert caught.value.reason is FailureReason.NonFiniteLoss
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_goes_while_training_is_named_with_its_row(workers, family, dataset, tmp_path):
+def test_an_image_deleted_during_training_is_named_with_its_row(workers, family, dataset, tmp_path):
     image = tmp_path / "page.png"
     image.write_bytes(dataset.examples[0].images[0].read_bytes())
     example = replace(dataset.examples[0], images=(image,))

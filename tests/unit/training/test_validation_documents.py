@@ -43,8 +43,8 @@ def config(sample, tmp_path):
 
 
 @pytest.fixture
-def quickly_learnt(config, tmp_path):
-    """Four rows with one short answer: within some steps the tiny model gives it."""
+def quickly_learned(config, tmp_path):
+    """A config with four rows of one short answer, which the tiny model learns within some steps."""
     rows = [
         {"instruction": "Read", "input": word, "output": '{"invoice_number": "INV"}'}
         for word in ("total", "desk", "lamp", "paper")
@@ -80,7 +80,7 @@ def evaluations(trained: Trained) -> dict[int, dict]:
     return {entry["step"]: entry for entry in trained.state.log_history if "eval_loss" in entry}
 
 
-def test_reading_documents_changes_no_weight(config, tmp_path):
+def test_evaluating_documents_changes_no_weight(config, tmp_path):
     config["training"]["gradient_checkpointing"] = True
     weights = []
     for count in (0, 3):
@@ -95,7 +95,7 @@ def test_reading_documents_changes_no_weight(config, tmp_path):
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
 
 
-def test_every_figure_is_in_the_history_and_the_guides_are_shown_and_reported(config, caplog):
+def test_every_metric_is_in_the_history_and_those_of_the_guide_are_logged_and_reported(config, caplog):
     with caplog.at_level(logging.INFO, "finscribe_trainer"):
         trained, reporter = run_fit(config)
     names = {f"eval_{metric}" for metric in DocumentMetric}
@@ -115,11 +115,11 @@ def test_every_figure_is_in_the_history_and_the_guides_are_shown_and_reported(co
     assert reporter.snapshot().metrics.eval_validation_pass_rate == "0"
 
 
-def test_the_best_adapter_is_the_first_that_reads_best_and_training_ends_when_it_reads_no_better(
-    quickly_learnt,
+def test_the_best_adapter_is_the_first_with_the_best_metric_and_training_stops_without_improvement(
+    quickly_learned,
 ):
-    quickly_learnt["early_stopping"] = {"metric": "eval_field_accuracy", "patience": 2}
-    trained, reporter = run_fit(quickly_learnt)
+    quickly_learned["early_stopping"] = {"metric": "eval_field_accuracy", "patience": 2}
+    trained, reporter = run_fit(quickly_learned)
     history = evaluations(trained)
     accuracies = {step: entry["eval_field_accuracy"] for step, entry in history.items()}
     first = min(step for step, accuracy in accuracies.items() if accuracy == 1)
@@ -131,28 +131,28 @@ def test_the_best_adapter_is_the_first_that_reads_best_and_training_ends_when_it
     assert float(reporter.snapshot().metrics.eval_field_accuracy) == accuracies[max(history)]
 
 
-def test_early_stopping_by_a_figure_goes_on_counting_after_a_resume(quickly_learnt, tmp_path):
-    quickly_learnt["early_stopping"] = {"metric": "eval_field_accuracy", "patience": 2}
-    quickly_learnt["training"]["save_total_limit"] = 9
-    whole, _ = run_fit(quickly_learnt)
-    resumed, _ = run_fit(quickly_learnt, resume=f"checkpoint-{whole.state.best_global_step}")
+def test_early_stopping_by_a_document_metric_continues_after_a_resume(quickly_learned, tmp_path):
+    quickly_learned["early_stopping"] = {"metric": "eval_field_accuracy", "patience": 2}
+    quickly_learned["training"]["save_total_limit"] = 9
+    whole, _ = run_fit(quickly_learned)
+    resumed, _ = run_fit(quickly_learned, resume=f"checkpoint-{whole.state.best_global_step}")
     assert resumed.state.global_step == whole.state.global_step
     assert resumed.state.best_global_step == whole.state.best_global_step
     assert resumed.base == whole.base
 
 
-def test_a_stop_while_documents_are_read_ends_with_a_checkpoint_that_has_no_figures_of_them(
+def test_a_stop_while_documents_are_evaluated_saves_a_checkpoint_without_their_metrics(
     config, tmp_path, monkeypatch
 ):
     stop, generate, calls = StopSignal(), AnswerGenerator._generate, []
 
-    def stop_in_the_second_reading(generator, examples):
+    def stop_in_the_second_evaluation(generator, examples):
         calls.append(examples)
-        if len(calls) == 2:  # the base model's was the first
+        if len(calls) == 2:  # the first was that of the base model
             stop.requested.set()
         return generate(generator, examples)
 
-    monkeypatch.setattr(AnswerGenerator, "_generate", stop_in_the_second_reading)
+    monkeypatch.setattr(AnswerGenerator, "_generate", stop_in_the_second_evaluation)
     with pytest.raises(RetryableError, match="checkpoint saved after step 1"):
         run_fit(config, stop=stop)
     checkpoint = read_checkpoint(tmp_path / "out" / "checkpoint-1")
@@ -161,7 +161,7 @@ def test_a_stop_while_documents_are_read_ends_with_a_checkpoint_that_has_no_figu
     assert checkpoint.state["best_metric"] is None
 
 
-def test_a_metric_that_no_document_read_has_is_refused_before_the_first_step(quickly_learnt):
-    quickly_learnt["early_stopping"] = {"metric": "eval_teds_score"}
+def test_a_metric_that_applies_to_no_document_is_rejected_before_the_first_step(quickly_learned):
+    quickly_learned["early_stopping"] = {"metric": "eval_teds_score"}
     with pytest.raises(UserError, match="eval_teds_score applies to none of the 4 validation documents"):
-        run_fit(quickly_learnt)
+        run_fit(quickly_learned)

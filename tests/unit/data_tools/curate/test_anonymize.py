@@ -86,7 +86,7 @@ STAND_INS = {
     "a VAT number keeps its country": ("number", "DE123456789", r"DE\d{9}"),
     "a British postal code keeps its shape": ("postcode", "SW1A 1AA", r"[A-Z]{2}\d[A-Z] \d[A-Z]{2}"),
     "a company keeps its legal form": ("name", "Muster Söhne GmbH & Co. KG", r".+ & .+ GmbH & Co\. KG"),
-    "a mail address is nobody's": ("email", "a@b.com", r"[^@]+@[^@]+\.example"),
+    "a mail address is in a reserved domain": ("email", "a@b.com", r"[^@]+@[^@]+\.example"),
     "a web address keeps its start": ("website", "https://www.b.com/", r"https://www\.[^/]+\.example"),
 }
 

@@ -31,23 +31,23 @@ def test_parts_are_counted_from_the_answer_and_the_size_of_the_page(row, parts):
     assert parts_of(row) == parts
 
 
-def test_a_row_that_is_harder_in_every_part_is_the_harder_one():
+def test_a_row_that_is_harder_in_every_part_has_the_higher_score():
     scores = difficulties([Parts(900, 50, 20, 900.0), Parts(10, 1, 0, 10.0), Parts(200, 20, 5, 200.0)])
     assert scores == [1.0, 0.0, 0.5]
 
 
-def test_every_part_counts_as_much_whatever_its_unit():
-    # Longer by a hundred thousand characters, or by a table row: each is first in one part.
+def test_every_part_has_the_same_weight_for_any_unit():
+    # One has a hundred thousand characters more, one a table row more: each is the hardest in one part.
     scores = difficulties([Parts(100_000, 1, 0, 1.0), Parts(10, 1, 1, 1.0), Parts(10, 1, 0, 1.0)])
     assert scores == [0.75, 0.75, 0.0]
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_rows_that_do_not_differ_are_equally_difficult(count):
+def test_equal_rows_have_equal_scores(count):
     assert len(set(difficulties([Parts(10, 2, 1, 5.0)] * count))) == 1
 
 
-def test_scores_are_written_beside_the_rows_they_are_of(tmp_path):
+def test_scores_are_written_with_the_locations_of_their_rows(tmp_path):
     row = example(INVOICE)
     write_difficulties(tmp_path / "difficulty.jsonl", [row], [0.5], [parts_of(row)])
     assert json.loads((tmp_path / "difficulty.jsonl").read_text()) == {

@@ -16,7 +16,7 @@ NUM_ROWS = 12
 
 
 class Keys:
-    """A data set whose items are the keys that it was asked for."""
+    """A data set that returns each requested key as the item."""
 
     def __len__(self) -> int:
         return NUM_ROWS
@@ -31,7 +31,7 @@ def begin_epoch(callback: EpochBegin, epoch: float) -> None:
 
 
 def batches(process: int, num_processes: int, epoch: float, skipped: int) -> Iterator[list[RowKey]]:
-    """What a process gets of an epoch, as Hugging Face's Trainer goes about it."""
+    """The batches of one process in an epoch, loaded as Hugging Face's Trainer does."""
     sampler = EpochSampler(DataOrder(NUM_ROWS, seed=1))
     plain: DataLoader[Any] = DataLoader(Keys(), 2, sampler=sampler, collate_fn=list)  # type: ignore[arg-type] # no Dataset
     loader = prepare_data_loader(plain, num_processes=num_processes, process_index=process)
@@ -45,12 +45,12 @@ def batches(process: int, num_processes: int, epoch: float, skipped: int) -> Ite
 @pytest.mark.parametrize("num_processes", [1, 2, 3])
 def test_each_process_gets_its_share_of_the_epochs_order(num_processes, epoch, skipped):
     shares = [list(batches(process, num_processes, epoch, skipped)) for process in range(num_processes)]
-    met = [key for batch in zip(*shares, strict=True) for share in batch for key in share]
+    used = [key for batch in zip(*shares, strict=True) for share in batch for key in share]
     order = DataOrder(NUM_ROWS, seed=1).of(int(epoch))[2 * num_processes * skipped :]
-    assert met == [RowKey(row, int(epoch)) for row in order]
+    assert used == [RowKey(row, int(epoch)) for row in order]
 
 
-def test_each_epoch_says_how_many_rows_take_part(caplog):
+def test_each_epoch_logs_how_many_rows_take_part(caplog):
     caplog.set_level("INFO")
     spec = CurriculumSpec(enabled=True, difficulty_schedule=DifficultySchedule.hard_to_easy)
     sampler = EpochSampler(DataOrder(NUM_ROWS, 1, Curriculum(spec, range(NUM_ROWS), num_epochs=2)))
@@ -60,10 +60,10 @@ def test_each_epoch_says_how_many_rows_take_part(caplog):
     ]
 
 
-def test_rows_that_are_never_met_are_warned_of(caplog):
+def test_rows_that_are_never_used_cause_a_warning(caplog):
     spec = CurriculumSpec(enabled=True, pacing=Pacing.step)
     sampler = EpochSampler(DataOrder(NUM_ROWS, 1, Curriculum(spec, range(NUM_ROWS), num_epochs=0.5)))
     callback = EpochBegin(sampler)
     callback.on_train_begin(cast("TrainingArguments", None), TrainerState(), TrainerControl())
-    [said] = caplog.messages
-    assert said.startswith("curriculum: 6 of 12 rows are never used; raise training.num_train_epochs")
+    [warning] = caplog.messages
+    assert warning.startswith("curriculum: 6 of 12 rows are never used; raise training.num_train_epochs")

@@ -26,35 +26,35 @@ def with_curriculum(spec: CurriculumSpec, num_rows: int, num_epochs: float, seed
 
 
 @given(num_rows=rows, seed=seeds, epoch=st.integers(0, 20), grouped=st.booleans(), batch=st.integers(1, 9))
-def test_every_row_comes_once_an_epoch(num_rows, seed, epoch, grouped, batch):
+def test_an_epoch_contains_every_row_once(num_rows, seed, epoch, grouped, batch):
     lengths = [(row * 37) % 11 for row in range(num_rows)] if grouped else None
     assert sorted(DataOrder(num_rows, seed, None, lengths, batch).of(epoch)) == list(range(num_rows))
 
 
-def test_each_seed_and_epoch_has_an_order_of_its_own():
+def test_the_order_differs_between_seeds_and_between_epochs():
     orders = {tuple(DataOrder(30, seed).of(epoch)) for seed in range(5) for epoch in range(5)}
     assert len(orders) == 25
     assert DataOrder(30, 1).of(2) == DataOrder(30, 1).of(2)
 
 
-def test_a_shuffle_favours_no_place():
+def test_every_row_is_equally_likely_to_come_first():
     first = Counter(DataOrder(4, seed).of(0)[0] for seed in range(2000))
     assert all(count == pytest.approx(500, abs=80) for count in first.values())
 
 
 @given(spec=specs, num_rows=rows, epoch=st.integers(0, 3), num_epochs=st.floats(0.5, 6))
-def test_a_curriculum_keeps_the_length_of_an_epoch_and_meets_rows_evenly(spec, num_rows, epoch, num_epochs):
+def test_a_curriculum_keeps_the_length_of_an_epoch_and_uses_rows_evenly(spec, num_rows, epoch, num_epochs):
     order = with_curriculum(spec, num_rows, num_epochs)
     counts = order.curriculum.num_active
-    met = Counter(order.of(epoch))
-    assert met.total() == num_rows
+    used = Counter(order.of(epoch))
+    assert used.total() == num_rows
     from_the_start = order.curriculum.ranked[: counts(epoch)]
-    assert max(met[row] for row in from_the_start) - min(met[row] for row in from_the_start) <= 1
-    assert set(met) <= set(order.curriculum.ranked[: counts(epoch + 1)])
+    assert max(used[row] for row in from_the_start) - min(used[row] for row in from_the_start) <= 1
+    assert set(used) <= set(order.curriculum.ranked[: counts(epoch + 1)])
 
 
 @given(spec=specs, num_rows=rows, num_epochs=st.integers(1, 6))
-def test_once_all_take_part_every_row_comes_once_an_epoch(spec, num_rows, num_epochs):
+def test_once_all_rows_take_part_an_epoch_contains_every_row_once(spec, num_rows, num_epochs):
     order = with_curriculum(spec, num_rows, num_epochs)
     epoch = next((epoch for epoch in range(num_epochs) if epoch / num_epochs >= spec.pacing_share), None)
     assume(epoch is not None)
@@ -62,7 +62,7 @@ def test_once_all_take_part_every_row_comes_once_an_epoch(spec, num_rows, num_ep
 
 
 @given(spec=specs, num_rows=rows)
-def test_rows_join_and_never_leave(spec, num_rows):
+def test_the_number_of_rows_that_take_part_never_decreases(spec, num_rows):
     curriculum = with_curriculum(spec, num_rows, 5).curriculum
     counts = [curriculum.num_active(tenth / 10) for tenth in range(51)]
     assert counts == sorted(counts)
@@ -78,20 +78,20 @@ def test_easy_rows_come_first():
     assert hardest[-1] == 99
 
 
-def test_hard_rows_come_first_when_asked_for():
+def test_hard_rows_come_first_if_configured():
     spec = CurriculumSpec(enabled=True, difficulty_schedule=DifficultySchedule.hard_to_easy)
     assert min(with_curriculum(spec, 100, 5).of(0)) > 50
 
 
-def test_the_control_meets_as_many_rows_chosen_by_lot():
+def test_the_random_schedule_uses_as_many_rows_chosen_at_random():
     spec = CurriculumSpec(enabled=True, difficulty_schedule=DifficultySchedule.random)
     control, easy = with_curriculum(spec, 100, 5), with_curriculum(EASY_TO_HARD, 100, 5)
     assert len(set(control.of(0))) == len(set(easy.of(0)))
     assert 40 < sum(set(control.of(0))) / len(set(control.of(0))) < 60
 
 
-# The 23 rows of the last step wait beside 74 others for the last 20 places: some five get one.
-NEVER_MET = [
+# The 23 rows of the last step and 74 others compete for the last 20 places: about five get one.
+UNUSED = [
     (Pacing.linear, 1, 0),
     (Pacing.root, 1, 0),
     (Pacing.step, 1, pytest.approx(18, abs=5)),
@@ -100,8 +100,8 @@ NEVER_MET = [
 ]
 
 
-@pytest.mark.parametrize(("pacing", "num_epochs", "expected"), NEVER_MET)
-def test_rows_that_a_short_training_leaves_out_are_counted(pacing, num_epochs, expected):
+@pytest.mark.parametrize(("pacing", "num_epochs", "expected"), UNUSED)
+def test_rows_that_a_short_training_never_uses_are_counted(pacing, num_epochs, expected):
     spec = CurriculumSpec(enabled=True, pacing=pacing)
     assert with_curriculum(spec, 100, num_epochs).count_unused() == expected
 
@@ -121,7 +121,5 @@ def test_rows_of_a_batch_are_of_similar_length():
 
 
 @given(num_rows=rows, batch=st.integers(1, 9), seed=seeds)
-def test_the_longest_row_is_the_first_so_that_memory_that_does_not_suffice_is_found_out_early(
-    num_rows, batch, seed
-):
+def test_the_longest_row_comes_first_so_that_insufficient_memory_is_detected_early(num_rows, batch, seed):
     assert DataOrder(num_rows, seed, None, range(num_rows), batch).of(0)[0] == num_rows - 1

@@ -20,7 +20,7 @@ def config(folder: str, **curriculum: object) -> TrainerConfig:
     )
 
 
-def test_rows_are_ranked_and_their_scores_kept_with_the_run(tmp_path):
+def test_rows_are_ranked_and_their_scores_written_to_the_output_folder(tmp_path):
     curriculum = prepare_curriculum(config(str(tmp_path), enabled=True), ROWS, num_epochs=3)
     assert list(curriculum.ranked) == [1, 2, 0]
     lines = [json.loads(line) for line in (tmp_path / "difficulty.jsonl").read_text().splitlines()]
@@ -32,14 +32,14 @@ def test_rows_are_ranked_and_their_scores_kept_with_the_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"), [({}, False), ({"pacing": "root"}, True), ({"enabled": False}, False)]
+    ("settings", "warned"), [({}, False), ({"pacing": "root"}, True), ({"enabled": False}, False)]
 )
-def test_settings_of_a_curriculum_that_is_off_are_warned_of(tmp_path, caplog, settings, said):
+def test_settings_of_a_disabled_curriculum_cause_a_warning(tmp_path, caplog, settings, warned):
     assert prepare_curriculum(config(str(tmp_path), **settings), ROWS, num_epochs=3) is None
-    assert ("set curriculum.enabled to true" in caplog.text) == said
+    assert ("set curriculum.enabled to true" in caplog.text) == warned
 
 
-def test_scores_that_can_not_be_written_are_the_users_to_correct(tmp_path):
+def test_an_unwritable_output_folder_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't be used: Not a directory"):
         prepare_curriculum(config(str(tmp_path / "file" / "out"), enabled=True), ROWS, num_epochs=3)

@@ -23,14 +23,14 @@ from tests.support.wandb_file import curves_in
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 GUIDE_METRICS = {"train_loss", "eval_loss", "eval_field_accuracy", "eval_teds_score"}
-"""Metrics that the training guide tells to watch."""
+"""Metrics that the training guide recommends to watch."""
 
 
 @pytest.fixture
 def config(config) -> TrainerConfig:
-    """With documents read at each evaluation, few and short."""
-    reading = config.evaluation.model_copy(update={"training_documents": 1, "max_new_tokens": 4})
-    return config.model_copy(update={"evaluation": reading})
+    """A config that evaluates one document at each evaluation, with short answers."""
+    evaluation = config.evaluation.model_copy(update={"training_documents": 1, "max_new_tokens": 4})
+    return config.model_copy(update={"evaluation": evaluation})
 
 
 @pytest.fixture
@@ -60,15 +60,15 @@ def test_tensorboard_shows_the_metrics_of_the_training_guide(start):
     out = start()
     curves = read_tensorboard(out / "logs")
     assert curves.keys() >= GUIDE_METRICS | {"learning_rate", "grad_norm", "base_eval_loss"}
-    figures = json.loads((out / "metrics.json").read_text())
+    metrics = json.loads((out / "metrics.json").read_text())
     for name, logged in (("train_loss", "train_history"), ("eval_loss", "eval_history")):
         key = name.removeprefix("train_")
-        assert curves[name] == pytest.approx({e["step"]: e[key] for e in figures[logged]}, rel=1e-6)
+        assert curves[name] == pytest.approx({e["step"]: e[key] for e in metrics[logged]}, rel=1e-6)
 
 
 @pytest.mark.train
 @pytest.mark.parametrize("place", ["same folder", "another folder"])
-def test_the_curves_of_a_resumed_training_are_those_of_one_that_never_stopped(start, tmp_path, place):
+def test_a_resumed_training_has_the_curves_of_an_uninterrupted_one(start, tmp_path, place):
     whole = start()
     expected = read_tensorboard(whole / "logs")
     folder = whole if place == "same folder" else tmp_path / "another"
@@ -102,14 +102,14 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("figures", "line"), LINES)
-def test_a_console_line_is_plain_numbers(figures, line):
-    assert console_line(figures) == line
+@pytest.mark.parametrize(("metrics", "line"), LINES)
+def test_a_console_line_has_four_significant_digits_and_no_exponent(metrics, line):
+    assert console_line(metrics) == line
 
 
 @pytest.fixture
 def environ(monkeypatch, tmp_path):
-    """Sets what Weights & Biases reads, which it else does once in a process; no netrc."""
+    """Sets variables of Weights & Biases, which caches them for a process; hides the user's netrc."""
     wandb.teardown()
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
@@ -119,7 +119,7 @@ def environ(monkeypatch, tmp_path):
 
 
 @pytest.mark.train
-def test_weights_and_biases_gets_the_same_curves_and_nothing_of_the_machine(start, config, environ):
+def test_weights_and_biases_gets_the_same_curves_and_no_details_of_the_machine(start, config, environ):
     environ("WANDB_MODE", "offline")
     environ("WANDB_API_KEY", KEY)
     out = start(name="invoices-1", **reporting_to(config, ReportTo.wandb))
@@ -127,8 +127,8 @@ def test_weights_and_biases_gets_the_same_curves_and_nothing_of_the_machine(star
     (kept,) = (out / "runs").rglob("*.wandb")
     curves = curves_in(kept)
     assert curves.keys() >= GUIDE_METRICS
-    figures = json.loads((out / "metrics.json").read_text())
-    assert curves["eval_loss"] == pytest.approx({e["step"]: e["eval_loss"] for e in figures["eval_history"]})
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert curves["eval_loss"] == pytest.approx({e["step"]: e["eval_loss"] for e in metrics["eval_history"]})
     files = [path for path in (out / "runs").rglob("*") if path.is_file()]
     assert "wandb-metadata.json" not in {path.name for path in files}
     written = b"".join(path.read_bytes() for path in files)

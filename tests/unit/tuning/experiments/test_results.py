@@ -1,4 +1,4 @@
-"""What is said of experiments, from folders as trainings leave them."""
+"""The report of experiments, from the output folders of trainings."""
 
 import json
 from pathlib import Path
@@ -29,17 +29,17 @@ def variants(metric: str) -> list[Variant]:
     return [Variant(name, config, changes.get(name, {}), f"About | {name}") for name in names]
 
 
-def leave(folder: Path, result: RunResult) -> None:
+def write_outcome(folder: Path, result: RunResult) -> None:
     folder.mkdir()
     (folder / "outcome.json").write_text(result.to_termination_message())
 
 
 @pytest.fixture(params=["eval_loss", "eval_field_accuracy"])
 def folder(tmp_path: Path, request) -> Path:
-    """Three that were trained, of one of which the documents are read better; one failed, one not begun."""
+    """Three finished experiments, one with better answers; one failed and one not started."""
     write_plan(variants(request.param), tmp_path)
     for name, losses in LOSSES.items():
-        leave(tmp_path / name, RunResult(succeeded=True))
+        write_outcome(tmp_path / name, RunResult(succeeded=True))
         history = [
             {"step": 10 * i, "eval_loss": loss, "eval_field_accuracy": 1 - loss / 10}
             for i, loss in enumerate(losses, 1)
@@ -48,11 +48,11 @@ def folder(tmp_path: Path, request) -> Path:
         answers = [RIGHT if name == "better" else WRONG] * 8
         write_results(results_of(name, answers), tmp_path / name / "evaluation" / "results-tuned.json")
     lost = RunResult(succeeded=False, reason=FailureReason.NonFiniteLoss, message="The loss became NaN.")
-    leave(tmp_path / "broken", lost)
+    write_outcome(tmp_path / "broken", lost)
     return tmp_path
 
 
-def test_the_best_is_that_of_the_best_evaluation_by_the_metric(folder):
+def test_the_best_experiment_has_the_best_evaluation_by_the_metric(folder):
     found = collect(folder)
     assert [run.state for run in found.runs] == [
         *(State.finished, State.finished, State.finished, State.failed, State.pending),
@@ -61,7 +61,7 @@ def test_the_best_is_that_of_the_best_evaluation_by_the_metric(folder):
     assert (found.best.best.step, found.best.best.loss) == (20, 1.25)
 
 
-def test_the_report_says_it_in_words_a_table_and_a_picture(folder):
+def test_the_report_has_a_summary_a_table_and_a_plot(folder):
     shown = CliRunner().invoke(experiments, ["report", str(folder)])
     assert shown.exit_code == 0, shown.output
     text = (folder / "results.md").read_text()
@@ -70,13 +70,13 @@ def test_the_report_says_it_in_words_a_table_and_a_picture(folder):
     assert "| worse | lora.r = 1 | 20 | 2.25 |" in text
     assert "| failed: NonFiniteLoss |" in text
     assert "broken failed: NonFiniteLoss: The loss became NaN." in text
-    assert "About \\| better" in text  # what users write breaks no table
+    assert "About \\| better" in text  # a user's text does not break the table
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
     data = json.loads((folder / "results.json").read_text())
     assert data["best"] == "better"
     assert data["runs"][1]["judgement"]["difference"]["value"] == 1.0
 
 
-def test_a_folder_without_experiments_is_refused(tmp_path):
+def test_a_folder_without_experiments_is_rejected(tmp_path):
     result = CliRunner().invoke(experiments, ["report", str(tmp_path)])
     assert "holds no experiments" in str(result.exception)

@@ -21,21 +21,21 @@ def suggestion_of(losses, diverged=False):
     return analyse(list(RATES[: len(losses)]), list(losses), NUM_STEPS, diverged=diverged)
 
 
-def test_the_steepest_fall_is_suggested():
+def test_the_rate_of_the_steepest_fall_is_suggested():
     curve = suggestion_of(FALLS_THEN_RISES + NOISE)
     assert 1e-4 / 3 < curve.suggestion < 3e-4
     assert curve.suggestion == pytest.approx(curve.steepest, rel=0.05)
     assert 10**-3.3 < curve.rises_from < 10**-1.8
 
 
-def test_the_suggestion_keeps_away_from_where_the_loss_rises():
+def test_the_suggestion_keeps_a_distance_from_the_rate_where_the_loss_rises():
     falls_off_a_cliff = np.where(DECADES < -4, 3.0, 0.5) + 20 * (DECADES > -3.6)
     curve = suggestion_of(falls_off_a_cliff + NOISE, diverged=True)
     assert curve.suggestion <= curve.rises_from / 2.9
 
 
 @pytest.mark.parametrize(
-    ("losses", "said"),
+    ("losses", "reason"),
     [
         (np.full(NUM_STEPS, 3.0) + NOISE, "does not fall"),
         (np.full(NUM_STEPS, 3.0), "does not fall"),
@@ -45,37 +45,37 @@ def test_the_suggestion_keeps_away_from_where_the_loss_rises():
     ],
     ids=["flat and noisy", "flat", "rising", "stopped early", "stopped at once"],
 )
-def test_a_curve_that_names_no_rate_says_why(losses, said):
+def test_a_curve_without_a_suggestion_has_the_reason(losses, reason):
     curve = suggestion_of(losses)
     assert curve.suggestion is None
-    assert said in curve.message
+    assert reason in curve.message
 
 
-@pytest.mark.parametrize(("end", "asks"), [(1e-2, True), (1.0, False)])
-def test_a_loss_that_still_falls_at_the_end_asks_for_a_higher_end_if_trainings_take_it(end, asks):
+@pytest.mark.parametrize(("end", "advised"), [(1e-2, True), (1.0, False)])
+def test_a_loss_that_still_falls_at_the_end_gives_the_advice_to_raise_a_low_end(end, advised):
     rates = np.geomspace(1e-7, end, NUM_STEPS)
     falls = 3 - 0.2 * (np.log10(rates) + 7) + NOISE / 5
     curve = analyse(list(rates), list(falls), NUM_STEPS, diverged=False)
     assert curve.rises_from is None
     assert "still falls at the end" in curve.message
-    assert ("raise --end-lr" in curve.message) is asks
+    assert ("raise --end-lr" in curve.message) is advised
 
 
-def test_a_loss_that_falls_once_more_after_it_rose_rises_from_its_first_bottom():
+def test_the_rise_begins_at_the_first_minimum_even_if_the_loss_falls_again():
     bump = 2 * np.exp(-(((DECADES + 1) / 0.4) ** 2))
     curve = suggestion_of(3 - 2 / (1 + np.exp(-4 * (DECADES + 4))) - 0.4 * (DECADES > -0.5) + bump + NOISE)
     assert 10**-3.3 < curve.rises_from < 10**-1.3
     assert 1e-4 / 3 < curve.suggestion < 3e-4
 
 
-def test_an_exploding_loss_does_not_lift_what_was_before_it():
+def test_an_exploding_loss_does_not_change_the_suggestion():
     calm, exploded = FALLS_THEN_RISES[:60], [*FALLS_THEN_RISES[:60], 1e4, 1e6]
     assert suggestion_of(exploded, diverged=True).suggestion == pytest.approx(
         suggestion_of(calm).suggestion, rel=0.3
     )
 
 
-def test_one_odd_batch_is_no_divergence_but_a_growing_loss_is():
+def test_one_outlier_is_no_divergence_but_a_lasting_increase_is():
     divergence = Divergence()
     assert not any(divergence.observe(loss) for loss in [1.0] * 20 + [20.0] + [1.0] * 20)
     assert any(divergence.observe(loss) for loss in [10.0] * 20)
@@ -87,14 +87,14 @@ def test_the_rate_rises_exponentially_from_start_to_end():
 
 
 @pytest.mark.parametrize("end", ["inf", "nan", "1e-7"])
-def test_an_end_that_no_rate_can_rise_to_is_refused(end):
+def test_an_end_rate_that_is_not_a_number_above_the_start_is_rejected(end):
     result = CliRunner().invoke(lr_finder, ["--config", "config.yaml", "--end-lr", end])
     assert result.exit_code == 2
     assert "--start-lr must be less than --end-lr" in result.output
 
 
 @pytest.mark.train
-def test_a_range_test_takes_the_training_s_own_steps_and_leaves_only_its_results(config, tmp_path):
+def test_a_range_test_trains_with_the_config_and_writes_only_its_results(config, tmp_path):
     write_config(config, tmp_path / "config.yaml")
     output = tmp_path / "plots" / "lr.png"
     arguments = ["--config", str(tmp_path / "config.yaml"), "--output", str(output), "--num-steps", "20"]

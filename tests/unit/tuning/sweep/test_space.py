@@ -25,7 +25,7 @@ def test_values_are_written_as_ranges_or_choices(text, distribution, choices):
     assert (parameter.distribution, parameter.choices) == (distribution, choices)
 
 
-def test_a_file_says_the_same_and_an_argument_counts_more(tmp_path):
+def test_a_file_defines_a_space_and_arguments_take_precedence(tmp_path):
     file = tmp_path / "space.yaml"
     file.write_text(
         "training.learning_rate: {low: 1e-6, high: 1e-3, log: true}\n"
@@ -39,26 +39,26 @@ def test_a_file_says_the_same_and_an_argument_counts_more(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "message"),
     [
         ("lora.lora_alpha: {low: 8, high: 64}", "the setting lora.alpha is given twice"),
         ("3: {low: 8, high: 64}", "3 is not a setting"),
     ],
 )
-def test_a_line_of_a_file_that_names_no_setting_or_one_again_is_refused(tmp_path, second, said):
+def test_an_invalid_or_repeated_setting_in_a_file_is_rejected_with_its_line(tmp_path, second, message):
     file = tmp_path / "space.yaml"
     file.write_text(f"lora.alpha: {{choices: [8, 16]}}\n{second}\n")
-    with pytest.raises(UserError, match=f"space.yaml:2: {said}"):
+    with pytest.raises(UserError, match=f"space.yaml:2: {message}"):
         read_space(file, [])
 
 
-def test_an_argument_for_a_setting_that_another_names_is_refused():
+def test_two_arguments_for_the_same_setting_are_rejected():
     with pytest.raises(UserError, match=r"lora\.alpha is given twice"):
         read_space(None, ["lora.alpha=8,16", "lora.lora_alpha=32,64"])
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a.b=1e-3", "neither a range nor choices"),
         ("a.b=1:2:3", "neither a range nor choices"),
@@ -68,18 +68,18 @@ def test_an_argument_for_a_setting_that_another_names_is_refused():
         ("a.b", "neither a range nor choices"),
     ],
 )
-def test_anything_else_is_refused(text, said):
-    with pytest.raises(UserError, match=said):
+def test_other_values_are_rejected(text, message):
+    with pytest.raises(UserError, match=message):
         read_space(None, [text])
 
 
-def test_a_sweep_of_nothing_is_refused():
+def test_an_empty_space_is_rejected():
     with pytest.raises(UserError, match="search space is empty"):
         read_space(None, [])
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("training.learning_rat=0:1", "did you mean learning_rate"),
         ("lora.dropout=0.0:1.5", "lora.dropout=1.5: lora.dropout: Input should be less than 1"),
@@ -88,11 +88,11 @@ def test_a_sweep_of_nothing_is_refused():
         ("outputDir=a,b", "outputDir can't be part of a search space"),
     ],
 )
-def test_values_that_can_not_be_are_refused_before_anything_is_trained(text, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_settings_and_values_are_rejected_before_the_first_trial(text, message):
+    with pytest.raises(UserError, match=message):
         validate_space(BASE, read_space(None, [text]))
 
 
-def test_settings_come_into_the_config_by_their_path():
+def test_settings_are_set_in_the_config_by_their_path():
     config = changed(BASE, {"lora.lora_alpha": 8, "training.learning_rate": 1e-4})
     assert (config.lora.alpha, config.training.learning_rate) == (8, 1e-4)

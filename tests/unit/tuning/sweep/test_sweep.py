@@ -1,4 +1,4 @@
-"""What a sweep learns of a training, and what it makes of it; optuna's study is a real one."""
+"""Trials of a sweep: pruning, final states and study, with a real Optuna study."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SPACE = read_space(None, ["training.learning_rate=log:1e-6:1e-3", "lora.r=8,16"]
 
 
 def evaluated(folder: Path, *losses: float) -> None:
-    """A checkpoint after so many evaluations, 10 steps apart."""
+    """Write a checkpoint whose history has these losses, one every 10 steps."""
     history = [{"step": 10 * i, "eval_loss": loss} for i, loss in enumerate(losses, 1)]
     step = 10 * len(losses)
     write_checkpoint(folder / f"checkpoint-{step}", {"global_step": step, "log_history": history})
@@ -25,7 +25,7 @@ def evaluated(folder: Path, *losses: float) -> None:
 
 @pytest.fixture
 def study(tmp_path):
-    """With six trials that went well."""
+    """A study with six complete trials."""
     sweep = Sweep(BASE, SPACE, tmp_path)
     opened = open_study(sweep)
     for number in range(6):
@@ -48,7 +48,7 @@ def reporter(study, tmp_path):
     return TrialReporter(Sweep(BASE, SPACE, tmp_path), trial, tmp_path / "trial-6")
 
 
-def test_a_training_worse_than_the_median_of_the_others_at_the_same_step_is_pruned(reporter):
+def test_a_trial_worse_than_the_median_of_the_others_at_the_same_step_is_pruned(reporter):
     evaluated(reporter.folder, 1.9)
     assert not reporter.should_prune()
     evaluated(reporter.folder, 1.9, 1.5)
@@ -57,7 +57,7 @@ def test_a_training_worse_than_the_median_of_the_others_at_the_same_step_is_prun
     assert _trial_result(stopped, reporter) == (TrialState.PRUNED, None)
 
 
-def test_a_training_as_good_as_the_others_completes_with_its_best_evaluation(reporter):
+def test_a_trial_as_good_as_the_others_completes_with_its_best_evaluation(reporter):
     evaluated(reporter.folder, 1.9)
     evaluated(reporter.folder, 1.9, 0.9)
     evaluated(reporter.folder, 1.9, 0.9, 0.95)
@@ -69,17 +69,17 @@ def test_a_training_as_good_as_the_others_completes_with_its_best_evaluation(rep
     ("reason", "state"),
     [(FailureReason.NonFiniteLoss, TrialState.PRUNED), (FailureReason.DiskFull, TrialState.FAIL)],
 )
-def test_settings_that_diverge_are_learned_from_and_a_full_disk_is_not(reporter, reason, state):
+def test_a_trial_that_diverges_is_pruned_and_one_with_a_full_disk_fails(reporter, reason, state):
     assert _trial_result(RunResult(succeeded=False, reason=reason), reporter) == (state, None)
 
 
-def test_trials_upload_nothing_and_read_no_documents_at_their_end(tmp_path):
+def test_trials_upload_nothing_and_have_no_final_evaluation(tmp_path):
     config = Sweep(BASE, SPACE, tmp_path).training(3, {"lora.r": 16}).config
     assert (config.lora.r, config.output_uri, config.evaluation.enabled) == (16, None, False)
     assert config.output_dir == str(tmp_path / "trial-3")
 
 
-def test_a_folder_is_of_one_space_alone(study, tmp_path):
+def test_a_folder_of_another_space_is_rejected(study, tmp_path):
     assert len(open_study(Sweep(BASE, SPACE, tmp_path)).trials) == 6
     with pytest.raises(UserError, match="another config or space"):
         open_study(Sweep(BASE, SPACE[:1], tmp_path))
