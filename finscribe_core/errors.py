@@ -25,7 +25,7 @@ class FailureReason(StrEnum):
     LoraTargetsNotFound = "LoraTargetsNotFound"
     """`lora.targetModules` matches no module of the model."""
     StorageAccessDenied = "StorageAccessDenied"
-    """The object storage refused the credentials."""
+    """The object storage rejected the credentials."""
     OutputNotFound = "OutputNotFound"
     """The bucket of `output.uri` does not exist."""
     MergeMismatch = "MergeMismatch"
@@ -38,7 +38,7 @@ class FailureReason(StrEnum):
     DiskFull = "DiskFull"
     """The scratch volume is full."""
     Interrupted = "Interrupted"
-    """The process was asked to stop (SIGTERM, Ctrl+C) and saved a checkpoint."""
+    """The process was stopped (SIGTERM, Ctrl+C) and saved a checkpoint."""
     # Set by the operator, never by the trainer.
     OOMKilled = "OOMKilled"
     """The container ran out of memory."""
@@ -111,7 +111,7 @@ def classify_disk_error(error: BaseException) -> FinscribeError | None:
         return UserError(
             FailureReason.InvalidConfig,
             f"{error.filename} can't be used: {error.strerror}.",
-            "Name another path, or change what is there.",
+            "Choose another path, or correct its type or permissions.",
         )
     return None
 

@@ -20,7 +20,7 @@ class LockHeldError(Exception):
 
 
 def lock_file(path: Path, *, wait: bool = False) -> TextIO:
-    """Lock the file, made if it is missing; closing what is returned (or the end of the process) unlocks it.
+    """Lock the file, created if missing, until the returned file is closed or the process ends.
 
     The descriptor is inheritable: a child started with `close_fds=False` holds the lock until it ends, too.
 

@@ -30,7 +30,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 def field_path(model: type[BaseModel], path: str) -> str:
     """A dotted path with the fields' Python names, so that two spellings of one setting compare equal.
 
-    Unknown parts stay as they are.
+    Unknown parts are unchanged.
 
     >>> from finscribe_core.trainer_config import TrainerConfig
     >>> field_path(TrainerConfig, "lora.lora_alpha"), field_path(TrainerConfig, "outputDir")
@@ -47,7 +47,7 @@ def apply_overrides(
     *,
     camel_case: bool = False,
 ) -> dict[str, Any]:
-    """The data with new values at the paths; all else stays as it is.
+    """The data with new values at the paths; all others are unchanged.
 
     A setting that the data has in another spelling (`alpha`, `lora_alpha`) or in its other place is replaced.
 

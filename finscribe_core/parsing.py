@@ -55,7 +55,7 @@ def parse_leniently(
         model: the model to validate as.
         document: as read from a file.
         change: applied to the data before validation, such as overrides of the command line.
-        sources: where settings come from that are not the file's, by dotted path; named in messages.
+        sources: origins of settings that are not from the file, by dotted path; named in messages.
 
     Raises:
         UserError: InvalidConfig, naming every invalid value with file and line, or with its source.

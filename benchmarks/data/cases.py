@@ -1,4 +1,4 @@
-"""The cases of the data benchmark: who does which work on how many items."""
+"""The cases of the data benchmark: program, task and number of items."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ Sizes = dict[str, list[int]]
 
 
 def main() -> None:
-    """Measure, print, and write the results where asked."""
+    """Measure, print, and optionally write the results."""
     options = _options()
     sizes = {
         f"1 file of {options.large_mib} MiB": [options.large_mib * MIB],
@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
 def _speeds(
     server: Server, folder: Path, sizes: Sizes, repeat: int
 ) -> dict[tuple[str, str], dict[str, list[Measured]]]:
-    """What undisturbed transfers took, by (direction, case) and client."""
+    """Measurements of undisturbed transfers, by (direction, case) and client."""
     found: dict[tuple[str, str], dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
     turns = [
         (case, direction, round_number)
@@ -97,7 +97,7 @@ def _speeds(
 
 
 def _faults(server: Server, folder: Path, repeat: int) -> dict[str, dict[str, list[Outcome]]]:
-    """What came of the disturbed transfers, by case and client."""
+    """Outcomes of the disturbed transfers, by case and client."""
     (folder / "faults").mkdir()
     found: dict[str, dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
     turns = [(case, number) for number in range(repeat) for case in CASES]
@@ -120,7 +120,7 @@ def _source(folder: Path, sizes: list[int]) -> Path:
 
 
 def _assert_same(source: Path, moved: Path, what: str) -> None:
-    """End the benchmark unless a random hundred of the files, or all if fewer, have the same bytes."""
+    """Fail unless up to a hundred files, chosen at random, have the same bytes."""
     names = [path.name for path in source.iterdir()]
     for name in random.sample(names, min(100, len(names))):
         with (source / name).open("rb") as one, (moved / name).open("rb") as other:

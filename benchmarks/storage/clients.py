@@ -26,7 +26,7 @@ ATTEMPTS = 6
 
 @dataclass(frozen=True)
 class Settings:
-    """What all clients are given."""
+    """Settings that are the same for all clients."""
 
     endpoint: str
     bucket: str

@@ -1,4 +1,4 @@
-"""Measures what each client does when the server stalls, cuts connections or disappears in mid-transfer."""
+"""Measures each client when the server stalls, cuts connections or becomes unreachable during a transfer."""
 
 import filecmp
 import os
@@ -23,7 +23,7 @@ _KEY = "in/faults/weights"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one faulty transfer."""
+    """The outcome of one faulty transfer."""
 
     seconds: float
     """From the start of the process to its end, or in cancellations from the signal to the end."""
@@ -62,13 +62,13 @@ class Bench:
         return "right" if filecmp.cmp(self.source, moved, shallow=False) else "WRONG"
 
     def num_unfinished_uploads(self) -> int:
-        """Multipart uploads whose parts were left in the bucket."""
+        """Incomplete multipart uploads in the bucket."""
         uploads = self.server.client().list_multipart_uploads(Bucket=BUCKET, Prefix=self._prefix)
         return len(uploads.get("Uploads", []))
 
 
 def _disturbed(direction: str, fault: Fault, after: int, times: int = 1) -> Callable[[Bench], Outcome]:
-    """A transfer disturbed `times` times, each after so many bytes more."""
+    """A transfer with `times` faults, each after the same number of bytes."""
 
     def case(bench: Bench) -> Outcome:
         proxied = "down" if direction == "download" else "up"
@@ -86,7 +86,7 @@ def _disturbed(direction: str, fault: Fault, after: int, times: int = 1) -> Call
 
 
 def _killed(bench: Bench) -> Outcome:
-    """The process is killed at 90 %; what does the next process fetch again?"""
+    """The process is killed at 90 %; counts what the next process downloads again."""
     bench.proxy.fail_after(int(SIZE * 0.9), Fault.Stall)
     first = bench.run("download")
     bench.proxy.faulted.wait(LIMIT)
@@ -96,7 +96,7 @@ def _killed(bench: Bench) -> Outcome:
 
 
 def _vanished(bench: Bench) -> Outcome:
-    """The server is gone at 50 % until the process gives up; the next process finds it again."""
+    """The server is unreachable from 50 % until the process gives up; the next process resumes."""
     bench.proxy.fail_after(SIZE // 2, Fault.Vanish)
     first = bench.run("download")
     succeeded, _ = first.wait(LIMIT)
@@ -135,7 +135,7 @@ def _replaced(bench: Bench) -> Outcome:
 
 
 def _cancelled(direction: str) -> Callable[[Bench], Outcome]:
-    """SIGTERM while every connection is stalled: seconds until the process is gone."""
+    """SIGTERM while every connection is stalled: seconds until the process has ended."""
 
     def case(bench: Bench) -> Outcome:
         proxied = "down" if direction == "download" else "up"

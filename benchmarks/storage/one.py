@@ -12,7 +12,7 @@ from benchmarks.storage.clients import Settings, make_client
 
 
 def main() -> None:
-    """Make the client, transfer, print seconds and memory."""
+    """Create the client, transfer, print seconds and memory."""
     parser = argparse.ArgumentParser()
     parser.add_argument("client", choices=("finscribe", "boto3", "crt"))
     parser.add_argument("direction", choices=("upload", "download"))

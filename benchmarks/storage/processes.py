@@ -35,7 +35,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a transfer took, in its own process."""
+    """Measurements of a transfer in its own process."""
 
     seconds: float
     cpu_seconds: float
@@ -72,11 +72,11 @@ class Running:
         )
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the process, not only what started it."""
+        """Send the signal to the process itself, not only to its launcher."""
         os.killpg(self._process.pid, number)
 
     def wait(self, timeout: float) -> tuple[bool, str]:
-        """Whether it succeeded, and what it printed or the class of its exception; killed after `timeout`."""
+        """Success, and the output or the class of the exception; the process is killed after `timeout`."""
         try:
             output, errors = self._process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ _NAMES = {"finscribe": "FinScribe", "boto3": "boto3", "crt": "boto3, CRT"}
 
 
 def heading() -> list[str]:
-    """What was measured, on what."""
+    """The measured packages and the machine."""
     server = TOOLS["versitygw"]
     return [
         "# S3 transfers",
@@ -33,7 +33,7 @@ def heading() -> list[str]:
 
 
 def speed_table(speeds: Mapping[tuple[str, str], Mapping[str, Sequence[Measured]]]) -> list[str]:
-    """Undisturbed transfers: median (least to most)."""
+    """Undisturbed transfers: median (minimum to maximum)."""
     lines = [
         "## Undisturbed",
         "",
@@ -60,7 +60,7 @@ def speed_table(speeds: Mapping[tuple[str, str], Mapping[str, Sequence[Measured]
 
 
 def fault_table(faults: Mapping[str, Mapping[str, Sequence[Outcome]]]) -> list[str]:
-    """Disturbed transfers: median seconds and MiB, and every result there was."""
+    """Disturbed transfers: median seconds and MiB, and every result that occurred."""
     lines = [
         "## Disturbed",
         "",

@@ -65,7 +65,7 @@ def ratio_table(runs: Runs, clock: str) -> list[str]:
 
 
 def ratios(ours: Sequence[Run], theirs: Sequence[Run], column: Column) -> list[float]:
-    """Their value divided by ours, for each round; above 1, ours is smaller."""
+    """The other program's value divided by FinScribe's, for each round."""
     return [column.of(other) / column.of(own) for own, other in zip(ours, theirs, strict=True)]
 
 

@@ -26,7 +26,7 @@ class KubeModel(BaseModel):
     """Base of all API models: camelCase in JSON and YAML, snake_case in Python.
 
     Unknown fields are ignored (the CRD may be newer than this program); files are read through
-    `finscribe_core.parsing`, which refuses them.
+    `finscribe_core.parsing`, which rejects them.
     """
 
     model_config = ConfigDict(
@@ -50,7 +50,7 @@ class KubeModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-# Strict numbers: the API server refuses "2e-5" in quotes, so this does, too.
+# Strict numbers: the API server rejects "2e-5" in quotes, so this does, too.
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]

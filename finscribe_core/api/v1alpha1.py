@@ -362,7 +362,7 @@ class Summary(KubeModel):
 
 
 class RunStatus(KubeModel):
-    """The present or the last run."""
+    """The current run, or the last one."""
 
     name: str
     """Name of the run: the job's name and a hash of its spec."""
@@ -435,7 +435,7 @@ class FineTuneJobStatus(KubeModel):
     evaluation: EvaluationReport | None = None
     """Comparison of base and tuned model, once the run has ended."""
     run: RunStatus | None = None
-    """The present or the last run."""
+    """The current run, or the last one."""
     experiments: Annotated[list[ExperimentStatus], Field(max_length=16)] = []
     """The experiments, in the spec's order."""
     runs: Annotated[list[RunRecord], Field(max_length=10)] = []

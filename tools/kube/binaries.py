@@ -62,7 +62,7 @@ def locate(name: str) -> Program:
 
 @cache
 def _is_suitable(tool: Tool, path: str) -> bool:
-    """Check the version of a program; says why once when it does not fit."""
+    """Check the version of a program; prints the reason once when it does not fit."""
     try:
         done = subprocess.run(
             [path, *tool.version_arguments],

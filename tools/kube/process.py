@@ -80,7 +80,7 @@ class Processes:
         """Stop a part with `sig`, and with SIGKILL after 20 seconds; returns False if it did not run."""
         pid = self.pid(name)
         if pid is not None:
-            with suppress(ProcessLookupError):  # it exited meanwhile
+            with suppress(ProcessLookupError):  # it has exited in between
                 os.kill(pid, sig)
                 if not self._exited_within(name, STOP_SECONDS):
                     os.kill(pid, signal.SIGKILL)

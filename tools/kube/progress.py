@@ -13,7 +13,7 @@ HEARTBEAT_SECONDS = 30.0
 
 
 class ToolError(Exception):
-    """An error that the user has to fix; its message says how."""
+    """An error that the user has to fix, with the remedy in its message."""
 
 
 def say(text: str) -> None:

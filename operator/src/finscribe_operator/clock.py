@@ -1,14 +1,14 @@
-"""The present time as a function, so that tests can replace it."""
+"""The current time as a function, so that tests can replace it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], str]
-"""Returns the present time as the API writes it (RFC 3339, seconds, UTC)."""
+"""Returns the current time as the API writes it (RFC 3339, seconds, UTC)."""
 
 
 def utc_now() -> str:
-    """The present time.
+    """The current time.
 
     >>> utc_now().endswith("Z")
     True

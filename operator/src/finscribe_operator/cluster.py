@@ -1,4 +1,4 @@
-"""Defines `Cluster`, the protocol of all calls that the reconciler makes to the outside, and its errors.
+"""Defines `Cluster`, the protocol of all external calls of the reconciler, and its errors.
 
 `KubernetesCluster` (kubernetes_cluster.py) implements it with an API server, `LocalCluster` (local/) with
 processes of this machine. An implementation translates its own errors into those defined here and gives every
@@ -14,7 +14,7 @@ from finscribe_operator.objects import Object, Ref
 
 
 class ClusterError(Exception):
-    """A call was refused or got no response; the message is user-readable."""
+    """A call was rejected or got no response; the message is user-readable."""
 
 
 class NotFoundError(ClusterError):
@@ -22,11 +22,11 @@ class NotFoundError(ClusterError):
 
 
 class ConflictError(ClusterError):
-    """The object has changed meanwhile, or exists and the change is not allowed (HTTP 409, 422)."""
+    """The object has changed since it was read, or exists and the change is not allowed (HTTP 409, 422)."""
 
 
 class ForbiddenError(ClusterError):
-    """Refused for lack of permission, by a quota or by an admission webhook (HTTP 401, 403)."""
+    """Rejected for lack of permission, by a quota or by an admission webhook (HTTP 401, 403)."""
 
 
 class InvalidObjectError(ClusterError):
@@ -34,7 +34,7 @@ class InvalidObjectError(ClusterError):
 
 
 class TransientError(ClusterError):
-    """No response, or one that asks for a retry (timeouts, HTTP 429, 5xx)."""
+    """No response, or one that permits a retry (timeouts, HTTP 429, 5xx)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads the operator's configuration: one YAML file, unknown keys refused."""
+"""Reads the operator's configuration: one YAML file, unknown keys are rejected."""
 
 from pathlib import Path
 from typing import Annotated, Literal

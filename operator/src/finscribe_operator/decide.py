@@ -2,7 +2,7 @@
 
 The order of a plan's writes makes a crash between any two of them harmless:
 
-1. The status, when the spec asks for another run than the status describes: the old run is recorded before
+1. The status, when the spec requires another run than the status describes: the old run is recorded before
    any of its objects is deleted. After a crash the next plan finds the old run recorded and continues.
 2. The deletion of obsolete Jobs, each after its ConfigMap and Service: while the Job exists, the next plan
    finds it again, so nothing is left behind.
@@ -10,7 +10,7 @@ The order of a plan's writes makes a crash between any two of them harmless:
    twice gives the same objects. A Job that the status does not mention belongs to the desired run, or is
    recorded (1).
 4. The FineTuneJobs of experiments, whose names are derived from the spec, too.
-5. The status again, from what is then observed.
+5. The status again, after all other writes.
 """
 
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ def _must_delete_old_job_first(observed: Observed) -> bool:
     """Whether the spec was changed back to that of a failed or superseded run whose Job still exists.
 
     The run starts again (from its checkpoints) under its old name, so the old Job must be gone before the
-    status describes the run: the end of the old Job would be taken for that of the new one.
+    status describes the run: otherwise the end of the old Job would be read as that of the new one.
     """
     status = observed.job.status
     record = find_record(status, observed.desired_run)

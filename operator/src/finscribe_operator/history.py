@@ -12,7 +12,7 @@ MAX_RECORDS = 10
 def build_history(observed: Observed, now: str) -> list[RunRecord]:
     """The records of all runs but the desired one, newest first.
 
-    Beside those already recorded these are the run that the status describes, when the spec now asks for
+    Besides those already recorded these are the run that the status describes, when the spec now requires
     another one, and runs of Jobs that are recorded nowhere (an operator was killed before it could).
     """
     status = observed.job.status

@@ -120,7 +120,7 @@ class KubernetesCluster:
             return
 
     async def patch_status(self, job: Object, status: Object) -> Object:
-        """Patch the difference; refused when the job has changed since it was read."""
+        """Patch the difference; rejected when the job has changed since it was read."""
         meta = job["metadata"]
         body = {
             "metadata": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},

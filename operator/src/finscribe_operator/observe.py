@@ -1,4 +1,4 @@
-"""Collects what the store holds about one job, parsed: the input of `decide` and `status`."""
+"""Reads one job and its children from the store and parses them, as input of `decide` and `status`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Observed:
     """The FineTuneJob as it was read."""
     job: FineTuneJob
     desired_run: str
-    """Name of the run that the present spec asks for."""
+    """Name of the run of the current spec."""
     jobs: Mapping[str, Object]
     """The Jobs that the FineTuneJob owns, by run."""
     pods: Mapping[str, Sequence[Object]]

@@ -1,4 +1,4 @@
-"""Lists the operator's RBAC permissions, the fewest it works with; the chart's roles are generated from it.
+"""Lists the operator's RBAC permissions, which are minimal; the chart's roles are generated from it.
 
 All are namespaced, so that a Role suffices where a ClusterRole is not allowed. Secrets are not among them.
 """

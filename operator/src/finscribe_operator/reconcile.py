@@ -75,7 +75,7 @@ class Reconciler:
             raise failure
 
     async def _update_status(self, key: JobKey, run: str, failure: ClusterError | None) -> None:
-        """Write what is observed after the plan, unless the spec meanwhile asks for another run."""
+        """Update the status after the writes, unless the spec has changed to another run in between."""
         after = observe(self._store, key)
         if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
@@ -123,8 +123,8 @@ class Reconciler:
         """Create an experiment's FineTuneJob, or patch the existing one.
 
         Not a server-side apply, which would take over a user's job of the same name. Read first, because an
-        exhausted quota refuses to create even an object that exists. The response does not go into the store:
-        the experiment is a FineTuneJob itself, and its watch event must queue it for reconciliation.
+        exhausted quota rejects the creation even of an object that exists. The response is not stored: the
+        experiment is a FineTuneJob itself, and its watch event must queue it for reconciliation.
 
         Raises:
             ConflictError: a job of that name belongs to something else, or was created just now.
@@ -152,7 +152,7 @@ class Reconciler:
         try:
             self._store.put(await self._cluster.patch_status(raw, new.to_kubernetes()))
         except NotFoundError:
-            return  # the job was deleted meanwhile
+            return  # the job was deleted in between
         self._metrics.count_ended_runs(old, new)
         for event in build_events(old, new):
             try:

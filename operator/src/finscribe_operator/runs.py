@@ -11,7 +11,7 @@ MUTABLE_FIELDS = frozenset({"suspend", "backoff_limit", "active_deadline_seconds
 
 
 def build_run_name(job: FineTuneJob) -> str:
-    """The name of the run that the job's present spec asks for.
+    """The name of the run of the job's current spec.
 
     The same spec gives the same name, whatever the order of its keys and whether or not defaults are written
     out, so that creating a run is idempotent. The hash includes the uid, so that a job that was deleted and

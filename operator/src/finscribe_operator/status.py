@@ -25,7 +25,7 @@ RUN_CONDITIONS = (
     ConditionType.Failed,
     ConditionType.Promoted,
 )
-"""The conditions about the run, beside those about the spec and those for kstatus."""
+"""The conditions about the run, besides those about the spec and those for kstatus."""
 
 _WRITE_ERROR = " A change could not be made: "
 _CONTROL_CHARACTERS = dict.fromkeys(range(32), " ")
@@ -36,7 +36,7 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
 
     Args:
         observed: The job and its children, after the plan's writes.
-        now: The present time (RFC 3339).
+        now: The current time (RFC 3339).
         error: Message of a write for the run or an experiment that failed; empty when none did.
     """
     status = observed.job.status
@@ -98,7 +98,7 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
 
 
 def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
-    """The status of a job whose spec breaks a rule. What it says about runs stays unchanged."""
+    """The status of a job whose spec breaks a rule. Its fields about runs stay unchanged."""
     conditions = invalid.status.conditions
     message = _to_one_line(f"{invalid.problems} Correct the spec and apply it again.")
     for type_, holds in (
@@ -224,10 +224,12 @@ def _promoted_condition(evaluation: EvaluationReport | None, *, restored: bool =
     """The Promoted condition of a run that succeeded."""
     gate = evaluation.gate if evaluation else None
     if gate is not None and not gate.passed:
-        message = f"{gate.message} The outputs are kept; latest.json was not moved."
+        message = f"{gate.message} The outputs are kept; latest.json was not changed."
         return ConditionType.Promoted, False, Reason.GateFailed, message
     moved = (
-        "latest.json was moved to this run when it succeeded." if restored else "latest.json names this run."
+        "latest.json was changed to name this run when it succeeded."
+        if restored
+        else "latest.json names this run."
     )
     if gate is None:
         return ConditionType.Promoted, True, Reason.NoGate, moved

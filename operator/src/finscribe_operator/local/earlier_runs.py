@@ -38,8 +38,8 @@ def delete_runs(objects: ObjectFiles, state_dir: Path, job: FineTuneJob) -> Fine
 def reset_failure(objects: ObjectFiles, job: FineTuneJob) -> str:
     """Reset the status of the run of this spec if it failed; returns the reason, else an empty text.
 
-    On a cluster a failed run stays failed until its spec changes; here, starting the command again asks for a
-    retry. The run keeps its name, and so its checkpoints.
+    On a cluster a failed run stays failed until its spec changes; here, starting the command again
+    requests a retry. The run keeps its name, and so its checkpoints.
     """
     live = objects.get(KIND, job.metadata.namespace, job.metadata.name)
     status = FineTuneJobStatus.model_validate(live.get("status", {})) if live else FineTuneJobStatus()

@@ -54,7 +54,7 @@ class JobController:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def sync(self, job: Object) -> None:
-        """Start or stop the Job's process as its spec asks."""
+        """Start or stop the Job's process as its spec requires."""
         key = _key(job)
         if is_finished(job):
             return

@@ -7,7 +7,7 @@ from finscribe_operator.objects import Object
 
 
 def condition(type_: str, status: str, reason: str, message: str) -> dict[str, Any]:
-    """A condition with the present time."""
+    """A condition with the current time."""
     now = utc_now()
     return {
         "type": type_,

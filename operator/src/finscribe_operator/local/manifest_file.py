@@ -1,4 +1,4 @@
-"""Reads the manifest file of `finscribe run`: one FineTuneJob and its Secrets, unknown keys refused."""
+"""Reads the manifest file of `finscribe run`: one FineTuneJob and its Secrets, unknown keys are rejected."""
 
 import base64
 import binascii

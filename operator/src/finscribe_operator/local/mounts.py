@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Mounts:
-    """Redirectories a container's mount paths in texts by local directories."""
+    """Replaces a container's mount paths in texts by local directories."""
 
     def __init__(self, directories: Mapping[str, Path]) -> None:
         self.directories = directories

@@ -15,7 +15,7 @@ _UID_NAMESPACE = uuid.UUID("5a3a5a0c-9d5e-5d0e-8a35-5f1ca5c21be0")
 
 
 class ObjectFiles:
-    """Objects below `<directory>/<kind>/<namespace>/<name>.json`. Secrets are refused."""
+    """Objects below `<directory>/<kind>/<namespace>/<name>.json`. Secrets are rejected."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

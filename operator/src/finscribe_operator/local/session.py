@@ -52,11 +52,11 @@ class LocalResult:
     exit_code: int | None
     """The last attempt's exit code; None when there was no attempt or it did not end by itself."""
     trainer_message: str
-    """The message of the trainer's last result, such as when it was asked to stop."""
+    """The message of the trainer's last result, such as when it was stopped."""
 
     @property
     def state(self) -> State:
-        """The job's state in one word; one that is not final means that the command was asked to stop."""
+        """The job's state in one word; one that is not final means that the command was stopped."""
         return self.status.summary.state
 
 
@@ -78,7 +78,7 @@ class Session:
         self._controller = Controller(self._cluster, Store(), config)
 
     async def run(self) -> LocalResult:
-        """Run to the end, or until asked to stop; no process is left running."""
+        """Run to the end, or until a signal; no process is left running."""
         job = self._prepare_job()
         with _on_signals(self._stop):
             try:
@@ -97,7 +97,7 @@ class Session:
         return self._build_result(FineTuneJobStatus.model_validate(live.get("status", {})))
 
     async def _wait(self) -> None:
-        """Wait until the run has ended or a signal asks to stop it.
+        """Wait until the run has ended or a signal stops it.
 
         Raises:
             ClusterError: the state directory can't be written.

@@ -1,4 +1,4 @@
-"""Builds the Service of a run: a stable DNS name for the pod of its present attempt."""
+"""Builds the Service of a run: a stable DNS name for the pod of its current attempt."""
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import HTTP_PORT, HTTP_PORT_NAME, LABEL_RUN
