@@ -81,7 +81,7 @@ def _speeds(
     ]
     for case, direction, round_number in progress(turns, "Benchmark", unit="rounds"):
         source = _source(folder, sizes[case])
-        # Whoever comes first finds colder caches: the order changes from round to round.
+        # The first client finds colder caches, so the order changes from round to round.
         for client in _rotated(CLIENTS, round_number):
             target = folder / "moved"
             prefix = f"out/{source.name}"

@@ -130,7 +130,7 @@ def test_a_failed_attempt_is_retried_and_counted(workspace: Workspace):
     assert run is not None and run.failed_attempts == 1
 
 
-def test_the_status_shows_that_a_run_was_out_of_memory(workspace: Workspace):
+def test_the_status_shows_that_a_run_ran_out_of_memory(workspace: Workspace):
     workspace.change({"spec": {"backoffLimit": 0}})
     eventually(lambda: workspace.batch_jobs()[0].spec.backoff_limit == 0)
     pod = workspace.await_pod()

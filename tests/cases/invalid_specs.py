@@ -1,4 +1,4 @@
-"""Reads the table of bad jobs, for the tests of pydantic and of the CRD alike."""
+"""Reads the invalid jobs with which both pydantic and the CRD are tested."""
 
 from copy import deepcopy
 from dataclasses import dataclass

@@ -74,6 +74,6 @@ def random_pairs(random: Random) -> Iterator[tuple[Table, Table]]:
             if made % 3
             else random_table(random, rows=8, columns=5)
         )
-        if predicted.nodes:  # docling-metrics-table refuses two empty tables
+        if predicted.nodes:  # docling-metrics-table raises an error for two empty tables
             yield gold, predicted
             made += 1

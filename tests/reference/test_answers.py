@@ -73,6 +73,8 @@ DIFFERENCES = {
 @pytest.mark.parametrize(
     ("ours", "theirs", "gold", "predicted", "our_score", "their_score"), DIFFERENCES.values(), ids=DIFFERENCES
 )
-def test_ours_differs_where_the_page_says_so(ours, theirs, gold, predicted, our_score, their_score):
+def test_scores_differ_from_the_references_only_as_the_page_lists(
+    ours, theirs, gold, predicted, our_score, their_score
+):
     assert ours(gold, predicted) == pytest.approx(our_score)
     assert theirs(gold, predicted) == pytest.approx(their_score)

@@ -68,14 +68,14 @@ def test_handmade_tables_are_parsed_and_scored_as_with_docling(gold, predicted):
     assert with_inline_tags_as_nodes(teds(*tables), *tables) == pytest.approx(docling_teds(gold, predicted))
 
 
-def test_a_score_that_the_packages_leave_below_zero_is_zero():
+def test_a_score_is_zero_where_the_packages_return_a_negative_one():
     gold, predicted = document(f"<tr>{'<td>a</td>' * 10}</tr>"), document("<tr><td>b</td></tr>" * 5)
     assert docling_teds(gold, predicted) == pytest.approx(1 - 16 / 11)
     assert table_recognition_teds(gold, predicted) == pytest.approx(1 - 16 / 12)
     assert teds(read_html(gold), read_html(predicted)) == 0
 
 
-def test_two_empty_tables_are_equal_though_docling_refuses_them():
+def test_two_empty_tables_score_one_where_docling_raises_an_error():
     empty = document("")
     with pytest.raises(ValueError, match="no nodes"):
         docling_teds(empty, empty)

@@ -13,7 +13,7 @@ from tests.integration.bad_input.valid_job import ROW, ValidJob
 
 @dataclass(frozen=True)
 class Case:
-    """One mistake."""
+    """One invalid input."""
 
     name: str
     invalidate: Callable[[ValidJob], None]

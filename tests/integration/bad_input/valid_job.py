@@ -35,7 +35,7 @@ class ValidJob:
     """Words before the command, such as a program that limits it."""
 
     def __post_init__(self) -> None:
-        """Fill the bucket with eight good rows, and write the spec that trains on them."""
+        """Fill the bucket with valid rows, and write the spec that trains on them."""
         self.put_rows("train.jsonl", [ROW] * 8)
         self.put_rows("val.jsonl", [ROW] * 2)
         self.spec = {

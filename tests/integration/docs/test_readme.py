@@ -22,7 +22,7 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_readmes_sample_and_training_work_as_written(trained):
+def test_the_sample_and_training_of_the_readme_work_as_written(trained):
     result = trained / "finetuned_model"
     metrics = json.loads((result / "metrics.json").read_text())
     assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
@@ -36,7 +36,7 @@ def test_the_readmes_sample_and_training_work_as_written(trained):
         assert (result / name).is_file(), name
 
 
-def test_the_readmes_data_evaluation_and_comparison_work_as_written(trained):
+def test_the_data_evaluation_and_comparison_of_the_readme_work_as_written(trained):
     lines = finscribe_lines("README.md", "data", "evaluate", "compare")
     assert len(lines) == 4
     printed = run([line.replace("--count 200", "--count 12") for line in lines], trained)

@@ -72,7 +72,7 @@ def copy(project: Path, tmp_path: Path) -> Path:
 
 
 def outputs_of(line: str) -> list[str]:
-    """The files that a line is to make."""
+    """The files that a line must create."""
     named = re.findall(r"--output(?:-dir)? (\S+)", line)
     return named or [f"{RESULT}/final_model/adapter_model.safetensors"]
 

@@ -102,7 +102,7 @@ def test_an_already_published_run_reports_its_gate_verdict_again(train_with):
 def test_documents_too_large_for_the_gpu_fail_the_gate_but_the_adapter_is_exported(train_with, monkeypatch):
     start, latest, storage = train_with
 
-    def out_of_memory(*_: object) -> None:  # stands in for a GPU, whose memory alone can't be had here
+    def out_of_memory(*_: object) -> None:  # simulates a GPU without enough memory
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(AnswerGenerator, "_generate", out_of_memory)

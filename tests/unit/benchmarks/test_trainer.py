@@ -30,7 +30,7 @@ RUNS = {
 }
 
 
-def test_a_ratio_is_that_of_the_same_round_and_later_epochs_are_averaged():
+def test_a_ratio_compares_runs_of_one_round_and_later_epochs_are_averaged():
     [_, _, line] = ratio_table(RUNS, "cpu")
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
         PLAIN,
@@ -47,7 +47,7 @@ def test_times_are_medians_with_their_range_and_rates_count_the_rows_tokens():
     assert line.endswith("| 8 (5 - 10) | 27 (20 - 33) |")
 
 
-def test_memory_is_compared_with_ours_and_steps_losses_with_the_plain_trainers():
+def test_memory_is_compared_with_finscribe_and_losses_with_the_plain_trainer():
     mine, theirs = loss_table(RUNS)[2:]
     assert mine == f"| {OURS} | 1.00 GiB |  | 1.0000 | 0.2500 |"
     assert theirs == f"| {PLAIN} | 3.00 GiB | 3.00 x | 1.1250 (1.0000 - 1.2500) | 0.0000 |"
@@ -87,7 +87,7 @@ def recorded(folder: Path) -> dict[str, list[float]]:
 
 
 @pytest.mark.train
-def test_ours_and_the_plain_trainer_learn_the_same(settings, tmp_path, monkeypatch):
+def test_finscribe_and_the_plain_trainer_reach_the_same_losses(settings, tmp_path, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)  # pytest keeps its own Ctrl+C
     facts = read_facts(settings.folder)
     assert facts.vision_parameters < facts.parameters

@@ -70,7 +70,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("rows", "message"), BAD_FILES.values(), ids=BAD_FILES)
-def test_what_is_wrong_with_a_data_set_is_named_by_file_and_line(rows, message, images, write_rows):
+def test_an_invalid_data_set_is_rejected_with_file_and_line(rows, message, images, write_rows):
     limit = 100_000 if "more than" in message else 10**6
     with pytest.raises(UserError, match=message) as caught:
         load_dataset(write_rows(*rows), max_image_pixels=limit)
@@ -100,7 +100,7 @@ def test_the_fingerprint_changes_with_a_pixel(images, write_rows):
     assert load_dataset(file, max_image_pixels=10**6).fingerprint != before
 
 
-def test_the_validation_split_is_the_seeds(write_rows):
+def test_the_validation_split_depends_on_the_seed(write_rows):
     examples = load_dataset(write_rows(*[GOOD] * 20), max_image_pixels=10**6).examples
 
     def held_out(seed: int) -> list[str]:
@@ -113,7 +113,7 @@ def test_the_validation_split_is_the_seeds(write_rows):
     assert held_out(1) != held_out(2)
 
 
-def test_one_row_alone_cannot_be_split(write_rows):
+def test_a_single_row_cannot_be_split(write_rows):
     examples = load_dataset(write_rows(GOOD), max_image_pixels=10**6).examples
     with pytest.raises(UserError, match=r"rows\.jsonl:1: the only row"):
         hold_out(examples, 0.05, seed=1)

@@ -9,13 +9,13 @@ from finscribe_trainer.data.images import check_image, object_names, open_image
 ORIENTATION = 0x0112
 
 
-def test_every_path_that_finds_an_image_on_a_disk_names_one_object():
+def test_every_spelling_of_an_image_path_names_the_same_object():
     paths = ["images/a.png", "./images/a.png", "images//a.png", "images/./a.png", "b.png"]
 
     assert object_names(paths) == ["images/a.png", "b.png"]
 
 
-def test_a_photo_is_turned_the_way_its_camera_was_held(tmp_path: Path):
+def test_a_photo_is_rotated_by_its_exif_orientation(tmp_path: Path):
     photo = Image.new("L", (40, 20), 255)
     photo.putpixel((0, 19), 0)  # lower left as stored: the upper left once turned a quarter clockwise
     exif = Image.Exif()

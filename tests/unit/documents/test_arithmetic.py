@@ -114,7 +114,7 @@ def test_a_missing_line_violates_the_sum_of_lines():
     assert "the 2 lines add up to 25.00, not to subtotal 40.00" in problem.message
 
 
-def test_a_missing_line_is_one_problem_though_tax_is_summed_over_lines_too():
+def test_a_missing_line_gives_one_problem_even_with_tax_rates_per_line():
     lines = [{"line_total": "100.00", "tax_rate": 19}, {"line_total": "50.00", "tax_rate": 7}]
     totals = {"subtotal": "150.00", "tax_amount": "22.50", "grand_total": "172.50"}
 
@@ -123,7 +123,7 @@ def test_a_missing_line_is_one_problem_though_tax_is_summed_over_lines_too():
     assert problem.rule == "sum-of-lines"
 
 
-def test_a_thousand_wrong_numbers_of_random_invoices_are_each_found():
+def test_each_of_a_thousand_wrong_numbers_in_random_invoices_is_found():
     rng = random.Random(1)
     for _ in range(100):
         document = load_json(random_invoice(rng).to_json())

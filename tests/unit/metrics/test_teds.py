@@ -83,7 +83,7 @@ def test_structure_alone_scores_no_less_than_structure_and_content(pair):
 
 
 @given(st.integers(0, 10**6))
-def test_each_cell_misread_wholly_costs_one_node(seed):
+def test_each_completely_wrong_cell_costs_one_node(seed):
     random = Random(seed)
     gold = random_table(random, rows=6, columns=4)
     assert gold.nodes

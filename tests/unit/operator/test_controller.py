@@ -43,7 +43,7 @@ class DefectiveCluster(MemoryCluster):
         return await super().apply(manifest)
 
 
-class EditedMeanwhile(MemoryCluster):
+class ConcurrentlyEdited(MemoryCluster):
     """A user changes the spec while the first run is created, and the watch event arrives at once."""
 
     def __init__(self, store: Store) -> None:
@@ -60,7 +60,7 @@ class EditedMeanwhile(MemoryCluster):
 
 
 class UndeletableCluster(MemoryCluster):
-    """An admission webhook refuses deletions."""
+    """An admission webhook rejects deletions."""
 
     async def delete(self, ref: Ref) -> None:
         raise ForbiddenError("denied by a webhook")
@@ -109,7 +109,7 @@ async def test_the_status_shows_why_an_older_run_cannot_be_deleted():
 
 async def test_reconciling_an_older_spec_writes_no_status_of_a_newer_one():
     store = Store()
-    cluster = EditedMeanwhile(store)
+    cluster = ConcurrentlyEdited(store)
     cluster.seed(a_job())
     store.put(cluster.of_kind("FineTuneJob")[0])
     reconciler = Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW)

@@ -24,7 +24,7 @@ def job_with(*experiments: Object, **spec: object) -> Object:
     return a_job({"experiments": list(experiments), **spec})
 
 
-class TakenMeanwhile(MemoryCluster):
+class NameTakenConcurrently(MemoryCluster):
     """A user creates a job with the experiment's name just before the operator does."""
 
     async def create(self, manifest: Object) -> Object:
@@ -155,8 +155,8 @@ async def test_another_users_job_of_that_name_is_unchanged_and_reported_and_the_
     assert "invoices-lower-rate exists and belongs to something else" in running_message(cluster)
 
 
-async def test_a_job_created_meanwhile_with_that_name_is_unchanged_and_reported():
-    cluster = TakenMeanwhile()
+async def test_a_job_created_concurrently_with_that_name_is_unchanged_and_reported():
+    cluster = NameTakenConcurrently()
     cluster.seed(job_with(LOWER))
 
     with pytest.raises(ConflictError):

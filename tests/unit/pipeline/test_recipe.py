@@ -76,7 +76,7 @@ def test_rows_and_tokens_are_counted_once_for_any_batches(config, family, datase
 
 @pytest.mark.train
 def test_the_best_adapter_is_exported_not_the_last(config, tmp_path, write_rows):
-    # An answer of characters that no training answer has: the more is learned, the less is it expected.
+    # Characters that no training answer contains: their loss rises during the training.
     rows = write_rows({"instruction": "Read this invoice as JSON.", "output": 30 * "~^`@%&#"})
     unlike = config.model_copy(update={"validation_path": str(rows.path)})
     train(start(with_training(unlike, lr_scheduler_type=LrScheduler.constant)))
@@ -108,7 +108,7 @@ def test_the_validation_loss_is_averaged_over_tokens_not_batches(config, family,
 
 
 @pytest.mark.train
-def test_gradient_accumulation_changes_no_step(config, tmp_path):
+def test_gradient_accumulation_gives_the_same_steps(config, tmp_path):
     """Two batches of two rows give the step of one batch of four, with answers of different lengths."""
     adapters = []
     for size, accumulation in ((4, 1), (2, 2)):
@@ -128,7 +128,7 @@ def test_gradient_accumulation_changes_no_step(config, tmp_path):
 
 
 @pytest.mark.train
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(config, tmp_path):
+def test_a_resumed_training_has_the_result_of_an_uninterrupted_one(config, tmp_path):
     whole = config.model_copy(update={"output_dir": str(tmp_path / "whole")})
     train(start(with_training(whole, max_steps=4)))
     checkpoint = tmp_path / "whole" / "checkpoint-3"

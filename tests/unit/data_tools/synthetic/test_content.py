@@ -76,7 +76,7 @@ def test_documents_with_mixed_rates_have_no_single_rate():
     assert all(m.document.financial_summary.tax_rate is None for m in mixed)
 
 
-def test_no_two_documents_are_alike():
+def test_all_documents_differ():
     answers = Counter(to_answer(content.document) for content in thousand())
     assert len(answers) == 1000
 

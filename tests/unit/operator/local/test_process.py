@@ -109,7 +109,7 @@ def test_a_state_directory_that_cannot_be_created_is_reported(tmp_path):
 def test_a_damaged_object_is_named_with_what_to_do(tmp_path):
     objects = ObjectFiles(tmp_path)
     objects.put({"kind": "Job", "metadata": {"name": "run-1"}})
-    (tmp_path / "Job/default/run-1.json").write_text("")  # a machine that lost its power
+    (tmp_path / "Job/default/run-1.json").write_text("")  # as after a power failure
     for read in (lambda: objects.get("Job", "default", "run-1"), lambda: objects.list("Job")):
         with pytest.raises(UserError, match=r"run-1\.json: is damaged") as caught:
             read()
