@@ -137,7 +137,7 @@ def test_weights_and_biases_gets_the_same_curves_and_no_details_of_the_machine(s
 
 
 def test_a_missing_key_is_reported_before_any_data_is_read(start, config, environ):
-    with pytest.raises(UserError, match="no key of Weights & Biases") as caught:
+    with pytest.raises(UserError, match="no API key of Weights & Biases") as caught:
         start(dataset_path="nowhere.jsonl", **reporting_to(config, ReportTo.wandb))
     assert caught.value.reason is FailureReason.InvalidConfig
     assert "WANDB_MODE=offline" in caught.value.remedy
