@@ -83,7 +83,7 @@ def test_a_batch_that_exceeds_the_memory_is_halved_with_the_same_result(in_backw
 
     warnings = [record.getMessage() for record in caplog.records if "out of GPU memory" in record.message]
     in_training = [text for text in warnings if "in training" in text]
-    assert ["using 2 at once" in in_training[0], "using 1 at once" in in_training[1]] == [True, True]
+    assert ["micro-batches of 2" in in_training[0], "micro-batches of 1" in in_training[1]] == [True, True]
     assert steps_of(halved) == pytest.approx(steps_of(whole), rel=1e-6)
     weights, expected = (
         load_file(folder / "final_model" / "adapter_model.safetensors") for folder in (halved, whole)
