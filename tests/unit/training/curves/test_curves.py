@@ -119,7 +119,8 @@ def environ(monkeypatch, tmp_path):
 
 
 @pytest.mark.train
-def test_weights_and_biases_gets_the_same_curves_and_no_details_of_the_machine(start, config, environ):
+def test_weights_and_biases_gets_the_same_curves_and_no_machine_details(start, config, environ, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/home/someone/bin/train-their-model"])
     environ("WANDB_MODE", "offline")
     environ("WANDB_API_KEY", KEY)
     out = start(name="invoices-1", **reporting_to(config, ReportTo.wandb))
@@ -133,7 +134,7 @@ def test_weights_and_biases_gets_the_same_curves_and_no_details_of_the_machine(s
     assert "wandb-metadata.json" not in {path.name for path in files}
     written = b"".join(path.read_bytes() for path in files)
     assert KEY.encode() not in written
-    assert sys.argv[0].encode() not in written
+    assert b"train-their-model" not in written
 
 
 def test_a_missing_key_is_reported_before_any_data_is_read(start, config, environ):
