@@ -119,6 +119,7 @@ def test_results_of_other_documents_are_rejected_before_inference(results, test_
         evaluate_and_compare(base, tuned, replace(OPTIONS, source=str(test_set)))
 
 
+@pytest.mark.train
 def test_a_model_uses_the_max_new_tokens_of_the_results_it_is_compared_with(sample, test_set, tmp_path):
     model = str(sample / "model")
     options = replace(OPTIONS, source=str(test_set))
