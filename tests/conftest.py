@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -14,6 +15,10 @@ from xdist.scheduler import LoadScopeScheduling
 # One thread for each test process and each process it starts: they share the CPUs. torch
 # reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell starts background jobs with SIGINT ignored, which every process that a test starts would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.support.command import process_restored
 from tests.support.s3 import s3_env, s3_server
