@@ -51,7 +51,8 @@ test: setup binaries browser ## Run all tests but e2e: unit, golden, integration
 
 .PHONY: test-unit
 test-unit: setup ## Run the unit tests but those of test-train: less than a minute.
-	$(RUN)/pytest tests/unit tests/golden -m "not train" $(PARALLEL) $(PYTEST_ARGS)
+	@# `make test` runs each property test with four times as many examples.
+	$(RUN)/pytest tests/unit tests/golden -m "not train" --hypothesis-profile quick $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-train
 test-train: setup ## Run the unit tests that train or generate with the tiny model, loss curves included.

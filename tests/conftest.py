@@ -3,6 +3,7 @@
 `make update-golden` writes the expected files of golden tests (`--update-golden`); review the diff.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -46,9 +47,16 @@ __all__ = [
 
 # Test processes share the CPUs, so single examples can be slow; pytest's timeouts still apply.
 hypothesis.settings.register_profile("shared-processors", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)  # for `make test-unit`
 hypothesis.settings.load_profile("shared-processors")
 
 API_SERVER = "tests/apiserver"
+
+
+def pytest_collection_finish() -> None:
+    """Exclude imported modules and collected tests from garbage collection, which would scan them often."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
