@@ -6,8 +6,7 @@ from finscribe_trainer.data.dataset import image_names
 from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard_error
 from finscribe_trainer.data.images import check_name, object_names
 from finscribe_trainer.storage import Storage
-
-S3 = "s3://"
+from finscribe_trainer.storage.uri import is_s3_uri
 
 
 def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
@@ -16,7 +15,7 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
     Raises:
         UserError: DatasetNotFound; DatasetInvalid when the URI names no rows.
     """
-    if not uri.startswith(S3):
+    if not is_s3_uri(uri):
         return DataFile(Path(uri), uri)
     if uri.endswith("/"):
         prefix = uri.rstrip("/")

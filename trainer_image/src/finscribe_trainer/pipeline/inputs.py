@@ -7,10 +7,11 @@ from pathlib import Path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import Dataset, hold_out, load_dataset
-from finscribe_trainer.data.fetch import S3, fetch_rows
+from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelS
         UserError: ModelNotFound.
     """
     source = fetch_model_files(config.model_name_or_path, config.model_revision, folder, storage)
-    if source.name.startswith(S3) and not (Path(source.location) / "config.json").is_file():
+    if is_s3_uri(source.name) and not (Path(source.location) / "config.json").is_file():
         raise UserError(
             FailureReason.ModelNotFound,
             f"{source.name} contains no config.json.",

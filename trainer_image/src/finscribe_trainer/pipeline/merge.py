@@ -17,10 +17,9 @@ from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.pipeline.model_card.merged import write_merged_card
 from finscribe_trainer.pipeline.model_card.usage import usage_for
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
-
-S3 = "s3://"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def merge_to_output(request: MergeRequest, files: MergedFiles) -> None:
         RetryableError: the storage or the hub is unavailable, or the disk is full.
     """
     storage = Storage.from_config(StorageEndpoint())
-    to_bucket = request.output.startswith(S3)
+    to_bucket = is_s3_uri(request.output)
     if to_bucket:
         _check_bucket(request.output, storage)
     else:

@@ -6,6 +6,11 @@ from pathlib import Path, PurePosixPath
 from finscribe_core.errors import FailureReason, UserError
 
 
+def is_s3_uri(name: str) -> bool:
+    """Whether a name is an s3:// URI instead of a local path or a hub id."""
+    return name.startswith("s3://")
+
+
 @dataclass(frozen=True)
 class ObjectUri:
     """An object or a prefix in a bucket."""
@@ -24,7 +29,7 @@ class ObjectUri:
             UserError: it is not an s3:// URI with a bucket.
         """
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        if not uri.startswith("s3://") or not bucket:
+        if not is_s3_uri(uri) or not bucket:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"{uri!r} is not an s3:// URI with a bucket.",
