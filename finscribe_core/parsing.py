@@ -16,12 +16,15 @@ from finscribe_core.fields import (
     nearest,
     unknown_keys,
 )
+from finscribe_core.texts import to_one_line
 from finscribe_core.yaml_files import Document, invalid
 
 M = TypeVar("M", bound=BaseModel)
 
 _MAX_NAMED = 20
 """Most unknown keys that are named."""
+_MAX_SHOWN = 200
+"""Most characters of a value that are quoted."""
 
 
 def parse_strictly(model: type[M], document: Document) -> M:
@@ -128,10 +131,15 @@ def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
             shown = "; remove the key for its defaults" if value is None else ""
             text = f"{dotted(loc)} must be a mapping of keys to values{shown}."
         else:
-            shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+            shown = "" if isinstance(value, dict | list) else f", got {_shown(value)}"
             text = f"{dotted(loc)}: {message}{shown}."
         problems.append((loc, text))
     return problems
+
+
+def _shown(value: Any) -> str:
+    """A value as messages quote it: shortened, and without the password of a URL."""
+    return to_one_line(repr(value), _MAX_SHOWN)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,13 +1,35 @@
 """Defines what a run reports: progress and metrics while it runs, its result at the end."""
 
+import re
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from finscribe_core.api.base import KubeModel
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_core.errors import FailureReason
+from finscribe_core.texts import printable
+
+# A report comes from a pod, whose image may be anyone's, and is copied into the status: all of it is bounded.
+Count = Annotated[int, Field(ge=0, le=10**12)]
+ShortText = Annotated[str, Field(max_length=64)]
+ObjectName = Annotated[str, Field(max_length=253)]
+Location = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""A URI or a path."""
+PrintableText = Annotated[str, AfterValidator(printable)]
+_NUMBER = r"^-?[0-9]{1,9}(\.[0-9]{1,9})?(e[+-]?[0-9]{1,3})?$"
+
+
+def _number_or_none(value: Any) -> Any:
+    """None for a text that is no finite number, such as `nan`."""
+    return None if isinstance(value, str) and not re.fullmatch(_NUMBER, value) else value
+
+
+MetricText = Annotated[
+    Annotated[str, Field(max_length=32, pattern=_NUMBER)] | None, BeforeValidator(_number_or_none)
+]
+"""A metric as `format_metric` writes it."""
 
 
 class Phase(StrEnum):
@@ -36,66 +58,66 @@ class Progress(KubeModel):
 
     phase: Phase = Phase.Starting
     """Current phase."""
-    step: int = 0
+    step: Count = 0
     """Optimizer steps taken."""
-    total_steps: int = 0
+    total_steps: Count = 0
     """Optimizer steps planned; 0 while unknown."""
-    epoch: float = 0.0
+    epoch: float = Field(0.0, ge=0, le=1e6, allow_inf_nan=False)
     """Epochs trained so far, as a fraction."""
     percent: int = Field(0, ge=0, le=100)
     """step / totalSteps in percent."""
-    eta_seconds: int | None = None
+    eta_seconds: Count | None = None
     """Estimated seconds of training left."""
 
 
 class Metrics(KubeModel):
     """Metrics of a run, as decimal strings (floats are not preserved by every JSON round trip)."""
 
-    train_loss: str | None = None
+    train_loss: MetricText = None
     """Training loss at the last logging step."""
-    eval_loss: str | None = None
+    eval_loss: MetricText = None
     """Validation loss of the last evaluation."""
-    best_eval_loss: str | None = None
+    best_eval_loss: MetricText = None
     """Lowest validation loss so far; at the end that of the restored checkpoint."""
-    base_eval_loss: str | None = None
+    base_eval_loss: MetricText = None
     """Validation loss of the base model, before the first step."""
-    eval_field_accuracy: str | None = None
+    eval_field_accuracy: MetricText = None
     """Fields that match exactly, as a share, over the validation documents of the last evaluation."""
-    eval_teds_score: str | None = None
+    eval_teds_score: MetricText = None
     """TEDS of the line-item tables of those documents."""
-    eval_numeric_accuracy: str | None = None
+    eval_numeric_accuracy: MetricText = None
     """Numbers that are correct, as a share, over those documents."""
-    eval_validation_pass_rate: str | None = None
+    eval_validation_pass_rate: MetricText = None
     """Share of those documents whose answer is valid JSON, matches the schema, and adds up."""
-    learning_rate: str | None = None
+    learning_rate: MetricText = None
     """Learning rate at the last step."""
 
 
 class Outputs(KubeModel):
     """Locations of a run's results."""
 
-    uri: str | None = None
+    uri: Location | None = None
     """Prefix of the run in the bucket."""
-    adapter: str | None = None
+    adapter: Location | None = None
     """Prefix of the LoRA adapter."""
-    merged: str | None = None
+    merged: Location | None = None
     """Prefix of the merged model."""
-    evaluation: str | None = None
+    evaluation: Location | None = None
     """Prefix of the comparison of base and tuned model: report.html, report.md and all answers."""
-    manifest: str | None = None
+    manifest: Location | None = None
     """URI of the manifest, which lists every file with size and SHA-256 and is written last."""
 
 
 class DocumentMetrics(KubeModel):
     """Metrics of a model over documents: 0 to 1, as decimal strings; unset where one does not apply."""
 
-    field_accuracy: str | None = None
+    field_accuracy: MetricText = None
     """Share of the fields that match exactly."""
-    teds_score: str | None = None
+    teds_score: MetricText = None
     """TEDS of the line-item table: structure and content."""
-    numeric_accuracy: str | None = None
+    numeric_accuracy: MetricText = None
     """Share of the numbers that are correct."""
-    validation_pass_rate: str | None = None
+    validation_pass_rate: MetricText = None
     """Share of the documents whose answer is valid JSON, matches the schema, and adds up."""
 
 
@@ -108,14 +130,14 @@ class GateVerdict(KubeModel):
 
     passed: bool
     """True when the tuned model meets `evaluation.gate`."""
-    message: str = Field("", max_length=GATE_MESSAGE_LIMIT)
+    message: PrintableText = Field("", max_length=GATE_MESSAGE_LIMIT)
     """The metrics that were compared with the gate."""
 
 
 class EvaluationReport(KubeModel):
     """Comparison of the base and the tuned model on the same documents, after training."""
 
-    documents: int = 0
+    documents: Count = 0
     """Number of documents."""
     base: DocumentMetrics = DocumentMetrics()
     """Metrics of the base model."""
@@ -128,7 +150,7 @@ class EvaluationReport(KubeModel):
 class ProgressReport(KubeModel):
     """The response body of the trainer's `/progress`."""
 
-    run: str = ""
+    run: ObjectName = ""
     """The run's name."""
     progress: Progress = Progress()
     metrics: Metrics = Metrics()
@@ -141,15 +163,15 @@ class RunResult(KubeModel):
     """True when every output is uploaded."""
     reason: FailureReason | None = None
     """Reason of the failure."""
-    message: str = ""
+    message: PrintableText = ""
     """Human-readable details."""
-    remedy: str = ""
+    remedy: PrintableText = ""
     """How to fix it."""
     retryable: bool = False
     """True when a retry of the same job may succeed."""
     stopped_early: bool = False
     """True when early stopping ended the training."""
-    resumed_from: str | None = None
+    resumed_from: Location | None = None
     """The checkpoint this attempt resumed from."""
     progress: Progress = Progress()
     metrics: Metrics = Metrics()
@@ -172,6 +194,8 @@ class RunResult(KubeModel):
     @classmethod
     def from_termination_message(cls, text: str) -> Self | None:
         """Parse a termination message; None when it is not a RunResult (the process was killed before)."""
+        if len(text) > TERMINATION_LOG_LIMIT:
+            return None
         try:
             return cls.model_validate_json(text)
         except ValueError:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AliasChoices, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule
+from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule, key_length_rule
 
 
 class Method(StrEnum):
@@ -331,7 +331,7 @@ class LossSpec(KubeModel):
     table_cell_weight: Float = Field(1.0, gt=0, le=100)
     """Loss weight of tokens of values in line items (or transactions); in other answers of table cells."""
     field_weights: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[Float, Field(gt=0, le=100)]],
+        dict[Annotated[str, Field(min_length=1)], Annotated[Float, Field(gt=0, le=100)]],
         Field(max_length=64),
     ] = {}
     """Loss weights of tokens of a field's value, by the field's path or a part of it: `grand_total`,
@@ -344,6 +344,7 @@ class LossSpec(KubeModel):
             check=lambda s: not (s.use_focal and s.use_label_smoothing),
             message="loss.useFocal and loss.useLabelSmoothing are mutually exclusive; keep one",
         ),
+        key_length_rule("field_weights", 256, "loss.fieldWeights"),
     )
 
     @model_validator(mode="before")
@@ -530,8 +531,11 @@ class EvaluationSpec(KubeModel):
 class StorageEndpoint(KubeModel):
     """Server of s3:// URIs; credentials come from the environment only."""
 
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/]+", max_length=1024)] | None = None
-    """URL of an S3-compatible server; AWS (or AWS_ENDPOINT_URL of the credentials) when unset."""
+    endpoint: (
+        Annotated[str, Field(pattern=r"^https?://[^\x00-\x20/@]+(/[^\x00-\x20@]*)?$", max_length=1024)] | None
+    ) = None
+    """URL of an S3-compatible server, without user and password; AWS (or AWS_ENDPOINT_URL of the credentials)
+    when unset."""
     region: Annotated[str, Field(max_length=64)] | None = None
     """Region of the buckets; AWS_REGION, else us-east-1, when unset."""
 

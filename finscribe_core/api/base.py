@@ -50,6 +50,16 @@ class KubeModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def key_length_rule(field: str, limit: int, path: str) -> Rule:
+    """The rule that the keys of a map are not too long; a structural schema has no keyword for it."""
+    camel = to_camel(field)
+    return Rule(
+        cel=f"!has(self.{camel}) || self.{camel}.all(k, k.size() <= {limit})",
+        check=lambda model: all(len(key) <= limit for key in getattr(model, field)),
+        message=f"{path} must have keys of at most {limit} characters",
+    )
+
+
 # Strict numbers: the API server rejects "2e-5" in quotes, so this does, too.
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]

@@ -81,7 +81,7 @@ class Condition(KubeModel):
     """Human-readable details."""
     observed_generation: int = 0
     """Generation of the spec that the condition is based on."""
-    last_transition_time: str
+    last_transition_time: Annotated[str, Field(max_length=64)]
     """When `status` last changed (RFC 3339)."""
 
 

@@ -7,15 +7,35 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic.alias_generators import to_camel
 
-from finscribe_core.api.base import Bool, CpuQuantity, Float, Int, KubeModel, Name, Quantity, Rule
+from finscribe_core.api.base import (
+    Bool,
+    CpuQuantity,
+    Float,
+    Int,
+    KubeModel,
+    Name,
+    Quantity,
+    Rule,
+    key_length_rule,
+)
 from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
 from finscribe_core.errors import UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.parsing import validation_problems
-from finscribe_core.report import EvaluationReport, Metrics, Outputs, Progress
+from finscribe_core.report import (
+    Count,
+    EvaluationReport,
+    Location,
+    Metrics,
+    ObjectName,
+    Outputs,
+    Progress,
+    ShortText,
+)
 from finscribe_core.trainer_config import (
     QLORA_WITHOUT_FSDP,
     AugmentationSpec,
@@ -44,7 +64,7 @@ class ModelSpec(KubeModel):
     """The base model."""
 
     source: Annotated[
-        str, Field(pattern=r"^(hf://[^/\s]+/[^/\s]+|s3://[^/\s]+/[^\s]+|/[^\s]+)$", max_length=1024)
+        str, Field(pattern=r"^(hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+)$", max_length=1024)
     ]
     """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, or an absolute path in the image."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
@@ -184,14 +204,20 @@ class Toleration(KubeModel):
     """How long a NoExecute taint is tolerated."""
 
 
+Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)]
+"""Names and values of labels."""
+LABEL_NAME_LIMIT = 317
+"""Characters of a label's or annotation's name: a prefix of 253, a slash, and 63."""
+
+
 class PodSpec(KubeModel):
     """Metadata and scheduling of the run's pod."""
 
-    labels: dict[str, str] = {}
+    labels: Labels = {}
     """Extra labels."""
-    annotations: dict[str, str] = {}
+    annotations: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=32)] = {}
     """Extra annotations."""
-    node_selector: dict[str, str] = {}
+    node_selector: Labels = {}
     """Labels a node must have."""
     tolerations: Annotated[list[Toleration], Field(max_length=64)] = []
     """Taints the pod tolerates."""
@@ -208,11 +234,37 @@ class PodSpec(KubeModel):
             check=lambda p: not any(key.startswith(f"{GROUP}/") for key in p.labels),
             message=f"pod.labels must not begin with {GROUP}/: the operator selects its pods by those labels",
         ),
+        *(
+            key_length_rule(name, LABEL_NAME_LIMIT, f"pod.{to_camel(name)}")
+            for name in ("labels", "annotations", "node_selector")
+        ),
     )
 
 
-OverrideValue = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
-"""Any value of a spec's field: a number, a text, a list."""
+def _check_override(value: Any) -> Any:
+    """Refuse a value that is nested or too long."""
+    items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, list | dict) for item in items):
+        raise ValueError("must be a number, a text, true, false or a list of these")
+    if len(items) > OVERRIDE_ITEMS:
+        raise ValueError(f"must have at most {OVERRIDE_ITEMS} items")
+    if any(len(item) > OVERRIDE_TEXT for item in items if isinstance(item, str)):
+        raise ValueError(f"must have at most {OVERRIDE_TEXT} characters")
+    return value
+
+
+OVERRIDE_ITEMS, OVERRIDE_TEXT = 64, 256
+_SCALAR: dict[str, Any] = {  # a structural schema has no unions: these keywords apply to one type each
+    "x-kubernetes-preserve-unknown-fields": True,
+    "maxProperties": 0,
+    "maxLength": OVERRIDE_TEXT,
+}
+OverrideValue = Annotated[
+    Any,
+    AfterValidator(_check_override),
+    WithJsonSchema({**_SCALAR, "maxItems": OVERRIDE_ITEMS, "items": {**_SCALAR, "maxItems": 0}}),
+]
+"""A value of a spec's field: a number, a text, true, false or a list of these."""
 FIXED_SETTINGS = frozenset({"output", "storage", "experiments", "suspend"})
 """Fields of the spec that no experiment may change, because they do not affect training."""
 
@@ -224,11 +276,12 @@ class ExperimentSpec(KubeModel):
     """Name; the experiment's FineTuneJob is named `<job>-<name>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
     """What the experiment tests or is expected to show."""
-    overrides: Annotated[
-        dict[Annotated[str, Field(max_length=256)], OverrideValue], Field(min_length=1, max_length=16)
-    ]
+    overrides: Annotated[dict[str, OverrideValue], Field(min_length=1, max_length=16)]
     """Values by dotted path below the spec, such as `training.learningRate: 1.0e-5`. Change one parameter
-    at a time: the effects of two changed together can't be separated."""
+    at a time: the effects of two changed together can't be separated. A value is a number, a text, true,
+    false or a list of these."""
+
+    rules = (key_length_rule("overrides", 512, "overrides"),)
 
 
 class FineTuneJobSpec(KubeModel):
@@ -353,26 +406,26 @@ class Summary(KubeModel):
 
     state: State = State.Pending
     """The job's state in one word."""
-    progress: str = "0%"
+    progress: ShortText = "0%"
     """Training steps taken, in percent."""
-    eta: str = "-"
+    eta: ShortText = "-"
     """Estimated training time left."""
-    loss: str = "-"
+    loss: ShortText = "-"
     """Last training loss."""
 
 
 class RunStatus(KubeModel):
     """The current run, or the last one."""
 
-    name: str
+    name: ObjectName
     """Name of the run: the job's name and a hash of its spec."""
-    start_time: str | None = None
+    start_time: ShortText | None = None
     """When the run's Job was started (RFC 3339)."""
-    completion_time: str | None = None
+    completion_time: ShortText | None = None
     """When the run ended (RFC 3339)."""
-    failed_attempts: int = 0
+    failed_attempts: Count = 0
     """Number of failed pods of this run."""
-    resumed_from: str | None = None
+    resumed_from: Location | None = None
     """The checkpoint the last attempt resumed from."""
     outputs: Outputs = Outputs()
     """Locations of the results."""
@@ -381,15 +434,15 @@ class RunStatus(KubeModel):
 class RunRecord(KubeModel):
     """An earlier run."""
 
-    name: str
+    name: ObjectName
     """The run's name."""
     outcome: Literal["Succeeded", "Failed", "Superseded"]
     """How it ended; `Superseded` when the spec changed while it ran."""
-    reason: str = ""
+    reason: ShortText = ""
     """Reason of the failure."""
-    start_time: str | None = None
+    start_time: ShortText | None = None
     """When it started (RFC 3339)."""
-    completion_time: str | None = None
+    completion_time: ShortText | None = None
     """When it ended (RFC 3339)."""
     metrics: Metrics = Metrics()
     """Its last metrics."""
@@ -402,9 +455,9 @@ class RunRecord(KubeModel):
 class ExperimentStatus(KubeModel):
     """Summary of an experiment; details are in the status of its FineTuneJob."""
 
-    name: str
+    name: ObjectName
     """The experiment's name."""
-    job: str
+    job: ObjectName
     """Name of its FineTuneJob."""
     state: State = State.Pending
     """Its state in one word."""
@@ -422,6 +475,7 @@ class FineTuneJobStatus(KubeModel):
     conditions: Annotated[
         list[Condition],
         Field(
+            max_length=16,
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = []

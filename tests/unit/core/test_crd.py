@@ -1,11 +1,12 @@
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field, create_model
+from pydantic import Field, WithJsonSchema, create_model
 
-from finscribe_core.api.base import KubeModel, Quantity, Rule
+from finscribe_core.api.base import Int, KubeModel, Quantity, Rule
 from finscribe_core.api.crd import Schema, build_crd, build_schema, enum_descriptions
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from tests.cases.invalid_specs import load_invalid_specs
@@ -129,6 +130,28 @@ def test_every_field_of_the_spec_is_described():
     assert [path for path, field in fields.items() if not field.get("description")] == []
 
 
+def test_every_map_list_and_text_of_spec_and_status_has_a_maximal_length():
+    properties = build_schema(FineTuneJob)["properties"]
+
+    assert [f"{part}{path}" for part in ("spec", "status") for path in _unbounded("", properties[part])] == []
+
+
+UNBOUNDED: dict[str, tuple[Any, list[str]]] = {
+    "a text": (str, [".field"]),
+    "a list": (list[Int], [".field"]),
+    "a text in a list": (Annotated[list[str], Field(max_length=2)], [".field[]"]),
+    "a map, and its keys": (dict[str, Int], [".field", ".field keys"]),
+    "any value": (Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})], [".field"]),
+}
+
+
+@pytest.mark.parametrize(("annotation", "expected"), UNBOUNDED.values(), ids=UNBOUNDED.keys())
+def test_the_search_for_unbounded_fields_finds(annotation: Any, expected: list[str]):
+    model = create_model("Model", __base__=KubeModel, field=(annotation, ...))
+
+    assert list(_unbounded("", build_schema(model))) == expected
+
+
 def test_enum_descriptions_are_the_docstrings_below_the_values():
     assert enum_descriptions(Size) == {"Small": "Fits in a hand."}
 
@@ -140,6 +163,27 @@ def _rules(node: Any) -> list[dict[str, str]]:
         return []
     below = [rule for value in node.values() for rule in _rules(value)]
     return [*node.get("x-kubernetes-validations", []), *below]
+
+
+def _unbounded(path: str, node: Schema, rules: str = "") -> Iterator[str]:
+    """The paths of values without a maximal length; `rules` are those of the map's owner."""
+    any_value = "type" not in node and "x-kubernetes-int-or-string" not in node
+    has_texts = node.get("type") == "string" or any_value or "x-kubernetes-int-or-string" in node
+    if (
+        (has_texts and not node.keys() & {"maxLength", "enum"})
+        or ((node.get("type") == "array" or any_value) and "maxItems" not in node)
+        or (("additionalProperties" in node or any_value) and "maxProperties" not in node)
+    ):
+        yield path
+    if "additionalProperties" in node:
+        if not re.search(rf"self\.{path.rpartition('.')[2]}\.all\(k, k\.size\(\) <= ", rules):
+            yield f"{path} keys"
+        yield from _unbounded(f"{path}{{}}", node["additionalProperties"])
+    if "items" in node:
+        yield from _unbounded(f"{path}[]", node["items"])
+    own_rules = " ".join(rule["rule"] for rule in node.get("x-kubernetes-validations", []))
+    for name, field in node.get("properties", {}).items():
+        yield from _unbounded(f"{path}.{name}", field, own_rules)
 
 
 def _fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:

@@ -1,4 +1,8 @@
+import json
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from finscribe_core.api.v1alpha1 import OUTPUT_URI_LIMIT
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
@@ -10,6 +14,7 @@ from finscribe_core.report import (
     GateVerdict,
     Metrics,
     Outputs,
+    ProgressReport,
     RunResult,
     format_metric,
 )
@@ -78,3 +83,71 @@ def test_other_texts_are_not_results(text: str):
 )
 def test_metrics_have_six_significant_digits(value: float, shown: str):
     assert format_metric(value) == shown
+
+
+NO_NUMBERS = ["nan", "inf", "-inf", "9" * 4000, "1e9999999", "\x1b[31m0.5", "0.5\n", "", "-"]
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_a_metric_that_is_no_finite_number_counts_as_missing(text: str):
+    report = ProgressReport.model_validate({"metrics": {"trainLoss": text, "evalLoss": "0.3"}})
+
+    assert report.metrics == Metrics(eval_loss="0.3")
+
+
+@pytest.mark.parametrize("value", [0.41234567, 2e-5, -1e-7, 0.0, 123456789.0, 1e300])
+def test_every_finite_number_is_a_metric(value: float):
+    assert Metrics(train_loss=format_metric(value)).train_loss == format_metric(value)
+
+
+HOSTILE_REPORTS = {
+    "an integer of 4,000 digits": '{"progress": {"step": %s}}' % ("9" * 4000),
+    "more steps than anyone takes": '{"progress": {"totalSteps": 1000000000001}}',
+    "a negative number of steps": '{"progress": {"step": -1}}',
+    "an epoch that is no number": '{"progress": {"epoch": NaN}}',
+    "an infinite epoch": '{"progress": {"epoch": Infinity}}',
+    "an epoch out of range": '{"progress": {"epoch": 1e300}}',
+    "an endless run": '{"progress": {"etaSeconds": %s}}' % ("9" * 30),
+    "a run's name of 60,000 characters": '{"run": "%s"}' % ("x" * 60_000),
+    "nested lists": '{"run": %s}' % ("[" * 3000 + "]" * 3000),
+    "an unknown phase": '{"progress": {"phase": "\\u001b[2J"}}',
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE_REPORTS.values(), ids=HOSTILE_REPORTS.keys())
+def test_a_progress_report_out_of_bounds_is_refused(body: str):
+    with pytest.raises(ValidationError):
+        ProgressReport.model_validate_json(body)
+
+
+HOSTILE_RESULTS = {
+    "a URI of 5,000 characters": {"outputs": {"uri": "s3://" + "x" * 5000}},
+    "a URI with a terminal escape": {"outputs": {"adapter": "s3://bucket/\x1b[2J"}},
+    "a checkpoint of two lines": {"resumedFrom": "a\nb"},
+    "a gate's message that is too long": {"evaluation": {"gate": {"passed": True, "message": "x" * 301}}},
+    "an impossible number of documents": {"evaluation": {"documents": 10**13}},
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE_RESULTS.values(), ids=HOSTILE_RESULTS.keys())
+def test_a_termination_message_out_of_bounds_is_no_result(change: dict[str, Any]):
+    text = json.dumps({"succeeded": True, **change})
+
+    assert RunResult.from_termination_message(text) is None
+
+
+def test_a_termination_message_longer_than_the_kubelet_writes_is_no_result():
+    text = json.dumps({"succeeded": True, "message": "x" * TERMINATION_LOG_LIMIT})
+
+    assert RunResult.from_termination_message(text) is None
+
+
+def test_terminal_escapes_and_control_characters_are_removed_from_a_message():
+    text = json.dumps(
+        {"succeeded": False, "message": "\x1b[31mred\x1b[0m\x07\nline two\x9b", "remedy": "\x00a"}
+    )
+
+    result = RunResult.from_termination_message(text)
+
+    assert result is not None
+    assert (result.message, result.remedy) == ("red \nline two ", " a")
