@@ -1,5 +1,6 @@
 """Starts the operator: `python -m finscribe_operator`."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from finscribe_core.errors import FinscribeError
 from finscribe_operator.config import OperatorConfig, read_config
 from finscribe_operator.controller import Controller
 from finscribe_operator.handlers import build_registry
+from finscribe_operator.intake import allow_deep_json
 from finscribe_operator.kubernetes_cluster import KubernetesCluster
 from finscribe_operator.logs import configure_logging
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -30,6 +34,11 @@ def main(config_file: Path | None) -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     configure_logging(config)
+    if not allow_deep_json():
+        logger.warning(
+            "This Python can't parse every object that an API server accepts: a single object that is nested "
+            "thousands deep would stop the operator. Run it with Python 3.11, as its image does."
+        )
     uvloop.run(run_operator(config))
 
 

@@ -1,6 +1,7 @@
 """Registers kopf handlers that pass watch events to the controller; no handler decides anything.
 
-Only `on.event` handlers are used: kopf's other handlers add finalizers and annotations to the objects.
+Only `on.event` handlers are used: kopf's other handlers add finalizers and annotations to the objects, and
+copy and compare them recursively.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ import kopf
 
 from finscribe_core.constants import GROUP, LABEL_JOB, PLURAL, VERSION
 from finscribe_operator.controller import Controller
+from finscribe_operator.kubernetes_cluster import PAGE_SIZE
 
 
 def build_registry(controller: Controller) -> kopf.OperatorRegistry:
@@ -44,9 +46,29 @@ def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE_SIZE
     settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_JOB
     settings.watching.label_selectors["", "v1", "pods"] = LABEL_JOB
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
+    settings.persistence.diffbase_storage = _NoStorage()
+    settings.queueing.error_delays = ()  # an object whose processing failed must not lose its next events
     settings.queueing.idle_timeout = 1.0  # seconds until the task of an object that just changed ends
+
+
+class _NoStorage(kopf.DiffBaseStorage):
+    """Keeps kopf from reading and copying the objects.
+
+    Its own storages parse an annotation that any user can write, and copy every object recursively, for
+    handlers that compare its old and new state. There are none.
+    """
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing of the object."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        """No earlier state."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""

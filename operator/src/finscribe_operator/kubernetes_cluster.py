@@ -28,6 +28,7 @@ from finscribe_operator.api_errors import translate
 from finscribe_operator.clock import utc_now
 from finscribe_operator.cluster import ConflictError, Event, NotFoundError, TransientError
 from finscribe_operator.config import OperatorConfig
+from finscribe_operator.intake import take_in
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, Ref, namespace_of, run_of
@@ -35,7 +36,8 @@ from finscribe_operator.objects import Object, Ref, namespace_of, run_of
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 PROGRESS_LIMIT = 64 * 1024
-PAGE_SIZE = 500
+PAGE_SIZE = 50
+"""Objects per page of a listing: with the largest objects, of 1.5 MB, a page takes some 75 MB."""
 EVENT_MESSAGE_LIMIT = 1024
 
 _PLURALS = {
@@ -187,7 +189,9 @@ class KubernetesCluster:
             while True:
                 page = await self._request("GET", _collection_path(api_version, kind, namespace), query)
                 # Items of a listing have neither apiVersion nor kind.
-                found += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"]]
+                found += [
+                    take_in({"apiVersion": api_version, "kind": kind, **item}) for item in page["items"]
+                ]
                 if not (token := page["metadata"].get("continue")):
                     break
                 query = {**query, "continue": token}

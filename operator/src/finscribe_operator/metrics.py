@@ -4,7 +4,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
@@ -48,7 +48,7 @@ class Metrics:
             ["outcome", "reason"],
             registry=self.registry,
         )
-        self.registry.register(_JobsByState(store))
+        self.registry.register(_StoreMetrics(store))
 
     def count_ended_runs(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
         """Count the runs that a change of status ended."""
@@ -64,16 +64,21 @@ class Metrics:
         self.runs_finished.labels("Failed" if failed else "Succeeded", failed.reason if failed else "").inc()
 
 
-class _JobsByState(Collector):
-    """Counts jobs when scraped, so that the gauge can't drift."""
+class _StoreMetrics(Collector):
+    """Reads the store when scraped, so that the metrics can't drift from it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The number of FineTuneJobs in each state."""
+    def collect(self) -> Iterator[Metric]:
+        """The number of FineTuneJobs in each state, and of those that were refused."""
         tally = Tally(self._store.states())
         family = GaugeMetricFamily("finscribe_finetunejobs", "FineTuneJobs by state.", labels=["state"])
         for state in State:
             family.add_metric([state], tally[state])
         yield family
+        yield CounterMetricFamily(
+            "finscribe_operator_objects_refused",
+            "FineTuneJobs that were refused when they were read: too large, or nested too deeply.",
+            value=self._store.refused,
+        )

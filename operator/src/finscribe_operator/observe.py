@@ -9,6 +9,7 @@ from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport
+from finscribe_operator.intake import REFUSED
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
 from finscribe_operator.runs import build_run_name
 from finscribe_operator.store import Store
@@ -63,10 +64,8 @@ def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
     if raw is None:
         return None
     status = _read_status(raw)
-    try:
-        job = FineTuneJob.model_validate({**raw, "status": status})
-    except ValidationError as error:
-        problems = " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
+    job, problems = _read_job(raw, status)
+    if job is None:
         return InvalidJob(raw, int(raw["metadata"].get("generation", 1)), status, problems)
     run = build_run_name(job)
     jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == job.metadata.uid}
@@ -84,6 +83,16 @@ def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
         },
     )
+
+
+def _read_job(raw: Object, status: FineTuneJobStatus) -> tuple[FineTuneJob | None, str]:
+    """The job, or None and why it is invalid."""
+    if REFUSED in raw:
+        return None, str(raw[REFUSED])
+    try:
+        return FineTuneJob.model_validate({**raw, "status": status}), ""
+    except ValidationError as error:
+        return None, " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
 
 
 def _read_status(raw: Object) -> FineTuneJobStatus:

@@ -9,6 +9,7 @@ from finscribe_core.api.v1alpha1 import (
     Summary,
 )
 from finscribe_core.report import EvaluationReport, Metrics, Phase, Progress
+from finscribe_core.texts import to_one_line
 from finscribe_operator.activity import Activity, describe_progress, read_activity
 from finscribe_operator.attempts import read_result
 from finscribe_operator.experiments import build_experiment_statuses
@@ -28,7 +29,8 @@ RUN_CONDITIONS = (
 """The conditions about the run, besides those about the spec and those for kstatus."""
 
 _WRITE_ERROR = " A change could not be made: "
-_CONTROL_CHARACTERS = dict.fromkeys(range(32), " ")
+MESSAGE_LIMIT = 4096
+"""Characters of a condition's message, which may quote schedulers, kubelets and trainers."""
 
 
 def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobStatus:
@@ -100,7 +102,7 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
 def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
     """The status of a job whose spec breaks a rule. Its fields about runs stay unchanged."""
     conditions = invalid.status.conditions
-    message = _to_one_line(f"{invalid.problems} Correct the spec and apply it again.")
+    message = to_one_line(f"{invalid.problems} Correct the spec and apply it again.", MESSAGE_LIMIT)
     for type_, holds in (
         (ConditionType.Accepted, False),
         (ConditionType.Reconciling, False),
@@ -283,7 +285,7 @@ def _set_conditions(
             type_,
             holds=holds,
             reason=reason,
-            message=_to_one_line(message),
+            message=to_one_line(message, MESSAGE_LIMIT),
             generation=generation,
             now=now,
         )
@@ -342,8 +344,3 @@ def _derive_state(conditions: list[Condition]) -> State:
             return state
     running = next((c for c in conditions if c.type == ConditionType.Running), None)
     return State.Retrying if running is not None and running.reason == Reason.Retrying else State.Pending
-
-
-def _to_one_line(message: str) -> str:
-    """The message on one line within the API's limit: it may quote schedulers, kubelets and trainers."""
-    return " ".join(message.translate(_CONTROL_CHARACTERS).split())[:32768]

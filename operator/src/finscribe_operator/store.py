@@ -1,4 +1,4 @@
-"""Caches FineTuneJobs and their Jobs and Pods in memory, indexed by FineTuneJob.
+"""Caches the fields in use of FineTuneJobs and their Jobs and Pods in memory, indexed by FineTuneJob.
 
 Filled by watch events, by listings, and by the responses to the operator's own writes (read-your-writes);
 read by `observe`. Lookups are O(1) in the number of jobs and O(n) in the children of one. Not thread-safe:
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
+from finscribe_operator.intake import REFUSED, take_in
 from finscribe_operator.objects import JobKey, Object, key_of, parent_key
 
 _MAX_TOMBSTONES = 4096
@@ -30,6 +31,8 @@ class Store:
         self._tombstones: dict[str, None] = {}
         self._sequence = 0
         self._updated_at: dict[str, int] = {}
+        self.refused = 0
+        """Number of versions of FineTuneJobs that were refused (see `intake`)."""
 
     def put(self, obj: Object) -> bool:
         """Store the object unless this version or a newer one is known; whether it was stored."""
@@ -39,7 +42,10 @@ class Store:
             return False
         if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
             self._drop(old)
-        self._add(_without_managed_fields(obj))
+        kept = take_in(obj)
+        if REFUSED in kept:
+            self.refused += 1
+        self._add(kept)
         self._sequence += 1
         self._updated_at[uid] = self._sequence
         return True
@@ -152,10 +158,3 @@ def _job_key(obj: Object) -> JobKey | None:
 def _version(obj: Object) -> int:
     """Resource versions of one object are ordered numbers (documented so since Kubernetes 1.35)."""
     return int(obj["metadata"].get("resourceVersion") or 0)
-
-
-def _without_managed_fields(obj: Object) -> Object:
-    """The object without managedFields, which are half of its bytes and which nothing here reads."""
-    if "managedFields" not in obj["metadata"]:
-        return obj
-    return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}

@@ -18,7 +18,7 @@ from finscribe_core.report import (
 from finscribe_operator.events import build_events
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import InvalidJob, Observed, observe
-from finscribe_operator.status import build_invalid_status, build_status
+from finscribe_operator.status import MESSAGE_LIMIT, build_invalid_status, build_status
 from finscribe_operator.store import Store
 from tests.unit.operator.builders import (
     NOW,
@@ -321,6 +321,41 @@ def test_an_invalid_spec_is_shown_with_its_field():
     assert (accepted.status, accepted.reason, status.summary.state) == ("False", "InvalidSpec", "Invalid")
     assert "spec.lora.r" in accepted.message
     assert status.observed_generation == 1
+
+
+def test_a_password_in_an_endpoint_is_in_neither_status_nor_events():
+    store = Store()
+    store.put(a_job({"storage": {"endpoint": "http://key:hunter2@minio:9000"}}))
+
+    invalid = observe(store, key_of(JOB))
+    assert isinstance(invalid, InvalidJob)
+    status = build_invalid_status(invalid, NOW)
+
+    texts = [status.model_dump_json(), *(event.message for event in build_events(invalid.status, status))]
+    assert len(texts) == 2
+    assert not any("hunter2" in text or "key:" in text for text in texts)
+    assert "spec.storage.endpoint" in texts[1]
+
+
+def test_a_failure_is_shown_in_one_line_without_terminal_escapes_and_passwords():
+    message = "\x1b[31mno answer\x1b[0m from\nhttp://key:hunter2@minio\x9b" + "x" * 10_000
+    pod = a_pod(RUN, failed(1, a_failure(FailureReason.StorageUnavailable, message, "")))
+
+    status = build_status(observed(JOB, a_batch_job(RUN, ended("Failed")), pod), NOW)
+
+    shown = next(c.message for c in status.conditions if c.type == "Failed")
+    assert shown.startswith("no answer from http://[redacted]@minio x")
+    assert len(shown) <= MESSAGE_LIMIT
+
+
+def test_an_unknown_text_in_a_spec_is_quoted_in_part_only():
+    store = Store()
+    store.put(a_job({"method": "x" * 100_000}))
+
+    invalid = observe(store, key_of(JOB))
+
+    assert isinstance(invalid, InvalidJob)
+    assert len(invalid.problems) < 500
 
 
 def observed(job: Object, *children: Object, report: ProgressReport | None = None) -> Observed:

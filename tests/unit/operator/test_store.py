@@ -53,12 +53,3 @@ def test_a_listing_does_not_undo_changes_since_its_begin():
     store.remove(a_batch_job("run-1"))
     store.replace("Job", [a_batch_job("run-1")], since)
     assert [j["metadata"]["name"] for j in store.jobs(KEY)] == ["run-2"]
-
-
-def test_managed_fields_are_not_kept():
-    store = Store()
-    job = a_job()
-    job["metadata"]["managedFields"] = [{"manager": "kubectl"}]
-    store.put(job)
-    kept = store.finetunejob(KEY)
-    assert kept is not None and "managedFields" not in kept["metadata"]

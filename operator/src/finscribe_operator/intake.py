@@ -1,0 +1,116 @@
+"""Takes in objects of the API server: keeps the fields that are used, and refuses what can't be kept.
+
+Every object that the store gets passes through `take_in`. A refused FineTuneJob becomes Invalid, with the
+reason.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from finscribe_core.constants import CONTAINER_NAME, GROUP, KIND
+from finscribe_operator.objects import Object
+
+REFUSED = "refused"
+"""Key of a refused object that says why; such an object has an empty spec."""
+MAX_DEPTH = 32
+"""Nested lists and maps of a spec or status; the schema of a FineTuneJob needs 8."""
+MAX_SPEC_BYTES = 256 * 1024
+"""Size of a spec as JSON; 40 times a spec with every field set and all experiments."""
+JSON_RECURSION_LIMIT = 20_000
+"""Twice the nesting that an API server accepts (10,000, the limit of Go's JSON decoder)."""
+
+_METADATA = (
+    *("name", "namespace", "uid", "generation", "resourceVersion"),
+    *("creationTimestamp", "deletionTimestamp"),
+)
+_SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds"), "Pod": ("nodeName",)}
+_STATUSES = {
+    "Job": ("startTime", "completionTime", "failed", "conditions"),
+    "Pod": ("phase", "reason", "message", "podIP", "conditions"),
+}
+_CONTAINER = ("name", "ports", "resources")
+
+
+def allow_deep_json() -> bool:
+    """Let the JSON parser read whatever an API server accepts, such as deep managedFields.
+
+    kopf parses the watch streams, and an object that it can't parse would end them for all objects. Returns
+    False on Python 3.12 and 3.13, whose parser has a fixed limit that is lower.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), JSON_RECURSION_LIMIT))
+    depth = JSON_RECURSION_LIMIT // 2 + 100
+    try:
+        json.loads("[" * depth + "]" * depth)
+    except RecursionError:
+        return False
+    return True
+
+
+def take_in(obj: Object) -> Object:
+    """The fields of a FineTuneJob, Job or Pod that the operator reads; of a refused one its identity.
+
+    Taking in a result again changes nothing.
+    """
+    if REFUSED in obj:
+        return obj
+    kind, spec, status = obj["kind"], obj.get("spec") or {}, obj.get("status") or {}
+    kept: Object = {"apiVersion": obj["apiVersion"], "kind": kind, "metadata": _metadata(obj["metadata"])}
+    try:
+        if kind != KIND:
+            return kept | _child(kind, spec, status)
+        # Like a status that does not parse, one that is too deep counts as empty: another program wrote it.
+        kept["status"] = {} if _is_deeper(status, MAX_DEPTH) else status
+        problem = _problem(spec)
+    except Exception as error:  # one object must never stop the others, whatever is wrong with it
+        problem = f"The object can't be read ({type(error).__name__}: {error})."
+    return {"spec": {}, "status": {}, **kept, REFUSED: problem} if problem else {**kept, "spec": spec}
+
+
+def _metadata(meta: Mapping[str, Any]) -> Object:
+    """Without managedFields and annotations, which are most of the bytes, and others' labels and owners."""
+    kept = {name: meta[name] for name in _METADATA if name in meta}
+    labels = {name: v for name, v in (meta.get("labels") or {}).items() if name.startswith(f"{GROUP}/")}
+    owners = [
+        {"uid": owner["uid"], "controller": True}
+        for owner in meta.get("ownerReferences") or []
+        if owner.get("controller")
+    ]
+    return kept | ({"labels": labels} if labels else {}) | ({"ownerReferences": owners} if owners else {})
+
+
+def _child(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Object:
+    """Spec and status of a Job or Pod."""
+    kept_spec = {name: spec[name] for name in _SPECS[kind] if name in spec}
+    kept_status = {name: status[name] for name in _STATUSES[kind] if name in status}
+    if kind == "Pod":
+        kept_spec["containers"] = list(_trainer(spec.get("containers") or [], _CONTAINER))
+        statuses = status.get("containerStatuses") or []
+        kept_status["containerStatuses"] = list(_trainer(statuses, ("name", "state")))
+    return {"spec": kept_spec, "status": kept_status}
+
+
+def _trainer(containers: list[Object], fields: tuple[str, ...]) -> Iterator[Object]:
+    for container in containers:
+        if container.get("name") == CONTAINER_NAME:
+            yield {name: container[name] for name in fields if name in container}
+
+
+def _problem(spec: Any) -> str:
+    """Why a spec is refused, as a sentence; empty when it is not."""
+    if _is_deeper(spec, MAX_DEPTH):
+        return f"spec: lists and maps are nested more than {MAX_DEPTH} levels deep."
+    size = len(json.dumps(spec))
+    return f"spec: {size} bytes as JSON are more than {MAX_SPEC_BYTES}." if size > MAX_SPEC_BYTES else ""
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Whether lists and maps are nested deeper than the limit; not recursive."""
+    level = [value]
+    for _ in range(limit + 1):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        if not nested:
+            return False
+        level = [child for item in nested for child in (item.values() if isinstance(item, dict) else item)]
+    return True
