@@ -2,10 +2,12 @@
 # Two images: `docker build --target operator .` and `docker build --target trainer .`
 # Packages are installed from uv.lock, with hashes; the project itself is the last and smallest layer.
 
+# USER is the name of a user that a platform assigns and /etc/passwd lacks: PyTorch names its caches by it.
 FROM python:3.11-slim-bookworm AS base
 ENV PATH=/opt/finscribe/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    USER=nonroot
 RUN groupadd --gid 65532 nonroot \
     && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin nonroot \
     && python -m venv --without-pip /opt/finscribe

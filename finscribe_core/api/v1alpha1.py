@@ -186,7 +186,8 @@ class ResourcesSpec(KubeModel):
     memory: Quantity = "16Gi"
     """Memory request and limit."""
     scratch: Quantity = "50Gi"
-    """Size limit of the pod's scratch volume, which holds dataset, model, checkpoints and exports."""
+    """Size limit of the pod's scratch volume, which holds dataset, model, checkpoints and exports; also
+    request and limit of the pod's local storage, to which /tmp (at most 4Gi) and its log count."""
 
 
 class Toleration(KubeModel):

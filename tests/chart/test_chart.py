@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,22 @@ def test_the_operators_pod_is_admitted_by_pod_security_restricted(render):
     }
 
 
+def test_on_openshift_no_manifest_names_a_user(render_text):
+    text = render_text("operator.config.fixedUserId=false", "metrics.podMonitor.enabled=true")
+
+    assert "65532" not in text
+    assert not re.search("runAsUser:|runAsGroup:|fsGroup:", text)
+    assert "fixedUserId: false" in text
+
+
+def test_the_operators_local_storage_is_limited(render):
+    (deployment,) = find(render(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+
+    assert pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] == "512Mi"
+    assert [v["emptyDir"] for v in pod["volumes"] if "emptyDir" in v] == [{"sizeLimit": "64Mi"}]
+
+
 def test_ports_follow_the_configuration(render):
     (deployment,) = find(render("operator.config.healthPort=8000"), "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -149,6 +166,21 @@ def test_pod_monitors_select_the_operator_and_the_runs(render):
     assert runs["spec"]["selector"]["matchLabels"]["app.kubernetes.io/managed-by"] == FIELD_MANAGER
     assert runs["spec"]["podMetricsEndpoints"][0]["port"] == HTTP_PORT_NAME
     assert runs["spec"]["namespaceSelector"] == {"any": True}
+
+
+def test_pod_monitors_limit_samples_and_labels(render):
+    monitors = find(
+        render("metrics.podMonitor.enabled=true", "metrics.podMonitor.limits.sampleLimit=500"), "PodMonitor"
+    )
+
+    for monitor in monitors:
+        limits = {name: value for name, value in monitor["spec"].items() if name.endswith("Limit")}
+        assert limits == {
+            "sampleLimit": 500,
+            "labelLimit": 32,
+            "labelNameLengthLimit": 128,
+            "labelValueLengthLimit": 1024,
+        }
 
 
 def test_the_dashboard_reaches_grafana_unchanged(render):

@@ -66,7 +66,8 @@ def _out_of_memory(pod: Object) -> Failure:
 
 def _evicted(pod: Object) -> Failure:
     message = str(pod["status"].get("message", "")).strip()
-    scratch = any(word in message for word in ("ephemeral", "emptyDir", "EmptyDir", "disk"))
+    words = ("ephemeral", "emptyDir", "EmptyDir", "disk")
+    scratch = any(word in message for word in words) and 'volume "tmp"' not in message
     return Failure(
         FailureReason.Evicted,
         f"The node evicted the pod: {message.rstrip('.') or 'no reason given'}.",

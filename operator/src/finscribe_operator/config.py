@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from finscribe_core.api.base import Float, Int, KubeModel, Name
+from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.yaml_files import read_documents
@@ -20,6 +20,9 @@ class OperatorConfig(KubeModel):
     """Trainer image of jobs that set none. Use the same version as the operator's."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When nodes pull the trainer image."""
+    fixed_user_id: Bool = True
+    """Run pods as user and group 65532. False leaves the choice to the platform: OpenShift assigns the users
+    of each namespace, and admits no others."""
     namespaces: list[Name] = []
     """Namespaces to watch; all when empty."""
     progress_interval_seconds: Float = Field(5.0, gt=0)

@@ -35,6 +35,8 @@ GRACE_SECONDS = 120
 USER_ID = 65532
 """The user `nonroot` of the images."""
 TMP_DIR = "/tmp"  # noqa: S108 - a volume of the pod's own
+TMP_SIZE = "4Gi"
+"""Size limit of /tmp, which holds compiled kernels."""
 
 
 def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
@@ -44,13 +46,7 @@ def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Ob
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _build_security_context(config),
         "containers": [_build_container(job, run, config)],
         "volumes": _build_volumes(job, run),
     }
@@ -60,6 +56,15 @@ def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Ob
     if job.spec.pod.annotations:
         metadata["annotations"] = job.spec.pod.annotations
     return {"metadata": metadata, "spec": spec | _build_overrides(job.spec.pod)}
+
+
+def _build_security_context(config: OperatorConfig) -> Object:
+    """Without `fixed_user_id` the platform chooses user and group, which may write the volumes."""
+    context: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if config.fixed_user_id:
+        context |= {"runAsUser": USER_ID, "runAsGroup": USER_ID, "fsGroup": USER_ID}
+    # Otherwise the kubelet changes the group of every file of a shared feature cache at each start.
+    return context | {"fsGroupChangePolicy": "OnRootMismatch"}
 
 
 def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
@@ -158,7 +163,8 @@ def _build_resources(resources: ResourcesSpec) -> Object:
         "memory": resources.memory,
         "ephemeral-storage": resources.scratch,
     }
-    limits = {"memory": resources.memory}
+    # Local storage is the scratch volume, /tmp and the log: a pod that exceeds it is evicted, no other one.
+    limits = {"memory": resources.memory, "ephemeral-storage": resources.scratch}
     if resources.gpus:
         # An extended resource's request must equal its limit.
         gpus = {resources.gpu_resource_name: str(resources.gpus)}
@@ -170,7 +176,7 @@ def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
     volumes: list[Object] = [
         {"name": "config", "configMap": {"name": run}},
         {"name": "work", "emptyDir": {"sizeLimit": job.spec.resources.scratch}},
-        {"name": "tmp", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
         # Data loader workers pass batches in shared memory; the runtime's default of 64 MiB is too little.
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
     ]
