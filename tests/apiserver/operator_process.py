@@ -16,7 +16,7 @@ from tools.kube.process import free_ports
 
 class OperatorProcess:
     def __init__(self, folder: Path, kubeconfig: Path, settings: dict | None = None) -> None:
-        self.health_port, metrics_port = free_ports(2)
+        self.health_port, self.metrics_port = free_ports(2)
         self.log = folder / "operator.log"
         self._config = folder / "operator.yaml"
         self._config.write_text(
@@ -26,7 +26,7 @@ class OperatorProcess:
                     "progress_interval_seconds": 0.5,
                     "bind_address": "127.0.0.1",
                     "health_port": self.health_port,
-                    "metrics_port": metrics_port,
+                    "metrics_port": self.metrics_port,
                     "log_format": "text",
                 }
                 | (settings or {})
@@ -54,6 +54,18 @@ class OperatorProcess:
     def stop(self) -> None:
         if self._process is not None:
             self.kill(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        """The process id; another one after a restart."""
+        assert self._process is not None
+        return self._process.pid
+
+    def metric(self, name: str) -> float:
+        """The value of a line of `/metrics`, labels included in the name; 0 without it."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
+            lines = (line.rpartition(" ") for line in answer.read().decode().splitlines())
+            return next((float(value) for key, _, value in lines if key == name), 0.0)
 
     def _is_healthy(self) -> bool:
         assert self._process is not None

@@ -5,6 +5,7 @@ copy and compare them recursively.
 """
 
 from typing import Any
+from uuid import uuid4
 
 import kopf
 
@@ -52,6 +53,8 @@ def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.persistence.diffbase_storage = _NoStorage()
+    # kopf removes its finalizer where no handler needs it; this one is on no object.
+    settings.persistence.finalizer = f"{GROUP}/{uuid4()}"
     settings.queueing.error_delays = ()  # an object whose processing failed must not lose its next events
     settings.queueing.idle_timeout = 1.0  # seconds until the task of an object that just changed ends
 

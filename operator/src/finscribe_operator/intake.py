@@ -60,8 +60,9 @@ def take_in(obj: Object) -> Object:
     try:
         if kind != KIND:
             return kept | _child(kind, spec, status)
-        # Like a status that does not parse, one that is too deep counts as empty: another program wrote it.
-        kept["status"] = {} if _is_deeper(status, MAX_DEPTH) else status
+        # Like a status that does not parse, one of another shape counts as empty: another program wrote it.
+        is_usual = isinstance(status, dict) and not _is_deeper(status, MAX_DEPTH)
+        kept["status"] = status if is_usual else {}
         problem = _problem(spec)
     except Exception as error:  # one object must never stop the others, whatever is wrong with it
         problem = f"The object can't be read ({type(error).__name__}: {error})."

@@ -43,8 +43,8 @@ class Store:
         if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
             self._drop(old)
         kept = take_in(obj)
-        if REFUSED in kept:
-            self.refused += 1
+        if kept.get(REFUSED) != (old or {}).get(REFUSED, ""):
+            self.refused += REFUSED in kept
         self._add(kept)
         self._sequence += 1
         self._updated_at[uid] = self._sequence
@@ -82,7 +82,8 @@ class Store:
     def states(self) -> Iterator[str]:
         """The state of each FineTuneJob, from its status."""
         for job in list(self._jobs.values()):  # a copy: Prometheus scrapes from its own thread
-            yield job.get("status", {}).get("summary", {}).get("state", State.Pending)
+            summary = job["status"].get("summary")
+            yield summary.get("state", State.Pending) if isinstance(summary, dict) else State.Pending
 
     def finetunejob(self, key: JobKey) -> Object | None:
         """The FineTuneJob, or None."""
