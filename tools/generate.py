@@ -75,11 +75,16 @@ def values_schema_text() -> str:
 
 
 def _strict_json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a model and the models in it, without unknown keys."""
     schema = model.model_json_schema(mode="serialization")
-    assert "$defs" not in schema, "a nested section needs additionalProperties: false of its own"
     properties = {
-        name: {k: v for k, v in field.items() if k != "title"} for name, field in schema["properties"].items()
+        name: {k: v for k, v in field.items() if k not in ("title", "$ref")}
+        for name, field in schema["properties"].items()
     }
+    for field in model.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            inner = _strict_json_schema(field.annotation)
+            properties[str(field.alias)] = {"description": field.description, **inner}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 

@@ -114,5 +114,16 @@ CpuQuantity = Annotated[
     _quantity_schema(_CPU_PATTERN),
 ]
 """CPUs: whole ("4"), decimal ("2.5") or in millicores ("500m")."""
+
+
+def count_cpus(quantity: CpuQuantity) -> float:
+    """The number of CPUs of a quantity.
+
+    >>> count_cpus("2500m"), count_cpus("4")
+    (2.5, 4.0)
+    """
+    return int(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 """The name of another object in the same namespace."""

@@ -190,3 +190,13 @@ def test_the_dashboard_reaches_grafana_unchanged(render):
     assert config_map["data"]["finscribe.json"].strip() == (
         (CHART / "dashboards" / "finscribe.json").read_text().strip()
     )
+
+
+def test_limits_reach_the_operator_and_a_misspelt_one_is_refused(render, helm):
+    (config_map,) = find(
+        render('operator.config.limits={"gpus": 4, "images": ["a/*"]}'), "ConfigMap", "finscribe-operator"
+    )
+
+    assert yaml.safe_load(config_map["data"]["config.yaml"])["limits"] == {"gpus": 4, "images": ["a/*"]}
+    done = helm("template", "finscribe", str(CHART), "--set-json", 'operator.config.limits={"image": ["a"]}')
+    assert "additional properties 'image' not allowed" in done.stderr

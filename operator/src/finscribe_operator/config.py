@@ -9,6 +9,7 @@ from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.yaml_files import read_documents
+from finscribe_operator.limits import Limits
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 
@@ -25,6 +26,9 @@ class OperatorConfig(KubeModel):
     of each namespace, and admits no others."""
     namespaces: list[Name] = []
     """Namespaces to watch; all when empty."""
+    limits: Limits = Limits()
+    """What jobs may ask for. A list allows what matches one of its patterns, in which `*` stands for any
+    characters and `{namespace}` for the job's namespace. Unset: no limit."""
     progress_interval_seconds: Float = Field(5.0, gt=0)
     """Seconds between two requests for a running pod's progress."""
     resync_interval_seconds: Float = Field(600.0, gt=0)

@@ -10,9 +10,12 @@ from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport
 from finscribe_operator.intake import REFUSED
+from finscribe_operator.limits import Limits, find_excesses
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
 from finscribe_operator.runs import build_run_name
 from finscribe_operator.store import Store
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class InvalidJob:
-    """A job whose spec breaks a rule; an older CRD may have admitted it."""
+    """A job whose spec breaks a rule (an older CRD may have admitted it) or exceeds the operator's limits."""
 
     raw: Object
     generation: int
@@ -58,8 +61,11 @@ class InvalidJob:
     """Every broken rule, as a sentence that names the field."""
 
 
-def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
-    """What is known about the job; None when it does not exist."""
+def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed | InvalidJob | None:
+    """What is known about the job; None when it does not exist.
+
+    The limits apply to runs that have not been created.
+    """
     raw = store.finetunejob(key)
     if raw is None:
         return None
@@ -69,6 +75,9 @@ def observe(store: Store, key: JobKey) -> Observed | InvalidJob | None:
         return InvalidJob(raw, int(raw["metadata"].get("generation", 1)), status, problems)
     run = build_run_name(job)
     jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == job.metadata.uid}
+    is_new = run not in jobs and (status.run is None or status.run.name != run)
+    if is_new and (excesses := find_excesses(job, limits)):
+        return InvalidJob(raw, job.metadata.generation, status, " ".join(excesses))
     pods = {name: _pods_of(store, key, j) for name, j in jobs.items()}
     newest = pods[run][-1] if pods.get(run) else None
     return Observed(

@@ -50,7 +50,7 @@ class Reconciler:
         Raises:
             ClusterError: a write failed; try again later.
         """
-        observed = observe(self._store, key)
+        observed = observe(self._store, key, self._config.limits)
         if observed is None or is_being_deleted(observed.raw):
             return
         if isinstance(observed, InvalidJob):
@@ -76,7 +76,7 @@ class Reconciler:
 
     async def _update_status(self, key: JobKey, run: str, failure: ClusterError | None) -> None:
         """Update the status after the writes, unless the spec has changed to another run in between."""
-        after = observe(self._store, key)
+        after = observe(self._store, key, self._config.limits)
         if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
         status = build_status(after, self._clock(), str(failure) if failure else "")

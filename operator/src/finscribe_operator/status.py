@@ -29,7 +29,7 @@ RUN_CONDITIONS = (
 """The conditions about the run, besides those about the spec and those for kstatus."""
 
 _WRITE_ERROR = " A change could not be made: "
-MESSAGE_LIMIT = 4096
+MESSAGE_LIMIT = 8192
 """Characters of a condition's message, which may quote schedulers, kubelets and trainers."""
 
 

@@ -10,6 +10,7 @@ from finscribe_core.experiments import ExperimentsFile
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import Document, read_documents
+from finscribe_operator.config import OperatorConfig
 from finscribe_operator.local.manifest_file import Secret
 from tests.unit.docs.pages import ALL
 
@@ -20,6 +21,9 @@ def validate(document: Document) -> None:
     kind = document.data.get("kind")
     if "experiments" in document.data:
         parse_strictly(ExperimentsFile, document)
+        return
+    if "operator" in document.data:  # values of the chart
+        parse_strictly(OperatorConfig, replace(document, data=document.data["operator"]["config"]))
         return
     if kind is None:  # a block may be a section of the trainer's configuration
         document = replace(document, data={"dataset_path": "train.jsonl", **document.data})

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from finscribe_core.api.base import CpuQuantity
+from finscribe_core.api.base import CpuQuantity, count_cpus
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, PodSpec, ResourcesSpec, SecretReference
 from finscribe_core.constants import (
     CONFIG_DIR,
@@ -152,9 +152,7 @@ def _whole_cpus(quantity: CpuQuantity) -> int:
     >>> [_whole_cpus(q) for q in ("4", "2.5", "500m", "2500m")]
     [4, 3, 1, 3]
     """
-    if quantity.endswith("m"):
-        return max(1, math.ceil(int(quantity[:-1]) / 1000))
-    return max(1, math.ceil(float(quantity)))
+    return max(1, math.ceil(count_cpus(quantity)))
 
 
 def _build_resources(resources: ResourcesSpec) -> Object:
