@@ -566,6 +566,9 @@ class TrainerConfig(KubeModel):
     unset."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
     """Largest image in pixels; a larger one is an error, as a protection against decompression bombs."""
+    require_images: Bool = True
+    """Refuse to train a model that reads images if no training row has one; set false for a data set of texts
+    only. No effect on text models."""
     method: Method = Method.LoRA
     """LoRA or QLoRA."""
     lora: LoraSpec = LoraSpec()

@@ -44,6 +44,7 @@ METRICS = {
     "dataset": {
         "train": CONFIG.dataset_path,
         "train_rows": 800,
+        "train_rows_with_images": 796,
         "train_sha256": "a" * 64,
         "validation": CONFIG.validation_path,
         "validation_rows": 40,

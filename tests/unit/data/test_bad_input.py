@@ -10,8 +10,9 @@ from finscribe_core.errors import UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, check_image, resolve_image
+from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_reader import scan_rows
-from finscribe_trainer.data.rows import RowError, parse_row
+from finscribe_trainer.data.rows import parse_row
 from finscribe_trainer.documents.numbers import MAX_DEPTH, load_json
 
 GOOD = '{"prompt": "x", "completion": "y"}\n'

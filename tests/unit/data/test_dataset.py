@@ -15,6 +15,10 @@ def with_image(name: str) -> dict:
     return {**GOOD, "image": name}
 
 
+def with_input(text: str) -> dict:
+    return {**GOOD, "input": text}
+
+
 @pytest.fixture
 def images(tmp_path):
     """Valid, damaged and unsupported images, and images outside the folder of rows.jsonl."""
@@ -25,7 +29,8 @@ def images(tmp_path):
     for name in ("png", "jpg"):
         content = (tmp_path / f"good.{name}").read_bytes()
         (tmp_path / f"cut.{name}").write_bytes(content[: len(content) // 2])
-    (tmp_path / "text.png").write_text("no image")
+    for name in ("text.png", "text.pdf", "text"):
+        (tmp_path / name).write_text("no image")
     (tmp_path / "link.png").symlink_to(outside)
     return tmp_path
 
@@ -62,6 +67,18 @@ BAD_FILES = {
         "rows.jsonl:1: image '/etc/x.png' must be a path relative",
     ),
     "path is an URL": ([with_image("http://x/y.png")], "rows.jsonl:1: .* must be a path relative"),
+    "input is a PDF": (
+        [GOOD, with_input("text.pdf")],
+        "rows.jsonl:2: image 'text.pdf' .*; write each of its pages as an image",
+    ),
+    "input is a HEIC": ([with_input("a 1.HEIC")], "rows.jsonl:1: image 'a 1.HEIC' .*; convert it to PNG"),
+    "input has no suffix": ([with_input("images/0001")], "rows.jsonl:1: image 'images/0001' does not exist"),
+    "input is a file without suffix": ([with_input("text")], "rows.jsonl:1: image 'text' is not in a supp"),
+    "input is an URL with a query": (
+        [with_input("https://x.example/1.png?a=b")],
+        "rows.jsonl:1: image 'https",
+    ),
+    "an unknown key": ([{**GOOD, "image_path": "good.png"}], "rows.jsonl:1: key 'image_path' is not read"),
     "a link leads out": (
         [with_image("link.png")],
         "rows.jsonl:1: image 'link.png' is outside the data set's folder",
@@ -75,6 +92,12 @@ def test_an_invalid_data_set_is_rejected_with_file_and_line(rows, message, image
     with pytest.raises(UserError, match=message) as caught:
         load_dataset(write_rows(*rows), max_image_pixels=limit)
     assert caught.value.reason is FailureReason.DatasetInvalid
+
+
+def test_an_input_without_suffix_that_is_an_image_is_read_as_one(images, write_rows):
+    (images / "good.png").rename(images / "good")
+    [example] = load_dataset(write_rows(with_input("good")), max_image_pixels=10**6).examples
+    assert example.images == (images / "good",)
 
 
 def test_all_findings_are_reported_at_once_the_first_twenty_in_full(write_rows):

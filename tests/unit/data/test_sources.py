@@ -89,7 +89,7 @@ REFUSED = {
     "no such file": ("gone.jsonl", FailureReason.DatasetNotFound, "gone.jsonl: no such file"),
     "no such folder": ("gone", FailureReason.DatasetNotFound, "gone: no such file or folder"),
     "a folder without rows": ("empty", FailureReason.DatasetNotFound, "empty: no .jsonl"),
-    "another format": ("rows.csv", FailureReason.DatasetInvalid, "rows.csv: rows are read from .jsonl"),
+    "another format": ("rows.csv", FailureReason.DatasetInvalid, "rows.csv: the CSV format is not read"),
 }
 
 

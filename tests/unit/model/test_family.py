@@ -117,12 +117,6 @@ def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, fa
     assert (kept.train, kept.validation, kept.num_excluded) == ([text], [half], 1)
 
 
-def test_a_text_with_special_tokens_of_the_model_is_rejected(family):
-    examples = [text_example("Read <|IMAGE_PLACEHOLDER|>.", "x</s>")]
-    with pytest.raises(UserError, match=r"rows\.jsonl:1: a text contains '<\|IMAGE_PLACEHOLDER\|>'"):
-        select_rows(Splits(examples, examples, "", None), family, max_tokens=100)
-
-
 def test_a_text_model_rejects_a_row_with_an_image(text_model, dataset):
     family = load_family(ModelSource(str(text_model), given_name="my-text-model"))
     with pytest.raises(UserError, match="the row has an image, but my-text-model takes text only") as caught:

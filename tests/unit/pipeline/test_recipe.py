@@ -45,6 +45,9 @@ def test_a_run_writes_adapter_merged_model_config_and_metrics(config, tmp_path):
     assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
     assert [entry["step"] for entry in metrics["eval_history"]] == [1, 2, 3]
     assert metrics["dataset"]["train_rows"] == 8
+    assert metrics["dataset"]["train_rows_with_images"] == 7
+    assert metrics["dataset"]["validation_rows_with_images"] == 3
+    assert "7 of 8 training samples have images" in result.message
     assert TrainerConfig.model_validate(yaml.safe_load((out / "config.yaml").read_text())) == both
     assert "model.safetensors" in {path.name for path in (out / "merged_model").iterdir()}
     adapter = json.loads((out / "final_model" / "adapter_config.json").read_text())

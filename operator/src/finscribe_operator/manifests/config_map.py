@@ -34,6 +34,7 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         validation_split=spec.dataset.validation_split,
         test_path=spec.dataset.test,
         max_image_pixels=spec.dataset.max_image_pixels,
+        require_images=spec.dataset.require_images,
         method=spec.method,
         lora=spec.lora,
         training=spec.training,

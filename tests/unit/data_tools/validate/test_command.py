@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from finscribe_core.errors import RetryableError, UserError
 from finscribe_trainer.cli.validate import validate
@@ -53,6 +54,22 @@ def test_three_reports_are_written(rows: Path, schema: Path, tmp_path: Path):
     assert report["findings"][0]["rule"] == "answer-json"
     assert f"{rows}:2" in (tmp_path / "new/report.md").read_text()
     assert f"{rows}:2" in (tmp_path / "new/report.html").read_text()
+
+
+def test_the_number_of_samples_with_images_is_printed_and_reported(schema: Path, tmp_path: Path, capsys):
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    with_image = {**GOOD, "prompt": "Sum?", "image": "a.png"}
+    rows = write_rows(tmp_path / "rows.jsonl", [GOOD, with_image])
+    run("--input", rows, "--schema", schema, "--output", tmp_path / "report.json")
+
+    for text in (
+        capsys.readouterr().err,
+        (tmp_path / "report.md").read_text(),
+        (tmp_path / "report.html").read_text(),
+    ):
+        assert "1 of 2 samples have images" in text
+    statistics = json.loads((tmp_path / "report.json").read_text())["statistics"]
+    assert (statistics["with_images"], statistics["rows"]) == (1, 2)
 
 
 def test_content_of_rows_is_escaped_in_the_html_report(tmp_path: Path):

@@ -1,7 +1,7 @@
-"""Excludes rows that are longer than max_sequence_length, and rejects texts with reserved tokens."""
+"""Excludes rows that are longer than max_sequence_length, and rejects those that the model can't take."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,9 @@ def select_rows(
         scales: scales of the training images; the one with the most tokens counts.
 
     Raises:
-        UserError: DatasetInvalid when no row is left, or a text contains a reserved token of the model.
+        UserError: DatasetInvalid when no row is left, or the model can't take one (`check_prompts`).
     """
-    reject_reserved_tokens([*splits.train, *splits.validation, *(splits.test or [])], family)
+    check_prompts([*splits.train, *splits.validation, *(splits.test or [])], family)
     train, lengths, long_train = _fitting(splits.train, family, max_tokens, scales)
     validation, _, long_validation = _fitting(splits.validation, family, max_tokens)
     _report([*long_train, *long_validation], max_tokens)
@@ -54,24 +54,22 @@ def select_rows(
     )
 
 
-def reject_reserved_tokens(examples: list[Example], family: "Family") -> None:
-    """Reject rows whose texts contain reserved tokens of the model.
+def check_prompts(examples: Sequence[Example], family: "Family") -> None:
+    """Reject rows whose prompt or answer the model can't take, and log those that lose a message.
 
     Raises:
         UserError: DatasetInvalid, naming the rows.
     """
-    problems = RowProblems()
+    from finscribe_trainer.model.families.prompt_check import DROPPED, prompt_problems  # noqa: PLC0415 - torch
+
+    problems, dropped = RowProblems(), RowProblems()
     for example in examples:
-        _check_reserved(example, family, problems)
+        for problem in prompt_problems(example.row, family):
+            found = dropped if problem.rule == DROPPED else problems
+            found.add(example.where, problem.message)
     problems.raise_if_any()
-
-
-def _check_reserved(example: Example, family: "Family", problems: RowProblems) -> None:
-    row = example.row
-    text = "\n".join((*(turn.text for turn in row.turns), row.completion))
-    for token in dict.fromkeys(family.reserved_tokens):
-        if token in text:
-            problems.add(example.where, f"a text contains {token!r}, a reserved token of the model")
+    if dropped.count:
+        log.warning("%d rows lose a message; the first: %s", dropped.count, dropped.listed[0])
 
 
 def _fitting(

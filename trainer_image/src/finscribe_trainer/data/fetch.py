@@ -32,9 +32,10 @@ def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
 
 
 def _fetch_shards(prefix: str, folder: Path, storage: Storage) -> DataFile:
-    names = [name for name in storage.names(prefix) if is_shard(name)]
+    there = storage.names(prefix)
+    names = [name for name in there if is_shard(name)]
     if not names:
-        raise no_shard_error(f"{prefix}/")
+        raise no_shard_error(f"{prefix}/", there)
     for path in folder.iterdir() if folder.is_dir() else ():
         if is_shard(path.name) and path.name not in names:
             path.unlink()  # downloaded by an earlier attempt, and deleted from the prefix since

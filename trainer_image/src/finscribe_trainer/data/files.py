@@ -1,9 +1,11 @@
 """Finds the files of a data set: one file of rows, or a folder of shards."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.exports import Export, export_of_files, refusal
 
 SHARD_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 """Files of a folder or prefix that are read; others are ignored."""
@@ -35,7 +37,7 @@ class DataFile:
                 path.name for path in self.path.iterdir() if is_shard(path.name) and not path.is_dir()
             )
             if not names:
-                raise no_shard_error(self.source)
+                raise no_shard_error(self.source, [path.name for path in self.path.iterdir()])
             return [DataFile(self.path / name, f"{self.source.rstrip('/')}/{name}") for name in names]
         if not self.path.is_file():
             raise UserError(
@@ -59,6 +61,8 @@ def check_suffix(source: str) -> None:
         UserError: DatasetInvalid.
     """
     if not source.endswith(ROW_SUFFIXES):
+        if export := export_of_files([source.rsplit("/", 1)[-1]]):
+            raise _export_error(source, export)
         raise UserError(
             FailureReason.DatasetInvalid,
             f"{source}: rows are read from {', '.join(SHARD_SUFFIXES)} files.",
@@ -66,10 +70,20 @@ def check_suffix(source: str) -> None:
         )
 
 
-def no_shard_error(source: str) -> UserError:
-    """The error for a folder or prefix without a file of rows."""
+def no_shard_error(source: str, names: Iterable[str]) -> UserError:
+    """The error for a folder or prefix without a file of rows, by the names of its entries."""
+    if export := export_of_files(names):
+        return _export_error(source, export)
     return UserError(
         FailureReason.DatasetNotFound,
         f"{source}: no {', '.join(SHARD_SUFFIXES)} file is directly in it.",
-        "Name the folder or prefix that directly contains the files of rows.",
+        "Name the folder or prefix that directly contains the files of rows, or a .json file itself.",
+    )
+
+
+def _export_error(source: str, export: Export) -> UserError:
+    return UserError(
+        FailureReason.DatasetInvalid,
+        f"{source}: {refusal(export)}.",
+        "Rows are read from " + ", ".join(SHARD_SUFFIXES) + " files; docs/data.md shows each row format.",
     )

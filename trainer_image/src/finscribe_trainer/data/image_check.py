@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from finscribe_trainer.data.file_texts import how_to_convert
 from finscribe_trainer.data.images import ImageError, check_image, resolve_image
 
 
@@ -49,4 +50,4 @@ class ImageCheck:
             path = resolve_image(self._root, name)
             return CheckedImage(path, *check_image(path, name, self._max_pixels))
         except ImageError as problem:
-            return problem
+            return ImageError(f"{problem}{how_to_convert(name)}")

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.exports import is_json_document, json_document_refusal
 from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired_surrogate, load_json
 from finscribe_trainer.documents.problems import Problem
 
+_HEAD_BYTES = 2**20
+"""How much of a file that is one JSON document is read, to say which format it has."""
 MAX_ROW_BYTES = 16 * 2**20
 """Longest line; a longer one is often a whole file written without line breaks."""
 
@@ -23,11 +26,16 @@ def row_too_long() -> Problem:
 def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield every line's number (from 1) and JSON value or `Problem`; blank lines are skipped.
 
+    A file that is one JSON document, such as an array of rows, yields one problem.
+
     Memory holds one line, of at most MAX_ROW_BYTES, also for a .gz that decompresses to more.
     """
     with _open(path) as file:
         number = 0
         try:
+            if (document := _document(file)) is not None:
+                yield 1, document
+                return
             for number, line in _lines(file):
                 if line is None:
                     yield number, row_too_long()
@@ -47,6 +55,19 @@ def _open(path: Path) -> BinaryIO:
             f"{path} can't be read: {error.strerror}.",
             "Check the file and its permissions.",
         ) from None
+
+
+def _document(file: BinaryIO) -> Problem | None:
+    """The problem of a file that is one JSON document, by its first line; None for rows.
+
+    A file of rows is then at its beginning again.
+    """
+    first = file.readline(_HEAD_BYTES)
+    if is_json_document(first.decode("utf-8-sig", "replace")):
+        head = (first + file.read(_HEAD_BYTES)).decode("utf-8-sig", "replace")
+        return Problem("row-format", "", json_document_refusal(head))
+    file.seek(0)
+    return None
 
 
 def _value(line: bytes, encoding: str) -> Any:

@@ -83,8 +83,9 @@ def _bytes_column(schema: "pa.Schema") -> Problem | None:
             return Problem(
                 "image-bytes",
                 field.name,
-                f"column {field.name!r} contains bytes ({field.type}), but images are read from files; write "
-                "each image to a file beside the .parquet file, and its path to a column `image`",
+                f"column {field.name!r} contains bytes ({field.type}), as Hugging Face image columns do, but "
+                "images are read from files; write each image to a file beside the .parquet file, and its "
+                f"path to a column {'images' if 'list' in str(field.type) else 'image'!r}",
             )
     return None
 

@@ -6,8 +6,9 @@ from typing import Any
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.jsonl import scan_jsonl
 from finscribe_trainer.data.parquet import scan_parquet
+from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_problems import RowProblems
-from finscribe_trainer.data.rows import Row, RowError, parse_row
+from finscribe_trainer.data.rows import Row, parse_row
 from finscribe_trainer.documents.problems import Problem
 
 
@@ -38,7 +39,7 @@ def scan_rows(file: DataFile) -> Iterator[tuple[str, Row | Problem]]:
             yield where, value
             continue
         try:
-            yield where, parse_row(value)
+            yield where, parse_row(value, file.root)
         except RowError as error:
             yield where, Problem(error.rule, "", str(error))
 

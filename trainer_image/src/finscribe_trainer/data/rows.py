@@ -1,22 +1,26 @@
 """Parses a row in any of the three row formats (docs/data.md)."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, dump_json, has_unpaired_surrogate
+from finscribe_trainer.data.exports import export_of_row, refusal
+from finscribe_trainer.data.file_texts import is_encoded, names_file, names_file_below, names_image
+from finscribe_trainer.data.image_marks import MARK
+from finscribe_trainer.data.row_fields import (
+    Role,
+    RowError,
+    json_type,
+    read_answer,
+    read_images,
+    read_prompt_text,
+    read_text,
+)
+from finscribe_trainer.data.unread_keys import unread_image
+from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired_surrogate
 
-Role = Literal["system", "user", "assistant"]
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
-_PLACEHOLDER = "<image>"
-
-
-class RowError(ValueError):
-    """A row is invalid; the message names the field."""
-
-    def __init__(self, message: str, rule: str = "row-format") -> None:
-        super().__init__(message)
-        self.rule = rule
-        """See `Problem.rule`: `row-format` or `empty-answer`."""
+_IMAGE_KEYS = ("images", "image")
 
 
 @dataclass(frozen=True)
@@ -38,148 +42,159 @@ class Row:
     """Paths relative to the folder of the file of rows, in the order in which the turns use them."""
 
 
-def parse_row(data: Any) -> Row:
+def parse_row(data: Any, root: Path | None = None) -> Row:
     """Parse a row's JSON value from `load_json`.
 
+    Args:
+        data: the value.
+        root: the folder of the file of rows; an `input` that is the name of one of its files is an image's.
+
     Raises:
-        RowError: a field is missing, empty or of the wrong type.
+        RowError: a field is missing, empty or of the wrong type; the row names an image that would not be
+            read, or has another number of marks than of images.
     """
     if not isinstance(data, dict):
-        raise RowError(f"a row must be a JSON object, not {_kind(data)}")
+        raise RowError(f"a row must be a JSON object, not {json_type(data)}")
     if "messages" in data:
         row = _from_messages(data)
     elif "completion" in data or "prompt" in data:
-        row = _single_turn(data, _required_text(data, "prompt"), _answer(data, "completion"))
+        row = _from_prompt(data)
+    elif "instruction" not in data and (export := export_of_row(data)):
+        raise RowError(refusal(export))
     else:
-        row = _from_instruction(data)
+        row = _from_instruction(data, root)
     _check_encodable(row)
     return row
 
 
-def _from_instruction(data: dict[str, Any]) -> Row:
-    instruction = _required_text(data, "instruction")
+def _from_prompt(data: dict[str, Any]) -> Row:
+    prompt, answer = read_text(data, "prompt"), read_answer(data, "completion")
+    return _single_turn(prompt, answer, _images(data, (), ("prompt", "completion")), "prompt")
+
+
+def _from_instruction(data: dict[str, Any], root: Path | None) -> Row:
+    instruction = read_text(data, "instruction")
     extra = data.get("input")
-    if extra is not None and not isinstance(extra, str):
-        raise RowError(f"input must be a text, not {_kind(extra)}")
-    answer = _answer(data, "output")
-    if not extra or not extra.strip():
-        return _single_turn(data, instruction, answer)
-    if is_image_path(extra):
-        return _single_turn({**data, "images": [extra, *_images(data)]}, instruction, answer)
-    return _single_turn(data, f"{instruction}\n{extra}", answer)
+    if extra is None:
+        extra = ""
+    if not isinstance(extra, str):
+        raise RowError(f"input must be a text, not {json_type(extra)}")
+    answer = read_answer(data, "output")
+    names = _names_in_input(extra.strip(), root)
+    images = (*names, *_images(data, names, ("instruction", "input", "output")))
+    prompt = instruction if names or not extra.strip() else f"{instruction}\n{extra}"
+    return _single_turn(prompt, answer, images, "instruction")
 
 
-def is_image_path(text: str) -> bool:
-    """Whether a row's `input` is an image path: a single line with the suffix of an image file.
+def _single_turn(prompt: str, answer: str, images: tuple[str, ...], where: str) -> Row:
+    text, marks = read_prompt_text(prompt, "user", where)
+    return _row([Turn("user", text, marks)], answer, [None] * marks, images)
 
-    >>> is_image_path("scans/invoice 7.png"), is_image_path("Total: 12.00")
-    (True, False)
+
+def _names_in_input(text: str, root: Path | None) -> tuple[str, ...]:
+    """The image that an `input` names instead of containing the document's text.
+
+    A name that turns out to be no readable image is reported when the images are checked.
     """
-    return "\n" not in text and text.strip().lower().endswith(IMAGE_SUFFIXES)
+    if is_encoded(text):
+        raise RowError("input contains an image as base64; write it to a file, and its path as input")
+    lines = text.splitlines()
+    if len(lines) > 1 and all(names_image(line) for line in lines):
+        raise RowError(f"input names {len(lines)} images; write them as a list, `images`")
+    named = names_file(text) or (root is not None and names_file_below(root, text))
+    return (text,) if named else ()
 
 
-def _single_turn(data: dict[str, Any], prompt: str, completion: str) -> Row:
-    images = _images(data)
-    return Row((Turn("user", prompt, len(images)),), completion, images)
+def _row(turns: list[Turn], answer: str, slots: list[str | None], images: tuple[str, ...]) -> Row:
+    """Put the images of a row at their marks; without any, all images go to the first user turn.
+
+    Args:
+        turns: the prompt.
+        answer: the completion.
+        slots: the images in the prompt's order: a path, or None for a mark, which takes the next of `images`.
+        images: the paths under the row's own keys.
+    """
+    marks = slots.count(None)
+    if not slots:
+        first = next(index for index, turn in enumerate(turns) if turn.role == "user")
+        turns = [*turns]
+        turns[first] = replace(turns[first], num_images=len(images))
+    elif marks != len(images):
+        total = len(images) + len(slots) - marks
+        raise RowError(
+            f"the prompt has {len(slots)} marks of images ({MARK}), but the row names {total} images; write "
+            "a mark for each image, or none"
+        )
+    remaining = iter(images)
+    placed = tuple(next(remaining) if name is None else name for name in slots)
+    return Row(tuple(turns), answer, placed or images)
 
 
-def _images(data: dict[str, Any]) -> tuple[str, ...]:
-    if "image" in data and "images" in data:
-        # _from_instruction adds `input` to `images`; `image` follows, unless it is the same file.
-        first = _image_list(data["images"])
-        return first + tuple(name for name in _image_list(data["image"]) if name not in first)
-    return _image_list(data.get("images", data.get("image")))
+def _images(data: dict[str, Any], others: Sequence[str], format_keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths under `images` and `image`; one that is in both, or named elsewhere in the row, counts once.
 
+    Args:
+        data: the row.
+        others: the paths that the row names elsewhere.
+        format_keys: the other keys that are read.
 
-def _image_list(value: Any) -> tuple[str, ...]:
-    names = [] if value is None else value if isinstance(value, list) else [value]
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise RowError(f"image must be a path (or images a list of paths), not {_kind(name)}")
-    return tuple(name.strip() for name in names)
+    Raises:
+        RowError: one is no path, or another key names an image.
+    """
+    names: list[str] = []
+    for key in _IMAGE_KEYS:
+        if key in data:
+            names += [name for name in read_images(data[key], key) if name not in (*others, *names)]
+    if unread := unread_image(data, (*format_keys, *_IMAGE_KEYS), (*others, *names)):
+        raise RowError(unread)
+    return tuple(names)
 
 
 def _from_messages(data: dict[str, Any]) -> Row:
     messages = data["messages"]
     if not isinstance(messages, list) or len(messages) < 2:
         raise RowError("messages must be a list that ends with a user's message and the assistant's answer")
-    inline: list[str] = []
-    turns = [_turn(message, f"messages[{i}]", inline) for i, message in enumerate(messages)]
-    *prompt, answer = turns
+    parsed = [_turn(message, f"messages[{i}]") for i, message in enumerate(messages)]
+    *prompt, answer = [turn for turn, _ in parsed]
     if answer.role != "assistant" or prompt[-1].role != "user":
         raise RowError("messages must end with a user's message and the assistant's answer")
-    if answer.num_images:
-        raise RowError("the last message, the assistant's, must be a text without images")
     if not answer.text.strip():
         raise RowError("the last message, the assistant's, is empty", "empty-answer")
-    images = (*inline, *_images(data))
-    return Row(_with_images(prompt, len(images)), answer.text, images)
+    slots = [slot for _, found in parsed for slot in found]
+    inline = [name for name in slots if name is not None]
+    return _row(prompt, answer.text, slots, _images(data, inline, ("messages",)))
 
 
-def _turn(message: Any, where: str, inline: list[str]) -> Turn:
+def _turn(message: Any, where: str) -> tuple[Turn, list[str | None]]:
+    """A message, and its images: a path, or None for a mark."""
     role = message.get("role") if isinstance(message, dict) else None
     if role not in ("system", "user", "assistant"):
         raise RowError(f"{where}.role must be system, user or assistant, not {role!r}")
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-    texts, num_images = [], 0
+    texts: list[str] = []
+    slots: list[str | None] = []
     for part in parts:
         kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "image" and role != "user":
+            raise RowError(f"{where} has an image; only a user's message can have images")
         if kind == "image":
-            num_images += 1
-            inline.extend(_image_list(part.get("image")))
+            slots.extend([None] if part.get("image") is None else read_images(part["image"], "image"))
         elif kind == "text" and isinstance(part.get("text"), str):
-            num_images += part["text"].count(_PLACEHOLDER)
-            texts.append(part["text"].replace(_PLACEHOLDER, ""))
+            text, marks = read_prompt_text(part["text"], role, where)
+            texts.append(text)
+            slots += [None] * marks
         else:
             raise RowError(f"{where}.content must be a text, or a list of text and image parts")
-    return Turn(role, "\n".join(texts), num_images)
-
-
-def _with_images(turns: list[Turn], num_images: int) -> tuple[Turn, ...]:
-    """Check the number of image placeholders; without any, all images go to the first user turn."""
-    placed = sum(turn.num_images for turn in turns)
-    if placed == num_images:
-        return tuple(turns)
-    if placed:
-        raise RowError(f"messages contain {placed} image placeholders, but the row names {num_images} images")
-    first = next(i for i, turn in enumerate(turns) if turn.role == "user")
-    turns[first] = Turn("user", turns[first].text, num_images)
-    return tuple(turns)
-
-
-def _required_text(data: dict[str, Any], key: str) -> str:
-    if key not in data:
-        raise RowError(
-            f"{key} is missing; a row has instruction and output, prompt and completion, or messages"
-        )
-    value = data[key]
-    if not isinstance(value, str):
-        raise RowError(f"{key} must be a text, not {_kind(value)}")
-    if not value.strip():
-        raise RowError(f"{key} is empty")
-    return value
-
-
-def _answer(data: dict[str, Any], key: str) -> str:
-    """The completion; an object or a list is converted to its JSON text."""
-    value = data.get(key)
-    if value is None or isinstance(value, str):
-        if isinstance(value, str) and not value.strip():
-            raise RowError(f"{key} is empty", "empty-answer")
-        return _required_text(data, key)
-    if not isinstance(value, dict | list):
-        raise RowError(f"{key} must be a text, an object or a list, not {_kind(value)}")
-    if not value:
-        raise RowError(f"{key} is empty", "empty-answer")
-    return dump_json(value)
+    for data, keys in (
+        (message, ("role", "content")),
+        *((part, ("type", "text", "image")) for part in parts),
+    ):
+        if unread := unread_image(data, keys, ()):
+            raise RowError(f"{where}: {unread}")
+    return Turn(role, "\n".join(texts), len(slots)), slots
 
 
 def _check_encodable(row: Row) -> None:
     if any(map(has_unpaired_surrogate, (*(turn.text for turn in row.turns), row.completion, *row.images))):
         raise RowError(UNPAIRED_SURROGATE)
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")

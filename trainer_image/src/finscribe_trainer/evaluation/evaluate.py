@@ -8,7 +8,7 @@ import torch
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
-from finscribe_trainer.batches.selection import reject_reserved_tokens
+from finscribe_trainer.batches.selection import check_prompts
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator, max_answer_tokens
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
@@ -51,11 +51,11 @@ def evaluate(
         partial_path: file for the answers so far; an interrupted evaluation resumes from it.
 
     Raises:
-        UserError: DatasetInvalid when a prompt contains a special token of the model; GpuMemoryError when a
+        UserError: DatasetInvalid when the model can't take a prompt (`check_prompts`); GpuMemoryError when a
             batch of one document does not fit.
     """
     examples = test_set.examples
-    reject_reserved_tokens(examples, loaded.family)
+    check_prompts(examples, loaded.family)
     partial = None
     if partial_path is not None:
         partial = PartialAnswers(partial_path, fingerprint(loaded.info, test_set.info, settings))

@@ -8,6 +8,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import Dataset, hold_out, load_dataset
 from finscribe_trainer.data.fetch import fetch_rows
+from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
@@ -37,10 +38,14 @@ def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits
         assert config.validation_path is not None
         validation = _load(config, config.validation_path, folder / "validation", storage)
         splits = Splits(train.examples, validation.examples, train.fingerprint, validation.fingerprint)
-    if config.test_path is None or not config.evaluation.enabled:
-        return splits
-    test = _load(config, config.test_path, folder / "test", storage)
-    return replace(splits, test=test.examples, test_fingerprint=test.fingerprint)
+    if config.test_path is not None and config.evaluation.enabled:
+        test = _load(config, config.test_path, folder / "test", storage)
+        splits = replace(splits, test=test.examples, test_fingerprint=test.fingerprint)
+    parts = {"training": splits.train, "validation": splits.validation, "test": splits.test or []}
+    for kind, examples in parts.items():
+        if examples:
+            log.info("%s", image_count(with_images(examples), len(examples), kind))
+    return splits
 
 
 def _load(config: TrainerConfig, uri: str, folder: Path, storage: Storage) -> Dataset:

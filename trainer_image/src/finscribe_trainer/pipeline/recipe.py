@@ -8,6 +8,7 @@ from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
 from finscribe_core.errors import disk_errors_as_finscribe_errors
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
 from finscribe_core.trainer_config import OutputFormat
+from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.export import stage_result, write_config
@@ -125,7 +126,7 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
     )
     return RunResult(
         succeeded=True,
-        message=_summary(run, metrics, evaluation),
+        message=_summary(run, metrics, evaluation, run_metrics.get("dataset", {})),
         stopped_early=bool(run_metrics.get("stopped_early")),
         resumed_from=run_metrics.get("resumed_from"),
         progress=run.reporter.snapshot().progress,
@@ -154,10 +155,13 @@ def _outputs(run: Run) -> Outputs:
     )
 
 
-def _summary(run: Run, metrics: Metrics, evaluation: EvaluationReport | None) -> str:
+def _summary(run: Run, metrics: Metrics, evaluation: EvaluationReport | None, dataset: dict[str, Any]) -> str:
     location = run.uri or str(run.output_dir)
     summary = f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss})"
     if evaluation is not None and evaluation.tuned.field_accuracy is not None:
         base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
         summary += f", field accuracy {tuned} (base model: {base})"
+    if "train_rows_with_images" in dataset:
+        count = image_count(dataset["train_rows_with_images"], dataset["train_rows"], "training")
+        summary += f"; {count}"
     return f"{summary}; result in {location}."

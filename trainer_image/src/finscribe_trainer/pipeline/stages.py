@@ -11,6 +11,7 @@ from finscribe_core.report import Phase
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import token_count_scales
 from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.data.image_count import check_any_image, with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
 from finscribe_trainer.model.families.base import Family
@@ -69,6 +70,8 @@ def train_and_export(
 
 def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:
     family = load_family(source)
+    if family.reads_images and config.require_images:
+        check_any_image(splits.train, source.name)
     chosen = select_rows(
         splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
     )
@@ -130,9 +133,11 @@ def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
         "dataset": {
             "train": run.config.dataset_path,
             "train_rows": len(splits.train),
+            "train_rows_with_images": with_images(splits.train),
             "train_sha256": splits.train_fingerprint,
             "validation": run.config.validation_path,
             "validation_rows": len(splits.validation),
+            "validation_rows_with_images": with_images(splits.validation),
             "validation_sha256": splits.validation_fingerprint,
             "rows_left_out": splits.num_excluded,
         },

@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.file_texts import names_file
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
 from finscribe_trainer.data.row_reader import scan_values
-from finscribe_trainer.data.rows import is_image_path
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.data_tools.curate.path_edits import EditError, apply_corrections
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
@@ -99,7 +99,7 @@ def _status(review: Any) -> str:
 def _document(review: dict[str, Any]) -> bytes:
     """A digest that identifies the reviewed document by its image or text."""
     instruction, input_value = _instruction_and_input(review)
-    if is_image_path(input_value):
+    if names_file(input_value):
         input_value = str(PurePosixPath(input_value))  # ./a.png is a.png
     text = input_value or instruction
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -119,8 +119,8 @@ def _instruction_and_input(review: dict[str, Any]) -> tuple[str, str]:
 
 def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
     instruction, input_value = _instruction_and_input(review)
-    if review.get("image") or is_image_path(input_value):
-        if not is_image_path(input_value):
+    if review.get("image") or names_file(input_value):
+        if not names_file(input_value):
             raise ReviewError(f"image {input_value!r} does not have the suffix of an image file")
         try:
             resolve_image(root, input_value)

@@ -12,9 +12,10 @@ from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.images import ImageError, resolve_image
+from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import scan_values
-from finscribe_trainer.data.rows import Row, RowError, parse_row
+from finscribe_trainer.data.rows import Row, parse_row
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
@@ -139,7 +140,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
 
     for where, value in progress(scan_values(file), "Read rows", unit="rows"):
         try:
-            row = _parse(value)
+            row = _parse(value, file.root)
             for name in row.images:
                 if name not in image_digests:
                     image_digests[name] = _hash_file(resolve_image(file.root, name))
@@ -184,10 +185,10 @@ def _groups(roots: list[int], found: list[tuple[bytes, str]]) -> dict[int, _Grou
     return groups
 
 
-def _parse(value: Any) -> Row:
+def _parse(value: Any, root: Path) -> Row:
     if isinstance(value, Problem):
         raise RowError(value.message, value.rule)
-    return parse_row(value)
+    return parse_row(value, root)
 
 
 def _answer(row: Row) -> Any:

@@ -41,13 +41,18 @@ CHAT_TEMPLATE = """\
             {{- content["text"] -}}
         {%- endfor -%}
         {{- "</s>" -}}
+    {%- elif message["role"] == "system" -%}
+        {%- for content in message["content"] if content["type"] == "text" -%}
+            {{- content["text"] + "\\n" -}}
+        {%- endfor -%}
     {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}
     {{- "Assistant: " -}}
 {%- endif -%}
 """
-"""The format of version 1's template; versions 1.5 and later end the prompt with a newline instead."""
+"""The format of version 1's template: a system message is its text and a newline, without a role's
+name. Versions 1.5 and later end the prompt with a newline instead."""
 
 
 def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from finscribe_core.atomic_files import write_atomically
+from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
 
@@ -128,4 +129,5 @@ def _render(template: str, report: Report, sources: list[str]) -> str:
         findings=report.findings[:_MAX_LISTED],
         unlisted=report.by_rule.total() - min(len(report.findings), _MAX_LISTED),
         histograms=list(histograms(report)),
+        image_count=image_count(report.statistics.with_images, report.statistics.rows),
     )

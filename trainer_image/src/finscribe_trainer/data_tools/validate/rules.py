@@ -71,7 +71,15 @@ RULES: dict[str, Rule] = {
         "The validation set has the same page or, for texts, the same prompt.",
         "Keep the row in one of the sets.",
     ),
-    "reserved-token": Rule(_E, "A text contains a reserved token of the model.", "Remove the token."),
+    "reserved-token": Rule(_E, "A text contains a special token of the model.", "Remove the token."),
+    "chat-template": Rule(
+        _E, "The model's chat template refuses the row.", "Change its messages as the template requires."
+    ),
+    "dropped-message": Rule(
+        _W,
+        "The model's chat template leaves out a message.",
+        "Move the message's text to the first user message.",
+    ),
     "too-many-tokens": Rule(
         _W,
         "The row has more tokens than --max-sequence-length and would be excluded.",

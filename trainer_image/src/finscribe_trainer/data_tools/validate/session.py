@@ -16,6 +16,7 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError, is_d
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.reports import report_files, write_reports
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
@@ -168,6 +169,8 @@ def _print_report(report: Report) -> None:
         console.print(table)
     rows = report.statistics.rows
     console.print(f"{_plural(rows, 'row')}, {100 * report.pass_rate:.2f} % without errors.")
+    num_with_images = report.statistics.with_images
+    console.print(f"{image_count(num_with_images, rows)}.", style=None if num_with_images else "yellow")
 
 
 def _plural(count: int, thing: str) -> str:

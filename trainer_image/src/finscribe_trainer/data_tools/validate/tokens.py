@@ -1,9 +1,8 @@
-"""Counts the tokens of rows and finds reserved tokens of a model in their texts."""
-
-from collections.abc import Iterator
+"""Counts the tokens of rows, and finds rows that a model can't take as they are."""
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.model.families.prompt_check import prompt_problems
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import find_local_or_hub_model
 
@@ -23,15 +22,12 @@ class TokenCheck:
         self._family = load_family(find_local_or_hub_model(model, None))
         self._max_tokens = max_tokens
 
-    def check(self, example: Example) -> tuple[int, list[Problem]]:
-        """The row's number of tokens, and its problems."""
+    def check(self, example: Example) -> tuple[int | None, list[Problem]]:
+        """The row's number of tokens (None if it has no prompt), and its problems."""
+        problems = list(prompt_problems(example.row, self._family))
+        if any(problem.rule == "chat-template" for problem in problems):
+            return None, problems
         count = self._family.count_tokens(example)
-        return count, list(self._problems(example, count))
-
-    def _problems(self, example: Example, count: int) -> Iterator[Problem]:
         if count > self._max_tokens:
-            yield Problem("too-many-tokens", "", f"{count} tokens, more than {self._max_tokens}")
-        text = "\n".join((*(turn.text for turn in example.row.turns), example.row.completion))
-        for token in dict.fromkeys(self._family.reserved_tokens):
-            if token in text:
-                yield Problem("reserved-token", "", f"a text contains {token!r}")
+            problems.append(Problem("too-many-tokens", "", f"{count} tokens, more than {self._max_tokens}"))
+        return count, problems

@@ -1,16 +1,21 @@
 """The interface of a model family: loads the model, encodes rows, builds batches and model inputs."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
+from jinja2 import TemplateError
 from PIL.Image import Image
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.model.batch import IGNORE_INDEX, Encoded
 from finscribe_trainer.model.source import ModelSource
 
@@ -36,6 +41,19 @@ class UncachedImage:
 
 ImageInput = Image | ImageFeatures | UncachedImage
 """An image as a model's input: pixels, cached features, or pixels whose features will be cached."""
+
+
+class PromptError(ValueError):
+    """A chat template refuses a conversation; the message is the template's own."""
+
+
+@contextmanager
+def template_errors() -> Iterator[None]:
+    """Raise PromptError for any error of a chat template, which is a program by the model's authors."""
+    try:
+        yield
+    except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        raise PromptError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 class Family(ABC):
@@ -75,10 +93,39 @@ class Family(ABC):
     def count_prompt_tokens(self, example: Example) -> int:
         """Number of tokens of `encode_prompt`, computed without decoding an image."""
 
-    @property
     @abstractmethod
-    def reserved_tokens(self) -> tuple[str, ...]:
-        """Special tokens that would corrupt prompt or answer if a row's text contained them."""
+    def render_prompt(self, turns: Sequence[Turn]) -> str:
+        """The text of a prompt by the chat template, with one placeholder token for each image.
+
+        Raises:
+            PromptError: the template refuses the turns.
+        """
+
+    @cached_property
+    def reserved_tokens(self) -> re.Pattern[str]:
+        """Matches the tokens that would forge a message, an image or the end if a row's text contained them.
+
+        These are all tokens that the tokenizer marks as special, and those of its added vocabulary that the
+        chat template writes around messages. Other added tokens, such as those of OTSL tables, are text that
+        a model may answer with.
+        """
+        added = [token for token in self.tokenizer.added_tokens_decoder.values() if token.content.strip()]
+        special = {token.content for token in added if token.special} | {*self.tokenizer.all_special_tokens}
+        frame = self._rendered_frame()
+        tokens = special | {token.content for token in added if token.content in frame}
+        by_length = sorted(tokens, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, by_length)) or "(?!)")
+
+    def _rendered_frame(self) -> str:
+        """What the chat template writes around messages of every role."""
+        system, user, assistant = (Turn(role, "x") for role in ("system", "user", "assistant"))
+        parts = []
+        for turns in ((user,), (system, user), (user, assistant, user)):
+            try:
+                parts.append(self.render_prompt(turns))
+            except PromptError:  # a template may refuse a role
+                continue
+        return "\n".join(parts)
 
     def vision_modules(self, model: Any) -> list[torch.nn.Module]:
         """The modules that turn pixels into features; empty for a model that takes no images."""

@@ -14,8 +14,9 @@ from transformers import (
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.model.batch import Encoded
-from finscribe_trainer.model.families.base import Family, ImageInput
+from finscribe_trainer.model.families.base import Family, ImageInput, template_errors
 from finscribe_trainer.model.source import ModelSource, model_errors
 
 
@@ -78,15 +79,16 @@ class CausalLM(Family):
                 f"{example.where}: the row has an image, but {self._name} takes text only.",
                 "Use a PaddleOCR-VL model, or rows without images.",
             )
-        if not self.tokenizer.chat_template:
-            text = "\n".join(turn.text for turn in example.row.turns) + "\n"
-            return list(self.tokenizer(text)["input_ids"])
-        messages = [{"role": turn.role, "content": turn.text} for turn in example.row.turns]
-        prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return list(self.tokenizer(str(prompt), add_special_tokens=False)["input_ids"])
+        text = self.render_prompt(example.row.turns)
+        # Without a chat template, the tokenizer itself adds the tokens at the beginning.
+        return list(self.tokenizer(text, add_special_tokens=not self.tokenizer.chat_template)["input_ids"])
 
-    @property
-    def reserved_tokens(self) -> tuple[str, ...]:
-        """The tokenizer's bos, eos and pad tokens."""
-        named = (self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token)
-        return tuple(token for token in named if token)
+    def render_prompt(self, turns: Sequence[Turn]) -> str:
+        """By the tokenizer's chat template; without one, the texts and a newline."""
+        if not self.tokenizer.chat_template:
+            return "\n".join(turn.text for turn in turns) + "\n"
+        messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+        with template_errors():
+            return str(
+                self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            )

@@ -17,8 +17,16 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
+from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.model.batch import Encoded
-from finscribe_trainer.model.families.base import Family, ImageFeatures, ImageInput, UncachedImage
+from finscribe_trainer.model.families.base import (
+    Family,
+    ImageFeatures,
+    ImageInput,
+    PromptError,
+    UncachedImage,
+    template_errors,
+)
 from finscribe_trainer.model.families.positions import mrope_positions
 from finscribe_trainer.model.source import ModelSource, model_errors
 
@@ -98,9 +106,7 @@ class PaddleOCRVL(Family):
 
     def _prompt_ids(self, example: Example, image_tokens: Sequence[int]) -> list[int]:
         """The prompt's token ids, with `image_tokens` placeholder tokens for each image."""
-        text = self.processing.apply_chat_template(
-            _messages(example), add_generation_prompt=True, tokenize=False
-        )
+        text = self.render_prompt(example.row.turns)
         before, *behind = text.split(self.processing.image_token)
         for count, part in zip(image_tokens, behind, strict=True):
             before += self.processing.image_token * count + part
@@ -108,6 +114,19 @@ class PaddleOCRVL(Family):
         return list(
             self.tokenizer(before, add_special_tokens=not (bos and text.startswith(bos)))["input_ids"]
         )
+
+    def render_prompt(self, turns: Sequence[Turn]) -> str:
+        """By the checkpoint's chat template, which must write each image once."""
+        with template_errors():
+            text = str(
+                self.processing.apply_chat_template(
+                    _messages(turns), add_generation_prompt=True, tokenize=False
+                )
+            )
+        written, images = text.count(self.processing.image_token), sum(turn.num_images for turn in turns)
+        if written != images:
+            raise PromptError(f"it writes {written} images instead of {images}")
+        return text
 
     def _image_tokens(self, width: int, height: int) -> int:
         patches: int = self.processing.image_processor.get_number_of_image_patches(height, width)
@@ -148,24 +167,16 @@ class PaddleOCRVL(Family):
             inputs["pixel_values"] = torch.cat([image["pixel_values"] for image in images])
         return inputs
 
-    @property
-    def reserved_tokens(self) -> tuple[str, ...]:
-        """Image placeholder, image start and end tokens, and the tokenizer's bos, eos and pad tokens."""
-        ids = (self.config.image_token_id, self.config.vision_start_token_id, self.config.vision_end_token_id)
-        named = (self.tokenizer.bos_token, self.tokenizer.eos_token, self.tokenizer.pad_token)
-        tokens = (*self.tokenizer.convert_ids_to_tokens(list(ids)), *named)
-        return tuple(token for token in tokens if token)
-
 
 def _base(model: Any) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def _messages(example: Example) -> list[dict[str, Any]]:
+def _messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     return [
         {
             "role": turn.role,
             "content": [*([{"type": "image"}] * turn.num_images), {"type": "text", "text": turn.text}],
         }
-        for turn in example.row.turns
+        for turn in turns
     ]

@@ -14,6 +14,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import token_count_scales
 from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.data.image_count import check_any_image
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
@@ -57,6 +58,8 @@ def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: S
     splits = load_splits(config, inputs, storage)
     source = fetch_model(config, inputs / "model", storage)
     family = load_family(source)
+    if family.reads_images and config.require_images:
+        check_any_image(splits.train, source.name)
     splits = select_rows(
         splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
     )
