@@ -66,6 +66,20 @@ def _empty(job: ValidJob) -> None:
     job.put("train.jsonl", b"\n")
 
 
+def _no_image(job: ValidJob) -> None:
+    job.set("dataset.requireImages", True)
+
+
+def _input_names_a_pdf(job: ValidJob) -> None:
+    job.put("scans/1.pdf", b"%PDF-1.7")
+    job.put_rows("train.jsonl", [ROW, {"instruction": "Read.", "input": "scans/1.pdf", "output": "{}"}])
+
+
+def _deep_json(job: ValidJob) -> None:
+    row = json.dumps(ROW).encode()
+    job.put("train.jsonl", row + b'\n{"prompt": "x", "completion": ' + b"[" * 50_000 + b"]" * 50_000 + b"}\n")
+
+
 def _no_validation(job: ValidJob) -> None:
     job.set("dataset.validation", job.uri("data/gone.jsonl"))
 
@@ -94,6 +108,9 @@ CASES = [
     Case("corrupt image", _corrupt_image, FailureReason.DatasetInvalid, ("train.jsonl:2", "bad.png")),
     Case("huge image", _huge_image, FailureReason.DatasetInvalid, ("train.jsonl:2", "maxImagePixels")),
     Case("escaping path", _escaping_path, FailureReason.DatasetInvalid, ("train.jsonl:2", "..")),
+    Case("no image", _no_image, FailureReason.DatasetInvalid, ("0 of 8", "reads images")),
+    Case("PDF as input", _input_names_a_pdf, FailureReason.DatasetInvalid, ("train.jsonl:2", "scans/1.pdf")),
+    Case("deep JSON", _deep_json, FailureReason.DatasetInvalid, ("train.jsonl:2", "nested too deeply")),
     Case("empty dataset", _empty, FailureReason.DatasetInvalid, ("train.jsonl", "no rows")),
     Case("no validation file", _no_validation, FailureReason.DatasetNotFound, ("gone.jsonl",)),
     Case("no dataset bucket", _no_bucket, FailureReason.DatasetNotFound, ("no-such-bucket-at-all",)),

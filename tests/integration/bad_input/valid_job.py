@@ -40,7 +40,11 @@ class ValidJob:
         self.put_rows("val.jsonl", [ROW] * 2)
         self.spec = {
             "model": {"source": str(self.model_dir)},
-            "dataset": {"train": self.uri("data/train.jsonl"), "validation": self.uri("data/val.jsonl")},
+            "dataset": {
+                "train": self.uri("data/train.jsonl"),
+                "validation": self.uri("data/val.jsonl"),
+                "requireImages": False,
+            },
             "training": {
                 "numTrainEpochs": 1,
                 "perDeviceTrainBatchSize": 4,
@@ -109,6 +113,7 @@ class ValidJob:
             "model_name_or_path": spec["model"]["source"],
             "dataset_path": dataset["train"],
             "validation_path": dataset["validation"],
+            "require_images": dataset["requireImages"],
             "training": _snake_case(spec["training"]),
             "lora": _snake_case(spec.get("lora", {})),
             "output_uri": spec["output"]["uri"],
