@@ -53,6 +53,7 @@ FILES = {
     "ERNIEKit": ("train.jsonl", [ERNIE], "train.jsonl:1: the ERNIEKit"),
     "Donut": ("metadata.jsonl", [DONUT], "metadata.jsonl:1: the Donut format"),
     "DocVQA": ("qa.jsonl", [DOCVQA], "qa.jsonl:1: the DocVQA format"),
+    "ImageFolder": ("metadata.jsonl", [{"file_name": "0.png", "text": "12"}], ":1: the Hugging Face Image"),
     "ms-swift": ("train.jsonl", [{"query": "a", "response": "b"}], "train.jsonl:1: the ms-swift format"),
     "Hugging Face": ("train.parquet", [HUGGING_FACE], "train.parquet:1: .*Hugging Face image columns"),
     "PPOCRLabel": ("Label.txt", "images/0.png\t[]\n", "Label.txt: the PaddleOCR .PPOCRLabel. format"),

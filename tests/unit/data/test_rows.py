@@ -190,6 +190,14 @@ BAD_ROWS = {
         {"messages": [TURNS[0], {"role": "assistant", "content": [{"type": "image", "image": "a.png"}]}]},
         r"messages\[1\] has an image; only a user's message can have images",
     ),
+    "a system message of Alpaca rows": (
+        {"instruction": "x", "output": "y", "system": "Be exact."},
+        "system is not read with an instruction; write the row as messages",
+    ),
+    "earlier turns of Alpaca rows": (
+        {"instruction": "x", "output": "y", "history": [["a", "b"]]},
+        "history is not read with an instruction; write the row as messages",
+    ),
     "null as images": ({"prompt": "x", "completion": "y", "images": None}, "images is null; write"),
     "null as image": ({"prompt": "x", "completion": "y", "image": None}, "image is null; write"),
     "an image in base64": (

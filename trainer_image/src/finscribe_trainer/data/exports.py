@@ -44,6 +44,12 @@ _BY_KEYS: tuple[tuple[frozenset[str], Export], ...] = (
         ),
     ),
     (
+        frozenset({"file_name", "text"}),
+        Export(
+            "Hugging Face ImageFolder", "prompt (an instruction), completion (text) and image (file_name)"
+        ),
+    ),
+    (
         frozenset({"query", "response"}),
         Export("ms-swift", "prompt (the query), completion (the response) and images"),
     ),

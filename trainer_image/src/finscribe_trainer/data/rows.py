@@ -80,6 +80,8 @@ def _from_instruction(data: dict[str, Any], root: Path | None) -> Row:
     if not isinstance(extra, str):
         raise RowError(f"input must be a text, not {json_type(extra)}")
     answer = read_answer(data, "output")
+    if lost := next((key for key in ("system", "history") if data.get(key)), None):
+        raise RowError(f"{lost} is not read with an instruction; write the row as messages")
     names = _names_in_input(extra.strip(), root)
     images = (*names, *_images(data, names, ("instruction", "input", "output")))
     prompt = instruction if names or not extra.strip() else f"{instruction}\n{extra}"

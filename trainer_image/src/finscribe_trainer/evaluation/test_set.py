@@ -1,5 +1,6 @@
 """Loads a test set from a rows file, a folder or an s3:// URI, and samples it."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +8,12 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint, TrainerConfig
 from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.data.fetch import fetch_rows
+from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.evaluation.results import DataInfo
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.storage import Storage
 
+log = logging.getLogger(__name__)
 PREFERRED_FILES = tuple(
     f"{split}{end}" for split in ("test", "val") for end in (".jsonl", ".jsonl.gz", ".parquet")
 )
@@ -47,6 +50,7 @@ def load_test_set(source: str, limit: int | None, output: Path) -> TestSet:
     storage = Storage.from_config(StorageEndpoint())
     rows = fetch_rows(find_rows_file(source), download_folder(output) / "rows", storage)
     dataset = load_dataset(rows, _MAX_IMAGE_PIXELS)
+    log.info("%s", image_count(with_images(dataset.examples), len(dataset.examples), "test"))
     return sample_test_set(dataset, source, limit)
 
 
