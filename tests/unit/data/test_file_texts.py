@@ -1,5 +1,7 @@
 """A text that names a file is told from document text."""
 
+import time
+
 import pytest
 
 from finscribe_trainer.data.file_texts import names_file, names_file_below
@@ -26,6 +28,7 @@ TEXTS = [
     *("km/h", "and/or", "USD/EUR", "N/A", "c/o", "Qty/Unit", "e.g./i.e.", "Mr./Mrs. Smith", "/month"),
     *("INV/2024/00012", "2024/INV/0012", "GmbH & Co. KG", "Acme Inc.", "v1.2/3", "info@acme.example"),
     *("www.acme.example", "see https://x.example for more", "the data/pipeline of 2020", "C: 12", ".png", ""),
+    *("Mr./Mrs.Smithson/x", "a/b.cd/efg", "Is this a.png? Yes", "Order #5 of a.png today"),
     *("Total\nimages/1.png", "images/1.png\nTotal 12.00"),
 ]
 
@@ -57,3 +60,10 @@ def test_a_word_names_a_file_if_that_or_its_folder_exists(text, expected, tmp_pa
     (tmp_path / "pages_7").mkdir()
     (tmp_path / "0001").touch()
     assert names_file_below(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize("text", ["word " * 10**6, "a/" * 10**6, "a.b/" * 10**6, "a/b." * 1000, "?#" * 2000])
+def test_long_texts_are_decided_quickly(text):
+    start = time.process_time()
+    assert not names_file(text)
+    assert time.process_time() - start < 1

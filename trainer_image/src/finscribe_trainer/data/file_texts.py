@@ -11,16 +11,7 @@ _OTHER_IMAGE_SUFFIXES = (
 )
 """Suffixes of images in other formats: such a name is rejected, and not learned as text."""
 _DOCUMENT_SUFFIXES = (".pdf", ".djvu", ".xps")
-
-
-def _ends_in(*suffixes: str) -> re.Pattern[str]:
-    """One line that ends in a suffix, which may be followed by a URL's query or fragment."""
-    choice = "|".join(map(re.escape, suffixes))
-    return re.compile(rf"[^\n]*\w[^\n]*(?:{choice})(?:[?#]\S*)?", re.IGNORECASE)
-
-
-_IMAGE = _ends_in(*IMAGE_SUFFIXES, *_OTHER_IMAGE_SUFFIXES)
-_DOCUMENT = _ends_in(*_DOCUMENT_SUFFIXES)
+_ALL_IMAGE_SUFFIXES = (*IMAGE_SUFFIXES, *_OTHER_IMAGE_SUFFIXES)
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|data:[\w/+.-]*[;,])\S+", re.IGNORECASE)
 _ENCODED_IMAGE = re.compile(r"(?:/9j/|iVBORw0KGgo|JVBERi0|UklGR)[A-Za-z0-9+/=]{100,}")
 """The start of a JPEG, PNG, PDF or WebP file in base64."""
@@ -29,15 +20,17 @@ _FOLDERS = (
     *("invoices", "receipts", "files", "uploads", "data", "dataset", "train", "val", "validation", "test"),
 )
 _PATH = re.compile(
-    rf"""(?: (?:\.{{1,2}}|~)[/\\]\S+                  # ./1  ../1  ~/1
-           | /[^/\s]+/[^\s]+                          # /mnt/1
-           | [A-Za-z]:\\\S+                           # C:\scans\1
-           | \\\\\S+                                  # \\server\scans\1
-           | (?:{"|".join(_FOLDERS)})[/\\]\S+         # images/1
-           | \S+[/\\]\S*\w\.[A-Za-z][A-Za-z0-9]{{1,4}}  # 2026/1.xyz
-         )""",
+    rf"""(?: (?:\.{{1,2}}|~)[/\\]           # ./1  ../1  ~/1
+           | /[^/]+/                       # /mnt/1
+           | [A-Za-z]:\\                   # C:\scans\1
+           | \\\\                          # \\server\scans\1
+           | (?:{"|".join(_FOLDERS)})[/\\]  # images/1
+         ).""",
     re.IGNORECASE | re.VERBOSE,
 )
+_SUFFIX = re.compile(r"\w\.[A-Za-z][A-Za-z0-9]{1,4}\Z")
+_LONGEST = 4096
+"""Longest name of a file or URL, in characters."""
 _QUOTES = " \t\r\n'\"`<>()[]"
 """What may surround a name: quotes, or the brackets of Markdown, HTML or a list."""
 
@@ -48,7 +41,7 @@ def names_image(text: str) -> bool:
     >>> names_image("scans/invoice 7.HEIC"), names_image("a.png?width=9"), names_image("Total: 12.00")
     (True, True, False)
     """
-    return bool(_IMAGE.fullmatch(text.strip(_QUOTES)))
+    return _ends_in(text.strip(_QUOTES), _ALL_IMAGE_SUFFIXES)
 
 
 def names_file(text: str) -> bool:
@@ -62,7 +55,23 @@ def names_file(text: str) -> bool:
     (True, True, False)
     """
     word = text.strip(_QUOTES)
-    return any(pattern.fullmatch(word) for pattern in (_IMAGE, _DOCUMENT, _URL, _ENCODED_IMAGE, _PATH))
+    if _ends_in(word, (*_ALL_IMAGE_SUFFIXES, *_DOCUMENT_SUFFIXES)):
+        return True
+    if len(word) > _LONGEST:
+        return bool(_ENCODED_IMAGE.match(word))
+    if re.search(r"\s", word):
+        return False
+    if any(pattern.match(word) for pattern in (_URL, _ENCODED_IMAGE, _PATH)):
+        return True
+    return ("/" in word or "\\" in word) and bool(_SUFFIX.search(word))
+
+
+def _ends_in(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a line ends in a suffix, which a URL's query or fragment may follow."""
+    if len(name) > _LONGEST or "\n" in name:
+        return False
+    name = re.sub(r"[?#]\S*$", "", name)
+    return name.lower().endswith(suffixes) and any(map(str.isalnum, name[: name.rindex(".")]))
 
 
 def is_encoded(text: str) -> bool:
@@ -84,7 +93,6 @@ def names_file_below(root: Path, text: str) -> bool:
 
 def how_to_convert(name: str) -> str:
     """What to do with a file of a format that is not read, by its suffix; empty for any other name."""
-    if _DOCUMENT.fullmatch(name):
+    if _ends_in(name, _DOCUMENT_SUFFIXES):
         return "; write each of its pages as an image, such as PNG"
-    known = name.lower().endswith(IMAGE_SUFFIXES)
-    return "; convert it to PNG or JPEG" if _IMAGE.fullmatch(name) and not known else ""
+    return "; convert it to PNG or JPEG" if _ends_in(name, _OTHER_IMAGE_SUFFIXES) else ""
