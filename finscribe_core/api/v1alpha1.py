@@ -280,12 +280,12 @@ class ExperimentSpec(KubeModel):
     """Name; the experiment's FineTuneJob is named `<job>-<name>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
     """What the experiment tests or is expected to show."""
-    overrides: Annotated[dict[str, OverrideValue], Field(min_length=1, max_length=16)]
+    overrides: Annotated[
+        dict[Annotated[str, Field(max_length=512)], OverrideValue], Field(min_length=1, max_length=16)
+    ]
     """Values by dotted path below the spec, such as `training.learningRate: 1.0e-5`. Change one parameter
     at a time: the effects of two changed together can't be separated. A value is a number, a text, true,
     false or a list of these."""
-
-    rules = (key_length_rule("overrides", 512, "overrides"),)
 
 
 class FineTuneJobSpec(KubeModel):

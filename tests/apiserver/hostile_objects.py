@@ -32,12 +32,12 @@ def build_hostile_objects() -> dict[str, Hostile]:
 
 
 def _invalid_specs() -> dict[str, Any]:
-    many = range(10_000)
+    many = range(3000)
     return {
         "override-of-2000-lists": _override(_lists(2000)),
         "override-of-lists": _override(_lists(DEPTH)),
         "override-of-2000-maps": _override(_maps(2000)),
-        "override-of-maps": _override(_maps(DEPTH)),
+        "override-of-5000-maps": _override(_maps(5000)),
         "override-of-lists-and-maps": _override(_Raw('[{"a":' * 4900 + "1" + "}]" * 4900)),
         "override-of-40-lists": _override(_lists(40)),
         "override-of-two-lists": _override(_lists(2)),
@@ -46,11 +46,11 @@ def _invalid_specs() -> dict[str, Any]:
         "override-of-a-long-path": _override(1, "lora." + "a." * 2000 + "r"),
         "override-of-the-output": _override("s3://bucket/other", "output.uri"),
         "override-of-an-unknown-field": _override(1, "\u001b[2J"),
-        "unknown-field-of-maps": _spec(unknown=_maps(DEPTH)),
+        "unknown-field-of-maps": _spec(unknown=_maps(3000)),
         "unknown-field-of-a-megabyte": _spec(unknown="x" * 1_000_000),
         "section-of-lists": _spec(lora=_lists(5000)),
         "tolerations-of-lists": _spec(pod={"tolerations": _lists(5000)}),
-        "labels-of-maps": _spec(pod={"labels": _maps(5000)}),
+        "labels-of-maps": _spec(pod={"labels": _maps(2000)}),
         "experiments-of-lists": _spec(experiments=_lists(5000)),
         "many-experiments": _spec(experiments=[{"name": f"e{i}", "overrides": {"lora.r": 8}} for i in many]),
         "equal-experiments": _spec(experiments=[{"name": "a", "overrides": {"lora.r": 8}}] * 2),
@@ -87,7 +87,7 @@ def _odd_metadata() -> dict[str, Any]:
     return {
         "managed-fields-of-3000-maps": _managed(_maps(3000, "f:a", "{}")),
         "managed-fields-of-maps": _managed(_maps(DEPTH, "f:a", "{}")),
-        "large-managed-fields": _managed({f"f:{i}": {} for i in range(40_000)}),
+        "large-managed-fields": _managed({f"f:{i}": {} for i in range(10_000)}),
         "large-metadata": {"annotations": {"note": "x" * 250_000}},
         "kopf-state-that-is-no-json": {"annotations": {f"{kopf}/last-handled-configuration": "{"}},
         "kopf-state-of-lists": {"annotations": {f"{kopf}/last-handled-configuration": "[" * 60_000}},

@@ -36,8 +36,8 @@ from finscribe_operator.objects import Object, Ref, namespace_of, run_of
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 PROGRESS_LIMIT = 64 * 1024
-PAGE_SIZE = 50
-"""Objects per page of a listing: with the largest objects, of 1.5 MB, a page takes some 75 MB."""
+PAGE_SIZE = 20
+"""Objects per page of a listing. Each may have 1.5 MB, and several times that once it is parsed."""
 EVENT_MESSAGE_LIMIT = 1024
 
 _PLURALS = {
