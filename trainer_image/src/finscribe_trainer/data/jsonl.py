@@ -48,7 +48,7 @@ def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _open(path: Path) -> BinaryIO:
     try:
-        return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+        return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
     except OSError as error:  # a dangling link, no permission
         raise UserError(
             FailureReason.DatasetNotFound,

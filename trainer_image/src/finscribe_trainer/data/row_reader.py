@@ -21,7 +21,7 @@ def scan_values(file: DataFile) -> Iterator[tuple[str, Any]]:
         UserError: the file does not exist, or its suffix is unsupported.
     """
     for shard in file.shards():
-        scan = scan_parquet if shard.path.suffix == ".parquet" else scan_jsonl
+        scan = scan_parquet if shard.path.suffix.lower() == ".parquet" else scan_jsonl
         for number, value in scan(shard.path):
             yield f"{shard.source}:{number}", value
 

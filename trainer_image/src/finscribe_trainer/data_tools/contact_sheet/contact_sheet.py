@@ -18,7 +18,8 @@ from finscribe_trainer.data.dataset import Example, hold_out
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_check import ImageCheck
-from finscribe_trainer.data.images import ImageError, open_image
+from finscribe_trainer.data.image_folders import ImageError
+from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
 from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
@@ -85,7 +86,7 @@ def _chosen_rows(config: TrainerConfig, file: DataFile, num_rows: int) -> list[t
         )
     count = min(num_rows, len(pages))
     chosen = [pages[i * len(pages) // count] for i in range(count)]
-    with ImageCheck(file.root, config.max_image_pixels) as images:
+    with ImageCheck(file.images, config.max_image_pixels) as images:
         rows = [(place, _with_images(example, images, problems)) for place, example in chosen]
     problems.raise_if_any()
     return rows

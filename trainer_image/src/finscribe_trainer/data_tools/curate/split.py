@@ -11,7 +11,7 @@ from typing import Any
 from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.images import ImageError, resolve_image
+from finscribe_trainer.data.image_folders import ImageError, resolve_image
 from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import scan_values

@@ -143,7 +143,7 @@ def _run_with_progress(rows: Iterator[None], file: DataFile, name: str, stop: St
 def count_lines(file: DataFile) -> int | None:
     """Number of rows for the progress bar; None without a terminal, or if a shard is not plain JSON lines."""
     shards = file.shards()
-    if not sys.stderr.isatty() or any(shard.path.suffix != ".jsonl" for shard in shards):
+    if not sys.stderr.isatty() or any(shard.path.suffix.lower() != ".jsonl" for shard in shards):
         return None
     count = 0
     for shard in shards:

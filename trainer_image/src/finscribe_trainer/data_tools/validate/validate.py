@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
-from finscribe_trainer.data.images import ImageError
+from finscribe_trainer.data.image_folders import ImageError
 from finscribe_trainer.data.row_reader import scan_rows
 from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
@@ -116,7 +116,7 @@ class Validator:
 
     def _with_images(self, file: DataFile) -> Iterator[tuple[str, Row | Problem, Images]]:
         rows = scan_rows(file)
-        with ImageCheck(file.root, self._checks.max_image_pixels) as check:
+        with ImageCheck(file.images, self._checks.max_image_pixels) as check:
             while batch := list(islice(rows, _READ_AHEAD)):
                 images = check.check(name for _, row in batch if isinstance(row, Row) for name in row.images)
                 yield from ((where, row, images) for where, row in batch)
