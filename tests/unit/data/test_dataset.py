@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.data.dataset import hold_out, load_dataset
+from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.jsonl import MAX_ROW_BYTES
 
@@ -119,22 +119,3 @@ def test_the_fingerprint_changes_with_a_pixel(images, write_rows):
     Image.new("RGB", (400, 300)).save(images / "good.png")
     os.utime(images / "good.png", (0, 0))
     assert load_dataset(file, max_image_pixels=10**6).fingerprint != before
-
-
-def test_the_validation_split_depends_on_the_seed(write_rows):
-    examples = load_dataset(write_rows(*[GOOD] * 20), max_image_pixels=10**6).examples
-
-    def held_out(seed: int) -> list[str]:
-        kept, chosen = hold_out(examples, 0.2, seed)
-        assert len(kept) == 16
-        assert not {e.where for e in kept} & {e.where for e in chosen}
-        return [e.where for e in chosen]
-
-    assert held_out(1) == held_out(1)
-    assert held_out(1) != held_out(2)
-
-
-def test_a_single_row_cannot_be_split(write_rows):
-    examples = load_dataset(write_rows(GOOD), max_image_pixels=10**6).examples
-    with pytest.raises(UserError, match=r"rows\.jsonl:1: the only row"):
-        hold_out(examples, 0.05, seed=1)

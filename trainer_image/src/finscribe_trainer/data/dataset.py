@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,21 +105,3 @@ def _hash_shards(file: DataFile) -> "hashlib._Hash":
         with shard.path.open("rb") as content:
             hashlib.file_digest(content, lambda: digest)
     return digest
-
-
-def hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Split into training and validation examples; the same seed and rows give the same split.
-
-    Raises:
-        UserError: DatasetInvalid when there is only one row.
-    """
-    if len(examples) < 2:
-        raise UserError(
-            FailureReason.DatasetInvalid,
-            f"{examples[0].where}: the only row can't be used for both training and validation.",
-            "Add rows, or name a validation file.",
-        )
-    count = min(max(1, round(share * len(examples))), len(examples) - 1)
-    chosen = set(random.Random(seed).sample(range(len(examples)), count))  # noqa: S311 - a split, not a secret
-    kept = [example for i, example in enumerate(examples) if i not in chosen]
-    return kept, [examples[i] for i in sorted(chosen)]

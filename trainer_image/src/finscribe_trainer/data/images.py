@@ -56,8 +56,13 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"image {name!r} is damaged: {error}") from None
+    return size, hash_image(path)
+
+
+def hash_image(path: Path) -> str:
+    """SHA-256 of an image's file."""
     with path.open("rb") as file:
-        return size, hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_image(path: Path) -> Image.Image:

@@ -38,6 +38,8 @@ class InferenceOptions:
     """Maximum number of documents."""
     batch_size: int
     max_new_tokens: int | None
+    image_root: str | None = None
+    """See `load_test_set`."""
 
 
 def evaluate_and_compare(base: ComparedModel, tuned: ComparedModel, options: InferenceOptions) -> Comparison:
@@ -54,7 +56,7 @@ def evaluate_and_compare(base: ComparedModel, tuned: ComparedModel, options: Inf
     )
     if before is None or after is None:
         assert options.source is not None
-        test_set = load_test_set(options.source, options.limit, base.output)
+        test_set = load_test_set(options.source, options.limit, base.output, options.image_root)
         limit = options.max_new_tokens
         known = before or after
         if known is not None:

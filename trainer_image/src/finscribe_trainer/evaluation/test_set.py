@@ -33,19 +33,20 @@ def download_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.inputs")
 
 
-def load_test_set(source: str, limit: int | None, output: Path) -> TestSet:
+def load_test_set(source: str, limit: int | None, output: Path, image_root: str | None = None) -> TestSet:
     """Load and check every row, and sample the documents to evaluate.
 
     Args:
         source: a rows file, a folder, or an s3:// URI of either.
         limit: number of documents; all when None. The sample is reproducible.
         output: results.json; downloads from S3 are stored beside it.
+        image_root: another folder or s3:// prefix that images may be in.
 
     Raises:
         UserError: DatasetNotFound, DatasetInvalid.
     """
     storage = Storage.from_config(StorageEndpoint())
-    rows = fetch_rows(find_rows_file(source), download_folder(output) / "rows", storage)
+    rows = fetch_rows(find_rows_file(source), download_folder(output) / "rows", storage, image_root)
     dataset = load_dataset(rows, _MAX_IMAGE_PIXELS)
     return sample_test_set(dataset, source, limit)
 

@@ -68,7 +68,7 @@ RULES: dict[str, Rule] = {
     ),
     "leakage": Rule(
         _E,
-        "The validation set has the same page or, for texts, the same prompt.",
+        "The validation or test set has the same page, answer or, for texts, the same prompt.",
         "Keep the row in one of the sets.",
     ),
     "reserved-token": Rule(_E, "A text contains a special token of the model.", "Remove the token."),
