@@ -107,7 +107,9 @@ def test_tax_rates_of_lines_are_used_in_the_tax_equation():
 FRACTIONS = {
     "of the document": ({"tax_rate": "0.1"}, [{}, {}]),
     "of the lines": ({}, [{"tax_rate": "0.1"}, {"tax_rate": "0.10"}]),
-    "with a line without tax": ({"tax_amount": "3.00", "grand_total": "43.00"}, [{"tax_rate": 0.1}, {"tax_rate": 0}]),
+    "with a line without tax": (
+        {"tax_amount": "3.00", "grand_total": "43.00"}, [{"tax_rate": 0.1}, {"tax_rate": 0}],
+    ),
     "with shipping, which is taxed": (
         {"tax_rate": "0.1", "shipping": "5.00", "tax_amount": "4.50", "grand_total": "49.50"}, [{}, {}],
     ),

@@ -12,8 +12,8 @@ from finscribe_trainer.documents.schema import parse_document, to_answer
 
 RECEIPT = (
     '{"document_type": "receipt", "vendor": {"name": "A"}, "issue_date": "2026-02-03", "line_items": '
-    '[{"description": "tea", "line_total": "3.00"}], "financial_summary": {"grand_total": "3.00", "currency": '
-    '"EUR"}, "metadata": {"score": NUMBER}}'
+    '[{"description": "tea", "line_total": "3.00"}], "financial_summary": {"grand_total": "3.00", "currency":'
+    ' "EUR"}, "metadata": {"score": NUMBER}}'
 )
 USERS = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
 

@@ -15,7 +15,8 @@ from finscribe_trainer.documents.problems import Problem
 def scan_values(file: DataFile) -> Iterator[tuple[str, Any]]:
     """Yield every row as (`file:line`, JSON value or `Problem`), in order.
 
-    Rules of these problems: `json`, `encoding`, `row-too-long`, `damaged-file`, `image-bytes`, `row-format`.
+    Rules of these problems: `json`, `encoding`, `row-too-long`, `damaged-file`, `expansion`, `image-bytes`,
+    `row-format`.
 
     Raises:
         UserError: the file does not exist, or its suffix is unsupported.

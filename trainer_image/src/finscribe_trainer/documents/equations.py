@@ -210,7 +210,9 @@ def _tax_of_lines(numbers: _Numbers) -> Iterator[Equation]:
         for index, (total, rate) in enumerate(zip(totals, known, strict=True)):
             derivatives[f"line_items[{index}].line_total"] = rate / per_unit
             derivatives[f"line_items[{index}].tax_rate"] = total / per_unit
-        computed = sum((total * rate for total, rate in zip(totals, known, strict=True)), Decimal(0)) / per_unit
+        computed = (
+            sum((total * rate for total, rate in zip(totals, known, strict=True)), Decimal(0)) / per_unit
+        )
         forms.append(Form(computed - amount, derivatives))
     computed = forms[0].residual + amount
     text = f"tax_rate x line_total of all lines is {shorten(computed)}, not tax_amount {shorten(amount)}"

@@ -50,8 +50,8 @@ def _body(card: ModelCard | None, usage: Usage) -> str:
     text = card.text.lstrip() if card else ""
     if not _SECTION.search(text):
         return (
-            f"# A fine-tuned {escape(usage.base_name)}\n\n{code(usage.base_name)} with a LoRA adapter merged in."
-            f"\n\n{how}"
+            f"# A fine-tuned {escape(usage.base_name)}\n\n"
+            f"{code(usage.base_name)} with a LoRA adapter merged in.\n\n{how}"
         )
     text = text.replace("A LoRA adapter for ", "A LoRA adapter merged into its base model, ", 1)
     return _SECTION.sub(lambda _: f"{how}\n", text, count=1)
