@@ -87,7 +87,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
         results = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]
         base = ComparedModel("baseline", baseline_model, baseline_results, results[0])
         tuned = ComparedModel("finetuned", finetuned_model, finetuned_results, results[1], base_model)
-        comparison = evaluate_and_compare(
+        comparison, pages = evaluate_and_compare(
             base, tuned, InferenceOptions(test_dir, limit, batch_size, max_new_tokens, image_root)
         )
-        print_comparison(comparison, write_reports(comparison, output))
+        print_comparison(comparison, write_reports(comparison, output, pages))

@@ -29,7 +29,7 @@ class TestSet:
 
 
 def download_folder(output: Path) -> Path:
-    """The folder for downloads from S3; it is kept, since results.json refers to the pages in it."""
+    """The folder for downloads from S3; it is kept, since reports show the pages in it."""
     return output.with_name(f"{output.name}.inputs")
 
 
