@@ -128,7 +128,7 @@ def test_a_model_uses_the_max_new_tokens_of_the_results_it_is_compared_with(samp
     tuned = ComparedModel("finetuned", model, None, tmp_path / "results-tuned.json")
     evaluate_and_compare(base, tuned, options)
     tuned.output.unlink()
-    again = evaluate_and_compare(
+    again, _ = evaluate_and_compare(
         replace(base, model=None, results=base.output), tuned, replace(options, max_new_tokens=None)
     )
     assert json.loads(tuned.output.read_text())["settings"]["max_new_tokens"] == 8
