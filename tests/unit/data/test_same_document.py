@@ -52,8 +52,8 @@ SAME = {
     "six rows of two pages": lambda f: [page(f, n % 2, f"Task {n}.") for n in range(6)],
     "copies of pages": lambda f: [page(f, n // 3, name=f"{n}.png") for n in range(12)],
     "rows of two pages in a chain": lambda f: [
-        {**page(f, 0), "image": None, "images": ["0.png"]},
-        *({**page(f, n), "image": None, "images": [f"{n}.png", f"{n - 1}.png"]} for n in range(1, 5)),
+        page(f, 0),
+        *({"images": [f"{n - 1}.png"], **page(f, n)} for n in range(1, 5)),
         *(page(f, n) for n in range(20, 30)),
     ],
     "texts with the same prompt": lambda _: [{**text(n % 4), "completion": f"{n}"} for n in range(12)],

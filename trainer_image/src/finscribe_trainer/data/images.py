@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from finscribe_trainer.data.file_formats import describe_file
+from finscribe_trainer.data.file_texts import how_to_convert
 from finscribe_trainer.data.image_folders import ImageError
 from finscribe_trainer.data.image_pixels import PixelError, check_pixels, is_white_zero, to_rgb
 from finscribe_trainer.data.jpeg_scans import MAX_SCANS, has_too_many_scans
@@ -117,6 +118,7 @@ def _count_pages(image: Image.Image) -> str:
 def _unsupported(path: Path, name: str) -> str:
     described = describe_file(path)
     if described is None:
-        return f"image {name!r} is not in a supported image format; supported are {', '.join(_FORMATS)}"
+        formats = ", ".join(_FORMATS)
+        return f"image {name!r} is not in a supported image format ({formats}){how_to_convert(name)}"
     kind, remedy = described
     return f"image {name!r} is {kind}, but supported are {', '.join(_FORMATS)}: {remedy}"
