@@ -10,6 +10,7 @@ from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.evaluation.results import DataInfo
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
 
 PREFERRED_FILES = tuple(
     f"{split}{end}" for split in ("test", "val") for end in (".jsonl", ".jsonl.gz", ".parquet")
@@ -64,9 +65,9 @@ def find_rows_file(source: str) -> str:
     Raises:
         UserError: DatasetNotFound when the folder contains a training file, but neither of those.
     """
-    if source.startswith("s3://") or not Path(source).is_dir():
+    folder = Path(source).expanduser()
+    if is_s3_uri(source) or not folder.is_dir():
         return source
-    folder = Path(source)
     found = next((folder / name for name in PREFERRED_FILES if (folder / name).is_file()), None)
     if found is None and any(path.name.startswith("train.") for path in folder.iterdir()):
         raise UserError(
