@@ -4,11 +4,12 @@ The same models validate the trainer's YAML file (snake_case, as in the training
 FineTuneJob's spec (camelCase); `TrainerConfig` is the whole file.
 """
 
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule, key_length_rule
@@ -547,23 +548,35 @@ QLORA_WITHOUT_FSDP = Rule(
 )
 
 
+def _expand_home(path: str) -> str:
+    """A path with `~` at its start replaced by the home folder; URIs and hub ids have none."""
+    return os.path.expanduser(path)  # noqa: PTH111 - a Path would change URIs
+
+
+PathText = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_expand_home)]
+"""A local path, in which `~` is the home folder; where a setting allows it, an s3:// URI or a hub id."""
+
+
 class TrainerConfig(KubeModel):
     """The file that `finscribe train --config` reads; for a pod the operator writes it."""
 
-    model_name_or_path: Annotated[str, Field(min_length=1, max_length=1024)] = "PaddlePaddle/PaddleOCR-VL"
+    model_name_or_path: PathText = "PaddlePaddle/PaddleOCR-VL"
     """A hub id, a local folder, or an s3:// prefix of a model."""
     model_revision: str | None = None
     """Commit, tag or branch of a hub model."""
-    dataset_path: Annotated[str, Field(min_length=1, max_length=1024)]
+    dataset_path: PathText
     """Training rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of such files; local, or an s3:// URI
     (a prefix ends in '/')."""
-    validation_path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    validation_path: PathText | None = None
     """Validation rows, in the same form; when unset, `validation_split` of the training rows."""
     validation_split: Float | None = Field(None, gt=0, lt=1)
     """Share of the training rows held out for validation; 0.05 when this and `validation_path` are unset."""
-    test_path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    test_path: PathText | None = None
     """Test rows, in the same form: base and tuned model are compared on them; the validation rows when
     unset."""
+    image_root: PathText | None = None
+    """Another folder that images may be in: local, or an s3:// prefix. Without it, images are read below the
+    folder of their rows only. A relative path that is not there is looked up in it."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
     """Largest image in pixels; a larger one is an error, as a protection against decompression bombs."""
     require_images: Bool = True
@@ -585,11 +598,11 @@ class TrainerConfig(KubeModel):
     """Curriculum: the order of rows by difficulty."""
     feature_cache: FeatureCacheSpec = FeatureCacheSpec()
     """Cache of the vision tower's output."""
-    feature_cache_dir: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    feature_cache_dir: PathText | None = None
     """Folder of the feature cache, which several runs may share; `output_dir`/features when unset."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Evaluation on documents, during training and at its end."""
-    output_dir: Annotated[str, Field(min_length=1)] = "./finetuned_model"
+    output_dir: Annotated[str, Field(min_length=1), AfterValidator(_expand_home)] = "./finetuned_model"
     """Local folder for checkpoints, logs and exports."""
     output_uri: Annotated[str, Field(pattern=r"^s3://[^/\s]+", max_length=1024)] | None = None
     """s3:// prefix below which the result is uploaded; nothing is uploaded when unset."""

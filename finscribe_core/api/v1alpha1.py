@@ -92,6 +92,9 @@ class DatasetSpec(KubeModel):
     test: S3Uri | None = None
     """Test rows, in the same form: base and tuned model are compared on them; the validation rows when
     unset."""
+    image_root: S3Uri | None = None
+    """Another s3:// prefix that images may be in. Without it, images are read below the prefix of their rows
+    only. A relative path that is not there is looked up in it."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
     """Largest image in pixels; a larger one fails the run, as a protection against decompression bombs."""
     require_images: Bool = True

@@ -49,9 +49,9 @@ def report(tmp_path_factory) -> Path:
         wrong = {**gold, "vendor": {"name": rng.choice(["<script>document.title='hacked'</script>", LONG])}}
         base.append((gold, gold if number < 3 else "INVOICE <script>document.title='hacked'</script>"))
         tuned.append((gold, wrong if number < 6 else gold))
-        pages.append(folder / row.get("image", "missing.png"))
+        pages.append(row.get("image", "missing.png"))
     comparison = compare(results_of("base", base, pages), results_of("tuned", tuned, pages))
-    return write_reports(comparison, folder / "report.md")[1]
+    return write_reports(comparison, folder / "report.md", {name: folder / name for name in pages})[1]
 
 
 @pytest.fixture(scope="module")

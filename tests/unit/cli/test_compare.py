@@ -102,13 +102,14 @@ def test_two_models_are_evaluated_once_on_the_same_documents(sample, test_set, t
     base = ComparedModel("baseline", model, None, tmp_path / "results-base.json")
     tuned = ComparedModel("finetuned", model, None, tmp_path / "results-tuned.json")
     options = replace(OPTIONS, source=str(test_set), max_new_tokens=None)
-    first = evaluate_and_compare(base, tuned, options)
+    first, pages = evaluate_and_compare(base, tuned, options)
     assert len(first.documents) == 4
+    assert all((test_set / name) == path for name, path in pages.items())
     assert first.base.settings == first.tuned.settings
     assert (first.improved, first.regressed) == (0, 0)
 
     written = {compared.output: compared.output.stat().st_mtime_ns for compared in (base, tuned)}
-    assert evaluate_and_compare(base, tuned, options) == first
+    assert evaluate_and_compare(base, tuned, options) == (first, pages)
     assert written == {path: path.stat().st_mtime_ns for path in written}
 
 
@@ -127,7 +128,7 @@ def test_a_model_uses_the_max_new_tokens_of_the_results_it_is_compared_with(samp
     tuned = ComparedModel("finetuned", model, None, tmp_path / "results-tuned.json")
     evaluate_and_compare(base, tuned, options)
     tuned.output.unlink()
-    again = evaluate_and_compare(
+    again, _ = evaluate_and_compare(
         replace(base, model=None, results=base.output), tuned, replace(options, max_new_tokens=None)
     )
     assert json.loads(tuned.output.read_text())["settings"]["max_new_tokens"] == 8

@@ -39,6 +39,20 @@ def test_the_command_line_takes_precedence_over_the_file(guide):
     assert config.validation_split is None
 
 
+LOCAL_PATHS = (
+    "dataset_path", "validation_path", "test_path", "image_root", "output_dir", "feature_cache_dir",
+    "model_name_or_path",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOCAL_PATHS)
+def test_a_path_may_begin_at_the_home_folder(guide, name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/team")
+    for path, expected in {"~/x/y": "/home/team/x/y", "s3://b/~/x": "s3://b/~/x", "./~x": "./~x"}.items():
+        config = load_config(guide, {"assignments": (f"{name}={path}",)})
+        assert getattr(config, name) == expected
+
+
 def test_a_difficulty_schedule_enables_the_curriculum_and_keeps_its_other_settings(guide):
     guide.write_text(GUIDE + "curriculum: {enabled: false, initialThreshold: 0.2}\n")
     curriculum = load_config(guide, {"difficulty_schedule": "hard_to_easy"}).curriculum

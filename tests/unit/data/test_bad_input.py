@@ -9,7 +9,7 @@ import pytest
 from finscribe_core.errors import UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.images import ImageError, check_image, resolve_image
+from finscribe_trainer.data.image_folders import ImageError, resolve_image
 from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_reader import scan_rows
 from finscribe_trainer.data.rows import parse_row
@@ -73,9 +73,3 @@ def test_a_shard_that_is_a_dangling_link_is_rejected_by_name(tmp_path):
     (tmp_path / "a.jsonl").symlink_to(tmp_path / "gone")
     with pytest.raises(UserError, match=r"a\.jsonl can't be read"):
         load_dataset(DataFile(tmp_path, "rows"), max_image_pixels=10**6)
-
-
-def test_a_postscript_file_named_as_an_image_is_rejected(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(ImageError, match="in a supported image format"):
-        check_image(tmp_path / "a.png", "a.png", max_pixels=10**6)

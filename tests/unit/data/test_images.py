@@ -1,18 +1,12 @@
-"""Images of rows: object names for downloads, and EXIF rotation."""
+"""EXIF rotation of images."""
 
 from pathlib import Path
 
 from PIL import Image
 
-from finscribe_trainer.data.images import check_image, object_names, open_image
+from finscribe_trainer.data.images import check_image, open_image
 
 ORIENTATION = 0x0112
-
-
-def test_every_spelling_of_an_image_path_names_the_same_object():
-    paths = ["images/a.png", "./images/a.png", "images//a.png", "images/./a.png", "b.png"]
-
-    assert object_names(paths) == ["images/a.png", "b.png"]
 
 
 def test_a_photo_is_rotated_by_its_exif_orientation(tmp_path: Path):

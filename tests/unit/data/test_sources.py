@@ -211,3 +211,12 @@ def test_a_uri_without_rows_is_rejected(name, message, storage, bucket, tmp_path
     with pytest.raises(UserError) as caught:
         fetch_rows(f"s3://{bucket}/{name}", tmp_path, storage)
     assert message in str(caught.value.message) + str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("name", ["ROWS.JSONL", "Rows.Json", "rows.JSONL.GZ", "rows.Parquet"])
+def test_a_suffix_may_be_in_capital_letters(name, tmp_path):
+    write(tmp_path / name.lower(), ROWS[1:2]).rename(tmp_path / name)
+    found = scan(tmp_path / name)
+    assert [row.completion for _, row in found] == ["13"]
+    if not name.endswith("Json"):
+        assert [where for where, _ in scan(tmp_path)] == [f"{tmp_path.name}/{name}:1"]

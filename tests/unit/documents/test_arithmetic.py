@@ -104,6 +104,43 @@ def test_tax_rates_of_lines_are_used_in_the_tax_equation():
     assert "line_items[1].tax_rate" in problem.remedy
 
 
+FRACTIONS = {
+    "of the document": ({"tax_rate": "0.1"}, [{}, {}]),
+    "of the lines": ({}, [{"tax_rate": "0.1"}, {"tax_rate": "0.10"}]),
+    "with a line without tax": (
+        {"tax_amount": "3.00", "grand_total": "43.00"}, [{"tax_rate": 0.1}, {"tax_rate": 0}],
+    ),
+    "with shipping, which is taxed": (
+        {"tax_rate": "0.1", "shipping": "5.00", "tax_amount": "4.50", "grand_total": "49.50"}, [{}, {}],
+    ),
+    "of a discounted document": (
+        {"tax_rate": "0.1", "discount": "4.00", "tax_amount": "3.60", "grand_total": "39.60"}, [{}, {}],
+    ),
+    "in percent, below one": ({"tax_rate": "0.5", "tax_amount": "0.20", "grand_total": "40.20"}, [{}, {}]),
+}  # fmt: skip
+
+
+def taxed(totals: dict, lines: list[dict]) -> dict:
+    return {
+        "line_items": [{"line_total": total, **line} for total, line in zip((30, 10), lines, strict=True)],
+        "financial_summary": {"subtotal": "40.00", "tax_amount": "4.00", "grand_total": "44.00", **totals},
+    }
+
+
+@pytest.mark.parametrize(("totals", "lines"), FRACTIONS.values(), ids=FRACTIONS)
+def test_a_tax_rate_may_be_a_fraction(totals: dict, lines: list[dict]):
+    data = taxed(totals, lines)
+    assert check_arithmetic(data) == []
+    data["financial_summary"]["tax_amount"] = "9.99"
+    data["financial_summary"].pop("grand_total")
+    assert [problem.rule for problem in check_arithmetic(data)] == ["tax"]
+
+
+def test_a_tax_rate_of_one_or_more_is_in_percent():
+    data = taxed({"tax_rate": "1", "tax_amount": "40.00", "grand_total": "80.00"}, [{}, {}])
+    assert [problem.rule for problem in check_arithmetic(data)] == ["tax"]
+
+
 def test_a_missing_line_violates_the_sum_of_lines():
     data = copy.deepcopy(DOCUMENT)
     del data["line_items"][1]

@@ -86,7 +86,9 @@ def test_pages_of_documents_are_inlined_small_and_upright(tmp_path):
     Image.new("RGB", (3000, 1500), "white").save(page)
     images = [
         attributes
-        for tag, attributes in Elements(html(comparison_of(GOLD, GOLD, {}, [page]))).found
+        for tag, attributes in Elements(
+            html(comparison_of(GOLD, GOLD, {}, ["page.png"]), {"page.png": page})
+        ).found
         if tag == "img"
     ]
     assert len(images) == 1
@@ -100,8 +102,9 @@ def test_a_page_that_is_not_on_this_machine_is_reported_missing(tmp_path, conten
     if content is not None:
         page.write_bytes(content)
     assert "Page 1 was not found on the machine that wrote this report." in html(
-        comparison_of(GOLD, GOLD, {}, [page])
+        comparison_of(GOLD, GOLD, {}, ["page.png"]), {"page.png": page}
     )
+    assert "Page 1 was not found" in html(comparison_of(GOLD, GOLD, {}, ["page.png"]))
 
 
 def test_a_huge_document_is_truncated_with_the_number_omitted():

@@ -33,6 +33,7 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         validation_path=spec.dataset.validation,
         validation_split=spec.dataset.validation_split,
         test_path=spec.dataset.test,
+        image_root=spec.dataset.image_root,
         max_image_pixels=spec.dataset.max_image_pixels,
         require_images=spec.dataset.require_images,
         method=spec.method,

@@ -36,7 +36,7 @@ def validate(tmp_path: Path) -> Validate:
         validator = Validator(Checks(AnswerCheck(schema), max_image_pixels=10_000), report)
         held_out = DataFile(write_rows(tmp_path / "val.jsonl", against), "val.jsonl")
         train = DataFile(write_rows(tmp_path / "train.jsonl", rows), "train.jsonl")
-        consume(validator.read_validation_set(held_out))
+        consume(validator.read_held_out(held_out))
         consume(validator.validate(train))
         return report
 

@@ -90,6 +90,27 @@ def test_several_inputs_are_validated_as_one_data_set(rows: Path, tmp_path: Path
     assert f"the same row as {rows}:1" in capsys.readouterr().err
 
 
+def test_no_two_of_training_validation_and_test_rows_may_overlap(tmp_path: Path, capsys):
+    train, val, test = (
+        write_rows(tmp_path / f"{name}.jsonl", [{"prompt": text, "completion": "x"} for text in texts])
+        for name, texts in {"train": ["a", "b"], "val": ["c", "b"], "test": ["d", "c"]}.items()
+    )
+    with pytest.raises(UserError, match="2 errors in 2 rows"):
+        run("--input", train, "--validation", val, "--test", test, "--schema", "none")
+    printed = capsys.readouterr().err
+    assert f"{train}:2: the same prompt as {val}:2 [leakage]" in printed
+    assert f"{test}:2: the same prompt as {val}:1 [leakage]" in printed
+
+
+def test_an_image_root_is_read(tmp_path: Path):
+    (tmp_path / "rows").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    rows = write_rows(tmp_path / "rows/rows.jsonl", [{**GOOD, "image": "../a.png"}])
+    with pytest.raises(UserError, match="1 error in 1 row"):
+        run("--input", rows, "--schema", "none")
+    run("--input", rows, "--schema", "none", "--image-root", tmp_path)
+
+
 def test_an_interrupted_validation_reports_its_findings(schema: Path, tmp_path: Path, monkeypatch):
     rows = write_rows(tmp_path / "rows.jsonl", [GOOD, BAD, BAD])
 

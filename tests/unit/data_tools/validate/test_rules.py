@@ -132,14 +132,21 @@ def test_a_repeated_row_is_a_duplicate_or_with_another_answer_a_conflict(validat
 def test_a_row_of_the_validation_set_is_leakage(validate: Validate, tmp_path: Path):
     for name, colour in (("a.png", "red"), ("copy-of-a.png", "red"), ("b.png", "blue")):
         Image.new("RGB", (20, 20), colour).save(tmp_path / name)
-    against = [row(1), row(2, images=["a.png"])]
-    rows = [row(1), row(3), row(4, images=["copy-of-a.png"]), row(2, images=["b.png"])]
+    against = [row(1), row(2, images=["a.png"]), row(5, spoilt(issue_date="2026-02-05"))]
+    rows = [
+        row(1, spoilt(issue_date="2026-02-01")),
+        row(3, spoilt(issue_date="2026-02-02")),
+        row(4, spoilt(issue_date="2026-02-04"), images=["copy-of-a.png"]),
+        row(2, spoilt(issue_date="2026-02-06"), images=["b.png"]),
+        row(6, spoilt(issue_date="2026-02-05"), images=["b.png"]),
+    ]
 
     report = validate(rows, against)
 
-    assert [(finding.rule, finding.where) for finding in report.findings] == [
-        ("leakage", "train.jsonl:1"),
-        ("leakage", "train.jsonl:3"),
+    assert [(finding.rule, finding.where, finding.message) for finding in report.findings] == [
+        ("leakage", "train.jsonl:1", "the same prompt as val.jsonl:1"),
+        ("leakage", "train.jsonl:3", "the same page as val.jsonl:2"),
+        ("leakage", "train.jsonl:5", "the same answer as val.jsonl:3"),
     ]
 
 

@@ -8,7 +8,13 @@ import pytest
 from finscribe_core.errors import UserError
 from finscribe_trainer.data_tools.validate.schemas import check_canonical, load_schema
 from finscribe_trainer.documents.numbers import load_json
+from finscribe_trainer.documents.schema import parse_document, to_answer
 
+RECEIPT = (
+    '{"document_type": "receipt", "vendor": {"name": "A"}, "issue_date": "2026-02-03", "line_items": '
+    '[{"description": "tea", "line_total": "3.00"}], "financial_summary": {"grand_total": "3.00", "currency":'
+    ' "EUR"}, "metadata": {"score": NUMBER}}'
+)
 USERS = {"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}}
 
 
@@ -20,6 +26,18 @@ def write(path: Path, schema: object) -> str:
 def test_the_schema_of_the_repository_is_the_canonical_one():
     schema = Path(__file__).parents[4] / "data/schema.json"
     assert load_schema(str(schema)) == load_schema(None) == (check_canonical, True)
+
+
+@pytest.mark.parametrize("number", ["0.5", "1204.50", "-3.25", "1e-3"])
+def test_metadata_may_contain_decimals_which_stay_numbers(number: str):
+    document = load_json(RECEIPT.replace("NUMBER", number))
+    assert check_canonical(document) == []
+    assert f'"score":{float(number)}' in to_answer(parse_document(document))
+
+
+def test_metadata_may_not_contain_numbers_without_limit():
+    problems = check_canonical(load_json(RECEIPT.replace("NUMBER", "1e999")))
+    assert any("more than 30 digits" in problem.message for problem in problems)
 
 
 def test_with_a_custom_schema_the_arithmetic_is_not_checked(tmp_path: Path):

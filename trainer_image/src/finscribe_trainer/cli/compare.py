@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
 
 
@@ -31,6 +32,7 @@ from finscribe_trainer.cli.inference_options import inference_options
 @click.option(
     "--base-model", help="The tuned adapter's base model, instead of the one in adapter_config.json."
 )
+@image_root_option
 @inference_options
 def compare(  # noqa: PLR0913, PLR0917 - one for each option
     baseline_model: str | None,
@@ -40,6 +42,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     baseline_results: Path | None,
     finetuned_results: Path | None,
     base_model: str | None,
+    image_root: str | None,
     batch_size: int,
     max_new_tokens: int | None,
     limit: int | None,
@@ -84,7 +87,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
         results = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]
         base = ComparedModel("baseline", baseline_model, baseline_results, results[0])
         tuned = ComparedModel("finetuned", finetuned_model, finetuned_results, results[1], base_model)
-        comparison = evaluate_and_compare(
-            base, tuned, InferenceOptions(test_dir, limit, batch_size, max_new_tokens)
+        comparison, pages = evaluate_and_compare(
+            base, tuned, InferenceOptions(test_dir, limit, batch_size, max_new_tokens, image_root)
         )
-        print_comparison(comparison, write_reports(comparison, output))
+        print_comparison(comparison, write_reports(comparison, output, pages))

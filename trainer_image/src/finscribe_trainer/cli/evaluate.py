@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
 
 
@@ -23,12 +24,14 @@ from finscribe_trainer.cli.inference_options import inference_options
     help="File to write, such as evaluation/results.json.",
 )
 @click.option("--base-model", help="The adapter's base model, instead of the one in adapter_config.json.")
+@image_root_option
 @inference_options
 def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     test_dir: str,
     model_path: str,
     output: Path,
     base_model: str | None,
+    image_root: str | None,
     batch_size: int,
     max_new_tokens: int | None,
     limit: int | None,
@@ -61,7 +64,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     with command_session():
         from finscribe_trainer.evaluation.test_set import load_test_set  # noqa: PLC0415 - likewise
 
-        test_set = load_test_set(test_dir, limit, output)
+        test_set = load_test_set(test_dir, limit, output, image_root)
 
         # torch takes seconds to import: errors in the rows are reported before.
         from finscribe_trainer.evaluation.evaluate import evaluate_to_file  # noqa: PLC0415

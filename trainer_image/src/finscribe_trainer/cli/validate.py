@@ -6,6 +6,7 @@ import click
 
 from finscribe_core.trainer_config import TrainerConfig, TrainingSpec
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.image_root_option import image_root_option
 
 _MAX_IMAGE_PIXELS = TrainerConfig.model_fields["max_image_pixels"].default
 _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
@@ -27,6 +28,8 @@ _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
     help="JSON Schema of the answers, or `none` for free text.  [default: FinScribe's own]",
 )
 @click.option("--validation", help="Validation rows, which must not occur in the input.")
+@click.option("--test", help="Test rows, which must occur neither in the input nor in the validation rows.")
+@image_root_option
 @click.option(
     "--model", help="Count tokens with this model's tokenizer (a folder or a hub id; no weights are loaded)."
 )
@@ -61,6 +64,8 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
     sources: tuple[str, ...],
     schema: str | None,
     validation: str | None,
+    test: str | None,
+    image_root: str | None,
     model: str | None,
     max_sequence_length: int,
     max_image_pixels: int,
@@ -84,7 +89,17 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
     from finscribe_trainer.data_tools.validate.session import Request, run_validation  # noqa: PLC0415 - `--help` is fast
 
     run_validation(
-        Request(sources, schema, validation, model, max_sequence_length, max_image_pixels, max_findings),
+        Request(
+            sources,
+            schema,
+            validation,
+            test,
+            image_root,
+            model,
+            max_sequence_length,
+            max_image_pixels,
+            max_findings,
+        ),
         output,
         strict=strict,
     )

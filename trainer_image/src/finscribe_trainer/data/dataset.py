@@ -2,15 +2,14 @@
 
 import hashlib
 import logging
-import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
-from finscribe_trainer.data.images import ImageError
+from finscribe_trainer.data.image_folders import ImageError, ImageFolders
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
 from finscribe_trainer.data.rows import Row
@@ -30,6 +29,8 @@ class Example:
     """(width, height) of each image in pixels."""
     image_hashes: tuple[str, ...] = ()
     """SHA-256 of each image's file."""
+    image_names: tuple[str, ...] = ()
+    """The images' names in published results: without the paths of this machine."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
     """
     problems = RowProblems()
     rows = list(read_rows(file, problems))
-    checked = _check_images(file.root, rows, max_image_pixels, problems)
+    checked = _check_images(file.images, rows, max_image_pixels, problems)
     problems.raise_if_any()
     if not rows:
         raise UserError(
@@ -63,6 +64,7 @@ def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
             tuple(checked[name].path for name in row.images),
             tuple(checked[name].size for name in row.images),
             tuple(checked[name].sha256 for name in row.images),
+            tuple(checked[name].published_name for name in row.images),
         )
         for where, row in rows
     ]
@@ -72,28 +74,13 @@ def load_dataset(file: DataFile, max_image_pixels: int) -> Dataset:
     return Dataset(examples, digest.hexdigest())
 
 
-def image_names(file: DataFile, accept: Callable[[str], None]) -> list[str]:
-    """The distinct names of all images in the rows, for a caller that downloads them.
-
-    Invalid rows and rejected names are skipped: `load_dataset` reports them.
-
-    Args:
-        file: the rows.
-        accept: raises ImageError for a name that must not be downloaded.
-    """
-    names: dict[str, None] = {}
-    for _, row in read_rows(file, RowProblems()):
-        for name in row.images:
-            try:
-                accept(name)
-            except ImageError:
-                continue
-            names[name] = None
-    return list(names)
+def image_names(file: DataFile) -> list[str]:
+    """The distinct names of all images in the valid rows, for a caller that downloads them."""
+    return list(dict.fromkeys(name for _, row in read_rows(file, RowProblems()) for name in row.images))
 
 
 def _check_images(
-    root: Path, rows: Iterable[tuple[str, Row]], max_pixels: int, problems: RowProblems
+    folders: ImageFolders, rows: Iterable[tuple[str, Row]], max_pixels: int, problems: RowProblems
 ) -> dict[str, CheckedImage]:
     """Validate each distinct image once; problems are reported at the first row that names it."""
     first_use: dict[str, str] = {}
@@ -102,7 +89,7 @@ def _check_images(
             first_use.setdefault(name, where)
 
     checked = {}
-    with ImageCheck(root, max_pixels) as images:
+    with ImageCheck(folders, max_pixels) as images:
         for name, result in images.check(first_use).items():
             if isinstance(result, ImageError):
                 problems.add(first_use[name], str(result))
@@ -118,21 +105,3 @@ def _hash_shards(file: DataFile) -> "hashlib._Hash":
         with shard.path.open("rb") as content:
             hashlib.file_digest(content, lambda: digest)
     return digest
-
-
-def hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Split into training and validation examples; the same seed and rows give the same split.
-
-    Raises:
-        UserError: DatasetInvalid when there is only one row.
-    """
-    if len(examples) < 2:
-        raise UserError(
-            FailureReason.DatasetInvalid,
-            f"{examples[0].where}: the only row can't be used for both training and validation.",
-            "Add rows, or name a validation file.",
-        )
-    count = min(max(1, round(share * len(examples))), len(examples) - 1)
-    chosen = set(random.Random(seed).sample(range(len(examples)), count))  # noqa: S311 - a split, not a secret
-    kept = [example for i, example in enumerate(examples) if i not in chosen]
-    return kept, [examples[i] for i in sorted(chosen)]

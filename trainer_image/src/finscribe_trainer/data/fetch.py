@@ -1,34 +1,63 @@
 """Downloads rows and the images they name from S3; local files are used in place."""
 
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import image_names
 from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard_error
-from finscribe_trainer.data.images import check_name, object_names
+from finscribe_trainer.data.image_folders import Folder, ImageError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
 
-def fetch_rows(uri: str, folder: Path, storage: Storage) -> DataFile:
+def fetch_rows(uri: str, folder: Path, storage: Storage, image_root: str | None = None) -> DataFile:
     """Download a file of rows or a prefix's shards, with all images they name; local files are used in place.
 
+    Args:
+        uri: the rows: a local path or an s3:// URI.
+        folder: where to download them to.
+        storage: where to download them from.
+        image_root: another folder or s3:// prefix that images may be in.
+
     Raises:
-        UserError: DatasetNotFound; DatasetInvalid when the URI names no rows.
+        UserError: DatasetNotFound; DatasetInvalid when the URI names no rows, or image_root is no folder.
     """
+    root = None if image_root is None else _image_root(image_root, folder)
     if not is_s3_uri(uri):
-        return DataFile(Path(uri), uri)
-    if uri.endswith("/"):
-        prefix = uri.rstrip("/")
-        file = _fetch_shards(prefix, folder, storage)
+        file = DataFile(Path(uri).expanduser(), uri, root)
+    elif uri.endswith("/"):
+        file = replace(_fetch_shards(uri.rstrip("/"), folder, storage), image_root=root)
     else:
         check_suffix(uri)
-        prefix, name = uri.rsplit("/", 1)
-        file = DataFile(storage.fetch_file(uri, folder / name), uri)
-    images = object_names(image_names(file, check_name))
-    pairs = [(f"{prefix}/{image}", folder / image) for image in images]
-    # Missing images are reported, with their rows, when the rows are validated.
-    storage.fetch_objects(pairs, skip_missing=True)
+        file = DataFile(storage.fetch_file(uri, folder / uri.rpartition("/")[2]), uri, root)
+    if file.images.in_bucket:
+        # Missing images are reported, with their rows, when the rows are validated.
+        storage.fetch_objects(_image_objects(file), skip_missing=True)
     return file
+
+
+def _image_root(name: str, downloads: Path) -> Folder:
+    if is_s3_uri(name):
+        return Folder(name.rstrip("/"), downloads.with_name(f"{downloads.name}.images"))
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        raise UserError(
+            FailureReason.DatasetNotFound,
+            f"image_root: {name} is no folder.",
+            "Name the folder or the s3:// prefix that the images are in.",
+        )
+    return Folder(name, path)
+
+
+def _image_objects(file: DataFile) -> list[tuple[str, Path]]:
+    """(URI, local path) of each object that the rows name; invalid names are reported by `load_dataset`."""
+    objects: dict[str, Path] = {}
+    for name in image_names(file):
+        with contextlib.suppress(ImageError):
+            objects.update(file.images.objects(name))
+    return list(objects.items())
 
 
 def _fetch_shards(prefix: str, folder: Path, storage: Storage) -> DataFile:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.exports import Export, export_of_files, refusal
+from finscribe_trainer.data.image_folders import Folder, ImageFolders
+from finscribe_trainer.storage.uri import is_s3_uri
 
 SHARD_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
-"""Files of a folder or prefix that are read; others are ignored."""
+"""Files of a folder or prefix that are read, in any case of letters; others are ignored."""
 ROW_SUFFIXES = (*SHARD_SUFFIXES, ".json")
 """Files that may be named directly; a .json file must contain one row per line, too."""
 
@@ -20,11 +22,21 @@ class DataFile:
     path: Path
     source: str
     """The URI or path that the user gave, for messages."""
+    image_root: Folder | None = None
+    """Another folder that images may be in."""
 
     @property
     def root(self) -> Path:
-        """The folder that image paths are relative to."""
+        """The folder of the rows, which image paths are relative to."""
         return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def images(self) -> ImageFolders:
+        """Where the images of the rows are."""
+        source = str(self.root)
+        if is_s3_uri(self.source):
+            source = self.source.rstrip("/") if self.path.is_dir() else self.source.rpartition("/")[0]
+        return ImageFolders(Folder(source, self.root), self.image_root)
 
     def shards(self) -> list["DataFile"]:
         """The individual files, sorted by name.
@@ -51,7 +63,7 @@ class DataFile:
 
 def is_shard(name: str) -> bool:
     """Whether a file in a folder or prefix is read as rows, by its name; hidden files are not."""
-    return name.endswith(SHARD_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(SHARD_SUFFIXES) and not name.startswith(".")
 
 
 def check_suffix(source: str) -> None:
@@ -60,7 +72,7 @@ def check_suffix(source: str) -> None:
     Raises:
         UserError: DatasetInvalid.
     """
-    if not source.endswith(ROW_SUFFIXES):
+    if not source.lower().endswith(ROW_SUFFIXES):
         if export := export_of_files([source.rsplit("/", 1)[-1]]):
             raise _export_error(source, export)
         raise UserError(

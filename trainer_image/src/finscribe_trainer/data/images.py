@@ -1,74 +1,26 @@
-"""Locates, validates and opens the images of rows; images must be inside the data set's folder."""
+"""Validates and opens the images of rows."""
 
 import hashlib
 import warnings
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from finscribe_trainer.data.file_formats import describe_file
+from finscribe_trainer.data.file_texts import how_to_convert
+from finscribe_trainer.data.image_folders import ImageError
+from finscribe_trainer.data.image_pixels import PixelError, check_pixels, is_white_zero, to_rgb
+from finscribe_trainer.data.jpeg_scans import MAX_SCANS, has_too_many_scans
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 """Formats that are decoded, whatever the suffix: Pillow would run an external program for PostScript."""
 _ROTATED_90 = (5, 6, 7, 8)
 """EXIF orientations with a rotation by 90 degrees, where width and height are swapped."""
-_LONGEST = 200
-"""Longest name in a message, in characters."""
-
-
-class ImageError(ValueError):
-    """An image can't be used; the message says why."""
-
-
-def check_name(name: str) -> None:
-    """Reject a name that could point outside the data set's folder.
-
-    Raises:
-        ImageError: the name is an absolute path, a URL, or contains "..".
-    """
-    path = PurePosixPath(name)
-    if "://" in name or path.is_absolute() or "\\" in name or "\0" in name or ".." in path.parts:
-        raise ImageError(
-            f"image {name!r} must be a path relative to the rows' file, with forward slashes, without '..'"
-        )
-
-
-def object_names(names: Iterable[str]) -> list[str]:
-    """The distinct object names of images below the data set's prefix.
-
-    Paths are normalized, since keys are not paths: "./a.png" and "a.png" would be different objects.
-    """
-    return list(dict.fromkeys(str(PurePosixPath(name)) for name in names))
-
-
-def resolve_image(root: Path, name: str) -> Path:
-    """The file of an image named in a row.
-
-    Raises:
-        ImageError: the name points outside `root` (also through a symbolic link), or there is no such file.
-    """
-    check_name(name)
-    try:
-        path = (root / name).resolve()
-        is_file = path.is_file()
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # too long, unpaired surrogate, a loop of symbolic links
-        raise ImageError(f"image {_truncate(name)!r} can't be opened: {_reason(error)}") from None
-    if not path.is_relative_to(root.resolve()):
-        raise ImageError(f"image {name!r} is outside the data set's folder")
-    if not is_file:
-        raise ImageError(f"image {name!r} does not exist")
-    return path
-
-
-def _truncate(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is not a valid file name"
+_MAX_ASPECT_RATIO = 200
+"""Longer strips are rejected by the image processor of PaddleOCR-VL."""
+_MIN_SIDE = 4
+"""Nothing can be read on fewer pixels, and image processors take a side of 1 or 3 for color channels."""
+_MAX_COUNTED_PAGES = 1000
 
 
 def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int], str]:
@@ -78,7 +30,7 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
         (width, height) in pixels after EXIF rotation, and the file's SHA-256.
 
     Raises:
-        ImageError: too large, of no known format, or damaged.
+        ImageError: too large, of an impossible shape, of several pages, of no known format, or damaged.
     """
     try:
         with warnings.catch_warnings():
@@ -87,30 +39,86 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
             )  # max_pixels is the user's own limit
             with Image.open(path, formats=_FORMATS) as image:
                 size = image.size
-                if size[0] * size[1] > max_pixels:
-                    raise ImageError(
-                        f"image {name!r} has {size[0]} x {size[1]} pixels, more than maxImagePixels = "
-                        f"{max_pixels}"
-                    )
+                _check_header(image, path, name, max_pixels)
                 image.draft(
                     "L", (size[0] // 8, size[1] // 8)
                 )  # reads a whole JPEG at an eighth of the decoding work
                 image.load()
+                check_pixels(image)
                 if image.getexif().get(ExifTags.Base.Orientation) in _ROTATED_90:
                     size = (size[1], size[0])
     except UnidentifiedImageError:
-        raise ImageError(f"image {name!r} is not in a supported image format") from None
+        raise ImageError(_unsupported(path, name)) from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"image {name!r} is too large: {error}") from None
+    except PixelError as error:
+        raise ImageError(f"image {name!r} {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"image {name!r} is damaged: {error}") from None
+    return size, hash_image(path)
+
+
+def hash_image(path: Path) -> str:
+    """SHA-256 of an image's file."""
     with path.open("rb") as file:
-        return size, hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_image(path: Path) -> Image.Image:
-    """Decode an image to RGB and apply its EXIF rotation, as processors do at inference."""
+    """Decode an image to RGB as it is seen on white paper, with its EXIF rotation.
+
+    Raises:
+        PixelError: `check_image` would reject it.
+    """
     with Image.open(path, formats=_FORMATS) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return to_rgb(ImageOps.exif_transpose(image), white_is_zero=is_white_zero(image))
+
+
+def _check_header(image: Image.Image, path: Path, name: str, max_pixels: int) -> None:
+    """Check what is known before the pixels are decoded.
+
+    Raises:
+        ImageError: the image can't be used, or would take too long to decode.
+    """
+    width, height = image.size
+    short, long = sorted(image.size)
+    shape = f"image {name!r} has {width} x {height} pixels"
+    if width * height > max_pixels:
+        raise ImageError(f"{shape}, more than maxImagePixels = {max_pixels}")
+    if short < _MIN_SIDE:
+        raise ImageError(f"{shape}, but each side must have at least {_MIN_SIDE}")
+    if long > _MAX_ASPECT_RATIO * short:
+        raise ImageError(
+            f"{shape}, but one side may be at most {_MAX_ASPECT_RATIO} times the other; cut it into pages"
+        )
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise ImageError(
+            f"image {name!r} contains {_count_pages(image)} pages (frames), of which only the first would be "
+            "read; write each page to a file of its own, and name all of them in `images`"
+        )
+    if image.format in ("JPEG", "MPO") and has_too_many_scans(path):
+        raise ImageError(
+            f"image {name!r} is a JPEG of more than {MAX_SCANS} scans, which takes too long to decode; save "
+            "it again, not progressive"
+        )
+
+
+def _count_pages(image: Image.Image) -> str:
+    """The number of pages: for a TIFF each has to be searched for, and a file of 1 MB can chain 100,000."""
+    for page in range(1, _MAX_COUNTED_PAGES):
+        try:
+            image.seek(page)
+        except EOFError:
+            return str(page)
+    return f"more than {_MAX_COUNTED_PAGES}"
+
+
+def _unsupported(path: Path, name: str) -> str:
+    described = describe_file(path)
+    if described is None:
+        formats = ", ".join(_FORMATS)
+        return f"image {name!r} is not in a supported image format ({formats}){how_to_convert(name)}"
+    kind, remedy = described
+    return f"image {name!r} is {kind}, but supported are {', '.join(_FORMATS)}: {remedy}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data.expansion import Expansion
 from finscribe_trainer.data.exports import is_json_document, json_document_refusal
 from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired_surrogate, load_json
 from finscribe_trainer.documents.problems import Problem
@@ -32,11 +33,15 @@ def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """
     with _open(path) as file:
         number = 0
+        expansion = Expansion(path) if _is_compressed(path) else None
         try:
             if (document := _document(file)) is not None:
                 yield 1, document
                 return
             for number, line in _lines(file):
+                if expansion and (problem := expansion.add(MAX_ROW_BYTES if line is None else len(line))):
+                    yield number, problem
+                    return
                 if line is None:
                     yield number, row_too_long()
                 elif line.strip():
@@ -46,9 +51,13 @@ def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
             yield number + 1, Problem("damaged-file", "", message)
 
 
+def _is_compressed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
 def _open(path: Path) -> BinaryIO:
     try:
-        return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+        return cast("BinaryIO", gzip.open(path, "rb")) if _is_compressed(path) else path.open("rb")
     except OSError as error:  # a dangling link, no permission
         raise UserError(
             FailureReason.DatasetNotFound,

@@ -7,15 +7,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finscribe_trainer.data.expansion import Expansion
 from finscribe_trainer.data.jsonl import MAX_ROW_BYTES, row_too_long
 from finscribe_trainer.documents.problems import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _BATCH_ROWS = 1024
 _BUFFER_BYTES = 2**20
 """Read buffer of each column; without it, a row group's whole column is held in memory."""
+_REPEATS_PREFIXES = "DELTA_BYTE_ARRAY"
+"""The encoding in which a text repeats the start of the text before: it expands when it is read."""
+_PREFIXED_BATCH_ROWS = 16
+_VALUE_BYTES = 8
+"""Least memory of a value: a column of nulls is stored in no bytes at all."""
 
 
 def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
@@ -28,11 +35,15 @@ def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
 
     number = 0
     try:
-        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
-            if problem := _bytes_column(file.schema_arrow):
+        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, read_dictionary=_text_columns(path)) as file:
+            expansion = Expansion(path)
+            if problem := _bytes_column(file.schema_arrow) or _declared_expansion(file.metadata, expansion):
                 yield 1, problem
                 return
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for batch in file.iter_batches(batch_size=_batch_rows(file.metadata), use_threads=False):
+                if problem := expansion.add(sum(map(expanded_bytes, batch.columns)), batch.num_rows):
+                    yield number + 1, problem
+                    return
                 for value in _rows(batch):
                     number += 1
                     yield number, value
@@ -41,11 +52,42 @@ def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
         yield number + 1, Problem("damaged-file", "", message)
 
 
+def _text_columns(path: Path) -> list[str]:
+    """The columns of texts, to be read as dictionaries: a text that a file has once is in memory once."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    schema = pq.read_metadata(path).schema
+    columns = [schema.column(index) for index in range(len(schema))]
+    return [column.path for column in columns if column.logical_type.type in ("STRING", "JSON")]
+
+
+def _column_chunks(metadata: "pq.FileMetaData") -> "Iterator[pq.ColumnChunkMetaData]":
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        yield from (row_group.column(column) for column in range(row_group.num_columns))
+
+
+def _batch_rows(metadata: "pq.FileMetaData") -> int:
+    repeats = any(_REPEATS_PREFIXES in chunk.encodings for chunk in _column_chunks(metadata))
+    return _PREFIXED_BATCH_ROWS if repeats else _BATCH_ROWS
+
+
+def _declared_expansion(metadata: "pq.FileMetaData", expansion: Expansion) -> Problem | None:
+    """The problem of a file with columns that need too much memory to be decompressed or decoded."""
+    for chunk in _column_chunks(metadata):
+        size = chunk.total_uncompressed_size
+        if _REPEATS_PREFIXES in chunk.encodings:  # each value may repeat nearly all of the chunk
+            size *= min(chunk.num_values, _PREFIXED_BATCH_ROWS)
+        if size > expansion.limit:
+            return expansion.add(size)
+    return None
+
+
 def _rows(batch: "pa.RecordBatch") -> Iterator[Any]:
-    fits = batch.nbytes <= MAX_ROW_BYTES
+    fits = sum(map(expanded_bytes, batch.columns)) <= MAX_ROW_BYTES
     for row in range(0, batch.num_rows, batch.num_rows if fits else 1):
         part = batch if fits else batch.slice(row, 1)
-        if part.nbytes > MAX_ROW_BYTES:
+        if not fits and sum(map(expanded_bytes, part.columns)) > MAX_ROW_BYTES:
             yield row_too_long()
             continue
         for value in part.to_pylist():
@@ -53,6 +95,21 @@ def _rows(batch: "pa.RecordBatch") -> Iterator[Any]:
                 yield _as_json(value)
             except TypeError as error:
                 yield Problem("row-format", "", str(error))
+
+
+def expanded_bytes(array: "pa.Array") -> int:
+    """Size of an array's values, each of which counts as often as it occurs."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if pa.types.is_dictionary(array.type):
+        lengths = pc.binary_length(array.dictionary).cast(pa.int64())
+        return pc.sum(lengths.take(array.indices)).as_py() or 0
+    if pa.types.is_struct(array.type):
+        return sum(map(expanded_bytes, array.flatten()))
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_map(array.type):
+        return _VALUE_BYTES * len(array) + expanded_bytes(array.flatten())
+    return max(int(array.nbytes), _VALUE_BYTES * len(array))
 
 
 def _as_json(value: Any) -> Any:

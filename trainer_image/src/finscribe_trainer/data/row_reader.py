@@ -15,13 +15,14 @@ from finscribe_trainer.documents.problems import Problem
 def scan_values(file: DataFile) -> Iterator[tuple[str, Any]]:
     """Yield every row as (`file:line`, JSON value or `Problem`), in order.
 
-    Rules of these problems: `json`, `encoding`, `row-too-long`, `damaged-file`, `image-bytes`, `row-format`.
+    Rules of these problems: `json`, `encoding`, `row-too-long`, `damaged-file`, `expansion`, `image-bytes`,
+    `row-format`.
 
     Raises:
         UserError: the file does not exist, or its suffix is unsupported.
     """
     for shard in file.shards():
-        scan = scan_parquet if shard.path.suffix == ".parquet" else scan_jsonl
+        scan = scan_parquet if shard.path.suffix.lower() == ".parquet" else scan_jsonl
         for number, value in scan(shard.path):
             yield f"{shard.source}:{number}", value
 

@@ -6,6 +6,7 @@ Every equation is linear in each of its numbers, so the derivative gives the eff
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from finscribe_trainer.documents.numbers import NumberError, read_decimal
@@ -169,13 +170,13 @@ def _tax(numbers: _Numbers) -> Iterator[Equation]:
     subtotal, discount, shipping, rate, amount = (numbers.total(name) for name in names)
     if subtotal is None or rate is None or amount is None:
         return
-    share = rate / _HUNDRED
     goods = subtotal - (discount or 0)
     forms, bases = [], [goods] if shipping is None else [goods, goods + shipping]
-    for base in bases:
+    for base, per_unit in product(bases, _units_of(rate)):
+        share = rate / per_unit
         derivatives = {
             f"{_TOTALS}.subtotal": share,
-            f"{_TOTALS}.tax_rate": base / _HUNDRED,
+            f"{_TOTALS}.tax_rate": base / per_unit,
             f"{_TOTALS}.tax_amount": Decimal(-1),
         }
         if discount is not None:
@@ -183,6 +184,7 @@ def _tax(numbers: _Numbers) -> Iterator[Equation]:
         if base is not goods:
             derivatives[f"{_TOTALS}.shipping"] = share
         forms.append(Form(base * share - amount, derivatives))
+    share = rate / _HUNDRED
     whole = "subtotal" if discount is None else "subtotal - discount"
     text = f"tax_rate {shorten(rate)} % of {whole} {shorten(goods)} is {shorten(goods * share)}"
     if shipping is not None:
@@ -202,14 +204,25 @@ def _tax_of_lines(numbers: _Numbers) -> Iterator[Equation]:
     known = [rate for rate in rates if rate is not None]
     if len(known) < len(totals):
         return
-    derivatives = {f"{_TOTALS}.tax_amount": Decimal(-1)}
-    for index, (total, rate) in enumerate(zip(totals, known, strict=True)):
-        derivatives[f"line_items[{index}].line_total"] = rate / _HUNDRED
-        derivatives[f"line_items[{index}].tax_rate"] = total / _HUNDRED
-    computed = sum((total * rate for total, rate in zip(totals, known, strict=True)), Decimal(0)) / _HUNDRED
+    forms = []
+    for per_unit in dict.fromkeys(unit for rate in known for unit in _units_of(rate)):
+        derivatives = {f"{_TOTALS}.tax_amount": Decimal(-1)}
+        for index, (total, rate) in enumerate(zip(totals, known, strict=True)):
+            derivatives[f"line_items[{index}].line_total"] = rate / per_unit
+            derivatives[f"line_items[{index}].tax_rate"] = total / per_unit
+        computed = (
+            sum((total * rate for total, rate in zip(totals, known, strict=True)), Decimal(0)) / per_unit
+        )
+        forms.append(Form(computed - amount, derivatives))
+    computed = forms[0].residual + amount
     text = f"tax_rate x line_total of all lines is {shorten(computed)}, not tax_amount {shorten(amount)}"
     tolerance = TOLERANCE + _PER_LINE * len(totals)
-    yield Equation("tax", f"{_TOTALS}.tax_amount", text, (Form(computed - amount, derivatives),), tolerance)
+    yield Equation("tax", f"{_TOTALS}.tax_amount", text, tuple(forms), tolerance)
+
+
+def _units_of(rate: Decimal) -> tuple[Decimal, ...]:
+    """What a tax rate is divided by: 100 for percent, and below 1 also 1, for a fraction."""
+    return (_HUNDRED, Decimal(1)) if 0 < rate < 1 else (_HUNDRED,)
 
 
 def _line_total_derivatives(numbers: _Numbers) -> dict[str, Decimal]:

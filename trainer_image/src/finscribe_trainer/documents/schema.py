@@ -50,7 +50,22 @@ Amount = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _number_schema()
 Quantity = Annotated[Decimal, BeforeValidator(_decimal), _AsText, _number_schema()]
 """A quantity, in the line's unit."""
 Percent = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=100), _AsText, _number_schema(0, 100)]
-"""A rate in percent: 19 is 19 %."""
+"""A rate in percent: 19 is 19 %. A rate below 1 is also accepted as a fraction: 0.19 is 19 %."""
+
+
+def _fraction(value: object) -> Decimal:
+    if not isinstance(value, float | Decimal):
+        raise ValueError("must be a number")
+    return read_decimal(value)
+
+
+Fraction = Annotated[
+    Decimal,
+    BeforeValidator(_fraction),
+    PlainSerializer(float, return_type=float),  # stays a number, where Amount is a text
+    WithJsonSchema({"type": "number"}),
+]
+"""A number with decimals, for metadata: never computed with."""
 
 
 def iso_date(value: str) -> str:
@@ -192,7 +207,7 @@ class Document(Part):
     """The lines of the table, from top to bottom."""
     financial_summary: FinancialSummary
     """The totals."""
-    metadata: dict[str, str | int | bool | None] | None = None
+    metadata: dict[str, str | int | bool | Fraction | None] | None = None
     """Any other values, under keys of your own; never scored."""
 
     never_scored: ClassVar[tuple[str, ...]] = ("metadata", "bbox")

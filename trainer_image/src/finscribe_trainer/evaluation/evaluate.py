@@ -110,7 +110,7 @@ def _record(example: Example, answer: Answer) -> DocumentResult:
     gold = example.row.completion
     return DocumentResult(
         where=example.where,
-        images=tuple(str(path) for path in example.images),
+        images=example.image_names,
         gold=gold,
         predicted=answer.text,
         tokens=answer.tokens,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison, check_comparable, compare
+from finscribe_trainer.evaluation.report.pages import Pages, find_pages, pages_of
 from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.test_set import TestSet, load_test_set
 
@@ -38,12 +39,19 @@ class InferenceOptions:
     """Maximum number of documents."""
     batch_size: int
     max_new_tokens: int | None
+    image_root: str | None = None
+    """See `load_test_set`."""
 
 
-def evaluate_and_compare(base: ComparedModel, tuned: ComparedModel, options: InferenceOptions) -> Comparison:
+def evaluate_and_compare(
+    base: ComparedModel, tuned: ComparedModel, options: InferenceOptions
+) -> tuple[Comparison, Pages]:
     """Evaluate the models that are not given as results, base model first, and compare both.
 
     Both use the same max_new_tokens, by default the base model's: it depends on the tokenizer.
+
+    Returns:
+        the comparison, and the pages of its documents that are on this machine.
 
     Raises:
         UserError: contradictory options, and the errors of `evaluate_to_file` and `compare`.
@@ -54,7 +62,7 @@ def evaluate_and_compare(base: ComparedModel, tuned: ComparedModel, options: Inf
     )
     if before is None or after is None:
         assert options.source is not None
-        test_set = load_test_set(options.source, options.limit, base.output)
+        test_set = load_test_set(options.source, options.limit, base.output, options.image_root)
         limit = options.max_new_tokens
         known = before or after
         if known is not None:
@@ -63,7 +71,9 @@ def evaluate_and_compare(base: ComparedModel, tuned: ComparedModel, options: Inf
             limit = limit or known.settings.max_new_tokens
         before = before or _evaluate(base, test_set, options, limit)
         after = after or _evaluate(tuned, test_set, options, limit or before.settings.max_new_tokens)
-    return compare(before, after)
+        return compare(before, after), pages_of(test_set.examples)
+    assert base.results is not None
+    return compare(before, after), find_pages(before, base.results, options.image_root)
 
 
 def _evaluate(

@@ -75,7 +75,7 @@ class DocumentResult:
     where: str
     """`file:line` of its row."""
     images: tuple[str, ...]
-    """Paths of its pages on the machine that evaluated them."""
+    """Its pages: paths relative to the folder of the rows (or to image_root), or s3:// URIs."""
     gold: str
     """The ground truth."""
     predicted: str

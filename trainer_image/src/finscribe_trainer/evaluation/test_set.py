@@ -12,6 +12,7 @@ from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.evaluation.results import DataInfo
 from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
 PREFERRED_FILES = tuple(
@@ -32,23 +33,24 @@ class TestSet:
 
 
 def download_folder(output: Path) -> Path:
-    """The folder for downloads from S3; it is kept, since results.json refers to the pages in it."""
+    """The folder for downloads from S3; it is kept, since reports show the pages in it."""
     return output.with_name(f"{output.name}.inputs")
 
 
-def load_test_set(source: str, limit: int | None, output: Path) -> TestSet:
+def load_test_set(source: str, limit: int | None, output: Path, image_root: str | None = None) -> TestSet:
     """Load and check every row, and sample the documents to evaluate.
 
     Args:
         source: a rows file, a folder, or an s3:// URI of either.
         limit: number of documents; all when None. The sample is reproducible.
         output: results.json; downloads from S3 are stored beside it.
+        image_root: another folder or s3:// prefix that images may be in.
 
     Raises:
         UserError: DatasetNotFound, DatasetInvalid.
     """
     storage = Storage.from_config(StorageEndpoint())
-    rows = fetch_rows(find_rows_file(source), download_folder(output) / "rows", storage)
+    rows = fetch_rows(find_rows_file(source), download_folder(output) / "rows", storage, image_root)
     dataset = load_dataset(rows, _MAX_IMAGE_PIXELS)
     log.info("%s", image_count(with_images(dataset.examples), len(dataset.examples), "test"))
     return sample_test_set(dataset, source, limit)
@@ -67,9 +69,9 @@ def find_rows_file(source: str) -> str:
     Raises:
         UserError: DatasetNotFound when the folder contains a training file, but neither of those.
     """
-    if source.startswith("s3://") or not Path(source).is_dir():
+    folder = Path(source).expanduser()
+    if is_s3_uri(source) or not folder.is_dir():
         return source
-    folder = Path(source)
     found = next((folder / name for name in PREFERRED_FILES if (folder / name).is_file()), None)
     if found is None and any(path.name.startswith("train.") for path in folder.iterdir()):
         raise UserError(

@@ -13,6 +13,7 @@ from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, inference_settings
 from finscribe_trainer.evaluation.gate import evaluate_gate
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
+from finscribe_trainer.evaluation.report.pages import pages_of
 from finscribe_trainer.evaluation.report.summary import summary_sentence
 from finscribe_trainer.evaluation.report.terminal import summary_lines
 from finscribe_trainer.evaluation.report.write import write_reports
@@ -63,7 +64,7 @@ def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Sp
     folder = run.output_dir / EVALUATION_DIR
     write_results(before, folder / BASE_RESULTS)
     write_results(after, folder / TUNED_RESULTS)
-    write_reports(comparison, folder / REPORT)
+    write_reports(comparison, folder / REPORT, pages_of(test_set.examples))
     _log_summary(comparison, after)
     return EvaluationReport(
         documents=test_set.info.documents,

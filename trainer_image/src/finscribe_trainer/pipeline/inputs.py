@@ -2,13 +2,16 @@
 
 import logging
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data.dataset import Dataset, hold_out, load_dataset
+from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
 from finscribe_trainer.data.fetch import fetch_rows
+from finscribe_trainer.data.hold_out import hold_out
 from finscribe_trainer.data.image_count import image_count, with_images
+from finscribe_trainer.data.same_document import find_overlap
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
@@ -18,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits:
-    """Load training, validation and test examples, and check every row.
+    """Load training, validation and test examples, check every row, and warn of documents in two of the sets.
 
     Args:
         config: the run's config.
@@ -45,11 +48,26 @@ def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits
     for kind, examples in parts.items():
         if examples:
             log.info("%s", image_count(with_images(examples), len(examples), kind))
+    for kind, other in combinations(parts, 2):
+        _warn_of_overlap(kind, parts[kind], other, parts[other])
     return splits
 
 
 def _load(config: TrainerConfig, uri: str, folder: Path, storage: Storage) -> Dataset:
-    return load_dataset(fetch_rows(uri, folder, storage), config.max_image_pixels)
+    return load_dataset(fetch_rows(uri, folder, storage, config.image_root), config.max_image_pixels)
+
+
+def _warn_of_overlap(name: str, known: list[Example], other_name: str, others: list[Example]) -> None:
+    if not (pairs := find_overlap(known, others)):
+        return
+    count = "ALL" if len(pairs) == len(others) else f"{len(pairs)} of {len(others)}"
+    row, same = pairs[0]
+    log.warning(
+        "%s %s rows show a document that is also in the %s rows, such as %s, which shows that of %s. Their "
+        "loss and scores do not tell how well the model reads new documents. Remove them from one of the "
+        "sets; `finscribe data validate` with --validation and --test lists them all.",
+        *(count, other_name, name, row.where, same.where),
+    )
 
 
 def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:

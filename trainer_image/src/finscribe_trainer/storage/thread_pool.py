@@ -49,6 +49,8 @@ class DaemonThreadPool(Executor):
 
 
 def _run(future: "Future[Any]", function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
     try:
         future.set_result(function())
     except BaseException as error:  # raised where the future's result is asked for

@@ -1,5 +1,6 @@
 """Draws a contact sheet of training rows: each original page and its first augmented views."""
 
+import contextlib
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,13 +15,16 @@ from finscribe_trainer.batches.augmentation.augment import Augmentation, augment
 from finscribe_trainer.batches.augmentation.boxes import find_boxes
 from finscribe_trainer.batches.augmentation.geometry import transform_of
 from finscribe_trainer.batches.augmentation.pixels import augment_image
-from finscribe_trainer.data.dataset import Example, hold_out
+from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.hold_out import hold_out
 from finscribe_trainer.data.image_check import ImageCheck
-from finscribe_trainer.data.images import ImageError, open_image
+from finscribe_trainer.data.image_folders import ImageError, ImageFolders
+from finscribe_trainer.data.images import hash_image, open_image
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
+from finscribe_trainer.data.rows import Row
 from finscribe_trainer.data_tools.contact_sheet.cell import HEIGHT, WIDTH, busiest_point, describe, draw_cell
 from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.storage import Storage
@@ -42,7 +46,8 @@ def draw_contact_sheet(config: TrainerConfig, num_rows: int, num_views: int) -> 
     """
     augmentation = Augmentation(config.augmentation, config.training.seed)
     with tempfile.TemporaryDirectory(prefix="finscribe-contact-sheet-") as folder:
-        file = fetch_rows(config.dataset_path, Path(folder), Storage.from_config(config.storage))
+        storage = Storage.from_config(config.storage)
+        file = fetch_rows(config.dataset_path, Path(folder) / "rows", storage, config.image_root)
         rows = _chosen_rows(config, file, num_rows)
         size = ((num_views + 1) * (WIDTH + _GAP) + _GAP, len(rows) * (HEIGHT + _GAP) + _GAP)
         sheet = Image.new("RGB", size, _BACKGROUND)
@@ -70,9 +75,12 @@ def _cells(
 
 
 def _chosen_rows(config: TrainerConfig, file: DataFile, num_rows: int) -> list[tuple[int, Example]]:
-    """The selected rows with their indices among the training rows; only their images are read."""
+    """The selected rows with their indices among the training rows; only their images are decoded."""
     problems = RowProblems()
-    examples = [Example(row, where) for where, row in read_rows(file, problems)]
+    examples = [
+        Example(row, where, image_hashes=_hashes(file.images, row))
+        for where, row in read_rows(file, problems)
+    ]
     problems.raise_if_any()
     if config.effective_validation_split is not None and len(examples) > 1:
         examples, _ = hold_out(examples, config.effective_validation_split, config.training.seed)
@@ -85,10 +93,19 @@ def _chosen_rows(config: TrainerConfig, file: DataFile, num_rows: int) -> list[t
         )
     count = min(num_rows, len(pages))
     chosen = [pages[i * len(pages) // count] for i in range(count)]
-    with ImageCheck(file.root, config.max_image_pixels) as images:
+    with ImageCheck(file.images, config.max_image_pixels) as images:
         rows = [(place, _with_images(example, images, problems)) for place, example in chosen]
     problems.raise_if_any()
     return rows
+
+
+def _hashes(folders: ImageFolders, row: Row) -> tuple[str, ...]:
+    """The digests by which a training holds out rows; images that it would reject have none."""
+    digests = []
+    for name in row.images:
+        with contextlib.suppress(ImageError, OSError):
+            digests.append(hash_image(folders.find(name)))
+    return tuple(digests)
 
 
 def _with_images(example: Example, images: ImageCheck, problems: RowProblems) -> Example:

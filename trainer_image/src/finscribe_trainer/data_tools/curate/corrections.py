@@ -9,7 +9,7 @@ from typing import Any
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.file_texts import names_file
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.images import ImageError, resolve_image
+from finscribe_trainer.data.image_folders import ImageError, resolve_image
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.data_tools.curate.path_edits import EditError, apply_corrections

@@ -11,11 +11,13 @@ from typing import Any
 from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
-from finscribe_trainer.data.images import ImageError, resolve_image
+from finscribe_trainer.data.image_folders import ImageError, resolve_image
+from finscribe_trainer.data.images import hash_image
 from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data.rows import Row, parse_row
+from finscribe_trainer.data.same_document import Groups, document_keys
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
@@ -51,8 +53,8 @@ class _Group:
 def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
     """Write train.jsonl, val.jsonl and test.jsonl to `output_dir`, and link their images there.
 
-    Two passes; memory holds about 200 bytes per row, not its text. Rows with the same image (by content), the
-    same prompt with its images, or the same value of `plan.group_by` are in the same split.
+    Two passes; memory holds about 200 bytes per row, not its text. Rows of the same document (see
+    `document_keys`), or with the same value of `plan.group_by`, are in the same split.
 
     Returns:
         the number of rows of each split.
@@ -124,45 +126,31 @@ def _order_key(digest: bytes, seed: int) -> float:
 
 
 def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[int], list[str]]:
-    """First pass: validate every row, and join rows that share a key (union-find)."""
+    """First pass: validate every row, and join rows that share a key."""
     problems = RowProblems()
-    parents: list[int] = []
-    first_with: dict[bytes, int] = {}
-    image_digests: dict[str, bytes] = {}
+    joined = Groups()
+    image_digests: dict[str, str] = {}
     found: list[tuple[bytes, str]] = []
     has_field = plan.group_by is None
-
-    def find(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
 
     for where, value in progress(scan_values(file), "Read rows", unit="rows"):
         try:
             row = _parse(value, file.root)
             for name in row.images:
                 if name not in image_digests:
-                    image_digests[name] = _hash_file(resolve_image(file.root, name))
+                    image_digests[name] = hash_image(resolve_image(file.root, name))
         except (RowError, ImageError) as error:
             problems.add(where, str(error))
             continue
         image_keys = [image_digests[name] for name in row.images]
         prompt = _digest("prompt", *(f"{turn.role}:{turn.text}" for turn in row.turns), *image_keys)
-        index = len(parents)
-        parents.append(index)
         answer = _answer(row) if plan.group_by or plan.stratify else None
         same = _group_key(value, answer, plan.group_by)
         has_field |= bool(same)
-        for key in (prompt, *image_keys, *same):
-            other_root = find(first_with.setdefault(key, index))
-            own_root = find(index)
-            parents[max(own_root, other_root)] = min(
-                own_root, other_root
-            )  # the root is the first row of a group
+        joined.add([*document_keys(row, image_keys), *same])
         found.append((_digest(prompt, row.completion), _stratum(answer) if plan.stratify else ""))
     problems.raise_if_any()
-    if not parents:
+    if not found:
         raise UserError(
             FailureReason.DatasetInvalid, f"{file.source}: there are no rows.", "Write one row per line."
         )
@@ -172,7 +160,7 @@ def _read_groups(file: DataFile, plan: Plan) -> tuple[dict[int, _Group], list[in
             f"--group-by {plan.group_by}: no row of {file.source} has this field.",
             "Name a key of the rows, or a field of their answers, such as vendor.name.",
         )
-    roots = [find(index) for index in range(len(parents))]
+    roots = joined.first_rows()
     return _groups(roots, found), roots, list(image_digests)
 
 
@@ -223,16 +211,11 @@ def _digest(*parts: str | bytes) -> bytes:
     return digest.digest()
 
 
-def _hash_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
-
-
 def _link(root: Path, output_dir: Path, name: str) -> None:
     """Hard-link an image to its path below `output_dir`; copy it where hard links are not possible."""
     source, target = resolve_image(root, name), output_dir / name
     if target.exists():
-        if target.samefile(source) or _hash_file(target) == _hash_file(source):
+        if target.samefile(source) or hash_image(target) == hash_image(source):
             return
         raise UserError(
             FailureReason.InvalidConfig,

@@ -13,6 +13,7 @@ from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
+from finscribe_trainer.runtime.markdown import code, escape
 
 _MAX_LISTED = 200
 """Most findings in the Markdown and HTML reports; the JSON report has all that are kept."""
@@ -121,6 +122,7 @@ def _render(template: str, report: Report, sources: list[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"markdown": escape, "code": code}
     return environment.get_template(template).render(
         report=report,
         sources=sources,

@@ -31,6 +31,11 @@ RULES: dict[str, Rule] = {
     "encoding": Rule(_E, "The line is not UTF-8.", "Save the file as UTF-8."),
     "row-too-long": Rule(_E, "The row is longer than 16 MiB.", "Name images by path; end each row's line."),
     "damaged-file": Rule(_E, "A .gz or .parquet file is cut off or damaged.", "Write the file again."),
+    "expansion": Rule(
+        _E,
+        "A .gz or .parquet file expands to more than 256 MiB and 1,000 times its size.",
+        "Write the rows as .jsonl; remove repeated rows.",
+    ),
     "image-bytes": Rule(
         _E, "A parquet column contains image bytes.", "Write them to files; name their paths."
     ),
@@ -68,7 +73,7 @@ RULES: dict[str, Rule] = {
     ),
     "leakage": Rule(
         _E,
-        "The validation set has the same page or, for texts, the same prompt.",
+        "The validation or test set has the same page, answer or, for texts, the same prompt.",
         "Keep the row in one of the sets.",
     ),
     "reserved-token": Rule(_E, "A text contains a special token of the model.", "Remove the token."),

@@ -39,6 +39,8 @@ class Request:
     sources: tuple[str, ...]
     schema: str | None
     validation: str | None
+    test: str | None
+    image_root: str | None
     model: str | None
     max_sequence_length: int
     max_image_pixels: int
@@ -117,12 +119,13 @@ def _token_check(request: Request) -> "TokenCheck | None":
 
 def _validate_all(request: Request, checks: Checks, report: Report, folder: Path, stop: StopSignal) -> None:
     storage = Storage.from_config(StorageEndpoint())
-    validator = Validator(checks, report)
-    if request.validation is not None:
-        file = fetch_rows(request.validation, folder / "validation", storage)
-        _run_with_progress(validator.read_validation_set(file), file, "validation", stop)
+    validator = Validator(checks, report, stop.requested)
+    for name, held_out in (("validation", request.validation), ("test", request.test)):
+        if held_out is not None:
+            file = fetch_rows(held_out, folder / name, storage, request.image_root)
+            _run_with_progress(validator.read_held_out(file), file, name, stop)
     for index, source in enumerate(request.sources):
-        file = fetch_rows(source, folder / str(index), storage)
+        file = fetch_rows(source, folder / str(index), storage, request.image_root)
         _run_with_progress(validator.validate(file), file, source, stop)
     if not report.statistics.rows:
         raise UserError(
@@ -143,7 +146,7 @@ def _run_with_progress(rows: Iterator[None], file: DataFile, name: str, stop: St
 def count_lines(file: DataFile) -> int | None:
     """Number of rows for the progress bar; None without a terminal, or if a shard is not plain JSON lines."""
     shards = file.shards()
-    if not sys.stderr.isatty() or any(shard.path.suffix != ".jsonl" for shard in shards):
+    if not sys.stderr.isatty() or any(shard.path.suffix.lower() != ".jsonl" for shard in shards):
         return None
     count = 0
     for shard in shards:

@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from threading import Event
 from typing import TYPE_CHECKING
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_check import CheckedImage, ImageCheck
-from finscribe_trainer.data.images import ImageError
+from finscribe_trainer.data.image_folders import ImageError
 from finscribe_trainer.data.row_reader import scan_rows
 from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.same_document import document_keys
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.first_occurrences import FirstOccurrences, digest_of
 from finscribe_trainer.data_tools.validate.personal_data import find_personal_data
@@ -53,18 +55,20 @@ class Report:
 
     def add(self, where: str, problems: Iterable[Problem]) -> None:
         """Add a row with its problems."""
-        failed = False
-        for problem in problems:
-            rule = RULES[problem.rule]
-            failed |= rule.severity is Severity.error
-            self.by_rule[problem.rule] += 1
-            # Many hints must not displace errors.
-            if len(self.findings) < self.max_findings and self._has_room(problem.rule):
-                path, message = problem.path[:_MAX_LENGTH], problem.message[:_MAX_LENGTH]
-                remedy = problem.remedy or rule.remedy
-                self.findings.append(Finding(where, path, problem.rule, message, remedy))
+        severities = [self.add_finding(where, problem) for problem in problems]
         self.statistics.rows += 1
-        self.statistics.rows_with_errors += failed
+        self.statistics.rows_with_errors += Severity.error in severities
+
+    def add_finding(self, where: str, problem: Problem) -> Severity:
+        """Add a problem alone."""
+        rule = RULES[problem.rule]
+        self.by_rule[problem.rule] += 1
+        # Many hints must not displace errors.
+        if len(self.findings) < self.max_findings and self._has_room(problem.rule):
+            path, message = problem.path[:_MAX_LENGTH], problem.message[:_MAX_LENGTH]
+            remedy = problem.remedy or rule.remedy
+            self.findings.append(Finding(where, path, problem.rule, message, remedy))
+        return rule.severity
 
     def _has_room(self, rule: str) -> bool:
         return RULES[rule].severity is Severity.error or self.by_rule[rule] <= self.max_findings // 10
@@ -83,25 +87,35 @@ class Validator:
     """Validates data sets one after another, and finds duplicates across all of them.
 
     Memory: two digests per row (`FirstOccurrences`), the kept findings, and a few rows.
+
+    Args:
+        checks: the checks of each row.
+        report: what is found is added to it.
+        stop: an event that requests a stop between rows.
     """
 
-    def __init__(self, checks: Checks, report: Report) -> None:
+    def __init__(self, checks: Checks, report: Report, stop: Event | None = None) -> None:
         self._checks = checks
         self._report = report
+        self._stop = stop
         self._inputs, self._rows = FirstOccurrences(), FirstOccurrences()
-        self._validation: FirstOccurrences | None = None
+        self._held_out: list[FirstOccurrences] = []
 
-    def read_validation_set(self, file: DataFile) -> Iterator[None]:
-        """Read the validation set, to detect leakage into the other sets; yields after each row.
+    def read_held_out(self, file: DataFile) -> Iterator[None]:
+        """Read the validation or the test set, to detect leakage into the other sets; yields after each row.
 
-        Its problems are not reported; it can be validated by itself.
+        Leakage from a set that was read before is reported. Other problems are not; the set can be validated
+        by itself.
         """
-        self._validation = FirstOccurrences()
+        documents = FirstOccurrences()
         for where, row, images in self._with_images(file):
             if isinstance(row, Row):
-                for key in _page_digests(row, images):
-                    self._validation.find_or_add(key, where)
+                for problem in self._leakage(row, images):
+                    self._report.add_finding(where, problem)
+                for key in document_keys(row, _image_hashes(row, images)):
+                    documents.find_or_add(digest_of(key), where)
             yield
+        self._held_out.append(documents)
 
     def validate(self, file: DataFile) -> Iterator[None]:
         """Validate every row; yields after each.
@@ -116,7 +130,7 @@ class Validator:
 
     def _with_images(self, file: DataFile) -> Iterator[tuple[str, Row | Problem, Images]]:
         rows = scan_rows(file)
-        with ImageCheck(file.root, self._checks.max_image_pixels) as check:
+        with ImageCheck(file.images, self._checks.max_image_pixels, self._stop) as check:
             while batch := list(islice(rows, _READ_AHEAD)):
                 images = check.check(name for _, row in batch if isinstance(row, Row) for name in row.images)
                 yield from ((where, row, images) for where, row in batch)
@@ -142,18 +156,20 @@ class Validator:
             yield Problem("duplicate", "", f"the same row as {same_row}")
         elif same_input is not None:
             yield Problem("conflict", "", f"the same prompt and images as {same_input}, with another answer")
-        if self._validation is not None:
-            found = (self._validation.find(key) for key in _page_digests(row, images))
-            there = next((where for where in found if where is not None), None)
-            if there is not None:
-                what = "an image of" if row.images else "the same prompt as"
-                yield Problem("leakage", "", f"{what} {there}")
+        yield from self._leakage(row, images)
+
+    def _leakage(self, row: Row, images: Images) -> Iterator[Problem]:
+        """The first row of each held-out set that shows the same document."""
+        keys = document_keys(row, _image_hashes(row, images)) if self._held_out else []
+        for documents in self._held_out:
+            found = ((what, documents.find(digest_of((what, digest)))) for what, digest in keys)
+            same = next(((what, where) for what, where in found if where is not None), None)
+            if same is not None:
+                yield Problem("leakage", "", f"the same {same[0]} as {same[1]}")
 
 
-def _page_digests(row: Row, images: Images) -> list[int]:
-    """Digests of what must not be in both sets: each page image, or the prompt of a row without images."""
-    pages = (image.sha256 for name in row.images if isinstance(image := images[name], CheckedImage))
-    return [digest_of(("page", page)) for page in pages] if row.images else [_input_digest(row, images)]
+def _image_hashes(row: Row, images: Images) -> list[str]:
+    return [image.sha256 for name in row.images if isinstance(image := images[name], CheckedImage)]
 
 
 def _input_digest(row: Row, images: Images) -> int:

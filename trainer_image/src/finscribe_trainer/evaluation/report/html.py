@@ -15,6 +15,7 @@ from PIL import Image
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison
 from finscribe_trainer.evaluation.report import labels
+from finscribe_trainer.evaluation.report.pages import Pages
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.report.provenance import provenance
 from finscribe_trainer.evaluation.report.side_by_side import Leaf, SideBySide, side_by_side
@@ -50,8 +51,13 @@ class _DocumentView:
     """Number of such leaves beyond the limit."""
 
 
-def html(comparison: Comparison) -> str:
-    """The page's HTML; all texts of documents and models are escaped."""
+def html(comparison: Comparison, pages: Pages | None = None) -> str:
+    """The page's HTML; all texts of documents and models are escaped.
+
+    Args:
+        comparison: the comparison to report.
+        pages: the images of its documents that are on this machine; none when None.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -85,11 +91,11 @@ def html(comparison: Comparison) -> str:
         groups=[
             (
                 "Most regressed documents",
-                [_document_view(d) for d in comparison.most_regressed(SHOWN_DOCUMENTS)],
+                [_document_view(d, pages or {}) for d in comparison.most_regressed(SHOWN_DOCUMENTS)],
             ),
             (
                 "Most improved documents",
-                [_document_view(d) for d in comparison.most_improved(SHOWN_DOCUMENTS)],
+                [_document_view(d, pages or {}) for d in comparison.most_improved(SHOWN_DOCUMENTS)],
             ),
         ],
         provenance=provenance(comparison.base, comparison.tuned),
@@ -101,12 +107,12 @@ def _plot(draw: Callable[[Sequence[T]], str], items: Sequence[T]) -> Markup:
     return Markup(draw(items)) if items else Markup()  # noqa: S704 - see above
 
 
-def _document_view(document: DocumentComparison) -> _DocumentView:
+def _document_view(document: DocumentComparison, pages: Pages) -> _DocumentView:
     compared = side_by_side(document)
     wrong = [leaf for leaf in compared.leaves if leaf.differs]
     return _DocumentView(
         document,
-        [thumbnail_uri(Path(name)) for name in document.base.images[:_SHOWN_PAGES]],
+        [thumbnail_uri(pages.get(name)) for name in document.base.images[:_SHOWN_PAGES]],
         compared,
         wrong[:_SHOWN_LEAVES],
         max(0, len(wrong) - _SHOWN_LEAVES),
@@ -123,11 +129,10 @@ def _breakable(path: str) -> Markup:
     return Markup("<wbr>").join(re.split(r"(?<=[._\]])", path))  # escapes what it joins
 
 
-def thumbnail_uri(path: Path) -> str | None:
-    """The image as a small JPEG in a data: URI; None if it can't be read.
-
-    Results may come from another machine, so there may be no image at this path.
-    """
+def thumbnail_uri(path: Path | None) -> str | None:
+    """The image as a small JPEG in a data: URI; None if it can't be read."""
+    if path is None:
+        return None
     try:
         image = open_image(path)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

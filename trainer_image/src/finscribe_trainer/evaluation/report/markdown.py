@@ -1,6 +1,5 @@
 """Renders a comparison as Markdown."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison, Pair
@@ -17,6 +16,7 @@ from finscribe_trainer.evaluation.report.labels import (
 from finscribe_trainer.evaluation.report.provenance import provenance
 from finscribe_trainer.evaluation.report.side_by_side import side_by_side
 from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
+from finscribe_trainer.runtime.markdown import escape
 
 TITLE = "Tuned model against base model"
 SHOWN_FIELDS = 200
@@ -60,13 +60,6 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     yield from _documents("Most improved documents", comparison.most_improved(SHOWN_DOCUMENTS))
     yield "## How it was measured"
     yield _provenance(comparison)
-
-
-def escape(text: str) -> str:
-    """Escape Markdown markup, HTML and the separator of table cells, in one line."""
-    one_line = " ".join(text.split())
-    escaped = re.sub(r"([\\`*_\[\]|~$#!])", r"\\\1", one_line)
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> str:

@@ -7,10 +7,11 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
+from finscribe_trainer.evaluation.report.pages import Pages
 from finscribe_trainer.runtime.files import check_writable
 
 
-def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
+def write_reports(comparison: Comparison, output: Path, pages: Pages | None = None) -> tuple[Path, Path]:
     """Write the report as Markdown to `output`, and as a self-contained HTML page beside it.
 
     An existing report is replaced; each file is written atomically.
@@ -18,6 +19,7 @@ def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
     Args:
         comparison: the comparison to report.
         output: a path that ends in .md; its folder is created if missing.
+        pages: see `html`.
 
     Returns:
         the paths of report.md and report.html.
@@ -26,7 +28,7 @@ def write_reports(comparison: Comparison, output: Path) -> tuple[Path, Path]:
         UserError: see `check_output`.
     """
     page = check_output(output)
-    for path, text in ((output, markdown(comparison)), (page, html(comparison))):
+    for path, text in ((output, markdown(comparison)), (page, html(comparison, pages))):
         # A model's JSON may contain an escaped lone surrogate, which can't be encoded in UTF-8.
         write_atomically(path, text.encode(errors="replace"))
     return output, page

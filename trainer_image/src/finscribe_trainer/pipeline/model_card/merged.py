@@ -8,6 +8,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from finscribe_trainer.pipeline.model_card.adapter import CARD_FILE, with_front_matter
 from finscribe_trainer.pipeline.model_card.usage import HEADING, Usage, how_to_use
+from finscribe_trainer.runtime.markdown import code, escape
 
 _SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## )", re.MULTILINE | re.DOTALL)
 
@@ -49,7 +50,8 @@ def _body(card: ModelCard | None, usage: Usage) -> str:
     text = card.text.lstrip() if card else ""
     if not _SECTION.search(text):
         return (
-            f"# A fine-tuned {usage.base_name}\n\n`{usage.base_name}` with a LoRA adapter merged in.\n\n{how}"
+            f"# A fine-tuned {escape(usage.base_name)}\n\n"
+            f"{code(usage.base_name)} with a LoRA adapter merged in.\n\n{how}"
         )
     text = text.replace("A LoRA adapter for ", "A LoRA adapter merged into its base model, ", 1)
     return _SECTION.sub(lambda _: f"{how}\n", text, count=1)

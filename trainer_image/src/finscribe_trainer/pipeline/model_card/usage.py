@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.runtime.markdown import code, escape, fence
 
 HEADING = "## How to use it"
 
@@ -86,6 +87,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"python": _literal, "cell": _cell, "file_name": file_name}
+    environment.filters |= {"markdown": escape, "code": code, "fence": fence}
     return environment.get_template(template).render(values)
 
 
@@ -104,4 +106,5 @@ def _literal(text: str) -> str:
 
 
 def _cell(text: object) -> str:
-    return str(text).replace("|", r"\|").replace("\n", " ")
+    """A code span in a table's cell."""
+    return code(text).replace("|", r"\|")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
-from finscribe_trainer.evaluation.report.markdown import escape
+from finscribe_trainer.runtime.markdown import escape
 from finscribe_trainer.tuning.experiments.plot import draw
 from finscribe_trainer.tuning.experiments.results import Experiments, State, Trained
 
