@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from finscribe_core.constants import API_VERSION, KIND, LABEL_EXPERIMENT_OF, LABEL_JOB
+from finscribe_core.constants import API_VERSION, KIND, LABEL_EXPERIMENT_OF, LABEL_JOB, LABEL_RUN
 
 DEPTH = 9900
 """Nested lists or maps; an API server refuses more than 10,000, those around the value included."""
@@ -94,7 +94,7 @@ def _odd_metadata() -> dict[str, Any]:
         "kopf-progress-that-is-no-json": {"annotations": {f"{kopf}/on_event": "{", f"{kopf}/start": "[1]"}},
         "kopf-finalizer": {"finalizers": [f"{kopf}/KopfFinalizerMarker"]},
         "its-own-experiment": {"labels": {LABEL_EXPERIMENT_OF: "its-own-experiment", LABEL_JOB: "x"}},
-        "owned-by-itself": {"ownerReferences": [_owner("owned-by-itself"), _owner("many-labels")]},
+        "labelled-as-a-run": {"labels": {LABEL_JOB: "labelled-as-a-run", LABEL_RUN: "labelled-as-a-run"}},
     }
 
 
@@ -121,15 +121,6 @@ def _override(value: Any, path: str = "training.learningRate") -> dict[str, Any]
 def _managed(fields: Any) -> dict[str, Any]:
     entry = {"manager": "m", "operation": "Update", "apiVersion": API_VERSION, "fieldsType": "FieldsV1"}
     return {"managedFields": [{**entry, "time": "2026-01-01T00:00:00Z", "fieldsV1": fields}]}
-
-
-def _owner(name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "name": name,
-        "uid": "00000000-0000-0000-0000-000000000000",
-    }
 
 
 def _body(name: str, spec: Any, metadata: dict[str, Any] | None = None) -> str:
