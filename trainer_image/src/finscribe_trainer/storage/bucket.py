@@ -105,11 +105,9 @@ def read_bytes(connection: Connection, uri: ObjectUri, missing: FailureReason) -
 
     data = connection.call(uri, missing, request)
     if len(data) > MAX_MANIFEST_SIZE:
-        raise UserError(
-            missing,
-            f"{uri} has more than {MAX_MANIFEST_SIZE:,} bytes: it is no manifest or other JSON of FinScribe.",
-            "Upload it again, or delete it.",
-        )
+        problem = f"{uri} has more than {MAX_MANIFEST_SIZE:,} bytes: it is no JSON of FinScribe."
+        log.warning("%s", problem)
+        raise UserError(missing, problem, "Upload it again, or delete it.")
     connection.observer.transferred("download", len(data))
     return data
 
