@@ -160,8 +160,8 @@ class _Children:
         loopback = _loopback_interface()
         threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
         shared = {
-            "NCCL_SOCKET_IFNAME": loopback,
             **os.environ,
+            "NCCL_SOCKET_IFNAME": loopback,
             "GLOO_SOCKET_IFNAME": loopback,
             "WORLD_SIZE": str(count),
             "LOCAL_WORLD_SIZE": str(count),
