@@ -49,8 +49,9 @@ def launch(num_processes: int, arguments: Sequence[str]) -> int:
     with TemporaryDirectory(prefix="finscribe-") as folder:
         messages = [Path(folder) / str(rank) for rank in range(num_processes)]
         children = _Children()
-        with _launcher_pipe() as pipe, _store_socket() as store:
-            children.start(arguments, messages, pipe, store)
+        with _launcher_pipe() as pipe:
+            with _store_socket() as store:  # the first process has it then, and alone
+                children.start(arguments, messages, pipe, store)
             children.wait()
         if children.killed_by_user or len(children.all) < num_processes:
             return EXIT_RETRY
