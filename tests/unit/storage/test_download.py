@@ -74,7 +74,19 @@ def test_a_prefix_that_differs_from_its_manifest_is_rejected(s3_env, storage, bu
     assert caught.value.reason is FailureReason.ModelNotFound
 
 
-NO_FILES = ["../evil", "a/../../evil", "/etc/passwd", "a\\..\\evil", "", "a\0b", "a//b", "a/./b", "./a", "a/"]
+NO_FILES = [
+    "../evil",
+    "a/../../evil",
+    "/etc/passwd",
+    "a\\..\\evil",
+    "",
+    "a\0b",
+    "a//b",
+    "a/./b",
+    "./a",
+    "a/",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("key", [*NO_FILES, "k" * 256, f"{'é' * 128}/a"])

@@ -55,7 +55,7 @@ _BY_CODE = {
     **dict.fromkeys(("RequestExpired", "RequestTimeTooSkewed"), ErrorKind.Expired),
     "InvalidToken": ErrorKind.Denied,
     **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed"), ErrorKind.WrongRegion),
-    "InvalidBucketName": ErrorKind.InvalidName,
+    **dict.fromkeys(("InvalidBucketName", "KeyTooLongError", "InvalidURI"), ErrorKind.InvalidName),
 }
 """S3's error codes that are more specific than their HTTP status."""
 _BY_STATUS: dict[int, ErrorKind] = {

@@ -1,5 +1,6 @@
 """Parses s3:// URIs, and converts keys to local paths."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -51,6 +52,10 @@ class ObjectUri:
 
 _LONGEST_NAME = 255
 """Longest name of a file, in bytes, on the usual file systems."""
+_LONGEST_KEY = 1024
+"""Longest key of S3, in bytes."""
+_NEVER_IN_FILES = re.compile(r"[\\\0\ud800-\udfff]")
+"""Backslash, NUL, and halves of surrogate pairs, which are no characters."""
 _TEMPORARY = "\\"
 """In the name of every temporary file, and in no name of a downloaded one: `local_path` rejects it."""
 
@@ -63,17 +68,17 @@ def local_path(folder: Path, relative_key: str) -> Path:
             the name of a file can be.
     """
     parts = relative_key.split("/")
-    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+    if any(part in ("", ".", "..") for part in parts) or _NEVER_IN_FILES.search(relative_key):
         raise UserError(
             FailureReason.DatasetInvalid,
             f"The object key {relative_key!r} can't be a file below {folder}.",
             "Rename the object: no '/' at its beginning, no '//', no '.' or '..' between slashes, no '\\'.",
         )
-    if any(len(part.encode(errors="surrogatepass")) > _LONGEST_NAME for part in parts):
+    if len(relative_key.encode()) > _LONGEST_KEY or any(len(part.encode()) > _LONGEST_NAME for part in parts):
         raise UserError(
             FailureReason.DatasetInvalid,
-            f"The object key {relative_key!r} is longer than a file's name can be.",
-            f"Rename the object: at most {_LONGEST_NAME} bytes between two slashes.",
+            f"The object key {relative_key!r} is longer than a key or a file's name can be.",
+            f"Rename the object: at most {_LONGEST_NAME} bytes between two slashes, {_LONGEST_KEY} in all.",
         )
     return folder.joinpath(*parts)
 
