@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,16 +16,16 @@ def test_what_a_run_starts_from_is_the_same_after_its_way_through_json(dataset):
     splits = Splits(dataset.examples, dataset.examples[:2], "a", None, 3, (5, 7), dataset.examples[2:], "b")
     checkpoint = Checkpoint(Path("out/checkpoint-3"), {"global_step": 3, "log_history": [{"loss": 0.5}]})
     for value in (splits, checkpoint, ModelSource("out/model", None, "s3://team/model")):
-        assert decode(encode(value, type(value)), type(value)) == value
-    assert decode(encode(None, Checkpoint | None), Checkpoint | None) is None
+        assert decode(encode(value), type(value)) == value
+    assert decode(encode(None), Checkpoint | None) is None
 
 
 def test_numbers_that_json_has_no_sign_for_stay():
-    found = decode(encode({"loss": math.nan, "best": math.inf}, object), object)
+    found = decode(encode({"loss": math.nan, "best": math.inf}), Any)
     assert math.isnan(found["loss"])
     assert found["best"] == math.inf
 
 
 def test_an_object_that_is_no_json_is_refused():
-    with pytest.raises(ValueError, match="object"):
-        encode({"model": object()}, object)
+    with pytest.raises(TypeError, match="object can't be passed"):
+        encode({"model": object()})

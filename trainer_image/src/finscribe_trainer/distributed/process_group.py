@@ -87,7 +87,7 @@ class ProcessGroup(Processes):
         if distributed.get_rank(group) == 0:
             try:
                 result = produce()
-                message = json_objects.encode(result, kind)
+                message = json_objects.encode(result)
             except (Exception, StopRequested):
                 self._send_bytes(b"", group)
                 raise

@@ -59,7 +59,7 @@ class Processes:
     def once_per_node(self, produce: Callable[[], T], kind: type[T]) -> T:
         """Call `produce` in the first process of each machine and return its result in all on it.
 
-        The result is passed on as JSON, which pydantic makes of a dataclass of the type `kind`, and reads.
+        The result, of the type `kind`, is passed on as JSON: see `json_objects`.
         """
         return produce()
 
