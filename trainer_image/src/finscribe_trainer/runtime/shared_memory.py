@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - no file is created there
 PREFETCHED_BATCHES = 2
 """Batches that a worker loads in advance: PyTorch's default."""
+_LOADER_FILE = "torch/utils/data/dataloader.py"
 _SHARE = 0.4
 """Of the free shared memory, for one loader: training and validation have one each, and rows differ."""
 
@@ -69,5 +70,13 @@ def _end_worker(error: Exception, _batch: object) -> None:
 
 
 def is_worker_failure(error: BaseException) -> bool:
-    """Whether the error is PyTorch's for a data worker that was killed or has ended by itself."""
-    return isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid")
+    """Whether the error is that of a data worker which was killed or has ended by itself.
+
+    It is PyTorch's, or that of a connection to the worker over which a batch was to come.
+    """
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker (pid")
+    files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    return isinstance(error, ConnectionError | EOFError) and any(
+        file.endswith(_LOADER_FILE) for file in files
+    )
