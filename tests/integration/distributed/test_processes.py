@@ -189,6 +189,7 @@ if "RANK" in os.environ:
 """A sitecustomize.py, which each process imports at its start."""
 
 
+@pytest.mark.timeout(900)  # sitecustomize imports torch once more
 def test_processes_of_one_machine_listen_on_the_loopback_interface_only_and_pass_no_pickles(
     config, tmp_path, monkeypatch
 ):
