@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 
 from torch import distributed
+from torch.distributed.rendezvous import rendezvous
 
 from finscribe_trainer.distributed.environment import ENV_STORE_SOCKET
 
@@ -13,9 +14,10 @@ def open_store(timeout: timedelta) -> distributed.Store:
 
     torch's own would listen on all interfaces, and accepts every connection.
     """
+    store: distributed.Store
     socket = os.environ.get(ENV_STORE_SOCKET)
     if socket is None:
-        store, _, _ = next(distributed.rendezvous("env://", timeout=timeout))
+        store, _, _ = next(rendezvous("env://", timeout=timeout))
     else:
         store = distributed.TCPStore(
             os.environ["MASTER_ADDR"],

@@ -11,6 +11,7 @@ import shutil
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 from finscribe_core.constants import EXIT_RETRY
 from finscribe_trainer.runtime.stop_signal import block_signals_in_worker
@@ -59,7 +60,8 @@ def affordable_workers(wanted: int, batch_bytes: int, batches_in_use: int) -> in
 def prepare_worker(worker: int) -> None:
     """Prepare a data worker: it leaves signals to the main process, and ends if it can't pass a batch on."""
     block_signals_in_worker(worker)
-    multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(_end_worker)  # type: ignore[attr-defined]
+    queue: Any = multiprocessing.queues.Queue
+    queue._on_queue_feeder_error = staticmethod(_end_worker)  # multiprocessing's hook for this
 
 
 def _end_worker(error: Exception, _batch: object) -> None:

@@ -269,8 +269,9 @@ def connect(config: StorageEndpoint, policy: RetryPolicy, *, max_attempts: int =
         client.meta.events.register("before-parameter-build.s3", _follow_no_redirect)
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", _add_content_md5)
-    # botocore has no public way to read responses as they arrive; a request's session is passed to nothing.
-    sender: Any = client._endpoint  # type: ignore[attr-defined]
+    # A private name: botocore has no public way to read responses as they arrive.
+    untyped: Any = client
+    sender = untyped._endpoint
     sender.http_session = BoundedSession(sender.http_session, policy.min_speed, policy.speed_window)
     return client
 

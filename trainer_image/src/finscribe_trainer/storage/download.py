@@ -183,8 +183,9 @@ class Download:
             )
         except ClientError as error:
             if error_code(error.response) == "InvalidRange":
-                empty = {"etag": "", "md5": None, "size": 0, "modified": 0, "positions": []}
-                return None, _PartialDownload(**empty, piece_size=PIECE_SIZE)
+                return None, _PartialDownload(
+                    etag="", md5=None, size=0, modified=0, piece_size=PIECE_SIZE, positions=[]
+                )
             raise
         size = size_of_object(response)
         self._check_room(size)

@@ -129,7 +129,7 @@ def translate(
         f"{what} could not be reached: {detail}.",
         "Check that the object storage is up and its endpoint right.",
     )
-    meanings = {
+    meanings: dict[ErrorKind, Exception] = {
         ErrorKind.Transient: unreachable,
         ErrorKind.Refused: RetryableError(
             FailureReason.StorageUnavailable,
