@@ -1,5 +1,6 @@
 """The `finscribe` command: finds its subcommands by entry points and runs one."""
 
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import click
 
 from finscribe_core.constants import EXIT_INTERNAL
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, classify_disk_error
+from finscribe_core.logs import Redactor
 
 COMMANDS_GROUP = "finscribe.commands"
 
@@ -93,7 +95,7 @@ def main() -> None:
     except Exception as error:
         if known := classify_disk_error(error):
             exit_with(known)
-        traceback.print_exc()
+        click.echo(Redactor(os.environ)(traceback.format_exc()), err=True, nl=False)
         click.secho(
             "error (InternalError): this is a defect of FinScribe, please report it.", fg="red", err=True
         )
@@ -101,10 +103,11 @@ def main() -> None:
 
 
 def exit_with(error: FinscribeError) -> NoReturn:
-    """Print the error and its remedy, and exit with its code."""
-    click.secho(f"error ({error.reason}): {error.message}", fg="red", err=True)
+    """Print the error and its remedy, without credentials, and exit with its code."""
+    redact = Redactor(os.environ)
+    click.secho(redact(f"error ({error.reason}): {error.message}"), fg="red", err=True)
     if error.remedy:
-        click.secho(f"  -> {error.remedy}", err=True)
+        click.secho(redact(f"  -> {error.remedy}"), err=True)
     sys.exit(error.exit_code)
 
 

@@ -34,14 +34,16 @@ class FailureReason(StrEnum):
     """The loss became NaN or infinite."""
     # Transient errors: a retry resumes from the last checkpoint.
     StorageUnavailable = "StorageUnavailable"
-    """The object storage did not answer, even after retries."""
+    """The object storage did not answer, even after retries, or with what no S3 server would send."""
+    StorageCredentialsExpired = "StorageCredentialsExpired"
+    """The object storage rejected credentials that it had accepted before, or that have expired."""
     DiskFull = "DiskFull"
     """The scratch volume is full."""
     Interrupted = "Interrupted"
     """The process was stopped (SIGTERM, Ctrl+C) and saved a checkpoint."""
-    # Set by the operator, never by the trainer.
     OOMKilled = "OOMKilled"
-    """The container ran out of memory."""
+    """The container, or a data worker, ran out of memory."""
+    # Set by the operator, never by the trainer.
     Evicted = "Evicted"
     """The node evicted the pod."""
     DeadlineExceeded = "DeadlineExceeded"

@@ -13,8 +13,14 @@ from datetime import UTC, datetime
 
 from finscribe_core.constants import ENV_JOB, ENV_NAMESPACE, ENV_RUN
 
+_USER_INFO = re.compile(
+    r"""\b([a-z][a-z0-9+.-]*://)(?:[^\s/?\#"'<>]+|[^\s/:@"'<>]+:(?!\d+/)[^\s@"'<>]+)@""", re.IGNORECASE
+)
+"""Up to the last `@` before the path; also a password with a slash, which belongs in no URL."""
 _SIGNATURE = re.compile(
-    r"((?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|Credential)=)[^&\s\"',]+"
+    r"""((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|Credential|AWSAccessKeyId)="""
+    r"""|[?&](?:sig|token|access_token|password)=|\bBearer\ )[^&\s"',]+""",
+    re.IGNORECASE,
 )
 _MIN_SECRET_LENGTHS = {
     "AWS_SECRET_ACCESS_KEY": 6,
@@ -29,8 +35,17 @@ shorter value ("test") is not a secret, and redacting it would garble every line
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
+def redact_urls(text: str) -> str:
+    """The text without the user and password of URLs, and without signatures and tokens of URLs and headers.
+
+    >>> redact_urls("https://user:secret@minio:9000/b failed")
+    'https://[redacted]@minio:9000/b failed'
+    """
+    return _SIGNATURE.sub(r"\1[redacted]", _USER_INFO.sub(r"\1[redacted]@", text))
+
+
 class Redactor:
-    """Replaces credentials in texts: the values of the environment, and signatures in URLs and headers."""
+    """Replaces credentials in texts: the values of the environment, and what `redact_urls` finds."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         # Errors quote a line end at a value's end ("Invalid header value b'...\\n'") differently.
@@ -43,7 +58,7 @@ class Redactor:
         """The text with every secret replaced."""
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]")
-        return _SIGNATURE.sub(r"\1[redacted]", text)
+        return redact_urls(text)
 
 
 class JsonFormatter(logging.Formatter):

@@ -16,6 +16,7 @@ from finscribe_core.fields import (
     nearest,
     unknown_keys,
 )
+from finscribe_core.logs import redact_urls
 from finscribe_core.texts import to_one_line
 from finscribe_core.yaml_files import Document, invalid
 
@@ -133,7 +134,7 @@ def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
         else:
             shown = "" if isinstance(value, dict | list) else f", got {_shown(value)}"
             text = f"{dotted(loc)}: {message}{shown}."
-        problems.append((loc, text))
+        problems.append((loc, redact_urls(text)))
     return problems
 
 

@@ -540,6 +540,15 @@ class StorageEndpoint(KubeModel):
     region: Annotated[str, Field(max_length=64)] | None = None
     """Region of the buckets; AWS_REGION, else us-east-1, when unset."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!(has(self.endpoint) && self.endpoint.matches('[@?#]'))",
+            check=lambda s: s.endpoint is None or not set(s.endpoint) & set("@?#"),
+            message="storage.endpoint must be a URL without user, password and query: logs and the job show "
+            "it; put credentials in the Secret or in the environment",
+        ),
+    )
+
 
 QLORA_WITHOUT_FSDP = Rule(
     cel="!(self.method == 'QLoRA' && self.training.fsdp)",

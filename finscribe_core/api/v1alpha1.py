@@ -145,6 +145,7 @@ class StorageSpec(StorageEndpoint):
     """Service account of the pod, for workload identity instead of a Secret."""
 
     rules = (
+        *StorageEndpoint.rules,
         Rule(
             cel="!(has(self.credentialsSecretRef) && has(self.serviceAccountName))",
             check=lambda s: s.credentials_secret_ref is None or s.service_account_name is None,

@@ -35,6 +35,8 @@ def connection_without_delays(
     observer: TransferObserver | None = None,
     cancel: threading.Event | None = None,
     read_timeout: float = 2.0,
+    min_speed: int = RetryPolicy.min_speed,
+    speed_window: float = RetryPolicy.speed_window,
 ) -> Connection:
     """A connection with three attempts, a short read timeout, and no delay between attempts.
 
@@ -44,6 +46,8 @@ def connection_without_delays(
         max_attempts=NUM_ATTEMPTS,
         connect_timeout=1.0,
         read_timeout=read_timeout,
+        min_speed=min_speed,
+        speed_window=speed_window,
         sleep=lambda seconds: None,
     )
     return Connection.open(

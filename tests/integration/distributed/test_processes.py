@@ -178,6 +178,40 @@ def test_a_stop_of_one_process_ends_all_at_the_same_step_and_the_run_resumes(con
     assert curve(resumed.out) == curve(whole.out)
 
 
+REFUSE_PICKLES = """
+import os
+if "RANK" in os.environ:
+    from torch.distributed import distributed_c10d
+    def refuse(*args, **kwargs):
+        raise AssertionError("an object is pickled for another process")
+    distributed_c10d._object_to_tensor = distributed_c10d._tensor_to_object = refuse
+"""
+"""A sitecustomize.py, which each process imports at its start."""
+
+
+@pytest.mark.timeout(900)  # sitecustomize imports torch once more
+def test_processes_of_one_machine_listen_on_the_loopback_interface_only_and_pass_no_pickles(
+    config, tmp_path, monkeypatch
+):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(REFUSE_PICKLES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
+    config["training"] |= {"max_steps": 10000}
+    with started(tmp_path / "run", config) as run:
+        run.wait_for(r"\"step\": 1")
+        sockets = [
+            socket
+            for process in (psutil.Process(run.process.pid), run.rank(0), run.rank(1))
+            for socket in process.net_connections("inet")
+            if socket.status == psutil.CONN_LISTEN
+        ]
+        run.process.send_signal(signal.SIGTERM)
+        assert run.ends() == EXIT_RETRY, run.log
+    assert run.result.reason is FailureReason.Interrupted
+    assert sockets
+    assert {socket.laddr.ip for socket in sockets} == {"127.0.0.1"}
+
+
 def test_an_invalid_row_is_reported_once_as_a_user_error(config, tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "no completion"}\n')

@@ -13,6 +13,7 @@ from urllib3 import HTTPResponse
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.download import PIECE_SIZE
+from finscribe_trainer.storage.uri import temporary_path
 from tests.support.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.support.storage import (
     NUM_ATTEMPTS,
@@ -129,14 +130,14 @@ def test_bytes_damaged_on_the_disk_are_detected_by_the_md5(proxy, stored, tmp_pa
     proxy.fail_after(SIZE // 2, Fault.Vanish)
     with pytest.raises(RetryableError):
         storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
-    with (tmp_path / "model.part").open("r+b") as part:
+    with temporary_path(tmp_path / "model", "part").open("r+b") as part:
         part.write(b"damaged")
     proxy.heal()
 
     path = storage_without_delays(proxy.endpoint).fetch_file(stored, tmp_path / "model")
 
     assert path.read_bytes() == CONTENT
-    assert "arrived with MD5" in caplog.text
+    assert "arrived with another MD5" in caplog.text
 
 
 @pytest.mark.parametrize("fault", [Fault.Cut, Fault.Stall])

@@ -7,8 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
+from finscribe_core.cli import exit_with
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.logs import JsonFormatter, Redactor, TextFormatter, run_fields
+from finscribe_core.parsing import validation_problems
+from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import key_of
@@ -95,3 +100,49 @@ def test_a_short_key_id_is_not_redacted_as_uris_may_contain_it(key_id: str, show
 
     assert redact("s3://finscribe-demo/finscribe does not exist") == shown
     assert key_id == "finscribe" or key_id not in redact(f"the key {key_id} is refused")
+
+
+URLS = {
+    "https://user:hunter2@minio:9000/b": "https://[redacted]@minio:9000/b",
+    "https://user:hunt@er2@minio:9000/b": "https://[redacted]@minio:9000/b",
+    "https://user:hunt/er2@minio:9000/b": "https://[redacted]@minio:9000/b",
+    "https://hunter2@minio/b": "https://[redacted]@minio/b",
+    "proxy HTTP://u:hunter2@proxy:3128 refused": "proxy HTTP://[redacted]@proxy:3128 refused",
+    "git+https://oauth2:hunter2@git.example/m.git": "git+https://[redacted]@git.example/m.git",
+    "https://minio/b?X-Amz-Signature=hunter2&x=1": "https://minio/b?X-Amz-Signature=[redacted]&x=1",
+    "https://minio/b?x-amz-security-token=hunter2": "https://minio/b?x-amz-security-token=[redacted]",
+    "https://gcs/b?X-Goog-Signature=hunter2": "https://gcs/b?X-Goog-Signature=[redacted]",
+    "https://s3/b?AWSAccessKeyId=hunter2&Signature=hunter2": "https://s3/b?AWSAccessKeyId=[redacted]&"
+    "Signature=[redacted]",
+    "https://blob/b?sv=1&sig=hunter2": "https://blob/b?sv=1&sig=[redacted]",
+    "https://hub/m?token=hunter2": "https://hub/m?token=[redacted]",
+    "Authorization: Bearer hunter2": "Authorization: Bearer [redacted]",
+    "s3://team/a@b/c": "s3://team/a@b/c",
+    "http://minio:9000/team/a@b": "http://minio:9000/team/a@b",
+    "mail to team@example.org": "mail to team@example.org",
+}
+
+
+@pytest.mark.parametrize("text", URLS)
+def test_credentials_in_urls_and_headers_are_redacted_and_nothing_else(text: str):
+    assert Redactor({})(text) == URLS[text]
+    record = json.loads(JsonFormatter(Redactor({})).format(a_record(text)))
+    assert record["message"] == URLS[text]
+
+
+def test_a_value_in_a_validation_error_is_shown_without_its_password():
+    with pytest.raises(ValidationError) as caught:
+        StorageEndpoint.model_validate({"endpoint": "s3+http://user:hunter2@minio"})
+    ((_, message),) = validation_problems(caught.value)
+    assert "hunter2" not in message
+    assert "[redacted]@minio" in message
+
+
+def test_an_error_of_a_command_is_printed_without_a_password(capsys):
+    with pytest.raises(SystemExit):
+        exit_with(
+            UserError(FailureReason.ModelNotFound, "https://u:hunter2@hub/m: no", "Not u:x@http://a:b@c")
+        )
+    printed = capsys.readouterr().err
+    assert "hunter2" not in printed
+    assert "a:b" not in printed

@@ -220,3 +220,17 @@ def test_a_suffix_may_be_in_capital_letters(name, tmp_path):
     assert [row.completion for _, row in found] == ["13"]
     if not name.endswith("Json"):
         assert [where for where, _ in scan(tmp_path)] == [f"{tmp_path.name}/{name}:1"]
+
+
+@pytest.mark.parametrize("image", [f"{'k' * 300}.png", f"{'k' * 300}/a.png", "d/" * 3000 + "a.png"])
+def test_an_image_whose_name_no_file_can_have_is_reported_with_its_row(
+    image, s3_env, storage, bucket, tmp_path
+):
+    rows = as_lines([{"prompt": "Read.", "completion": "12", "images": [image]}])
+    s3_env.client().put_object(Bucket=bucket, Key="d/rows.jsonl", Body=rows)
+
+    file = fetch_rows(f"s3://{bucket}/d/rows.jsonl", tmp_path, storage)
+
+    with pytest.raises(UserError, match=r"rows.jsonl:1.* can't be opened") as caught:
+        load_dataset(file, 10**6)
+    assert caught.value.reason is FailureReason.DatasetInvalid

@@ -2,6 +2,7 @@
 
 import pytest
 
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage.connection import RetryPolicy, connect
 
@@ -39,3 +40,26 @@ def test_the_config_takes_precedence_over_the_environment(config, env, url, regi
     assert client.meta.region_name == region
     if url:
         assert url_of(client) == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "https://user:hunter2@minio:9000"),
+        ("AWS_ENDPOINT_URL", "https://minio:9000?X-Amz-Signature=hunter2"),
+        ("AWS_ENDPOINT_URL", "minio:9000"),
+        ("AWS_ENDPOINT_URL", "https://"),
+        ("AWS_REGION", "eu central"),
+        ("AWS_PROFILE", "no-such-profile"),
+    ],
+)
+def test_an_unusable_setting_of_the_environment_is_a_user_error_without_its_credentials(
+    name, value, s3_env, monkeypatch
+):
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(UserError) as caught:
+        connect(StorageEndpoint(), RetryPolicy())
+    assert caught.value.reason is FailureReason.InvalidConfig
+    assert "hunter2" not in str(caught.value)

@@ -2,10 +2,11 @@
 
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.download import PIECE_SIZE
 from finscribe_trainer.storage.uri import ObjectUri, local_path
@@ -73,10 +74,119 @@ def test_a_prefix_that_differs_from_its_manifest_is_rejected(s3_env, storage, bu
     assert caught.value.reason is FailureReason.ModelNotFound
 
 
-@pytest.mark.parametrize("key", ["../evil", "a/../../evil", "/etc/passwd", "a\\..\\evil", "", "a\0b"])
-def test_a_key_that_leads_outside_the_folder_is_rejected(key):
+NO_FILES = [
+    "../evil",
+    "a/../../evil",
+    "/etc/passwd",
+    "a\\..\\evil",
+    "",
+    "a\0b",
+    "a//b",
+    "a/./b",
+    "./a",
+    "a/",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("key", [*NO_FILES, "k" * 256, f"{'é' * 128}/a"])
+def test_a_key_that_leads_outside_the_folder_or_to_another_keys_file_is_rejected(key):
     with pytest.raises(UserError, match="key"):
         local_path(Path("/data"), key)
+
+
+def test_keys_that_differ_in_the_suffix_of_a_temporary_file_keep_their_bytes(
+    s3_env, storage, bucket, tmp_path
+):
+    names = ["w", "w.part", "w.part.json", "w.part.json.part", ".w.part", "w" * 255]
+    contents = {name: random.Random(name).randbytes(PIECE_SIZE + 5) for name in names}
+    for name, content in contents.items():
+        s3_env.client().put_object(Bucket=bucket, Key=f"m/{name}", Body=content)
+
+    storage.fetch_prefix(f"s3://{bucket}/m", tmp_path)
+
+    assert {p.name: p.read_bytes() == contents[p.name] for p in tmp_path.iterdir()} == dict.fromkeys(
+        names, True
+    )
+
+
+def test_an_object_beside_one_below_it_is_rejected_with_both_names(s3_env, storage, bucket, tmp_path):
+    for key in ("m/a", "m/a/b"):
+        s3_env.client().put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    with pytest.raises(UserError, match=r"m/a and one for .*m/a/b") as caught:
+        storage.fetch_prefix(f"s3://{bucket}/m", tmp_path / "m")
+    assert caught.value.reason is FailureReason.DatasetInvalid
+
+
+def test_an_object_larger_than_the_disk_is_reported_before_its_download(
+    s3_env, storage, bucket, tmp_path, monkeypatch
+):
+    s3_env.client().put_object(Bucket=bucket, Key="big", Body=b"12345")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=4))
+
+    with pytest.raises(RetryableError, match="5 bytes, of which 4 are free") as caught:
+        storage.fetch_file(f"s3://{bucket}/big", tmp_path / "big")
+    assert caught.value.reason is FailureReason.DiskFull
+
+
+PART = 5 * 1024 * 1024
+"""The smallest part of an upload, except the last."""
+
+
+@pytest.fixture(params=[[PART, PART, 7], [PART, PART + 1, 7], [PART + 1, PART, 7]], ids=str)
+def parts(request) -> list[bytes]:
+    """An object's parts, of equal and of different sizes."""
+    return [random.Random(number).randbytes(size) for number, size in enumerate(request.param)]
+
+
+@pytest.fixture
+def in_parts(parts, s3_env, bucket) -> str:
+    client, key = s3_env.client(), "in-parts"
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    target = {"Bucket": bucket, "Key": key, "UploadId": upload}
+    done = [
+        {"PartNumber": n, "ETag": client.upload_part(**target, PartNumber=n, Body=part)["ETag"]}
+        for n, part in enumerate(parts, 1)
+    ]
+    client.complete_multipart_upload(**target, MultipartUpload={"Parts": done})
+    return f"s3://{bucket}/{key}"
+
+
+def test_an_object_uploaded_in_parts_is_downloaded_byte_for_byte(in_parts, parts, storage, tmp_path):
+    assert storage.fetch_file(in_parts, tmp_path / "x").read_bytes() == b"".join(parts)
+
+
+def test_damaged_bytes_of_an_object_uploaded_in_parts_are_detected(
+    in_parts, parts, storage, tmp_path, caplog
+):
+    damage = Damage(tmp_path)
+
+    path = storage.fetch_file(in_parts, tmp_path / "x", damage)
+
+    assert damage.done
+    assert "arrived with another MD5" in caplog.text
+    assert path.read_bytes() == b"".join(parts)
+
+
+class Damage:
+    """Damages the first bytes of an unfinished download, once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._num_bytes = 0
+        self.done = False
+
+    def expect(self, num_bytes: int) -> None:
+        """See TransferProgress."""
+
+    def advance(self, num_bytes: int) -> None:
+        self._num_bytes += num_bytes
+        if self._num_bytes > PIECE_SIZE and not self.done:
+            (file,) = (path for path in self._folder.iterdir() if path.name.endswith("part"))
+            with file.open("r+b") as part:
+                part.write(b"damaged")
+            self.done = True
 
 
 def test_a_prefix_with_a_key_that_leads_outside_writes_nothing(s3_env, storage, bucket, tmp_path):

@@ -1,12 +1,15 @@
 """Errors of requests: which are user errors, which are retryable, and their reasons."""
 
+import itertools
 import urllib.request
 
 import pytest
 
+from finscribe_core.constants import EXIT_RETRY
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.connection import RetryPolicy
+from tests.support.hostile_server import Answer, hostile_server
 from tests.support.storage import storage_without_delays
 
 
@@ -94,3 +97,65 @@ def test_delays_grow_up_to_a_maximum():
 
     for failures, longest in [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0), (7, 20.0), (50, 20.0)]:
         assert longest / 2 <= policy.delay(failures) <= longest
+
+
+def denial(status: int, code: str) -> Answer:
+    return Answer(status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "ExpiredToken"),
+        (400, "TokenRefreshRequired"),
+        (403, "RequestTimeTooSkewed"),
+        (403, "RequestExpired"),
+    ],
+)
+def test_an_expired_token_and_a_wrong_clock_are_retryable(status, code, s3_env):
+    with hostile_server(denial(status, code)) as server, pytest.raises(RetryableError, match=code) as caught:
+        storage_without_delays(server.endpoint).names("s3://team/data")
+    assert caught.value.reason is FailureReason.StorageCredentialsExpired
+    assert caught.value.exit_code == EXIT_RETRY
+
+
+DENIALS = [
+    denial(403, "AccessDenied"),
+    denial(403, "InvalidAccessKeyId"),
+    denial(403, "SignatureDoesNotMatch"),
+    denial(400, "InvalidToken"),
+    denial(401, "Unauthorized"),
+]
+
+
+@pytest.mark.parametrize("answer", DENIALS, ids=lambda answer: str(answer.body)[15:35])
+def test_a_denial_after_a_success_is_retryable_and_a_first_one_is_not(answer, s3_env):
+    answers = iter([Answer(body=b"<ListBucketResult/>"), answer, answer, answer])
+    with hostile_server(lambda request: next(answers)) as server:
+        storage = storage_without_delays(server.endpoint)
+        storage.names("s3://team/data")
+
+        with pytest.raises(RetryableError, match="no longer accessible") as caught:
+            storage.names("s3://team/data")
+        assert caught.value.reason is FailureReason.StorageCredentialsExpired
+        for other in ("s3://another-bucket/data", "s3://team/data"):
+            first_of_its_kind = storage.read_json if "team" in other else storage.names
+            with pytest.raises(UserError) as denied:
+                first_of_its_kind(other)
+            assert denied.value.reason is FailureReason.StorageAccessDenied
+
+
+def test_an_upload_denied_after_a_success_is_retryable(s3_env, tmp_path):
+    (tmp_path / "weights").write_bytes(b"x")
+    puts = itertools.count()
+
+    def respond(request):
+        is_denied = request.method == "PUT" and next(puts) > 0
+        return denial(403, "AccessDenied") if is_denied else Answer(headers={"ETag": '"x"'})
+
+    with hostile_server(respond) as server:
+        storage = storage_without_delays(server.endpoint)
+        storage.check_writable("s3://team/out")
+        with pytest.raises(RetryableError) as caught:
+            storage.publish_run(tmp_path, "s3://team/out/run")
+    assert caught.value.reason is FailureReason.StorageCredentialsExpired

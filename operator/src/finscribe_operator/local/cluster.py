@@ -154,7 +154,9 @@ class LocalCluster:
         try:
             stored = self.objects.put(obj)
         except OSError as error:
-            raise TransientError(f"{Ref.of(obj)} can't be written: {error}") from error
+            failure = TransientError(f"{Ref.of(obj)} can't be written: {error}")
+            self._job_controller.fail(failure)  # the controller would retry for ever
+            raise failure from error
         if stored["kind"] in WATCHED:
             self._on_event(stored)
         return stored

@@ -76,8 +76,13 @@ class JobController:
         """Terminate every pod gracefully and without counting a failure, like a node drain."""
         await asyncio.gather(*(self._stop(key) for key in list(self._tasks)))
 
+    def fail(self, error: BaseException) -> None:
+        """Let `wait_for_failure` raise the error, unless it has another one to raise."""
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
     async def wait_for_failure(self) -> None:
-        """Never return, but raise the error that stopped a Job's task before the Job's end."""
+        """Never return, but raise the error by which Jobs can't go on."""
         await asyncio.shield(self._failure)
 
     def recover(self) -> None:
@@ -100,8 +105,8 @@ class JobController:
 
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None and not self._failure.done():
-            self._failure.set_exception(error)
+        if error is not None:
+            self.fail(error)
 
     async def _run_pods(self, key: Key) -> None:
         job = self._set_status(key, started) if not self._start_time(key) else self._job(key)

@@ -43,8 +43,10 @@ class Kubelet:
             pod = self._publish(_running(pod, started_at))
             code = await process.wait()
         except asyncio.CancelledError:
-            pod = self._publish({**pod, "metadata": {**pod["metadata"], "deletionTimestamp": utc_now()}})
-            code = await process.stop()
+            try:
+                pod = self._publish({**pod, "metadata": {**pod["metadata"], "deletionTimestamp": utc_now()}})
+            finally:  # also when the disk is full
+                code = await process.stop()
             self._publish(_terminated(pod, started_at, code, container))
             raise
         finally:

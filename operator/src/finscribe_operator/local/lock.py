@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
 from finscribe_core.file_lock import LockHeldError, lock_file
 
 
@@ -14,7 +14,7 @@ def lock_state_directory(state_dir: Path) -> Iterator[None]:
     """Lock the state directory. A trainer that outlives this process to save its checkpoint keeps the lock.
 
     Raises:
-        RetryableError: another process holds the lock.
+        RetryableError: another process holds the lock; DiskFull.
         UserError: the directory can't be made or written.
     """
     with _lock(state_dir):
@@ -35,8 +35,19 @@ def _lock(state_dir: Path) -> TextIO:
             "name another one with --state-dir.",
         ) from None
     except OSError as error:
+        if is_disk_full(error):
+            raise state_directory_full(str(error)) from error
         raise UserError(
             FailureReason.InvalidConfig,
             f"{state_dir}: can't be used as state directory: {error.strerror}.",
             "Name another one with --state-dir.",
         ) from error
+
+
+def state_directory_full(detail: str) -> RetryableError:
+    """The error when the state directory can't be written."""
+    return RetryableError(
+        FailureReason.DiskFull,
+        f"The state directory can't be written: {detail}.",
+        "Free space, or name another directory with --state-dir.",
+    )

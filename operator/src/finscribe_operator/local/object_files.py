@@ -7,6 +7,7 @@ from pathlib import Path
 from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_operator.clock import utc_now
+from finscribe_operator.local.stored_object import check_stored
 from finscribe_operator.objects import Object
 
 # The uid is derived from name and directory: the same manifest run again there must find its checkpoints, and
@@ -24,7 +25,7 @@ class ObjectFiles:
         """The object, or None.
 
         Raises:
-            UserError: its file does not parse.
+            UserError: its file does not parse, or is no object of this kind.
         """
         try:
             return self._read(self._path(kind, namespace, name))
@@ -69,15 +70,15 @@ class ObjectFiles:
         return self._directory / kind / namespace / f"{name}.json"
 
     def _read(self, path: Path) -> Object:
+        kind = path.relative_to(self._directory).parts[0]
         try:
-            loaded: Object = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            return check_stored(kind, json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, RecursionError) as error:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"{path}: is damaged: {error}.",
                 f"Delete {self._directory} and run again: checkpoints are in the bucket.",
             ) from error
-        return loaded
 
     @staticmethod
     def _write(path: Path, obj: Object) -> None:

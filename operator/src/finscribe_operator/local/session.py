@@ -12,7 +12,7 @@ from pathlib import Path
 from finscribe_core.api.conditions import ConditionType
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, State
 from finscribe_core.constants import KIND
-from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_core.errors import is_disk_full
 from finscribe_operator.attempts import read_result
 from finscribe_operator.cluster import ClusterError
 from finscribe_operator.config import OperatorConfig
@@ -20,6 +20,7 @@ from finscribe_operator.controller import Controller
 from finscribe_operator.local.cluster import LocalCluster
 from finscribe_operator.local.container import Machine, log_file, scratch_directory
 from finscribe_operator.local.earlier_runs import delete_runs, reset_failure, with_uid
+from finscribe_operator.local.lock import state_directory_full
 from finscribe_operator.local.manifest_file import Manifest
 from finscribe_operator.local.view import View
 from finscribe_operator.objects import Object, run_of
@@ -78,20 +79,29 @@ class Session:
         self._controller = Controller(self._cluster, Store(), config)
 
     async def run(self) -> LocalResult:
-        """Run to the end, or until a signal; no process is left running."""
-        job = self._prepare_job()
-        with _on_signals(self._stop):
-            try:
-                await self._cluster.start()
-                await self._controller.start()
-                await self._cluster.apply(self._build_manifest(job))
-                await self._wait()
-            except ClusterError as error:
-                remedy = "Free space, or name another directory with --state-dir."
-                raise RetryableError(FailureReason.DiskFull, str(error), remedy) from error
-            finally:
-                await self._cluster.shut_down()
-                await self._controller.stop()
+        """Run to the end, or until a signal; no process is left running.
+
+        Raises:
+            RetryableError: DiskFull when the state directory can't be written.
+            UserError: a file of the state directory is damaged.
+        """
+        try:
+            job = self._prepare_job()
+            with _on_signals(self._stop):
+                try:
+                    await self._cluster.start()
+                    await self._controller.start()
+                    await self._cluster.apply(self._build_manifest(job))
+                    await self._wait()
+                finally:
+                    try:
+                        await self._cluster.shut_down()
+                    finally:
+                        await self._controller.stop()
+        except (ClusterError, OSError) as error:
+            if isinstance(error, OSError) and not is_disk_full(error):
+                raise
+            raise state_directory_full(str(error)) from error
         live = self._cluster.objects.get(KIND, job.metadata.namespace, job.metadata.name)
         assert live is not None
         return self._build_result(FineTuneJobStatus.model_validate(live.get("status", {})))

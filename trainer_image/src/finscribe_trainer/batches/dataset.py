@@ -99,6 +99,16 @@ class EncodedExamples(Dataset[Encoded]):
             encoded["labels"].fill_(IGNORE_INDEX)
         return encoded
 
+    def largest_size(self) -> int:
+        """Bytes of the encoded row with the most pixels; without images, of that with the longest answer."""
+
+        def size(index: int) -> tuple[int, int]:
+            example = self.examples[index]
+            return sum(width * height for width, height in example.sizes), len(example.row.completion)
+
+        row = self[RowKey(max(range(len(self)), key=size), 0)]
+        return sum(value.nbytes for value in row.values() if isinstance(value, torch.Tensor))
+
     def _token_weights(self, completion: str, weights: TokenWeights, num_tokens: int) -> torch.Tensor:
         """Loss weights, shape (num_tokens,): 0 for prompt tokens, 1 for the end-of-sequence token."""
         answer = [*weights.compute(completion, self.family.completion_offsets(completion)), 1.0]

@@ -9,7 +9,7 @@ from finscribe_trainer.data.dataset import image_names
 from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard_error
 from finscribe_trainer.data.image_folders import Folder, ImageError
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.storage.uri import is_s3_uri
+from finscribe_trainer.storage.uri import ObjectUri, is_s3_uri, local_path
 
 
 def fetch_rows(uri: str, folder: Path, storage: Storage, image_root: str | None = None) -> DataFile:
@@ -55,8 +55,10 @@ def _image_objects(file: DataFile) -> list[tuple[str, Path]]:
     """(URI, local path) of each object that the rows name; invalid names are reported by `load_dataset`."""
     objects: dict[str, Path] = {}
     for name in image_names(file):
-        with contextlib.suppress(ImageError):
-            objects.update(file.images.objects(name))
+        with contextlib.suppress(ImageError, UserError):
+            for uri, path in file.images.objects(name):
+                local_path(Path(), ObjectUri.parse(uri).key)  # raises where no file can have the name
+                objects[uri] = path
     return list(objects.items())
 
 

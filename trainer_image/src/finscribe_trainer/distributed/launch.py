@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 from finscribe_core.constants import ENV_TERMINATION_LOG, EXIT_DONE, EXIT_RETRY
+from finscribe_trainer.distributed.environment import ENV_STORE_SOCKET
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ _EXIT_TIMEOUT_AFTER_STOP = 5.0
 can't handle signals, such as one that waits for the others in its rendezvous."""
 _CHECKPOINT_TIMEOUT = 60.0
 """Seconds to finish the current step and save a checkpoint when the launcher is gone."""
+_LOOPBACK_ADDRESS = "127.0.0.1"
 _ENV_LAUNCHER_PIPE = "FINSCRIBE_LAUNCHER_PIPE"
 """In a child process: file descriptor of a pipe whose other end the launcher holds open."""
 
@@ -48,7 +50,8 @@ def launch(num_processes: int, arguments: Sequence[str]) -> int:
         messages = [Path(folder) / str(rank) for rank in range(num_processes)]
         children = _Children()
         with _launcher_pipe() as pipe:
-            children.start(arguments, messages, pipe)
+            with _store_socket() as store:  # the first process has it then, and alone
+                children.start(arguments, messages, pipe, store)
             children.wait()
         if children.killed_by_user or len(children.all) < num_processes:
             return EXIT_RETRY
@@ -123,10 +126,14 @@ def _launcher_pipe() -> Iterator[int]:
         os.close(held)
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def _store_socket() -> socket.socket:
+    """A socket for the processes' store, which only processes of this machine can reach."""
+    return socket.create_server((_LOOPBACK_ADDRESS, 0))
+
+
+def _loopback_interface() -> str:
+    """Name of the loopback interface: `lo`, on macOS `lo0`."""
+    return next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
 
 
 class _Children:
@@ -146,16 +153,22 @@ class _Children:
         for number in (signal.SIGTERM, signal.SIGINT):  # before there is a child that could be orphaned
             signal.signal(number, self._forward)
 
-    def start(self, arguments: Sequence[str], messages: Sequence[Path], pipe: int) -> None:
+    def start(
+        self, arguments: Sequence[str], messages: Sequence[Path], pipe: int, store: socket.socket
+    ) -> None:
         """Start one process for each termination message file, until a stop is requested."""
         count = len(messages)
+        loopback = _loopback_interface()
         threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
         shared = {
             **os.environ,
+            "NCCL_SOCKET_IFNAME": loopback,
+            "GLOO_SOCKET_IFNAME": loopback,
             "WORLD_SIZE": str(count),
             "LOCAL_WORLD_SIZE": str(count),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(_free_port()),
+            "MASTER_ADDR": _LOOPBACK_ADDRESS,
+            "MASTER_PORT": str(store.getsockname()[1]),
+            ENV_STORE_SOCKET: "",
             "OMP_NUM_THREADS": str(max(1, threads // count)),
             _ENV_LAUNCHER_PIPE: str(pipe),
         }
@@ -164,12 +177,16 @@ class _Children:
         try:
             for rank, file in enumerate(messages):
                 own = {"RANK": str(rank), "LOCAL_RANK": str(rank), ENV_TERMINATION_LOG: str(file)}
+                fds = [pipe]
+                if rank == 0:
+                    own[ENV_STORE_SOCKET] = str(store.fileno())
+                    fds.append(store.fileno())
                 if not self._stop_requested:
                     self.all.append(
                         subprocess.Popen(  # noqa: S603 - runs this program itself
                             [sys.executable, "-m", "finscribe_trainer", *arguments],
                             env={**shared, **own},
-                            pass_fds=[pipe],
+                            pass_fds=fds,
                         )
                     )
         finally:

@@ -1,5 +1,6 @@
 """Collective operations between a run's processes with torch.distributed: NCCL on GPUs, gloo on CPUs.
 
+Objects are passed as JSON, not with torch's functions for objects, which unpickle what another process sends.
 Operations that coordinate the run use gloo without a timeout: while the first process evaluates documents or
 uploads, the others wait. A process that has exited is detected immediately, by its closed connection.
 """
@@ -13,7 +14,9 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
+from finscribe_trainer.distributed import json_objects
 from finscribe_trainer.distributed.processes import PeerFailedError, Processes
+from finscribe_trainer.distributed.store import open_store
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
 T = TypeVar("T")
@@ -36,8 +39,13 @@ class ProcessGroup(Processes):
         if on_gpu:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         with _peer_failure():
+            timeout = timedelta(seconds=step_timeout_seconds)
             distributed.init_process_group(
-                "cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=timedelta(seconds=step_timeout_seconds)
+                "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+                store=open_store(timeout),
+                rank=int(os.environ["RANK"]),
+                world_size=int(os.environ["WORLD_SIZE"]),
+                timeout=timeout,
             )
             self._all: Any = distributed.new_group(backend="gloo", timeout=_NO_TIMEOUT)
             self.rank = distributed.get_rank()
@@ -48,11 +56,11 @@ class ProcessGroup(Processes):
         """The process group of this machine; the ranks of one machine are consecutive, as by torchrun."""
         size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
         first = self.rank - int(os.environ.get("LOCAL_RANK", self.rank))
-        found: list[Any] = [None] * self.world_size
-        distributed.all_gather_object(found, (first, size), group=self._all)
+        found = [torch.zeros(2, dtype=torch.int64) for _ in range(self.world_size)]
+        distributed.all_gather(found, torch.tensor([first, size]), group=self._all)
         groups = {
             start: distributed.new_group(range(start, start + count), backend="gloo", timeout=_NO_TIMEOUT)
-            for start, count in dict.fromkeys(found)
+            for start, count in dict.fromkeys((int(start), int(count)) for start, count in found)
         }
         return groups[first]
 
@@ -68,29 +76,44 @@ class ProcessGroup(Processes):
         return [float(total) for total in totals]
 
     def broadcast_from_main(self, produce: Callable[[], T]) -> T:
-        """Call `produce` in the first process and return its result in all; they wait without a timeout."""
-        return self._broadcast_from_first(self._all, produce)
+        """See Processes."""
+        return self._broadcast_from_first(self._all, produce, Any)
 
-    def once_per_node(self, produce: Callable[[], T]) -> T:
-        """Call `produce` in the first process of each machine and return its result in all on it."""
-        return self._broadcast_from_first(self._node, produce)
+    def once_per_node(self, produce: Callable[[], T], kind: type[T]) -> T:
+        """See Processes."""
+        return self._broadcast_from_first(self._node, produce, kind)
 
-    def _broadcast_from_first(self, group: Any, produce: Callable[[], T]) -> T:
-        made: list[Any] = [None, None]  # whether `produce` succeeded, and its result
-        error: BaseException | None = None
+    def _broadcast_from_first(self, group: Any, produce: Callable[[], T], kind: Any) -> T:
         if distributed.get_rank(group) == 0:
             try:
-                made = [True, produce()]
-            except (Exception, StopRequested) as raised:
-                made, error = [False, None], raised
-        with _peer_failure():
-            distributed.broadcast_object_list(made, group=group, group_src=0)
-        if error is not None:
-            raise error
-        if not made[0]:
+                result = produce()
+                message = json_objects.encode(result)
+            except (Exception, StopRequested):
+                self._send_bytes(b"", group)
+                raise
+            self._send_bytes(message, group)
+            return result
+        message = self._receive_bytes(group)
+        if not message:  # `produce` failed, and its process reports the error
             raise PeerFailedError
-        result: T = made[1]
-        return result
+        received: T = json_objects.decode(message, kind)
+        return received
+
+    def _send_bytes(self, message: bytes, group: Any) -> None:
+        with _peer_failure():
+            distributed.broadcast(torch.tensor(len(message)), group=group, group_src=0)
+            if message:
+                data = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+                distributed.broadcast(data, group=group, group_src=0)
+
+    def _receive_bytes(self, group: Any) -> bytes:
+        with _peer_failure():
+            length = torch.tensor(0)
+            distributed.broadcast(length, group=group, group_src=0)
+            data = torch.zeros(int(length), dtype=torch.uint8)
+            if length:
+                distributed.broadcast(data, group=group, group_src=0)
+        return data.numpy().tobytes()
 
     def run_on_all(self, do: Callable[[], T]) -> T:
         """Call `do` in every process; if it fails in any, all raise: see `raise_on_all`."""

@@ -50,11 +50,17 @@ class Processes:
         return list(values)
 
     def broadcast_from_main(self, produce: Callable[[], T]) -> T:
-        """Call `produce` in the first process and return its result in all; they wait without a timeout."""
+        """Call `produce` in the first process and return its result in all; they wait without a timeout.
+
+        The result is passed on as JSON.
+        """
         return produce()
 
-    def once_per_node(self, produce: Callable[[], T]) -> T:
-        """Call `produce` in the first process of each machine and return its result in all on it."""
+    def once_per_node(self, produce: Callable[[], T], kind: type[T]) -> T:
+        """Call `produce` in the first process of each machine and return its result in all on it.
+
+        The result, of the type `kind`, is passed on as JSON: see `json_objects`.
+        """
         return produce()
 
     def run_on_all(self, do: Callable[[], T]) -> T:

@@ -58,7 +58,7 @@ class PartialAnswers:
         lines = self.path.read_bytes().splitlines()
         try:
             same = bool(lines) and json.loads(lines[0]) == {"fingerprint": wanted}
-        except ValueError:
+        except (ValueError, RecursionError):
             same = False
         if not same:
             log.warning(
@@ -68,5 +68,9 @@ class PartialAnswers:
         for line in lines[1:]:
             try:
                 yield Answer(**json.loads(line))
-            except (ValueError, TypeError):  # incomplete line of a process that was killed while writing
+            except (
+                ValueError,
+                TypeError,
+                RecursionError,
+            ):  # incomplete line of a process that was killed while writing
                 return

@@ -64,7 +64,7 @@ def read_adapter_config(adapter: Path) -> dict[str, Any]:
     """The content of adapter_config.json; empty when unreadable, which loading the adapter then reports."""
     try:
         config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
 

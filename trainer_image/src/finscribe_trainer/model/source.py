@@ -7,6 +7,7 @@ from pathlib import Path
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError, exception_chain
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
 
 _CHECK_NAME = "Check the model's name: a hub id, a folder, or an s3:// prefix."
 
@@ -56,7 +57,7 @@ def fetch_model_files(name: str, revision: str | None, folder: Path, storage: St
     Raises:
         UserError: ModelNotFound.
     """
-    if name.startswith("s3://"):
+    if is_s3_uri(name):
         return ModelSource(str(storage.fetch_prefix(name, folder)), None, name)
     return find_local_or_hub_model(name, revision)
 

@@ -16,6 +16,7 @@ from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.out_of_memory import is_out_of_memory
+from finscribe_trainer.runtime.shared_memory import is_worker_failure
 from finscribe_trainer.runtime.stop_signal import StopRequested
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,12 @@ def classify(error: BaseException) -> FinscribeError | None:
         if isinstance(cause, StopRequested):
             return RetryableError(
                 FailureReason.Interrupted, "Stopped by a signal before or after the training."
+            )
+        if is_worker_failure(cause):
+            return RetryableError(
+                FailureReason.OOMKilled,
+                f"A data worker has ended, for lack of memory or of shared memory (/dev/shm): {cause}",
+                "Raise resources.memory or the container's shared memory, or lower dataloaderNumWorkers.",
             )
         if is_disk_full(cause):
             return RetryableError(

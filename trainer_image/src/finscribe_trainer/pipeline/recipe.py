@@ -1,6 +1,7 @@
 """Runs the stages in order: set up, load data, fetch the model, train and export, publish."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def train(run: Run) -> RunResult | None:
         return _finish_run(run, storage, run_metrics) if processes.is_main else None
 
     reporter.set_phase(Phase.Downloading)
-    checkpoint, splits, source = processes.once_per_node(lambda: _fetch_inputs(run, storage))
+    inputs = processes.once_per_node(lambda: _fetch_inputs(run, storage), _Inputs)
+    checkpoint, splits, source = inputs.checkpoint, inputs.splits, inputs.source
 
     # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
@@ -82,13 +84,23 @@ def _prepare_outputs(run: Run, storage: Storage) -> dict[str, Any] | None:
     return None
 
 
-def _fetch_inputs(run: Run, storage: Storage) -> tuple[Checkpoint | None, Splits, ModelSource]:
+@dataclass(frozen=True)
+class _Inputs:
+    """What a run starts from, on this machine."""
+
+    checkpoint: Checkpoint | None
+    splits: Splits
+    source: ModelSource
+
+
+def _fetch_inputs(run: Run, storage: Storage) -> _Inputs:
     """Download checkpoint, data and base model, and check every row."""
     config, inputs = run.config, run.output_dir / "inputs"
     _create_output_dir(run.output_dir)
     begun = run.uri if run.may_have_begun else None
     checkpoint = find_checkpoint(run.resume, begun, run.output_dir, storage)
-    return checkpoint, load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
+    splits = load_splits(config, inputs, storage)
+    return _Inputs(checkpoint, splits, fetch_model(config, inputs / "model", storage))
 
 
 def _create_output_dir(folder: Path) -> None:

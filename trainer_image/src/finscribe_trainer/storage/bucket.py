@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage.connection import Connection
+from finscribe_trainer.storage.manifest import MAX_MANIFEST_SIZE
 from finscribe_trainer.storage.uri import ObjectUri
 
 log = logging.getLogger(__name__)
+
+MAX_PAGES = 1000
+"""Pages of a listing, that is, a million objects where a page has 1,000, as on AWS."""
 
 
 class _Page(TypedDict, total=False):
@@ -34,9 +38,12 @@ def list_objects(
     """Every object below a prefix, except the empty ones that S3 consoles create for folders.
 
     With `deep=False` only the objects directly below it; deeper ones are not requested at all.
+
+    Raises:
+        UserError: DatasetInvalid or `missing`: see `Connection.call`; there are more than MAX_PAGES pages.
     """
     page_of: _Page = {} if deep else {"Delimiter": "/"}
-    while True:
+    for _ in range(MAX_PAGES):
         page = connection.call(
             prefix,
             missing,
@@ -45,14 +52,31 @@ def list_objects(
             ),
         )
         for item in page.get("Contents", []):
-            key = item["Key"]
+            key = item.get("Key", "")
+            if not key.startswith(prefix.as_prefix):
+                raise _bad_listing(connection, prefix, f"it names {key!r}, which is not below the prefix")
             if not key.endswith("/"):
                 relative = key.removeprefix(prefix.as_prefix)
                 yield ListedObject(ObjectUri(prefix.bucket, key), relative)
         token = page.get("NextContinuationToken")
         if not token:
             return
+        if token == page_of.get("ContinuationToken"):
+            raise _bad_listing(connection, prefix, "a page names itself as the next one")
         page_of["ContinuationToken"] = token
+    raise UserError(
+        missing,
+        f"There are more objects below {prefix} than {MAX_PAGES:,} pages of a listing have.",
+        "Use a prefix with less below it.",
+    )
+
+
+def _bad_listing(connection: Connection, prefix: ObjectUri, problem: str) -> RetryableError:
+    return RetryableError(
+        FailureReason.StorageUnavailable,
+        f"{connection.endpoint} can't list {prefix}: {problem}.",
+        "Check that the endpoint is that of an S3-compatible server.",
+    )
 
 
 def first_key(connection: Connection, bucket: str, prefix: str) -> str | None:
@@ -62,17 +86,28 @@ def first_key(connection: Connection, bucket: str, prefix: str) -> str | None:
         FailureReason.DatasetNotFound,
         partial(connection.client.list_objects_v2, Bucket=bucket, Prefix=prefix, MaxKeys=1),
     )
-    contents = page.get("Contents", [])
-    return contents[0]["Key"] if contents else None
+    return next((item["Key"] for item in page.get("Contents", []) if "Key" in item), None)
 
 
 def read_bytes(connection: Connection, uri: ObjectUri, missing: FailureReason) -> bytes:
-    """The content of a small object."""
+    """The content of a small object.
+
+    Raises:
+        UserError: with reason `missing`: it has more than MAX_MANIFEST_SIZE bytes.
+    """
 
     def request() -> bytes:
-        return connection.client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
+        body = connection.client.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
+        try:
+            return body.read(MAX_MANIFEST_SIZE + 1)
+        finally:
+            body.close()
 
     data = connection.call(uri, missing, request)
+    if len(data) > MAX_MANIFEST_SIZE:
+        problem = f"{uri} has more than {MAX_MANIFEST_SIZE:,} bytes: it is no JSON of FinScribe."
+        log.warning("%s", problem)
+        raise UserError(missing, problem, "Upload it again, or delete it.")
     connection.observer.transferred("download", len(data))
     return data
 
@@ -84,9 +119,10 @@ def read_json(connection: Connection, uri: ObjectUri) -> dict[str, Any] | None:
         content = json.loads(read_bytes(connection, uri, missing))
     except UserError as error:
         if error.reason is missing:
+            log.debug("%s", error)
             return None
         raise
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         log.warning("%s is not JSON and is ignored: %s", uri, error)
         return None
     if not isinstance(content, dict):

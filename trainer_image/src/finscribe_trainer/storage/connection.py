@@ -10,14 +10,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
+from finscribe_core.logs import redact_urls
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage.errors import ErrorKind, classify, translate
+from finscribe_trainer.storage.uri import ObjectUri
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from botocore.loaders import Loader
     from mypy_boto3_s3 import S3Client
 
@@ -28,6 +31,16 @@ NUM_WORKERS = 8
 """Concurrent requests."""
 _HASH_BLOCK = 1024 * 1024
 _ATTEMPT = re.compile(r"attempt=(\d+)")
+_PERMISSIONS = {
+    **dict.fromkeys(("GetObject", "HeadObject"), "read"),
+    "ListObjectsV2": "list",
+    **dict.fromkeys(("PutObject", "CreateMultipartUpload", "UploadPart"), "write"),
+    **dict.fromkeys(("CompleteMultipartUpload", "AbortMultipartUpload"), "write"),
+    "DeleteObject": "delete",
+}
+"""What credentials must permit for an operation."""
+_BUCKET = "finscribe_bucket"
+"""Key of a request's context."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,10 @@ class RetryPolicy:
     """Seconds."""
     read_timeout: float = 30.0
     """Seconds without a byte of the response."""
+    min_speed: int = 4096
+    """Bytes per second at which a body must arrive, at least, on average over `speed_window`."""
+    speed_window: float = 60.0
+    """Seconds."""
     sleep: Callable[[float], object] | None = None
     """Waits so many seconds; by default on the cancel event, so that cancellation ends the wait."""
 
@@ -106,18 +123,22 @@ class Connection:
 
     def __post_init__(self) -> None:
         self.upload_client.meta.events.register("before-send.s3", self._before_upload_request)
+        self._granted: set[tuple[str, str]] = set()  # buckets, and what was permitted there
+        for client in (self.client, self.upload_client):
+            client.meta.events.register("before-parameter-build.s3", _remember_bucket)
+            client.meta.events.register("after-call.s3", self._after_call)
 
     @property
     def endpoint(self) -> str:
         """The URL that requests go to."""
         return str(self.client.meta.endpoint_url)
 
-    def call(self, uri: object, missing: FailureReason, request: Callable[[], T]) -> T:
+    def call(self, uri: ObjectUri, missing: FailureReason, request: Callable[[], T]) -> T:
         """The result of a request, which is repeated after transient errors.
 
         Raises:
             UserError: access denied, not found (with reason `missing`), or wrong region.
-            RetryableError: StorageUnavailable, DiskFull or Interrupted.
+            RetryableError: StorageUnavailable, StorageCredentialsExpired, DiskFull or Interrupted.
         """
         failures = 0
         while True:
@@ -128,7 +149,9 @@ class Connection:
                 failures += 1
                 self.wait_or_give_up(error, failures, uri, missing)
 
-    def wait_or_give_up(self, error: Exception, failures: int, uri: object, missing: FailureReason) -> None:
+    def wait_or_give_up(
+        self, error: Exception, failures: int, uri: ObjectUri, missing: FailureReason
+    ) -> None:
         """Wait before the next attempt; raise the translated error when there is none."""
         if classify(error) is not ErrorKind.Transient or failures >= self.policy.max_attempts:
             raise self.translate(error, uri, missing, failures) from error
@@ -147,11 +170,24 @@ class Connection:
         self.check_cancelled()
 
     def translate(
-        self, error: Exception, uri: object, missing: FailureReason, failures: int = 1
+        self, error: Exception, uri: ObjectUri, missing: FailureReason, failures: int = 1
     ) -> Exception:
         """The error that the run reports for an exception of a request."""
         tried = f" (tried {failures} times)" if failures > 1 else ""
-        return translate(error, f"{uri}{tried}", self.endpoint, missing)
+        was_granted = self._was_granted(error, uri.bucket)
+        return translate(error, f"{uri}{tried}", self.endpoint, missing, was_granted=was_granted)
+
+    def _was_granted(self, error: Exception, bucket: str) -> bool:
+        """Whether an earlier request needed the same permission; of credentials themselves, any request."""
+        permission = _PERMISSIONS.get(getattr(error, "operation_name", ""))
+        return (bucket, permission) in self._granted if permission else bool(self._granted)
+
+    def _after_call(
+        self, http_response: "AWSResponse", context: dict[str, Any], event_name: str, **_: object
+    ) -> None:
+        permission = _PERMISSIONS.get(event_name.rpartition(".")[2])
+        if permission and http_response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            self._granted.add((context.get(_BUCKET, ""), permission))
 
     def check_cancelled(self) -> None:
         """Raise when the cancel event is set.
@@ -174,6 +210,18 @@ class Connection:
             self.observer.retried()
 
 
+def _remember_bucket(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    context[_BUCKET] = params.get("Bucket", "")
+
+
+def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
+    """Keep botocore from looking for a bucket in AWS's other regions.
+
+    It asks the endpoint for the bucket's region, which another endpoint redirects again, without end.
+    """
+    context.get("s3_redirect", {})["redirected"] = True
+
+
 def connect(config: StorageEndpoint, policy: RetryPolicy, *, max_attempts: int = 1) -> "S3Client":
     """A client for the endpoint.
 
@@ -185,10 +233,16 @@ def connect(config: StorageEndpoint, policy: RetryPolicy, *, max_attempts: int =
         config: endpoint and region.
         policy: its timeouts.
         max_attempts: how often botocore sends a request at most.
+
+    Raises:
+        UserError: InvalidConfig: the endpoint, the region or another setting of the environment is unusable.
     """
     import boto3  # noqa: PLC0415 - slow to import, and not needed for a purely local run
     from botocore.config import Config  # noqa: PLC0415 - likewise
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - likewise
     from botocore.session import get_session  # noqa: PLC0415 - likewise
+
+    from finscribe_trainer.storage.bounded_session import BoundedSession  # noqa: PLC0415 - likewise
 
     endpoint = config.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     botocore_session = get_session()
@@ -205,10 +259,30 @@ def connect(config: StorageEndpoint, policy: RetryPolicy, *, max_attempts: int =
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    client = session.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+    if endpoint and set(endpoint) & set("@?#"):
+        raise _unusable(f"The endpoint {endpoint} has a user, a password or a query.")
+    try:
+        client = session.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+    except (ValueError, BotoCoreError) as error:  # no URL, no region's name, an unknown profile
+        raise _unusable(f"There is no S3 client for the endpoint {endpoint}: {error}") from error
+    if endpoint:
+        client.meta.events.register("before-parameter-build.s3", _follow_no_redirect)
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", _add_content_md5)
+    # A private name: botocore has no public way to read responses as they arrive.
+    untyped: Any = client
+    sender = untyped._endpoint
+    sender.http_session = BoundedSession(sender.http_session, policy.min_speed, policy.speed_window)
     return client
+
+
+def _unusable(message: str) -> UserError:
+    return UserError(
+        FailureReason.InvalidConfig,
+        redact_urls(message),
+        "Set storage.endpoint or AWS_ENDPOINT_URL to http(s)://host:port, AWS_REGION to a region's name; "
+        "credentials belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    )
 
 
 @cache

@@ -1,15 +1,14 @@
 """Downloads an object to a file: in pieces, resumable by a later process, verified, then renamed.
 
-While `<file>.part` is written, `<file>.part.json` holds the object's ETag and size and the progress of each
-piece. Pieces are requested with `If-Match`: if the object is replaced, the download starts over. A worker
-holds one chunk (256 KiB) in memory, whatever the object's size.
+The bytes are written to a temporary file; a second one holds the object's ETag and size and the progress of
+each piece. Pieces are requested with `If-Match`: if the object is replaced, the download starts over. One
+worker holds one chunk (256 KiB) in memory, whatever the size of the object.
 """
 
 import errno
-import hashlib
 import logging
 import os
-import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from finscribe_core.atomic_files import write_atomically
-from finscribe_core.errors import FailureReason, RetryableError
+from finscribe_core.errors import FailureReason, classify_disk_error
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.errors import (
     ErrorKind,
@@ -30,9 +29,18 @@ from finscribe_trainer.storage.errors import (
     disk_full,
     error_code,
 )
+from finscribe_trainer.storage.etag import etag_of_file
 from finscribe_trainer.storage.progress import TransferProgress
+from finscribe_trainer.storage.responses import (
+    check_starts_at,
+    etag,
+    md5_of_etag,
+    modified,
+    size_of_body,
+    size_of_object,
+)
 from finscribe_trainer.storage.thread_pool import Task
-from finscribe_trainer.storage.uri import ObjectUri
+from finscribe_trainer.storage.uri import ObjectUri, temporary_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -42,15 +50,14 @@ log = logging.getLogger(__name__)
 PIECE_SIZE = 8 * 1024 * 1024
 """Bytes requested at once."""
 _CHUNK_SIZE = 256 * 1024
-_MD5_ETAG = re.compile(r'"?([0-9a-f]{32})"?')
 
 
 class _PartialDownload(BaseModel):
-    """The content of `<file>.part.json`."""
+    """The content of the second temporary file."""
 
     etag: str
     md5: str | None
-    """MD5 of the object if its ETag is one: uploaded in one part and not encrypted with a KMS key."""
+    """See `md5_of_etag`."""
     size: int
     modified: int
     """Seconds since 1970; set as the file's own, by which a later call recognizes it."""
@@ -82,8 +89,8 @@ class Download:
         self._connection = connection
         self._source = source
         self._target = target
-        self._part_file = target.with_name(target.name + ".part")
-        self._state_file = target.with_name(target.name + ".part.json")
+        self._part_file = temporary_path(target, "part")
+        self._state_file = temporary_path(target, "part.json")
         self._missing = missing
         self._progress = progress
         self._lock = threading.Lock()
@@ -92,7 +99,7 @@ class Download:
 
     def start(self) -> Iterable[Task]:
         """Begin, or resume what an earlier process began; returns one task per piece still missing."""
-        with self._discarded_when_disk_full():
+        with self._disk_errors():
             return self._start()
 
     def discard(self) -> None:
@@ -127,8 +134,8 @@ class Download:
             lambda: self._connection.client.head_object(Bucket=self._source.bucket, Key=self._source.key),
         )
         stat = self._target.stat()
-        size = found["ContentLength"]
-        if stat.st_size != size or int(stat.st_mtime) != int(found["LastModified"].timestamp()):
+        size = found.get("ContentLength", -1)
+        if stat.st_size != size or int(stat.st_mtime) != modified(found):
             return False
         self._progress.expect(size)
         self._progress.advance(size)
@@ -150,17 +157,8 @@ class Download:
 
     def _begin(self) -> None:
         """Request the first piece; the response also has the size and ETag of the whole object."""
-        response = self._connection.call(self._source, self._missing, self._request_first)
-        size = 0 if response is None else _total_size(response)
-        etag = "" if response is None else response["ETag"]
-        self._state = _PartialDownload(
-            etag=etag,
-            md5=None if response is None else _md5(response),
-            size=size,
-            modified=0 if response is None else int(response["LastModified"].timestamp()),
-            piece_size=PIECE_SIZE,
-            positions=list(range(0, size, PIECE_SIZE)),
-        )
+        response, self._state = self._connection.call(self._source, self._missing, self._request_first)
+        size = self._state.size
         self._progress.expect(size)
         self._state_file.unlink(missing_ok=True)
         self._reserve(size)
@@ -170,23 +168,42 @@ class Download:
             self._copy(response, 0)
         except Exception as error:
             # The piece is unfinished, and requested again like the others.
-            if classify(error) is not ErrorKind.Transient:
+            if classify(error) not in (ErrorKind.Transient, ErrorKind.Refused):
                 raise
         if self._state.unfinished:
             self._save_state()
 
-    def _request_first(self) -> "GetObjectOutputTypeDef | None":
-        """The first piece; None for an empty object, which has no ranges."""
+    def _request_first(self) -> "tuple[GetObjectOutputTypeDef | None, _PartialDownload]":
+        """The first piece, None for an empty object, which has no ranges; and the download's state."""
         from botocore.exceptions import ClientError  # noqa: PLC0415 - slow to import
 
         try:
-            return self._connection.client.get_object(
+            response = self._connection.client.get_object(
                 Bucket=self._source.bucket, Key=self._source.key, Range=f"bytes=0-{PIECE_SIZE - 1}"
             )
         except ClientError as error:
             if error_code(error.response) == "InvalidRange":
-                return None
+                return None, _PartialDownload(
+                    etag="", md5=None, size=0, modified=0, piece_size=PIECE_SIZE, positions=[]
+                )
             raise
+        size = size_of_object(response)
+        self._check_room(size)
+        return response, _PartialDownload(
+            etag=etag(response),
+            md5=md5_of_etag(response),
+            size=size,
+            modified=modified(response),
+            piece_size=PIECE_SIZE,
+            positions=list(range(0, size, PIECE_SIZE)),
+        )
+
+    def _check_room(self, size: int) -> None:
+        """Check that the disk has room for the object, before anything is allocated for its pieces."""
+        free = shutil.disk_usage(self._target.parent).free
+        if size > free:
+            message = f"it has {size:,} bytes, of which {free:,} are free"
+            raise OSError(errno.ENOSPC, message, str(self._part_file))
 
     def _reserve(self, size: int) -> None:
         """Allocate the file: if the disk is too small, this fails before anything is downloaded."""
@@ -203,18 +220,18 @@ class Download:
                         raise
 
     @contextmanager
-    def _discarded_when_disk_full(self) -> Iterator[None]:
-        """When the disk is full, delete the download, which can't be completed, and raise DiskFull."""
+    def _disk_errors(self) -> Iterator[None]:
+        """Raise errors of the disk as FinscribeErrors; if it is full, delete the download before."""
         try:
             yield
         except OSError as error:
-            if classify(error) is not ErrorKind.DiskFull:
-                raise
-            self.discard()
-            raise disk_full(str(self._target), error) from error
+            if classify(error) is ErrorKind.DiskFull:
+                self.discard()
+                raise disk_full(str(self._target), error) from error
+            raise classify_disk_error(error) or error from error
 
     def _fetch_piece(self, index: int) -> Iterable[Task]:
-        with self._discarded_when_disk_full():
+        with self._disk_errors():
             self._read_to_end(index)
             self._save_state()
             with self._lock:
@@ -239,7 +256,9 @@ class Download:
                         f"{self._source} was replaced while it was downloaded"
                     ) from error
                 self._save_state()
-                failures = 1 if self._state.positions[index] > before else failures + 1
+                # An endpoint that sends a few bytes each time must not be asked for ever.
+                has_advanced = self._state.positions[index] - before >= _CHUNK_SIZE
+                failures = 1 if has_advanced else failures + 1
                 self._connection.wait_or_give_up(error, failures, self._source, self._missing)
 
     def _request_piece(self, index: int) -> "GetObjectOutputTypeDef":
@@ -251,13 +270,7 @@ class Download:
             Range=f"bytes={first}-{last}",
             IfMatch=self._state.etag,
         )
-        if first and not response.get("ContentRange", "").startswith(f"bytes {first}-"):
-            # Another range, written at this offset, would damage the file unnoticed.
-            raise RetryableError(
-                FailureReason.StorageUnavailable,
-                f"{self._connection.endpoint} returned another range of {self._source} than requested.",
-                "The server must support ranged requests.",
-            )
+        check_starts_at(response, first)
         return response
 
     def _copy(self, response: "GetObjectOutputTypeDef", index: int) -> None:
@@ -280,33 +293,43 @@ class Download:
 
     def _finish(self) -> None:
         """Verify the MD5 if it is known, then rename the file to its final name."""
-        if self._state.md5 is not None:
-            found = _md5_of(self._part_file)
-            if found != self._state.md5:
-                self.discard()
-                raise ObjectChangedError(f"{self._source} arrived with MD5 {found}, not {self._state.md5}")
+        if self._state.md5 is not None and not self._is_verified(self._state.md5):
+            self.discard()
+            raise ObjectChangedError(f"{self._source} arrived with another MD5 than {self._state.md5}")
         if self._state.modified:
             os.utime(self._part_file, (self._state.modified, self._state.modified))
         self._part_file.replace(self._target)
         self._state_file.unlink(missing_ok=True)
 
+    def _is_verified(self, md5: str) -> bool:
+        """Whether the file has the MD5; an object of parts whose sizes the endpoint does not tell passes."""
+        num_parts = int(md5.partition("-")[2] or 0)
+        if not num_parts:
+            return etag_of_file(self._part_file) == md5
+        first = self._part_size(1)
+        if first is None:
+            log.info("%s: not verified, as the endpoint does not tell the sizes of its parts", self._source)
+            return True
+        equal = [first] * (num_parts - 1)  # as nearly every program uploads; the last one is the rest
+        if etag_of_file(self._part_file, equal) == md5:
+            return True
+        sizes = [self._part_size(number) or 0 for number in range(1, num_parts)]
+        return sizes != equal and etag_of_file(self._part_file, sizes) == md5
 
-def _total_size(response: "GetObjectOutputTypeDef") -> int:
-    """Size of the object by `Content-Range: bytes 0-99/12345`, or of the body if the range was ignored."""
-    content_range = response.get("ContentRange")
-    return int(content_range.rpartition("/")[2]) if content_range else response["ContentLength"]
+    def _part_size(self, number: int) -> int | None:
+        """Size of a part of an object that was uploaded in parts; None where the endpoint does not tell."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - slow to import
 
+        def request() -> int | None:
+            try:
+                found = self._connection.client.head_object(
+                    Bucket=self._source.bucket, Key=self._source.key, PartNumber=number
+                )
+            except ClientError as error:
+                if classify(error) is ErrorKind.Refused:  # this server has no such request
+                    return None
+                raise
+            size = size_of_body(found)
+            return None if size >= self._state.size else size
 
-def _md5(response: "GetObjectOutputTypeDef") -> str | None:
-    """The object's MD5 if its ETag is one (not after multipart uploads, nor with KMS or customer keys)."""
-    encrypted = response.get("ServerSideEncryption", "AES256") != "AES256"
-    match = _MD5_ETAG.fullmatch(response["ETag"])
-    return None if encrypted or response.get("SSECustomerAlgorithm") or match is None else match[1]
-
-
-def _md5_of(path: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_SIZE):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return self._connection.call(self._source, self._missing, request)

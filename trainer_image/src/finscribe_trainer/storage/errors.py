@@ -4,7 +4,14 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
+from finscribe_core.errors import (
+    FailureReason,
+    FinscribeError,
+    RetryableError,
+    UserError,
+    classify_disk_error,
+    is_disk_full,
+)
 
 
 class ErrorKind(Enum):
@@ -12,6 +19,8 @@ class ErrorKind(Enum):
 
     Transient = auto()
     """May succeed when repeated: no connection, timeout, truncated body, 429, 5xx."""
+    Expired = auto()
+    """The token has expired, or this machine's clock is wrong: another pod has fresh credentials."""
     Denied = auto()
     Missing = auto()
     Changed = auto()
@@ -21,24 +30,32 @@ class ErrorKind(Enum):
     """Not a valid name of a bucket or object."""
     DiskFull = auto()
     Refused = auto()
-    """S3 returned any other error."""
+    """Any other error that S3 returned, or a response that is none of S3's."""
     Unrelated = auto()
-    """Neither storage nor disk: a bug, raised unchanged."""
+    """An error of FinScribe's own or of the disk, raised as it is."""
 
 
 class TruncatedBodyError(Exception):
     """A response body was shorter than its Content-Length."""
 
 
+class BadResponseError(Exception):
+    """A response lacks a header that S3 always sends, or has one that can't be right."""
+
+
 class ObjectChangedError(Exception):
     """The object was replaced during the download, or its MD5 is wrong: it must be downloaded again."""
 
 
+_LONGEST_DETAIL = 500
+"""Characters of an error's text in a message."""
 _BY_CODE = {
     **dict.fromkeys(("RequestTimeout", "SlowDown", "InternalError", "Throttling"), ErrorKind.Transient),
-    **dict.fromkeys(("ExpiredToken", "InvalidToken", "TokenRefreshRequired"), ErrorKind.Denied),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"), ErrorKind.Expired),
+    **dict.fromkeys(("RequestExpired", "RequestTimeTooSkewed"), ErrorKind.Expired),
+    "InvalidToken": ErrorKind.Denied,
     **dict.fromkeys(("PermanentRedirect", "AuthorizationHeaderMalformed"), ErrorKind.WrongRegion),
-    "InvalidBucketName": ErrorKind.InvalidName,
+    **dict.fromkeys(("InvalidBucketName", "KeyTooLongError", "InvalidURI"), ErrorKind.InvalidName),
 }
 """S3's error codes that are more specific than their HTTP status."""
 _BY_STATUS: dict[int, ErrorKind] = {
@@ -57,7 +74,10 @@ _BY_STATUS: dict[int, ErrorKind] = {
 
 
 def classify(error: BaseException) -> ErrorKind:
-    """Classify an exception."""
+    """Classify an exception.
+
+    What is raised while a response is parsed can be of any type, and is the endpoint's fault.
+    """
     from botocore import exceptions as boto  # noqa: PLC0415 - botocore is slow to import, and not always needed
 
     if isinstance(error, boto.ClientError):
@@ -74,8 +94,9 @@ def classify(error: BaseException) -> ErrorKind:
         ((boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError), ErrorKind.Transient),
         ((TruncatedBodyError, ConnectionError, TimeoutError), ErrorKind.Transient),
         ((boto.BotoCoreError,), ErrorKind.Refused),
+        ((FinscribeError, OSError, ObjectChangedError), ErrorKind.Unrelated),
     )
-    return next((problem for types, problem in table if isinstance(error, types)), ErrorKind.Unrelated)
+    return next((problem for types, problem in table if isinstance(error, types)), ErrorKind.Refused)
 
 
 def error_code(response: Any) -> str:
@@ -83,7 +104,9 @@ def error_code(response: Any) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
-def translate(error: Exception, uri: str, endpoint: str, missing: FailureReason) -> Exception:
+def translate(
+    error: Exception, uri: str, endpoint: str, missing: FailureReason, *, was_granted: bool = False
+) -> Exception:
     """The error that the run reports for an exception; unrelated exceptions are returned unchanged.
 
     Args:
@@ -91,19 +114,33 @@ def translate(error: Exception, uri: str, endpoint: str, missing: FailureReason)
         uri: the object, for the message.
         endpoint: the server, for the message.
         missing: the reason when the object does not exist.
+        was_granted: whether such a request was granted before, so that a denial is no lack of permissions.
     """
     what = f"{uri} (endpoint {endpoint})"
-    detail = f"{type(error).__name__}: {error}"
+    detail = f"{type(error).__name__}: {_shortened(str(error))}"
+    expired = RetryableError(
+        FailureReason.StorageCredentialsExpired,
+        f"{what} is no longer accessible with the credentials of this run: {detail}.",
+        "A retry uses the credentials that are valid then. Check that they are renewed, that the permissions "
+        "have not changed, and the machine's clock.",
+    )
     unreachable = RetryableError(
         FailureReason.StorageUnavailable,
         f"{what} could not be reached: {detail}.",
         "Check that the object storage is up and its endpoint right.",
     )
-    meanings = {
+    meanings: dict[ErrorKind, Exception] = {
         ErrorKind.Transient: unreachable,
-        ErrorKind.Refused: unreachable,
+        ErrorKind.Refused: RetryableError(
+            FailureReason.StorageUnavailable,
+            f"{what}: the endpoint's answer is an error or can't be understood: {detail}.",
+            "Check that the endpoint is that of an S3-compatible server, not of its console or of a proxy.",
+        ),
         ErrorKind.Changed: unreachable,
-        ErrorKind.Denied: UserError(
+        ErrorKind.Expired: expired,
+        ErrorKind.Denied: expired
+        if was_granted
+        else UserError(
             FailureReason.StorageAccessDenied,
             f"Access to {what} was denied: {detail}.",
             "Check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or the service account) "
@@ -123,8 +160,14 @@ def translate(error: Exception, uri: str, endpoint: str, missing: FailureReason)
             "Check the bucket and the path.",
         ),
         ErrorKind.DiskFull: disk_full(uri, error),
+        ErrorKind.Unrelated: classify_disk_error(error) or error,
     }
-    return meanings.get(classify(error), error)
+    return meanings[classify(error)]
+
+
+def _shortened(text: str) -> str:
+    """The text in at most 500 characters: an error may quote a whole page of HTML."""
+    return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}..."
 
 
 def disk_full(what: str, error: Exception) -> RetryableError:

@@ -11,8 +11,11 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from finscribe_core.api.base import KubeModel
 from finscribe_core.constants import MANIFEST_FILE
+from finscribe_trainer.storage.uri import is_temporary
 
 _READ_SIZE = 1024 * 1024
+MAX_MANIFEST_SIZE = 64 * 1024 * 1024
+"""Bytes; that of a folder of 100,000 files has about 20 MB."""
 
 
 def _check_below_folder(path: str) -> str:
@@ -42,8 +45,11 @@ class Manifest(KubeModel):
 
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder; None when it has none, or its manifest.json is something else."""
+    path = folder / MANIFEST_FILE
     try:
-        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        if path.stat().st_size > MAX_MANIFEST_SIZE:
+            return None
+        return Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
@@ -62,9 +68,7 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file()
-        and path != folder / MANIFEST_FILE
-        and not path.name.endswith((".part", ".part.json"))
+        if path.is_file() and path != folder / MANIFEST_FILE and not is_temporary(path)
     )
 
 

@@ -15,7 +15,7 @@ from finscribe_trainer.storage.errors import ObjectChangedError
 from finscribe_trainer.storage.manifest import Manifest, files_below
 from finscribe_trainer.storage.progress import TransferProgress, show_progress
 from finscribe_trainer.storage.thread_pool import Task, run_parallel
-from finscribe_trainer.storage.uri import ObjectUri
+from finscribe_trainer.storage.uri import ObjectUri, check_no_file_is_a_folder
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,12 @@ class Transfers:
         """Download objects to files; files that exist and are unchanged are skipped.
 
         Raises:
-            UserError: an object does not exist (with reason `missing`, unless `skip_missing`), or access is
-                denied.
+            UserError: an object does not exist (with reason `missing`, unless `skip_missing`), access is
+                denied, or a file can't have its path.
             RetryableError: StorageUnavailable, DiskFull or Interrupted; the next call resumes the download.
         """
         wanted = list(pairs)
+        check_no_file_is_a_folder(path for _, path in wanted)
         for restarts in itertools.count():
             with show_progress(label, progress) as shown:
                 downloads = [Download(self._connection, uri, path, missing, shown) for uri, path in wanted]

@@ -91,7 +91,7 @@ class FolderUpload:
         found = self._connection.call(
             target, _MISSING, lambda: client.head_object(Bucket=target.bucket, Key=target.key)
         )
-        return found["ContentLength"] == size
+        return found.get("ContentLength") == size
 
     def _translate(self, error: Exception, target: ObjectUri) -> Exception:
         transient = classify(error) is ErrorKind.Transient

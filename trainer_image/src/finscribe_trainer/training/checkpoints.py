@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         state = None
     if damage := _find_damage(folder, state):
         raise UserError(
@@ -103,7 +104,7 @@ def _find_damage(folder: Path, state: Any) -> str | None:
 
     Of tensor files only headers and ends are read, which is cheap enough for a sweep to poll.
     """
-    if not isinstance(state, dict) or not isinstance(state.get("global_step"), int):
+    if not _is_state(state):
         return f"{STATE_FILE} is missing or damaged"
     best = (BEST_FILE,) if state.get("best_global_step") else ()
     files = [folder / name for name in (*_NEEDED, *best)]
@@ -113,6 +114,14 @@ def _find_damage(folder: Path, state: Any) -> str | None:
         if not (_is_safetensors(file) if file.suffix == ".safetensors" else zipfile.is_zipfile(file)):
             return f"{file.name} is damaged"
     return None
+
+
+def _is_state(state: Any) -> bool:
+    if not isinstance(state, dict) or not isinstance(state.get("global_step"), int):
+        return False
+    history, callbacks = state.get("log_history", []), state.get("stateful_callbacks", {})
+    entries = isinstance(history, list) and all(isinstance(entry, dict) for entry in history)
+    return entries and isinstance(callbacks, dict)
 
 
 def _is_safetensors(file: Path) -> bool:
@@ -194,7 +203,7 @@ def check_same_checkpoint(checkpoint: Checkpoint | None, processes: Processes) -
 
 
 def _local_copy(resume: str, output_dir: Path, storage: Storage) -> Path:
-    if not resume.startswith("s3://"):
+    if not is_s3_uri(resume):
         return Path(resume)
     name = resume.rstrip("/").rsplit("/", 1)[-1]
     return storage.fetch_prefix(resume, output_dir / name, missing=FailureReason.InvalidConfig)

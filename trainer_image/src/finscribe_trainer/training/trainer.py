@@ -26,7 +26,8 @@ from finscribe_trainer.loss.answer_loss import answer_loss, total_weight
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.precision import will_skip_step
 from finscribe_trainer.runtime.files import follow_umask
-from finscribe_trainer.runtime.stop_signal import StopSignal, block_signals_in_worker, shut_down_workers
+from finscribe_trainer.runtime.shared_memory import affordable_workers, prepare_worker
+from finscribe_trainer.runtime.stop_signal import StopSignal, shut_down_workers
 from finscribe_trainer.training.best_adapter import BestAdapter
 from finscribe_trainer.training.checkpoints import ADAPTER_FILE, STATE_FILE, mark_incomplete
 from finscribe_trainer.training.non_finite import (
@@ -127,20 +128,28 @@ class AnswerTrainer(Trainer):
         self, dataset: Any, rows: EpochSampler | list[RowKey], batch_size: int
     ) -> DataLoader[Encoded]:
         processes = self.processes.world_size
+        num_workers = self._num_workers(dataset, batch_size)
         loader: DataLoader[Encoded] = self.accelerator.prepare(
             DataLoader(
                 dataset,
                 batch_size=batch_size,
                 sampler=EvenlyPaddedSampler(rows, batch_size * processes if processes > 1 else 1),
                 collate_fn=self.data_collator,
-                num_workers=self.args.dataloader_num_workers,
+                num_workers=num_workers,
                 pin_memory=self.args.dataloader_pin_memory,
-                persistent_workers=self.args.dataloader_persistent_workers,
-                worker_init_fn=block_signals_in_worker,
+                persistent_workers=num_workers > 0,
+                worker_init_fn=prepare_worker,
             )
         )
         self.loaders.append(getattr(loader, "base_dataloader", loader))
         return loader
+
+    def _num_workers(self, dataset: Any, batch_size: int) -> int:
+        wanted = self.args.dataloader_num_workers
+        if wanted == 0 or len(dataset) == 0:
+            return 0
+        in_use = self.args.gradient_accumulation_steps  # a step's batches are loaded before its first one
+        return affordable_workers(wanted, batch_size * dataset.largest_size(), in_use)
 
     def shut_down_workers(self) -> None:
         """Shut down the data workers, which stay from epoch to epoch."""

@@ -86,7 +86,9 @@ def read_plan(folder: Path) -> dict[str, Any]:
     """
     try:
         plan: dict[str, Any] = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if not isinstance(plan, dict):
+            raise ValueError("not a plan")
+    except (OSError, ValueError, RecursionError):
         raise UserError(
             FailureReason.InvalidConfig,
             f"{folder} holds no experiments.",

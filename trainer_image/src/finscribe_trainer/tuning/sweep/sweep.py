@@ -66,7 +66,7 @@ def open_study(sweep: Sweep) -> optuna.Study:
         "space": {p.path: [str(p.distribution), list(p.choices)] for p in sweep.space},
     }
     path = sweep.folder / PLAN_FILE
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != plan:
+    if path.is_file() and _read_plan(path) != plan:
         raise UserError(
             FailureReason.InvalidConfig,
             f"{sweep.folder} holds a sweep of another config or space.",
@@ -83,6 +83,14 @@ def open_study(sweep: Sweep) -> optuna.Study:
     # A resumed sampler would draw the same numbers again: the number of trials is part of its seed.
     study.sampler = optuna.samplers.TPESampler(seed=sweep.base.training.seed + len(study.trials))
     return study
+
+
+def _read_plan(path: Path) -> Any:
+    """The plan of an earlier sweep; None when it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def run_sweep(
