@@ -107,7 +107,10 @@ def frames(count: int) -> Callable[[Path], None]:
 
 
 def write(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
+    def save(path: Path) -> None:
+        path.write_bytes(content)
+
+    return save
 
 
 def repeated_scans(path: Path) -> None:
