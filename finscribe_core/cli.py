@@ -1,9 +1,11 @@
 """The `finscribe` command: finds its subcommands by entry points and runs one."""
 
+import difflib
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, NoReturn
 
@@ -16,7 +18,36 @@ from finscribe_core.logs import Redactor
 COMMANDS_GROUP = "finscribe.commands"
 
 
-class Commands(click.Group):
+class SuggestingGroup(click.Group):
+    """A group that names the closest subcommand when there is none of the name given."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; click itself does not know subcommands that are imported only when called.
+
+        Raises:
+            click.UsageError: no such subcommand, with the closest ones.
+        """
+        name = args[0]
+        if name.startswith("-") or self.get_command(ctx, name) is not None:
+            return super().resolve_command(ctx, args)
+        known = {path.rpartition(" ")[2]: path for path in self._paths(ctx)}
+        near = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
+        meant = f" Did you mean '{ctx.command_path} {known[near[0]]}'?" if near else ""
+        raise click.UsageError(f"No such command '{name}'.{meant}", ctx)
+
+    def _paths(self, ctx: click.Context) -> Iterator[str]:
+        """The subcommands, after those of subgroups: `data validate`, `validate`."""
+        names = self.list_commands(ctx)
+        for name in names:
+            with suppress(click.ClickException):  # its package is not installed
+                if isinstance(command := self.get_command(ctx, name), click.Group):
+                    yield from (f"{name} {inner}" for inner in command.list_commands(ctx))
+        yield from names
+
+
+class Commands(SuggestingGroup):
     """Subcommands named by entry points and imported only when called, so that `--help` stays fast."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from finscribe_core.api.base import KubeModel
+from finscribe_core.api.base import KubeModel, pattern
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.fields import spellings
+from finscribe_core.file_kinds import FileKind, read_document
 from finscribe_core.overrides import apply_overrides, field_path
 from finscribe_core.parsing import parse_strictly, validation_problems
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_core.yaml_files import Document, read_document
+from finscribe_core.yaml_files import Document
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,16 @@ _OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".png")
 class Experiment(KubeModel):
     """A variation of the baseline config."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)]
+    name: Annotated[
+        str,
+        Field(
+            pattern=pattern(
+                r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+                "letters, digits, '.', '_' and '-', with a letter or digit first",
+            ),
+            max_length=63,
+        ),
+    ]
     """Name, also of its folder."""
     description: str = ""
     """The question that it answers."""
@@ -73,7 +83,9 @@ def read_experiments(path: Path) -> tuple[ExperimentsFile, Document]:
     Raises:
         UserError: InvalidConfig, naming file, line and field.
     """
-    document = read_document(path, "Write all experiments into one list, each with a name and overrides.")
+    document = read_document(
+        path, FileKind.Experiments, "Write all experiments into one list, each with a name and overrides."
+    )
     return parse_strictly(ExperimentsFile, document), document
 
 
@@ -124,7 +136,7 @@ def _vary(experiment: Experiment, base: TrainerConfig, document: Document, index
     try:
         config = TrainerConfig.model_validate(data)
     except ValidationError as error:
-        problems = " ".join(text for _, text in validation_problems(error))
+        problems = " ".join(text for _, text in validation_problems(error, TrainerConfig))
         raise _invalid(document.where(at), f"{experiment.name}: {problems.rstrip('.')}", "") from None
     return Variant(
         experiment.name,

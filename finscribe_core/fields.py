@@ -1,7 +1,9 @@
-"""Finds the fields of a model by their accepted spellings, and the closest one to an unknown key."""
+"""Finds the fields of a model by their accepted spellings, and names them in snake_case or camelCase."""
 
-import difflib
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
@@ -32,7 +34,7 @@ def unknown_keys(
     """
     if not isinstance(data, dict):
         return []
-    known = _known_keys(model, camel_case=camel_case)
+    known = known_keys(model, camel_case=camel_case)
     found: list[tuple[Loc, type[BaseModel]]] = []
     for key, value in data.items():
         loc = (*at, str(key))
@@ -48,12 +50,6 @@ def unknown_keys(
         else:
             found += unknown_keys(child, value, loc, camel_case=camel_case)
     return found
-
-
-def nearest(model: type[BaseModel], key: str, *, camel_case: bool = False) -> str:
-    """The end of a sentence about an unknown key: a similar known key if there is one, else a full stop."""
-    near = difflib.get_close_matches(key, list(_known_keys(model, camel_case=camel_case)), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else "."
 
 
 class Setting(NamedTuple):
@@ -124,7 +120,7 @@ def _names(name: str, field: FieldInfo) -> set[str]:
     return {name, field.serialization_alias or name, *aliases}
 
 
-def _known_keys(model: type[BaseModel], *, camel_case: bool) -> dict[str, type[BaseModel] | None]:
+def known_keys(model: type[BaseModel], *, camel_case: bool) -> dict[str, type[BaseModel] | None]:
     """Every accepted spelling of a model's fields, with the model of its value, if any."""
     known: dict[str, type[BaseModel] | None] = {}
     for name, field in model.model_fields.items():
@@ -145,5 +141,66 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(_is_list(argument) for argument in get_args(annotation))
+
+
 def _is_map(annotation: Any) -> bool:
     return get_origin(annotation) is dict or any(_is_map(argument) for argument in get_args(annotation))
+
+
+def without_case(key: str) -> str:
+    """A key without capitals, `_` and `-`, to compare keys in any style.
+
+    >>> without_case("batchSize"), without_case("batch-size")
+    ('batchsize', 'batchsize')
+    """
+    return key.lower().replace("_", "").replace("-", "")
+
+
+@cache
+def setting_paths(model: type[BaseModel]) -> Mapping[str, list[str]]:
+    """The dotted paths, in snake_case, of all settings that a key names, by the key `without_case`.
+
+    Items of lists and the status of a job are left out.
+    """
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name, field in model.model_fields.items():
+        for key in {without_case(spelling) for spelling in _names(name, field)}:
+            found[key].append(name)
+        child = _model_in(field.annotation)
+        if child is None or name == "status" or _is_list(field.annotation):
+            continue
+        for key, paths in setting_paths(child).items():
+            found[key] += [f"{name}.{path}" for path in paths]
+    return found
+
+
+def in_snake_case(model: type[BaseModel], text: str) -> str:
+    """The text with the names of the model's fields as the trainer's file spells them.
+
+    >>> from finscribe_core.trainer_config import TrainerConfig
+    >>> in_snake_case(TrainerConfig, "loss.useFocal needs another value")
+    'loss.use_focal needs another value'
+    """
+    return _respelled(text, {camel: snake for snake, camel in _both_spellings(model).items()})
+
+
+def in_camel_case(model: type[BaseModel], text: str) -> str:
+    """The text with the names of the model's fields as a FineTuneJob spells them."""
+    return _respelled(text, _both_spellings(model))
+
+
+def _respelled(text: str, other: Mapping[str, str]) -> str:
+    return re.sub(r"(?<![\w/-])[a-z]\w*(?![\w/-])", lambda word: other.get(word[0], word[0]), text)
+
+
+@cache
+def _both_spellings(model: type[BaseModel]) -> Mapping[str, str]:
+    """The camelCase name of every field, by its snake_case name; nested models included."""
+    names: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        names[name] = field.serialization_alias or name
+        if child := _model_in(field.annotation):
+            names |= _both_spellings(child)
+    return names

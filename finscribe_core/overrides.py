@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_core.fields import Loc, by_name, dotted, find_setting, nearest, spellings
+from finscribe_core.fields import Loc, by_name, dotted, find_setting, spellings
+from finscribe_core.hints import hint
 from finscribe_core.yaml_files import read_value
 
 
@@ -63,7 +64,7 @@ def apply_overrides(
     """
     result = dict(data)
     for path, value in overrides.items():
-        change = _Change(value, f"{source} {path}", camel_case)
+        change = _Change(value, f"{source} {path}", camel_case, model)
         result = _applied(model, result, path.split("."), change)
         for other in _other_places(model, path):
             if found := find_setting(model, result, other):
@@ -90,17 +91,19 @@ class _Change(NamedTuple):
     value: Any
     source: str
     camel_case: bool
+    root: type[BaseModel]
+    """The model of all data."""
 
 
 def _applied(
     model: type[BaseModel], data: Mapping[str, Any], path: list[str], change: _Change
 ) -> dict[str, Any]:
-    value, source, camel_case = change
+    value, source, camel_case, root = change
     key, *rest = path
     found = spellings(model, key, camel_case=camel_case)
     if found is None:
-        hint = nearest(model, key, camel_case=camel_case)
-        raise UserError(FailureReason.InvalidConfig, f"{source}: unknown key {key}{hint}")
+        meant = hint(root, (key,), model, camel_case=camel_case)
+        raise UserError(FailureReason.InvalidConfig, f"{source}: unknown key {key}{meant}")
     names, child, is_map = found
     present = next((name for name in data if name in names), key)
     others = {name: kept for name, kept in data.items() if name not in names}

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from finscribe_core.api.base import PATTERN_WORDS
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.fields import (
     Loc,
@@ -13,9 +14,10 @@ from finscribe_core.fields import (
     dotted,
     duplicate_spellings,
     find_setting,
-    nearest,
+    in_snake_case,
     unknown_keys,
 )
+from finscribe_core.hints import hint, is_always_so
 from finscribe_core.logs import redact_urls
 from finscribe_core.texts import to_one_line
 from finscribe_core.yaml_files import Document, invalid
@@ -40,7 +42,8 @@ def parse_strictly(model: type[M], document: Document) -> M:
     try:
         parsed = model.model_validate(document.data)
     except ValidationError as error:
-        problems += [f"{document.where(loc)}: {message}" for loc, message in validation_problems(error)]
+        found = validation_problems(error, None if camel_case else model)
+        problems += [f"{document.where(loc)}: {message}" for loc, message in found]
         parsed = None
     if problems or parsed is None:
         raise UserError(FailureReason.InvalidConfig, "\n".join(problems))
@@ -79,7 +82,7 @@ def parse_leniently(
     try:
         parsed = model.model_validate(data)
     except ValidationError as error:
-        problems += [f"{where(loc)}: {message}" for loc, message in validation_problems(error)]
+        problems += [f"{where(loc)}: {message}" for loc, message in validation_problems(error, model)]
         parsed = None
     if problems or parsed is None:
         raise UserError(FailureReason.InvalidConfig, "\n".join([*warnings, *problems]))
@@ -89,14 +92,28 @@ def parse_leniently(
 def _unknown(
     model: type[BaseModel], data: Any, where: Callable[[Loc], str], *, camel_case: bool = False
 ) -> list[str]:
-    """A line for each unknown key, up to a limit."""
-    found = unknown_keys(model, data, camel_case=camel_case)
+    """A line for each unknown key, up to a limit.
+
+    In snake_case, keys that ask for what is always done are accepted; an API server rejects them.
+    """
+    found = [
+        (loc, lacking)
+        for loc, lacking in unknown_keys(model, data, camel_case=camel_case)
+        if camel_case or not is_always_so(str(loc[-1]), _section(data, loc))
+    ]
     shown = [
-        f"{where(loc)}: unknown key {dotted(loc)}{nearest(lacking, str(loc[-1]), camel_case=camel_case)}"
+        f"{where(loc)}: unknown key {dotted(loc)}{hint(model, loc, lacking, camel_case=camel_case)}"
         for loc, lacking in found[:_MAX_NAMED]
     ]
     more = len(found) - len(shown)
     return [*shown, f"{where(())}: unknown keys: {more} more."] if more else shown
+
+
+def _section(data: Any, loc: Loc) -> Any:
+    """The mapping that contains the key at the location."""
+    for part in loc[:-1]:
+        data = data[part]
+    return data
 
 
 def _set_twice(model: type[BaseModel], data: Any, where: Callable[[Loc], str]) -> list[str]:
@@ -115,27 +132,49 @@ def _set_twice(model: type[BaseModel], data: Any, where: Callable[[Loc], str]) -
     return problems
 
 
-def validation_problems(error: ValidationError) -> list[tuple[Loc, str]]:
-    """Pydantic's errors, each as the field's location and a sentence that names the field."""
+def validation_problems(
+    error: ValidationError, snake_case: type[BaseModel] | None = None
+) -> list[tuple[Loc, str]]:
+    """Pydantic's errors, each as the field's location and a sentence that names the field.
+
+    Args:
+        error: of the validation.
+        snake_case: the model of a file in snake_case, so that the sentences name its fields in snake_case.
+    """
     problems = []
     for item in error.errors(include_url=False):
         loc = tuple(part for part in item["loc"] if not str(part).startswith("function-"))
+        if snake_case and item["type"] == "missing":  # others have the key as the file spells it
+            loc = by_name(snake_case, loc)
         message = str(item["msg"]).removeprefix("Value error, ")
-        value = item.get("input")
-        if item["type"] == "missing":
-            text = f"{dotted(loc)} is required."
-        elif item["type"] in ("float_type", "int_type") and _is_number(value):
-            text = f"{dotted(loc)} must be a number, but {value!r} in quotes is a text; remove the quotes."
-        elif item["type"] == "value_error":
-            text = f"{dotted(loc)}: {message}." if loc else f"{message}."
-        elif item["type"] in ("model_type", "dict_type"):
-            shown = "; remove the key for its defaults" if value is None else ""
-            text = f"{dotted(loc)} must be a mapping of keys to values{shown}."
-        else:
-            shown = "" if isinstance(value, dict | list) else f", got {_shown(value)}"
-            text = f"{dotted(loc)}: {message}{shown}."
-        problems.append((loc, redact_urls(text)))
+        message = in_snake_case(snake_case, message) if snake_case else message
+        # A rule across fields names them itself.
+        name = "" if not loc and item["type"] == "value_error" else dotted(loc)
+        problems.append((loc, redact_urls(_sentence(name, item, message))))
     return problems
+
+
+def _sentence(name: str, item: Any, message: str) -> str:
+    """What is wrong with the field `name`."""
+    kind, value = item["type"], item.get("input")
+    shown = "" if isinstance(value, dict | list) else f", got {_shown(value)}"
+    match kind:
+        case "missing":
+            problem = " is required"
+        case "float_type" | "int_type" if _is_number(value):
+            problem = f" must be a number, but {value!r} in quotes is a text; remove the quotes"
+        case "list_type" if isinstance(value, str | int | float):
+            problem = f" must be a list: write [{value}]"
+        case "model_type" | "dict_type":
+            remedy = "; remove the key for its defaults" if value is None else ""
+            problem = f" must be a mapping of keys to values{remedy}"
+        case "string_pattern_mismatch":
+            problem = f" must be {PATTERN_WORDS[item['ctx']['pattern']]}{shown}"
+        case "value_error":
+            problem = f": {message}"
+        case _:
+            problem = f": {message}{shown}"
+    return f"{name}{problem}.".removeprefix(": ")
 
 
 def _shown(value: Any) -> str:

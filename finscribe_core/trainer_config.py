@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule, key_length_rule
+from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule, key_length_rule, pattern
 
 
 class Method(StrEnum):
@@ -343,7 +343,8 @@ class LossSpec(KubeModel):
         Rule(
             cel="!(has(self.useFocal) && self.useFocal && self.useLabelSmoothing)",
             check=lambda s: not (s.use_focal and s.use_label_smoothing),
-            message="loss.useFocal and loss.useLabelSmoothing are mutually exclusive; keep one",
+            message="set loss.useFocal or loss.useLabelSmoothing, not both: remove useLabelSmoothing to keep "
+            "the focal loss, or useFocal to keep label smoothing",
         ),
         key_length_rule("field_weights", 256, "loss.fieldWeights"),
     )
@@ -533,7 +534,17 @@ class StorageEndpoint(KubeModel):
     """Server of s3:// URIs; credentials come from the environment only."""
 
     endpoint: (
-        Annotated[str, Field(pattern=r"^https?://[^\x00-\x20/@]+(/[^\x00-\x20@]*)?$", max_length=1024)] | None
+        Annotated[
+            str,
+            Field(
+                pattern=pattern(
+                    r"^https?://[^\x00-\x20/@]+(/[^\x00-\x20@]*)?$",
+                    "a URL such as https://s3.example.org, without user and password",
+                ),
+                max_length=1024,
+            ),
+        ]
+        | None
     ) = None
     """URL of an S3-compatible server, without user and password; AWS (or AWS_ENDPOINT_URL of the credentials)
     when unset."""
@@ -613,7 +624,16 @@ class TrainerConfig(KubeModel):
     """Evaluation on documents, during training and at its end."""
     output_dir: Annotated[str, Field(min_length=1), AfterValidator(_expand_home)] = "./finetuned_model"
     """Local folder for checkpoints, logs and exports."""
-    output_uri: Annotated[str, Field(pattern=r"^s3://[^/\s]+", max_length=1024)] | None = None
+    output_uri: (
+        Annotated[
+            str,
+            Field(
+                pattern=pattern(r"^s3://[^/\s]+", "an s3:// URI such as s3://team-models/invoices"),
+                max_length=1024,
+            ),
+        ]
+        | None
+    ) = None
     """s3:// prefix below which the result is uploaded; nothing is uploaded when unset."""
     output_formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
     """Formats to export."""

@@ -94,23 +94,6 @@ def read_documents(path: Path) -> list[Document]:
     return _parse(text, str(path), lambda line: f"{path}:{line}", "Check the indentation.")
 
 
-def read_document(path: Path, remedy: str) -> Document:
-    """The only document of a YAML file.
-
-    Args:
-        path: the file.
-        remedy: for a file with none or several.
-
-    Raises:
-        UserError: InvalidConfig, as of `read_documents`, or for none or several documents.
-    """
-    documents = read_documents(path)
-    if len(documents) != 1:
-        holds = f"holds {len(documents)} documents, not one" if documents else "is empty"
-        raise UserError(FailureReason.InvalidConfig, f"{path} {holds}.", remedy)
-    return documents[0]
-
-
 def read_value(text: str, source: str) -> Any:
     """A single YAML value, parsed like files.
 

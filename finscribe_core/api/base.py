@@ -22,6 +22,16 @@ class Rule:
     """Names the fields and the remedy."""
 
 
+PATTERN_WORDS: dict[str, str] = {}
+"""What each pattern of a field asks for, in words, for error messages."""
+
+
+def pattern(regular_expression: str, words: str) -> str:
+    """A field's pattern, with the words that error messages show in its place."""
+    PATTERN_WORDS[regular_expression] = words
+    return regular_expression
+
+
 class KubeModel(BaseModel):
     """Base of all API models: camelCase in JSON and YAML, snake_case in Python.
 
@@ -64,9 +74,10 @@ def key_length_rule(field: str, limit: int, path: str) -> Rule:
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
-_QUANTITY_PATTERN = r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
-
-_CPU_PATTERN = r"^([0-9]+m?|[0-9]+\.[0-9]+)$"
+_QUANTITY_PATTERN = pattern(
+    r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$", "a number of bytes such as 500M, 2G or 16Gi"
+)
+_CPU_PATTERN = pattern(r"^([0-9]+m?|[0-9]+\.[0-9]+)$", "a number of CPUs such as 4, 2.5 or 500m")
 
 
 def _whole_number_as_text(value: Any) -> Any:
@@ -74,13 +85,13 @@ def _whole_number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _quantity_schema(pattern: str) -> WithJsonSchema:
+def _quantity_schema(expression: str) -> WithJsonSchema:
     return WithJsonSchema(
         {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
             "minimum": 0,
-            "pattern": pattern,
+            "pattern": expression,
             "maxLength": 32,
         }
     )
@@ -125,5 +136,9 @@ def count_cpus(quantity: CpuQuantity) -> float:
     return int(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+_NAME_PATTERN = pattern(
+    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    "the name of a Kubernetes object: lower-case letters, digits, '-' and '.'",
+)
+Name = Annotated[str, Field(pattern=_NAME_PATTERN, max_length=253)]
 """The name of another object in the same namespace."""

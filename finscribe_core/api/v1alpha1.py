@@ -20,6 +20,7 @@ from finscribe_core.api.base import (
     Quantity,
     Rule,
     key_length_rule,
+    pattern,
 )
 from finscribe_core.api.conditions import Condition
 from finscribe_core.constants import API_VERSION, GROUP, KIND
@@ -53,7 +54,10 @@ from finscribe_core.trainer_config import (
     TrainingSpec,
 )
 
-_S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$"
+_S3_PATTERN = pattern(
+    r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?$",
+    "an s3:// URI with a valid bucket name and no spaces, such as s3://team-docs/invoices",
+)
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
 OUTPUT_URI_LIMIT = 384
 """A result contains six URIs below it, and has to fit into a pod's termination message."""
@@ -64,7 +68,14 @@ class ModelSpec(KubeModel):
     """The base model."""
 
     source: Annotated[
-        str, Field(pattern=r"^(hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+)$", max_length=1024)
+        str,
+        Field(
+            pattern=pattern(
+                r"^(hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+)$",
+                "hf://owner/name, s3://bucket/prefix or an absolute path, without spaces or credentials",
+            ),
+            max_length=1024,
+        ),
     ]
     """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, or an absolute path in the image."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
@@ -184,9 +195,13 @@ class ResourcesSpec(KubeModel):
     gpus: Int = Field(1, ge=0, le=16)
     """GPUs of the pod. The trainer starts one process per GPU (data parallel), each with its own batch.
     0 trains on the CPU."""
-    gpu_resource_name: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9._-]+$", max_length=316)] = (
-        "nvidia.com/gpu"
-    )
+    gpu_resource_name: Annotated[
+        str,
+        Field(
+            pattern=pattern(r"^[a-z0-9.-]+/[a-z0-9._-]+$", "an extended resource such as nvidia.com/gpu"),
+            max_length=316,
+        ),
+    ] = "nvidia.com/gpu"
     """Name of the extended resource that GPUs are requested by."""
     cpu: CpuQuantity = "4"
     """CPU request; also, rounded up, the number of threads over all the trainer's processes."""
@@ -280,7 +295,16 @@ FIXED_SETTINGS = frozenset({"output", "storage", "experiments", "suspend"})
 class ExperimentSpec(KubeModel):
     """A variation of the job with some settings changed."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
+    name: Annotated[
+        str,
+        Field(
+            pattern=pattern(
+                r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+                "lower-case letters, digits and '-', with a letter or digit at both ends",
+            ),
+            max_length=30,
+        ),
+    ]
     """Name; the experiment's FineTuneJob is named `<job>-<name>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
     """What the experiment tests or is expected to show."""

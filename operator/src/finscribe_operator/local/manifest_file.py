@@ -11,6 +11,7 @@ from finscribe_core.api.base import KubeModel
 from finscribe_core.api.v1alpha1 import FineTuneJob, ObjectMeta
 from finscribe_core.constants import KIND, SECRET_KEYS_REQUIRED
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.file_kinds import FileKind, check_kind
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.yaml_files import Document, read_documents
 
@@ -46,6 +47,7 @@ def read_manifest(path: Path) -> Manifest:
         UserError: InvalidConfig, naming file and line.
     """
     documents = read_documents(path)
+    check_kind(documents, FileKind.Job)
     jobs = [document for document in documents if _kind(document) == KIND]
     for document in documents:
         if _kind(document) not in (KIND, "Secret"):

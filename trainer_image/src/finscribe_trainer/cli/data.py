@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-from finscribe_core.cli import not_installed
+from finscribe_core.cli import SuggestingGroup, not_installed
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 
 SUBCOMMANDS = {
@@ -18,7 +18,7 @@ SUBCOMMANDS = {
 """Each subcommand's module, which contains a command of the same name (with _ for -)."""
 
 
-class Subcommands(click.Group):
+class Subcommands(SuggestingGroup):
     """Imports a subcommand only when it is used: one needs Faker, another a tokenizer."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

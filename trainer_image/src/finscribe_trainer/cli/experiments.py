@@ -5,12 +5,17 @@ from typing import Any
 
 import click
 
+from finscribe_core.cli import SuggestingGroup
 from finscribe_trainer.cli.config_options import set_option, strict_option
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.pipeline.config import load_config
 
 
-@click.group(short_help="Compare trainings with different settings.", context_settings=HELP_SETTINGS)
+@click.group(
+    cls=SuggestingGroup,
+    short_help="Compare trainings with different settings.",
+    context_settings=HELP_SETTINGS,
+)
 def experiments() -> None:
     """Train the same model on the same rows with different settings, and compare (A/B tests)."""
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.fields import find_setting
+from finscribe_core.file_kinds import FileKind, read_document
 from finscribe_core.overrides import apply_overrides, field_path, parse_assignment
 from finscribe_core.parsing import parse_leniently
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_core.yaml_files import read_document
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
     Raises:
         UserError: InvalidConfig, naming file, line and field.
     """
-    document = read_document(path, "Write one config to a file: docs/training-guide.md.")
+    document = read_document(path, FileKind.Config, "Write one config to a file: docs/training-guide.md.")
     flags = _settings_from_flags(overrides)
     assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
     config, unknown = parse_leniently(

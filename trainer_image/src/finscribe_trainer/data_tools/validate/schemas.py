@@ -124,8 +124,14 @@ def _checker(name: str, schema: Any) -> Check:
             ) from None
         except RecursionError:
             return [_TOO_DEEP]
+        remedy = f"Correct the field, or the schema: {name}."
         return [
-            Problem("schema", error.json_path.removeprefix("$").removeprefix("."), _truncate(error.message))
+            Problem(
+                "schema",
+                error.json_path.removeprefix("$").removeprefix("."),
+                _truncate(error.message),
+                remedy,
+            )
             for error in errors
         ]
 

@@ -153,7 +153,7 @@ def changed(base: TrainerConfig, overrides: Mapping[str, Any]) -> TrainerConfig:
         return TrainerConfig.model_validate(data)
     except ValidationError as error:
         shown = ", ".join(f"{path}={value}" for path, value in overrides.items())
-        problems = " ".join(text for _, text in validation_problems(error))
+        problems = " ".join(text for _, text in validation_problems(error, TrainerConfig))
         raise UserError(FailureReason.InvalidConfig, f"{shown}: {problems}", "") from None
 
 
