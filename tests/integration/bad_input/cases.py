@@ -106,7 +106,7 @@ CASES = [
     Case("row without answer", _no_answer, FailureReason.DatasetInvalid, ("train.jsonl:2", "output")),
     Case("missing image", _missing_image, FailureReason.DatasetInvalid, ("train.jsonl:2", "gone.png")),
     Case("corrupt image", _corrupt_image, FailureReason.DatasetInvalid, ("train.jsonl:2", "bad.png")),
-    Case("huge image", _huge_image, FailureReason.DatasetInvalid, ("train.jsonl:2", "maxImagePixels")),
+    Case("huge image", _huge_image, FailureReason.DatasetInvalid, ("train.jsonl:2", "max_image_pixels")),
     Case("escaping path", _escaping_path, FailureReason.DatasetInvalid, ("train.jsonl:2", "..")),
     Case("no image", _no_image, FailureReason.DatasetInvalid, ("0 of 8", "reads images")),
     Case("PDF as input", _input_names_a_pdf, FailureReason.DatasetInvalid, ("train.jsonl:2", "scans/1.pdf")),

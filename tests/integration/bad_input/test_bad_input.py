@@ -2,8 +2,10 @@
 
 import pytest
 
+from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
+from finscribe_core.fields import in_camel_case
 from tests.integration.bad_input.cases import CASES, Case
 from tests.integration.bad_input.valid_job import ValidJob
 from tests.support.faulty_proxy import Fault, faulty_proxy
@@ -37,8 +39,9 @@ def test_the_status_shows_the_reason(case: Case, job: ValidJob) -> None:
         output
     )
     for part in case.message_parts:
-        assert part in failed["message"]
-        assert part in output.replace("\n", " ")
+        named = in_camel_case(FineTuneJobSpec, part)
+        assert named in failed["message"]
+        assert named in output.replace("\n", " ")
     assert f"Failed=True {case.reason}" in output
 
 

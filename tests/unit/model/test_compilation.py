@@ -75,7 +75,7 @@ def test_compiled_layers_work_with_packing_and_gradient_checkpointing(family, so
 def test_a_model_without_a_list_of_decoder_layers_is_rejected():
     model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=16))
     with pytest.raises(
-        UserError, match=r"training\.torchCompile is not supported for GPT2LMHeadModel"
+        UserError, match=r"training\.torch_compile is not supported for GPT2LMHeadModel"
     ) as caught:
         compile_layers(model)
     assert caught.value.reason is FailureReason.ModelUnsupported

@@ -103,7 +103,7 @@ def test_too_long_rows_are_excluded_not_truncated(family, dataset):
     kept = select_rows(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
     assert sorted(family.count_tokens(example) for example in kept.train) == lengths[:4]
     assert kept.num_excluded == 2 * (len(lengths) - 4)
-    with pytest.raises(UserError, match="Every training row is longer than maxSequenceLength = 16"):
+    with pytest.raises(UserError, match="Every training row is longer than max_sequence_length = 16"):
         select_rows(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
 
 

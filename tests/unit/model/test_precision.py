@@ -123,7 +123,7 @@ def test_optimizers_of_a_missing_package_are_rejected(monkeypatch):
 def test_torch_compile_without_a_compiler_is_rejected(monkeypatch):
     check_compiler()
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="torchCompile needs a C compiler"):
+    with pytest.raises(UserError, match="torch_compile needs a C compiler"):
         check_compiler()
 
 

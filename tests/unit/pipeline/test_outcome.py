@@ -3,7 +3,7 @@ import errno
 import pytest
 import torch
 
-from finscribe_core.constants import ENV_TERMINATION_LOG
+from finscribe_core.constants import ENV_JOB, ENV_TERMINATION_LOG
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import RunResult
 from finscribe_trainer.pipeline.outcome import run_and_report
@@ -69,3 +69,18 @@ def test_an_error_is_classified_by_its_cause(tmp_path, monkeypatch):
             raise RuntimeError("could not save") from error
 
     assert run_and_report(fail, RunReporter(run="r", job="j")) == 75
+
+
+@pytest.mark.parametrize(
+    ("job", "named"),
+    [("", "training.max_sequence_length"), ("invoices", "training.maxSequenceLength")],
+)
+def test_an_error_names_settings_in_the_spelling_of_the_users_file(job, named, monkeypatch, caplog):
+    monkeypatch.setenv(ENV_JOB, job)
+    error = UserError(FailureReason.DatasetInvalid, "Too long.", "Raise training.max_sequence_length.")
+
+    def fail() -> RunResult:
+        raise error
+
+    run_and_report(fail, RunReporter(run="r", job=job))
+    assert f"Raise {named}." in caplog.text

@@ -74,9 +74,9 @@ class BatchSizeBackoff:
             raise GpuMemoryError(
                 FailureReason.InvalidConfig,
                 f"The GPU's memory is insufficient {why} in {self.what}: {message}",
-                ("" if size == 1 else f"Lower {self.setting} (raise gradientAccumulationSteps instead), ")
-                + "keep training.gradientCheckpointing true, use method QLoRA, or lower "
-                "training.maxSequenceLength.",
+                ("" if size == 1 else f"Lower {self.setting} (raise gradient_accumulation_steps instead), ")
+                + "keep training.gradient_checkpointing true, use method QLoRA, or lower "
+                "training.max_sequence_length.",
             )
         self.most = (size + 1) // 2
         log.warning(

@@ -42,8 +42,8 @@ def select_rows(
         if not kept:
             raise UserError(
                 FailureReason.DatasetInvalid,
-                f"Every {name} row is longer than maxSequenceLength = {max_tokens} tokens.",
-                "Raise training.maxSequenceLength, or use smaller images or shorter texts.",
+                f"Every {name} row is longer than max_sequence_length = {max_tokens} tokens.",
+                "Raise training.max_sequence_length, or use smaller images or shorter texts.",
             )
     return replace(
         splits,
@@ -91,7 +91,7 @@ def _at_scale(example: Example, scale: float) -> Example:
 def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:
     for example, count in too_long[:MAX_LISTED]:
         log.warning(
-            "%s: excluded: %d tokens, more than maxSequenceLength = %d", example.where, count, max_tokens
+            "%s: excluded: %d tokens, more than max_sequence_length = %d", example.where, count, max_tokens
         )
     if too_long:
-        log.warning("%d rows are longer than maxSequenceLength and were excluded", len(too_long))
+        log.warning("%d rows are longer than max_sequence_length and were excluded", len(too_long))

@@ -86,7 +86,7 @@ def _check_header(image: Image.Image, path: Path, name: str, max_pixels: int) ->
     short, long = sorted(image.size)
     shape = f"image {name!r} has {width} x {height} pixels"
     if width * height > max_pixels:
-        raise ImageError(f"{shape}, more than maxImagePixels = {max_pixels}")
+        raise ImageError(f"{shape}, more than max_image_pixels = {max_pixels}")
     if short < _MIN_SIDE:
         raise ImageError(f"{shape}, but each side must have at least {_MIN_SIDE}")
     if long > _MAX_ASPECT_RATIO * short:

@@ -74,7 +74,7 @@ class AnswerGenerator:
         self.batch_size = batch_size
         self.stop = stop
         self.features = features
-        self.backoff = BatchSizeBackoff("evaluating documents", "perDeviceEvalBatchSize")
+        self.backoff = BatchSizeBackoff("evaluating documents", "per_device_eval_batch_size")
         self.end_tokens = _end_tokens(self.model, family)
 
     def generate(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:

@@ -25,7 +25,7 @@ def compile_layers(model: PreTrainedModel, backend: str = "inductor") -> int:
     Raises:
         UserError: ModelUnsupported when the model has no list of decoder layers.
     """
-    layers = decoder_layers(model, "training.torchCompile")
+    layers = decoder_layers(model, "training.torch_compile")
     for layer in layers:
         layer.forward = _in_training(layer, torch.compile(layer.forward, backend=backend, dynamic=True))
     log.info("torch.compile: %d layers of the language model, at the first steps", len(layers))

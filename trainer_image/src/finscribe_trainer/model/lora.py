@@ -37,12 +37,12 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
     if not matched:
         raise UserError(
             FailureReason.LoraTargetsNotFound,
-            f"lora.targetModules {spec.target_modules} matches no module in scope {spec.scope}.",
+            f"lora.target_modules {spec.target_modules} matches no module in scope {spec.scope}.",
             f"Modules that exist there: {', '.join(_linear_names(model, family, spec))}.",
         )
     for name in spec.target_modules:
         if not any(path == name or path.endswith(f".{name}") for path in matched):
-            log.warning("lora.targetModules: %s matches no module in scope %s", name, spec.scope)
+            log.warning("lora.target_modules: %s matches no module in scope %s", name, spec.scope)
     config = LoraConfig(
         r=spec.r,
         lora_alpha=spec.alpha,
@@ -55,7 +55,7 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
     except ValueError as error:  # a matched module is of a type that LoRA does not support
         raise UserError(
             FailureReason.LoraTargetsNotFound,
-            f"lora.targetModules {spec.target_modules}: {error}",
+            f"lora.target_modules {spec.target_modules}: {error}",
             f"Name linear layers, such as {', '.join(_linear_names(model, family, spec))}.",
         ) from error
     trainable, total = adapted.get_nb_trainable_parameters()

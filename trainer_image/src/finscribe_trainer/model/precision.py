@@ -109,8 +109,8 @@ def check_compiler() -> None:
     if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
         raise UserError(
             FailureReason.InvalidConfig,
-            "training.torchCompile needs a C compiler, and none is installed.",
-            "Set torchCompile to false, or install gcc.",
+            "training.torch_compile needs a C compiler, and none is installed.",
+            "Set torch_compile to false, or install gcc.",
         )
 
 

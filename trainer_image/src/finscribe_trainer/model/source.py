@@ -5,7 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, RetryableError, UserError, exception_chain
+from finscribe_core.errors import (
+    FailureReason,
+    FinscribeError,
+    RetryableError,
+    UserError,
+    exception_chain,
+)
+from finscribe_trainer.model.model_files import find_problem
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
@@ -70,42 +77,58 @@ def model_errors(source: ModelSource) -> Iterator[None]:
         UserError: ModelNotFound.
         RetryableError: StorageUnavailable when the hub can't be reached or answers 429 or 5xx.
     """
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled  # noqa: PLC0415 - slow to import
-    from safetensors import SafetensorError  # noqa: PLC0415 - likewise
-
     try:
         yield
-    except OfflineModeIsEnabled as error:
-        raise UserError(
-            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _CHECK_NAME
-        ) from None
-    except HfHubHTTPError as error:
+    except FinscribeError:
+        raise
+    except Exception as error:
+        if known := _of_the_hub(source, error) or _of_the_files(source, error):
+            raise known from error
+        raise
+
+
+def _of_the_hub(source: ModelSource, error: Exception) -> FinscribeError | None:
+    """The error as one of the hub or of the way to it; None if it is none."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled  # noqa: PLC0415 - slow to import
+
+    if isinstance(error, HfHubHTTPError):
         status = error.response.status_code if error.response is not None else 0
         if status >= 500 or status == 429:
-            raise RetryableError(
+            return RetryableError(
                 FailureReason.StorageUnavailable,
                 f"{source.name}: the hub answered with HTTP status {status}.",
                 "Try again later.",
-            ) from None
-        raise UserError(
-            FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _CHECK_NAME
-        ) from None
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        if _hub_was_unreachable(error):
-            raise RetryableError(
-                FailureReason.StorageUnavailable,
-                f"{source.name}: {_first_line(error)}",
-                "If this is a local folder, check its name; otherwise try again later.",
-            ) from error
-        if (
-            isinstance(error, OSError)
-            and error.errno is not None
-            and not isinstance(error, FileNotFoundError)
-        ):
-            raise
-        raise UserError(
-            FailureReason.ModelNotFound, f"{source.name} can't be loaded: {_first_line(error)}", _CHECK_NAME
-        ) from error
+            )
+    if isinstance(error, HfHubHTTPError | OfflineModeIsEnabled):
+        return UserError(FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _CHECK_NAME)
+    if isinstance(error, OSError | ValueError) and _hub_was_unreachable(error):
+        return RetryableError(
+            FailureReason.StorageUnavailable,
+            f"{source.name}: {_first_line(error)}",
+            "If this is a local folder, check its name; otherwise try again later.",
+        )
+    return None
+
+
+def _of_the_files(source: ModelSource, error: Exception) -> UserError | None:
+    """The error as one of the model's files; None if it is none."""
+    from safetensors import SafetensorError  # noqa: PLC0415 - slow to import
+
+    folder = Path(source.location)
+    if folder.is_dir() and (problem := find_problem(folder)):
+        return UserError(FailureReason.ModelNotFound, f"{source.name} {problem.text}", problem.remedy)
+    by_operating_system = isinstance(error, OSError) and error.errno is not None
+    if by_operating_system and not isinstance(error, FileNotFoundError):
+        return None
+    if not isinstance(error, OSError | ValueError | KeyError | SafetensorError):
+        return None
+    remedy = _CHECK_NAME
+    if isinstance(error, SafetensorError):
+        remedy = "Delete the model from the cache of the hub, and try again."
+    elif folder.is_dir():
+        remedy = "Use PaddleOCR-VL or a causal language model."
+    text = f"{source.name} can't be loaded: {_first_line(error)}"
+    return UserError(FailureReason.ModelNotFound, text, remedy)
 
 
 def _hub_was_unreachable(error: BaseException) -> bool:

@@ -1,9 +1,11 @@
 """Turns the end of a run, by success or error, into a RunResult, a log line and an exit code."""
 
 import logging
+import os
 from collections.abc import Callable
 
-from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
+from finscribe_core.api.v1alpha1 import FineTuneJobSpec
+from finscribe_core.constants import ENV_JOB, EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
 from finscribe_core.errors import (
     FailureReason,
     FinscribeError,
@@ -12,6 +14,7 @@ from finscribe_core.errors import (
     exception_chain,
     is_disk_full,
 )
+from finscribe_core.fields import in_camel_case
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
 from finscribe_trainer.reporting import RunReporter
@@ -39,7 +42,7 @@ def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter)
             log.error("%s", error)
         return EXIT_RETRY
     except (Exception, StopRequested) as error:
-        known = classify(error)
+        known = _in_spelling_of_the_file(classify(error))
         result, code = _failure(error, known, reporter)
         if known is None:
             log.exception("InternalError: this is a bug in FinScribe, please report it")
@@ -64,6 +67,14 @@ def _failure(
         metrics=now.metrics,
     )
     return result, known.exit_code if known else EXIT_INTERNAL
+
+
+def _in_spelling_of_the_file(error: FinscribeError | None) -> FinscribeError | None:
+    """The error with settings named as in the user's file: in camelCase for a FineTuneJob."""
+    if error is None or not os.environ.get(ENV_JOB):
+        return error
+    message, remedy = (in_camel_case(FineTuneJobSpec, text) for text in (error.message, error.remedy))
+    return type(error)(error.reason, message, remedy)
 
 
 def classify(error: BaseException) -> FinscribeError | None:
@@ -91,7 +102,7 @@ def classify(error: BaseException) -> FinscribeError | None:
             return UserError(
                 FailureReason.InvalidConfig,
                 "The GPU's memory does not suffice.",
-                "Lower perDeviceTrainBatchSize (raise gradientAccumulationSteps instead), keep "
-                "gradientCheckpointing true, or use method QLoRA.",
+                "Lower per_device_train_batch_size (raise gradient_accumulation_steps instead), keep "
+                "gradient_checkpointing true, or use method QLoRA.",
             )
     return None

@@ -81,7 +81,7 @@ def _scheduler_options(spec: TrainingSpec) -> dict[str, int]:
 def _warn_of_unused_settings(spec: TrainingSpec) -> None:
     warmups = [name for name in ("warmup_ratio", "warmup_steps") if name in spec.model_fields_set]
     if spec.lr_scheduler_type is LrScheduler.constant and warmups:
-        log.warning("%s has no effect with lrSchedulerType constant; use constant_with_warmup", warmups[0])
+        log.warning("%s has no effect with lr_scheduler_type constant; use constant_with_warmup", warmups[0])
     elif len(warmups) == 2 and spec.warmup_steps is not None:
         log.warning("warmup_ratio has no effect if warmup_steps is set")
     restarts = spec.lr_scheduler_type is LrScheduler.cosine_with_restarts

@@ -90,6 +90,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         state = None
+    if state is None and (not_one := _not_a_checkpoint(folder)):
+        raise UserError(FailureReason.InvalidConfig, *not_one)
     if damage := _find_damage(folder, state):
         raise UserError(
             FailureReason.InvalidConfig,
@@ -97,6 +99,25 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             "Name another folder checkpoint-<step> with --resume, or omit --resume to start a new training.",
         )
     return Checkpoint(folder, state)
+
+
+def _not_a_checkpoint(folder: Path) -> tuple[str, str] | None:
+    """What a folder is instead of a checkpoint, and the remedy; None for a checkpoint, even a damaged one."""
+    inside = _local_checkpoints(folder)
+    remedy = "Name a folder checkpoint-<step>, or omit --resume to start a new training."
+    if near := inside or _local_checkpoints(folder.parent):
+        remedy = f"Name a checkpoint: the newest one there is {near[-1]}."
+    if not folder.exists():
+        return f"{folder}: no such folder.", remedy
+    if not folder.is_dir():
+        return f"{folder} is a file; a checkpoint is a folder.", remedy
+    if inside:
+        return f"{folder} is not a checkpoint: it contains checkpoints.", remedy
+    if (folder / ADAPTER_FILE).is_file() and not any((folder / name).is_file() for name in _NEEDED[1:]):
+        return f"{folder} is an adapter, which has no state to resume from.", remedy
+    if not (folder / ADAPTER_FILE).is_file() and not _NAME.fullmatch(folder.name):
+        return f"{folder} is not a checkpoint.", remedy
+    return None
 
 
 def _find_damage(folder: Path, state: Any) -> str | None:

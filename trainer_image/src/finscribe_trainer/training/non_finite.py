@@ -29,7 +29,7 @@ def non_finite_error(what: str, step: int, rows: list[str]) -> UserError:
         "before are kept, each with the best adapter until then.",
         "Check this row."
         if len(rows) == 1
-        else "Lower training.learningRate (to a tenth, say), or raise warmupRatio; then check the rows.",
+        else "Lower training.learning_rate (to a tenth, say), or raise warmup_ratio; then check the rows.",
     )
 
 

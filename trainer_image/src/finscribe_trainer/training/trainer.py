@@ -98,8 +98,8 @@ class AnswerTrainer(Trainer):
         self.count_rows = count_rows
         self.set_activity = set_activity
         alone = processes.world_size == 1
-        self.train_backoff = BatchSizeBackoff("training", "perDeviceTrainBatchSize", can_halve=alone)
-        self.eval_backoff = BatchSizeBackoff("evaluation", "perDeviceEvalBatchSize", can_halve=alone)
+        self.train_backoff = BatchSizeBackoff("training", "per_device_train_batch_size", can_halve=alone)
+        self.eval_backoff = BatchSizeBackoff("evaluation", "per_device_eval_batch_size", can_halve=alone)
         self.step_batches: list[Encoded] = []
         self.step_losses: list[torch.Tensor] = []
         self.step_tokens = 0

@@ -79,9 +79,9 @@ class ValidationDocuments:
         if metric.removeprefix("eval_") not in _metrics([score_document(truth, truth) for truth in truths]):
             raise UserError(
                 FailureReason.InvalidConfig,
-                f"earlyStopping.metric {metric} applies to none of the {len(truths)} validation "
+                f"early_stopping.metric {metric} applies to none of the {len(truths)} validation "
                 "documents of each evaluation.",
-                "Raise evaluation.trainingDocuments, or choose another metric.",
+                "Raise evaluation.training_documents, or choose another metric.",
             )
 
 
