@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule, key_length_rule, pattern
@@ -121,6 +121,20 @@ class LoraSpec(KubeModel):
         return {name: value for name, value in data.items() if name != "enabled"}
 
 
+def _whole_as_int(value: float) -> Any:
+    return int(value) if value == int(value) else value
+
+
+Epochs = Annotated[
+    Float,
+    Field(gt=0, le=10000),
+    # Whole numbers keep the form in which they were always written, as runs are named after it.
+    PlainSerializer(_whole_as_int),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 10000}),
+]
+"""A number of epochs, which may be a fraction; 5.0 is written as 5."""
+
+
 class TrainingSpec(KubeModel):
     """Hyperparameters of the training loop, by Hugging Face's argument names."""
 
@@ -130,8 +144,8 @@ class TrainingSpec(KubeModel):
 
     learning_rate: Float = Field(2.0e-5, gt=0, le=1)
     """Peak learning rate, the most important hyperparameter; start with a low value."""
-    num_train_epochs: Int = Field(5, ge=1, le=10000)
-    """Epochs; early stopping may end training earlier."""
+    num_train_epochs: Epochs = 5
+    """Epochs, also a fraction such as 0.5; early stopping may end training earlier."""
     max_steps: Int | None = Field(None, ge=1)
     """Optimizer steps after which training ends, regardless of the epochs."""
     per_device_train_batch_size: Int = Field(8, ge=1, le=4096)

@@ -78,6 +78,15 @@ def test_rows_and_tokens_are_counted_once_for_any_batches(config, family, datase
 
 
 @pytest.mark.train
+@pytest.mark.parametrize(("epochs", "steps"), [(0.5, 1), (1.25, 3)])
+def test_a_fraction_of_an_epoch_is_as_many_steps_as_in_hugging_face(config, epochs, steps):
+    # Eight rows, four for each step: two steps per epoch.
+    fraction = with_training(config, max_steps=None, num_train_epochs=epochs, eval_steps=steps)
+    result = train(start(fraction))
+    assert (result.progress.step, result.progress.total_steps) == (steps, steps)
+
+
+@pytest.mark.train
 def test_the_best_adapter_is_exported_not_the_last(config, tmp_path, write_rows):
     # Characters that no training answer contains: their loss rises during the training.
     rows = write_rows({"instruction": "Read this invoice as JSON.", "output": 30 * "~^`@%&#"})

@@ -1,6 +1,7 @@
 """Runs the training: base model's loss, optimizer steps, checkpoints, and the best adapter at the end."""
 
 import logging
+import math
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -211,7 +212,7 @@ def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
 
 def _total_steps(run: Run, splits: Splits) -> int:
     spec = run.config.training
-    return spec.max_steps or spec.num_train_epochs * _epoch_steps(run, splits)
+    return spec.max_steps or math.ceil(spec.num_train_epochs * _epoch_steps(run, splits))
 
 
 def _epoch_steps(run: Run, splits: Splits) -> int:
