@@ -104,7 +104,7 @@ def not_installed(command: str, error: ModuleNotFoundError, extra: str) -> click
     """The error for a command whose package is missing, with the `pip install` that adds it."""
     return click.ClickException(
         f"`finscribe {command}` needs the package {error.name}, which is not installed. "
-        f"Run: pip install 'finscribe[{extra}]'"
+        f"In a checkout of FinScribe run: pip install '.[{extra}]'"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.unit.docs.pages import ALL
 
-PATIENCE_SECONDS = 280
+PATIENCE_SECONDS = 600
 
 
 def finscribe_lines(page: str, *names: str) -> list[str]:

@@ -9,6 +9,8 @@ import pytest
 from tests.integration.docs.shell import finscribe_lines, run
 from tests.unit.docs.pages import ROOT
 
+pytestmark = pytest.mark.timeout(900)  # the training of the README takes minutes
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
@@ -26,6 +28,7 @@ def test_the_sample_and_training_of_the_readme_work_as_written(trained):
     result = trained / "finetuned_model"
     metrics = json.loads((result / "metrics.json").read_text())
     assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
+    assert float(metrics["evaluation"]["tuned"]["teds_score"]) > 0.3  # it has learned to write tables
     # The files that docs/trainer.md lists.
     for name in (
         "final_model/adapter_model.safetensors",

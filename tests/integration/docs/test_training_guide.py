@@ -71,6 +71,18 @@ def copy(project: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(project, tmp_path / "project"))
 
 
+def test_the_original_guides_configuration_trains_on_the_rows_of_a_checkout(sample, tmp_path):
+    """Only the model is the tiny one; two steps show that the rows are found and fit."""
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    shutil.copytree(sample / "model", tmp_path / "PaddlePaddle/PaddleOCR-VL")
+    shutil.copy(ROOT / "tests/cases/training_guide.yaml", tmp_path / "finetune_config.yaml")
+    files = [tmp_path / f"data/unsloth_{name}.jsonl" for name in ("train", "val")]
+    assert [len(file.read_text().splitlines()) for file in files] == [64, 16]
+    call(f"{TRAIN} --strict --set training.max_steps=2 --set evaluation.enabled=false", tmp_path)
+    metrics = json.loads((tmp_path / RESULT / "metrics.json").read_text())
+    assert (metrics["steps"], metrics["dataset"]["train"]) == (2, "./data/unsloth_train.jsonl")
+
+
 def outputs_of(line: str) -> list[str]:
     """The files that a line must create."""
     named = re.findall(r"--output(?:-dir)? (\S+)", line)

@@ -4,6 +4,7 @@ import errno
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from finscribe_core import cli
 
@@ -73,3 +74,29 @@ def test_any_other_exception_is_reported_as_a_defect_with_its_traceback(monkeypa
     printed = capsys.readouterr().err
     assert printed.startswith("Traceback")
     assert "error (InternalError)" in printed
+
+
+TYPOS = {
+    ("trian",): "finscribe train",
+    ("lr_finder",): "finscribe lr-finder",
+    ("validate",): "finscribe data validate",
+    ("data", "vaildate"): "finscribe data validate",
+    ("experiments", "rnu"): "finscribe experiments run",
+}
+
+
+@pytest.mark.parametrize(("arguments", "meant"), TYPOS.items())
+def test_a_mistyped_command_names_the_one_that_is_meant(arguments, meant):
+    result = CliRunner().invoke(cli.main_command, list(arguments), prog_name="finscribe")
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.output
+
+
+def test_a_word_like_no_command_gets_no_suggestion():
+    result = CliRunner().invoke(cli.main_command, ["xyzzy"], prog_name="finscribe")
+    assert "Did you mean" not in result.output
+
+
+def test_the_remedy_for_a_missing_package_installs_this_checkout():
+    error = cli.not_installed("train", ModuleNotFoundError(name="torch"), "trainer")
+    assert error.message.endswith("In a checkout of FinScribe run: pip install '.[trainer]'")

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -166,3 +167,19 @@ def test_named_environment_variables_exist(page):
     sources = "".join(path.read_text() for path in (ROOT / "finscribe_core").rglob("*.py"))
     named = {name for code in page.inline for name in re.findall(r"\b(?:FINSCRIBE|AWS)_[A-Z_]+", code)}
     assert {name for name in named if name not in sources} == set()
+
+
+@pages
+def test_what_is_installed_with_pip_is_this_checkout(page):
+    """FinScribe is in no package index: a name there would be another's."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"].keys()
+    installs = [
+        code
+        for code in (*page.commands, *page.inline)
+        if re.match(r"pip install .*finscribe|pip install \S*\.\[", code)
+    ]
+    for install in installs:
+        named = re.fullmatch(r"pip install [\"']\.\[([\w,]+)\][\"']", install)
+        assert named, install
+        assert set(named[1].split(",")) <= extras

@@ -62,7 +62,7 @@ def execute(local_run: LocalRun, console: Console) -> LocalResult:
         raise UserError(
             FailureReason.InvalidConfig,
             "The trainer's packages are not installed.",
-            "Run: pip install 'finscribe[operator,trainer]'",
+            "In a checkout of FinScribe run: pip install '.[operator,trainer]'",
         )
     with lock_state_directory(local_run.state_dir), View(console) as view:
         print_differences_from_cluster(local_run.manifest, view)

@@ -153,7 +153,7 @@ def _check_packages() -> None:
             raise UserError(
                 FailureReason.InvalidConfig,
                 f"`finscribe demo` needs {package} (extra [{extra}]), which is not installed.",
-                "Run: pip install 'finscribe[operator,trainer,demo]'",
+                "In a checkout of FinScribe run: pip install '.[operator,trainer,demo]'",
             )
 
 
