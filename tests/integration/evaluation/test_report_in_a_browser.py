@@ -32,6 +32,7 @@ LOOKS = {
 TOO_WIDE = """[document.documentElement, ...document.querySelectorAll("div, section, article, td, th, p, h3")]
     .filter(element => element.scrollWidth > element.clientWidth + 1 && element.clientWidth)
     .map(element => `${element.tagName} ${element.className} ${element.textContent.slice(0, 50)}`)"""
+OPEN_CARDS = "document.querySelectorAll('details.card').forEach(one => one.open = true)"
 LONG = "Rechtsschutzversicherungsgesellschaften" * 30
 
 
@@ -88,6 +89,7 @@ def test_nothing_overflows_the_screen_with_all_details_open(page: Page, tmp_path
 
 
 def test_every_column_has_a_minimum_width(page: Page):
+    page.evaluate(OPEN_CARDS)
     widths = page.evaluate(
         """[...document.querySelectorAll("th, td")].map(cell => cell.getBoundingClientRect().width)
             .filter(width => width > 0)"""
@@ -102,6 +104,7 @@ def test_every_page_of_a_document_is_shown(page: Page):
 
 
 def test_full_answers_and_long_values_can_be_opened(page: Page):
+    page.evaluate(OPEN_CARDS)
     for summary, hidden in (
         (page.get_by_text("Full answers").first, page.locator("pre").first),
         (page.locator("details.long summary").first, page.locator("details.long > div").first),
@@ -113,6 +116,7 @@ def test_full_answers_and_long_values_can_be_opened(page: Page):
 
 def test_texts_have_sufficient_contrast(page: Page):
     """WCAG contrast of at least 4.5 for all texts, including plots, by the browser's computed colors."""
+    page.evaluate(OPEN_CARDS)
     poor = page.evaluate(
         """() => {
             const luminance = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(part => part / 255)
@@ -143,3 +147,50 @@ def test_texts_have_sufficient_contrast(page: Page):
 def test_scripts_in_documents_are_not_executed(page: Page):
     assert page.title() == "Tuned model against base model"
     assert page.locator("script").count() == 0
+
+
+def test_the_first_screen_shows_the_result_before_any_note(page: Page):
+    tiles, note, metrics = (
+        page.locator(where).first.bounding_box() for where in (".tiles", ".note", "main h2")
+    )
+    screen = page.viewport_size
+    assert tiles and note and metrics and screen
+    assert tiles["y"] + tiles["height"] < note["y"]
+    assert note["height"] < screen["height"] / 10
+    assert metrics["y"] < screen["height"]
+
+
+def test_captions_below_numbers_take_one_line(page: Page):
+    lines = page.evaluate(
+        """[...document.querySelectorAll("main > section:first-child .interval")].map(one =>
+            one.getBoundingClientRect().height / parseFloat(getComputedStyle(one).fontSize))"""
+    )
+    assert lines
+    assert max(lines) < 1.6
+
+
+def test_a_card_is_closed_on_a_phone_only(page: Page):
+    screen = page.viewport_size
+    assert screen
+    table = page.locator("article .leaves").first
+    assert table.is_visible() == (screen["width"] > 400)
+    if screen["width"] < 400:
+        assert page.evaluate("document.documentElement.scrollHeight") < 9000
+        page.locator("article summary").first.click()
+        assert table.is_visible()
+
+
+@pytest.mark.parametrize(("improved", "tile"), [(3, "regressed"), (0, "improved")])
+def test_a_count_of_zero_has_no_colour(improved: int, tile: str, browser: Browser, tmp_path: Path):
+    gold = {"document_type": "invoice", "invoice_number": "1"}
+    base = [(gold, {} if number < improved else gold) for number in range(3)]
+    tuned = [(gold, gold if number < improved else {}) for number in range(3)]
+    comparison = compare(results_of("base", base), results_of("tuned", tuned))
+    page = browser.new_page()
+    page.goto(write_reports(comparison, tmp_path / "report.md")[1].as_uri())
+    number = page.locator(f".tiles li:has-text('{tile}') b")
+    plain = page.locator(".tiles li:has-text('unchanged') b")
+    assert number.inner_text() == "0"
+    colour = "one => getComputedStyle(one).color"
+    assert number.evaluate(colour) == plain.evaluate(colour)
+    page.close()

@@ -16,7 +16,7 @@ from finscribe_core.api.v1alpha1 import State
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_operator.local.command import execute, exit_code, print_result
 from finscribe_operator.local.container import ENTRYPOINT
-from finscribe_operator.local.demo_report import build_comparison, build_table, describe_loss
+from finscribe_operator.local.demo_report import build_comparison, build_listing, describe_loss
 from finscribe_operator.local.manifest_file import read_manifest
 from finscribe_operator.local.session import LocalRun
 
@@ -70,7 +70,7 @@ def demo(directory: Path) -> None:
         if code == 0:
             with stage(console, f"4/4 Content of s3://{BUCKET}"):
                 bucket.download(RESULTS_PREFIX, directory)
-                console.print(build_table(bucket.list()))
+                console.print(build_listing(bucket.list()))
     if code != 0:
         raise SystemExit(code)
     _print_next_steps(console, directory, time.monotonic() - started)

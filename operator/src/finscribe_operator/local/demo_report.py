@@ -4,46 +4,62 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
+from rich.console import Group
 from rich.filesize import decimal
 from rich.table import Table
+from rich.text import Text
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.report import EvaluationReport
 from finscribe_operator.local.embedded_s3 import StoredObject
 
-FOLDED = re.compile(r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+|.*/merged)/")
+FOLDED = re.compile(
+    r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+|.*/runs/[^/]+/(adapter|merged|logs))/"
+)
 """Prefixes that are shown as one row."""
+HEADING = re.compile(r"^(results/[^/]+/runs/[^/]+|[^/]+/[^/]+)/")
+"""The part of a key that is shown once, above its rows."""
+NAME_WIDTH = 39
+"""Fits the longest name, a checkpoint's, so that the columns of all prefixes are aligned."""
 DESCRIPTIONS = (
     (r"^datasets/.*/images/", "rendered invoices"),
     (r"^datasets/.*train\.jsonl$", "training rows: instruction, image, expected answer"),
     (r"^datasets/.*val\.jsonl$", "validation rows"),
     (r"^models/", "the base model: PaddleOCR-VL's classes, tiny and random"),
-    (r"/checkpoints/", "checkpoint that an interrupted run resumes from"),
-    (r"/adapter_model\.safetensors$", "the result: the LoRA adapter's weights"),
-    (r"/adapter_config\.json$", "the adapter's rank, targets and base model"),
-    (r"/adapter/", "the processor, so that the adapter's folder can be loaded alone"),
+    (r"/checkpoints/", "what an interrupted run resumes from"),
+    (r"/adapter/", "the result: the LoRA adapter, with tokenizer, processor and model card"),
     (r"/merged/", "the base model with the adapter merged in"),
-    (r"/report\.html$", "comparison of base and tuned model on the same documents: open it in a browser"),
+    (r"/report\.html$", "base and tuned model on the same documents: open it in a browser"),
     (r"/report\.md$", "the same as Markdown"),
     (r"/results-(base|tuned)\.json$", "every answer of that model, with its score"),
     (r"/config\.yaml$", "the run's configuration, with defaults written out"),
     (r"/metrics\.json$", "every loss of the run"),
-    (r"/logs/events", "training curves for TensorBoard"),
+    (r"/logs/", "training curves, for TensorBoard"),
     (r"/manifest\.json$", "every file with size and SHA-256, written last"),
     (r"/latest\.json$", "names the newest successful run"),
 )
 
 
-def build_table(objects: Iterable[StoredObject]) -> Table:
-    """A table of the bucket's content: key, size, description."""
-    table = Table("key", ("size"), "content", header_style="bold")
-    table.columns[0].overflow = "fold"  # a truncated key can't be copied
-    table.columns[1].justify = "right"
-    for key, members in groupby(objects, lambda stored: fold(stored.key)):
-        group = list(members)
-        name = f"{key} ({len(group)} files)" if key.endswith("/") else key
-        table.add_row(name, decimal(sum(stored.size for stored in group)), explain(key))
-    return table
+def build_listing(objects: Iterable[StoredObject]) -> Group:
+    """The bucket's content, for each prefix: names, sizes and what they contain; names are never broken."""
+    parts: list[Text | Table] = []
+    for heading, below in groupby(objects, lambda stored: _heading(stored.key)):
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, min_width=NAME_WIDTH)
+        table.add_column(no_wrap=True, justify="right", min_width=8)
+        table.add_column()
+        for key, members in groupby(below, lambda stored: fold(stored.key)):
+            group = list(members)
+            count = f" ({len(group)} file{'s' if len(group) > 1 else ''})" if key.endswith("/") else ""
+            name = "  " + f"{key.removeprefix(heading)}{count}".strip()
+            table.add_row(name, decimal(sum(stored.size for stored in group)), explain(key))
+        parts += [Text(heading, style="bold", no_wrap=True, overflow="ignore"), table]
+    return Group(*parts)
+
+
+def _heading(key: str) -> str:
+    match = HEADING.match(key)
+    return match[0] if match else ""
 
 
 def fold(key: str) -> str:

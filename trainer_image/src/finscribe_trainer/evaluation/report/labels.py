@@ -17,14 +17,14 @@ LABELS: dict[DocumentMetric, str] = {
 """In display order: the four metrics of the training guide first."""
 MEANINGS: dict[DocumentMetric, str] = {
     DocumentMetric.field_accuracy: "exactly correct fields",
-    DocumentMetric.teds_score: "similarity of tables: rows, columns and cells",
+    DocumentMetric.teds_score: "similarity of tables' rows and cells",
     DocumentMetric.numeric_accuracy: "correct numbers, to half a cent",
     DocumentMetric.validation_pass_rate: "answers that are valid and add up",
     DocumentMetric.parse_rate: "answers that are strict JSON",
-    DocumentMetric.field_f1: "exactly correct fields, false positives included",
-    DocumentMetric.nted: "similarity of the JSON trees, with partial credit",
-    DocumentMetric.anls_star: "similarity of texts, with optimal matching of lists",
-    DocumentMetric.teds_structure_score: "similarity of the tables' rows and columns",
+    DocumentMetric.field_f1: "the same, counting invented fields",
+    DocumentMetric.nted: "similarity of the JSON trees",
+    DocumentMetric.anls_star: "similarity of texts, lists matched",
+    DocumentMetric.teds_structure_score: "similarity of tables' structure",
 }
 EXTRA_LABELS = {
     "parse_rate_repaired": "Parse Rate, repaired",

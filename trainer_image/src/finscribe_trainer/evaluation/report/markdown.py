@@ -33,11 +33,12 @@ def markdown(comparison: Comparison) -> str:
 def _sections(comparison: Comparison) -> Iterator[str]:
     yield f"# {TITLE}"
     yield f"**{escape(summary_sentence(comparison))}**"
-    yield from (f"> {escape(note)}" for note in caveats(comparison))
     yield (
         f"By field accuracy, {comparison.improved} documents improved over the base model, "
         f"{comparison.unchanged} are unchanged, and {comparison.regressed} regressed."
     )
+    if notes := caveats(comparison):
+        yield "\n".join(f"> - {escape(note)}" for note in notes)
     yield "## Metrics"
     yield _metrics(comparison)
     yield (
