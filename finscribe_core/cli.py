@@ -56,6 +56,19 @@ class Commands(SuggestingGroup):
             point.name: point for point in entry_points(group=COMMANDS_GROUP)
         }
 
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command line; a wrong one is reported in the same style as every other error."""
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.ClickException as error:
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                click.echo(error.ctx.get_usage(), err=True)
+            click.secho(f"error (InvalidUsage): {error.format_message()}", fg="red", err=True)
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                click.echo(f"  -> See: {error.ctx.command_path} --help", err=True)
+            sys.exit(error.exit_code)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all subcommands, sorted."""
         return sorted(self.entry_points)
@@ -135,10 +148,10 @@ def main() -> None:
 
 def exit_with(error: FinscribeError) -> NoReturn:
     """Print the error and its remedy, without credentials, and exit with its code."""
-    redact = Redactor(os.environ)
-    click.secho(redact(f"error ({error.reason}): {error.message}"), fg="red", err=True)
-    if error.remedy:
-        click.secho(redact(f"  -> {error.remedy}"), err=True)
+    message, *remedy = Redactor(os.environ)(error.as_printed()).rsplit("\n  -> ", 1)
+    click.secho(message, fg="red", err=True)
+    for line in remedy:
+        click.echo(f"  -> {line}", err=True)
     sys.exit(error.exit_code)
 
 

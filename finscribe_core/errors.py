@@ -68,6 +68,11 @@ class FinscribeError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".rstrip()
 
+    def as_printed(self) -> str:
+        """As every command prints it: the reason and the message, and the remedy in a line of its own."""
+        remedy = f"\n  -> {self.remedy}" if self.remedy else ""
+        return f"error ({self.reason}): {self.message}{remedy}"
+
 
 class UserError(FinscribeError):
     """The job can't succeed as written; never retried."""

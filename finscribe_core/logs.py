@@ -32,7 +32,9 @@ _MIN_SECRET_LENGTHS = {
 }
 """Environment variables that hold credentials, each with the length from which its value is redacted. A
 shorter value ("test") is not a secret, and redacting it would garble every line."""
-_STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+AS_PRINTED = {"as_printed": True}
+"""The `extra` of a record that is text for the user: its text has no time, level and logger before it."""
+_STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), *AS_PRINTED, "message", "asctime", "taskName"}
 
 
 def redact_urls(text: str) -> str:
@@ -106,6 +108,8 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line without a traceback."""
+        if hasattr(record, "as_printed"):
+            return record.getMessage()
         extra = _extra(record).items() if self._show_extra else ()
         return super().formatMessage(record) + "".join(f" {key}={value}" for key, value in extra)
 

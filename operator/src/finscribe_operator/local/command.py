@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from finscribe_core.api.conditions import ConditionType
 from finscribe_core.api.v1alpha1 import FineTuneJob, State
 from finscribe_core.constants import EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_operator.local.dry_run import check_job
 from finscribe_operator.local.lock import lock_state_directory
 from finscribe_operator.local.manifest_file import Manifest, read_manifest
 from finscribe_operator.local.session import LocalResult, LocalRun, Session
@@ -30,7 +32,8 @@ LOG_LINES = 20
     help="Directory for the run's state, logs and scratch files.",
 )
 @click.option("--rerun", is_flag=True, help="Delete earlier runs of this job and train from the start.")
-def run(manifest: Path, state_dir: Path, rerun: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Check job, storage, rows and model; train nothing.")
+def run(manifest: Path, state_dir: Path, rerun: bool, dry_run: bool) -> None:
     """Run a FineTuneJob on this machine, as the operator would on a cluster.
 
     MANIFEST is the YAML file you would `kubectl apply`. It may also contain the Secret that the job
@@ -43,10 +46,15 @@ def run(manifest: Path, state_dir: Path, rerun: bool) -> None:
     \b
     Examples:
       finscribe run examples/finetunejob.yaml
+      finscribe run examples/finetunejob.yaml --dry-run
       finscribe run examples/finetunejob.yaml --rerun
     """  # noqa: D301 - click reads \b as "keep these lines"
     console = Console()
-    local_run = LocalRun(read_manifest(manifest), state_dir, rerun=rerun)
+    parsed = read_manifest(manifest)
+    if dry_run:
+        check_trainer_is_installed()
+        raise SystemExit(check_job(parsed, os.environ))
+    local_run = LocalRun(parsed, state_dir, rerun=rerun)
     result = execute(local_run, console)
     print_result(result, local_run, console)
     raise SystemExit(exit_code(result))
@@ -58,15 +66,24 @@ def execute(local_run: LocalRun, console: Console) -> LocalResult:
     Raises:
         FinscribeError: the run can't be started on this machine.
     """
+    check_trainer_is_installed()
+    with lock_state_directory(local_run.state_dir), View(console) as view:
+        print_differences_from_cluster(local_run.manifest, view)
+        return asyncio.run(_run(local_run, view))
+
+
+def check_trainer_is_installed() -> None:
+    """Check that the trainer can be started.
+
+    Raises:
+        UserError: InvalidConfig when its packages are missing.
+    """
     if importlib.util.find_spec("torch") is None:
         raise UserError(
             FailureReason.InvalidConfig,
             "The trainer's packages are not installed.",
             "In a checkout of FinScribe run: pip install '.[operator,trainer]'",
         )
-    with lock_state_directory(local_run.state_dir), View(console) as view:
-        print_differences_from_cluster(local_run.manifest, view)
-        return asyncio.run(_run(local_run, view))
 
 
 async def _run(local_run: LocalRun, view: View) -> LocalResult:

@@ -35,7 +35,10 @@ from finscribe_trainer.cli.help_settings import HELP_SETTINGS
     show_default=True,
     help="Number of training processes on this machine: one per GPU.",
 )
-def train(config_file: Path, resume: str | None, nproc_per_node: int, **overrides: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Check everything that the training needs; train nothing.")
+def train(
+    config_file: Path, resume: str | None, nproc_per_node: int, dry_run: bool, **overrides: Any
+) -> None:
     """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
 
     \b
@@ -57,6 +60,7 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
     \b
     Examples:
       finscribe train --config finetune_config.yaml
+      finscribe train --config finetune_config.yaml --dry-run
       finscribe train --config finetune_config.yaml --train-file data/train.jsonl --val-file data/val.jsonl
       finscribe train --config finetune_config.yaml --use-quantization
       finscribe train --config finetune_config.yaml --difficulty-schedule easy_to_hard
@@ -65,13 +69,19 @@ def train(config_file: Path, resume: str | None, nproc_per_node: int, **override
       finscribe train --config finetune_config.yaml --nproc-per-node 4
     """  # noqa: D301 - click reads \b as "keep these lines"
     for number in (signal.SIGINT, signal.SIGTERM):  # until the session installs its own handlers
-        signal.signal(number, lambda *_: os._exit(EXIT_RETRY))
+        signal.signal(number, _exit_before_the_session)
     from finscribe_trainer.pipeline.config import load_config  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.pipeline.session import launch_session, run_session  # noqa: PLC0415 - likewise
 
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)
 
-    if nproc_per_node == 1 or "RANK" in os.environ:  # a child of `launch_session` or of torchrun
-        sys.exit(run_session(load, resume))
+    # With RANK it is a child of `launch_session` or of torchrun.
+    if dry_run or nproc_per_node == 1 or "RANK" in os.environ:
+        sys.exit(run_session(load, resume, check_only=dry_run))
     sys.exit(launch_session(load, nproc_per_node))
+
+
+def _exit_before_the_session(*_: object) -> None:
+    os.write(2, b"error (Interrupted): Stopped before the training began.\n")
+    os._exit(EXIT_RETRY)

@@ -15,6 +15,7 @@ from finscribe_core.errors import (
     is_disk_full,
 )
 from finscribe_core.fields import in_camel_case
+from finscribe_core.logs import AS_PRINTED
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
 from finscribe_trainer.reporting import RunReporter
@@ -47,7 +48,7 @@ def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter)
         if known is None:
             log.exception("InternalError: this is a bug in FinScribe, please report it")
         else:
-            log.error("%s: %s%s", known.reason, known.message, f" -> {known.remedy}" if known.remedy else "")
+            log.error("%s", known.as_printed(), extra=AS_PRINTED)
     if result is not None:
         reporter.write_termination(result)
     return code

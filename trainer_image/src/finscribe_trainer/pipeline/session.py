@@ -8,38 +8,53 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from finscribe_core.constants import ENV_RUN, EXIT_DONE
+from finscribe_core.logs import AS_PRINTED
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.join import join
 from finscribe_trainer.distributed.launch import launch, stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
+from finscribe_trainer.pipeline.next_steps import next_steps
 from finscribe_trainer.pipeline.outcome import run_and_report
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.reporting.server import ReportServer, http_port
 from finscribe_trainer.runtime.environment import prepare_environment
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 
+log = logging.getLogger(__name__)
 
-def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) -> int:
+
+def run_session(
+    load_config: Callable[[], TrainerConfig], resume: str | None, *, check_only: bool = False
+) -> int:
     """Run the training in this process; success and errors end as a RunResult.
 
     Args:
         load_config: loads the config; its errors are reported as the run's.
         resume: checkpoint to resume from: a folder or an s3:// prefix.
+        check_only: check everything, and train nothing.
 
     Returns:
         the exit code.
     """
     setup_logging(level=logging.INFO if is_main_process() else logging.ERROR)
-    stop = StopSignal()
+    stop = StopSignal(announce=is_main_process())
     stop.install()
     stop_when_launcher_exits()
     reporter = RunReporter()
 
     def work() -> RunResult | None:
         config = load_config()
+        if check_only:
+            from finscribe_trainer.pipeline.dry_run import dry_run  # noqa: PLC0415 - slow to import
+
+            prepare_environment()
+            storage = Storage.from_config(config.storage, observer=reporter, cancel=stop.cancel_transfers)
+            log.info("%s", dry_run(config, resume, storage), extra=AS_PRINTED)
+            return None
         port = http_port() if is_main_process() else None
         with ReportServer(reporter, port) if port else contextlib.nullcontext():
             prepare_environment()
@@ -55,7 +70,10 @@ def run_session(load_config: Callable[[], TrainerConfig], resume: str | None) ->
                 may_have_begun=ENV_RUN in os.environ,
                 processes=processes,
             )
-            return train(run)
+            result = train(run)
+            if result is not None and ENV_RUN not in os.environ:  # a run's result is in its job's status
+                log.info("%s", next_steps(result, config.model_name_or_path), extra=AS_PRINTED)
+            return result
 
     return run_and_report(work, reporter)
 

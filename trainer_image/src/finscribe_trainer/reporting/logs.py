@@ -1,4 +1,4 @@
-"""Sets up the trainer's logging to stderr: JSON lines, or text in a terminal, with credentials removed."""
+"""Sets up the trainer's logging to stderr: text, or JSON lines in a pod, with credentials removed."""
 
 import logging
 import os
@@ -10,9 +10,33 @@ from finscribe_core.logs import JsonFormatter, Redactor, TextFormatter, run_fiel
 
 Format = Literal["json", "text"]
 
-_NOISY = ("bitsandbytes.backends.cpu.ops", "transformers.modeling_rope_utils")
-"""Loggers that warn at every start of what needs no action: a faster kernel that is missing, and a key of
-PaddleOCR-VL's own `rope_parameters`."""
+_IN_A_POD = "KUBERNETES_SERVICE_HOST"
+"""Environment variable that Kubernetes sets in every container."""
+_NOISY = (
+    "bitsandbytes.backends.cpu.ops",
+    "transformers.modeling_rope_utils",
+    "transformers.processing_utils",
+)
+"""Loggers that warn at every start of what needs no action: a faster kernel that is missing, a key of
+PaddleOCR-VL's own `rope_parameters`, and a deprecated attribute of its processor in transformers."""
+_WITH_OWN_HANDLERS = ("huggingface_hub", "transformers")
+"""Libraries that give their logger a handler of its own when they are imported."""
+
+
+class _LibraryLogger(logging.Logger):
+    """Passes records on to the root logger only: with a handler of its own a line would appear twice."""
+
+    def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802 - logging's name
+        """Add nothing."""
+
+    @property
+    def propagate(self) -> bool:  # type: ignore[override] # an attribute that transformers sets to False
+        """Always true."""
+        return True
+
+    @propagate.setter
+    def propagate(self, value: bool) -> None:
+        pass
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
@@ -27,10 +51,10 @@ def setup_logging(format: Format | None = None, level: int = logging.INFO) -> No
     """Make the root logger write to stderr, replacing its handlers; Python warnings are logged, too.
 
     Args:
-        format: `json` or `text`; when None FINSCRIBE_LOG_FORMAT, else text in a terminal and json elsewhere.
+        format: `json` or `text`; when None FINSCRIBE_LOG_FORMAT, else json in a pod and text elsewhere.
         level: least severity of this program's own loggers; that of all others is WARNING.
     """
-    default = "text" if sys.stderr.isatty() else "json"
+    default = "json" if _IN_A_POD in os.environ else "text"
     chosen = format or os.environ.get(ENV_LOG_FORMAT) or default
     redact = Redactor(os.environ)
     handler = _StderrHandler()
@@ -41,6 +65,10 @@ def setup_logging(format: Format | None = None, level: int = logging.INFO) -> No
     root.setLevel(logging.WARNING)
     for name in ("finscribe_core", "finscribe_trainer"):
         logging.getLogger(name).setLevel(level)
+    for name in _WITH_OWN_HANDLERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.__class__ = _LibraryLogger
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)

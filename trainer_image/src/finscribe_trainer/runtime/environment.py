@@ -10,12 +10,17 @@ MAX_OPEN_FILES = 65_536
 
 def prepare_environment() -> None:
     """Set the environment variables that libraries read at import, and raise the limit of open files."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # data workers are forked
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    set_library_variables()
     raise_open_file_limit()
     # peft uses the deprecated name
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+
+
+def set_library_variables() -> None:
+    """Set the environment variables that the Hugging Face libraries read when they are imported."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # data workers are forked
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def raise_open_file_limit() -> None:

@@ -1,6 +1,8 @@
 """Handles SIGTERM and Ctrl+C: training saves a checkpoint after its step, all else stops immediately."""
 
 import atexit
+import contextlib
+import logging
 import multiprocessing.util  # registers its own atexit handler, which must run after `_kill_workers`
 import os
 import signal
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
 
+log = logging.getLogger(__name__)
+_STDERR = 2
+
+
 class StopRequested(BaseException):
     """A stop was requested.
 
@@ -26,12 +32,16 @@ class StopRequested(BaseException):
 class StopSignal:
     """Records a requested stop, and raises StopRequested at the first signal unless deferred.
 
+    Args:
+        announce: write a line at the first signal; false in all processes of a run but one.
+
     Attributes:
         requested: set by the first signal.
         cancel_transfers: set when running transfers must be cancelled: by a signal outside `deferred`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, announce: bool = True) -> None:
+        self._announce = announce
         self.requested = threading.Event()
         self.cancel_transfers = threading.Event()
         self._deferred = False
@@ -45,6 +55,10 @@ class StopSignal:
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         repeated = self.requested.is_set()
         self.requested.set()
+        if self._announce and not repeated:
+            how = "after this step, with a checkpoint" if self._deferred else "now"
+            again = " Press Ctrl+C again to exit at once." if signum == signal.SIGINT else ""
+            write_at_once(f"Stopping {how}.{again}")
         if not self._deferred and not repeated:
             self.cancel_transfers.set()
             raise StopRequested
@@ -61,6 +75,17 @@ class StopSignal:
             yield
         finally:
             self._deferred = False
+
+
+def write_at_once(message: str) -> None:
+    """Write a line to stderr in the format of the log, from a signal handler.
+
+    Not by logging or print: the signal may have interrupted a write to the same stream.
+    """
+    record = log.makeRecord(log.name, logging.WARNING, __file__, 0, message, (), None)
+    lines = [handler.format(record) for handler in logging.getLogger().handlers] or [message]
+    with contextlib.suppress(OSError):
+        os.write(_STDERR, f"{lines[0]}\n".encode())
 
 
 def _kill_workers() -> None:

@@ -1,0 +1,51 @@
+"""`finscribe run --dry-run`: lets the trainer check a job's storage, rows and model, without training."""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from finscribe_core.constants import (
+    CONFIG_FILE,
+    ENV_JOB,
+    ENV_LOG_FORMAT,
+    ENV_NAMESPACE,
+    ENV_RUN,
+    SECRET_KEYS_OPTIONAL,
+    SECRET_KEYS_REQUIRED,
+)
+from finscribe_operator.local.container import ENTRYPOINT
+from finscribe_operator.local.manifest_file import Manifest
+from finscribe_operator.manifests.config_map import build_config_map
+from finscribe_operator.runs import build_run_name
+
+
+def check_job(manifest: Manifest, environ: Mapping[str, str]) -> int:
+    """Start the trainer with the job's config and credentials; returns its exit code.
+
+    Args:
+        manifest: the job and its Secrets.
+        environ: environment variables that the trainer inherits.
+    """
+    job = manifest.job
+    run = build_run_name(job)
+    environment = dict(environ) | {
+        ENV_JOB: job.metadata.name,
+        ENV_NAMESPACE: job.metadata.namespace,
+        ENV_RUN: run,
+        ENV_LOG_FORMAT: "text",
+    }
+    storage, wandb = job.spec.storage.credentials_secret_ref, job.spec.reporting.wandb_secret_ref
+    if storage is not None and storage.name in manifest.secrets:
+        # The user's own credentials must not mix with the Secret's.
+        for key in (*SECRET_KEYS_REQUIRED, *SECRET_KEYS_OPTIONAL):
+            environment.pop(key, None)
+    for reference in (storage, wandb):
+        if reference is not None:
+            environment |= manifest.secrets.get(reference.name, {})
+    with tempfile.TemporaryDirectory(prefix="finscribe-dry-run-") as folder:
+        config = Path(folder) / CONFIG_FILE
+        config.write_text(build_config_map(job, run)["data"][CONFIG_FILE], encoding="utf-8")
+        options = ["--config", str(config), "--output-dir", str(Path(folder) / "output"), "--dry-run"]
+        done = subprocess.run([*ENTRYPOINT, "train", *options], env=environment, check=False)  # noqa: S603 - our own program
+    return done.returncode

@@ -1,0 +1,106 @@
+"""`finscribe train --dry-run`: checks everything that a training needs, and trains nothing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from finscribe_core.constants import ENV_RUN
+from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.batches.augmentation.augment import token_count_scales
+from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.model_files import weights_problem
+from finscribe_trainer.model.precision import check_compiler, check_optimizer, choose_attention, choose_dtype
+from finscribe_trainer.model.source import ModelSource, fetch_model_files
+from finscribe_trainer.pipeline.inputs import load_splits
+from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage.uri import is_s3_uri
+from finscribe_trainer.training.arguments import steps_per_epoch
+from finscribe_trainer.training.checkpoints import find_checkpoint
+from finscribe_trainer.training.curves.setup import check_curves
+
+_WEIGHTS = ".safetensors"
+
+
+def dry_run(config: TrainerConfig, resume: str | None, storage: Storage) -> str:
+    """Check storage, output folder, rows, images and the model's files; downloads are deleted again.
+
+    Of the weights only names and headers are checked. They are not downloaded.
+
+    Returns:
+        what was checked, as lines of text.
+
+    Raises:
+        FinscribeError: as the training would.
+    """
+    check_curves(config)
+    if config.output_uri:
+        storage.check_writable(config.output_uri)
+    output_dir = Path(config.output_dir)
+    _check_output_dir(output_dir)
+    with tempfile.TemporaryDirectory(prefix="finscribe-dry-run-") as folder:
+        scratch = Path(folder)
+        # As the training does; a run's own earlier attempt is resumed, and is no reason to refuse.
+        find_checkpoint(resume, None, scratch if ENV_RUN in os.environ else output_dir, storage)
+        splits = load_splits(config, scratch, storage)
+        family = load_family(_model_without_weights(config, scratch / "model", storage))
+        spec = config.training
+        chosen = select_rows(
+            splits, family, spec.max_sequence_length, token_count_scales(config.augmentation)
+        )
+        choose_attention(spec.attn_implementation, choose_dtype(spec), family.model_class)
+        check_optimizer(spec.optim)
+        if spec.torch_compile:
+            check_compiler()
+    return _summary(config, chosen)
+
+
+def _check_output_dir(output_dir: Path) -> None:
+    """Check that the folder can be created or written, without creating it."""
+    existing = next(path for path in (output_dir, *output_dir.resolve().parents) if path.exists())
+    with disk_errors_as_finscribe_errors(), tempfile.TemporaryFile(dir=existing):
+        pass
+
+
+def _model_without_weights(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:
+    """The base model's source; of weights a local folder's are checked, and a bucket's only named."""
+    name = config.model_name_or_path
+    if not is_s3_uri(name):
+        source = fetch_model_files(name, config.model_revision, folder, storage)
+        local = Path(source.location)
+        if local.is_dir() and (problem := weights_problem(local)):
+            raise UserError(FailureReason.ModelNotFound, f"{source.name} {problem.text}", problem.remedy)
+        return source
+    prefix = name.rstrip("/")
+    names = storage.names(f"{prefix}/", FailureReason.ModelNotFound)
+    if not any(one.endswith(_WEIGHTS) for one in names):
+        raise UserError(
+            FailureReason.ModelNotFound,
+            f"{name} contains no model.safetensors.",
+            "Use the prefix that directly contains config.json and model.safetensors.",
+        )
+    small = [one for one in names if not one.endswith(_WEIGHTS)]
+    storage.fetch_objects(
+        [(f"{prefix}/{one}", folder / one) for one in small], missing=FailureReason.ModelNotFound
+    )
+    return ModelSource(str(folder), None, name)
+
+
+def _summary(config: TrainerConfig, splits: Splits) -> str:
+    """The numbers that show whether the right files were read."""
+    rows = [*splits.train, *splits.validation, *(splits.test or ())]
+    steps = steps_per_epoch(config.training, len(splits.train))
+    test = f", {len(splits.test)} test" if splits.test is not None else ""
+    return "\n".join(
+        [
+            "Everything was checked, and nothing trained:",
+            f"  rows     {len(splits.train)} training, {len(splits.validation)} validation{test}; "
+            f"{sum(bool(row.images) for row in rows)} of {len(rows)} have images; "
+            f"{splits.num_excluded} are too long and left out",
+            f"  model    {config.model_name_or_path}",
+            f"  steps    {steps} per epoch on one device",
+            f"  output   {config.output_uri or config.output_dir}",
+        ]
+    )
