@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from finscribe_core import cli
+from finscribe_core.errors import FailureReason, UserError
 
 CASES = {
     "a folder that is a file": (
@@ -100,3 +101,12 @@ def test_a_word_like_no_command_gets_no_suggestion():
 def test_the_remedy_for_a_missing_package_installs_this_checkout():
     error = cli.not_installed("train", ModuleNotFoundError(name="torch"), "trainer")
     assert error.message.endswith("In a checkout of FinScribe run: pip install '.[trainer]'")
+
+
+def test_all_errors_have_one_style():
+    wrong = CliRunner().invoke(cli.main_command, ["train", "--confg", "x"], prog_name="finscribe")
+    assert wrong.exit_code == 2
+    assert "error (InvalidUsage): No such option '--confg'. Did you mean '--config'?" in wrong.output
+    assert "  -> See: finscribe train --help" in wrong.output
+    error = UserError(FailureReason.InvalidConfig, "Two lines:\nlike this.", "Do that.")
+    assert error.as_printed() == "error (InvalidConfig): Two lines:\nlike this.\n  -> Do that."

@@ -83,4 +83,4 @@ def test_an_error_names_settings_in_the_spelling_of_the_users_file(job, named, m
         raise error
 
     run_and_report(fail, RunReporter(run="r", job=job))
-    assert f"Raise {named}." in caplog.text
+    assert caplog.messages == [f"error (DatasetInvalid): Too long.\n  -> Raise {named}."]

@@ -26,20 +26,49 @@ SECRETS = {
 }
 
 
-def run_script(log_format: str | None) -> list[str]:
-    env = {**SECRETS, "FINSCRIBE_RUN": "invoices-1a2b", "AWS_ACCESS_KEY_ID": "step"}
+LIBRARIES = """
+import logging
+from finscribe_trainer.reporting import setup_logging
+setup_logging()
+import huggingface_hub.utils.logging as hub
+import transformers.utils.logging as transformers
+hub.get_logger("huggingface_hub.utils._http").warning("Retrying in 1s")
+transformers.get_logger("transformers.trainer").warning("something else")
+logging.getLogger("finscribe_trainer").info("error (X): y", extra={"as_printed": True})
+"""
+IN_A_POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+
+
+def run_script(log_format: str | None, script: str = SCRIPT, **variables: str) -> list[str]:
+    env = {**SECRETS, "FINSCRIBE_RUN": "invoices-1a2b", "AWS_ACCESS_KEY_ID": "step", **variables}
     if log_format:
         env["FINSCRIBE_LOG_FORMAT"] = log_format
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
     return done.stderr.splitlines()
 
 
 @pytest.fixture(scope="module")
 def json_lines() -> list[str]:
-    return run_script(None)
+    return run_script(None, **IN_A_POD)
 
 
-def test_without_a_terminal_every_line_is_json_with_the_run_and_extra_fields(json_lines):
+@pytest.mark.parametrize(
+    ("log_format", "variables", "is_json"),
+    [(None, {}, False), (None, IN_A_POD, True), ("json", {}, True), ("text", IN_A_POD, False)],
+    ids=["in a pipe", "in a pod", "asked for json", "asked for text"],
+)
+def test_lines_are_json_in_a_pod_or_when_asked_for(log_format, variables, is_json):
+    assert run_script(log_format, **variables)[0].startswith("{") == is_json
+
+
+def test_a_line_of_a_library_appears_once_and_in_the_format_of_the_log():
+    hub, transformers, printed = run_script("text", LIBRARIES)
+    assert hub.endswith("WARNING huggingface_hub.utils._http: Retrying in 1s")
+    assert transformers.endswith("WARNING transformers.trainer: something else")
+    assert printed == "error (X): y"
+
+
+def test_every_line_in_json_has_the_run_and_extra_fields(json_lines):
     records = [json.loads(line) for line in json_lines]
 
     assert (
