@@ -70,5 +70,5 @@ def test_a_dry_run_reports_what_it_read_and_leaves_nothing(project):
     before = sorted(project.rglob("*"))
     done = finscribe(["train", "--config", "config.yaml", "--dry-run"], project)
     assert done.exit_code == 0, done.output
-    assert "8 training, 4 validation; 9 of 12 have images; 0 are too long" in done.output
+    assert "8 training, 4 validation; 10 of 12 have images; 0 are too long" in done.output
     assert sorted(project.rglob("*")) == before
