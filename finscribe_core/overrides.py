@@ -64,7 +64,7 @@ def apply_overrides(
     """
     result = dict(data)
     for path, value in overrides.items():
-        change = _Change(value, f"{source} {path}", camel_case, model)
+        change = _Change(value, f"{source} {path}", camel_case, model, tuple(path.split(".")))
         result = _applied(model, result, path.split("."), change)
         for other in _other_places(model, path):
             if found := find_setting(model, result, other):
@@ -93,16 +93,18 @@ class _Change(NamedTuple):
     camel_case: bool
     root: type[BaseModel]
     """The model of all data."""
+    loc: Loc
+    """The location of the whole path."""
 
 
 def _applied(
     model: type[BaseModel], data: Mapping[str, Any], path: list[str], change: _Change
 ) -> dict[str, Any]:
-    value, source, camel_case, root = change
+    value, source, camel_case, root, loc = change
     key, *rest = path
     found = spellings(model, key, camel_case=camel_case)
     if found is None:
-        meant = hint(root, (key,), model, camel_case=camel_case)
+        meant = hint(root, loc[: len(loc) - len(rest)], model, camel_case=camel_case)
         raise UserError(FailureReason.InvalidConfig, f"{source}: unknown key {key}{meant}")
     names, child, is_map = found
     present = next((name for name in data if name in names), key)

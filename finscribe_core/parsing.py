@@ -168,7 +168,7 @@ def _sentence(name: str, item: Any, message: str) -> str:
         case "model_type" | "dict_type":
             remedy = "; remove the key for its defaults" if value is None else ""
             problem = f" must be a mapping of keys to values{remedy}"
-        case "string_pattern_mismatch":
+        case "string_pattern_mismatch" if item["ctx"]["pattern"] in PATTERN_WORDS:
             problem = f" must be {PATTERN_WORDS[item['ctx']['pattern']]}{shown}"
         case "value_error":
             problem = f": {message}"

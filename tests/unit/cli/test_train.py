@@ -87,7 +87,7 @@ def test_a_setting_is_changed_by_its_dotted_path_in_any_spelling(guide):
             r"--set training\.learnig_rate: unknown key .*did you mean learning_rate",
         ),
         ("training.seed=-1", r"^--set training\.seed: training\.seed: .*greater than or equal to 0"),
-        ("lora.loraAlpha=-1", r"unknown key loraAlpha; did you mean lora\.alpha\?"),
+        ("lora.loraAlpha=-1", r"unknown key loraAlpha; did you mean alpha\?"),
         ("lora={r: 8, foo: 3}", "^--set lora: unknown key lora.foo"),
         (
             "training.metric_for_best_model=abc",

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.api.base import PATTERN_WORDS
-from finscribe_core.api.crd import build_crd
-from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_core.errors import UserError
 from finscribe_core.experiments import ExperimentsFile, read_experiments
 from finscribe_core.overrides import apply_overrides
@@ -126,7 +125,7 @@ def test_an_unknown_key_of_a_job_names_the_setting_in_camel_case(write, text, me
     [
         ("epochs", "training.num_train_epochs"),
         ("learning_rate", "training.learning_rate"),
-        ("training.batch_size", "training.per_device_train_batch_size"),
+        ("training.batch_size", "per_device_train_batch_size"),
     ],
 )
 def test_an_override_names_the_setting_that_is_meant(path, meant):
@@ -194,7 +193,8 @@ def test_every_pattern_has_words():
         here = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
         return here.union(*map(patterns, schema.values()))
 
-    schemas = [TrainerConfig.model_json_schema(), ExperimentsFile.model_json_schema(), build_crd()]
+    models = (TrainerConfig, ExperimentsFile, FineTuneJobSpec)
+    schemas = [model.model_json_schema() for model in models]
     found = set().union(*map(patterns, schemas))
     assert len(found) > 5
     assert found - PATTERN_WORDS.keys() == set()
