@@ -38,3 +38,17 @@ async def test_an_error_in_the_manifest_is_reported_with_file_and_line(project):
 
     assert code == EXIT_USER_ERROR, output
     assert "job.yaml:12: unknown key spec.training.numTrainEpoch; did you mean numTrainEpochs?" in output
+
+
+async def test_a_dry_run_checks_with_the_trainer_and_leaves_bucket_and_folder_as_they_are(project):
+    before = project.server.keys(project.bucket)
+    code, output = await project.run("--dry-run")
+    assert code == 0, output
+    assert "Everything was checked, and nothing trained" in output
+    assert project.server.keys(project.bucket) == before
+    assert [path.name for path in project.directory.iterdir()] == ["job.yaml"]
+
+    project.server.client().delete_object(Bucket=project.bucket, Key="model/tokenizer.json")
+    code, output = await project.run("--dry-run")
+    assert code == EXIT_USER_ERROR, output
+    assert f"s3://{project.bucket}/model contains no tokenizer" in output

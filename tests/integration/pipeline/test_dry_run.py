@@ -37,11 +37,19 @@ def damage_an_image(project: Path) -> None:
     (project / "sample" / name).write_bytes(b"no image")
 
 
+def drop_images(project: Path) -> None:
+    file = project / "sample/train.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    texts = [{"instruction": row["instruction"], "output": row["output"]} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in texts))
+
+
 MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a wrong setting": (lambda p: set_key(p, training={"learning_rate": 3}), "training.learning_rate"),
     "missing rows": (lambda p: (p / "sample/val.jsonl").unlink(), "error (DatasetNotFound)"),
     "a damaged image": (damage_an_image, "train.jsonl:1"),
     "rows that are too long": (lambda p: set_key(p, training={"max_sequence_length": 16}), "longer than"),
+    "no page": (drop_images, "0 of 8 training samples have images"),
     "no tokenizer": (lambda p: (p / "sample/model/tokenizer.json").unlink(), "contains no tokenizer"),
     "weights cut off": (lambda p: os.truncate(p / "sample/model/model.safetensors", 900), "damaged weights"),
     "checkpoints of another training": (
@@ -70,5 +78,5 @@ def test_a_dry_run_reports_what_it_read_and_leaves_nothing(project):
     before = sorted(project.rglob("*"))
     done = finscribe(["train", "--config", "config.yaml", "--dry-run"], project)
     assert done.exit_code == 0, done.output
-    assert "8 training, 4 validation; 10 of 12 have images; 0 are too long" in done.output
+    assert "8 training, 4 validation; 10 of 12 samples have images; 0 are too long" in done.output
     assert sorted(project.rglob("*")) == before

@@ -7,14 +7,13 @@ from pathlib import Path
 from finscribe_core.constants import ENV_RUN
 from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.batches.augmentation.augment import token_count_scales
-from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.data.splits import Splits
-from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.model_files import weights_problem
 from finscribe_trainer.model.precision import check_compiler, check_optimizer, choose_attention, choose_dtype
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.pipeline.inputs import load_splits
+from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 from finscribe_trainer.training.arguments import steps_per_epoch
@@ -45,11 +44,9 @@ def dry_run(config: TrainerConfig, resume: str | None, storage: Storage) -> str:
         # As the training does; a run's own earlier attempt is resumed, and is no reason to refuse.
         find_checkpoint(resume, None, scratch if ENV_RUN in os.environ else output_dir, storage)
         splits = load_splits(config, scratch, storage)
-        family = load_family(_model_without_weights(config, scratch / "model", storage))
+        source = _model_without_weights(config, scratch / "model", storage)
+        family, chosen = load_family_and_rows(config, source, splits)
         spec = config.training
-        chosen = select_rows(
-            splits, family, spec.max_sequence_length, token_count_scales(config.augmentation)
-        )
         choose_attention(spec.attn_implementation, choose_dtype(spec), family.model_class)
         check_optimizer(spec.optim)
         if spec.torch_compile:
@@ -97,7 +94,7 @@ def _summary(config: TrainerConfig, splits: Splits) -> str:
         [
             "Everything was checked, and nothing trained:",
             f"  rows     {len(splits.train)} training, {len(splits.validation)} validation{test}; "
-            f"{sum(bool(row.images) for row in rows)} of {len(rows)} have images; "
+            f"{image_count(with_images(rows), len(rows))}; "
             f"{splits.num_excluded} are too long and left out",
             f"  model    {config.model_name_or_path}",
             f"  steps    {steps} per epoch on one device",

@@ -9,13 +9,10 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
-from finscribe_trainer.batches.augmentation.augment import token_count_scales
-from finscribe_trainer.batches.selection import select_rows
-from finscribe_trainer.data.image_count import check_any_image, with_images
+from finscribe_trainer.data.image_count import with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
 from finscribe_trainer.model.families.base import Family
-from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.merge import choose_probes, export_merged
 from finscribe_trainer.model.source import ModelSource
@@ -23,6 +20,7 @@ from finscribe_trainer.pipeline.export import export_adapter, write_metrics
 from finscribe_trainer.pipeline.final_evaluation import compare_models
 from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_for
 from finscribe_trainer.pipeline.model_card.write import write_cards
+from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
 from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, MERGED_DIR, METRICS_FILE
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
@@ -69,12 +67,7 @@ def train_and_export(
 
 
 def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:
-    family = load_family(source)
-    if family.reads_images and config.require_images:
-        check_any_image(splits.train, source.name)
-    chosen = select_rows(
-        splits, family, config.training.max_sequence_length, token_count_scales(config.augmentation)
-    )
+    family, chosen = load_family_and_rows(config, source, splits)
     return family, chosen, load_adapted_model(config, source, family)
 
 
