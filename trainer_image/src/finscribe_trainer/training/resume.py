@@ -40,6 +40,7 @@ class ResumeState(TrainerCallback, ExportableState):
         loss_since_log: the losses of the steps since the last log line, added up.
         last_logged: step of the last log line.
         evaluated: the checkpoint's state with the evaluation that a stop had cut off; None if it had one.
+        hyperparameters: those of each parameter group of the optimizer, by this run's settings.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,14 @@ class ResumeState(TrainerCallback, ExportableState):
         self.loss_since_log: torch.Tensor | float = 0.0
         self.last_logged = 0
         self.evaluated: TrainerState | None = None
+        self.hyperparameters: list[dict[str, Any]] = []
+
+    def keep_hyperparameters(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the hyperparameters of a new optimizer, which loading a checkpoint's replaces."""
+        self.hyperparameters = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in optimizer.param_groups
+        ]
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
@@ -66,9 +75,19 @@ class ResumeState(TrainerCallback, ExportableState):
             log.warning("the result will differ from that of an uninterrupted training: %s", line)
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Add the evaluation to the state, which Hugging Face's Trainer has just read from the checkpoint."""
+        """Correct what Hugging Face's Trainer has just read from the checkpoint.
+
+        The state gets the missing evaluation. Optimizer and schedule get this run's settings: the learning
+        rate is that of this run's schedule at the checkpoint's step, which is the checkpoint's own if nothing
+        has changed. With a larger max_steps the checkpoint's would be 0, that of the end of its schedule.
+        """
+        schedule = given["lr_scheduler"]
+        groups = zip(given["optimizer"].param_groups, self.hyperparameters, strict=True)
+        schedule.base_lrs = [settings["initial_lr"] for settings in self.hyperparameters]
+        for (group, settings), factor in zip(groups, schedule.lr_lambdas, strict=True):
+            group.update(settings, lr=settings["initial_lr"] * factor(schedule.last_epoch))
         if self.evaluated is not None:
             state.log_history = self.evaluated.log_history
             state.best_metric = self.evaluated.best_metric

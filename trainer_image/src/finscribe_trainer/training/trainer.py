@@ -346,6 +346,12 @@ class AnswerTrainer(Trainer):
 
     # Checkpoints
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """As Hugging Face's; keeps the hyperparameters, since a checkpoint is loaded afterwards."""
+        schedule = super().create_scheduler(num_training_steps, optimizer)
+        self.resume_state.keep_hyperparameters(self.optimizer)
+        return schedule
+
     def load_checkpoint(self, folder: Path) -> None:
         """Load a checkpoint's adapter and state, to evaluate or to export it.
 
