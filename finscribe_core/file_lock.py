@@ -32,14 +32,26 @@ def lock_file(path: Path, *, wait: bool = False) -> TextIO:
         LockHeldError: another process holds the lock, unless `wait`.
         OSError: the file can't be opened for writing.
     """
-    # Opened without truncating: the holder's process id must survive a failed attempt.
-    file = path.open("a+")
+    file = _locked(path, wait=wait)
+    while not _is_at(file, path):  # a holder has removed the file as it ended: lock the one that is there now
+        file.close()
+        file = _locked(path, wait=wait)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         os.set_inheritable(file.fileno(), True)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _locked(path: Path, *, wait: bool) -> TextIO:
+    # Opened without truncating: the holder's process id must survive a failed attempt.
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "unknown"
@@ -49,3 +61,10 @@ def lock_file(path: Path, *, wait: bool = False) -> TextIO:
         file.close()
         raise
     return file
+
+
+def _is_at(file: TextIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
