@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,23 @@ def find_base_model(
             "Pass --base-model.",
         )
     try:
-        return fetch_model_files(named, revision or config.get("revision"), folder, storage)
+        source = fetch_model_files(named, revision or config.get("revision"), folder, storage)
+        # Adapters of other tools name a folder as it was given, relative to a working directory: `a/b` is
+        # read as a hub id, where there is no such model, or that of somebody else.
+        return replace(source, remedy=f"If {named} is a folder, pass its path with --base-model.")
     except UserError as error:
         raise UserError(
             error.reason,
             f"The base model that {adapter / ADAPTER_CONFIG} names: {error.message}",
             "Pass its current location with --base-model.",
         ) from None
+
+
+def name_base_model(adapted: PeftModel, source: ModelSource) -> None:
+    """Name the base model in the adapter's config, by which checkpoints and exports find it again."""
+    for config in adapted.peft_config.values():
+        config.base_model_name_or_path = source.lasting_name
+        config.revision = source.revision
 
 
 def read_adapter_config(adapter: Path) -> dict[str, Any]:

@@ -7,11 +7,18 @@ import torch
 from peft import PeftModel
 from transformers import set_seed
 
-from finscribe_core.trainer_config import Method, TrainerConfig
+from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
+from finscribe_trainer.model.adapter import name_base_model
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
-from finscribe_trainer.model.lora import attach_adapter, prevent_weight_repacking, quantization_options
+from finscribe_trainer.model.lora import (
+    attach_adapter,
+    log_adapter,
+    prevent_weight_repacking,
+    quantization_options,
+    refuse_tied_targets,
+)
 from finscribe_trainer.model.precision import (
     check_compiler,
     check_optimizer,
@@ -48,6 +55,10 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     base = family.load_model(source, **options)
     prevent_weight_repacking(base)
     adapted = attach_adapter(base, family, config.lora)
+    log_adapter(adapted, config.lora)
+    if OutputFormat.Merged in config.output_formats:
+        refuse_tied_targets(adapted, "Remove it from lora.target_modules, or Merged from output_formats.")
+    name_base_model(adapted, source)
     if spec.torch_compile:  # which fuses the operations of an MLP itself
         compile_layers(base)
     elif on_cpu:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import defaultdict
 from typing import Any
 
 import torch
@@ -40,9 +41,6 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
             f"lora.target_modules {spec.target_modules} matches no module in scope {spec.scope}.",
             f"Modules that exist there: {', '.join(_linear_names(model, family, spec))}.",
         )
-    for name in spec.target_modules:
-        if not any(path == name or path.endswith(f".{name}") for path in matched):
-            log.warning("lora.target_modules: %s matches no module in scope %s", name, spec.scope)
     config = LoraConfig(
         r=spec.r,
         lora_alpha=spec.alpha,
@@ -58,12 +56,50 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
             f"lora.target_modules {spec.target_modules}: {error}",
             f"Name linear layers, such as {', '.join(_linear_names(model, family, spec))}.",
         ) from error
+    return adapted
+
+
+def log_adapter(adapted: PeftModel, spec: LoraSpec) -> None:
+    """Log where an adapter is, and its size; warn of targets that match no module."""
+    modules = adapted.base_model.targeted_module_names
+    pattern = adapted.peft_config["default"].target_modules
+    for name in spec.target_modules:
+        if not any(path == name or path.endswith(f".{name}") for path in modules):
+            log.warning("lora.target_modules: %s matches no module in scope %s", name, spec.scope)
     trainable, total = adapted.get_nb_trainable_parameters()
-    log.info("adapter on %d modules (scope %s): %s", len(matched), spec.scope, pattern)
+    log.info("adapter on %d modules (scope %s): %s", len(modules), spec.scope, pattern)
     log.info(
         "%s of %s parameters are trainable (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total
     )
-    return adapted
+
+
+def refuse_tied_targets(adapted: PeftModel, remedy: str) -> None:
+    """Refuse an adapter that can't be merged: on a module that shares its weights with another one.
+
+    Merged into the shared weights it would change both modules: with tied embeddings, an adapter on the head
+    would change the embeddings of the input, too.
+
+    Args:
+        adapted: the base model with the adapter.
+        remedy: what to do.
+
+    Raises:
+        UserError: InvalidConfig, naming the modules.
+    """
+    owners: dict[int, set[str]] = defaultdict(set)
+    for path, module in adapted.get_base_model().named_modules(remove_duplicate=False):
+        for weight in module.parameters(recurse=False):
+            owners[id(weight)].add(path.removesuffix(".base_layer"))
+    targets = set(adapted.base_model.targeted_module_names)
+    for modules in owners.values():
+        if len(modules) > 1 and (tied := sorted(modules & targets)):
+            others = sorted(modules - {tied[0]})
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"{tied[0]} shares its weights with {', '.join(others)} (tied embeddings): an adapter on it "
+                "can't be merged.",
+                remedy,
+            )
 
 
 def _linear_names(model: PreTrainedModel, family: Family, spec: LoraSpec) -> list[str]:

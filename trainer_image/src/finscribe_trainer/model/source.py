@@ -1,5 +1,6 @@
 """Finds a model's files (hub id, folder or s3:// prefix), and classifies the errors of loading them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,11 +30,20 @@ class ModelSource:
     """Commit, tag or branch of a hub model."""
     given_name: str = ""
     """The name that the user passed, such as an s3:// prefix that was downloaded to `location`."""
+    remedy: str = _CHECK_NAME
+    """What to do when it is not found."""
 
     @property
     def name(self) -> str:
         """The name to show in messages."""
         return self.given_name or self.location
+
+    @property
+    def lasting_name(self) -> str:
+        """A name that finds the model from any working directory: s3:// prefix, absolute path or hub id."""
+        if self.given_name.startswith("s3://"):
+            return self.given_name
+        return os.path.abspath(self.location) if Path(self.location).is_dir() else self.location  # noqa: PTH100 - keeps links
 
 
 def find_local_or_hub_model(name: str, revision: str | None) -> ModelSource:
@@ -100,7 +110,7 @@ def _of_the_hub(source: ModelSource, error: Exception) -> FinscribeError | None:
                 "Try again later.",
             )
     if isinstance(error, HfHubHTTPError | OfflineModeIsEnabled):
-        return UserError(FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", _CHECK_NAME)
+        return UserError(FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", source.remedy)
     if isinstance(error, OSError | ValueError) and _hub_was_unreachable(error):
         return RetryableError(
             FailureReason.StorageUnavailable,
@@ -122,7 +132,7 @@ def _of_the_files(source: ModelSource, error: Exception) -> UserError | None:
         return None
     if not isinstance(error, OSError | ValueError | KeyError | SafetensorError):
         return None
-    remedy = _CHECK_NAME
+    remedy = source.remedy
     if isinstance(error, SafetensorError):
         remedy = "Delete the model from the cache of the hub, and try again."
     elif folder.is_dir():
