@@ -75,7 +75,7 @@ class AnswerGenerator:
         self.stop = stop
         self.features = features
         self.backoff = BatchSizeBackoff("evaluating documents", "per_device_eval_batch_size")
-        self.end_tokens = _end_tokens(self.model, family)
+        self.end_tokens = _end_tokens(model, family)
 
     def generate(self, examples: Sequence[Example], done: Collection[int] = ()) -> Iterator[Answer]:
         """Generate answers batch by batch, longest ground truths first.
@@ -149,11 +149,18 @@ class AnswerGenerator:
         return Answer(index, str(text), len(ids), cut_off=not ended, seconds=seconds)
 
 
-def _end_tokens(model: Any, family: Family) -> frozenset[int]:
-    """Tokens that end an answer: the one that training appends, and those of the checkpoint."""
-    named = model.generation_config.eos_token_id
-    own = [named] if isinstance(named, int) else named or []
-    return frozenset({int(family.tokenizer.eos_token_id), *own})
+def _end_tokens(model: PreTrainedModel | PeftModel, family: Family) -> frozenset[int]:
+    """Tokens that end an answer, the same as when the model is served.
+
+    A tuned model is served with the generation config that was exported with it, whose end token is the
+    trained one. Any other model is served with its own, or with its tokenizer's if it names none.
+    """
+    if isinstance(model, PeftModel):
+        if model.get_model_status().enabled is True:
+            return frozenset({family.end_token})
+        model = model.get_base_model()
+    named = model.generation_config.eos_token_id if model.generation_config else None
+    return frozenset([named] if isinstance(named, int) else named or [family.end_token])
 
 
 @contextmanager

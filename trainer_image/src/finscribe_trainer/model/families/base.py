@@ -144,6 +144,11 @@ class Family(ABC):
         """The shape of an image's features, by its grid: frames, height and width in patches."""
         raise NotImplementedError
 
+    @property
+    def end_token(self) -> int:
+        """The id of the token that ends an answer: the tokenizer's eos_token."""
+        return int(self.tokenizer.eos_token_id)
+
     def encode_completion(self, completion: str) -> list[int]:
         """The token ids of the answer, followed by the end token.
 
@@ -151,7 +156,7 @@ class Family(ABC):
         boundary.
         """
         ids = self.tokenizer(completion, add_special_tokens=False)["input_ids"]
-        return [*ids, self.tokenizer.eos_token_id]
+        return [*ids, self.end_token]
 
     def count_tokens(self, example: Example) -> int:
         """Number of tokens of prompt and completion together."""
