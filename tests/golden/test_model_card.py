@@ -69,7 +69,7 @@ def cards(tmp_path, monkeypatch) -> dict[str, str]:
         (tmp_path / name).mkdir()
     for name, answer in ((BASE_RESULTS, WRONG), (TUNED_RESULTS, RIGHT)):
         write_results(results_of(name, [(RIGHT, answer)] * 20), tmp_path / EVALUATION_DIR / name)
-    write_cards(tmp_path, CONFIG, METRICS, USAGE)
+    write_cards(tmp_path, METRICS["run"], CONFIG, METRICS, USAGE)
     return {name: (tmp_path / name / CARD_FILE).read_text() for name in (ADAPTER_DIR, MERGED_DIR)}
 
 
@@ -105,7 +105,7 @@ def test_a_base_model_that_is_not_on_the_hub_is_named_by_its_last_path_component
     for name in (ADAPTER_DIR, MERGED_DIR):
         (tmp_path / name).mkdir()
     metrics = {**METRICS, "evaluation": None}
-    write_cards(tmp_path, CONFIG, metrics, replace(USAGE, base=base, revision=None))
+    write_cards(tmp_path, METRICS["run"], CONFIG, metrics, replace(USAGE, base=base, revision=None))
     for name in (ADAPTER_DIR, MERGED_DIR):
         text = (tmp_path / name / CARD_FILE).read_text()
         assert base.removesuffix("invoices-base") not in text

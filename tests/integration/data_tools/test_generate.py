@@ -106,4 +106,4 @@ def test_a_folder_that_cannot_be_created_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
     rejected = generate(tmp_path / "file" / "data", "--count", "2")
     assert rejected.returncode == 78
-    assert "can't be written" in rejected.stderr
+    assert "can't be used" in rejected.stderr

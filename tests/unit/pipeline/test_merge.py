@@ -12,7 +12,13 @@ from click.testing import CliRunner
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PaddleOCRVLConfig,
+    PaddleOCRVLForConditionalGeneration,
+)
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import Method, OutputFormat, StorageEndpoint
@@ -136,13 +142,13 @@ def test_a_text_models_adapter_can_be_merged(text_model, tmp_path, request_of):
     torch.testing.assert_close(found, expected(ids).logits)
 
 
-def test_an_adapter_on_a_tied_head_is_rejected_and_leaves_no_files(sample, request_of, tmp_path):
-    """The head's update would change the embeddings, too, which only the comparison of logits detects."""
+@pytest.mark.parametrize("module", ["lm_head", "embed_tokens"])
+def test_an_adapter_on_tied_weights_is_rejected_and_leaves_no_files(module, sample, request_of, tmp_path):
     model = PaddleOCRVLForConditionalGeneration.from_pretrained(sample / "model")
-    tied = write_adapter(model, tmp_path / "tied", ["lm_head"], str(sample / "model"))
-    with pytest.raises(UserError) as caught:
+    tied = write_adapter(model, tmp_path / "tied", [module], str(sample / "model"))
+    with pytest.raises(UserError, match=r"shares its weights with .*can't be merged") as caught:
         merge_to_output(request_of(adapter=str(tied)), MergedFiles())
-    assert caught.value.reason is FailureReason.MergeMismatch
+    assert "Use the adapter with its base model" in caught.value.remedy
     assert list((tmp_path / "merged").iterdir()) == []
 
 
@@ -190,7 +196,7 @@ def write_mlp_adapter(adapter: Path, sample: Path) -> Path:
 
 
 def test_files_left_by_a_killed_merge_do_not_block_the_next(request_of, tmp_path):
-    left = tmp_path / "merged" / ".unchecked-abcd"
+    left = tmp_path / "merged" / ".unfinished-abcd"
     left.mkdir(parents=True)
     (left / "model.safetensors").touch()
     merge_to_output(request_of(), MergedFiles())
@@ -237,6 +243,30 @@ def test_an_adapter_that_can_not_be_merged_is_rejected(adapter, sample, request_
     with pytest.raises(UserError, match=message) as caught:
         merge_to_output(request_of(**spoil(adapter, sample)), MergedFiles())
     assert caught.value.reason is reason
+
+
+def test_a_model_is_replaced_only_when_asked_and_with_all_its_weights(request_of, sample, tmp_path):
+    merged = tmp_path / "merged"
+    merge_to_output(request_of(), MergedFiles(max_shard_size="200KB"))
+    assert len(list(merged.glob("model-*.safetensors"))) > 1
+    with pytest.raises(UserError, match="is not empty"):
+        merge_to_output(request_of(), MergedFiles())
+    merge_to_output(request_of(overwrite=True), MergedFiles())
+    assert [path.name for path in merged.glob("*.safetensors*")] == ["model.safetensors"]
+    assert weights_of(merged) == weights_of(sample / "model")
+
+
+def test_the_merged_model_ends_with_the_token_that_was_trained(text_model, request_of, tmp_path):
+    """A base model whose generation config names another end token than its tokenizer."""
+    base = shutil.copytree(text_model, tmp_path / "base")
+    GenerationConfig(eos_token_id=[5, 6], pad_token_id=0, bos_token_id=1).save_pretrained(base)
+    adapter = write_adapter(
+        AutoModelForCausalLM.from_pretrained(base), tmp_path / "text", ["q_proj"], str(base)
+    )
+    merge_to_output(request_of(adapter=str(adapter)), MergedFiles())
+    trained = AutoTokenizer.from_pretrained(base).eos_token_id
+    exported = GenerationConfig.from_pretrained(tmp_path / "merged")
+    assert (exported.eos_token_id, exported.pad_token_id, exported.bos_token_id) == (trained, 0, 1)
 
 
 def test_a_merge_may_read_from_a_bucket_and_write_to_one(adapter, sample, request_of, s3_env, tmp_path):

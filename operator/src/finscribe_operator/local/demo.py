@@ -59,6 +59,7 @@ def demo(directory: Path) -> None:
 
     console = Console()
     directory = directory.resolve()
+    _check_directory(directory)
     started = time.monotonic()
     with stage(console, "1/4 Generate invoices and a tiny model"):
         sample = make_sample(directory, console)
@@ -74,6 +75,21 @@ def demo(directory: Path) -> None:
     if code != 0:
         raise SystemExit(code)
     _print_next_steps(console, directory, time.monotonic() - started)
+
+
+def _check_directory(directory: Path) -> None:
+    """Refuse a directory whose results are not those of an earlier demo: they would be replaced.
+
+    Raises:
+        UserError: InvalidConfig.
+    """
+    results = directory / RESULTS_PREFIX
+    if results.exists() and not (directory / "state").exists():
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{results} exists, and is not of an earlier demo.",
+            "Name another directory with --directory.",
+        )
 
 
 @contextmanager

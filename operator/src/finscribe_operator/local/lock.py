@@ -15,7 +15,7 @@ def lock_state_directory(state_dir: Path) -> Iterator[None]:
 
     Raises:
         RetryableError: another process holds the lock; DiskFull.
-        UserError: the directory can't be made or written.
+        UserError: the directory holds something else, or can't be made or written.
     """
     with _lock(state_dir):
         yield
@@ -24,9 +24,16 @@ def lock_state_directory(state_dir: Path) -> Iterator[None]:
 def _lock(state_dir: Path) -> TextIO:
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
+        if not (state_dir / "lock").exists() and any(state_dir.iterdir()):
+            raise UserError(
+                FailureReason.InvalidConfig,
+                f"{state_dir}: holds something else than the state of `finscribe run`.",
+                "Name an empty or a new directory with --state-dir.",
+            )
+        file = lock_file(state_dir / "lock")
         # Documents and models of a team do not belong in its repository.
         (state_dir / ".gitignore").write_text("*\n")
-        return lock_file(state_dir / "lock")
+        return file
     except LockHeldError as error:
         raise RetryableError(
             FailureReason.Interrupted,

@@ -106,6 +106,18 @@ def test_a_state_directory_that_cannot_be_created_is_reported(tmp_path):
     assert "--state-dir" in caught.value.remedy
 
 
+def test_a_directory_that_holds_something_else_does_not_become_a_state_directory(tmp_path):
+    (tmp_path / ".gitignore").write_text("*.pyc\n")
+    with (
+        pytest.raises(UserError, match="holds something else") as caught,
+        lock_state_directory(tmp_path),
+    ):
+        pass
+    assert "--state-dir" in caught.value.remedy
+    assert [path.name for path in tmp_path.iterdir()] == [".gitignore"]
+    assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
+
+
 def test_a_damaged_object_is_named_with_what_to_do(tmp_path):
     objects = ObjectFiles(tmp_path)
     objects.put({"kind": "Job", "metadata": {"name": "run-1"}})

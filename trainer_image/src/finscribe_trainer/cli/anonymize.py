@@ -7,6 +7,7 @@ import click
 
 from finscribe_core.constants import ENV_ANONYMIZE_KEY
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.cli.rows_option import rows_option
 
 _MIN_KEY = 16
@@ -31,7 +32,8 @@ _MIN_KEY = 16
     "Prefer the variable: other users can see a command line.  [default: a random key that is not stored]",
 )
 @click.option("--drop-images", is_flag=True, help="Remove images: their content can't be replaced.")
-def anonymize(source: Path, output: Path, key: str | None, drop_images: bool) -> None:
+@overwrite_option
+def anonymize(source: Path, output: Path, key: str | None, *, drop_images: bool, overwrite: bool) -> None:
     """Replace names, addresses, tax numbers, telephone numbers, email addresses and IBANs by pseudonyms.
 
     The same original gets the same pseudonym in every row, in prompts and answers. Pseudonyms are derived
@@ -55,7 +57,7 @@ def anonymize(source: Path, output: Path, key: str | None, drop_images: bool) ->
     if key is not None and len(key) < _MIN_KEY:
         raise click.UsageError(f"The key has fewer than {_MIN_KEY} characters: it could be guessed.")
     secret = key.encode() if key else secrets.token_bytes(32)
-    outcome = anonymize_rows(source, output, secret, drop_images=drop_images)
+    outcome = anonymize_rows(source, output, secret, drop_images=drop_images, overwrite=overwrite)
     click.echo(f"Wrote {outcome.rows} rows to {output}.")
     for kind, count in sorted(outcome.replaced.items()):
         click.echo(f"  {kind:<8} {count:>9} replaced")

@@ -7,6 +7,7 @@ import click
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -34,6 +35,7 @@ from finscribe_trainer.cli.inference_options import inference_options
 )
 @image_root_option
 @inference_options
+@overwrite_option
 def compare(  # noqa: PLR0913, PLR0917 - one for each option
     baseline_model: str | None,
     finetuned_model: str | None,
@@ -46,6 +48,8 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     batch_size: int,
     max_new_tokens: int | None,
     limit: int | None,
+    *,
+    overwrite: bool,
 ) -> None:
     """Evaluate two models on the same documents, and report the differences.
 
@@ -82,12 +86,13 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
         )
         from finscribe_trainer.evaluation.report.terminal import print_comparison  # noqa: PLC0415
         from finscribe_trainer.evaluation.report.write import check_output, write_reports  # noqa: PLC0415 - likewise
+        from finscribe_trainer.runtime.outputs import claim_files  # noqa: PLC0415
 
         check_output(output)  # before hours of inference
         results = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]
         base = ComparedModel("baseline", baseline_model, baseline_results, results[0])
         tuned = ComparedModel("finetuned", finetuned_model, finetuned_results, results[1], base_model)
-        comparison, pages = evaluate_and_compare(
-            base, tuned, InferenceOptions(test_dir, limit, batch_size, max_new_tokens, image_root)
-        )
-        print_comparison(comparison, write_reports(comparison, output, pages))
+        options = InferenceOptions(test_dir, limit, batch_size, max_new_tokens, image_root, overwrite)
+        with claim_files(output, overwrite=True):  # what is there is a report, made again from the results
+            comparison, pages = evaluate_and_compare(base, tuned, options)
+            print_comparison(comparison, write_reports(comparison, output, pages))

@@ -8,6 +8,7 @@ import click
 
 from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.pipeline.config import load_config
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -25,7 +26,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="Image to write: .png or .jpg; an existing file is replaced.",
+    help="Image to write: .png or .jpg.",
 )
 @click.option("--rows", type=click.IntRange(1, 100), default=4, show_default=True, help="Pages to show.")
 @click.option(
@@ -35,7 +36,10 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
     show_default=True,
     help="Views of each page: those of the first epochs.",
 )
-def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **overrides: Any) -> None:
+@overwrite_option
+def contact_sheet(
+    config_file: Path, output: Path, rows: int, views: int, *, overwrite: bool, **overrides: Any
+) -> None:
     """Show augmented views of training pages, before training on them.
 
     Each line of the sheet is a page: the original, then its views in the first epochs. Boxes of the answer
@@ -56,14 +60,14 @@ def contact_sheet(config_file: Path, output: Path, rows: int, views: int, **over
         raise click.UsageError(f"--output must end in {', '.join(_FORMATS)}.")
     from finscribe_core.atomic_files import write_atomically  # noqa: PLC0415 - likewise
     from finscribe_trainer.data_tools.contact_sheet.contact_sheet import draw_contact_sheet  # noqa: PLC0415 - `--help` is fast
-    from finscribe_trainer.runtime.files import check_writable  # noqa: PLC0415 - likewise
+    from finscribe_trainer.runtime.outputs import claim_files  # noqa: PLC0415 - likewise
 
     config = load_config(config_file, overrides)
-    check_writable(output)
-    sheet = draw_contact_sheet(config, rows, views)
-    encoded = io.BytesIO()
-    sheet.save(encoded, _FORMATS[output.suffix.lower()], quality=80)
-    write_atomically(output, encoded.getvalue())
+    with claim_files(output, overwrite=overwrite):
+        sheet = draw_contact_sheet(config, rows, views)
+        encoded = io.BytesIO()
+        sheet.save(encoded, _FORMATS[output.suffix.lower()], quality=80)
+        write_atomically(output, encoded.getvalue())
     click.echo(f"Wrote {output}.")
     if not config.augmentation.enabled:
         click.echo("Training uses these views only if augmentation.enabled is true.")

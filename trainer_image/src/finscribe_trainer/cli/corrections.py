@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 _SHOWN = 20
 
@@ -26,7 +27,8 @@ _SHOWN = 20
     required=True,
     help="Rows to write (.jsonl, new); image paths are relative to its folder.",
 )
-def corrections(source: Path, output: Path) -> None:
+@overwrite_option
+def corrections(source: Path, output: Path, *, overwrite: bool) -> None:
     """Convert reviewed corrections to training rows: the active-learning step.
 
     A review contains a document, the model's answer and the ground truth; docs/prepare.md describes each
@@ -46,7 +48,7 @@ def corrections(source: Path, output: Path) -> None:
     from finscribe_core.errors import FailureReason, UserError  # noqa: PLC0415 - `--help` is fast
     from finscribe_trainer.data_tools.curate.corrections import write_corrections  # noqa: PLC0415
 
-    outcome = write_corrections(source, output)
+    outcome = write_corrections(source, output, overwrite=overwrite)
     counts = ", ".join(f"{count} {what}" for what, count in sorted(outcome.counts.items()))
     click.echo(f"Reviews: {counts}. Wrote {output}.")
     if outcome.excluded:

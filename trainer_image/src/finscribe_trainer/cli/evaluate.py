@@ -7,6 +7,7 @@ import click
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 
 @click.command(
@@ -26,6 +27,7 @@ from finscribe_trainer.cli.inference_options import inference_options
 @click.option("--base-model", help="The adapter's base model, instead of the one in adapter_config.json.")
 @image_root_option
 @inference_options
+@overwrite_option
 def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     test_dir: str,
     model_path: str,
@@ -35,6 +37,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     batch_size: int,
     max_new_tokens: int | None,
     limit: int | None,
+    *,
+    overwrite: bool,
 ) -> None:
     """Generate a model's answers for documents with ground truth, and score them.
 
@@ -70,7 +74,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
         from finscribe_trainer.evaluation.evaluate import evaluate_to_file  # noqa: PLC0415
         from finscribe_trainer.evaluation.report.terminal import summary_lines  # noqa: PLC0415
 
-        results = evaluate_to_file(output, model_path, base_model, test_set, batch_size, max_new_tokens)
+        results = evaluate_to_file(
+            output, model_path, base_model, test_set, batch_size, max_new_tokens, overwrite=overwrite
+        )
     for line in summary_lines(results):
         click.echo(line)
     click.echo(f"All answers are in {output}.")

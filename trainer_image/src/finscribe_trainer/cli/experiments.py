@@ -8,6 +8,7 @@ import click
 from finscribe_core.cli import SuggestingGroup
 from finscribe_trainer.cli.config_options import set_option, strict_option
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.pipeline.config import load_config
 
 
@@ -41,12 +42,14 @@ def experiments() -> None:
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure instead of continuing.")
 @set_option("Change one setting of the baseline and so of all experiments. May be repeated.")
 @strict_option
+@overwrite_option
 def run(
     file: Path,
     config_file: Path | None,
     output_dir: Path,
     names: tuple[str, ...],
     fail_fast: bool,
+    overwrite: bool,
     **overrides: Any,
 ) -> None:
     """Train the baseline and all experiments of FILE, and report.
@@ -98,6 +101,7 @@ def run(
             names,
             stop,
             fail_fast=fail_fast,
+            overwrite=overwrite,
             after_each=lambda: write_results(collect(output_dir), output_dir),
         )
         results = collect(output_dir)

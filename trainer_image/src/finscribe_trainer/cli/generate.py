@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.data_tools.synthetic.contact_sheet import write_contact_sheet
 from finscribe_trainer.data_tools.synthetic.dataset import Plan, generate_dataset
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
 from finscribe_trainer.data_tools.synthetic.row import ALL, DEGRADATIONS, MIX, Choice
 from finscribe_trainer.data_tools.synthetic.templates import TEMPLATES
+from finscribe_trainer.runtime.outputs import claim_files
 
 Shares = tuple[float, float, float]
 
@@ -88,6 +90,7 @@ def _shares(ctx: click.Context, param: click.Parameter, value: str) -> Shares:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the first 24 pages in one JPEG; without --output-dir nothing else is written.",
 )
+@overwrite_option
 def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     output_dir: Path | None,
     count: int,
@@ -98,6 +101,8 @@ def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     splits: Shares,
     workers: int | None,
     contact_sheet: Path | None,
+    *,
+    overwrite: bool,
 ) -> None:
     """Generate invoices, receipts, statements and purchase orders, with their ground truth as JSON.
 
@@ -127,9 +132,11 @@ def generate(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     if contact_sheet and contact_sheet.suffix.lower() not in (".jpg", ".jpeg"):
         raise click.UsageError(f"--contact-sheet {contact_sheet} is a JPEG: it must end in .jpg.")
     if contact_sheet:
-        shown = write_contact_sheet(choice, count, contact_sheet)
+        with claim_files(contact_sheet, overwrite=overwrite):
+            shown = write_contact_sheet(choice, count, contact_sheet)
         click.echo(f"Wrote {contact_sheet}: the first {shown} pages.")
     if output_dir:
-        sizes = generate_dataset(Plan(choice, count, splits), output_dir, workers or os.cpu_count() or 1)
+        plan = Plan(choice, count, splits)
+        sizes = generate_dataset(plan, output_dir, workers or os.cpu_count() or 1, overwrite=overwrite)
         rows = ", ".join(f"{size} {split}" for split, size in sizes.items() if size)
         click.echo(f"Wrote {rows} rows and {count} images to {output_dir}.")

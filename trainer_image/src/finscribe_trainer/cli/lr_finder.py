@@ -8,6 +8,7 @@ import click
 
 from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.pipeline.config import load_config
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
@@ -37,8 +38,16 @@ _RATE = click.FloatRange(0, min_open=True)
     show_default=True,
     help="Number of optimizer steps.",
 )
+@overwrite_option
 def lr_finder(
-    config_file: Path, output: Path, start_lr: float, end_lr: float, num_steps: int, **overrides: Any
+    config_file: Path,
+    output: Path,
+    start_lr: float,
+    end_lr: float,
+    num_steps: int,
+    *,
+    overwrite: bool,
+    **overrides: Any,
 ) -> None:
     """Increase the learning rate at every step and record the loss (range test, Smith 2015).
 
@@ -46,8 +55,8 @@ def lr_finder(
     a training. The learning rate rises exponentially; the test ends early when the loss exceeds four times
     its minimum. The adapter is discarded, and no documents are evaluated.
 
-    The suggestion is where the smoothed loss falls most steeply, but at most a third of the learning rate
-    from which it rises. If the loss never falls, the reason is reported instead of a suggestion.
+    The suggestion is the learning rate from which the smoothed loss rises, divided by the square root of 2.
+    If the loss never falls, the reason is reported instead of a suggestion.
 
     Ctrl+C ends the test; the steps so far are plotted.
 
@@ -64,16 +73,16 @@ def lr_finder(
     if output.suffix.lower() not in PLOT_SUFFIXES:
         raise click.UsageError(f"--output must end in {', '.join(PLOT_SUFFIXES)}.")
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - likewise
-    from finscribe_trainer.runtime.files import check_writable  # noqa: PLC0415 - `--help` needs no torch
+    from finscribe_trainer.runtime.outputs import claim_files  # noqa: PLC0415 - `--help` needs no torch
 
     with command_session("No steps were recorded.") as stop:
         config = load_config(config_file, overrides)
         from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
         from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test  # noqa: PLC0415 - likewise
 
-        check_writable(output)
-        curve = run_range_test(config, ExponentialSchedule(start_lr, end_lr, num_steps), stop)
-        paths = write_curve(curve, output)
+        with claim_files(output, output.with_suffix(".json"), overwrite=overwrite):
+            curve = run_range_test(config, ExponentialSchedule(start_lr, end_lr, num_steps), stop)
+            paths = write_curve(curve, output)
     click.echo(curve.message)
     if curve.suggestion is not None:
         click.echo(f"Suggestion: --set training.learning_rate={curve.suggestion:g}")

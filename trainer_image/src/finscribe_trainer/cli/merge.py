@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*[KMG]I?B", re.IGNORECASE)
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -45,7 +46,8 @@ def _size(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     callback=_size,
     help="Maximum size of a weights file; larger models are split into several files.",
 )
-def merge(dtype: str, max_shard_size: str, **named: Any) -> None:
+@overwrite_option
+def merge(dtype: str, max_shard_size: str, *, overwrite: bool, **named: Any) -> None:
     """Merge a LoRA adapter into its base model.
 
     The result has the layout of a model on the hub: transformers alone loads it, with tokenizer, processor,
@@ -74,7 +76,11 @@ def merge(dtype: str, max_shard_size: str, **named: Any) -> None:
         from finscribe_trainer.pipeline.merge import MergeRequest, merge_to_output  # noqa: PLC0415
 
         request = MergeRequest(
-            named["adapter_path"], named["base_model"], named["revision"], named["output_dir"]
+            named["adapter_path"],
+            named["base_model"],
+            named["revision"],
+            named["output_dir"],
+            overwrite,
         )
         merge_to_output(
             request, MergedFiles(None if dtype == "auto" else getattr(torch, dtype), max_shard_size)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -12,7 +13,7 @@ from finscribe_trainer.cli.help_settings import HELP_SETTINGS
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder to write to; created if missing.",
+    help="Folder to write to: new or empty.",
 )
 @click.option("--rows", type=click.IntRange(1, 100_000), default=96, show_default=True, help="Training rows.")
 @click.option(
@@ -23,7 +24,8 @@ from finscribe_trainer.cli.help_settings import HELP_SETTINGS
     help="Validation rows.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Random seed.")
-def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None:
+@overwrite_option
+def sample(output_dir: Path, rows: int, validation_rows: int, seed: int, *, overwrite: bool) -> None:
     """Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
 
     \b
@@ -35,7 +37,7 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None
     random weights it can't recognize text: it learns the JSON format of these invoices, not their content.
 
     \b
-    Exit codes:  0 done   75 disk full, or interrupted   78 the folder can't be used
+    Exit codes:  0 done   75 disk full, or interrupted   78 the folder is not empty, or can't be used
 
     \b
     Examples:
@@ -45,10 +47,15 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int) -> None
     from finscribe_trainer.data_tools.sample.dataset import write_dataset  # noqa: PLC0415 - likewise
     from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
     from finscribe_trainer.reporting import setup_logging  # noqa: PLC0415 - `--help` needs no torch
+    from finscribe_trainer.runtime.outputs import claim_folder, replace_together  # noqa: PLC0415 - likewise
 
     setup_logging()
-    texts = write_dataset(output_dir, rows, validation_rows, seed)
-    write_tiny_model(output_dir / "model", texts, seed)
+    with (
+        claim_folder(output_dir, overwrite=overwrite),
+        replace_together(output_dir, last="train.jsonl") as folder,
+    ):
+        texts = write_dataset(folder, rows, validation_rows, seed)
+        write_tiny_model(folder / "model", texts, seed)
     click.echo(
         f"Wrote {rows} training and {validation_rows} validation rows and a tiny model to {output_dir}."
     )

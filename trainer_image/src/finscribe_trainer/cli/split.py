@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.cli.rows_option import rows_option
 
 _SHARE = click.FloatRange(0, 1, max_open=True)
@@ -34,6 +35,7 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
     help="Keep rows with the same value of a row key (template) or answer field (vendor.name) in one split.",
 )
 @click.option("--stratify", is_flag=True, help="Split each document_type by the same fractions.")
+@overwrite_option
 def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     source: Path,
     output_dir: Path,
@@ -42,6 +44,8 @@ def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
     seed: int,
     group_by: str | None,
     stratify: bool,
+    *,
+    overwrite: bool,
 ) -> None:
     """Split rows so that no validation or test document occurs in training.
 
@@ -66,7 +70,12 @@ def split(  # noqa: PLR0913, PLR0917 - click passes one argument an option
 
     if validation + test >= 1:
         raise click.UsageError(f"--validation {validation:g} and --test {test:g} leave no training rows.")
-    counts = split_rows(source, output_dir, Plan(validation, test, seed, group_by, stratify))
+    counts = split_rows(
+        source,
+        output_dir,
+        Plan(validation, test, seed, group_by, stratify),
+        overwrite=overwrite,
+    )
     click.echo(
         f"Wrote {', '.join(f'{count} {side}' for side, count in counts.items())} rows to {output_dir}."
     )

@@ -7,6 +7,7 @@ import click
 
 from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.pipeline.config import load_config
 
 
@@ -42,6 +43,7 @@ from finscribe_trainer.pipeline.config import load_config
     show_default=True,
     help="Stop a trial whose metric is worse than the median of earlier trials at the same step.",
 )
+@overwrite_option
 def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **options: Any) -> None:
     """Search hyperparameters: train trials with settings suggested from the results of earlier trials.
 
@@ -83,6 +85,11 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
         validate_space(base, found)
         wanted = Sweep(base, found, options["output_dir"], options["prune"])
         study = run_sweep(
-            wanted, options["trials"], options["timeout"], stop, lambda s: write_sweep(wanted, s)
+            wanted,
+            options["trials"],
+            options["timeout"],
+            stop,
+            lambda s: write_sweep(wanted, s),
+            overwrite=options["overwrite"],
         )
         show(wanted, study, write_sweep(wanted, study))

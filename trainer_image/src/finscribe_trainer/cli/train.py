@@ -12,6 +12,7 @@ from finscribe_core.constants import EXIT_RETRY
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -36,8 +37,15 @@ from finscribe_trainer.cli.help_settings import HELP_SETTINGS
     help="Number of training processes on this machine: one per GPU.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything that the training needs; train nothing.")
+@overwrite_option
 def train(
-    config_file: Path, resume: str | None, nproc_per_node: int, dry_run: bool, **overrides: Any
+    config_file: Path,
+    resume: str | None,
+    nproc_per_node: int,
+    *,
+    dry_run: bool,
+    overwrite: bool,
+    **overrides: Any,
 ) -> None:
     """Fine-tune PaddleOCR-VL (or a text model) with LoRA, on this machine.
 
@@ -51,6 +59,9 @@ def train(
       metrics.json         all metrics, with data and versions
       logs/                training curves, for TensorBoard
       features/            feature cache of the pages, if it can be used
+
+    An output_dir with checkpoints or results of another training is refused, unless --overwrite is passed.
+    The results are written together, at the end of the run.
 
     Ctrl+C finishes the current step, saves a checkpoint and exits; a second Ctrl+C exits immediately.
 
@@ -78,7 +89,7 @@ def train(
 
     # With RANK it is a child of `launch_session` or of torchrun.
     if dry_run or nproc_per_node == 1 or "RANK" in os.environ:
-        sys.exit(run_session(load, resume, check_only=dry_run))
+        sys.exit(run_session(load, resume, overwrite=overwrite, check_only=dry_run))
     sys.exit(launch_session(load, nproc_per_node))
 
 

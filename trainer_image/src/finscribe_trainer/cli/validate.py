@@ -7,6 +7,7 @@ import click
 from finscribe_core.trainer_config import TrainerConfig, TrainingSpec
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.image_root_option import image_root_option
+from finscribe_trainer.cli.overwrite_option import overwrite_option
 
 _MAX_IMAGE_PIXELS = TrainerConfig.model_fields["max_image_pixels"].default
 _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
@@ -60,6 +61,7 @@ _MAX_SEQUENCE_LENGTH = TrainingSpec.model_fields["max_sequence_length"].default
     help="Maximum number of findings that the report lists; all are counted.",
 )
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@overwrite_option
 def validate(  # noqa: PLR0913, PLR0917 - one for each option
     sources: tuple[str, ...],
     schema: str | None,
@@ -72,6 +74,8 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
     output: Path | None,
     max_findings: int,
     strict: bool,
+    *,
+    overwrite: bool,
 ) -> None:
     """Check all rows: format, answers, totals, images, duplicates, and overlap with the validation rows.
 
@@ -102,4 +106,5 @@ def validate(  # noqa: PLR0913, PLR0917 - one for each option
         ),
         output,
         strict=strict,
+        overwrite=overwrite,
     )

@@ -24,7 +24,7 @@ from finscribe_trainer.evaluation.results import (
 from finscribe_trainer.evaluation.test_set import TestSet, download_folder
 from finscribe_trainer.metrics.corpus import aggregate_scores
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
-from finscribe_trainer.runtime.files import check_writable
+from finscribe_trainer.runtime.outputs import claim_files
 from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
@@ -130,13 +130,15 @@ def partial_answers_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.partial.jsonl")
 
 
-def evaluate_to_file(
+def evaluate_to_file(  # noqa: PLR0913 - one for each option
     output: Path,
     model: str,
     base_model: str | None,
     test_set: TestSet,
     batch_size: int,
     max_new_tokens: int | None,
+    *,
+    overwrite: bool = False,
 ) -> Results:
     """Evaluate a model on a test set and write results.json.
 
@@ -149,26 +151,29 @@ def evaluate_to_file(
         test_set: the documents.
         batch_size: documents per batch.
         max_new_tokens: tokens after which an answer is cut off; by the ground truths when None.
+        overwrite: whether results of another evaluation may be replaced.
 
     Raises:
         UserError: `output` can't be written or contains another evaluation; the model can't be loaded; the
             GPU memory is insufficient.
-        RetryableError: the storage or the hub is unavailable.
+        RetryableError: the storage or the hub is unavailable, or another process evaluates to `output`.
     """
-    check_writable(output)
-    storage = Storage.from_config(StorageEndpoint())
-    earlier = read_results(output) if output.exists() else None  # checked before minutes of loading
-    loaded = load_model(model, base_model, download_folder(output), storage)
-    settings = inference_settings(loaded, test_set, max_new_tokens)
-    if earlier is not None:
-        _check_same_evaluation(output, earlier, loaded, test_set, settings)
-        log.info("%s is complete: nothing to evaluate", output)
-        return earlier
-    partial_path = partial_answers_path(output)
-    results = evaluate(loaded, test_set, settings, batch_size, partial_path)
-    write_results(results, output)
-    partial_path.unlink()
-    return results
+    with claim_files(output, overwrite=True):  # what is there may be of this evaluation
+        storage = Storage.from_config(StorageEndpoint())
+        earlier = (
+            read_results(output) if output.exists() and not overwrite else None
+        )  # before minutes of loading
+        loaded = load_model(model, base_model, download_folder(output), storage)
+        settings = inference_settings(loaded, test_set, max_new_tokens)
+        if earlier is not None:
+            _check_same_evaluation(output, earlier, loaded, test_set, settings)
+            log.info("%s is complete: nothing to evaluate", output)
+            return earlier
+        partial_path = partial_answers_path(output)
+        results = evaluate(loaded, test_set, settings, batch_size, partial_path)
+        write_results(results, output)
+        partial_path.unlink()
+        return results
 
 
 def _check_same_evaluation(
@@ -185,5 +190,5 @@ def _check_same_evaluation(
             FailureReason.InvalidConfig,
             f"{output} contains another evaluation: {earlier.model.name} on {earlier.data.documents} "
             f"documents of {earlier.data.source}, or the files have changed since.",
-            "Pass another --output, or remove this file.",
+            "Name another --output, or pass --overwrite.",
         )

@@ -41,6 +41,8 @@ class InferenceOptions:
     max_new_tokens: int | None
     image_root: str | None = None
     """See `load_test_set`."""
+    overwrite: bool = False
+    """Whether results of other evaluations may be replaced."""
 
 
 def evaluate_and_compare(
@@ -85,7 +87,13 @@ def _evaluate(
     assert compared.model is not None
     log.info("%s model: %s", compared.option, compared.model)
     return evaluate_to_file(
-        compared.output, compared.model, compared.base_model, test_set, options.batch_size, limit
+        compared.output,
+        compared.model,
+        compared.base_model,
+        test_set,
+        options.batch_size,
+        limit,
+        overwrite=options.overwrite,
     )
 
 

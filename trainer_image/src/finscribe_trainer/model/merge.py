@@ -2,13 +2,11 @@
 
 The reference (base model with adapter) and the merged model are both computed in float32 on the CPU. The base
 model is loaded from disk again, so that a quantized one is never merged, and the merged model from the files
-that were written. The files are moved to their final place only after the check has passed.
+that were written.
 """
 
 import gc
 import logging
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,8 @@ from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.adapter import load_trained_adapter
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.generation_config import trained_generation_config
+from finscribe_trainer.model.lora import refuse_tied_targets
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.runtime.files import follow_umask
 
@@ -30,8 +30,6 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 """Allowed relative error of the logits, |merged - reference| / |reference|, by the dtype the merged weights
 are stored in: rounding a weight to bfloat16 (8 bits of mantissa) alone has a relative error of 2^-9."""
 MAX_SHARD_SIZE = "5GB"
-UNVERIFIED_PREFIX = ".unchecked-"
-"""Name prefix of the folder of a merged model until it is verified; a killed merge leaves it behind."""
 
 
 @dataclass(frozen=True)
@@ -58,34 +56,30 @@ def export_merged(
         source: the base model.
         family: the base model's family.
         adapter: folder of the adapter.
-        folder: output folder; its content is replaced.
+        folder: an empty or new folder; after an error its content is to be discarded.
         probes: rows whose logits are compared.
         files: dtype and file size of the stored weights.
 
     Raises:
-        UserError: ModelUnsupported when the adapter does not fit the base model; MergeMismatch when the
-            logits differ.
+        UserError: ModelUnsupported when the adapter does not fit the base model; InvalidConfig when it is on
+            tied weights; MergeMismatch when the logits differ.
     """
     batches = [family.model_inputs(family.collate([family.encode(example)])) for example in probes]
     log.info("merging %s into %s", adapter, source.name)
     base = family.load_model(source, dtype="auto")
     dtype = files.dtype or base.dtype
     adapted = load_trained_adapter(base.float(), adapter, source).eval()
+    refuse_tied_targets(adapted, "Use the adapter with its base model: it can't be merged.")
     reference = [_logits(adapted, batch) for batch in batches]
     merged: PreTrainedModel = adapted.merge_and_unload()
     torch.nn.Module.to(merged, dtype)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=UNVERIFIED_PREFIX) as name:
-        unverified = Path(name)
-        merged.save_pretrained(unverified, max_shard_size=files.max_shard_size)
-        follow_umask(unverified)
-        family.processing.save_pretrained(unverified)
-        del base, adapted, merged
-        gc.collect()
-        check_merge(family, unverified, batches, reference, dtype)
-        for path in unverified.iterdir():
-            path.replace(folder / path.name)
+    merged.generation_config = trained_generation_config(merged, family)
+    merged.save_pretrained(folder, max_shard_size=files.max_shard_size)
+    follow_umask(folder)
+    family.processing.save_pretrained(folder)
+    del base, adapted, merged
+    gc.collect()
+    check_merge(family, folder, batches, reference, dtype)
 
 
 def check_merge(

@@ -17,13 +17,18 @@ from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 from finscribe_trainer.training.arguments import steps_per_epoch
-from finscribe_trainer.training.checkpoints import find_checkpoint
+from finscribe_trainer.training.checkpoint_fit import check_fit
+from finscribe_trainer.training.checkpoints import (
+    read_named_checkpoint,
+    refuse_earlier_training,
+    resumes_in_place,
+)
 from finscribe_trainer.training.curves.setup import check_curves
 
 _WEIGHTS = ".safetensors"
 
 
-def dry_run(config: TrainerConfig, resume: str | None, storage: Storage) -> str:
+def dry_run(config: TrainerConfig, resume: str | None, storage: Storage, *, overwrite: bool = False) -> str:
     """Check storage, output folder, rows, images and the model's files; downloads are deleted again.
 
     Of the weights only names and headers are checked. They are not downloaded.
@@ -39,12 +44,16 @@ def dry_run(config: TrainerConfig, resume: str | None, storage: Storage) -> str:
         storage.check_writable(config.output_uri)
     output_dir = Path(config.output_dir)
     _check_output_dir(output_dir)
+    # As the training does; a run's own earlier attempt is resumed, and is no reason to refuse.
+    if not (overwrite or ENV_RUN in os.environ or resumes_in_place(resume, output_dir)):
+        refuse_earlier_training(output_dir)
     with tempfile.TemporaryDirectory(prefix="finscribe-dry-run-") as folder:
         scratch = Path(folder)
-        # As the training does; a run's own earlier attempt is resumed, and is no reason to refuse.
-        find_checkpoint(resume, None, scratch if ENV_RUN in os.environ else output_dir, storage)
+        checkpoint = read_named_checkpoint(resume, scratch, storage) if resume else None
         splits = load_splits(config, scratch, storage)
         source = _model_without_weights(config, scratch / "model", storage)
+        if checkpoint:
+            check_fit(checkpoint, config, source)
         family, chosen = load_family_and_rows(config, source, splits)
         spec = config.training
         choose_attention(spec.attn_implementation, choose_dtype(spec), family.model_class)

@@ -1,7 +1,6 @@
 """Writes a run's results: adapter, config and metrics, and the folder to publish."""
 
 import json
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -10,28 +9,31 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.runtime.files import follow_umask
-from finscribe_trainer.runtime.output_layout import CONFIG_FILE, METRICS_FILE, PUBLISHED_DIRS
+from finscribe_trainer.runtime.output_layout import (
+    CONFIG_FILE,
+    LOGS_DIR,
+    METRICS_FILE,
+    PUBLISHED_DIRS,
+    RESULT_NAMES,
+)
+from finscribe_trainer.runtime.outputs import remove
+from finscribe_trainer.training.checkpoints import local_checkpoints
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
     from finscribe_trainer.model.families.base import Family
 
-log = logging.getLogger(__name__)
 
+def export_adapter(model: "PeftModel", family: "Family", folder: Path) -> None:
+    """Write the adapter (safetensors) with its processor or tokenizer, and its generation config."""
+    from finscribe_trainer.model.generation_config import trained_generation_config  # noqa: PLC0415 - slow to import
 
-def export_adapter(model: "PeftModel", family: "Family", source: ModelSource, folder: Path) -> None:
-    """Write the adapter (safetensors) with its processor or tokenizer."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = source.name.removeprefix("hf://")  # not its path on this machine
-        config.revision = source.revision
     model.save_pretrained(str(folder), safe_serialization=True)
     follow_umask(folder)
     family.processing.save_pretrained(folder)
-    log.info("adapter written to %s", folder)
+    trained_generation_config(model.get_base_model(), family).save_pretrained(folder)
 
 
 def write_config(config: TrainerConfig, path: Path) -> None:
@@ -43,6 +45,14 @@ def write_config(config: TrainerConfig, path: Path) -> None:
 def write_metrics(metrics: dict[str, Any], path: Path) -> None:
     """Write metrics.json."""
     path.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def remove_training(output_dir: Path) -> None:
+    """Remove results, checkpoints and curves of an earlier training; metrics.json is removed first."""
+    for name in (*RESULT_NAMES, LOGS_DIR):
+        remove(output_dir / name)
+    for folder in local_checkpoints(output_dir):
+        remove(folder)
 
 
 def stage_result(output_dir: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 from peft import PeftModel
 
@@ -28,7 +29,6 @@ from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.metrics.corpus import CorpusSummary
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.runtime.output_layout import EVALUATION_DIR
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -36,16 +36,17 @@ log = logging.getLogger(__name__)
 REPORT = "report.md"
 
 
-def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Splits) -> EvaluationReport:
+def compare_models(
+    run: Run, tuned: LoadedModel, source: ModelSource, splits: Splits, folder: Path
+) -> EvaluationReport:
     """Evaluate base and tuned model on the test documents, or the validation documents if there are none.
 
-    Writes both results and the report to `evaluation/` in the output folder.
-
     Args:
-        run: the run's config and output folder.
+        run: the run's config.
         tuned: the base model with the tuned adapter.
         source: the base model's source.
         splits: the documents.
+        folder: where both results and the report are written to.
     """
     assert isinstance(tuned.model, PeftModel)
     spec, training = run.config.evaluation, run.config.training
@@ -61,7 +62,6 @@ def compare_models(run: Run, tuned: LoadedModel, source: ModelSource, splits: Sp
     except GpuMemoryError:
         return _out_of_memory(spec)
     comparison = compare(before, after)
-    folder = run.output_dir / EVALUATION_DIR
     write_results(before, folder / BASE_RESULTS)
     write_results(after, folder / TUNED_RESULTS)
     write_reports(comparison, folder / REPORT, pages_of(test_set.examples))

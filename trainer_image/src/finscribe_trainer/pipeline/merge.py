@@ -5,21 +5,25 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.model.adapter import ADAPTER_CONFIG, find_base_model, read_adapter_config
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.merge import UNVERIFIED_PREFIX, MergedFiles, choose_probes, export_merged
+from finscribe_trainer.model.merge import MergedFiles, choose_probes, export_merged
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.pipeline.model_card.merged import write_merged_card
 from finscribe_trainer.pipeline.model_card.usage import usage_for
+from finscribe_trainer.runtime.outputs import claim_folder, replace_together
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
+
+_MODEL_FILES = ("*.safetensors", "*.safetensors.index.json")
+"""Files of an earlier model that --overwrite removes: their number depends on the size of the weights."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class MergeRequest:
     """Commit, tag or branch of a hub id; the one in adapter_config.json when None."""
     output: str
     """A folder or s3:// prefix that is empty or does not exist."""
+    overwrite: bool = False
+    """Whether a model in `output` may be replaced."""
 
 
 def merge_to_output(request: MergeRequest, files: MergedFiles) -> None:
@@ -45,50 +51,41 @@ def merge_to_output(request: MergeRequest, files: MergedFiles) -> None:
         RetryableError: the storage or the hub is unavailable, or the disk is full.
     """
     storage = Storage.from_config(StorageEndpoint())
-    to_bucket = is_s3_uri(request.output)
-    if to_bucket:
-        _check_bucket(request.output, storage)
-    else:
-        _check_folder(Path(request.output))
     with tempfile.TemporaryDirectory(prefix="finscribe-merge-") as name:
         scratch = Path(name)
-        adapter = _fetch_adapter(request.adapter, scratch / "adapter", storage)
-        base = _base(request, adapter, scratch / "base", storage)
-        family = load_family(base)
-        probes = choose_probes(_synthetic_examples(scratch / "probes"), family)
-        folder = scratch / "merged" if to_bucket else Path(request.output)
-        export_merged(base, family, adapter, folder, probes, files)
-        write_merged_card(folder, adapter, usage_for(family, base, None))
-        if to_bucket:
-            storage.publish_run(folder, request.output)
+        if is_s3_uri(request.output):
+            _refuse_taken_prefix(request, storage)
+            storage.check_writable(request.output)
+            (scratch / "merged").mkdir()
+            _merge(request, files, storage, scratch, scratch / "merged")
+            _refuse_taken_prefix(request, storage)  # another merge may have written there meanwhile
+            storage.publish_run(scratch / "merged", request.output)
+        else:
+            output = Path(request.output)
+            with claim_folder(output, overwrite=request.overwrite):
+                earlier = [path.name for glob in _MODEL_FILES for path in output.glob(glob)]
+                with replace_together(output, last="config.json", outdated=earlier) as folder:
+                    _merge(request, files, storage, scratch, folder)
     log.info("merged model written to %s", request.output)
 
 
-def _check_folder(folder: Path) -> None:
-    """Create the output folder, so that an unusable path is reported before the merge.
-
-    Files that a killed merge left in it are ignored: the merge removes them.
-
-    Raises:
-        UserError: InvalidConfig when it is not empty or can't be created.
-    """
-    with disk_errors_as_finscribe_errors():
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = any(not path.name.startswith(UNVERIFIED_PREFIX) for path in folder.iterdir())
-    if taken:
-        raise _not_empty_error(str(folder))
+def _merge(request: MergeRequest, files: MergedFiles, storage: Storage, scratch: Path, folder: Path) -> None:
+    """Write the merged model with its card to `folder`; downloads go to `scratch`."""
+    adapter = _fetch_adapter(request.adapter, scratch / "adapter", storage)
+    base = _base(request, adapter, scratch / "base", storage)
+    family = load_family(base)
+    probes = choose_probes(_synthetic_examples(scratch / "probes"), family)
+    export_merged(base, family, adapter, folder, probes, files)
+    write_merged_card(folder, adapter, usage_for(family, base, None))
 
 
-def _check_bucket(uri: str, storage: Storage) -> None:
-    if storage.exists(f"{uri.rstrip('/')}/"):
-        raise _not_empty_error(uri)
-    storage.check_writable(uri)
-
-
-def _not_empty_error(output: str) -> UserError:
-    return UserError(
-        FailureReason.InvalidConfig, f"{output} is not empty.", "Pass another --output-dir, or remove it."
-    )
+def _refuse_taken_prefix(request: MergeRequest, storage: Storage) -> None:
+    if not request.overwrite and storage.exists(f"{request.output.rstrip('/')}/"):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{request.output} is not empty.",
+            "Name another --output-dir, or pass --overwrite.",
+        )
 
 
 def _fetch_adapter(name: str, folder: Path, storage: Storage) -> Path:
@@ -110,11 +107,7 @@ def _base(request: MergeRequest, adapter: Path, folder: Path, storage: Storage) 
     config = read_adapter_config(adapter)
     trained_on, revision = config.get("base_model_name_or_path"), config.get("revision")
     given = request.base_model
-    if (
-        given is not None
-        and isinstance(trained_on, str)
-        and _without_scheme(given) != _without_scheme(trained_on)
-    ):
+    if given is not None and isinstance(trained_on, str) and _comparable(given) != _comparable(trained_on):
         if _is_hub_id(given) and _is_hub_id(trained_on):
             raise UserError(
                 FailureReason.InvalidConfig,
@@ -130,6 +123,10 @@ def _base(request: MergeRequest, adapter: Path, folder: Path, storage: Storage) 
 
 def _without_scheme(name: str) -> str:
     return name.removeprefix("hf://").rstrip("/")
+
+
+def _comparable(name: str) -> str:
+    return str(Path(name).resolve()) if Path(name).is_dir() else _without_scheme(name)
 
 
 def _is_hub_id(name: str) -> bool:

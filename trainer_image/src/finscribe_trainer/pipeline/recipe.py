@@ -1,8 +1,8 @@
 """Runs the stages in order: set up, load data, fetch the model, train and export, publish."""
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
@@ -12,7 +12,7 @@ from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.source import ModelSource
-from finscribe_trainer.pipeline.export import stage_result, write_config
+from finscribe_trainer.pipeline.export import remove_training, stage_result, write_config
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
 from finscribe_trainer.runtime.output_layout import (
     ADAPTER_DIR,
@@ -21,8 +21,14 @@ from finscribe_trainer.runtime.output_layout import (
     MERGED_DIR,
     METRICS_FILE,
 )
+from finscribe_trainer.runtime.outputs import claim_folder
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.training.checkpoints import Checkpoint, find_checkpoint
+from finscribe_trainer.training.checkpoints import (
+    Checkpoint,
+    find_checkpoint,
+    read_named_checkpoint,
+    refuse_earlier_training,
+)
 from finscribe_trainer.training.curves.setup import check_curves
 from finscribe_trainer.training.run import Run
 
@@ -43,21 +49,26 @@ def train(run: Run) -> RunResult | None:
     reporter.set_phase(Phase.Starting)
     reporter.set_run_info(config.model_name_or_path, config.method)
     storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.cancel_transfers)
-    if (run_metrics := processes.broadcast_from_main(lambda: _prepare_outputs(run, storage))) is not None:
-        return _finish_run(run, storage, run_metrics) if processes.is_main else None
+    with ExitStack() as claimed:
+        published = processes.broadcast_from_main(lambda: _prepare_outputs(run, storage, claimed))
+        if published is not None:
+            return _finish_run(run, storage, published) if processes.is_main else None
+        return _train_and_publish(run, storage)
 
+
+def _train_and_publish(run: Run, storage: Storage) -> RunResult | None:
+    config, reporter, processes = run.config, run.reporter, run.processes
     reporter.set_phase(Phase.Downloading)
     inputs = processes.once_per_node(lambda: _fetch_inputs(run, storage), _Inputs)
     checkpoint, splits, source = inputs.checkpoint, inputs.splits, inputs.source
 
     # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
-    from finscribe_trainer.training.resume import check_adapter_settings  # noqa: PLC0415
 
     def save_config() -> None:
-        # Not earlier: a rejected run keeps the config of the run before. Not later: a killed run needs one.
-        if checkpoint:
-            check_adapter_settings(checkpoint, config)
+        # Not earlier: a rejected run leaves the one before as it is. Not later: a killed run needs a config.
+        if run.overwrite and not run.resumes_in_place:
+            remove_training(run.output_dir)
         write_config(config, run.output_dir / CONFIG_FILE)
 
     processes.broadcast_from_main(save_config)
@@ -72,15 +83,19 @@ def train(run: Run) -> RunResult | None:
     return _finish_run(run, storage, run_metrics)
 
 
-def _prepare_outputs(run: Run, storage: Storage) -> dict[str, Any] | None:
-    """Check that results can be written; returns the metrics of a run that is already published."""
+def _prepare_outputs(run: Run, storage: Storage, claimed: ExitStack) -> dict[str, Any] | None:
+    """Check that results can be written, and claim the output folder until `claimed` is closed.
+
+    Returns:
+        the metrics of a run that is already published; else None.
+    """
     if run.uri and (run_metrics := _published_metrics(run.uri, storage)) is not None:
         log.info("%s is already published: nothing to do", run.uri)
         return run_metrics
     check_curves(run.config)
     if run.config.output_uri:
         storage.check_writable(run.config.output_uri)
-    _create_output_dir(run.output_dir)
+    claimed.enter_context(claim_folder(run.output_dir, writes=()))  # `_fetch_inputs` looks at its content
     return None
 
 
@@ -94,23 +109,32 @@ class _Inputs:
 
 
 def _fetch_inputs(run: Run, storage: Storage) -> _Inputs:
-    """Download checkpoint, data and base model, and check every row."""
+    """Download data, base model and checkpoint, and check every row."""
     config, inputs = run.config, run.output_dir / "inputs"
-    _create_output_dir(run.output_dir)
-    begun = run.uri if run.may_have_begun else None
-    checkpoint = find_checkpoint(run.resume, begun, run.output_dir, storage)
-    splits = load_splits(config, inputs, storage)
-    return _Inputs(checkpoint, splits, fetch_model(config, inputs / "model", storage))
-
-
-def _create_output_dir(folder: Path) -> None:
-    """Create the output folder.
-
-    Raises:
-        UserError: InvalidConfig when its path can't be used.
-    """
     with disk_errors_as_finscribe_errors():
-        folder.mkdir(parents=True, exist_ok=True)
+        run.output_dir.mkdir(parents=True, exist_ok=True)  # on this machine
+    if not (run.overwrite or run.may_have_begun or run.resumes_in_place):
+        refuse_earlier_training(run.output_dir)
+    splits, source = load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
+
+    return _Inputs(_checkpoint(run, source, storage), splits, source)
+
+
+def _checkpoint(run: Run, source: ModelSource, storage: Storage) -> Checkpoint | None:
+    """The checkpoint to resume from: the one named, else the newest in the bucket that can be used."""
+
+    def check(checkpoint: Checkpoint) -> None:
+        from finscribe_trainer.training.checkpoint_fit import check_fit  # noqa: PLC0415 - imports torch
+
+        check_fit(checkpoint, run.config, source)
+
+    if run.resume is not None:
+        checkpoint = read_named_checkpoint(run.resume, run.output_dir, storage)
+        check(checkpoint)
+        return checkpoint
+    if run.uri and run.may_have_begun:
+        return find_checkpoint(run.uri, run.output_dir, storage, check)
+    return None
 
 
 def _published_metrics(uri: str, storage: Storage) -> dict[str, Any] | None:

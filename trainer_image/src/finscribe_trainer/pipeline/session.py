@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from finscribe_core.constants import ENV_RUN, EXIT_DONE
 from finscribe_core.logs import AS_PRINTED
@@ -28,13 +29,18 @@ log = logging.getLogger(__name__)
 
 
 def run_session(
-    load_config: Callable[[], TrainerConfig], resume: str | None, *, check_only: bool = False
+    load_config: Callable[[], TrainerConfig],
+    resume: str | None,
+    *,
+    overwrite: bool = False,
+    check_only: bool = False,
 ) -> int:
     """Run the training in this process; success and errors end as a RunResult.
 
     Args:
         load_config: loads the config; its errors are reported as the run's.
         resume: checkpoint to resume from: a folder or an s3:// prefix.
+        overwrite: whether an earlier training in the output folder may be replaced.
         check_only: check everything, and train nothing.
 
     Returns:
@@ -53,7 +59,7 @@ def run_session(
 
             prepare_environment()
             storage = Storage.from_config(config.storage, observer=reporter, cancel=stop.cancel_transfers)
-            log.info("%s", dry_run(config, resume, storage), extra=AS_PRINTED)
+            log.info("%s", dry_run(config, resume, storage, overwrite=overwrite), extra=AS_PRINTED)
             return None
         port = http_port() if is_main_process() else None
         with ReportServer(reporter, port) if port else contextlib.nullcontext():
@@ -66,6 +72,7 @@ def run_session(
                 resume,
                 reporter,
                 stop,
+                overwrite=overwrite,
                 show_bar=processes.is_main and sys.stderr.isatty(),
                 may_have_begun=ENV_RUN in os.environ,
                 processes=processes,
@@ -96,8 +103,11 @@ def _check(load_config: Callable[[], TrainerConfig]) -> None:
 
 
 def run_name(config: TrainerConfig) -> str:
-    """The run's name: from the operator, else by the current time for a local training that uploads."""
+    """The run's name: from the operator, else by time and chance for a local training that uploads.
+
+    Runs that are started in the same second, on any machines, must not share a prefix in the bucket.
+    """
     given = os.environ.get(ENV_RUN, "")
     if given or config.output_uri is None:
         return given
-    return datetime.now(UTC).strftime("local-%Y%m%d-%H%M%S")
+    return f"{datetime.now(UTC):local-%Y%m%d-%H%M%S}-{uuid4().hex[:8]}"

@@ -21,7 +21,14 @@ from finscribe_trainer.pipeline.final_evaluation import compare_models
 from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_for
 from finscribe_trainer.pipeline.model_card.write import write_cards
 from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
-from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, MERGED_DIR, METRICS_FILE
+from finscribe_trainer.runtime.output_layout import (
+    ADAPTER_DIR,
+    EVALUATION_DIR,
+    MERGED_DIR,
+    METRICS_FILE,
+    RESULT_NAMES,
+)
+from finscribe_trainer.runtime.outputs import replace_together
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.callbacks import BASE_LOSS
@@ -51,19 +58,33 @@ def train_and_export(
     if run.config.training.fsdp and run.processes.world_size > 1:
         trained = replace(trained, model=_unsharded(run.config, source, family, trained.model))
 
+    with replace_together(run.output_dir, last=METRICS_FILE, outdated=RESULT_NAMES) as folder:
+        metrics = _write_result(run, trained, family, source, splits, folder)
+    log.info("result written to %s: %s", run.output_dir, ", ".join(_written(run.output_dir)))
+    return metrics
+
+
+def _write_result(
+    run: Run, trained: Trained, family: Family, source: ModelSource, splits: Splits, folder: Path
+) -> dict[str, Any]:
+    """Write everything that the run results in to `folder`; returns the run's metrics."""
     run.reporter.set_phase(Phase.Exporting)
-    adapter = export(run, trained.model, family, source, splits)
+    adapter = export(run, trained.model, family, source, splits, folder)
     metrics = _run_metrics(run, trained, splits)
     if run.config.evaluation.enabled:
         run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
-        report = compare_models(run, tuned, source, splits)
+        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR)
         metrics["evaluation"] = report.model_dump(mode="json", exclude_none=True)
-    write_metrics(metrics, run.output_dir / METRICS_FILE)
+    write_metrics(metrics, folder / METRICS_FILE)
     usage = usage_for(family, source, shared_prompt(splits.train))
-    write_cards(run.output_dir, run.config, metrics, usage)
+    write_cards(folder, run.name or run.output_dir.resolve().name, run.config, metrics, usage)
     return metrics
+
+
+def _written(output_dir: Path) -> list[str]:
+    return [name for name in RESULT_NAMES if (output_dir / name).exists()]
 
 
 def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:
@@ -86,8 +107,9 @@ def export(
     family: Family,
     source: ModelSource,
     splits: Splits,
+    folder: Path,
 ) -> Path:
-    """Write the adapter, and the merged model if configured, to the output folder.
+    """Write the adapter, and the merged model if configured, to folders below `folder`.
 
     Returns:
         the adapter's folder.
@@ -95,11 +117,11 @@ def export(
     Raises:
         UserError: MergeMismatch.
     """
-    adapter = run.output_dir / ADAPTER_DIR
-    export_adapter(model, family, source, adapter)
+    adapter = folder / ADAPTER_DIR
+    export_adapter(model, family, adapter)
     if OutputFormat.Merged in run.config.output_formats:
         probes = choose_probes(splits.validation, family)
-        export_merged(source, family, adapter, run.output_dir / MERGED_DIR, probes)
+        export_merged(source, family, adapter, folder / MERGED_DIR, probes)
     return adapter
 
 

@@ -7,6 +7,8 @@ LOGS_DIR = "logs"
 WANDB_DIR = "runs"
 METRICS_FILE = "metrics.json"
 CONFIG_FILE = "config.yaml"
+RESULT_NAMES = (METRICS_FILE, ADAPTER_DIR, MERGED_DIR, EVALUATION_DIR)
+"""What a run's end writes, all together; metrics.json is removed first and written last."""
 PUBLISHED_DIRS = {
     ADAPTER_DIR: "adapter",
     MERGED_DIR: "merged",

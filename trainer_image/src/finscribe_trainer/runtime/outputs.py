@@ -52,7 +52,8 @@ def claim_folder(
         for left in folder.glob(f"{UNFINISHED_PREFIX}*"):
             shutil.rmtree(left, ignore_errors=True)
         if not overwrite and not (own and (folder / own).exists()):
-            found = sorted(path.name for path in folder.iterdir() if path.name != LOCK_FILE)
+            ours = (LOCK_FILE, f"{own}.part")  # the second is left if the first claim was killed
+            found = sorted(path.name for path in folder.iterdir() if path.name not in ours)
             refuse_taken(folder, [name for name in found if writes is None or name in writes])
         yield
 

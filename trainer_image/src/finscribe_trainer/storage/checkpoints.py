@@ -3,7 +3,7 @@
 import logging
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -55,11 +55,13 @@ class Checkpoints:
         steps = {int(match[1]): name for name in found if (match := _NAME.fullmatch(name))}
         return [steps[step] for step in sorted(steps, reverse=True)]
 
-    def fetch_last(self, dest_dir: Path) -> Path | None:
-        """Download the newest checkpoint that is complete and undamaged."""
+    def fetch_last(self, dest_dir: Path, can_be_used: Callable[[Path], bool]) -> Path | None:
+        """Download the newest checkpoint that is complete, undamaged and accepted by `can_be_used`."""
         for name in self.complete_names():
             if folder := self._fetch(name, dest_dir):
-                return folder
+                if can_be_used(folder):
+                    return folder
+                shutil.rmtree(folder, ignore_errors=True)
         return None
 
     def _fetch(self, name: str, dest_dir: Path) -> Path | None:

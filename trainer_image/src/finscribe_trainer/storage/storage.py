@@ -3,7 +3,7 @@
 import json
 import threading
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +141,15 @@ class Storage:
             keep = [path.name for path in local_checkpoint_dir.parent.glob("checkpoint-*")]
         Checkpoints(self._connection, ObjectUri.parse(run_uri)).save(local_checkpoint_dir, keep)
 
-    def fetch_last_checkpoint(self, run_uri: str, dest_dir: Path) -> Path | None:
+    def fetch_last_checkpoint(
+        self, run_uri: str, dest_dir: Path, can_be_used: Callable[[Path], bool] = lambda _: True
+    ) -> Path | None:
         """Download the run's newest complete checkpoint to `dest_dir/checkpoint-<step>`; None without any.
 
         Every file is verified against the manifest's SHA-256; a damaged checkpoint is skipped with a
-        warning, and the one before it is tried.
+        warning, and so is one that `can_be_used` rejects; the one before it is tried.
         """
-        return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch_last(dest_dir)
+        return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch_last(dest_dir, can_be_used)
 
     def check_writable(self, output_uri: str) -> None:
         """Check before the training that results can be written: writes and deletes an empty object.

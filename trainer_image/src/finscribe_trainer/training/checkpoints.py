@@ -13,8 +13,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from finscribe_core.constants import CHECKPOINTS_PREFIX
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.distributed.processes import Processes
+from finscribe_trainer.runtime.output_layout import RESULT_NAMES
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
@@ -103,9 +105,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 def _not_a_checkpoint(folder: Path) -> tuple[str, str] | None:
     """What a folder is instead of a checkpoint, and the remedy; None for a checkpoint, even a damaged one."""
-    inside = _local_checkpoints(folder)
+    inside = local_checkpoints(folder)
     remedy = "Name a folder checkpoint-<step>, or omit --resume to start a new training."
-    if near := inside or _local_checkpoints(folder.parent):
+    if near := inside or local_checkpoints(folder.parent):
         remedy = f"Name a checkpoint: the newest one there is {near[-1]}."
     if not folder.exists():
         return f"{folder}: no such folder.", remedy
@@ -159,35 +161,69 @@ def mark_incomplete(folder: Path) -> None:
 
 
 def find_checkpoint(
-    resume: str | None, run_uri: str | None, output_dir: Path, storage: Storage
+    run_uri: str, output_dir: Path, storage: Storage, check: Callable[[Checkpoint], None]
 ) -> Checkpoint | None:
-    """The checkpoint to resume from: the one named, else the run's newest in the bucket, else none.
+    """The newest checkpoint in the bucket that can be used; None if the run has none yet.
 
     Args:
-        resume: a checkpoint's folder or s3:// prefix, as the user named it.
-        run_uri: S3 prefix of a run that may have an earlier attempt; None for a new run.
+        run_uri: S3 prefix of a run that may have an earlier attempt.
         output_dir: where checkpoints are on this machine.
         storage: to download from.
+        check: raises a UserError for a checkpoint that can't be used; the one before it is tried then.
 
     Raises:
-        UserError: the one named is not a complete checkpoint; or `output_dir` holds checkpoints of another
-            run, with which a new run would mix its own.
+        UserError: the run has checkpoints, but none of them can be used.
     """
-    if resume is not None:
-        return read_checkpoint(_local_copy(resume, output_dir, storage))
-    if run_uri is not None:
-        found = storage.fetch_last_checkpoint(run_uri, output_dir)
-        _remove_others(output_dir, found)
-        return read_checkpoint(found) if found else None
-    if old := _local_checkpoints(output_dir):
-        complete = [folder for folder in old if _is_complete(folder)]
-        resume_or = f"Pass --resume {complete[-1]} to resume from there, or name" if complete else "Name"
+    problems: list[UserError] = []
+
+    def can_be_used(folder: Path) -> bool:
+        try:
+            check(read_checkpoint(folder))
+        except UserError as error:
+            log.warning("%s is skipped, the one before it is tried: %s", folder.name, error.message)
+            problems.append(error)
+            return False
+        return True
+
+    found = storage.fetch_last_checkpoint(run_uri, output_dir, can_be_used)
+    if found is None and problems:
         raise UserError(
-            FailureReason.InvalidConfig,
-            f"{output_dir} holds checkpoints of an earlier training.",
-            f"{resume_or} another output_dir.",
+            problems[0].reason,
+            f"No checkpoint below {run_uri} can be used. The newest: {problems[0].message}",
+            f"Restore the settings of that training, or delete {run_uri}/{CHECKPOINTS_PREFIX}/ to train from "
+            "the beginning.",
         )
-    return None
+    _remove_others(output_dir, found)
+    return read_checkpoint(found) if found else None
+
+
+def resumes_in_place(resume: str | None, output_dir: Path) -> bool:
+    """Whether `--resume` names a checkpoint of the output folder, or one that was downloaded there before."""
+    if resume is None:
+        return False
+    if is_s3_uri(resume):
+        return (output_dir / resume.rstrip("/").rsplit("/", 1)[-1]).exists()
+    return Path(resume).resolve().parent == output_dir.resolve()
+
+
+def refuse_earlier_training(output_dir: Path) -> None:
+    """Refuse an output folder with checkpoints or results, with which a new training would mix its own.
+
+    Raises:
+        UserError: InvalidConfig; the remedy names the checkpoint to resume from.
+    """
+    checkpoints = local_checkpoints(output_dir)
+    results = [name for name in RESULT_NAMES if (output_dir / name).exists()]
+    if not checkpoints and not results:
+        return
+    complete = [folder for folder in checkpoints if _is_complete(folder)]
+    resume_or = f"Pass --resume {complete[-1]} to resume from there, " if complete else "Pass "
+    raise UserError(
+        FailureReason.InvalidConfig,
+        f"{output_dir} holds {' and '.join([*(['checkpoints'] if checkpoints else []), *results[:1]])} "
+        "of an earlier training.",
+        f"{resume_or}--overwrite to replace that training, or name another output_dir.",
+    )
 
 
 def _is_complete(folder: Path) -> bool:
@@ -223,21 +259,28 @@ def check_same_checkpoint(checkpoint: Checkpoint | None, processes: Processes) -
         )
 
 
-def _local_copy(resume: str, output_dir: Path, storage: Storage) -> Path:
+def read_named_checkpoint(resume: str, output_dir: Path, storage: Storage) -> Checkpoint:
+    """The checkpoint that the user named: a folder, or an s3:// prefix, which is downloaded.
+
+    Raises:
+        UserError: InvalidConfig when it is not a complete checkpoint.
+    """
     if not is_s3_uri(resume):
-        return Path(resume)
+        return read_checkpoint(Path(resume))
     name = resume.rstrip("/").rsplit("/", 1)[-1]
-    return storage.fetch_prefix(resume, output_dir / name, missing=FailureReason.InvalidConfig)
+    folder = storage.fetch_prefix(resume, output_dir / name, missing=FailureReason.InvalidConfig)
+    return read_checkpoint(folder)
 
 
-def _local_checkpoints(output_dir: Path) -> list[Path]:
+def local_checkpoints(output_dir: Path) -> list[Path]:
+    """The folders checkpoint-<step> of an output folder, complete or not, by their steps."""
     found = [path for path in output_dir.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def _remove_others(output_dir: Path, kept: Path | None) -> None:
     """Remove what an earlier attempt left on this disk, which may be incomplete; the bucket's is complete."""
-    for path in _local_checkpoints(output_dir):
+    for path in local_checkpoints(output_dir):
         if kept is None or path.name != kept.name:
             log.info("removing %s, which is not the newest checkpoint in the bucket", path)
             shutil.rmtree(path)

@@ -8,6 +8,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.checkpoints import resumes_in_place
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Run:
     """Checkpoint to resume from: a folder or an s3:// prefix."""
     reporter: RunReporter
     stop: StopSignal
+    overwrite: bool = False
+    """Whether an earlier training in the output folder may be replaced."""
     show_bar: bool = False
     may_have_begun: bool = False
     """Whether the run may have an earlier attempt: its Job starts it again under the same name."""
@@ -31,6 +34,11 @@ class Run:
     def output_dir(self) -> Path:
         """Folder of checkpoints and exports on this machine."""
         return Path(self.config.output_dir)
+
+    @property
+    def resumes_in_place(self) -> bool:
+        """Whether the run continues a training in its own output folder."""
+        return resumes_in_place(self.resume, self.output_dir)
 
     @property
     def uri(self) -> str | None:

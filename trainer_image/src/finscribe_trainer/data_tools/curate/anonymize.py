@@ -47,7 +47,9 @@ class Outcome:
     """Dropped images."""
 
 
-def anonymize_rows(source: Path, output: Path, key: bytes, *, drop_images: bool) -> Outcome:
+def anonymize_rows(
+    source: Path, output: Path, key: bytes, *, drop_images: bool, overwrite: bool = False
+) -> Outcome:
     """Write each row's prompt and answer with pseudonyms; other keys of a row are dropped.
 
     Two passes: names are collected from all answers, then replaced in all texts. Memory holds each name once.
@@ -58,7 +60,7 @@ def anonymize_rows(source: Path, output: Path, key: bytes, *, drop_images: bool)
     """
     file = DataFile(source, str(source))
     anonymizer = Anonymizer(Pseudonyms(key))
-    with create_files(output) as [rows]:
+    with create_files(output, overwrite=overwrite) as [rows]:
         problems = RowProblems()
         for where, row in progress(read_rows(file, problems), "Collect names", unit="rows"):
             if row.images and not drop_images:

@@ -36,7 +36,7 @@ class Outcome:
     """`file:line: reason` of accepted reviews that can't be converted."""
 
 
-def write_corrections(source: Path, output: Path) -> Outcome:
+def write_corrections(source: Path, output: Path, *, overwrite: bool = False) -> Outcome:
     """Write a row for each document whose last review accepted it.
 
     Two passes; memory holds a digest of each document.
@@ -44,13 +44,14 @@ def write_corrections(source: Path, output: Path) -> Outcome:
     Args:
         source: reviews, one JSON object per line (docs/prepare.md).
         output: the file of rows; image paths are relative to its folder.
+        overwrite: whether an existing file is replaced.
 
     Raises:
         UserError: DatasetNotFound; InvalidConfig when `output` exists.
     """
     file = DataFile(source, str(source))
     outcome, check = Outcome(), AnswerCheck(None)
-    with create_files(output) as [rows]:
+    with create_files(output, overwrite=overwrite) as [rows]:
         last = _last_reviews(file)
         for where, review in scan_values(file):
             try:

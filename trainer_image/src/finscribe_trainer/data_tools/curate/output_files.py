@@ -1,6 +1,5 @@
 """Writes new .jsonl files atomically."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -8,27 +7,23 @@ from typing import TextIO
 
 from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, RetryableError, UserError, is_disk_full
+from finscribe_trainer.runtime.outputs import claim_files
 
 
 @contextmanager
-def create_files(*paths: Path) -> Iterator[list[TextIO]]:
+def create_files(*paths: Path, overwrite: bool = False) -> Iterator[list[TextIO]]:
     """Open text files for writing; they are renamed to `paths` on success, and removed on an error.
 
     Raises:
-        UserError: InvalidConfig when a file exists already, is not a .jsonl file, or can't be written.
-        RetryableError: DiskFull.
+        UserError: InvalidConfig when a file exists already, unless `overwrite`; is not a .jsonl file, or
+            can't be written.
+        RetryableError: DiskFull; Interrupted when another process writes them.
     """
     for path in paths:
         if path.suffix != ".jsonl":
             raise UserError(FailureReason.InvalidConfig, f"{path} must end in .jsonl.", "Rename the output.")
-        if os.path.lexists(path):
-            raise UserError(
-                FailureReason.InvalidConfig, f"{path} exists already.", "Name another output, or remove it."
-            )
     try:
-        for path in paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as renamed:  # rename after all files are closed
+        with claim_files(*paths, overwrite=overwrite), ExitStack() as renamed:  # after all files are closed
             parts = [renamed.enter_context(atomic_path(path)) for path in paths]
             with ExitStack() as opened:
                 yield [opened.enter_context(part.open("w", encoding="utf-8")) for part in parts]

@@ -50,7 +50,7 @@ class _Group:
     size: int = 0
 
 
-def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
+def split_rows(source: Path, output_dir: Path, plan: Plan, *, overwrite: bool = False) -> dict[str, int]:
     """Write train.jsonl, val.jsonl and test.jsonl to `output_dir`, and link their images there.
 
     Two passes; memory holds about 200 bytes per row, not its text. Rows of the same document (see
@@ -72,7 +72,7 @@ def split_rows(source: Path, output_dir: Path, plan: Plan) -> dict[str, int]:
         )
     shares = {"val": plan.validation, "test": plan.test}
     wanted = [split for split in SPLITS if shares.get(split, 1) > 0]
-    with create_files(*(output_dir / f"{split}.jsonl" for split in wanted)) as outputs:
+    with create_files(*(output_dir / f"{split}.jsonl" for split in wanted), overwrite=overwrite) as outputs:
         groups, group_of_row, images = _read_groups(file, plan)
         split_of_group = assign(groups, shares, plan.seed)
         counts = dict.fromkeys(wanted, 0)

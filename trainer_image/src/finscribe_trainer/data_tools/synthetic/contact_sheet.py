@@ -17,7 +17,7 @@ _BACKGROUND = (74, 78, 84)
 
 
 def write_contact_sheet(choice: Choice, count: int, path: Path) -> int:
-    """Draw the first pages of a choice as one JPEG, replacing an existing file.
+    """Draw the first pages of a choice as one JPEG.
 
     Returns:
         the number of pages drawn: `count`, but at most COLUMNS x ROWS.

@@ -21,6 +21,7 @@ from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.data_tools.validate.reports import report_files, write_reports
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Checks, Report, Validator
+from finscribe_trainer.runtime.outputs import claim_files
 from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.storage import Storage
@@ -47,15 +48,22 @@ class Request:
     max_findings: int
 
 
-def run_validation(request: Request, output: Path | None, *, strict: bool) -> None:
+def run_validation(request: Request, output: Path | None, *, strict: bool, overwrite: bool = False) -> None:
     """Validate the data sets, print the findings and write the reports.
 
     Raises:
         UserError: DatasetInvalid when there are errors; InvalidConfig for invalid options.
         RetryableError: Interrupted, after the reports were written.
     """
-    if output is not None:
-        _check_output(request, output)
+    if output is None:
+        _validate(request, None, strict=strict)
+        return
+    _check_output(output, overwrite=overwrite)
+    with claim_files(*report_files(output), overwrite=True):
+        _validate(request, output, strict=strict)
+
+
+def _validate(request: Request, output: Path | None, *, strict: bool) -> None:
     report = Report(request.max_findings)
     checks = Checks(AnswerCheck(request.schema), request.max_image_pixels, _token_check(request))
     with tempfile.TemporaryDirectory(prefix="finscribe-validate-") as folder:
@@ -71,18 +79,18 @@ def run_validation(request: Request, output: Path | None, *, strict: bool) -> No
     _raise_on_errors(report, strict=strict)
 
 
-def _check_output(request: Request, output: Path) -> None:
+def _check_output(output: Path, *, overwrite: bool) -> None:
     """Check before the validation that the report can be written and overwrites no data set."""
     if output.suffix != ".json":
         raise UserError(
             FailureReason.InvalidConfig, f"--output {output} must end in .json.", "Name it report.json."
         )
     there = [path for path in report_files(output) if os.path.lexists(path)]
-    if there and not _is_report(output):
+    if there and not overwrite and not _is_report(output):
         raise UserError(
             FailureReason.InvalidConfig,
             f"--output {output}: {there[0]} exists, and is not an earlier report.",
-            "Name another file.",
+            "Name another --output, or pass --overwrite.",
         )
 
 

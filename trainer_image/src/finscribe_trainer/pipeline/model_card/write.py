@@ -10,17 +10,19 @@ from finscribe_trainer.pipeline.model_card.usage import Usage
 from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
 
 
-def write_cards(output_dir: Path, config: TrainerConfig, metrics: dict[str, Any], usage: Usage) -> None:
+def write_cards(
+    folder: Path, name: str, config: TrainerConfig, metrics: dict[str, Any], usage: Usage
+) -> None:
     """Write README.md beside the adapter, and beside the merged model if there is one.
 
     Args:
-        output_dir: the run's output folder.
+        folder: the folder of the results.
+        name: the title of the cards.
         config: the run's config.
         metrics: the content of metrics.json, including the evaluation.
         usage: how the adapter is used.
     """
-    name = metrics["run"] or output_dir.resolve().name
-    card = adapter_card(name, config, metrics, usage, output_dir / EVALUATION_DIR)
-    (output_dir / ADAPTER_DIR / CARD_FILE).write_text(card, encoding="utf-8")
-    if (output_dir / MERGED_DIR).is_dir():
-        write_merged_card(output_dir / MERGED_DIR, output_dir / ADAPTER_DIR, usage)
+    card = adapter_card(name, config, metrics, usage, folder / EVALUATION_DIR)
+    (folder / ADAPTER_DIR / CARD_FILE).write_text(card, encoding="utf-8")
+    if (folder / MERGED_DIR).is_dir():
+        write_merged_card(folder / MERGED_DIR, folder / ADAPTER_DIR, usage)

@@ -9,9 +9,15 @@ from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
 from finscribe_trainer.runtime.markdown import escape
 from finscribe_trainer.tuning.experiments.plot import draw
-from finscribe_trainer.tuning.experiments.results import Experiments, State, Trained
+from finscribe_trainer.tuning.experiments.results import (
+    JSON_FILE,
+    MARKDOWN_FILE,
+    PLOT_FILE,
+    Experiments,
+    State,
+    Trained,
+)
 
-JSON_FILE, MARKDOWN_FILE, PLOT_FILE = "results.json", "results.md", "results.png"
 COLUMNS = ("Experiment", "Changed", "Best step", "Val. loss")
 
 

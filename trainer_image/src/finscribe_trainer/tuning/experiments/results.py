@@ -22,6 +22,7 @@ from finscribe_trainer.tuning.experiments.folder import (
 from finscribe_trainer.tuning.experiments.significance import Judgement, judge
 
 PLAN_FILE = "experiments.json"
+REPORT_FILES = JSON_FILE, MARKDOWN_FILE, PLOT_FILE = "results.json", "results.md", "results.png"
 
 
 class State(StrEnum):

@@ -9,10 +9,11 @@ from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 from finscribe_core.experiments import Variant
 from finscribe_core.report import RunResult
+from finscribe_trainer.runtime.outputs import claim_folder
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import read_outcome
-from finscribe_trainer.tuning.experiments.results import PLAN_FILE
-from finscribe_trainer.tuning.experiments.training import Training, lock_folder
+from finscribe_trainer.tuning.experiments.results import PLAN_FILE, REPORT_FILES
+from finscribe_trainer.tuning.experiments.training import Training
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +46,14 @@ def write_plan(variants: Sequence[Variant], output_dir: Path) -> None:
     write_atomically(output_dir / PLAN_FILE, json.dumps(plan, indent=2).encode() + b"\n")
 
 
-def run_experiments(
+def run_experiments(  # noqa: PLR0913 - one for each option
     variants: Sequence[Variant],
     output_dir: Path,
     names: Sequence[str],
     stop: StopSignal,
     *,
     fail_fast: bool,
+    overwrite: bool = False,
     after_each: Callable[[], object],
 ) -> list[FinscribeError]:
     """Train every experiment that has not been trained yet; a failure does not stop the others.
@@ -62,6 +64,7 @@ def run_experiments(
         names: the experiments to train; all when empty.
         stop: when requested, the running training saves a checkpoint and ends.
         fail_fast: end at the first failure.
+        overwrite: whether results that are not of experiments may be replaced.
         after_each: called after each training.
 
     Returns:
@@ -79,7 +82,8 @@ def run_experiments(
             f"The experiments are: {known}.",
         )
     failures: list[FinscribeError] = []
-    with lock_folder(output_dir):
+    writes = (*REPORT_FILES, *(variant.name for variant in variants))
+    with claim_folder(output_dir, overwrite=overwrite, writes=writes, own=PLAN_FILE):
         trainings = {variant.name: training_of(variant, output_dir) for variant in variants}
         for name in names or trainings:
             trainings[name].check_unchanged()

@@ -12,8 +12,7 @@ from pathlib import Path
 import yaml
 
 from finscribe_core.constants import ENV_RUN, ENV_TERMINATION_LOG
-from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_core.file_lock import LockHeldError, lock_file
+from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
@@ -150,23 +149,3 @@ def _differences(before: TrainerConfig, now: TrainerConfig) -> list[str]:
 def _value(data: dict[str, object], section: str, name: str) -> object:
     found = data[section]
     return found.get(name) if isinstance(found, dict) else found
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder inside this context; a training that outlives this process keeps the lock.
-
-    Raises:
-        RetryableError: Interrupted when another process holds the lock.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = lock_file(folder / ".lock")
-    except LockHeldError as held:
-        raise RetryableError(
-            FailureReason.Interrupted,
-            f"Another process ({held.holder}) trains in {folder}.",
-            "Wait for its end, or name another --output-dir.",
-        ) from None
-    with lock:
-        yield

@@ -22,9 +22,8 @@ from finscribe_trainer.runtime.plot_style import STYLE
 from finscribe_trainer.tuning.experiments.folder import best_by
 from finscribe_trainer.tuning.experiments.training import write_settings
 from finscribe_trainer.tuning.sweep.space import Parameter, changed
-from finscribe_trainer.tuning.sweep.sweep import Sweep
+from finscribe_trainer.tuning.sweep.sweep import BEST_FILE, JSON_FILE, PLOT_FILE, Sweep
 
-JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
 _SHOWN = 10
 _POINT, _BEST = "#7b8794", "#1f5fa8"
 

@@ -16,14 +16,16 @@ from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
+from finscribe_trainer.runtime.outputs import claim_folder
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 from finscribe_trainer.tuning.experiments.folder import best_evaluation, read_evaluations
-from finscribe_trainer.tuning.experiments.training import Training, lock_folder
+from finscribe_trainer.tuning.experiments.training import Training
 from finscribe_trainer.tuning.sweep.space import Parameter, changed
 
 log = logging.getLogger(__name__)
 
 STUDY_FILE, PLAN_FILE = "study.db", "sweep.json"
+REPORT_FILES = JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -99,6 +101,8 @@ def run_sweep(
     timeout: float | None,
     stop: StopSignal,
     after_each: Callable[[optuna.Study], object] = lambda _: None,
+    *,
+    overwrite: bool = False,
 ) -> optuna.Study:
     """Run trials until there are `num_trials`; earlier ones count, and an interrupted one resumes.
 
@@ -108,13 +112,15 @@ def run_sweep(
         timeout: seconds after which no further trial starts.
         stop: when requested, the running training saves a checkpoint and ends.
         after_each: called after each trial.
+        overwrite: whether results that are not of a sweep may be replaced.
 
     Raises:
         UserError: the first trial failed, and so would the others.
         StopRequested: `stop` was requested.
     """
     deadline = time.monotonic() + timeout if timeout is not None else None
-    with lock_folder(sweep.folder):
+    writes = (STUDY_FILE, *REPORT_FILES, "trial-0")
+    with claim_folder(sweep.folder, overwrite=overwrite, writes=writes, own=PLAN_FILE):
         study = open_study(sweep)
         while len(study.get_trials(deepcopy=False, states=_ENDED)) < num_trials:
             if deadline is not None and time.monotonic() > deadline:
