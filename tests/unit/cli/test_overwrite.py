@@ -1,5 +1,6 @@
 """Every command that writes refuses a place that holds something else, or that another process is writing."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -59,8 +60,7 @@ FILES: dict[str, tuple[list[str], str]] = {
 
 @pytest.fixture
 def run(sample, config, tmp_path) -> Callable[[list[str]], Result]:
-    for name in ("train.jsonl", "val.jsonl", "images", "model"):
-        (tmp_path / name).symlink_to(sample / name)
+    shutil.copytree(sample, tmp_path, dirs_exist_ok=True)
     write_config(config, tmp_path / "config.yaml")
     plan = "experiments: [{name: lower, overrides: {training.learning_rate: 1.0e-4}}]\n"
     (tmp_path / "plan.yaml").write_text(plan)
@@ -79,6 +79,7 @@ def test_a_command_refuses_a_place_that_holds_something_else(arguments, taken, r
     mine.write_text("mine")
     result = run(arguments)
     assert exit_code(result) == 78, result.output
+    assert "out" in f"{result.exception} {result.output}"
     assert [path.name for path in tmp_path.joinpath("out").iterdir()] == [taken.split("/")[0]]
     assert mine.read_text() == "mine"
 
