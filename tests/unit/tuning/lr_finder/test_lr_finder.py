@@ -9,6 +9,7 @@ from finscribe_trainer.cli.lr_finder import lr_finder
 from finscribe_trainer.pipeline.export import write_config
 from finscribe_trainer.tuning.lr_finder.curve import Divergence, analyse
 from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule
+from tests.unit.docs.pages import ROOT
 
 NUM_STEPS = 100
 RATES = np.geomspace(1e-7, 1.0, NUM_STEPS)
@@ -21,17 +22,31 @@ def suggestion_of(losses, diverged=False):
     return analyse(list(RATES[: len(losses)]), list(losses), NUM_STEPS, diverged=diverged)
 
 
-def test_the_rate_of_the_steepest_fall_is_suggested():
-    curve = suggestion_of(FALLS_THEN_RISES + NOISE)
-    assert 1e-4 / 3 < curve.suggestion < 3e-4
-    assert curve.suggestion == pytest.approx(curve.steepest, rel=0.05)
-    assert 10**-3.3 < curve.rises_from < 10**-1.8
+CLIFF = np.where(DECADES < -4, 3.0, 0.5) + 20 * (DECADES > -3.6)
 
 
-def test_the_suggestion_keeps_a_distance_from_the_rate_where_the_loss_rises():
-    falls_off_a_cliff = np.where(DECADES < -4, 3.0, 0.5) + 20 * (DECADES > -3.6)
-    curve = suggestion_of(falls_off_a_cliff + NOISE, diverged=True)
-    assert curve.suggestion <= curve.rises_from / 2.9
+@pytest.mark.parametrize("losses", [FALLS_THEN_RISES, CLIFF], ids=["falls, then rises", "falls off a cliff"])
+def test_a_rate_within_a_factor_of_two_of_that_from_which_the_loss_rises_is_suggested(losses):
+    curve = suggestion_of(losses + NOISE, diverged=True)
+    assert 10**-4.1 < curve.rises_from < 10**-1.8
+    assert curve.suggestion == pytest.approx(curve.rises_from / math.sqrt(2), rel=0.05)
+    assert curve.range == pytest.approx((curve.rises_from / 3, curve.rises_from), rel=0.05)
+    assert f"rises from {curve.range[1]:g} on" in curve.message
+
+
+RECORDED = sorted((ROOT / "benchmarks" / "learning_rate" / "recorded").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_the_suggestion_of_a_recorded_test_trains_nearly_as_well_as_the_best_of_ten_rates(path):
+    """The losses that `make bench-learning-rate` measured; between two rates they are interpolated."""
+    recorded = json.loads(path.read_text())
+    curve = analyse(recorded["learning_rates"], recorded["losses"], NUM_STEPS, diverged=False)
+    rates, losses = zip(*recorded["trainings"], strict=True)
+    at_suggestion = np.interp(np.log(curve.suggestion), np.log(rates), losses)
+    assert at_suggestion <= 1.1 * min(losses)
+    low, high = curve.range
+    assert low <= curve.suggestion <= high
 
 
 @pytest.mark.parametrize(
@@ -65,7 +80,7 @@ def test_the_rise_begins_at_the_first_minimum_even_if_the_loss_falls_again():
     bump = 2 * np.exp(-(((DECADES + 1) / 0.4) ** 2))
     curve = suggestion_of(3 - 2 / (1 + np.exp(-4 * (DECADES + 4))) - 0.4 * (DECADES > -0.5) + bump + NOISE)
     assert 10**-3.3 < curve.rises_from < 10**-1.3
-    assert 1e-4 / 3 < curve.suggestion < 3e-4
+    assert curve.rises_from / 2 < curve.suggestion < curve.rises_from
 
 
 def test_an_exploding_loss_does_not_change_the_suggestion():

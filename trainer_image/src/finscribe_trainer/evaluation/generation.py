@@ -149,7 +149,7 @@ class AnswerGenerator:
         return Answer(index, str(text), len(ids), cut_off=not ended, seconds=seconds)
 
 
-def _end_tokens(model: PreTrainedModel | PeftModel, family: Family) -> frozenset[int]:
+def _end_tokens(model: Any, family: Family) -> frozenset[int]:
     """Tokens that end an answer, the same as when the model is served.
 
     A tuned model is served with the generation config that was exported with it, whose end token is the

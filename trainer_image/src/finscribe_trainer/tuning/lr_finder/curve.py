@@ -1,8 +1,16 @@
-"""Suggests a learning rate from the losses of a range test. Pure."""
+"""Suggests a learning rate from the losses of a range test. Pure.
+
+The rule is that of L. N. Smith, Cyclical Learning Rates for Training Neural Networks (arXiv 1506.01186,
+section 3.3), and Y. Bengio, Practical Recommendations for Gradient-Based Training of Deep Architectures
+(arXiv 1206.5533): the best rate is within a factor of two of the largest one with which the loss does not
+rise, and the range of useful rates begins at a third of it. The rate of the steepest fall, which other tools
+suggest, is far lower: docs/benchmarks.md compares both with ten rates.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +20,11 @@ FEWEST_STEPS = 10
 """Minimum number of steps for a suggestion."""
 DIVERGED = 4.0
 """The loss has diverged when it is this many times its minimum (as in fastai)."""
-_MARGIN = 3.0
-"""The suggestion is at most the rate at which the loss begins to rise, divided by this: half a decade."""
+_WITHIN = 2.0
+"""The best rate is within this factor of the largest one with which the loss does not rise. The geometric
+mean of both is suggested."""
+_RANGE = 3.0
+"""The suggested range begins at the largest rate divided by this."""
 _SMOOTHING = 0.03
 """Standard deviation of the smoothing window, as a share of the planned steps."""
 _PART = 0.5
@@ -42,6 +53,8 @@ class Curve:
     """True when the test ended early because the loss diverged."""
     suggestion: float | None
     """The suggested learning rate; None when the curve allows none."""
+    range: tuple[float, float] | None
+    """The suggested range, to search further in; None when the curve allows none."""
     steepest: float | None
     """Learning rate at which the smoothed loss falls most steeply."""
     rises_from: float | None
@@ -80,7 +93,7 @@ def analyse(
         diverged: whether the test ended early because the loss diverged.
     """
     smoothed = smooth(losses, num_planned)
-    found: dict[str, float | None] = {"suggestion": None, "steepest": None, "rises_from": None}
+    found: dict[str, Any] = {"suggestion": None, "range": None, "steepest": None, "rises_from": None}
     first = _first(losses, smoothed, num_planned)
     can_be_raised = len(losses) > 0 and learning_rates[-1] < _HIGHEST
     message = _refusal(losses, smoothed, first, can_be_raised=can_be_raised)
@@ -89,10 +102,14 @@ def analyse(
         lowest = _first_bottom(calm, first, _clear(losses, first)) or int(smoothed.argmin())
         steepest = learning_rates[_steepest(smoothed[: lowest + 1], first)]
         turned = diverged or lowest < len(smoothed) - 2
-        rises_from = learning_rates[lowest] if turned else None
-        suggestion = steepest if rises_from is None else min(steepest, rises_from / _MARGIN)
-        found = {"suggestion": float(f"{suggestion:.2g}"), "steepest": steepest, "rises_from": rises_from}
-        message = _explanation(steepest, rises_from, suggestion, can_be_raised=can_be_raised)
+        largest = learning_rates[lowest]
+        found = {
+            "suggestion": _rounded(largest / math.sqrt(_WITHIN)),
+            "range": (_rounded(largest / _RANGE), _rounded(largest)),
+            "steepest": steepest,
+            "rises_from": largest if turned else None,
+        }
+        message = _explanation(found["range"], rises=turned, can_be_raised=can_be_raised)
     return Curve(
         tuple(learning_rates), tuple(losses), tuple(smoothed.tolist()), diverged, message=message, **found
     )
@@ -175,11 +192,13 @@ def _refusal(
     )
 
 
-def _explanation(steepest: float, rises_from: float | None, suggestion: float, *, can_be_raised: bool) -> str:
-    if rises_from is None:
-        higher = ": raise --end-lr" if can_be_raised else ""
-        return f"The loss falls most steeply at {steepest:.2g}, and still falls at the end{higher}."
-    text = f"The loss falls most steeply at {steepest:.2g} and rises from {rises_from:.2g} on"
-    return (
-        f"{text}." if suggestion == steepest else f"{text}; a third of that is safer than the steepest point."
-    )
+def _explanation(useful: tuple[float, float], *, rises: bool, can_be_raised: bool) -> str:
+    low, high = useful
+    if rises:
+        return f"The loss rises from {high:g} on: useful learning rates are {low:g} to {high:g}."
+    higher = ": raise --end-lr" if can_be_raised else ""
+    return f"The loss still falls at the end{higher}. Useful learning rates are {low:g} to {high:g} or more."
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.2g}")

@@ -52,6 +52,8 @@ def _limit(axes: Axes, curve: Curve) -> None:
 
 
 def _mark(axes: Axes, curve: Curve) -> None:
+    if curve.range is not None:
+        axes.axvspan(*curve.range, color=_GOOD, alpha=0.08, linewidth=0)
     if curve.rises_from is not None:
         axes.axvspan(curve.rises_from, curve.learning_rates[-1], color=_BAD, alpha=0.08, linewidth=0)
         axes.axvline(curve.rises_from, color=_BAD, linewidth=1, label=f"rises from {curve.rises_from:.2g}")
