@@ -56,7 +56,7 @@ def test_a_sheet_has_a_row_for_each_page_and_a_column_for_each_view(config):
 def test_a_sheet_is_reproducible_and_depends_on_the_settings(config):
     sheets = []
     for options in ([], [], ["--set", "training.seed=7"]):
-        assert write(config, "--rows", "1", "--views", "1", *options).exit_code == 0
+        assert write(config, "--overwrite", "--rows", "1", "--views", "1", *options).exit_code == 0
         sheets.append((config.parent / "out" / "sheet.png").read_bytes())
     assert sheets[0] == sheets[1] != sheets[2]
 

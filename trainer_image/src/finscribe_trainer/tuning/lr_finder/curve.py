@@ -98,8 +98,9 @@ def analyse(
     can_be_raised = len(losses) > 0 and learning_rates[-1] < _HIGHEST
     message = _refusal(losses, smoothed, first, can_be_raised=can_be_raised)
     if message is None:
-        calm = smooth(median_filter(losses, _OUTLIER_WINDOW, mode="nearest").tolist(), num_planned)
-        lowest = _first_bottom(calm, first, _clear(losses, first)) or int(smoothed.argmin())
+        kept = _before_divergence(losses, first)
+        calm = smooth(median_filter(kept, _OUTLIER_WINDOW, mode="nearest").tolist(), num_planned)
+        lowest = _first_bottom(calm, first, _clear(losses, first)) or int(smooth(kept, num_planned).argmin())
         steepest = learning_rates[_steepest(smoothed[: lowest + 1], first)]
         turned = diverged or lowest < len(smoothed) - 2
         largest = learning_rates[lowest]
@@ -126,6 +127,14 @@ def smooth(losses: Sequence[float], num_planned: int) -> npt.NDArray[np.float64]
     bound = 2 * np.median(values[:FEWEST_STEPS])
     window = gaussian_filter1d(np.minimum(values, bound), max(1.0, _SMOOTHING * num_planned), mode="nearest")
     return np.asarray(window, np.float64)
+
+
+def _before_divergence(losses: Sequence[float], first: float) -> Sequence[float]:
+    """The losses without the last ones above the initial loss, which smoothing would spread."""
+    end = len(losses)
+    while losses[end - 1] > first:
+        end -= 1
+    return losses[:end]
 
 
 def _first(losses: Sequence[float], smoothed: npt.NDArray[np.float64], num_planned: int) -> float:
