@@ -61,13 +61,13 @@ def attach_adapter(model: PreTrainedModel, family: Family, spec: LoraSpec) -> Pe
 
 def log_adapter(adapted: PeftModel, spec: LoraSpec) -> None:
     """Log where an adapter is, and its size; warn of targets that match no module."""
-    modules = adapted.base_model.targeted_module_names
-    pattern = adapted.peft_config["default"].target_modules
+    config: Any = adapted.peft_config["default"]
+    modules = _targeted_modules(adapted)
     for name in spec.target_modules:
         if not any(path == name or path.endswith(f".{name}") for path in modules):
             log.warning("lora.target_modules: %s matches no module in scope %s", name, spec.scope)
     trainable, total = adapted.get_nb_trainable_parameters()
-    log.info("adapter on %d modules (scope %s): %s", len(modules), spec.scope, pattern)
+    log.info("adapter on %d modules (scope %s): %s", len(modules), spec.scope, config.target_modules)
     log.info(
         "%s of %s parameters are trainable (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total
     )
@@ -90,7 +90,7 @@ def refuse_tied_targets(adapted: PeftModel, remedy: str) -> None:
     for path, module in adapted.get_base_model().named_modules(remove_duplicate=False):
         for weight in module.parameters(recurse=False):
             owners[id(weight)].add(path.removesuffix(".base_layer"))
-    targets = set(adapted.base_model.targeted_module_names)
+    targets = set(_targeted_modules(adapted))
     for modules in owners.values():
         if len(modules) > 1 and (tied := sorted(modules & targets)):
             others = sorted(modules - {tied[0]})
@@ -100,6 +100,12 @@ def refuse_tied_targets(adapted: PeftModel, remedy: str) -> None:
                 "can't be merged.",
                 remedy,
             )
+
+
+def _targeted_modules(adapted: PeftModel) -> list[str]:
+    """The paths of the modules that have an adapter, in the base model."""
+    tuner: Any = adapted.base_model
+    return list(tuner.targeted_module_names)
 
 
 def _linear_names(model: PreTrainedModel, family: Family, spec: LoraSpec) -> list[str]:

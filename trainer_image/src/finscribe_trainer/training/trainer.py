@@ -349,6 +349,7 @@ class AnswerTrainer(Trainer):
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """As Hugging Face's; keeps the hyperparameters, since a checkpoint is loaded afterwards."""
         schedule = super().create_scheduler(num_training_steps, optimizer)
+        assert self.optimizer is not None
         self.resume_state.keep_hyperparameters(self.optimizer)
         return schedule
 
