@@ -3,12 +3,15 @@
 import ast
 import importlib
 import inspect
+import multiprocessing.queues
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import boto3.session
 import pytest
 from accelerate import Accelerator
 from optuna.trial import create_trial
@@ -44,6 +47,12 @@ def set_number_of_gpus() -> int:
     arguments = TrainingArguments(report_to="none", use_cpu=True)
     arguments._n_gpu = 3
     return arguments.n_gpu
+
+
+def _s3_client() -> Any:
+    return boto3.session.Session().client(
+        "s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
 
 
 RELIED_ON = [
@@ -113,6 +122,22 @@ RELIED_ON = [
         "it ends the workers of a DataLoader's iterator",
     ),
     PrivateName(
+        "python",
+        "Queue._on_queue_feeder_error",
+        signature(multiprocessing.queues.Queue._on_queue_feeder_error),
+        ("e", "obj"),
+        ("runtime/shared_memory.py",),
+        "a queue's thread calls it when it can't pass an object on",
+    ),
+    PrivateName(
+        "botocore",
+        "BaseClient._endpoint",
+        lambda: hasattr(_s3_client()._endpoint, "http_session"),
+        True,
+        ("storage/connection.py",),
+        "its http_session sends the requests, and the trainer wraps it to bound slow responses",
+    ),
+    PrivateName(
         "optuna",
         "FrozenTrial._trial_id",
         lambda: create_trial(value=0.0)._trial_id,
@@ -131,9 +156,13 @@ def test_a_private_name_is_unchanged(private):
     except AttributeError as error:
         found = error
     assert found == private.expected, (
-        f"{private.library} {version(private.library)} has changed {private.name}: {found!r} instead of "
+        f"{private.library} {_version(private.library)} has changed {private.name}: {found!r} instead of "
         f"{private.expected!r}. {where} relies on it; re-check that {private.recheck}."
     )
+
+
+def _version(library: str) -> str:
+    return platform.python_version() if library == "python" else version(library)
 
 
 def test_no_other_private_name_is_used():

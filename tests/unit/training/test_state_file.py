@@ -19,8 +19,10 @@ STATES = {
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_state_of_a_wrong_type_is_named_as_damaged(state, tmp_path):
-    (tmp_path / STATE_FILE).write_text(STATES[state])
+    folder = tmp_path / "checkpoint-3"
+    folder.mkdir()
+    (folder / STATE_FILE).write_text(STATES[state])
 
     with pytest.raises(UserError, match=f"{STATE_FILE} is missing or damaged") as caught:
-        read_checkpoint(tmp_path)
+        read_checkpoint(folder)
     assert caught.value.reason is FailureReason.InvalidConfig

@@ -3,23 +3,27 @@
 import os
 from datetime import timedelta
 
-from torch import distributed
+from torch.distributed import (  # type: ignore[attr-defined] # public, but re-exported without __all__
+    PrefixStore,
+    Store,
+    TCPStore,
+)
 from torch.distributed.rendezvous import rendezvous
 
 from finscribe_trainer.distributed.environment import ENV_STORE_SOCKET
 
 
-def open_store(timeout: timedelta) -> distributed.Store:
+def open_store(timeout: timedelta) -> Store:
     """The store, as the environment variables of the launcher describe it.
 
     torch's own would listen on all interfaces, and accepts every connection.
     """
-    store: distributed.Store
+    store: Store
     socket = os.environ.get(ENV_STORE_SOCKET)
     if socket is None:
         store, _, _ = next(rendezvous("env://", timeout=timeout))
     else:
-        store = distributed.TCPStore(
+        store = TCPStore(
             os.environ["MASTER_ADDR"],
             int(os.environ["MASTER_PORT"]),
             world_size=int(os.environ["WORLD_SIZE"]),
@@ -27,4 +31,4 @@ def open_store(timeout: timedelta) -> distributed.Store:
             timeout=timeout,
             master_listen_fd=int(socket) if socket else None,
         )
-    return distributed.PrefixStore("finscribe", store)
+    return PrefixStore("finscribe", store)

@@ -41,7 +41,7 @@ class ModelSource:
     @property
     def lasting_name(self) -> str:
         """A name that finds the model from any working directory: s3:// prefix, absolute path or hub id."""
-        if self.given_name.startswith("s3://"):
+        if is_s3_uri(self.given_name):
             return self.given_name
         return os.path.abspath(self.location) if Path(self.location).is_dir() else self.location  # noqa: PTH100 - keeps links
 

@@ -14,6 +14,7 @@ from finscribe_trainer.model.precision import check_compiler, check_optimizer, c
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.pipeline.inputs import load_splits
 from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
+from finscribe_trainer.runtime.outputs import claim_folder
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 from finscribe_trainer.training.arguments import steps_per_epoch
@@ -64,7 +65,10 @@ def dry_run(config: TrainerConfig, resume: str | None, storage: Storage, *, over
 
 
 def _check_output_dir(output_dir: Path) -> None:
-    """Check that the folder can be created or written, without creating it."""
+    """Check that the folder can be created, or written and is not locked, without creating it."""
+    if output_dir.is_dir():
+        with claim_folder(output_dir, writes=()):
+            return
     existing = next(path for path in (output_dir, *output_dir.resolve().parents) if path.exists())
     with disk_errors_as_finscribe_errors(), tempfile.TemporaryFile(dir=existing):
         pass

@@ -30,7 +30,7 @@ class _LibraryLogger(logging.Logger):
         """Add nothing."""
 
     @property
-    def propagate(self) -> bool:  # type: ignore[override] # an attribute that transformers sets to False
+    def propagate(self) -> bool:  # an attribute that transformers sets to False
         """Always true."""
         return True
 
