@@ -14,14 +14,13 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test
 
-TEXT_ROW = {"instruction": "Read.", "input": "Total 12.00", "output": "12.00"}
 REFUSED = "0 of 3 training samples have images, but .*/model reads images"
 
 
 @pytest.fixture
 def text_rows(config, write_rows) -> TrainerConfig:
     """Training rows without images; those of validation have some."""
-    rows = [{**TEXT_ROW, "output": str(number)} for number in range(3)]
+    rows = [{"instruction": "Read.", "input": f"Total {n}.00", "output": f"{n}.00"} for n in range(3)]
     return config.model_copy(update={"dataset_path": str(write_rows(*rows).path)})
 
 
