@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 
@@ -23,7 +24,7 @@ async def test_the_demo_ends_with_an_adapter_that_beats_the_base_model(tmp_path)
 
     assert process.returncode == 0, output
     assert "of the base model" in output
-    assert "results/invoices/latest.json" in output
+    assert re.search(r"^results/invoices/\s*\n  latest\.json ", output, re.MULTILINE), output
     assert "Early stopping" in output
     results = tmp_path / "finscribe-demo" / "results" / "invoices"
     (run,) = (results / "runs").iterdir()
