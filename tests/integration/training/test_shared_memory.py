@@ -46,6 +46,7 @@ def write_config(sample: Path, folder: Path, max_steps: int) -> Path:
         "validation_path": str(sample / "val.jsonl"),
         "output_dir": str(folder / "out"),
         "training": {"max_steps": max_steps, "dataloader_num_workers": 2, "gradient_checkpointing": False},
+        "early_stopping": {"enabled": False},
         "evaluation": {"enabled": False, "training_documents": 0},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
