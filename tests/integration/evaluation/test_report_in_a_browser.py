@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,9 @@ def report(tmp_path_factory) -> Path:
         base.append((gold, gold if number < 3 else "INVOICE <script>document.title='hacked'</script>"))
         tuned.append((gold, wrong if number < 6 else gold))
         pages.append(row.get("image", "missing.png"))
-    comparison = compare(results_of("base", base, pages), results_of("tuned", tuned, pages))
+    # Other versions are a second note on the metrics: several are folded into one line.
+    older = replace(results_of("base", base, pages), versions={"transformers": "5.20.0", "python": "3.11.9"})
+    comparison = compare(older, results_of("tuned", tuned, pages))
     return write_reports(comparison, folder / "report.md", {name: folder / name for name in pages})[1]
 
 
@@ -156,7 +159,7 @@ def test_the_first_screen_shows_the_result_before_any_note(page: Page):
     screen = page.viewport_size
     assert tiles and note and metrics and screen
     assert tiles["y"] + tiles["height"] < note["y"]
-    assert note["height"] < screen["height"] / 6  # a single note is shown whole, several as one line
+    assert note["height"] < screen["height"] / 10
     assert metrics["y"] < screen["height"]
 
 

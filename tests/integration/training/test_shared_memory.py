@@ -46,7 +46,6 @@ def write_config(sample: Path, folder: Path, max_steps: int) -> Path:
         "validation_path": str(sample / "val.jsonl"),
         "output_dir": str(folder / "out"),
         "training": {"max_steps": max_steps, "dataloader_num_workers": 2, "gradient_checkpointing": False},
-        "early_stopping": {"enabled": False},
         "evaluation": {"enabled": False, "training_documents": 0},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -89,7 +88,12 @@ def test_a_worker_that_finds_the_shared_memory_full_ends_instead_of_dropping_its
 def test_a_killed_worker_ends_the_run_as_retryable(sample, tmp_path):
     config = write_config(sample, tmp_path, max_steps=100_000)
     termination, log = tmp_path / "termination", tmp_path / "log"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "FINSCRIBE_TERMINATION_LOG": str(termination)}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "FINSCRIBE_LOG_FORMAT": "json",
+        "FINSCRIBE_TERMINATION_LOG": str(termination),
+    }
     with log.open("wb") as file:
         process = subprocess.Popen(train(config), stderr=file, env=environment)
     try:

@@ -107,7 +107,9 @@ def test_a_model_with_truncated_weights_is_rejected(evaluate, sample, tmp_path):
     shutil.copytree(sample / "model", model)
     weights = model / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:2000])
-    with pytest.raises(UserError, match=r"model has damaged weights: model\.safetensors \(.* bytes\) is cut off"):
+    with pytest.raises(
+        UserError, match=r"model has damaged weights: model\.safetensors \(.* bytes\) is cut off"
+    ):
         evaluate(model=str(model))
 
 
