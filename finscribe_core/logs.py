@@ -7,21 +7,12 @@ query finds what operator and trainer logged about a run.
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from finscribe_core.constants import ENV_JOB, ENV_NAMESPACE, ENV_RUN
+from finscribe_core.texts import redact_urls
 
-_USER_INFO = re.compile(
-    r"""\b([a-z][a-z0-9+.-]*://)(?:[^\s/?\#"'<>]+|[^\s/:@"'<>]+:(?!\d+/)[^\s@"'<>]+)@""", re.IGNORECASE
-)
-"""Up to the last `@` before the path; also a password with a slash, which belongs in no URL."""
-_SIGNATURE = re.compile(
-    r"""((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|Credential|AWSAccessKeyId)="""
-    r"""|[?&](?:sig|token|access_token|password)=|\bBearer\ )[^&\s"',]+""",
-    re.IGNORECASE,
-)
 _MIN_SECRET_LENGTHS = {
     "AWS_SECRET_ACCESS_KEY": 6,
     "AWS_SESSION_TOKEN": 6,
@@ -35,15 +26,6 @@ shorter value ("test") is not a secret, and redacting it would garble every line
 AS_PRINTED = {"as_printed": True}
 """The `extra` of a record that is text for the user: its text has no time, level and logger before it."""
 _STANDARD_FIELDS = {*vars(logging.makeLogRecord({})), *AS_PRINTED, "message", "asctime", "taskName"}
-
-
-def redact_urls(text: str) -> str:
-    """The text without the user and password of URLs, and without signatures and tokens of URLs and headers.
-
-    >>> redact_urls("https://user:secret@minio:9000/b failed")
-    'https://[redacted]@minio:9000/b failed'
-    """
-    return _SIGNATURE.sub(r"\1[redacted]", _USER_INFO.sub(r"\1[redacted]@", text))
 
 
 class Redactor:

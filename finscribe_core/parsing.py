@@ -18,8 +18,7 @@ from finscribe_core.fields import (
     unknown_keys,
 )
 from finscribe_core.hints import hint, is_always_so
-from finscribe_core.logs import redact_urls
-from finscribe_core.texts import to_one_line
+from finscribe_core.texts import redact_urls, to_one_line
 from finscribe_core.yaml_files import Document, invalid
 
 M = TypeVar("M", bound=BaseModel)

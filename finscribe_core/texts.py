@@ -1,4 +1,4 @@
-"""Cleans texts from outside: removes terminal escapes, control characters and passwords in URLs."""
+"""Cleans texts from outside: removes terminal escapes, control characters, and credentials in URLs."""
 
 import re
 
@@ -6,7 +6,15 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 """ANSI sequences: colours and cursor movements; window titles and links."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters except tab and line feed, and characters that change the direction of text."""
-_USER_INFO = re.compile(r"(://)[^/\s@]*@")
+_USER_INFO = re.compile(
+    r"""\b([a-z][a-z0-9+.-]*://)(?:[^\s/?\#"'<>]+|[^\s/:@"'<>]+:(?!\d+/)[^\s@"'<>]+)@""", re.IGNORECASE
+)
+"""Up to the last `@` before the path; also a password with a slash, which belongs in no URL."""
+_SIGNATURE = re.compile(
+    r"""((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|Credential|AWSAccessKeyId)="""
+    r"""|[?&](?:sig|token|access_token|password)=|\bBearer\ )[^&\s"',]+""",
+    re.IGNORECASE,
+)
 
 
 def printable(text: str) -> str:
@@ -18,16 +26,16 @@ def printable(text: str) -> str:
     return _CONTROL.sub(" ", _ESCAPES.sub("", text))
 
 
-def without_user_info(text: str) -> str:
-    """The text without user names and passwords in URLs.
+def redact_urls(text: str) -> str:
+    """The text without the user and password of URLs, and without signatures and tokens of URLs and headers.
 
-    >>> without_user_info("no answer from http://key:secret@minio:9000/bucket")
-    'no answer from http://[redacted]@minio:9000/bucket'
+    >>> redact_urls("https://user:secret@minio:9000/b failed")
+    'https://[redacted]@minio:9000/b failed'
     """
-    return _USER_INFO.sub(r"\1[redacted]@", text)
+    return _SIGNATURE.sub(r"\1[redacted]", _USER_INFO.sub(r"\1[redacted]@", text))
 
 
 def to_one_line(text: str, limit: int) -> str:
-    """The text in one printable line of at most `limit` characters, without passwords in URLs."""
-    line = " ".join(without_user_info(printable(text)).split())
+    """The text in one printable line of at most `limit` characters, without credentials in URLs."""
+    line = " ".join(redact_urls(printable(text)).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -1,7 +1,5 @@
 """Messages about a wrong file or key say what to write instead, and name nothing that leads elsewhere."""
 
-from pathlib import Path
-
 import pytest
 
 from finscribe_core.api.base import PATTERN_WORDS
@@ -26,16 +24,6 @@ spec:
 """
 CONFIG = "dataset_path: train.jsonl\n"
 EXPERIMENTS = "experiments: [{name: wide, overrides: {lora.r: 32}}]\n"
-
-
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(text: str) -> Path:
-        path = tmp_path / "file.yaml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
 
 
 UNKNOWN_KEYS = {
@@ -173,7 +161,7 @@ VALUES = {
 @pytest.mark.parametrize(("text", "named"), VALUES.items())
 def test_a_wrong_value_is_described_in_words_and_in_the_spelling_of_the_file(write, text, named):
     with pytest.raises(UserError) as caught:
-        parse_strictly(TrainerConfig, read_documents(write(CONFIG + text))[0])
+        parse_strictly(TrainerConfig, read_documents(write(CONFIG + text, "file.yaml"))[0])
     must, must_not = named
     assert must in str(caught.value)
     assert not [part for part in must_not if part in str(caught.value)]

@@ -22,16 +22,6 @@ spec:
 """
 
 
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(text: str) -> Path:
-        path = tmp_path / "job.yaml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
 def parse(path: Path, model: type = FineTuneJob):
     return parse_strictly(model, read_documents(path)[0])
 

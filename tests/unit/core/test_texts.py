@@ -2,7 +2,7 @@
 
 import pytest
 
-from finscribe_core.texts import printable, to_one_line, without_user_info
+from finscribe_core.texts import printable, redact_urls, to_one_line
 
 PRINTABLE = {
     "colours": ("\x1b[1;31mred\x1b[0m", "red"),
@@ -31,7 +31,7 @@ def test_a_text_becomes_printable(text: str, expected: str):
 
 @pytest.mark.parametrize(("text", "expected"), USER_INFO.values(), ids=USER_INFO.keys())
 def test_users_and_passwords_are_removed_from_urls(text: str, expected: str):
-    assert without_user_info(text) == expected
+    assert redact_urls(text) == expected
 
 
 def test_one_line_has_at_most_its_limit():

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_core.logs import redact_urls
+from finscribe_core.texts import redact_urls
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage.errors import ErrorKind, classify, translate
 from finscribe_trainer.storage.uri import ObjectUri
