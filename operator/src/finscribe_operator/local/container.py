@@ -136,12 +136,24 @@ def _environment(machine: Machine, pod: Object, mounts: Mounts, port: int) -> di
             continue
         if "value" in entry:
             env[name] = mounts.translate(entry["value"])
-        elif "secretKeyRef" in entry["valueFrom"]:
-            _set_secret(env, name, entry["valueFrom"]["secretKeyRef"], machine.secrets)
-        else:
+        elif "fieldRef" in entry["valueFrom"]:
             env[name] = _field(pod, entry["valueFrom"]["fieldRef"]["fieldPath"])
+    set_secrets(env, pod, machine.secrets)
     # The log file is read by people.
     return env | {ENV_HTTP_PORT: str(port), ENV_LOG_FORMAT: "text", "PYTHONUNBUFFERED": "1"}
+
+
+def set_secrets(env: dict[str, str], pod: Object, secrets: Mapping[str, Mapping[str, str]]) -> None:
+    """Set the environment variables that a pod takes from Secrets.
+
+    Args:
+        env: the user's environment variables, which are changed.
+        pod: the pod, or its template.
+        secrets: values by the Secret's name, from the manifest file.
+    """
+    for entry in pod["spec"]["containers"][0].get("env", []):
+        if "secretKeyRef" in entry.get("valueFrom", {}):
+            _set_secret(env, entry["name"], entry["valueFrom"]["secretKeyRef"], secrets)
 
 
 def _set_secret(

@@ -11,12 +11,12 @@ from finscribe_core.constants import (
     ENV_LOG_FORMAT,
     ENV_NAMESPACE,
     ENV_RUN,
-    SECRET_KEYS_OPTIONAL,
-    SECRET_KEYS_REQUIRED,
 )
-from finscribe_operator.local.container import ENTRYPOINT
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.local.container import ENTRYPOINT, set_secrets
 from finscribe_operator.local.manifest_file import Manifest
 from finscribe_operator.manifests.config_map import build_config_map
+from finscribe_operator.manifests.pod import build_pod_template
 from finscribe_operator.runs import build_run_name
 
 
@@ -35,14 +35,7 @@ def check_job(manifest: Manifest, environ: Mapping[str, str]) -> int:
         ENV_RUN: run,
         ENV_LOG_FORMAT: "text",
     }
-    storage, wandb = job.spec.storage.credentials_secret_ref, job.spec.reporting.wandb_secret_ref
-    if storage is not None and storage.name in manifest.secrets:
-        # The user's own credentials must not mix with the Secret's.
-        for key in (*SECRET_KEYS_REQUIRED, *SECRET_KEYS_OPTIONAL):
-            environment.pop(key, None)
-    for reference in (storage, wandb):
-        if reference is not None:
-            environment |= manifest.secrets.get(reference.name, {})
+    set_secrets(environment, build_pod_template(job, run, OperatorConfig()), manifest.secrets)
     with tempfile.TemporaryDirectory(prefix="finscribe-dry-run-") as folder:
         config = Path(folder) / CONFIG_FILE
         config.write_text(build_config_map(job, run)["data"][CONFIG_FILE], encoding="utf-8")
