@@ -1,10 +1,8 @@
 """`finscribe train --dry-run`: checks everything that a training needs, and trains nothing."""
 
-import os
 import tempfile
 from pathlib import Path
 
-from finscribe_core.constants import ENV_RUN
 from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.image_count import image_count, with_images
@@ -19,17 +17,14 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 from finscribe_trainer.training.arguments import steps_per_epoch
 from finscribe_trainer.training.checkpoint_fit import check_fit
-from finscribe_trainer.training.checkpoints import (
-    read_named_checkpoint,
-    refuse_earlier_training,
-    resumes_in_place,
-)
+from finscribe_trainer.training.checkpoints import read_named_checkpoint, refuse_earlier_training
 from finscribe_trainer.training.curves.setup import check_curves
+from finscribe_trainer.training.run import Run
 
 _WEIGHTS = ".safetensors"
 
 
-def dry_run(config: TrainerConfig, resume: str | None, storage: Storage, *, overwrite: bool = False) -> str:
+def dry_run(run: Run, storage: Storage) -> str:
     """Check storage, output folder, rows, images and the model's files; downloads are deleted again.
 
     Of the weights only names and headers are checked. They are not downloaded.
@@ -40,17 +35,16 @@ def dry_run(config: TrainerConfig, resume: str | None, storage: Storage, *, over
     Raises:
         FinscribeError: as the training would.
     """
+    config = run.config
     check_curves(config)
     if config.output_uri:
         storage.check_writable(config.output_uri)
-    output_dir = Path(config.output_dir)
-    _check_output_dir(output_dir)
-    # As the training does; a run's own earlier attempt is resumed, and is no reason to refuse.
-    if not (overwrite or ENV_RUN in os.environ or resumes_in_place(resume, output_dir)):
-        refuse_earlier_training(output_dir)
+    _check_output_dir(run.output_dir)
+    if not run.may_find_earlier_training:
+        refuse_earlier_training(run.output_dir)
     with tempfile.TemporaryDirectory(prefix="finscribe-dry-run-") as folder:
         scratch = Path(folder)
-        checkpoint = read_named_checkpoint(resume, scratch, storage) if resume else None
+        checkpoint = read_named_checkpoint(run.resume, scratch, storage) if run.resume else None
         splits = load_splits(config, scratch, storage)
         source = _model_without_weights(config, scratch / "model", storage)
         if checkpoint:

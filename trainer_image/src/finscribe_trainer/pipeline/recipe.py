@@ -113,7 +113,7 @@ def _fetch_inputs(run: Run, storage: Storage) -> _Inputs:
     config, inputs = run.config, run.output_dir / "inputs"
     with disk_errors_as_finscribe_errors():
         run.output_dir.mkdir(parents=True, exist_ok=True)  # on this machine
-    if not (run.overwrite or run.may_have_begun or run.resumes_in_place):
+    if not run.may_find_earlier_training:
         refuse_earlier_training(run.output_dir)
     splits, source = load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
 

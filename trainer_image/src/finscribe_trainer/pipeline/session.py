@@ -54,12 +54,14 @@ def run_session(
 
     def work() -> RunResult | None:
         config = load_config()
+        in_a_job = ENV_RUN in os.environ
         if check_only:
             from finscribe_trainer.pipeline.dry_run import dry_run  # noqa: PLC0415 - slow to import
 
             prepare_environment()
             storage = Storage.from_config(config.storage, observer=reporter, cancel=stop.cancel_transfers)
-            log.info("%s", dry_run(config, resume, storage, overwrite=overwrite), extra=AS_PRINTED)
+            run = Run(config, "", resume, reporter, stop, overwrite=overwrite, may_have_begun=in_a_job)
+            log.info("%s", dry_run(run, storage), extra=AS_PRINTED)
             return None
         port = http_port() if is_main_process() else None
         with ReportServer(reporter, port) if port else contextlib.nullcontext():
@@ -74,11 +76,11 @@ def run_session(
                 stop,
                 overwrite=overwrite,
                 show_bar=processes.is_main and sys.stderr.isatty(),
-                may_have_begun=ENV_RUN in os.environ,
+                may_have_begun=in_a_job,
                 processes=processes,
             )
             result = train(run)
-            if result is not None and ENV_RUN not in os.environ:  # a run's result is in its job's status
+            if result is not None and not in_a_job:  # a run's result is in its job's status
                 log.info("%s", next_steps(result, config.model_name_or_path), extra=AS_PRINTED)
             return result
 

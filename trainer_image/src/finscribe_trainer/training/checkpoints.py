@@ -197,15 +197,6 @@ def find_checkpoint(
     return read_checkpoint(found) if found else None
 
 
-def resumes_in_place(resume: str | None, output_dir: Path) -> bool:
-    """Whether `--resume` names a checkpoint of the output folder, or one that was downloaded there before."""
-    if resume is None:
-        return False
-    if is_s3_uri(resume):
-        return (output_dir / resume.rstrip("/").rsplit("/", 1)[-1]).exists()
-    return Path(resume).resolve().parent == output_dir.resolve()
-
-
 def refuse_earlier_training(output_dir: Path) -> None:
     """Refuse an output folder with checkpoints or results, with which a new training would mix its own.
 

@@ -8,7 +8,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
-from finscribe_trainer.training.checkpoints import resumes_in_place
+from finscribe_trainer.storage.uri import is_s3_uri
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,17 @@ class Run:
 
     @property
     def resumes_in_place(self) -> bool:
-        """Whether the run continues a training in its own output folder."""
-        return resumes_in_place(self.resume, self.output_dir)
+        """Whether it resumes from a checkpoint of its output folder, or one downloaded there before."""
+        if self.resume is None:
+            return False
+        if is_s3_uri(self.resume):
+            return (self.output_dir / self.resume.rstrip("/").rsplit("/", 1)[-1]).exists()
+        return Path(self.resume).resolve().parent == self.output_dir.resolve()
+
+    @property
+    def may_find_earlier_training(self) -> bool:
+        """Whether an earlier training in the output folder is no reason to refuse the run."""
+        return self.overwrite or self.may_have_begun or self.resumes_in_place
 
     @property
     def uri(self) -> str | None:
