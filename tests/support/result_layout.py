@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 PROCESSOR = {"chat_template.jinja", "processor_config.json", "tokenizer.json", "tokenizer_config.json"}
 ADAPTER = {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+GENERATION = {"generation_config.json"}
 TRAINING_STATE = {
     "best_adapter.safetensors",
     "optimizer.pt",
@@ -20,10 +21,10 @@ EXAMPLE_LAYOUT = {
         f"runs/<run>/evaluation/{name}"
         for name in ("report.html", "report.md", "results-base.json", "results-tuned.json")
     ),
-    *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR),
+    *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR | GENERATION),
     *(
         f"runs/<run>/merged/{name}"
-        for name in {"README.md", "config.json", "generation_config.json", "model.safetensors"} | PROCESSOR
+        for name in {"README.md", "config.json", "model.safetensors"} | PROCESSOR | GENERATION
     ),
     "runs/<run>/logs/<events>",
     *(
