@@ -12,7 +12,17 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
-from finscribe_core.api.base import Bool, Float, Int, KubeModel, Quantity, Rule, key_length_rule, pattern
+from finscribe_core.api.base import (
+    Bool,
+    Float,
+    Int,
+    KubeModel,
+    Quantity,
+    Rule,
+    cel_value,
+    key_length_rule,
+    pattern,
+)
 
 
 class Method(StrEnum):
@@ -214,12 +224,12 @@ class TrainingSpec(KubeModel):
 
     rules = (
         Rule(
-            cel="!(has(self.bf16) && self.bf16 && self.fp16)",
+            cel=f"!({cel_value('bf16', False)} && {cel_value('fp16', False)})",
             check=lambda s: not (s.bf16 and s.fp16),
             message="bf16 and fp16 are mutually exclusive; keep one",
         ),
         Rule(
-            cel="!(has(self.fsdp) && self.fsdp && self.torchCompile)",
+            cel=f"!({cel_value('fsdp', False)} && {cel_value('torchCompile', False)})",
             check=lambda s: not (s.fsdp and s.torch_compile),
             message="fsdp and torchCompile are mutually exclusive; keep one",
         ),
@@ -313,7 +323,8 @@ class EarlyStoppingSpec(KubeModel):
 
     rules = (
         Rule(
-            cel="!has(self.mode) || (self.mode == 'min') == (self.metric == 'eval_loss')",
+            cel="!has(self.mode) || (self.mode == 'min') == "
+            f"({cel_value('metric', 'eval_loss')} == 'eval_loss')",
             check=lambda e: e.mode is None or (e.mode is MetricMode.max) == e.metric.greater_is_better,
             message="earlyStopping.mode must be min for eval_loss and max for any other metric; or remove it",
         ),
@@ -355,7 +366,7 @@ class LossSpec(KubeModel):
 
     rules = (
         Rule(
-            cel="!(has(self.useFocal) && self.useFocal && self.useLabelSmoothing)",
+            cel=f"!({cel_value('useFocal', False)} && {cel_value('useLabelSmoothing', False)})",
             check=lambda s: not (s.use_focal and s.use_label_smoothing),
             message="set loss.useFocal or loss.useLabelSmoothing, not both: remove useLabelSmoothing to keep "
             "the focal loss, or useFocal to keep label smoothing",
@@ -537,7 +548,7 @@ class EvaluationSpec(KubeModel):
 
     rules = (
         Rule(
-            cel="!has(self.gate) || self.enabled",
+            cel=f"!has(self.gate) || {cel_value('enabled', True)}",
             check=lambda e: e.gate is None or e.enabled,
             message="evaluation.gate needs evaluation.enabled to be true",
         ),
@@ -575,8 +586,16 @@ class StorageEndpoint(KubeModel):
     )
 
 
+METRIC_NEEDS_DOCUMENTS = Rule(
+    cel=f"{cel_value('earlyStopping.metric', 'eval_loss')} == 'eval_loss' || "
+    f"{cel_value('evaluation.trainingDocuments', 8)} > 0",
+    check=lambda c: (
+        c.early_stopping.metric is SelectionMetric.eval_loss or c.evaluation.training_documents > 0
+    ),
+    message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any metric but eval_loss",
+)
 QLORA_WITHOUT_FSDP = Rule(
-    cel="!(self.method == 'QLoRA' && self.training.fsdp)",
+    cel=f"!({cel_value('method', 'LoRA')} == 'QLoRA' && {cel_value('training.fsdp', False)})",
     check=lambda c: not (c.method is Method.QLoRA and c.training.fsdp),
     message="training.fsdp can't shard the 4-bit weights of method QLoRA; keep one",
 )
@@ -660,14 +679,7 @@ class TrainerConfig(KubeModel):
             check=lambda c: c.validation_path is None or c.validation_split is None,
             message="validation_path and validation_split are mutually exclusive",
         ),
-        Rule(
-            cel="self.earlyStopping.metric == 'eval_loss' || self.evaluation.trainingDocuments > 0",
-            check=lambda c: (
-                c.early_stopping.metric is SelectionMetric.eval_loss or c.evaluation.training_documents > 0
-            ),
-            message="early_stopping.metric needs evaluation.training_documents above 0 for any metric but "
-            "eval_loss",
-        ),
+        METRIC_NEEDS_DOCUMENTS,
         QLORA_WITHOUT_FSDP,
     )
     same_settings: ClassVar[tuple[tuple[str, str], ...]] = (

@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from finscribe_core.api.crd import SHORT_NAME, build_crd
+from finscribe_core.api.crd import SHORT_NAME, build_crd, enum_descriptions
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import API_VERSION, GROUP, PLURAL
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_operator.config import OperatorConfig
+from finscribe_operator.field_changes import FIELD_CHANGES, Change
 from finscribe_operator.permissions import PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.dashboards import dashboard_text
@@ -93,7 +94,16 @@ def job_reference_text() -> str:
     intro = f"`{API_VERSION}`, short name `{SHORT_NAME}`. " + _generated_page(
         "finscribe_core/api/v1alpha1.py"
     )
-    return kind_reference_text("FineTuneJob", intro, FineTuneJob)
+    return kind_reference_text("FineTuneJob", intro, FineTuneJob) + _changes_text()
+
+
+def _changes_text() -> str:
+    """The section about what a change of each field leads to."""
+    text = "\n## What a change of the spec leads to\n\n| Change of | Leads to |\n|---|---|\n"
+    for change, meaning in enum_descriptions(Change).items():
+        fields = ", ".join(f"`{path}`" for path, leads_to in FIELD_CHANGES.items() if leads_to == change)
+        text += f"| {fields} | {meaning} |\n"
+    return text
 
 
 def trainer_config_reference_text() -> str:

@@ -1,5 +1,6 @@
 """Defines the base model of all API types, cross-field rules, and Kubernetes quantities."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -58,6 +59,19 @@ class KubeModel(BaseModel):
     def to_kubernetes(self) -> dict[str, Any]:
         """As a JSON-serializable dict in camelCase, without unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def as_written(self) -> dict[str, Any]:
+        """Like `to_kubernetes`, without the fields that were left to their defaults."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+
+
+def cel_value(path: str, default: Any) -> str:
+    """CEL for the value of a field of `self`, or its default: defaults are not stored in the object.
+
+    >>> cel_value("evaluation.trainingDocuments", 8)
+    'self.?evaluation.?trainingDocuments.orValue(8)'
+    """
+    return f"self.{'.'.join(f'?{part}' for part in path.split('.'))}.orValue({json.dumps(default)})"
 
 
 def key_length_rule(field: str, limit: int, path: str) -> Rule:

@@ -3,13 +3,16 @@
 A CRD takes a *structural* schema only: no `$ref`, no unions, no `additionalProperties: false`, and exclusive
 limits as in JSON Schema draft 4. A field that can't be converted raises a TypeError that names it.
 
-Defaults are part of the CRD, so that a stored job is complete. Before the operator has reconciled a new job,
-the default of `status` gives `kubectl get` its columns, and kstatus an `observedGeneration` older than the
-object's. Defaults that are empty lists or maps are omitted.
+Defaults of the spec are named in the descriptions (`kubectl explain`) and are not part of the CRD: the API
+server would store them in every object, which makes each of its reads and writes expensive, and an upgrade
+could not tell them from what was written. The operator applies them. The default of `status` gives
+`kubectl get` its columns before the operator has reconciled a new job, and kstatus an `observedGeneration`
+older than the object's. Defaults that are empty lists or maps are omitted.
 """
 
 import ast
 import inspect
+import json
 import textwrap
 from collections.abc import Iterator
 from enum import StrEnum
@@ -82,6 +85,7 @@ def build_root_schema(model: type[KubeModel]) -> Schema:
     schema = build_schema(model)
     schema["properties"] = {
         **schema["properties"],
+        "spec": _with_described_defaults(schema["properties"]["spec"]),
         "apiVersion": {"type": "string", "description": "Version of the API this object is written in."},
         "kind": {"type": "string", "description": "Kind of this object."},
         "metadata": {"type": "object"},
@@ -170,6 +174,21 @@ def _default(value: Any, schema: Schema, path: str) -> Schema:
             raise TypeError(f"{path}: its default differs from the defaults of its fields")
         return {"default": {}}
     return {"default": value}
+
+
+def _with_described_defaults(schema: Schema) -> Schema:
+    """The schema with its defaults in the descriptions instead of the keyword."""
+    result = {key: value for key, value in schema.items() if key != "default"}
+    if "properties" in schema:
+        fields = schema["properties"].items()
+        result["properties"] = {name: _with_described_defaults(field) for name, field in fields}
+    if "items" in schema:
+        result["items"] = _with_described_defaults(schema["items"])
+    if schema.get("default", {}) != {}:
+        default = schema["default"]
+        shown = default if isinstance(default, str) else json.dumps(default)
+        result["description"] = f"{schema.get('description', '')} Default: {shown}.".strip()
+    return result
 
 
 def _field_defaults(schema: Schema) -> Schema:

@@ -38,6 +38,7 @@ from finscribe_core.report import (
     ShortText,
 )
 from finscribe_core.trainer_config import (
+    METRIC_NEEDS_DOCUMENTS,
     QLORA_WITHOUT_FSDP,
     AugmentationSpec,
     CurriculumSpec,
@@ -49,7 +50,6 @@ from finscribe_core.trainer_config import (
     Method,
     OutputFormat,
     ReportTo,
-    SelectionMetric,
     StorageEndpoint,
     TrainingSpec,
 )
@@ -132,7 +132,7 @@ class OutputSpec(KubeModel):
 
     rules = (
         Rule(
-            cel="self.formats.all(f, self.formats.filter(g, g == f).size() == 1)",
+            cel="!has(self.formats) || self.formats.all(f, self.formats.filter(g, g == f).size() == 1)",
             check=lambda o: len(set(o.formats)) == len(o.formats),
             message="output.formats must not repeat a format",
         ),
@@ -319,8 +319,8 @@ class ExperimentSpec(KubeModel):
 class FineTuneJobSpec(KubeModel):
     """Model, data, hyperparameters and output of the fine-tuning.
 
-    A change of any field except `suspend`, `backoffLimit`, `activeDeadlineSeconds` and `experiments` starts a
-    new run.
+    A change of what is learned starts a new run; a change of the pod (such as `resources.memory` or `image`)
+    continues the run in a new pod, from its last checkpoint. The others apply to the run as it is.
     """
 
     model: ModelSpec
@@ -368,17 +368,11 @@ class FineTuneJobSpec(KubeModel):
     """Seconds after which the run is stopped and fails, retries included."""
 
     rules = (
-        Rule(
-            cel="self.earlyStopping.metric == 'eval_loss' || self.evaluation.trainingDocuments > 0",
-            check=lambda s: (
-                s.early_stopping.metric is SelectionMetric.eval_loss or s.evaluation.training_documents > 0
-            ),
-            message="earlyStopping.metric needs evaluation.trainingDocuments above 0 for any metric but "
-            "eval_loss",
-        ),
+        METRIC_NEEDS_DOCUMENTS,
         QLORA_WITHOUT_FSDP,
         Rule(
-            cel="self.training.reportTo.exists(r, r == 'wandb') == "
+            cel="(has(self.training) && has(self.training.reportTo) && "
+            "self.training.reportTo.exists(r, r == 'wandb')) == "
             "(has(self.reporting) && has(self.reporting.wandbSecretRef))",
             check=lambda s: (
                 (ReportTo.wandb in s.training.report_to) == (s.reporting.wandb_secret_ref is not None)
@@ -410,11 +404,11 @@ class FineTuneJobSpec(KubeModel):
         for path in experiment.overrides:
             if path.split(".")[0] in FIXED_SETTINGS:
                 raise ValueError(f"{where}: {path} can't be changed by an experiment")
-        plain = {name: value for name, value in self.to_kubernetes().items() if name != "experiments"}
+        plain = {name: value for name, value in self.as_written().items() if name != "experiments"}
         try:
             data = apply_overrides(type(self), plain, experiment.overrides, where, camel_case=True)
-            data["output"]["uri"] = f"{self.output.uri.rstrip('/')}/experiments/{experiment.name}"
-            return type(self).model_validate(data)
+            uri = f"{self.output.uri.rstrip('/')}/experiments/{experiment.name}"
+            return type(self).model_validate({**data, "output": {**data["output"], "uri": uri}})
         except UserError as error:
             raise ValueError(str(error)) from None
         except ValidationError as error:
@@ -446,11 +440,25 @@ class Summary(KubeModel):
     """Last training loss."""
 
 
+RunDefaults = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "x-kubernetes-map-type": "atomic",
+            "maxProperties": 64,
+        }
+    ),
+]
+"""Defaults by field, as in a spec. The API server treats them as one value, which costs it little."""
+
+
 class RunStatus(KubeModel):
     """The current run, or the last one."""
 
     name: ObjectName
-    """Name of the run: the job's name and a hash of its spec."""
+    """Name of the run: the job's name and a hash of its training settings."""
     start_time: ShortText | None = None
     """When the run's Job was started (RFC 3339)."""
     completion_time: ShortText | None = None
@@ -461,6 +469,15 @@ class RunStatus(KubeModel):
     """The checkpoint the last attempt resumed from."""
     outputs: Outputs = Outputs()
     """Locations of the results."""
+    training_hash: ShortText = ""
+    """Hash of the training settings, with the defaults of the run's start."""
+    spec_hash: ShortText = ""
+    """Hash of the training settings as they are written in the spec."""
+    attempt_hash: ShortText = ""
+    """Hash of the settings of the run's pod. When they change, the run continues in a new pod."""
+    defaults: RunDefaults = {}
+    """The values of settings that the spec leaves unset, as they were when the run started. An upgrade of the
+    operator does not change them."""
 
 
 class RunRecord(KubeModel):
@@ -482,6 +499,10 @@ class RunRecord(KubeModel):
     """Comparison of base and tuned model."""
     outputs: Outputs = Outputs()
     """Locations of its results."""
+    training_hash: ShortText = ""
+    """Hash of its training settings, with the defaults of its start."""
+    spec_hash: ShortText = ""
+    """Hash of its training settings as they were written in the spec."""
 
 
 class ExperimentStatus(KubeModel):
@@ -547,7 +568,7 @@ MAX_NAME_LENGTH = 52
 
 
 class FineTuneJob(KubeModel):
-    """Fine-tunes a document model on a team's documents; every change of the spec starts a new run."""
+    """Fine-tunes a document model on a team's documents; a change of what is learned starts a new run."""
 
     camel_case_only: ClassVar[bool] = True
     """Files must be in camelCase, too: a manifest for `finscribe run` must be valid for the API server."""

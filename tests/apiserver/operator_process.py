@@ -15,7 +15,13 @@ from tools.kube.process import free_ports
 
 
 class OperatorProcess:
-    def __init__(self, folder: Path, kubeconfig: Path, settings: dict | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kubeconfig: Path,
+        settings: dict | None = None,
+        module: str = "finscribe_operator",
+    ) -> None:
         self.health_port, self.metrics_port = free_ports(2)
         self.log = folder / "operator.log"
         self._config = folder / "operator.yaml"
@@ -33,10 +39,11 @@ class OperatorProcess:
             )
         )
         self._env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "finscribe_operator", "--config", str(self._config)]
+        command = [sys.executable, "-m", self._module, "--config", str(self._config)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

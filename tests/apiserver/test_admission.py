@@ -28,7 +28,15 @@ def test_an_invalid_job_is_refused_with_a_message_that_names_the_field(
     assert case.message in refused.value.body
 
 
-def test_unset_fields_of_a_job_get_their_defaults(workspace: Workspace):
+@pytest.mark.usefixtures("operator")
+def test_a_job_is_stored_as_it_is_written_and_its_status_shows_the_defaults(workspace: Workspace):
     workspace.apply(build_job())
+    workspace.await_pod()
 
-    assert workspace.job()["spec"]["training"]["numTrainEpochs"] == 5
+    assert workspace.job()["spec"] == build_job()["spec"]
+    run = workspace.status().run
+    assert run is not None and run.defaults["training"]["numTrainEpochs"] == 5
+
+
+def test_kubectl_explain_shows_the_defaults(workspace: Workspace):
+    assert "Default: 2e-05." in workspace.kubectl("explain", "finetunejob.spec.training.learningRate")

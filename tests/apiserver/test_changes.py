@@ -5,6 +5,7 @@ import json
 import pytest
 
 from finscribe_core.api.conditions import Reason
+from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.workspace import Workspace, build_job
@@ -71,6 +72,51 @@ def test_a_changed_spec_supersedes_an_active_run(workspace: Workspace):
     workspace.kubelet.remove(pod)
     eventually(lambda: first not in [job.metadata.name for job in workspace.batch_jobs()])
     eventually(lambda: len(workspace.batch_jobs()) == 1)
+
+
+def test_a_run_that_gets_more_memory_continues_under_its_name_in_a_new_pod(workspace: Workspace):
+    pod, run = workspace.await_pod(), workspace.batch_jobs()[0].metadata.name
+    workspace.kubelet.report_running(pod)
+
+    workspace.change({"spec": {"resources": {"memory": "64Gi"}}})
+
+    workspace.await_condition("Running", "False", Reason.Stopping)
+    eventually(lambda: not workspace.pods(), what="the old pod is being deleted")
+    workspace.kubelet.remove(pod)
+    workspace.await_pod(other_than=pod)
+    (job,) = workspace.batch_jobs()
+    (container,) = job.spec.template.spec.containers
+    assert (job.metadata.name, container.resources.limits["memory"]) == (run, "64Gi")
+    assert [record.name for record in workspace.status().runs] == []
+    assert "AttemptReplaced" in workspace.kubectl("get", "events", "--output=jsonpath={.items[*].reason}")
+
+
+def test_a_run_that_ran_out_of_memory_continues_with_more(workspace: Workspace):
+    workspace.change({"spec": {"backoffLimit": 0}})
+    eventually(lambda: workspace.batch_jobs()[0].spec.backoff_limit == 0)
+    pod, run = workspace.await_pod(), workspace.batch_jobs()[0].metadata.name
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.report_failed(pod, 137, reason="OOMKilled")
+    workspace.await_condition("Failed", "True", FailureReason.OOMKilled)
+
+    workspace.change({"spec": {"resources": {"memory": "64Gi"}}})
+
+    workspace.await_pod(other_than=pod)
+    workspace.await_condition("Failed", "False")
+    assert [job.metadata.name for job in workspace.batch_jobs()] == [run]
+
+
+def test_a_run_that_succeeded_stays_as_it_is_when_its_pod_would_change(workspace: Workspace):
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    uid = workspace.batch_jobs()[0].metadata.uid
+
+    workspace.change({"spec": {"image": "trainer:2", "resources": {"memory": "64Gi"}}})
+
+    generation = workspace.job()["metadata"]["generation"]
+    eventually(lambda: workspace.status().observed_generation == generation)
+    assert [job.metadata.uid for job in workspace.batch_jobs()] == [uid]
+    assert workspace.table()[0][0] == "Complete"
 
 
 def test_applying_the_same_job_again_starts_nothing_and_shows_no_difference(workspace: Workspace):

@@ -13,7 +13,7 @@ from finscribe_core.yaml_files import read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.manifests import build_config_map, build_job, build_service
 from finscribe_operator.objects import Object
-from finscribe_operator.runs import build_run_name
+from finscribe_operator.runs import find_run
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/input.yaml"))
 UID = "00000000-0000-4000-8000-000000000001"
@@ -38,7 +38,8 @@ def children_of(folder: Path) -> dict[str, Object]:
     (document,) = read_documents(folder / "input.yaml")
     job = parse_strictly(FineTuneJob, document)
     job = job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": UID})})
-    run = build_run_name(job)
+    _, desired = find_run({**job.to_kubernetes(), "spec": job.spec.as_written()}, job.status)
+    run = desired.name
     return {
         "config_map.yaml": build_config_map(job, run),
         "job.yaml": build_job(job, run, OperatorConfig()),

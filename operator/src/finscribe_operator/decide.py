@@ -2,8 +2,9 @@
 
 The order of a plan's writes makes a crash between any two of them harmless:
 
-1. The status, when the spec requires another run than the status describes: the old run is recorded before
-   any of its objects is deleted. After a crash the next plan finds the old run recorded and continues.
+1. The status, when the spec requires another run or attempt than the status describes: the old run is
+   recorded before any of its objects is deleted. After a crash the next plan finds the old run recorded and
+   continues. A new attempt is recorded once its old Job is gone, so that each Job has the recorded settings.
 2. The deletion of obsolete Jobs, each after its ConfigMap and Service: while the Job exists, the next plan
    finds it again, so nothing is left behind.
 3. The children of the desired run, the Job last. Their names are derived from the spec, so creating them
@@ -22,7 +23,7 @@ from finscribe_operator.manifests import build_mutable_fields
 from finscribe_operator.objects import Object, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
-from finscribe_operator.status import build_new_run_status
+from finscribe_operator.status import build_new_attempt_status, build_new_run_status
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plan:
 
 def decide(observed: Observed, now: str) -> Plan:
     """The writes that move the cluster towards the spec; none when it matches."""
-    if _must_delete_old_job_first(observed):
+    if observed.batch_job is not None and _must_delete_old_job_first(observed):
         return Plan(delete=_unless_being_deleted(observed.batch_job), wait=True)
     status = _status_to_write_first(observed, now)
     current = status or observed.job.status
@@ -64,26 +65,31 @@ def decide(observed: Observed, now: str) -> Plan:
 
 
 def _must_delete_old_job_first(observed: Observed) -> bool:
-    """Whether the spec was changed back to that of a failed or superseded run whose Job still exists.
+    """Whether the run continues (from its checkpoints) in a new Job, while its old one still exists.
 
-    The run starts again (from its checkpoints) under its old name, so the old Job must be gone before the
-    status describes the run: otherwise the end of the old Job would be read as that of the new one.
+    That is so when its pod's settings have changed, or when the spec was changed back to that of a failed or
+    superseded run. The old Job must be gone before the status describes the new attempt: otherwise the end of
+    the old Job would be read as that of the new one. A Job that has just ended is recorded first.
     """
     status = observed.job.status
+    if observed.needs_new_attempt:
+        is_recorded = status.run is not None and bool(status.run.completion_time)
+        return is_recorded or read_outcome(observed.batch_job or {}, ()) is None
     record = find_record(status, observed.desired_run)
     return (
         record is not None
         and record.outcome != "Succeeded"
-        and observed.batch_job is not None
         and (status.run is None or status.run.name != observed.desired_run)
     )
 
 
 def _status_to_write_first(observed: Observed, now: str) -> FineTuneJobStatus | None:
-    """The status to write first: with runs to be recorded, or of another run; None when neither applies."""
+    """The status to write first: with runs to be recorded, or of another run or attempt; else None."""
     status = observed.job.status
     history = build_history(observed, now)
     same_run = status.run is None or status.run.name == observed.desired_run
+    if observed.needs_new_attempt and observed.batch_job is None:
+        return build_new_attempt_status(observed, now)
     if same_run and history == status.runs:
         return None
     if same_run:

@@ -1,7 +1,7 @@
 """Builds the Events of a job, one per transition of its status, for `kubectl describe`."""
 
 from finscribe_core.api.conditions import Condition, ConditionType, Reason
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
 from finscribe_operator.cluster import Event
 
 
@@ -34,10 +34,17 @@ def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     before = old.run.name if old.run else None
     if new.run and new.run.name != before and not _ended(new):
         events.append(Event("Normal", "RunStarted", f"Run {new.run.name} started."))
+    if old.run and new.run and new.run.name == before and _has_other_attempt(old.run, new.run):
+        text = f"The settings of the pod have changed: run {before} continues in a new one."
+        events.append(Event("Normal", "AttemptReplaced", text))
     running = _get(new, ConditionType.Running)
     if running and running.reason == Reason.Retrying and not _same(running, _get(old, ConditionType.Running)):
         events.append(Event("Warning", Reason.Retrying, running.message))
     return events
+
+
+def _has_other_attempt(old: RunStatus, new: RunStatus) -> bool:
+    return old.attempt_hash not in ("", new.attempt_hash)
 
 
 def _outcome_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:

@@ -4,16 +4,22 @@ from contextlib import suppress
 
 from pydantic import ValidationError
 
+from finscribe_core.api.defaults import complete
 from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec, FineTuneJobStatus
 from finscribe_operator.manifests import build_experiment
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
+from finscribe_operator.runs import DEFAULTS
 
 
 def build_missing_or_changed(observed: Observed) -> list[Object]:
     """Manifests of the experiments that do not exist, or differ from the job's spec."""
-    desired = [build_experiment(observed.job, experiment) for experiment in observed.job.spec.experiments]
+    defaults = observed.desired.defaults or DEFAULTS
+    desired = [
+        build_experiment(observed.job, observed.raw["spec"], defaults, experiment)
+        for experiment in observed.job.spec.experiments
+    ]
     live = {e["metadata"]["name"]: e for e in observed.experiments.values()}
     return [e for e in desired if not _is_up_to_date(live.get(e["metadata"]["name"]), e)]
 
@@ -45,21 +51,29 @@ def build_experiment_statuses(observed: Observed) -> list[ExperimentStatus]:
 
 
 def _is_up_to_date(live: Object | None, desired: Object) -> bool:
-    """Compares parsed specs, because the API server adds defaults."""
+    """Whether both specs mean the same to the experiment's run, written out or not."""
     if live is None:
         return False
+    run = _read_status(live).run
+    defaults = (run.defaults if run else {}) or DEFAULTS
     try:
-        return FineTuneJobSpec.model_validate(live["spec"]) == FineTuneJobSpec.model_validate(desired["spec"])
+        first, second = (
+            FineTuneJobSpec.model_validate(complete(FineTuneJobSpec, job["spec"], defaults))
+            for job in (live, desired)
+        )
     except ValidationError:
         return False
+    return first == second
+
+
+def _read_status(live: Object | None) -> FineTuneJobStatus:
+    with suppress(ValidationError):
+        return FineTuneJobStatus.model_validate((live or {}).get("status") or {})
+    return FineTuneJobStatus()  # written by another program: the experiment's next reconciliation corrects it
 
 
 def _build_status(name: str, live: Object | None, job: str) -> ExperimentStatus:
-    status = FineTuneJobStatus()
-    with suppress(
-        ValidationError
-    ):  # written by another program: the experiment's own next reconciliation corrects it
-        status = FineTuneJobStatus.model_validate((live or {}).get("status") or {})
+    status = _read_status(live)
     return ExperimentStatus(
         name=name,
         job=f"{job}-{name}",

@@ -45,6 +45,8 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
         completion_time=now,
         metrics=status.metrics if is_described else Metrics(),
         outputs=status.run.outputs if is_described and status.run else Outputs(),
+        training_hash=status.run.training_hash if is_described and status.run else "",
+        spec_hash=status.run.spec_hash if is_described and status.run else "",
     )
     if outcome is None:
         return record
@@ -72,4 +74,6 @@ def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
         metrics=status.metrics,
         evaluation=status.evaluation,
         outputs=status.run.outputs,
+        training_hash=status.run.training_hash,
+        spec_hash=status.run.spec_hash,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from finscribe_core.api.conditions import ConditionType
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
@@ -12,7 +13,7 @@ from finscribe_core.report import ProgressReport
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import Limits, find_excesses
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
-from finscribe_operator.runs import build_run_name
+from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
 
 NO_LIMITS = Limits()
@@ -25,8 +26,9 @@ class Observed:
     raw: Object
     """The FineTuneJob as it was read."""
     job: FineTuneJob
-    desired_run: str
-    """Name of the run of the current spec."""
+    """The job with the defaults of its run."""
+    desired: DesiredRun
+    """The run of the current spec."""
     jobs: Mapping[str, Object]
     """The Jobs that the FineTuneJob owns, by run."""
     pods: Mapping[str, Sequence[Object]]
@@ -37,6 +39,16 @@ class Observed:
     """The last progress report of the desired run's newest pod."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
     """The experiments' FineTuneJobs that the FineTuneJob owns, by experiment."""
+
+    @property
+    def desired_run(self) -> str:
+        """Name of the run of the current spec."""
+        return self.desired.name
+
+    @property
+    def needs_new_attempt(self) -> bool:
+        """Whether the settings of the run's pod have changed, so that it has to continue in a new one."""
+        return _has_changed_attempt(self.job.status, self.desired)
 
     @property
     def batch_job(self) -> Object | None:
@@ -70,20 +82,25 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
     if raw is None:
         return None
     status = _read_status(raw)
-    job, problems = _read_job(raw, status)
-    if job is None:
-        return InvalidJob(raw, int(raw["metadata"].get("generation", 1)), status, problems)
-    run = build_run_name(job)
-    jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == job.metadata.uid}
+    generation = int(raw["metadata"].get("generation", 1))
+    if REFUSED in raw:
+        return InvalidJob(raw, generation, status, str(raw[REFUSED]))
+    jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == raw["metadata"].get("uid")}
+    try:
+        job, desired = find_run(raw, status, jobs)
+    except ValidationError as error:
+        problems = " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
+        return InvalidJob(raw, generation, status, problems)
+    run = desired.name
     is_new = run not in jobs and (status.run is None or status.run.name != run)
-    if is_new and (excesses := find_excesses(job, limits)):
-        return InvalidJob(raw, job.metadata.generation, status, " ".join(excesses))
+    if (is_new or _has_changed_attempt(status, desired)) and (excesses := find_excesses(job, limits)):
+        return InvalidJob(raw, generation, status, " ".join(excesses))
     pods = {name: _pods_of(store, key, j) for name, j in jobs.items()}
     newest = pods[run][-1] if pods.get(run) else None
     return Observed(
         raw=raw,
         job=job,
-        desired_run=run,
+        desired=desired,
         jobs=jobs,
         pods=pods,
         stray_pods=[pod for pod in store.pods(key) if _is_stray(pod, run, jobs)],
@@ -94,14 +111,13 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
     )
 
 
-def _read_job(raw: Object, status: FineTuneJobStatus) -> tuple[FineTuneJob | None, str]:
-    """The job, or None and why it is invalid."""
-    if REFUSED in raw:
-        return None, str(raw[REFUSED])
-    try:
-        return FineTuneJob.model_validate({**raw, "status": status}), ""
-    except ValidationError as error:
-        return None, " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
+def _has_changed_attempt(status: FineTuneJobStatus, desired: DesiredRun) -> bool:
+    """Whether the status is about another attempt of the same run. One that succeeded has no further one."""
+    run = status.run
+    if run is None or run.name != desired.name or run.attempt_hash in ("", desired.attempt_hash):
+        return False
+    failed = any(c.type == ConditionType.Failed and c.status == "True" for c in status.conditions)
+    return failed or not run.completion_time
 
 
 def _read_status(raw: Object) -> FineTuneJobStatus:

@@ -4,11 +4,10 @@ from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_
 from finscribe_core.api.v1alpha1 import (
     FineTuneJobStatus,
     RunRecord,
-    RunStatus,
     State,
     Summary,
 )
-from finscribe_core.report import EvaluationReport, Metrics, Phase, Progress
+from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress
 from finscribe_core.texts import to_one_line
 from finscribe_operator.activity import Activity, describe_progress, read_activity
 from finscribe_operator.attempts import read_result
@@ -41,7 +40,7 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
         now: The current time (RFC 3339).
         error: Message of a write for the run or an experiment that failed; empty when none did.
     """
-    status = observed.job.status
+    status = _with_identity(observed)
     if status.run is not None and status.run.completion_time:
         return _carry_forward(observed, status, error, now)
     job = observed.batch_job
@@ -70,16 +69,17 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
         observed_generation=observed.job.metadata.generation,
         conditions=old.conditions,
         runs=history,
-        run=RunStatus(name=observed.desired_run),
+        run=observed.desired.build_status(),
     )
     if record is None or record.outcome != "Succeeded":
         activity = Activity(False, Reason.Pending, "The run is about to be created.")
         return _build_active_status(observed, fresh, activity, now)
-    restored = RunStatus(
-        name=record.name,
-        start_time=record.start_time,
-        completion_time=record.completion_time,
-        outputs=record.outputs,
+    restored = observed.desired.build_status().model_copy(
+        update={
+            "start_time": record.start_time,
+            "completion_time": record.completion_time,
+            "outputs": record.outputs,
+        }
     )
     progress = Progress(phase=Phase.Uploading, percent=100)
     status = fresh.model_copy(
@@ -97,6 +97,24 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
         [*_success_conditions(message), _promoted_condition(record.evaluation, restored=True)],
         now,
     )
+
+
+def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
+    """The status of a run whose pod's settings have changed, before its next attempt."""
+    old = observed.job.status
+    assert old.run is not None
+    run = old.run.model_copy(
+        update={
+            "attempt_hash": observed.desired.attempt_hash,
+            "completion_time": None,
+            "failed_attempts": 0,
+            "outputs": Outputs(),
+        }
+    )
+    message = "The settings of the pod have changed; the run continues from its last checkpoint in a new pod."
+    activity = Activity(False, Reason.Pending, message)
+    status = old.model_copy(update={"run": run, "evaluation": None})
+    return _build_active_status(observed, status, activity, now)
 
 
 def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
@@ -147,16 +165,23 @@ def _is_still_active(pod: Object | None) -> bool:
     return pod is not None and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
 
+def _with_identity(observed: Observed) -> FineTuneJobStatus:
+    """The status with the identity of its run, which is the desired one."""
+    status = observed.job.status
+    run = observed.desired.recorded(status.run) if status.run else observed.desired.build_status()
+    return status.model_copy(update={"run": run})
+
+
 def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | None) -> FineTuneJobStatus:
     """The status with the progress and metrics of the trainer's result, else of its last report."""
-    run = status.run or RunStatus(name=observed.desired_run)
+    run = status.run or observed.desired.build_status()
     job_status: Object = (observed.batch_job or {}).get("status", {})
     pod = observed.newest_pod
     result = outcome.result if outcome else None
     result = result or (read_result(pod) if pod else None)
     report = result or observed.report
     update: Object = {
-        "start_time": job_status.get("startTime") or run.start_time,
+        "start_time": run.start_time or job_status.get("startTime"),
         "completion_time": outcome.completion_time if outcome else None,
         "failed_attempts": int(job_status.get("failed", 0)),
     }

@@ -1,9 +1,11 @@
+import json
 import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import Field, ValidationError, WithJsonSchema, create_model
 
 from finscribe_core.api.base import Int, KubeModel, Quantity, Rule
@@ -99,6 +101,29 @@ def test_rules_become_cel_beside_their_message():
     assert build_schema(Ruled)["x-kubernetes-validations"] == [
         {"rule": "self.size > 1", "message": "size must be above 1"}
     ]
+
+
+def test_the_defaults_of_a_spec_are_described_and_not_stored():
+    spec = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert '"default"' not in json.dumps(spec)
+    rate = spec["properties"]["training"]["properties"]["learningRate"]
+    assert rate["description"].endswith("Default: 2e-05.")
+
+
+def test_every_default_in_a_rule_is_that_of_its_field():
+    for path, schema in _objects("", build_schema(FineTuneJob)["properties"]["spec"]):
+        for rule in schema.get("x-kubernetes-validations", []):
+            for names, value in re.findall(r"self\.((?:\?\w+\.)+)orValue\(([^)]+)\)", rule["rule"]):
+                field = schema
+                for name in re.findall(r"\w+", names):
+                    field = field["properties"][name]
+                assert str(field.get("default", False)) == str(yaml.safe_load(value)), (path, rule["rule"])
+
+
+def _objects(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    yield path, schema
+    for name, field in schema.get("properties", {}).items():
+        yield from _objects(f"{path}.{name}", field)
 
 
 def test_a_union_of_types_is_refused_with_the_fields_name():

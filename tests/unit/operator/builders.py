@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.constants import CONTAINER_NAME, LABEL_JOB, LABEL_RUN
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress, RunResult
 from finscribe_operator.objects import Object
-from finscribe_operator.runs import build_run_name
+from finscribe_operator.runs import find_run
 
 NOW = "2026-05-01T12:00:00Z"
 EARLIER = "2026-05-01T11:00:00Z"
@@ -38,7 +38,7 @@ def a_job(spec: Object | None = None, **rest: Any) -> Object:
 
 
 def run_name(job: Object) -> str:
-    return build_run_name(FineTuneJob.model_validate({**job, "status": {}}))
+    return find_run(job, FineTuneJobStatus())[1].name
 
 
 def a_batch_job(run: str, status: Object | None = None, spec: Object | None = None) -> Object:

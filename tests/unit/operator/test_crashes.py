@@ -15,6 +15,7 @@ from tests.unit.operator.builders import NOW, a_job, ended, run_name
 from tests.unit.operator.memory_cluster import Killed, MemoryCluster
 
 FIRST, SECOND = a_job(), a_job({"lora": {"r": 8}})
+MORE_MEMORY = a_job({"resources": {"memory": "64Gi"}})
 
 
 async def start_operator(cluster: MemoryCluster) -> None:
@@ -133,6 +134,26 @@ async def test_going_back_to_a_failed_spec_trains_it_once_more(after: bool):
         assert [r.name for r in status_of(cluster).runs] == [run_name(SECOND)]
         assert status_of(cluster).summary.state == "Pending"
         if not killed:
+            return
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+async def test_a_run_with_a_changed_pod_continues_under_its_name_in_one_new_job(after: bool):
+    for write in itertools.count(1):
+        cluster = MemoryCluster()
+        cluster.seed(FIRST)
+        await start_operator(cluster)
+        edit_spec(cluster, MORE_MEMORY)
+        killed = await run_killed_at(cluster, write, after)
+        for kind in ("Job", "ConfigMap", "Service"):
+            assert names(cluster, kind) == [run_name(FIRST)]
+        assert cluster.created.count(f"Job/{run_name(FIRST)}") == 2
+        (job,) = cluster.of_kind("Job")
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert container["resources"]["limits"]["memory"] == "64Gi"
+        assert status_of(cluster).runs == []
+        if not killed:
+            assert write > 7
             return
 
 

@@ -1,9 +1,10 @@
 """The plan of writes for a FineTuneJob."""
 
-from finscribe_core.api.v1alpha1 import RunRecord, RunStatus
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import Observed, observe
+from finscribe_operator.runs import find_run
 from finscribe_operator.store import Store
 from tests.unit.operator.builders import EARLIER, NOW, a_batch_job, a_job, a_pod, ended, run_name
 
@@ -11,6 +12,7 @@ JOB = a_job()
 RUN = run_name(JOB)
 CHANGED = a_job({"lora": {"r": 8}})
 NEXT = run_name(CHANGED)
+MORE_MEMORY = a_job({"resources": {"memory": "64Gi"}})
 
 
 def test_a_new_job_gets_its_run():
@@ -111,6 +113,34 @@ def test_going_back_to_a_spec_that_failed_starts_a_run_once_the_old_job_is_gone(
     assert ([r.name for r in result.status.runs], result.create) == ([RUN], True)
 
 
+def test_a_changed_pod_deletes_the_job_then_records_the_new_attempt_and_creates_the_job_again():
+    job = with_identity(MORE_MEMORY, JOB)
+    old = a_batch_job(RUN)
+    assert plan(job, old, a_pod(RUN)) == Plan(delete=[old], wait=True)
+    result = plan(job, a_pod(RUN))
+    assert result.status is not None and result.status.run is not None
+    assert (result.status.run.name, result.create) == (RUN, False)
+    again = plan({**job, "status": result.status.to_kubernetes()})
+    assert again == Plan(create=True)
+
+
+def test_a_failed_run_continues_when_its_pod_changes():
+    job = with_identity(MORE_MEMORY, JOB, completion_time=NOW)
+    failed = {"type": "Failed", "status": "True", "reason": "OOMKilled", "lastTransitionTime": NOW}
+    job["status"]["conditions"] = [failed]
+    old = a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded"))
+    assert plan(job, old) == Plan(delete=[old], wait=True)
+    result = plan(job)
+    assert result.status is not None
+    assert (result.status.summary.state, result.create) == ("Pending", True)
+
+
+def test_a_run_that_succeeded_stays_as_it_is_when_its_pod_changes():
+    complete = a_batch_job(RUN, ended("Complete"))
+    assert plan(with_identity(MORE_MEMORY, JOB, completion_time=NOW), complete) == Plan()
+    assert plan(with_identity(MORE_MEMORY, JOB), complete) == Plan()
+
+
 def plan(job: Object, *children: Object) -> Plan:
     store = Store()
     for obj in (job, *children):
@@ -118,6 +148,12 @@ def plan(job: Object, *children: Object) -> Plan:
     observed = observe(store, key_of(job))
     assert isinstance(observed, Observed)
     return decide(observed, NOW)
+
+
+def with_identity(job: Object, started_for: Object, **fields: str) -> Object:
+    """The job with the status of a run that was started for another spec."""
+    run = find_run(started_for, FineTuneJobStatus())[1].build_status().model_copy(update=fields)
+    return {**job, "status": {"run": run.to_kubernetes(), "conditions": []}}
 
 
 def with_run(job: Object, run: str, runs: list[RunRecord] | None = None, **fields: str) -> Object:

@@ -4,13 +4,14 @@ import itertools
 
 import pytest
 
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
+from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus, State
 from finscribe_operator.cluster import ConflictError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import JobKey, Object
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
+from tests.support.other_defaults import other_defaults
 from tests.unit.operator.builders import NOW, a_job, run_name
 from tests.unit.operator.memory_cluster import Killed, MemoryCluster
 
@@ -84,11 +85,9 @@ async def test_each_experiment_is_a_job_of_its_own_with_its_settings_and_output(
     found = specs(cluster)
     assert sorted(found) == ["invoices-lower-rate", "invoices-rank"]
     lower, rank = found.values()
-    assert (lower["training"]["learningRate"], lower["lora"]["r"]) == (1e-5, 16)
-    assert (rank["training"]["learningRate"], rank["lora"]["r"], rank["lora"]["alpha"]) == (2e-5, 8, 16)
-    assert lower["output"]["uri"] == "s3://models/invoices/experiments/lower-rate"
-    assert lower["suspend"] is True
-    assert lower["experiments"] == []
+    output = {"uri": "s3://models/invoices/experiments/lower-rate"}
+    assert lower == a_job({"training": {"learningRate": 1e-5}, "output": output, "suspend": True})["spec"]
+    assert (rank["lora"], "training" in rank) == ({"r": 8, "alpha": 16}, False)
     assert [e.state for e in status_of(cluster).experiments] == [State.Pending, State.Pending]
 
 
@@ -107,6 +106,27 @@ async def test_an_operator_killed_at_any_write_creates_each_experiment_once(afte
         if cluster.kill_at is not None:
             assert write > 6
             return
+
+
+async def test_an_experiment_that_is_added_after_an_upgrade_has_the_defaults_of_the_jobs_run(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    cluster = MemoryCluster()
+    cluster.seed(job_with(LOWER))
+    await converge(cluster)
+    run = status_of(cluster).run
+    first = child(cluster)
+    monkeypatch.setattr("finscribe_operator.runs.DEFAULTS", other_defaults())
+    monkeypatch.setattr("finscribe_operator.manifests.experiment.defaults_of", lambda _: other_defaults())
+
+    edit(cluster, job_with(LOWER, RANK))
+    await converge(cluster)
+
+    assert status_of(cluster).run == run
+    assert child(cluster)["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    rank = FineTuneJobSpec.model_validate(specs(cluster)["invoices-rank"])
+    spec = FineTuneJobSpec.model_validate(a_job()["spec"])
+    assert (rank.lora.r, rank.training, rank.loss) == (8, spec.training, spec.loss)
 
 
 async def test_changed_experiments_are_updated_and_the_jobs_own_run_continues():

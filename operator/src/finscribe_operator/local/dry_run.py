@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.constants import (
     CONFIG_FILE,
     ENV_JOB,
@@ -17,7 +18,7 @@ from finscribe_operator.local.container import ENTRYPOINT, set_secrets
 from finscribe_operator.local.manifest_file import Manifest
 from finscribe_operator.manifests.config_map import build_config_map
 from finscribe_operator.manifests.pod import build_pod_template
-from finscribe_operator.runs import build_run_name
+from finscribe_operator.runs import find_run
 
 
 def check_job(manifest: Manifest, environ: Mapping[str, str]) -> int:
@@ -28,7 +29,8 @@ def check_job(manifest: Manifest, environ: Mapping[str, str]) -> int:
         environ: environment variables that the trainer inherits.
     """
     job = manifest.job
-    run = build_run_name(job)
+    _, desired = find_run({**job.to_kubernetes(), "spec": job.spec.as_written()}, FineTuneJobStatus())
+    run = desired.name
     environment = dict(environ) | {
         ENV_JOB: job.metadata.name,
         ENV_NAMESPACE: job.metadata.namespace,

@@ -9,7 +9,7 @@ from finscribe_core.constants import KIND, LABEL_JOB, LABEL_RUN
 from finscribe_operator.local.container import run_directory
 from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.objects import Object, label
-from finscribe_operator.runs import build_run_name
+from finscribe_operator.runs import find_run
 
 CHILDREN = ("Pod", "Job", "Service", "ConfigMap")
 
@@ -42,14 +42,16 @@ def reset_failure(objects: ObjectFiles, job: FineTuneJob) -> str:
     requests a retry. The run keeps its name, and so its checkpoints.
     """
     live = objects.get(KIND, job.metadata.namespace, job.metadata.name)
-    status = FineTuneJobStatus.model_validate(live.get("status", {})) if live else FineTuneJobStatus()
-    if status.run is None or status.summary.state != State.Failed or status.run.name != build_run_name(job):
+    if live is None:
         return ""
-    assert live is not None
+    status = FineTuneJobStatus.model_validate(live.get("status", {}))
+    _, desired = find_run({**live, "spec": job.spec.as_written()}, status)
+    if status.run is None or status.summary.state != State.Failed or status.run.name != desired.name:
+        return ""
     for child in _children(objects, job):
         if label(child, LABEL_RUN) == status.run.name and child["kind"] in ("Pod", "Job"):
             _delete(objects, child)
-    fresh = FineTuneJobStatus(runs=status.runs)
+    fresh = FineTuneJobStatus(runs=status.runs, run=desired.build_status())
     objects.put({**live, "status": fresh.to_kubernetes()})
     return next(c.reason for c in status.conditions if c.type == State.Failed)
 

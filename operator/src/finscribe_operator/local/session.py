@@ -155,8 +155,8 @@ class Session:
                 self._finished.set()
 
     def _build_manifest(self, job: FineTuneJob) -> Object:
-        """The FineTuneJob as the API server would store it, with defaults written out."""
-        manifest = job.to_kubernetes()
+        """The FineTuneJob as the API server would store it: as it was written."""
+        manifest = {**job.to_kubernetes(), "spec": job.spec.as_written()}
         del manifest["status"]
         return manifest
 

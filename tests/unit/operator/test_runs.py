@@ -1,0 +1,186 @@
+"""What starts a new run, what a new attempt of the same run, and what neither."""
+
+import json
+from typing import Any
+
+import pytest
+
+from finscribe_core.api.v1alpha1 import (
+    FineTuneJobSpec,
+    FineTuneJobStatus,
+    RunRecord,
+    RunStatus,
+)
+from finscribe_operator import runs
+from finscribe_operator.field_changes import FIELD_CHANGES
+from finscribe_operator.objects import Object
+from finscribe_operator.runs import DesiredRun, find_run
+from tests.support.other_defaults import other_defaults, paths
+from tests.unit.operator.builders import a_job
+
+SAME = {
+    "defaults are written out": {"method": "LoRA", "lora": {"r": 16}, "training": {"seed": 42}},
+    "every default is written out": FineTuneJobSpec.model_validate(a_job()["spec"]).to_kubernetes(),
+    "a section is empty": {"lora": {}, "pod": {}},
+    "it is suspended": {"suspend": True},
+    "it may fail more often": {"backoffLimit": 9},
+    "it may take longer": {"activeDeadlineSeconds": 60},
+    "it has experiments": {"experiments": [{"name": "rank", "overrides": {"lora.r": 8}}]},
+}
+OTHER_ATTEMPT = {
+    "it gets more memory": {"resources": {"memory": "64Gi"}},
+    "another image": {"image": "trainer:2"},
+    "a toleration": {"pod": {"tolerations": [{"key": "gpu", "operator": "Exists"}]}},
+    "a pull secret": {"pod": {"imagePullSecrets": [{"name": "registry"}]}},
+    "other credentials": {"storage": {"credentialsSecretRef": {"name": "s3"}}},
+    "fewer data workers": {"training": {"dataloaderNumWorkers": 0}},
+    "a feature cache": {"featureCache": {"persistentVolumeClaim": {"name": "features"}}},
+}
+OTHER_RUN = {
+    "a hyperparameter": {"training": {"learningRate": 1e-4}},
+    "the data": {"dataset": {"train": "s3://docs/other.jsonl"}},
+    "the rank": {"lora": {"r": 8}},
+    "the gate": {"evaluation": {"gate": {"minimum": 0.9}}},
+    "the number of GPUs, and with it the effective batch": {"resources": {"gpus": 2}},
+    "the place of the results": {"output": {"uri": "s3://models/other"}},
+}
+
+
+def desired(spec: Object | None = None, status: FineTuneJobStatus | None = None, **meta: Any) -> DesiredRun:
+    raw = a_job(spec)
+    raw["metadata"] |= meta
+    return find_run(raw, status or FineTuneJobStatus())[1]
+
+
+def started(spec: Object | None = None) -> FineTuneJobStatus:
+    """The status after the first reconciliation of a spec."""
+    return FineTuneJobStatus(run=desired(spec).build_status())
+
+
+@pytest.fixture
+def upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator now has other defaults."""
+    monkeypatch.setattr(runs, "DEFAULTS", other_defaults())
+
+
+@pytest.mark.parametrize("spec", SAME.values(), ids=SAME.keys())
+def test_nothing_starts_when(spec: Object):
+    before, after = desired(), desired(spec, started())
+    assert (after.name, after.attempt_hash) == (before.name, before.attempt_hash)
+    assert desired(spec).name == before.name
+
+
+@pytest.mark.parametrize("spec", OTHER_ATTEMPT.values(), ids=OTHER_ATTEMPT.keys())
+def test_the_run_continues_in_a_new_pod_when_it_gets(spec: Object):
+    before, after = desired(), desired(spec, started())
+    assert after.name == before.name
+    assert after.attempt_hash != before.attempt_hash
+
+
+@pytest.mark.parametrize("spec", OTHER_RUN.values(), ids=OTHER_RUN.keys())
+def test_another_run_starts_when_this_changes(spec: Object):
+    assert desired(spec, started()).name != desired().name
+
+
+def test_every_field_of_a_spec_is_listed_with_what_its_change_leads_to():
+    fields = {field.serialization_alias for field in FineTuneJobSpec.model_fields.values()}
+    for section in {path.split(".")[0] for path in FIELD_CHANGES if "." in path}:
+        fields.remove(section)
+        inner = next(f for f in FineTuneJobSpec.model_fields.values() if f.serialization_alias == section)
+        fields |= {f"{section}.{f.serialization_alias}" for f in inner.annotation.model_fields.values()}
+    assert fields == set(FIELD_CHANGES)
+
+
+def test_an_operator_with_other_defaults_changes_almost_every_default():
+    before, after = dict(paths(runs.DEFAULTS)), dict(paths(other_defaults()))
+    same = {".".join(path) for path, value in before.items() if after.get(path) == value}
+    # Values that the rules across fields forbid, lists of references, and sections without one.
+    assert same <= {
+        *("training.fp16", "training.fsdp", "training.reportTo", "loss.useLabelSmoothing"),
+        *("featureCache.persistentVolumeClaim", "evaluation.gate.metric", "storage.credentialsSecretRef"),
+        *("reporting.wandbSecretRef", "pod.tolerations", "pod.imagePullSecrets", "experiments", "suspend"),
+    }
+
+
+@pytest.mark.usefixtures("upgraded")
+class TestAnUpgradeThatChangesEveryDefault:
+    def test_keeps_the_run_and_its_pod(self, monkeypatch: pytest.MonkeyPatch):
+        with monkeypatch.context() as before:
+            before.setattr(runs, "DEFAULTS", runs.defaults_of(FineTuneJobSpec))
+            status, old = started(), desired()
+
+        job, new = find_run(a_job(), status)
+
+        assert (new.name, new.attempt_hash) == (old.name, old.attempt_hash)
+        assert job.spec == FineTuneJobSpec.model_validate(a_job()["spec"])
+
+    def test_keeps_the_run_when_a_former_default_is_then_written_out(self, monkeypatch: pytest.MonkeyPatch):
+        with monkeypatch.context() as before:
+            before.setattr(runs, "DEFAULTS", runs.defaults_of(FineTuneJobSpec))
+            status, old = started(), desired()
+
+        assert desired({"lora": {"r": 16}}, status).name == old.name
+
+    def test_keeps_the_result_of_an_earlier_spec(self, monkeypatch: pytest.MonkeyPatch):
+        with monkeypatch.context() as before:
+            before.setattr(runs, "DEFAULTS", runs.defaults_of(FineTuneJobSpec))
+            first, second = desired(), desired({"lora": {"r": 8}}).build_status()
+        record = RunRecord(
+            name=first.name,
+            outcome="Succeeded",
+            training_hash=first.training_hash,
+            spec_hash=first.spec_hash,
+        )
+
+        back = desired(None, FineTuneJobStatus(run=second, runs=[record]))
+        again = desired(None, FineTuneJobStatus(run=back.build_status()))
+
+        assert back.name == again.name == first.name
+
+    def test_starts_new_runs_with_the_new_defaults(self):
+        job, _ = find_run(a_job(), FineTuneJobStatus())
+        assert job.spec.lora.r == other_defaults()["lora"]["r"] != 16
+
+
+def test_the_run_of_an_operator_that_recorded_no_hashes_is_kept():
+    status = FineTuneJobStatus(observed_generation=1, run=RunStatus(name="invoices-01234567"))
+    assert desired(None, status).name == "invoices-01234567"
+
+
+def test_such_a_run_is_kept_when_the_job_was_edited_during_the_upgrade_but_not_what_is_learned():
+    status = FineTuneJobStatus(observed_generation=1, run=RunStatus(name="invoices-a64130b6"))
+    assert desired({"suspend": True}, status, generation=2).name == "invoices-a64130b6"
+    assert desired({"lora": {"r": 8}}, status, generation=2).name != "invoices-a64130b6"
+
+
+def test_such_a_run_is_kept_when_only_its_job_is_left():
+    run = find_run(a_job(), FineTuneJobStatus(), {"invoices-a64130b6"})[1]
+    assert run.name == "invoices-a64130b6"
+
+
+def test_such_a_run_in_the_history_is_found_again():
+    record = RunRecord(name="invoices-a64130b6", outcome="Succeeded")
+    status = FineTuneJobStatus(run=desired({"lora": {"r": 8}}).build_status(), runs=[record])
+    assert desired(None, status).name == "invoices-a64130b6"
+
+
+@pytest.mark.parametrize("defaults", [{"lora": "none"}, {"lora": {"r": "many"}}, {"no": {"such": "field"}}])
+def test_defaults_that_another_program_wrote_do_not_change_the_run(defaults: Object):
+    run = started().run.model_copy(update={"defaults": defaults})
+    job, after = find_run(a_job(), FineTuneJobStatus(run=run))
+    assert after.name == desired().name
+    assert job.spec.training.seed == 42
+
+
+def test_the_order_of_keys_does_not_matter():
+    job = a_job({"pod": {"labels": {"a": "1", "b": "2"}}, "method": "QLoRA"})
+    reordered = json.loads(json.dumps(job), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert find_run(reordered, FineTuneJobStatus())[1] == find_run(job, FineTuneJobStatus())[1]
+
+
+def test_a_job_that_is_created_again_gets_new_runs():
+    assert desired(uid="another-uid").name != desired().name
+
+
+def test_the_name_must_not_change_between_versions_of_the_operator():
+    assert desired().name == "invoices-b9717bde"
