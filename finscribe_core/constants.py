@@ -15,6 +15,8 @@ LABEL_EXPERIMENT_OF = f"{GROUP}/experiment-of"
 """Label of an experiment's FineTuneJob: the name of the FineTuneJob whose spec it varies."""
 LABEL_EXPERIMENT = f"{GROUP}/experiment"
 """Label of an experiment's FineTuneJob: the experiment's name."""
+ANNOTATION_SUSPENDED = f"{GROUP}/suspended"
+"""Annotation of a Job that is suspended because of `spec.suspend`, and not by another controller."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = FIELD_MANAGER

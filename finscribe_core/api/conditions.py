@@ -42,6 +42,8 @@ class Reason(StrEnum):
     """`spec.suspend` is false."""
     Pending = "Pending"
     """The run's pod does not exist yet."""
+    Queued = "Queued"
+    """Another controller, such as Kueue, has suspended the run's Job until it admits it."""
     Unschedulable = "Unschedulable"
     """No node satisfies the pod's requests; the message is the scheduler's."""
     ContainerCreating = "ContainerCreating"

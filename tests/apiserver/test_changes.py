@@ -43,7 +43,7 @@ def test_deleting_a_job_deletes_its_children(workspace: Workspace):
     workspace.delete()
 
     eventually(lambda: not workspace.batch_jobs() and not workspace.pods())
-    eventually(lambda: run not in workspace.kubectl("get", "configmaps,services", "--output=name"))
+    eventually(lambda: run not in workspace.kubectl("get", "configmaps", "--output=name"))
 
 
 def test_a_changed_spec_starts_a_new_run_and_records_the_old_one(workspace: Workspace):

@@ -11,7 +11,7 @@ from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import read_documents
 from finscribe_operator.config import OperatorConfig
-from finscribe_operator.manifests import build_config_map, build_job, build_service
+from finscribe_operator.manifests import build_config_map, build_job
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import find_run
 
@@ -43,7 +43,6 @@ def children_of(folder: Path) -> dict[str, Object]:
     return {
         "config_map.yaml": build_config_map(job, run),
         "job.yaml": build_job(job, run, OperatorConfig()),
-        "service.yaml": build_service(job, run),
     }
 
 

@@ -51,6 +51,9 @@ def read_activity(observed: Observed) -> Activity:
 def _read_no_pod(observed: Observed) -> Activity:
     if observed.job.spec.suspend:
         return Activity(False, Reason.SuspendedBySpec, "No pod exists while spec.suspend is true.")
+    if observed.batch_job is not None and observed.batch_job["spec"].get("suspend"):
+        message = "Another controller, such as Kueue, has suspended the Job; it starts when that resumes it."
+        return Activity(False, Reason.Queued, message)
     return Activity(False, Reason.Pending, "Waiting for the run's pod to be created.")
 
 

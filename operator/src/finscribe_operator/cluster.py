@@ -45,6 +45,8 @@ class Event:
     reason: str
     """One CamelCase word."""
     message: str
+    name: str = ""
+    """Name of the Event's object, so that it can be posted twice; a new name when empty."""
 
 
 class Cluster(Protocol):
@@ -55,14 +57,6 @@ class Cluster(Protocol):
 
         Raises:
             ConflictError: an object of that name exists; it is unchanged.
-        """
-        ...
-
-    async def apply(self, manifest: Object) -> Object:
-        """Server-side apply with force, which takes over an existing object; returns the live object.
-
-        Raises:
-            ConflictError: the object exists and can't be changed into the manifest.
         """
         ...
 
@@ -89,7 +83,8 @@ class Cluster(Protocol):
         ...
 
     async def patch_status(self, job: Object, status: Object) -> Object:
-        """Set the status of a FineTuneJob that was read as `job`; returns the live object.
+        """Set the status of a FineTuneJob that was read as `job`; returns the live object. Fields that this
+        version does not know are left alone.
 
         Raises:
             ConflictError: the job has changed since it was read.
@@ -102,7 +97,15 @@ class Cluster(Protocol):
         ...
 
     async def emit_event(self, job: Object, event: Event) -> None:
-        """Post an Event about a FineTuneJob."""
+        """Post an Event about a FineTuneJob.
+
+        Raises:
+            ConflictError: an Event of that name exists.
+        """
+        ...
+
+    async def list_pods_of(self, job: Object) -> Sequence[Object]:
+        """The pods of a Job, as they are now."""
         ...
 
     async def list_finetunejobs(self) -> Sequence[Object]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.experiments import build_missing_or_changed, find_obsolete
 from finscribe_operator.history import build_history, find_record
-from finscribe_operator.manifests import build_mutable_fields
+from finscribe_operator.manifests import build_mutable_fields, build_suspend_patch
 from finscribe_operator.objects import Object, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
@@ -37,7 +37,7 @@ class Plan:
     create: bool = False
     """Whether to create the desired run's children."""
     patch: Object = field(default_factory=dict)
-    """Merge patch of the spec of the desired run's Job."""
+    """Merge patch of the desired run's Job."""
     apply_experiments: list[Object] = field(default_factory=list)
     """FineTuneJobs of experiments to create or patch."""
     delete_experiments: list[Object] = field(default_factory=list)
@@ -51,11 +51,10 @@ def decide(observed: Observed, now: str) -> Plan:
     if observed.batch_job is not None and _must_delete_old_job_first(observed):
         return Plan(delete=_unless_being_deleted(observed.batch_job), wait=True)
     status = _status_to_write_first(observed, now)
-    current = status or observed.job.status
-    finished = current.run is not None and bool(current.run.completion_time)
+    finished = observed.is_concluded if status is None else _has_result(status)
     return Plan(
         status=status,
-        delete=_obsolete_jobs(observed, current),
+        delete=_obsolete_jobs(observed, status or observed.job.status),
         # A pod that outlives its deleted Job would write the same checkpoints as the new pod.
         create=observed.batch_job is None and not finished and not observed.stray_pods,
         patch={} if finished else _changed_fields(observed),
@@ -73,8 +72,7 @@ def _must_delete_old_job_first(observed: Observed) -> bool:
     """
     status = observed.job.status
     if observed.needs_new_attempt:
-        is_recorded = status.run is not None and bool(status.run.completion_time)
-        return is_recorded or read_outcome(observed.batch_job or {}, ()) is None
+        return observed.is_concluded or read_outcome(observed.batch_job or {}, ()) is None
     record = find_record(status, observed.desired_run)
     return (
         record is not None
@@ -116,9 +114,28 @@ def _unless_being_deleted(job: Object | None) -> list[Object]:
     return [] if job is None or is_being_deleted(job) else [job]
 
 
+def _has_result(status: FineTuneJobStatus) -> bool:
+    """Whether a status that is about to be written is that of an earlier run that succeeded."""
+    return status.run is not None and bool(status.run.completion_time)
+
+
 def _changed_fields(observed: Observed) -> Object:
     for job in _unless_being_deleted(observed.batch_job):
         if read_outcome(job, ()) is None:
             desired = build_mutable_fields(observed.job.spec)
-            return {name: value for name, value in desired.items() if job["spec"].get(name) != value}
+            changed = {name: value for name, value in desired.items() if job["spec"].get(name) != value}
+            patch = _suspend_patch(observed, job)
+            spec = patch.get("spec", {}) | changed
+            return patch | {"spec": spec} if spec else {}
     return {}
+
+
+def _suspend_patch(observed: Observed, job: Object) -> Object:
+    """The patch that suspends the Job, or resumes it if the operator had suspended it.
+
+    A Job that another controller has suspended (a queue, until it admits the Job) is left to it.
+    """
+    suspended, desired = bool(job["spec"].get("suspend")), observed.job.spec.suspend
+    if suspended == desired or (suspended and not observed.is_suspended_by_spec):
+        return {}
+    return build_suspend_patch(desired)

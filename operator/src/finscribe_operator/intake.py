@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from finscribe_core.constants import CONTAINER_NAME, GROUP, KIND
+from finscribe_core.constants import ANNOTATION_SUSPENDED, CONTAINER_NAME, GROUP, KIND
 from finscribe_operator.objects import Object
 
 REFUSED = "refused"
@@ -29,7 +29,7 @@ _METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion"),
     *("creationTimestamp", "deletionTimestamp"),
 )
-_SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds"), "Pod": ("nodeName",)}
+_SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds", "parallelism"), "Pod": ("nodeName",)}
 _STATUSES = {
     "Job": ("startTime", "completionTime", "failed", "conditions"),
     "Pod": ("phase", "reason", "message", "podIP", "conditions"),
@@ -88,12 +88,16 @@ def _metadata(meta: Mapping[str, Any]) -> Object:
     """Without managedFields and annotations, which are most of the bytes, and others' labels and owners."""
     kept = {name: meta[name] for name in _METADATA if name in meta}
     labels = {name: v for name, v in (meta.get("labels") or {}).items() if name.startswith(f"{GROUP}/")}
+    annotations = (
+        {ANNOTATION_SUSPENDED: ""} if ANNOTATION_SUSPENDED in (meta.get("annotations") or {}) else {}
+    )
     owners = [
         {"uid": owner["uid"], "controller": True}
         for owner in meta.get("ownerReferences") or []
         if owner.get("controller")
     ]
-    return kept | ({"labels": labels} if labels else {}) | ({"ownerReferences": owners} if owners else {})
+    optional = {"labels": labels, "annotations": annotations, "ownerReferences": owners}
+    return kept | {name: value for name, value in optional.items() if value}
 
 
 def _child(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Object:

@@ -14,6 +14,7 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 from pydantic import ValidationError
 
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.constants import (
     API_VERSION,
     FIELD_MANAGER,
@@ -21,6 +22,7 @@ from finscribe_core.constants import (
     HTTP_PORT_NAME,
     KIND,
     LABEL_JOB,
+    LABEL_RUN,
     PLURAL,
 )
 from finscribe_core.report import ProgressReport
@@ -45,11 +47,9 @@ _PLURALS = {
     "Event": "events",
     "Job": "jobs",
     "Pod": "pods",
-    "Service": "services",
     KIND: PLURAL,
 }
 _JSON = "application/json"
-_APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
 
@@ -96,12 +96,6 @@ class KubernetesCluster:
         path = _collection_path(ref.api_version, ref.kind, ref.namespace)
         return await self._request("POST", path, {"fieldManager": FIELD_MANAGER}, manifest)
 
-    async def apply(self, manifest: Object) -> Object:
-        """Server-side apply with force: takes over fields that others changed."""
-        path = _path_of(Ref.of(manifest))
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self._request("PATCH", path, query, manifest, _APPLY)
-
     async def get(self, ref: Ref) -> Object:
         """The live object."""
         return await self._request("GET", _path_of(ref))
@@ -126,7 +120,7 @@ class KubernetesCluster:
         meta = job["metadata"]
         body = {
             "metadata": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},
-            "status": build_merge_patch(job.get("status") or {}, status),
+            "status": build_merge_patch(_known_fields(job.get("status") or {}), status),
         }
         path = f"{_path_of(Ref.of(job))}/status"
         return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, _MERGE)
@@ -169,6 +163,13 @@ class KubernetesCluster:
             "count": 1,
         }
         await self._request("POST", _collection_path("v1", "Event", namespace), body=body)
+
+    async def list_pods_of(self, job: Object) -> Sequence[Object]:
+        """The Job's pods, as they are now."""
+        selector = f"{LABEL_RUN}={job['metadata']['name']}"
+        path = _collection_path("v1", "Pod", namespace_of(job))
+        page = await self._request("GET", path, {"labelSelector": selector})
+        return [take_in({"apiVersion": "v1", "kind": "Pod", **item}) for item in page["items"]]
 
     async def list_finetunejobs(self) -> Sequence[Object]:
         """All FineTuneJobs of the watched namespaces."""
@@ -235,6 +236,16 @@ class KubernetesCluster:
                 if len(body) > PROGRESS_LIMIT:
                     raise aiohttp.ClientPayloadError(f"more than {PROGRESS_LIMIT} bytes")
             return body
+
+
+def _known_fields(status: Object) -> Object:
+    """The fields of a status that this version knows. It leaves those of a newer operator alone, which would
+    otherwise write them again, for ever.
+    """
+    try:
+        return FineTuneJobStatus.model_validate(status).to_kubernetes()
+    except ValidationError:
+        return status  # all of it is replaced
 
 
 def _http_port(pod: Object) -> int:

@@ -7,16 +7,19 @@ from pydantic import ValidationError
 
 from finscribe_core.api.conditions import ConditionType
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
+from finscribe_core.constants import ANNOTATION_SUSPENDED
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import Limits, find_excesses
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
+from finscribe_operator.outcome import read_outcome
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
 
 NO_LIMITS = Limits()
+_ENDS = (ConditionType.Complete, ConditionType.Failed)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,24 @@ class Observed:
     def needs_new_attempt(self) -> bool:
         """Whether the settings of the run's pod have changed, so that it has to continue in a new one."""
         return _has_changed_attempt(self.job.status, self.desired)
+
+    @property
+    def is_concluded(self) -> bool:
+        """Whether the status shows how the run ended, and no Job of it contradicts that."""
+        status = self.job.status
+        if status.run is None or status.run.name != self.desired_run or not status.run.completion_time:
+            return False
+        ended = any(c.type in _ENDS and c.status == "True" for c in status.conditions)
+        return ended and (self.batch_job is None or read_outcome(self.batch_job, ()) is not None)
+
+    @property
+    def is_suspended_by_spec(self) -> bool:
+        """Whether the operator has suspended the Job. An older one did not annotate it."""
+        annotations = (self.batch_job or {}).get("metadata", {}).get("annotations", {})
+        conditions = self.job.status.conditions
+        return ANNOTATION_SUSPENDED in annotations or any(
+            c.type == ConditionType.Suspended and c.status == "True" for c in conditions
+        )
 
     @property
     def batch_job(self) -> Object | None:

@@ -21,19 +21,16 @@ class Permission:
 
 
 WATCH = ("list", "watch")
-# Server-side apply needs `create` and `patch` to create an object, and `get` reads one that exists.
-# Experiments need the same: they are read, then created or patched, never applied.
-APPLY = ("get", "create", "patch", "delete")
+MAKE = ("get", "create", "delete")
 
 PERMISSIONS: tuple[Permission, ...] = (
-    Permission(GROUP, PLURAL, (*WATCH, *APPLY), "the jobs; those of experiments are created"),
+    Permission(GROUP, PLURAL, (*WATCH, *MAKE, "patch"), "the jobs; those of experiments are created"),
     Permission(GROUP, f"{PLURAL}/status", ("patch",), "the only part of a job the operator writes"),
     Permission(
         GROUP, f"{PLURAL}/finalizers", ("update",), "to own children where owner references are checked"
     ),
-    Permission("batch", "jobs", (*WATCH, *APPLY), "one for each run"),
+    Permission("batch", "jobs", (*WATCH, *MAKE, "patch"), "one for each run"),
     Permission("", "pods", WATCH, "why a run waits, and the address of its /progress"),
-    Permission("", "configmaps", APPLY, "a run's configuration"),
-    Permission("", "services", APPLY, "a stable DNS name of a run's pod"),
+    Permission("", "configmaps", MAKE, "a run's configuration"),
     Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
 )

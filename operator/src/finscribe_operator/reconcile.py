@@ -9,7 +9,7 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.events import build_events
 from finscribe_operator.experiments import build_change
-from finscribe_operator.manifests import build_config_map, build_job, build_service
+from finscribe_operator.manifests import build_config_map, build_job
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import (
     JobKey,
@@ -18,6 +18,7 @@ from finscribe_operator.objects import (
     controller_uid,
     is_being_deleted,
     key_of,
+    label,
     namespace_of,
     parent_key,
 )
@@ -87,14 +88,13 @@ class Reconciler:
             await self._delete_run(superseded)
         if plan.create:
             job, run = observed.job, observed.desired_run
-            await self._create(build_config_map(job, run))
-            await self._create(build_service(job, run))
+            await self._create_config_map(build_config_map(job, run))
             self._store.put(await self._create(build_job(job, run, self._config)))
             self._metrics.runs_started.inc()
             logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
-            self._store.put(await self._cluster.patch(ref, {"spec": plan.patch}))
+            self._store.put(await self._cluster.patch(ref, plan.patch))
         for obsolete in plan.delete_experiments:
             await self._cluster.delete(Ref.of(obsolete))
         failure: ClusterError | None = None
@@ -107,17 +107,28 @@ class Reconciler:
             raise failure
 
     async def _create(self, manifest: Object) -> Object:
-        """Apply a child of the job. One that exists and is immutable counts as applied if the job owns it.
+        """Create a child of the job. One that exists counts as created if the job owns it; labels that were
+        removed are restored, because children are watched by them.
 
         Raises:
             ConflictError: an object of that name belongs to something else.
         """
         try:
-            live = await self._cluster.apply(manifest)
+            return await self._cluster.create(manifest)
         except ConflictError:
             live = await self._cluster.get(Ref.of(manifest))
         _check_owner(live, manifest)
+        labels = manifest["metadata"]["labels"]
+        if any(label(live, name) != value for name, value in labels.items()):
+            return await self._cluster.patch(Ref.of(live), {"metadata": {"labels": labels}})
         return live
+
+    async def _create_config_map(self, manifest: Object) -> None:
+        """Create the ConfigMap. One of an earlier attempt is replaced, as it is immutable."""
+        live = await self._create(manifest)
+        if live["data"] != manifest["data"]:
+            await self._cluster.delete(Ref.of(live))
+            await self._create(manifest)
 
     async def _create_or_patch_experiment(self, manifest: Object) -> None:
         """Create an experiment's FineTuneJob, or patch the existing one.
@@ -142,7 +153,6 @@ class Reconciler:
         """Delete a run's children, the Job last: while it exists, an interrupted deletion is resumed."""
         namespace, name = namespace_of(job), job["metadata"]["name"]
         await self._cluster.delete(Ref("v1", "ConfigMap", namespace, name))
-        await self._cluster.delete(Ref("v1", "Service", namespace, name))
         await self._cluster.delete(Ref.of(job))
         logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": name})
 

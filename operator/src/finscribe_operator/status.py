@@ -41,7 +41,7 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
         error: Message of a write for the run or an experiment that failed; empty when none did.
     """
     status = _with_identity(observed)
-    if status.run is not None and status.run.completion_time:
+    if observed.is_concluded:
         return _carry_forward(observed, status, error, now)
     job = observed.batch_job
     outcome = read_outcome(job, observed.pods[observed.desired_run]) if job else None

@@ -20,15 +20,15 @@ _MAX_TOMBSTONES = 4096
 class Store:
     """The latest known version of each object, whatever the order of arrival.
 
-    An older resourceVersion never replaces a newer one, a deleted uid is never added again, and a listing
-    never undoes a change that arrived after the listing was begun.
+    An older resourceVersion never replaces a newer one or a deletion, and a listing never undoes a change
+    that arrived after the listing was begun.
     """
 
     def __init__(self) -> None:
         self._jobs: dict[JobKey, Object] = {}
         self._children: dict[JobKey, dict[str, Object]] = defaultdict(dict)
         self._reports: dict[str, ProgressReport] = {}
-        self._tombstones: dict[str, None] = {}
+        self._tombstones: dict[str, int] = {}  # the version of a removed object, by uid
         self._sequence = 0
         self._updated_at: dict[str, int] = {}
         self.refused = 0
@@ -38,8 +38,10 @@ class Store:
         """Store the object unless this version or a newer one is known; whether it was stored."""
         uid = obj["metadata"].get("uid", "")
         old = self._find(obj)
-        if uid in self._tombstones or (old is not None and _version(obj) <= _version(old)):
+        known = _version(old) if old is not None else self._tombstones.get(uid, -1)
+        if _version(obj) <= known:
             return False
+        self._tombstones.pop(uid, None)
         if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
             self._drop(old)
         kept = take_in(obj)
@@ -51,12 +53,15 @@ class Store:
         return True
 
     def remove(self, obj: Object) -> None:
-        """Remove a deleted object."""
+        """Remove a deleted object, or one that has lost the label by which it is watched.
+
+        A later version of it is stored again.
+        """
         uid = obj["metadata"].get("uid", "")
         known = self._find(obj)
         if known is not None and known["metadata"].get("uid") == uid:
             self._drop(known)
-        self._tombstones[uid] = None
+        self._tombstones[uid] = max(_version(obj), self._tombstones.get(uid, -1))
         if len(self._tombstones) > _MAX_TOMBSTONES:
             del self._tombstones[next(iter(self._tombstones))]
 

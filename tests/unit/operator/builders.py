@@ -54,7 +54,7 @@ def a_batch_job(run: str, status: Object | None = None, spec: Object | None = No
             "labels": {LABEL_JOB: "invoices", LABEL_RUN: run},
             "ownerReferences": [{"uid": "job-uid", "controller": True}],
         },
-        "spec": {"suspend": False, "backoffLimit": 3} | (spec or {}),
+        "spec": {"suspend": False, "backoffLimit": 3, "parallelism": 1} | (spec or {}),
         "status": {"startTime": EARLIER} | (status or {}),
     }
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import ConflictError, Event, NotFoundError
-from finscribe_operator.merge_patch import apply_merge_patch, build_merge_patch
-from finscribe_operator.objects import Object, Ref, namespace_of
+from finscribe_operator.merge_patch import apply_merge_patch
+from finscribe_operator.objects import Object, Ref, namespace_of, run_of
 
 
 class Killed(BaseException):
@@ -28,7 +28,6 @@ class MemoryCluster:
         self.kill_at: int | None = None
         self.kill_after_write = False
         self._versions = itertools.count(10)
-        self._applied: dict[tuple[str, str, str], Object] = {}
 
     def seed(self, obj: Object) -> Object:
         """Store an object, as a user or another controller would."""
@@ -47,26 +46,6 @@ class MemoryCluster:
                 raise ConflictError(f"{Ref.of(manifest)} already exists")
             return self._add(manifest)
 
-    async def apply(self, manifest: Object) -> Object:
-        """With force, by one field manager: fields and owners that it applied before and now omits go."""
-        with self._write():
-            key = _key(Ref.of(manifest))
-            before, live = self._applied.get(key, {}), self.objects.get(key)
-            if live is None:
-                self._applied[key] = copy.deepcopy(manifest)
-                return self._add(manifest)
-            owners = {o["uid"]: o for o in _owners(live) if o not in _owners(before)}
-            owners |= {o["uid"]: o for o in _owners(manifest)}
-            if sum(bool(owner.get("controller")) for owner in owners.values()) > 1:
-                raise ConflictError("Only one reference can have Controller set to true")
-            if live.get("spec", {}).get("template") != manifest.get("spec", {}).get("template"):
-                raise ConflictError("spec.template: field is immutable")
-            without_gone = apply_merge_patch(live, build_merge_patch(before, manifest))
-            applied = apply_merge_patch(without_gone, manifest)
-            applied["metadata"]["ownerReferences"] = list(owners.values())
-            self._applied[key] = copy.deepcopy(manifest)
-            return copy.deepcopy(live) if applied == live else self.seed(applied)
-
     async def get(self, ref: Ref) -> Object:
         return copy.deepcopy(self._live(ref))
 
@@ -79,7 +58,6 @@ class MemoryCluster:
             live = self.objects.get(_key(ref))
             if live is not None and ref.uid in ("", live["metadata"]["uid"]):
                 del self.objects[_key(ref)]
-                self._applied.pop(_key(ref), None)
 
     async def patch_status(self, job: Object, status: Object) -> Object:
         with self._write():
@@ -94,6 +72,9 @@ class MemoryCluster:
 
     async def emit_event(self, job: Object, event: Event) -> None:
         self.events.append(event)
+
+    async def list_pods_of(self, job: Object) -> Sequence[Object]:
+        return [pod for pod in self.of_kind("Pod") if run_of(pod) == job["metadata"]["name"]]
 
     async def list_finetunejobs(self) -> Sequence[Object]:
         return self.of_kind("FineTuneJob")
@@ -142,7 +123,3 @@ class _Write:
 
 def _key(ref: Ref) -> tuple[str, str, str]:
     return ref.kind, ref.namespace, ref.name
-
-
-def _owners(obj: Object) -> list[Object]:
-    return obj.get("metadata", {}).get("ownerReferences") or []

@@ -18,17 +18,17 @@ from tests.unit.operator.memory_cluster import MemoryCluster
 
 
 class FlakyCluster(MemoryCluster):
-    """Fails the first applies."""
+    """Fails the first creations."""
 
     def __init__(self, failures: int) -> None:
         super().__init__()
         self.failures = failures
 
-    async def apply(self, manifest: Object) -> Object:
+    async def create(self, manifest: Object) -> Object:
         if self.failures:
             self.failures -= 1
             raise TransientError("no answer")
-        return await super().apply(manifest)
+        return await super().create(manifest)
 
 
 class DefectiveCluster(MemoryCluster):
@@ -36,11 +36,11 @@ class DefectiveCluster(MemoryCluster):
 
     defects = 0
 
-    async def apply(self, manifest: Object) -> Object:
+    async def create(self, manifest: Object) -> Object:
         if "defective" in manifest["metadata"]["name"]:
             self.defects += 1
             raise KeyError("a bug")
-        return await super().apply(manifest)
+        return await super().create(manifest)
 
 
 class ConcurrentlyEdited(MemoryCluster):
@@ -50,13 +50,13 @@ class ConcurrentlyEdited(MemoryCluster):
         super().__init__()
         self.store = store
 
-    async def apply(self, manifest: Object) -> Object:
+    async def create(self, manifest: Object) -> Object:
         live = self.of_kind("FineTuneJob")[0]
         if manifest["kind"] == "Job" and live["metadata"]["generation"] == 1:
             edited = {**live, "spec": a_job({"lora": {"r": 8}})["spec"]}
             edited["metadata"]["generation"] = 2
             self.store.put(self.seed(edited))
-        return await super().apply(manifest)
+        return await super().create(manifest)
 
 
 class UndeletableCluster(MemoryCluster):

@@ -72,12 +72,12 @@ async def test_a_new_job_gets_exactly_one_run(after: bool):
         cluster = MemoryCluster()
         cluster.seed(FIRST)
         killed = await run_killed_at(cluster, write, after)
-        for kind in ("Job", "ConfigMap", "Service"):
+        for kind in ("Job", "ConfigMap"):
             assert names(cluster, kind) == [run_name(FIRST)]
         assert cluster.created.count(f"Job/{run_name(FIRST)}") == 1
         assert status_of(cluster).run is not None
         if not killed:
-            assert write > 4
+            assert write > 3
             return
 
 
@@ -89,12 +89,12 @@ async def test_a_superseded_run_is_deleted_and_recorded_once(after: bool):
         await start_operator(cluster)
         edit_spec(cluster, SECOND)
         killed = await run_killed_at(cluster, write, after)
-        for kind in ("Job", "ConfigMap", "Service"):
+        for kind in ("Job", "ConfigMap"):
             assert names(cluster, kind) == [run_name(SECOND)]
         assert cluster.created.count(f"Job/{run_name(SECOND)}") == 1
         assert [(r.name, r.outcome) for r in status_of(cluster).runs] == [(run_name(FIRST), "Superseded")]
         if not killed:
-            assert write > 8
+            assert write > 6
             return
 
 
@@ -145,7 +145,7 @@ async def test_a_run_with_a_changed_pod_continues_under_its_name_in_one_new_job(
         await start_operator(cluster)
         edit_spec(cluster, MORE_MEMORY)
         killed = await run_killed_at(cluster, write, after)
-        for kind in ("Job", "ConfigMap", "Service"):
+        for kind in ("Job", "ConfigMap"):
             assert names(cluster, kind) == [run_name(FIRST)]
         assert cluster.created.count(f"Job/{run_name(FIRST)}") == 2
         (job,) = cluster.of_kind("Job")
@@ -153,7 +153,7 @@ async def test_a_run_with_a_changed_pod_continues_under_its_name_in_one_new_job(
         assert container["resources"]["limits"]["memory"] == "64Gi"
         assert status_of(cluster).runs == []
         if not killed:
-            assert write > 7
+            assert write > 5
             return
 
 

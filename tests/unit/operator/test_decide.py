@@ -1,6 +1,7 @@
 """The plan of writes for a FineTuneJob."""
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus
+from finscribe_core.constants import ANNOTATION_SUSPENDED
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import Observed, observe
@@ -12,6 +13,7 @@ JOB = a_job()
 RUN = run_name(JOB)
 CHANGED = a_job({"lora": {"r": 8}})
 NEXT = run_name(CHANGED)
+COMPLETE = {"type": "Complete", "status": "True", "reason": "Succeeded", "lastTransitionTime": NOW}
 MORE_MEMORY = a_job({"resources": {"memory": "64Gi"}})
 
 
@@ -32,11 +34,41 @@ def test_a_job_with_the_same_labels_and_another_owner_is_ignored():
 def test_mutable_fields_are_patched():
     job = a_job({"suspend": True, "backoffLimit": 5})
     batch = a_batch_job(RUN, spec={"activeDeadlineSeconds": 60})
-    assert plan(job, batch) == Plan(patch={"suspend": True, "backoffLimit": 5, "activeDeadlineSeconds": None})
+    assert plan(job, batch) == Plan(
+        patch={
+            "metadata": {"annotations": {ANNOTATION_SUSPENDED: "true"}},
+            "spec": {"suspend": True, "backoffLimit": 5, "activeDeadlineSeconds": None},
+        }
+    )
+
+
+def test_a_job_that_the_operator_suspended_is_resumed():
+    batch = a_batch_job(RUN, spec={"suspend": True})
+    batch["metadata"]["annotations"] = {ANNOTATION_SUSPENDED: "true"}
+    assert plan(JOB, batch).patch == {
+        "metadata": {"annotations": {ANNOTATION_SUSPENDED: None}},
+        "spec": {"suspend": False},
+    }
+
+
+def test_a_job_that_another_controller_suspended_is_left_to_it():
+    assert plan(JOB, a_batch_job(RUN, spec={"suspend": True})) == Plan()
+
+
+def test_the_parallelism_of_a_job_is_set_back():
+    assert plan(JOB, a_batch_job(RUN, spec={"parallelism": 3})).patch == {"spec": {"parallelism": 1}}
+
+
+def test_a_completion_time_that_another_program_wrote_does_not_end_a_run():
+    job = with_run(JOB, RUN, completion_time=NOW)
+    assert plan(job) == Plan(create=True)
+    job["status"]["conditions"] = [COMPLETE]
+    assert plan(job, a_batch_job(RUN, spec={"backoffLimit": 9})).patch == {"spec": {"backoffLimit": 3}}
 
 
 def test_an_ended_run_is_neither_patched_nor_created_again():
     job = with_run(a_job({"suspend": True}), RUN, completion_time=NOW)
+    job["status"]["conditions"] = [COMPLETE]
     assert plan(job, a_batch_job(RUN, ended("Complete"))) == Plan()
     assert plan(job) == Plan()
 
@@ -137,7 +169,9 @@ def test_a_failed_run_continues_when_its_pod_changes():
 
 def test_a_run_that_succeeded_stays_as_it_is_when_its_pod_changes():
     complete = a_batch_job(RUN, ended("Complete"))
-    assert plan(with_identity(MORE_MEMORY, JOB, completion_time=NOW), complete) == Plan()
+    job = with_identity(MORE_MEMORY, JOB, completion_time=NOW)
+    job["status"]["conditions"] = [COMPLETE]
+    assert plan(job, complete) == plan(job) == Plan()
     assert plan(with_identity(MORE_MEMORY, JOB), complete) == Plan()
 
 

@@ -29,7 +29,8 @@ class NameTakenConcurrently(MemoryCluster):
     """A user creates a job with the experiment's name just before the operator does."""
 
     async def create(self, manifest: Object) -> Object:
-        self.seed(another_users_job())
+        if manifest["kind"] == "FineTuneJob":
+            self.seed(another_users_job())
         return await super().create(manifest)
 
 
@@ -104,7 +105,7 @@ async def test_an_operator_killed_at_any_write_creates_each_experiment_once(afte
         made = [name for name in cluster.created if name.startswith("FineTuneJob/")]
         assert sorted(made) == ["FineTuneJob/invoices-lower-rate", "FineTuneJob/invoices-rank"]
         if cluster.kill_at is not None:
-            assert write > 6
+            assert write > 5
             return
 
 

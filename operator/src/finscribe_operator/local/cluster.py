@@ -14,7 +14,7 @@ from finscribe_operator.local.job_controller import Backoff, JobController, Obje
 from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.merge_patch import apply_merge_patch
-from finscribe_operator.objects import Object, Ref, is_being_deleted
+from finscribe_operator.objects import Object, Ref, is_being_deleted, run_of
 
 WATCHED = (KIND, "Job", "Pod")
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
@@ -131,6 +131,10 @@ class LocalCluster:
 
     async def emit_event(self, job: Object, event: Event) -> None:
         """Do nothing: the terminal shows changes as they happen."""
+
+    async def list_pods_of(self, job: Object) -> Sequence[Object]:
+        """The Job's pods."""
+        return [pod for pod in self.objects.list("Pod") if run_of(pod) == job["metadata"]["name"]]
 
     async def list_finetunejobs(self) -> Sequence[Object]:
         """All FineTuneJobs of the state directory."""

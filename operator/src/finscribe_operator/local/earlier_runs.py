@@ -11,7 +11,7 @@ from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.objects import Object, label
 from finscribe_operator.runs import find_run
 
-CHILDREN = ("Pod", "Job", "Service", "ConfigMap")
+CHILDREN = ("Pod", "Job", "ConfigMap")
 
 
 def with_uid(objects: ObjectFiles, job: FineTuneJob) -> FineTuneJob:
@@ -49,7 +49,7 @@ def reset_failure(objects: ObjectFiles, job: FineTuneJob) -> str:
     if status.run is None or status.summary.state != State.Failed or status.run.name != desired.name:
         return ""
     for child in _children(objects, job):
-        if label(child, LABEL_RUN) == status.run.name and child["kind"] in ("Pod", "Job"):
+        if label(child, LABEL_RUN) == status.run.name:
             _delete(objects, child)
     fresh = FineTuneJobStatus(runs=status.runs, run=desired.build_status())
     objects.put({**live, "status": fresh.to_kubernetes()})

@@ -1,12 +1,11 @@
 """Builds the manifests of a FineTuneJob's children; pure functions, one file per kind.
 
-A run `<run>` is a ConfigMap, a headless Service and a Job, all with that name and owned by the FineTuneJob.
+A run `<run>` is a ConfigMap and a Job, both with that name and owned by the FineTuneJob.
 An experiment is another FineTuneJob that it owns.
 """
 
 from finscribe_operator.manifests.config_map import build_config_map
 from finscribe_operator.manifests.experiment import build_experiment
-from finscribe_operator.manifests.job import build_job, build_mutable_fields
-from finscribe_operator.manifests.service import build_service
+from finscribe_operator.manifests.job import build_job, build_mutable_fields, build_suspend_patch
 
-__all__ = ["build_config_map", "build_experiment", "build_job", "build_mutable_fields", "build_service"]
+__all__ = ["build_config_map", "build_experiment", "build_job", "build_mutable_fields", "build_suspend_patch"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
-from finscribe_core.constants import CONTAINER_NAME, EXIT_USER_ERROR
+from finscribe_core.constants import ANNOTATION_SUSPENDED, CONTAINER_NAME, EXIT_USER_ERROR
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.manifests.pod import build_pod_template
@@ -15,11 +15,11 @@ def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": build_metadata(job, run),
+        "metadata": build_metadata(job, run) | build_suspended_annotation(job.spec.suspend),
         "spec": {
+            "suspend": job.spec.suspend,
             **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
             "completions": 1,
-            "parallelism": 1,
             # A new pod waits until the last one has ended: two must never write the same checkpoints.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
@@ -29,11 +29,28 @@ def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
 
 
 def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
-    """The Job's fields that may change during the run, as a merge patch: None means absent."""
+    """The Job's fields that may change during the run, as a merge patch: None means absent.
+
+    `suspend` is not among them, as other controllers set it, too.
+    """
     return {
-        "suspend": spec.suspend,
         "backoffLimit": spec.backoff_limit,
         "activeDeadlineSeconds": spec.active_deadline_seconds,
+        "parallelism": 1,
+    }
+
+
+def build_suspended_annotation(suspended: bool) -> Object:
+    """Metadata that tells that the operator has suspended the Job, not another controller."""
+    return {"annotations": {ANNOTATION_SUSPENDED: "true"}} if suspended else {}
+
+
+def build_suspend_patch(suspended: bool) -> Object:
+    """Merge patch that suspends or resumes a Job."""
+    annotation = "true" if suspended else None
+    return {
+        "metadata": {"annotations": {ANNOTATION_SUSPENDED: annotation}},
+        "spec": {"suspend": suspended},
     }
 
 
