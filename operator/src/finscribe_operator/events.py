@@ -10,6 +10,11 @@ def build_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     return [*_spec_events(old, new), *_run_events(old, new), *_outcome_events(old, new)]
 
 
+def build_outcome_events(status: FineTuneJobStatus) -> list[Event]:
+    """The Events about how a run ended."""
+    return _outcome_events(FineTuneJobStatus(), status)
+
+
 def _spec_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     events = []
     accepted, was_accepted = (_get(s, ConditionType.Accepted) for s in (new, old))
@@ -25,13 +30,10 @@ def _spec_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
 
 
 def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
-    recorded = {record.name for record in old.runs}
-    events = [
-        Event("Normal", "Superseded", f"Run {record.name} was stopped: the spec has changed.")
-        for record in new.runs
-        if record.outcome == "Superseded" and record.name not in recorded
-    ]
+    events = []
     before = old.run.name if old.run else None
+    if before and new.run and new.run.name != before and not _ended(old):
+        events.append(Event("Normal", "Superseded", f"Run {before} was stopped: the spec has changed."))
     if new.run and new.run.name != before and not _ended(new):
         events.append(Event("Normal", "RunStarted", f"Run {new.run.name} started."))
     if old.run and new.run and new.run.name == before and _has_other_attempt(old.run, new.run):

@@ -1,4 +1,8 @@
-"""Builds the records of earlier runs, newest first, ten at most."""
+"""Builds the records of earlier runs, newest first, ten at most.
+
+The last run that succeeded, and the last one that was promoted, are always among them, so that going back to
+their spec trains nothing. A run that was superseded before its first step is not recorded.
+"""
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord
 from finscribe_core.report import Metrics, Outputs
@@ -13,17 +17,40 @@ def build_history(observed: Observed, now: str) -> list[RunRecord]:
     """The records of all runs but the desired one, newest first.
 
     Besides those already recorded these are the run that the status describes, when the spec now requires
-    another one, and runs of Jobs that are recorded nowhere (an operator was killed before it could).
+    another one, and runs of ended Jobs that are recorded nowhere (the status was lost).
     """
     status = observed.job.status
     records = {record.name: record for record in status.runs}
     names = [status.run.name] if status.run else []
     for name in [*names, *observed.jobs]:
-        if name not in records and name != observed.desired_run:
+        if name not in records and name != observed.desired_run and not _was_superseded_early(observed, name):
             records[name] = _build_record(observed, name, now)
     records.pop(observed.desired_run, None)
     newest_first = sorted(records.values(), key=lambda record: record.completion_time or "", reverse=True)
-    return newest_first[:MAX_RECORDS]
+    kept = _last_results(newest_first)
+    for record in newest_first:
+        if len(kept) < MAX_RECORDS:
+            kept.add(record.name)
+    return [record for record in newest_first if record.name in kept]
+
+
+def _last_results(newest_first: list[RunRecord]) -> set[str]:
+    """The last run that succeeded, and the last one that was promoted."""
+    succeeded = [record for record in newest_first if record.outcome == "Succeeded"]
+    promoted = [
+        r for r in succeeded if not (r.evaluation and r.evaluation.gate and not r.evaluation.gate.passed)
+    ]
+    return {record.name for record in (*succeeded[:1], *promoted[:1])}
+
+
+def _was_superseded_early(observed: Observed, name: str) -> bool:
+    """Whether a run has not ended, nor taken a step as far as the status shows."""
+    status, job = observed.job.status, observed.jobs.get(name)
+    if job is not None and read_outcome(job, ()) is not None:
+        return False
+    is_described = status.run is not None and status.run.name == name
+    has_trained = status.progress.step > 0 or bool(status.run and status.run.completion_time)
+    return not (is_described and has_trained)
 
 
 def find_record(status: FineTuneJobStatus, run: str) -> RunRecord | None:

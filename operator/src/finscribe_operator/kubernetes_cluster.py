@@ -140,12 +140,13 @@ class KubernetesCluster:
         return report if report.run == run_of(pod) else None
 
     async def emit_event(self, job: Object, event: Event) -> None:
-        """Post an Event, with a unique name as client-go gives it."""
+        """Post an Event. Without a name it gets a unique one, as client-go gives it."""
         namespace, now = namespace_of(job), utc_now()
+        name = event.name or f"{job['metadata']['name']}.{time.time_ns():x}"
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{job['metadata']['name']}.{time.time_ns():x}", "namespace": namespace},
+            "metadata": {"name": name, "namespace": namespace},
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,

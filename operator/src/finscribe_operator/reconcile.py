@@ -2,12 +2,10 @@
 
 import logging
 
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.clock import Clock
 from finscribe_operator.cluster import Cluster, ClusterError, ConflictError, NotFoundError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
-from finscribe_operator.events import build_events
 from finscribe_operator.experiments import build_change
 from finscribe_operator.manifests import build_config_map, build_job
 from finscribe_operator.metrics import Metrics
@@ -23,7 +21,8 @@ from finscribe_operator.objects import (
     parent_key,
 )
 from finscribe_operator.observe import InvalidJob, Observed, observe
-from finscribe_operator.status import build_invalid_status, build_status
+from finscribe_operator.status import build_invalid_status, build_status, find_unexplained_ends
+from finscribe_operator.status_writer import StatusWriter
 from finscribe_operator.store import Store
 
 logger = logging.getLogger(__name__)
@@ -44,6 +43,7 @@ class Reconciler:
         self._config = config
         self._metrics = metrics
         self._clock = clock
+        self._status = StatusWriter(cluster, store, metrics, clock)
 
     async def reconcile(self, key: JobKey) -> None:
         """Make the writes that the job needs now.
@@ -53,18 +53,26 @@ class Reconciler:
         """
         observed = observe(self._store, key, self._config.limits)
         if observed is None or is_being_deleted(observed.raw):
+            self._status.forget(key)
             return
         if isinstance(observed, InvalidJob):
-            await self._write_status(
-                observed.raw, observed.status, build_invalid_status(observed, self._clock())
-            )
-            return
-        await self._reconcile_valid(key, observed)
+            status = build_invalid_status(observed, self._clock())
+            await self._status.write(observed.raw, observed.status, status)
+        else:
+            self._status.recover_events(observed.raw, observed.job.status)
+            await self._reconcile_valid(key, observed)
+        await self._status.post_events(observed.raw)
 
     async def _reconcile_valid(self, key: JobKey, observed: Observed) -> None:
+        if ended := find_unexplained_ends(observed):
+            await self._read_pods(key, ended)
+            again = observe(self._store, key, self._config.limits)
+            if not isinstance(again, Observed):
+                return
+            observed = again
         plan = decide(observed, self._clock())
         if plan.status is not None:
-            await self._write_status(observed.raw, observed.job.status, plan.status)
+            await self._status.write(observed.raw, observed.job.status, plan.status)
         failure: ClusterError | None = None
         try:
             await self._apply_plan(observed, plan)
@@ -81,7 +89,18 @@ class Reconciler:
         if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
         status = build_status(after, self._clock(), str(failure) if failure else "")
-        await self._write_status(after.raw, after.job.status, status)
+        await self._status.write(after.raw, after.job.status, status)
+
+    async def _read_pods(self, key: JobKey, jobs: list[Object]) -> None:
+        """Replace what is known about the pods of these Jobs by what the cluster says now."""
+        for job in jobs:
+            live = await self._cluster.list_pods_of(job)
+            uids = {pod["metadata"]["uid"] for pod in live}
+            for known in self._store.pods(key):
+                if controller_uid(known) == job["metadata"]["uid"] and known["metadata"]["uid"] not in uids:
+                    self._store.remove(known)
+            for pod in live:
+                self._store.put(pod)
 
     async def _apply_plan(self, observed: Observed, plan: Plan) -> None:
         for superseded in plan.delete:
@@ -155,23 +174,6 @@ class Reconciler:
         await self._cluster.delete(Ref("v1", "ConfigMap", namespace, name))
         await self._cluster.delete(Ref.of(job))
         logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": name})
-
-    async def _write_status(self, raw: Object, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
-        if new == old:
-            return
-        try:
-            self._store.put(await self._cluster.patch_status(raw, new.to_kubernetes()))
-        except NotFoundError:
-            return  # the job was deleted in between
-        self._metrics.count_ended_runs(old, new)
-        for event in build_events(old, new):
-            try:
-                await self._cluster.emit_event(raw, event)
-            except ClusterError as error:
-                logger.warning(
-                    "Event not posted",
-                    extra={"job": str(key_of(raw)), "event": event.reason, "error": str(error)},
-                )
 
 
 def _check_owner(live: Object, manifest: Object) -> None:

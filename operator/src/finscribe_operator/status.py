@@ -58,6 +58,24 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
     return _build_active_status(observed, status, activity, now)
 
 
+def find_unexplained_ends(observed: Observed) -> list[Object]:
+    """The Jobs that have ended, and whose pods have not, or not with a result, as far as is known.
+
+    Pods and Jobs are watched separately, and a watch may stall: before such an end is concluded, the pods
+    must be read.
+    """
+    status = observed.job.status
+    recorded = {record.name for record in status.runs}
+    if status.run is not None and (status.run.name != observed.desired_run or observed.is_concluded):
+        recorded |= {status.run.name} if status.run.completion_time else set()
+    found = []
+    for run, job in observed.jobs.items():
+        outcome = None if run in recorded else read_outcome(job, observed.pods[run])
+        if outcome and (outcome.result is None or any(_is_still_active(pod) for pod in observed.pods[run])):
+            found.append(job)
+    return found
+
+
 def build_new_run_status(observed: Observed, history: list[RunRecord], now: str) -> FineTuneJobStatus:
     """The first status of the desired run, the others recorded in `history`.
 

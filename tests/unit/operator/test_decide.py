@@ -1,7 +1,10 @@
 """The plan of writes for a FineTuneJob."""
 
+import pytest
+
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus
 from finscribe_core.constants import ANNOTATION_SUSPENDED
+from finscribe_core.report import EvaluationReport, GateVerdict
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import Observed, observe
@@ -89,7 +92,9 @@ def test_nothing_is_written_while_the_job_is_being_deleted():
 
 def test_a_changed_spec_records_the_old_run_then_deletes_it_and_starts_the_new_one():
     old = a_batch_job(RUN)
-    result = plan(with_run(CHANGED, RUN), old)
+    job = with_run(CHANGED, RUN)
+    job["status"]["progress"] = {"step": 5}
+    result = plan(job, old)
     assert result.status is not None and result.status.run is not None
     assert result.status.run.name == NEXT
     assert [(r.name, r.outcome) for r in result.status.runs] == [(RUN, "Superseded")]
@@ -104,12 +109,35 @@ def test_an_ended_job_is_kept_as_long_as_its_record():
     assert result.delete == []
 
 
-def test_an_unrecorded_run_is_recorded_before_it_is_deleted():
-    unrecorded = a_batch_job(RUN)
-    result = plan(CHANGED, unrecorded)
+def test_a_run_that_was_superseded_before_its_first_step_is_not_recorded():
+    old = a_batch_job(RUN)
+    result = plan(with_run(CHANGED, RUN), old)
     assert result.status is not None
-    assert [r.name for r in result.status.runs] == [RUN]
-    assert result.delete == [unrecorded]
+    assert (result.status.runs, result.delete) == ([], [old])
+    assert plan({**CHANGED, "status": result.status.to_kubernetes()}, old).status is None
+
+
+def test_an_ended_run_that_is_recorded_nowhere_is_recorded():
+    result = plan(CHANGED, a_batch_job(RUN, ended("Complete")))
+    assert result.status is not None
+    assert [(r.name, r.outcome) for r in result.status.runs] == [(RUN, "Succeeded")]
+    assert result.delete == []
+
+
+@pytest.mark.parametrize("name", ["succeeded", "promoted"])
+def test_many_later_runs_do_not_push_the_last_result_out_of_the_history(name: str):
+    failed_gate = EvaluationReport(gate=GateVerdict(passed=False))
+    records = [
+        RunRecord(name="promoted", outcome="Succeeded", completion_time="2026-01-01"),
+        RunRecord(
+            name="succeeded", outcome="Succeeded", completion_time="2026-01-02", evaluation=failed_gate
+        ),
+        *(RunRecord(name=f"r{i}", outcome="Failed", completion_time=f"2026-02-{i:02}") for i in range(8)),
+    ]
+    result = plan(with_run(CHANGED, RUN, completion_time=NOW, runs=records))
+    assert result.status is not None
+    assert name in [record.name for record in result.status.runs]
+    assert [r.name for r in result.status.runs[:8]] == [RUN, *(f"r{i}" for i in range(7, 0, -1))]
 
 
 def test_ten_runs_are_recorded_and_the_job_of_the_eleventh_is_deleted():
