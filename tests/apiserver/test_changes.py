@@ -6,8 +6,9 @@ import pytest
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import RunResult
+from finscribe_core.report import Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
+from tests.apiserver.fake_kubelet import serving_progress
 from tests.apiserver.workspace import Workspace, build_job
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -63,7 +64,9 @@ def test_a_changed_spec_starts_a_new_run_and_records_the_old_one(workspace: Work
 def test_a_changed_spec_supersedes_an_active_run(workspace: Workspace):
     pod = workspace.await_pod()
     first = workspace.batch_jobs()[0].metadata.name
-    workspace.kubelet.report_running(pod)
+    report = ProgressReport(run=first, progress=Progress(step=5, total_steps=10))
+    with serving_progress(workspace.kubelet.report_running(pod), report):
+        eventually(lambda: workspace.status().progress.step == 5)
 
     workspace.change({"spec": {"training": {"learningRate": 1e-4}}})
 

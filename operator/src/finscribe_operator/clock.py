@@ -7,6 +7,15 @@ Clock = Callable[[], str]
 """Returns the current time as the API writes it (RFC 3339, seconds, UTC)."""
 
 
+def seconds_between(start: str, end: str) -> float:
+    """Seconds from one time to another, both RFC 3339.
+
+    >>> seconds_between("2026-05-01T12:00:00Z", "2026-05-01T12:01:30Z")
+    90.0
+    """
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
 def utc_now() -> str:
     """The current time.
 

@@ -80,6 +80,7 @@ class Controller:
         workers = [self._run_worker() for _ in range(self._config.max_concurrent_reconciles)]
         periodic = [
             self._repeat(self._config.progress_interval_seconds, self.poll_progress),
+            self._repeat(self._config.progress_interval_seconds, self.enqueue_starting),
             self._repeat(self._config.resync_interval_seconds, self.resync),
         ]
         self._tasks = [asyncio.create_task(task) for task in (*workers, *periodic)]
@@ -112,6 +113,14 @@ class Controller:
             self._store.replace(kind, await list_objects(), since)
         for key in self._store.all_keys():
             self.enqueue(key)
+
+    async def enqueue_starting(self) -> None:
+        """Reconcile the jobs whose pods are on a node and have not started: nothing may change there."""
+        for pod in list(self._store.all_pods()):
+            key = parent_key(pod)
+            is_pending = pod.get("status", {}).get("phase") == "Pending"
+            if key is not None and is_pending and pod.get("spec", {}).get("nodeName"):
+                self.enqueue(key)
 
     async def poll_progress(self) -> None:
         """Fetch the progress of every running pod, a bounded number at a time."""

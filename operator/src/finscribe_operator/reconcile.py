@@ -2,7 +2,7 @@
 
 import logging
 
-from finscribe_operator.clock import Clock
+from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import Cluster, ClusterError, ConflictError, NotFoundError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
@@ -27,6 +27,12 @@ from finscribe_operator.store import Store
 
 logger = logging.getLogger(__name__)
 
+SLOW_START_SECONDS = 4
+"""After this time it is checked whether a pod that has not started waits for a deleted ConfigMap."""
+RECHECK_SECONDS = 60
+MAX_CHECKED = 1024
+"""Pods whose last check is remembered."""
+
 
 class Reconciler:
     """Moves the cluster towards a FineTuneJob's spec.
@@ -43,6 +49,7 @@ class Reconciler:
         self._config = config
         self._metrics = metrics
         self._clock = clock
+        self._checked: dict[str, str] = {}
         self._status = StatusWriter(cluster, store, metrics, clock)
 
     async def reconcile(self, key: JobKey) -> None:
@@ -64,8 +71,7 @@ class Reconciler:
         await self._status.post_events(observed.raw)
 
     async def _reconcile_valid(self, key: JobKey, observed: Observed) -> None:
-        if ended := find_unexplained_ends(observed):
-            await self._read_pods(key, ended)
+        if await self._correct_view(key, observed):
             again = observe(self._store, key, self._config.limits)
             if not isinstance(again, Observed):
                 return
@@ -91,6 +97,27 @@ class Reconciler:
         status = build_status(after, self._clock(), str(failure) if failure else "")
         await self._status.write(after.raw, after.job.status, status)
 
+    async def _correct_view(self, key: JobKey, observed: Observed) -> bool:
+        """Read what a watch may not have shown, where a decision depends on it; whether anything was read."""
+        if ended := find_unexplained_ends(observed):
+            await self._read_pods(key, ended)
+            return True
+        if observed.stray_pods and observed.batch_job is None:
+            return await self._find_unlabelled_job(observed)
+        return False
+
+    async def _find_unlabelled_job(self, observed: Observed) -> bool:
+        """Restore the labels of the run's Job, which its pods show to exist; whether it does."""
+        manifest = build_job(observed.job, observed.desired_run, self._config)
+        try:
+            live = await self._cluster.get(Ref.of(manifest))
+        except NotFoundError:
+            return False
+        if is_being_deleted(live) or controller_uid(live) != controller_uid(manifest):
+            return False
+        self._store.put(await self._with_labels(live, manifest))
+        return True
+
     async def _read_pods(self, key: JobKey, jobs: list[Object]) -> None:
         """Replace what is known about the pods of these Jobs by what the cluster says now."""
         for job in jobs:
@@ -114,6 +141,7 @@ class Reconciler:
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, plan.patch))
+        await self._restore_config_map(observed)
         for obsolete in plan.delete_experiments:
             await self._cluster.delete(Ref.of(obsolete))
         failure: ClusterError | None = None
@@ -137,10 +165,33 @@ class Reconciler:
         except ConflictError:
             live = await self._cluster.get(Ref.of(manifest))
         _check_owner(live, manifest)
+        return await self._with_labels(live, manifest)
+
+    async def _with_labels(self, live: Object, manifest: Object) -> Object:
         labels = manifest["metadata"]["labels"]
         if any(label(live, name) != value for name, value in labels.items()):
             return await self._cluster.patch(Ref.of(live), {"metadata": {"labels": labels}})
         return live
+
+    async def _restore_config_map(self, observed: Observed) -> None:
+        """Create the ConfigMap again if it was deleted, and the run's pod waits for it."""
+        pod = observed.newest_pod
+        if pod is None or not _is_starting(pod):
+            return
+        uid, now = pod["metadata"]["uid"], self._clock()
+        since = self._checked.get(uid, pod["metadata"]["creationTimestamp"])
+        wait = RECHECK_SECONDS if uid in self._checked else SLOW_START_SECONDS
+        if seconds_between(since, now) < wait:
+            return
+        manifest = build_config_map(observed.job, observed.desired_run)
+        try:
+            await self._cluster.get(Ref.of(manifest))
+        except NotFoundError:
+            await self._create(manifest)
+            logger.info("ConfigMap created again", extra={"run": observed.desired_run})
+        if len(self._checked) >= MAX_CHECKED:
+            self._checked.clear()
+        self._checked[uid] = now
 
     async def _create_config_map(self, manifest: Object) -> None:
         """Create the ConfigMap. One of an earlier attempt is replaced, as it is immutable."""
@@ -174,6 +225,11 @@ class Reconciler:
         await self._cluster.delete(Ref("v1", "ConfigMap", namespace, name))
         await self._cluster.delete(Ref.of(job))
         logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": name})
+
+
+def _is_starting(pod: Object) -> bool:
+    """Whether a node is preparing the pod."""
+    return pod.get("status", {}).get("phase") == "Pending" and bool(pod.get("spec", {}).get("nodeName"))
 
 
 def _check_owner(live: Object, manifest: Object) -> None:

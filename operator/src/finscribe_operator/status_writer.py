@@ -5,10 +5,9 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
-from finscribe_operator.clock import Clock
+from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import (
     Cluster,
     ClusterError,
@@ -24,8 +23,8 @@ from finscribe_operator.store import Store
 
 logger = logging.getLogger(__name__)
 
-REPOSTED_AGE = timedelta(hours=1)
-"""How long after its end a job's Events are posted again by a new operator: as long as they are kept."""
+REPOSTED_SECONDS = 3600.0
+"""After its end a job's Events are posted again by a new operator for as long as they are kept."""
 MAX_REWRITE_SECONDS = 60.0
 """Longest time between two writes of a status that another program keeps changing."""
 
@@ -93,7 +92,7 @@ class StatusWriter:
             return
         self._known[key] = uid
         end = status.run.completion_time if status.run else None
-        if end and _time(self._clock()) - _time(end) < REPOSTED_AGE:
+        if end and seconds_between(end, self._clock()) < REPOSTED_SECONDS:
             self._add(raw, status, build_outcome_events(status))
 
     async def post_events(self, raw: Object) -> None:
@@ -149,7 +148,3 @@ def _without_messages(status: FineTuneJobStatus) -> FineTuneJobStatus:
 
 def _digest(status: FineTuneJobStatus) -> bytes:
     return hashlib.blake2b(status.model_dump_json().encode(), digest_size=16).digest()
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -17,6 +17,7 @@ RUN = run_name(JOB)
 CHANGED = a_job({"lora": {"r": 8}})
 NEXT = run_name(CHANGED)
 COMPLETE = {"type": "Complete", "status": "True", "reason": "Succeeded", "lastTransitionTime": NOW}
+FAILED = {"type": "Failed", "status": "True", "reason": "OOMKilled", "lastTransitionTime": NOW}
 MORE_MEMORY = a_job({"resources": {"memory": "64Gi"}})
 
 
@@ -134,7 +135,9 @@ def test_many_later_runs_do_not_push_the_last_result_out_of_the_history(name: st
         ),
         *(RunRecord(name=f"r{i}", outcome="Failed", completion_time=f"2026-02-{i:02}") for i in range(8)),
     ]
-    result = plan(with_run(CHANGED, RUN, completion_time=NOW, runs=records))
+    job = with_run(CHANGED, RUN, completion_time=NOW, runs=records)
+    job["status"]["conditions"] = [FAILED]
+    result = plan(job)
     assert result.status is not None
     assert name in [record.name for record in result.status.runs]
     assert [r.name for r in result.status.runs[:8]] == [RUN, *(f"r{i}" for i in range(7, 0, -1))]
@@ -186,8 +189,7 @@ def test_a_changed_pod_deletes_the_job_then_records_the_new_attempt_and_creates_
 
 def test_a_failed_run_continues_when_its_pod_changes():
     job = with_identity(MORE_MEMORY, JOB, completion_time=NOW)
-    failed = {"type": "Failed", "status": "True", "reason": "OOMKilled", "lastTransitionTime": NOW}
-    job["status"]["conditions"] = [failed]
+    job["status"]["conditions"] = [FAILED]
     old = a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded"))
     assert plan(job, old) == Plan(delete=[old], wait=True)
     result = plan(job)
