@@ -1,6 +1,7 @@
 """Defines the base model of all API types, cross-field rules, and Kubernetes quantities."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -74,24 +75,19 @@ def cel_value(path: str, default: Any) -> str:
     return f"self.{'.'.join(f'?{part}' for part in path.split('.'))}.orValue({json.dumps(default)})"
 
 
-def key_length_rule(field: str, limit: int, path: str) -> Rule:
-    """The rule that the keys of a map are not too long; a structural schema has no keyword for it."""
-    camel = to_camel(field)
-    return Rule(
-        cel=f"!has(self.{camel}) || self.{camel}.all(k, k.size() <= {limit})",
-        check=lambda model: all(len(key) <= limit for key in getattr(model, field)),
-        message=f"{path} must have keys of at most {limit} characters",
-    )
-
-
 # Strict numbers: the API server rejects "2e-5" in quotes, so this does, too.
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
+_POSITIVE_INT, _POSITIVE_DECIMAL = r"0*[1-9][0-9]*", r"[0-9]*[1-9][0-9]*\.[0-9]+|[0-9]+\.[0-9]*[1-9][0-9]*"
 _QUANTITY_PATTERN = pattern(
-    r"^([0-9]+|[0-9]+\.[0-9]+)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$", "a number of bytes such as 500M, 2G or 16Gi"
+    rf"^({_POSITIVE_INT}|{_POSITIVE_DECIMAL})(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",
+    "a number of bytes above 0, such as 500M, 2G or 16Gi",
 )
-_CPU_PATTERN = pattern(r"^([0-9]+m?|[0-9]+\.[0-9]+)$", "a number of CPUs such as 4, 2.5 or 500m")
+_CPU_PATTERN = pattern(
+    rf"^({_POSITIVE_INT}m?|[0-9]*[1-9][0-9]*\.[0-9]{{1,3}}|[0-9]+\.([1-9][0-9]{{0,2}}|0[1-9][0-9]?|00[1-9]))$",
+    "a number of CPUs of at least a thousandth, such as 4, 2.5 or 500m",
+)
 
 
 def _whole_number_as_text(value: Any) -> Any:
@@ -104,7 +100,7 @@ def _quantity_schema(expression: str) -> WithJsonSchema:
         {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
-            "minimum": 0,
+            "minimum": 1,
             "pattern": expression,
             "maxLength": 32,
         }
@@ -118,7 +114,7 @@ Quantity = Annotated[
     _quantity_schema(_QUANTITY_PATTERN),
 ]
 """A Kubernetes quantity of bytes, such as 500M, 2G or 16Gi."""
-_UNITS = {"m": 1e-3, **{unit: 1000.0**i for i, unit in enumerate(["", "k", "M", "G", "T", "P"])}}
+_UNITS = {unit: 1000.0**i for i, unit in enumerate(["", "k", "M", "G", "T", "P"])}
 _UNITS |= {f"{unit}i": 1024.0**i for i, unit in enumerate("KMGTP", start=1)}
 
 
@@ -150,9 +146,49 @@ def count_cpus(quantity: CpuQuantity) -> float:
     return int(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
 
 
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME_PATTERN = pattern(
-    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-    "the name of a Kubernetes object: lower-case letters, digits, '-' and '.'",
+    f"^{_SUBDOMAIN}$",
+    "the name of a Kubernetes object: lower-case letters and digits, with '-' and '.' between them",
 )
 Name = Annotated[str, Field(pattern=_NAME_PATTERN, max_length=253)]
 """The name of another object in the same namespace."""
+QUALIFIED_NAME_LIMIT = 317
+"""Characters of a label's or annotation's name: a prefix of 253, a slash, and 63."""
+QUALIFIED_NAME = pattern(
+    rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
+    "a label's name: letters, digits, '-', '_' and '.', at most 63, with a domain and '/' before it or not",
+)
+LABEL_VALUE = pattern(
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+    "a label's value: letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+)
+LabelValue = Annotated[str, Field(pattern=LABEL_VALUE, max_length=63)]
+"""The value of a label."""
+
+
+def key_length_rule(field: str, limit: int, path: str) -> Rule:
+    """The rule that the keys of a map are not too long; a structural schema has no keyword for it."""
+    camel = to_camel(field)
+    return Rule(
+        cel=f"!has(self.{camel}) || self.{camel}.all(k, k.size() <= {limit})",
+        check=lambda model: all(len(key) <= limit for key in getattr(model, field)),
+        message=f"{path} must have keys of at most {limit} characters",
+    )
+
+
+def key_name_rule(field: str, path: str, kind: str) -> Rule:
+    """The rule that the keys of a map are names of labels or annotations."""
+    camel = to_camel(field)
+    return Rule(
+        cel=f"!has(self.{camel}) || self.{camel}.all(k, k.size() <= {QUALIFIED_NAME_LIMIT} && "
+        f"k.indexOf('/') <= 253 && k.lowerAscii().matches(r'{QUALIFIED_NAME}'))",
+        check=lambda model: all(_is_qualified_name(key) for key in getattr(model, field)),
+        message=f"{path} must have names of {kind} as keys: letters, digits, '-', '_' and '.', at most 63, "
+        "with a domain and '/' before them or not",
+    )
+
+
+def _is_qualified_name(key: str) -> bool:
+    fits = len(key) <= QUALIFIED_NAME_LIMIT and key.find("/") <= 253
+    return fits and re.fullmatch(QUALIFIED_NAME, key.lower()) is not None

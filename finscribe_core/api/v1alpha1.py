@@ -8,18 +8,21 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
-from pydantic.alias_generators import to_camel
 
 from finscribe_core.api.base import (
+    QUALIFIED_NAME,
+    QUALIFIED_NAME_LIMIT,
     Bool,
     CpuQuantity,
     Float,
     Int,
     KubeModel,
+    LabelValue,
     Name,
     Quantity,
     Rule,
-    key_length_rule,
+    cel_value,
+    key_name_rule,
     pattern,
 )
 from finscribe_core.api.conditions import Condition
@@ -59,6 +62,8 @@ _S3_PATTERN = pattern(
     "an s3:// URI with a valid bucket name and no spaces, such as s3://team-docs/invoices",
 )
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
+_NO_SPACES = pattern(r"^[^\s]+$", "a name without spaces")
+MAX_SECONDS = 2**31 - 1
 OUTPUT_URI_LIMIT = 384
 """A result contains six URIs below it, and has to fit into a pod's termination message."""
 OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
@@ -198,8 +203,12 @@ class ResourcesSpec(KubeModel):
     gpu_resource_name: Annotated[
         str,
         Field(
-            pattern=pattern(r"^[a-z0-9.-]+/[a-z0-9._-]+$", "an extended resource such as nvidia.com/gpu"),
-            max_length=316,
+            pattern=pattern(
+                r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"
+                r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+                "an extended resource such as nvidia.com/gpu",
+            ),
+            max_length=253,
         ),
     ] = "nvidia.com/gpu"
     """Name of the extended resource that GPUs are requested by."""
@@ -211,26 +220,56 @@ class ResourcesSpec(KubeModel):
     """Size limit of the pod's scratch volume, which holds dataset, model, checkpoints and exports; also
     request and limit of the pod's local storage, to which /tmp (at most 4Gi) and its log count."""
 
+    rules = (
+        Rule(
+            cel=r"!has(self.gpuResourceName) || "
+            r"!self.gpuResourceName.matches(r'^((.*\.)?kubernetes\.io/|requests\.)')",
+            check=lambda r: not re.match(r"(.*\.)?kubernetes\.io/|requests\.", r.gpu_resource_name),
+            message="resources.gpuResourceName must be the extended resource of a device plugin, such as "
+            "nvidia.com/gpu: kubernetes.io is reserved",
+        ),
+    )
+
 
 class Toleration(KubeModel):
     """A taint the pod tolerates, as in a pod's spec."""
 
-    key: Annotated[str, Field(max_length=316)] | None = None
+    key: Annotated[str, Field(pattern=QUALIFIED_NAME, max_length=QUALIFIED_NAME_LIMIT)] | None = None
     """Taint key; all keys when unset."""
     operator: Literal["Exists", "Equal"] = "Equal"
     """How the value is compared."""
-    value: Annotated[str, Field(max_length=316)] | None = None
+    value: LabelValue | None = None
     """Taint value."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Taint effect; all effects when unset."""
-    toleration_seconds: Int | None = None
+    toleration_seconds: Int | None = Field(None, ge=0, le=MAX_SECONDS)
     """How long a NoExecute taint is tolerated."""
 
+    rules = (
+        Rule(
+            cel=f"has(self.key) || {cel_value('operator', 'Equal')} == 'Exists'",
+            check=lambda t: t.key is not None or t.operator == "Exists",
+            message="pod.tolerations without a key need the operator Exists",
+        ),
+        Rule(
+            cel=f"!has(self.value) || self.value == '' || {cel_value('operator', 'Equal')} == 'Equal'",
+            check=lambda t: not t.value or t.operator == "Equal",
+            message="pod.tolerations with the operator Exists must have no value",
+        ),
+        Rule(
+            cel="!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            check=lambda t: t.toleration_seconds is None or t.effect == "NoExecute",
+            message="pod.tolerations with tolerationSeconds need the effect NoExecute",
+        ),
+    )
 
-Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=32)]
+
+Labels = Annotated[dict[str, LabelValue], Field(max_length=32)]
 """Names and values of labels."""
-LABEL_NAME_LIMIT = 317
-"""Characters of a label's or annotation's name: a prefix of 253, a slash, and 63."""
+
+
+def _is_reserved_label(key: str) -> bool:
+    return key.startswith((f"{GROUP}/", "batch.kubernetes.io/")) or key in ("job-name", "controller-uid")
 
 
 class PodSpec(KubeModel):
@@ -253,14 +292,15 @@ class PodSpec(KubeModel):
 
     rules = (
         Rule(
-            cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{GROUP}/'))",
-            check=lambda p: not any(key.startswith(f"{GROUP}/") for key in p.labels),
-            message=f"pod.labels must not begin with {GROUP}/: the operator selects its pods by those labels",
+            cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{GROUP}/') && "
+            "!k.startsWith('batch.kubernetes.io/') && !(k in ['job-name', 'controller-uid']))",
+            check=lambda p: not any(_is_reserved_label(key) for key in p.labels),
+            message=f"pod.labels must not begin with {GROUP}/ or batch.kubernetes.io/, nor be job-name or "
+            "controller-uid: the pods are selected by those labels",
         ),
-        *(
-            key_length_rule(name, LABEL_NAME_LIMIT, f"pod.{to_camel(name)}")
-            for name in ("labels", "annotations", "node_selector")
-        ),
+        key_name_rule("labels", "pod.labels", "labels"),
+        key_name_rule("annotations", "pod.annotations", "annotations"),
+        key_name_rule("node_selector", "pod.nodeSelector", "labels"),
     )
 
 
@@ -355,7 +395,7 @@ class FineTuneJobSpec(KubeModel):
     """Resource requests and limits of the run's pod."""
     pod: PodSpec = PodSpec()
     """Metadata and scheduling of the run's pod."""
-    image: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    image: Annotated[str, Field(pattern=_NO_SPACES, max_length=1024)] | None = None
     """Trainer image; the operator's default when unset."""
     experiments: Annotated[list[ExperimentSpec], Field(max_length=16)] = []
     """Variations of this job, each trained as a FineTuneJob of its own, named `<job>-<experiment>`, with its
@@ -364,7 +404,7 @@ class FineTuneJobSpec(KubeModel):
     """True terminates the run's pod, which saves a checkpoint first; false resumes from that checkpoint."""
     backoff_limit: Int = Field(3, ge=0, le=100)
     """Failed attempts that are retried. User errors are never retried, evictions never counted."""
-    active_deadline_seconds: Int | None = Field(None, ge=1)
+    active_deadline_seconds: Int | None = Field(None, ge=1, le=MAX_SECONDS)
     """Seconds after which the run is stopped and fails, retries included."""
 
     rules = (

@@ -28,6 +28,44 @@ def test_an_invalid_job_is_refused_with_a_message_that_names_the_field(
     assert case.message in refused.value.body
 
 
+LONG = "x" * 63
+UNUSUAL = {
+    "quantities": {"resources": {"memory": "0.5Gi", "cpu": "0.001", "scratch": 1}},
+    "quantities-with-zeros": {"resources": {"memory": "0016.50Gi", "cpu": "00500m", "scratch": "1.0P"}},
+    "resource": {"resources": {"gpuResourceName": f"a-b.example.com/{LONG}"}},
+    "labels": {"pod": {"labels": {f"{'a' * 61}.{'b' * 63}.{'c' * 63}.{'d' * 63}/{LONG}": LONG, "a": ""}}},
+    "annotations": {"pod": {"annotations": {"Example.COM/Note_1.a": "any text\n"}}},
+    "node-selector": {"pod": {"nodeSelector": {"a_b": "A.b_c-D", "kubernetes.io/arch": "amd64"}}},
+    "tolerations": {
+        "pod": {
+            "tolerations": [
+                {"operator": "Exists"},
+                {"key": "example.com/GPU"},
+                {"key": "a", "value": "A_b", "effect": "NoExecute", "tolerationSeconds": 0},
+                {"key": "b", "operator": "Exists", "value": ""},
+            ]
+        }
+    },
+    "names": {
+        "storage": {"serviceAccountName": "a.b-c"},
+        "pod": {"priorityClassName": "p.1", "runtimeClassName": "r-1", "imagePullSecrets": [{"name": "0"}]},
+    },
+    "claim": {"featureCache": {"persistentVolumeClaim": {"name": "a.b"}}},
+    "image": {"image": "registry.example.com:5000/a/b@sha256:0"},
+    "seconds": {"activeDeadlineSeconds": 2**31 - 1},
+}
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_job_api_accepts_what_the_crd_accepts(workspace: Workspace):
+    for name, spec in UNUSUAL.items():
+        workspace.apply(build_job(name, suspend=True, **spec))
+
+    for name in UNUSUAL:
+        workspace.await_condition("Suspended", "True", name=name)
+        assert workspace.batch_jobs(name), workspace.condition("Running", name)
+
+
 @pytest.mark.usefixtures("operator")
 def test_a_job_is_stored_as_it_is_written_and_its_status_shows_the_defaults(workspace: Workspace):
     workspace.apply(build_job())

@@ -3,7 +3,7 @@
 # the jobs; those of experiments are created
 - apiGroups: [finscribe.io]
   resources: [finetunejobs]
-  verbs: [list, watch, get, create, patch, delete]
+  verbs: [list, watch, get, create, delete, patch]
 # the only part of a job the operator writes
 - apiGroups: [finscribe.io]
   resources: [finetunejobs/status]
@@ -15,7 +15,7 @@
 # one for each run
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [list, watch, get, create, patch, delete]
+  verbs: [list, watch, get, create, delete, patch]
 # why a run waits, and the address of its /progress
 - apiGroups: ['']
   resources: [pods]
@@ -23,11 +23,7 @@
 # a run's configuration
 - apiGroups: ['']
   resources: [configmaps]
-  verbs: [get, create, patch, delete]
-# a stable DNS name of a run's pod
-- apiGroups: ['']
-  resources: [services]
-  verbs: [get, create, patch, delete]
+  verbs: [get, create, delete]
 # Events of a job, for `kubectl describe`
 - apiGroups: ['']
   resources: [events]

@@ -3,7 +3,13 @@
 import logging
 
 from finscribe_operator.clock import Clock, seconds_between
-from finscribe_operator.cluster import Cluster, ClusterError, ConflictError, NotFoundError
+from finscribe_operator.cluster import (
+    Cluster,
+    ClusterError,
+    ConflictError,
+    InvalidObjectError,
+    NotFoundError,
+)
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.experiments import build_change
@@ -82,12 +88,31 @@ class Reconciler:
         failure: ClusterError | None = None
         try:
             await self._apply_plan(observed, plan)
+        except InvalidObjectError as error:
+            if not plan.create:
+                raise
+            await self._give_up(key, observed, error)
+            return
         except ClusterError as error:
             failure = error
         if not plan.wait:
             await self._update_status(key, observed.desired_run, failure)
         if failure is not None:
             raise failure
+
+    async def _give_up(self, key: JobKey, observed: Observed, error: ClusterError) -> None:
+        """Remove what was created for a run whose objects break a rule of the API, and say so.
+
+        Creating them again changes nothing: that is done when the job changes, and after each full listing.
+        """
+        manifest = build_config_map(observed.job, observed.desired_run)
+        await self._cluster.delete(Ref.of(manifest))
+        after = observe(self._store, key, self._config.limits)
+        if isinstance(after, Observed) and after.desired_run == observed.desired_run:
+            problem = f"The API server refuses the run's objects: {error}"
+            invalid = InvalidJob(after.raw, after.job.metadata.generation, after.job.status, problem)
+            status = build_invalid_status(invalid, self._clock())
+            await self._status.write(after.raw, after.job.status, status)
 
     async def _update_status(self, key: JobKey, run: str, failure: ClusterError | None) -> None:
         """Update the status after the writes, unless the spec has changed to another run in between."""

@@ -153,7 +153,10 @@ VALUES = {
     "augmentation: {rotation_range: [5, -5]}": ("augmentation.rotation_range must be", ("rotationRange",)),
     "output_uri: models/invoices": ("output_uri must be an s3:// URI such as s3://team-models", ("^",)),
     "storage: {endpoint: localhost}": ("storage.endpoint must be a URL such as https://", ("^", "pattern")),
-    "feature_cache: {max_size: 5 GB}": ("max_size must be a number of bytes such as 500M", ("^", "pattern")),
+    "feature_cache: {max_size: 5 GB}": (
+        "max_size must be a number of bytes above 0, such as 500M",
+        ("^", "pattern"),
+    ),
     "training: {report_to: tensorboard}": ("report_to must be a list: write [tensorboard].", ("valid list",)),
 }
 

@@ -58,7 +58,7 @@ def _feature_cache(spec: FineTuneJobSpec) -> FeatureCacheSpec:
     own = spec.feature_cache.model_dump(include=set(FeatureCacheSpec.model_fields))
     half = count_bytes(spec.resources.scratch) // 2
     if spec.feature_cache.persistent_volume_claim is None and count_bytes(own["max_size"]) > half:
-        own["max_size"] = str(half)
+        own["max_size"] = str(max(1, half))
     return FeatureCacheSpec.model_validate(own)
 
 
