@@ -18,12 +18,21 @@ ObjectName = Annotated[str, Field(max_length=253)]
 Location = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """A URI or a path."""
 PrintableText = Annotated[str, AfterValidator(printable)]
+_WORD = r"^[A-Z][A-Za-z0-9]{0,63}$"
+OtherReason = Annotated[str, Field(pattern=_WORD)]
+"""A reason of another version of the trainer."""
 _NUMBER = r"^-?[0-9]{1,9}(\.[0-9]{1,9})?(e[+-]?[0-9]{1,3})?$"
 
 
 def _number_or_none(value: Any) -> Any:
     """None for a text that is no finite number, such as `nan`."""
     return None if isinstance(value, str) and not re.fullmatch(_NUMBER, value) else value
+
+
+def _known_phase(value: Any) -> Any:
+    """Starting in place of a phase of a newer trainer: a report must not be lost for it."""
+    is_other = isinstance(value, str) and value not in set(Phase) and re.fullmatch(_WORD, value)
+    return Phase.Starting if is_other else value
 
 
 MetricText = Annotated[
@@ -56,7 +65,7 @@ class Phase(StrEnum):
 class Progress(KubeModel):
     """Progress of a run."""
 
-    phase: Phase = Phase.Starting
+    phase: Annotated[Phase, BeforeValidator(_known_phase)] = Phase.Starting
     """Current phase."""
     step: Count = 0
     """Optimizer steps taken."""
@@ -161,8 +170,8 @@ class RunResult(KubeModel):
 
     succeeded: bool
     """True when every output is uploaded."""
-    reason: FailureReason | None = None
-    """Reason of the failure."""
+    reason: FailureReason | OtherReason | None = Field(None, union_mode="left_to_right")
+    """Reason of the failure; that of a newer trainer may be none of FailureReason."""
     message: PrintableText = ""
     """Human-readable details."""
     remedy: PrintableText = ""
@@ -178,6 +187,11 @@ class RunResult(KubeModel):
     outputs: Outputs = Outputs()
     evaluation: EvaluationReport | None = None
     """Comparison of base and tuned model; unset when `evaluation.enabled` is false."""
+
+    @property
+    def known_reason(self) -> FailureReason:
+        """The reason; InternalError in place of one that is missing or not of this version."""
+        return self.reason if isinstance(self.reason, FailureReason) else FailureReason.InternalError
 
     def to_termination_message(self) -> str:
         """As JSON within the kubelet's size limit: message and remedy are shortened if needed."""

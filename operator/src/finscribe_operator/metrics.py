@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
+from finscribe_core.errors import FailureReason
 from finscribe_operator.store import Store
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -44,7 +45,7 @@ class Metrics:
         )
         self.runs_finished = Counter(
             "finscribe_runs_finished",
-            "Runs that ended, by outcome and, when failed, by reason.",
+            "Runs that ended, by outcome and, when failed, by reason (Other: one of another version).",
             ["outcome", "reason"],
             registry=self.registry,
         )
@@ -57,11 +58,17 @@ class Metrics:
             known.add(old.run.name)
         for record in new.runs:
             if record.name not in known:
-                self.runs_finished.labels(record.outcome, record.reason).inc()
+                self.runs_finished.labels(record.outcome, _bounded(record.reason)).inc()
         if new.run is None or not new.run.completion_time or new.run.name in known:
             return
         failed = next((c for c in new.conditions if c.type == "Failed" and c.status == "True"), None)
-        self.runs_finished.labels("Failed" if failed else "Succeeded", failed.reason if failed else "").inc()
+        outcome, reason = ("Failed", failed.reason) if failed else ("Succeeded", "")
+        self.runs_finished.labels(outcome, _bounded(reason)).inc()
+
+
+def _bounded(reason: str) -> str:
+    """The reason as a label: one that a pod made up would add a time series."""
+    return reason if not reason or reason in set(FailureReason) else "Other"
 
 
 class _StoreMetrics(Collector):

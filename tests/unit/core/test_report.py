@@ -14,6 +14,7 @@ from finscribe_core.report import (
     GateVerdict,
     Metrics,
     Outputs,
+    Phase,
     ProgressReport,
     RunResult,
     format_metric,
@@ -110,7 +111,7 @@ HOSTILE_REPORTS = {
     "an endless run": '{"progress": {"etaSeconds": %s}}' % ("9" * 30),
     "a run's name of 60,000 characters": '{"run": "%s"}' % ("x" * 60_000),
     "nested lists": '{"run": %s}' % ("[" * 3000 + "]" * 3000),
-    "an unknown phase": '{"progress": {"phase": "\\u001b[2J"}}',
+    "a phase that is no word": '{"progress": {"phase": "\\u001b[2J"}}',
 }
 
 
@@ -120,12 +121,32 @@ def test_a_progress_report_out_of_bounds_is_refused(body: str):
         ProgressReport.model_validate_json(body)
 
 
+def test_a_report_of_a_newer_trainer_is_read_whatever_its_phase_is_called():
+    report = ProgressReport.model_validate_json('{"progress": {"phase": "Distilling", "step": 3}, "new": 1}')
+
+    assert (report.progress.phase, report.progress.step) == (Phase.Starting, 3)
+
+
+def test_a_reason_of_a_newer_trainer_is_kept_and_a_known_one_is_recognised():
+    results = [
+        RunResult.from_termination_message(json.dumps({"succeeded": False, "reason": reason, "message": "m"}))
+        for reason in ("TokenizerMismatch", "DiskFull")
+    ]
+
+    assert [(r.reason, r.known_reason) for r in results if r] == [
+        ("TokenizerMismatch", FailureReason.InternalError),
+        (FailureReason.DiskFull, FailureReason.DiskFull),
+    ]
+
+
 HOSTILE_RESULTS = {
     "a URI of 5,000 characters": {"outputs": {"uri": "s3://" + "x" * 5000}},
     "a URI with a terminal escape": {"outputs": {"adapter": "s3://bucket/\x1b[2J"}},
     "a checkpoint of two lines": {"resumedFrom": "a\nb"},
     "a gate's message that is too long": {"evaluation": {"gate": {"passed": True, "message": "x" * 301}}},
     "an impossible number of documents": {"evaluation": {"documents": 10**13}},
+    "a reason that is no word": {"reason": "x y\x1b[2J"},
+    "a reason that is too long": {"reason": "X" * 65},
 }
 
 

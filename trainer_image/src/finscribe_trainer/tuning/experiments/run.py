@@ -115,4 +115,4 @@ def _run_one(name: str, training: Training, place: str, stop: StopSignal) -> Fin
 
 def _failure(name: str, result: RunResult) -> FinscribeError:
     kind = RetryableError if result.retryable else UserError
-    return kind(result.reason or FailureReason.InternalError, f"{name}: {result.message}", result.remedy)
+    return kind(result.known_reason, f"{name}: {result.message}", result.remedy)

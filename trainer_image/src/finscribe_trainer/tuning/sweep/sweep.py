@@ -156,7 +156,7 @@ def _run_trial(sweep: Sweep, study: optuna.Study, trial: Trial, num_trials: int,
         deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
     ):
         raise UserError(
-            result.reason or FailureReason.InternalError,
+            result.known_reason,
             f"The first trial failed: {result.message}",
             result.remedy,
         )
