@@ -5,7 +5,7 @@ Every pod gets a loopback address of its own, on which a real HTTP server answer
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,6 +59,15 @@ class FakeKubelet:
     def report_failed(self, pod: str, exit_code: int, message: str = "", reason: str = "Error") -> None:
         self._ended(pod, exit_code, reason, message)
 
+    def report_disrupted(self, pod: str, exit_code: int, reason: str, message: str) -> None:
+        """Report the end of a container that the scheduler, an eviction or the node's shutdown ended."""
+        self._ended(pod, exit_code, "Error", "", [_disruption(reason, message)])
+
+    def reject(self, pod: str, reason: str, message: str) -> None:
+        """Reject a pod before it starts, as a kubelet without room or a working device plugin does."""
+        self._bind(pod)
+        self._patch_status(pod, {"phase": "Failed", "reason": reason, "message": message})
+
     def remove(self, pod: str) -> None:
         """Remove a pod that is being deleted, as a kubelet does once its container has ended."""
         self._core.delete_namespaced_pod(pod, self._namespace, grace_period_seconds=0)
@@ -70,7 +79,9 @@ class FakeKubelet:
             # The response is a Status, which the client would parse as a Binding without a target.
             self._core.create_namespaced_pod_binding(pod, self._namespace, body, _preload_content=False)
 
-    def _ended(self, pod: str, exit_code: int, reason: str, message: str) -> None:
+    def _ended(
+        self, pod: str, exit_code: int, reason: str, message: str, conditions: Sequence[dict[str, Any]] = ()
+    ) -> None:
         terminated = {
             "exitCode": exit_code,
             "reason": reason,
@@ -79,9 +90,8 @@ class FakeKubelet:
             "finishedAt": _now(),
         }
         phase = "Failed" if exit_code else "Succeeded"
-        self._patch_status(
-            pod, {"phase": phase, "conditions": [_SCHEDULED], **_container({"terminated": terminated})}
-        )
+        ended = _container({"terminated": terminated})
+        self._patch_status(pod, {"phase": phase, "conditions": [_SCHEDULED, *conditions], **ended})
 
     def _patch_status(self, pod: str, status: dict[str, Any]) -> None:
         self._core.patch_namespaced_pod_status(
@@ -90,6 +100,10 @@ class FakeKubelet:
 
 
 _SCHEDULED = {"type": "PodScheduled", "status": "True"}
+
+
+def _disruption(reason: str, message: str) -> dict[str, Any]:
+    return {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
 
 
 def _container(state: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import Progress
-from finscribe_operator.attempts import container_status
+from finscribe_operator.attempts import container_status, explain_disruption, explain_failure
 from finscribe_operator.objects import Object, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
@@ -42,9 +42,10 @@ def read_activity(observed: Observed) -> Activity:
     if pod is None or (observed.job.spec.suspend and _has_ended(pod)):
         return _read_no_pod(observed)
     if is_being_deleted(pod) and not _has_ended(pod):
-        return Activity(
-            _is_running(pod), Reason.Stopping, "The pod is being terminated; it saves a checkpoint first."
-        )
+        disruption = explain_disruption(pod)
+        why = f" {disruption.reason}: {disruption.message}" if disruption else ""
+        message = f"The pod is being terminated; it saves a checkpoint first.{why}"
+        return Activity(_is_running(pod), Reason.Stopping, message)
     return _read_pod(observed, pod)
 
 
@@ -87,12 +88,20 @@ def describe_progress(progress: Progress) -> str:
 
 
 def _read_failed_attempt(observed: Observed) -> Activity:
-    failure = last_failure(observed.pods[observed.desired_run])
-    limit = observed.job.spec.backoff_limit
-    failed = int((observed.batch_job or {}).get("status", {}).get("failed", 0))
-    why = f"{failure.reason}: {failure}" if failure else "the pod failed."
-    message = f"Attempt failed ({failed} of at most {limit + 1}); the next resumes from its last checkpoint."
-    return Activity(False, Reason.Retrying, f"{message} {why}")
+    pods = observed.pods[observed.desired_run]
+    failure = last_failure(pods)
+    limit = observed.job.spec.backoff_limit + 1
+    # A pod's end is often seen before the Job's count of it; the Job also counts pods that are gone.
+    counted = sum(1 for pod in pods if (why := explain_failure(pod)) and why.counts)
+    failed = max(counted, int((observed.batch_job or {}).get("status", {}).get("failed", 0)))
+    cause = f"{failure.reason}: {failure}" if failure else "the pod failed."
+    if failure is not None and not failure.counts:
+        message = (
+            f"The attempt was interrupted, which does not count as a failure ({failed} of at most {limit})"
+        )
+    else:
+        message = f"Attempt failed ({failed} of at most {limit})"
+    return Activity(False, Reason.Retrying, f"{message}; the next resumes from its last checkpoint. {cause}")
 
 
 def _read_pending(pod: Object) -> Activity:

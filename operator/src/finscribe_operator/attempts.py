@@ -1,22 +1,42 @@
 """Explains why an attempt failed, from its pod: termination message, container state, pod status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finscribe_core.constants import CONTAINER_NAME
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
-from finscribe_operator.objects import Object
+from finscribe_operator.objects import Object, true_condition
 
 _LAST_LINE_LIMIT = 400
+_DISRUPTIONS = {
+    "PreemptionByScheduler": (FailureReason.Preempted, "A pod of higher priority took the pod's place"),
+    "EvictionByEvictionAPI": (FailureReason.Evicted, "The pod was evicted, as by a drain of its node"),
+    "DeletionByTaintManager": (FailureReason.Evicted, "The pod does not tolerate a taint of its node"),
+    "DeletionByPodGC": (FailureReason.NodeLost, "The pod's node was deleted or is out of service"),
+}
+"""Reasons of the condition DisruptionTarget, besides TerminationByKubelet."""
+_TERMINATIONS = {
+    "Preempting": (FailureReason.Preempted, "A critical pod took the pod's place"),
+    "Evicted": (FailureReason.Evicted, "The node evicted the pod"),
+    "Terminated": (FailureReason.NodeLost, "The pod's node was shut down"),
+    "NodeLost": (FailureReason.NodeLost, "The pod's node does not answer"),
+}
+"""Reasons of a pod's status that the kubelet gives to a pod that it ends."""
+_PRIORITY = "Set spec.pod.priorityClassName to a PriorityClass of higher priority if this happens often."
+_NOT_A_REJECTION = "DeadlineExceeded"
+"""The only reason of a failed pod's status that is neither an end by its node nor a rejection."""
 
 
 @dataclass(frozen=True)
 class Failure:
     """Why an attempt, or a run, failed."""
 
-    reason: FailureReason
+    reason: str
+    """A FailureReason, or the reason of a newer trainer."""
     message: str
     remedy: str = ""
+    counts: bool = True
+    """Whether the Job counts the attempt as a failure: not those that a disruption ended."""
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
@@ -31,15 +51,21 @@ def explain_failure(pod: Object) -> Failure | None:
     """Why a pod failed; None when it did not."""
     if pod.get("status", {}).get("phase") != "Failed":
         return None
-    terminated = _terminated(pod)
-    if terminated.get("reason") == "OOMKilled":
-        return _out_of_memory(pod)
-    if pod["status"].get("reason") == "Evicted":
-        return _evicted(pod)
-    result = read_result(pod)
-    if result is not None and result.reason is not None:
-        return Failure(result.reason, result.message, result.remedy)
-    return _without_result(pod, terminated)
+    return replace(_explain(pod), counts=true_condition(pod, "DisruptionTarget") is None)
+
+
+def explain_disruption(pod: Object) -> Failure | None:
+    """What ends or ended the pod from outside: scheduler, node or eviction; None when nothing did."""
+    status = pod.get("status", {})
+    condition = true_condition(pod, "DisruptionTarget") or {}
+    known = _TERMINATIONS.get(status.get("reason", "")) or _DISRUPTIONS.get(condition.get("reason", ""))
+    if known is None and not condition:
+        return None
+    reason, what = known or (FailureReason.Evicted, "The pod was disrupted")
+    why = str(status.get("message") or condition.get("message") or condition.get("reason") or "")
+    remedy = _PRIORITY if reason == FailureReason.Preempted else _raise_scratch(why)
+    details = f": {why.strip().rstrip('.')}" if why else ""
+    return Failure(reason, f"{what}{details}.", remedy)
 
 
 def container_status(pod: Object) -> Object:
@@ -48,6 +74,22 @@ def container_status(pod: Object) -> Object:
         if status.get("name") == CONTAINER_NAME:
             return dict(status)
     return {}
+
+
+def _explain(pod: Object) -> Failure:
+    terminated = _terminated(pod)
+    if terminated.get("reason") == "OOMKilled":
+        return _out_of_memory(pod)
+    result, disruption = read_result(pod), explain_disruption(pod)
+    if result is not None and result.reason not in (None, FailureReason.Interrupted):
+        return Failure(str(result.reason), result.message, result.remedy)
+    if disruption is not None:
+        return disruption
+    if result is not None and result.reason is not None:
+        return Failure(result.reason, result.message, result.remedy)
+    if pod["status"].get("reason", _NOT_A_REJECTION) != _NOT_A_REJECTION:
+        return _rejected(pod)
+    return _without_result(pod, terminated)
 
 
 def _terminated(pod: Object) -> Object:
@@ -64,14 +106,22 @@ def _out_of_memory(pod: Object) -> Failure:
     )
 
 
-def _evicted(pod: Object) -> Failure:
-    message = str(pod["status"].get("message", "")).strip()
+def _raise_scratch(message: str) -> str:
+    """The remedy for a pod that used more local storage than it requested, else nothing."""
     words = ("ephemeral", "emptyDir", "EmptyDir", "disk")
     scratch = any(word in message for word in words) and 'volume "tmp"' not in message
+    return "Raise spec.resources.scratch." if scratch else ""
+
+
+def _rejected(pod: Object) -> Failure:
+    """A pod that its node refused, which Kubernetes does not mark as disrupted."""
+    status, node = pod["status"], pod.get("spec", {}).get("nodeName") or "NODE"
+    why = str(status.get("message") or "no message").strip().rstrip(".")
     return Failure(
-        FailureReason.Evicted,
-        f"The node evicted the pod: {message.rstrip('.') or 'no reason given'}.",
-        "Raise spec.resources.scratch." if scratch else "",
+        FailureReason.NodeRejected,
+        f"Node {node} rejected the pod ({status['reason']}: {why}).",
+        f"See `kubectl describe node {node}`. Until it is repaired, `kubectl cordon {node}` sends the next "
+        "attempts elsewhere; raise spec.backoffLimit, as Kubernetes counts rejections.",
     )
 
 

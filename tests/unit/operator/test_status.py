@@ -93,6 +93,9 @@ CASES = {
         batch=a_batch_job(RUN, {"failed": 1}),
         pods=(a_pod(RUN, failed(75, BUCKET_GONE)),),
     ),
+    "an attempt failed and the Job has not counted it": Case(
+        "Retrying", "Running", "Retrying", ("1 of at most 4",), pods=(a_pod(RUN, failed(75, BUCKET_GONE)),)
+    ),
     "it is suspended": Case("Suspended", "Suspended", "SuspendedBySpec", job=SUSPENDED),
     "it succeeded": Case(
         "Complete",

@@ -1,0 +1,46 @@
+"""Attempts that the cluster ends: preempted, or rejected by a node."""
+
+import pytest
+
+from finscribe_core.api.conditions import Reason
+from finscribe_core.constants import EXIT_RETRY
+from finscribe_core.errors import FailureReason
+from tests.apiserver.workspace import Workspace, build_job
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+def failed_attempts(workspace: Workspace) -> int:
+    run = workspace.status().run
+    assert run is not None
+    return run.failed_attempts
+
+
+def test_a_preempted_attempt_is_named_and_does_not_count_as_a_failure(workspace: Workspace):
+    workspace.apply(build_job(backoffLimit=0))
+    pod = workspace.await_pod()
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.report_disrupted(
+        pod, EXIT_RETRY, "PreemptionByScheduler", "preempting to accommodate a higher priority pod"
+    )
+
+    message = workspace.await_condition("Running", "False", Reason.Retrying)
+
+    assert "does not count as a failure" in message and FailureReason.Preempted in message
+    workspace.await_pod(other_than=pod)
+    assert failed_attempts(workspace) == 0
+    assert workspace.condition("Failed")[0] == "False"
+
+
+def test_pods_that_their_node_rejects_fail_the_run_under_their_own_name(workspace: Workspace):
+    workspace.apply(build_job(backoffLimit=1))
+    first = workspace.await_pod()
+    workspace.kubelet.reject(first, "UnexpectedAdmissionError", "Pod was rejected: no healthy devices")
+
+    message = workspace.await_condition("Running", "False", Reason.Retrying)
+    assert "1 of at most 2" in message and "Node node1 rejected the pod" in message
+
+    second = workspace.await_pod(other_than=first)
+    workspace.kubelet.reject(second, "OutOfcpu", "Pod was rejected: not enough resource: cpu")
+    message = workspace.await_condition("Failed", "True", FailureReason.NodeRejected)
+    assert "Gave up after 2 failed attempts" in message and "OutOfcpu" in message
