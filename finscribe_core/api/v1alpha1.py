@@ -473,7 +473,7 @@ class Summary(KubeModel):
     state: State = State.Pending
     """The job's state in one word."""
     progress: ShortText = "0%"
-    """Training steps taken, in percent."""
+    """Training steps taken, in percent; 100% of a complete run, also after early stopping."""
     eta: ShortText = "-"
     """Estimated training time left."""
     loss: ShortText = "-"

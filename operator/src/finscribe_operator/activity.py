@@ -8,17 +8,7 @@ from finscribe_operator.attempts import container_status, explain_disruption, ex
 from finscribe_operator.objects import Object, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
-
-_CANNOT_START = {
-    "ErrImagePull": "Check spec.image and spec.pod.imagePullSecrets.",
-    "ImagePullBackOff": "Check spec.image and spec.pod.imagePullSecrets.",
-    "ErrImageNeverPull": "Load the image onto the node, or change the operator's imagePullPolicy.",
-    "InvalidImageName": "Correct spec.image.",
-    "CreateContainerConfigError": "Check the Secret that spec.storage.credentialsSecretRef names.",
-    "CreateContainerError": "",
-    "RunContainerError": "",
-}
-"""The kubelet's reasons for a container that can't start, each with its remedy."""
+from finscribe_operator.waiting import explain_waiting
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ def _read_pod(observed: Observed, pod: Object) -> Activity:
         return Activity(False, Reason.Finished, "The pod has succeeded; the Job is about to complete.")
     if phase == "Failed":
         return _read_failed_attempt(observed)
-    return _read_pending(pod)
+    return Activity(False, *explain_waiting(pod, observed.job.spec))
 
 
 def _read_running(observed: Observed) -> Activity:
@@ -102,22 +92,6 @@ def _read_failed_attempt(observed: Observed) -> Activity:
     else:
         message = f"Attempt failed ({failed} of at most {limit})"
     return Activity(False, Reason.Retrying, f"{message}; the next resumes from its last checkpoint. {cause}")
-
-
-def _read_pending(pod: Object) -> Activity:
-    for condition in pod.get("status", {}).get("conditions") or []:
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return Activity(False, Reason.Unschedulable, f"No node fits: {condition.get('message', '')}")
-    if not pod.get("spec", {}).get("nodeName"):
-        return Activity(False, Reason.Pending, "Waiting for the scheduler to find a node.")
-    waiting = container_status(pod).get("state", {}).get("waiting") or {}
-    reason = waiting.get("reason", "")
-    if reason in _CANNOT_START:
-        text = str(waiting.get("message", "")).rstrip(".")
-        return Activity(
-            False, Reason.ContainerCannotStart, f"{reason}: {text}. {_CANNOT_START[reason]}".strip()
-        )
-    return Activity(False, Reason.ContainerCreating, "The node is pulling the image or mounting volumes.")
 
 
 def _is_running(pod: Object) -> bool:

@@ -243,11 +243,13 @@ def _success_message(status: FineTuneJobStatus, outcome: Outcome) -> str:
     if outcome.result is None:
         return "The trainer exited with code 0, but wrote no result."
     stopped = "Stopped early" if outcome.result.stopped_early else "Trained to the end"
+    steps = describe_progress(status.progress).rstrip(".")
+    at = f" at {steps[0].lower()}{steps[1:]}" if status.progress.total_steps else ""
     loss = status.metrics.best_eval_loss or status.metrics.eval_loss
-    at = f" at validation loss {loss}" if loss else ""
-    at += _describe_accuracy(status.evaluation)
+    results = f", validation loss {loss}" if loss else ""
+    results += _describe_accuracy(status.evaluation)
     where = f" Outputs are in {outcome.result.outputs.uri}." if outcome.result.outputs.uri else ""
-    return f"{stopped}{at}. {describe_progress(status.progress)}{where}"
+    return f"{stopped}{at}{results}.{where}"
 
 
 def _success_conditions(message: str) -> list[ConditionUpdate]:
@@ -366,9 +368,11 @@ def _kstatus_conditions(updates: list[ConditionUpdate]) -> list[ConditionUpdate]
 
 
 def _build_summary(status: FineTuneJobStatus) -> Summary:
+    state = _derive_state(status.conditions)
     return Summary(
-        state=_derive_state(status.conditions),
-        progress=f"{status.progress.percent}%",
+        state=state,
+        # A run that stopped early has nothing left to do, either.
+        progress="100%" if state == State.Complete else f"{status.progress.percent}%",
         eta=format_eta(status.progress.eta_seconds),
         loss=status.metrics.train_loss or "-",
     )

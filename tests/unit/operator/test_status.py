@@ -78,7 +78,7 @@ CASES = {
         "Pending",
         "Running",
         "ContainerCannotStart",
-        ('secret "s3" not found', "credentialsSecretRef"),
+        ('secret "s3" not found', "Create the Secret"),
         pods=(a_pod(RUN, waiting("CreateContainerConfigError", 'secret "s3" not found')),),
     ),
     "the trainer runs and has not reported": Case("Running", "Running", "Starting", pods=(a_pod(RUN),)),
@@ -101,7 +101,7 @@ CASES = {
         "Complete",
         "Complete",
         "Succeeded",
-        ("Stopped early", "0.27", "s3://models/invoices/runs/x"),
+        ("Stopped early at step 80 of 100", "0.27", "s3://models/invoices/runs/x"),
         batch=a_batch_job(RUN, ended("Complete")),
         pods=(a_pod(RUN, succeeded(a_success())),),
     ),
@@ -259,6 +259,14 @@ def test_a_run_without_a_result_is_not_promoted_when_it_has_a_gate():
 
     condition = next(c for c in status.conditions if c.type == "Promoted")
     assert (condition.status, condition.reason) == ("False", "Finished")
+
+
+def test_a_run_that_stopped_early_is_complete_at_100_percent():
+    pod = a_pod(RUN, succeeded(a_success()))
+
+    status = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), pod), NOW)
+
+    assert (status.summary.progress, status.progress.percent) == ("100%", 80)
 
 
 def test_the_status_of_an_ended_run_stays_when_its_job_is_deleted():

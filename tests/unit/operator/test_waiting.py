@@ -1,0 +1,62 @@
+"""What a pending pod waits for, and which field is to be corrected."""
+
+import pytest
+
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_operator.objects import Object
+from finscribe_operator.waiting import explain_waiting
+from tests.unit.operator.builders import a_job, a_pod, waiting
+
+CREDENTIALS, WANDB = "spec.storage.credentialsSecretRef", "spec.reporting.wandbSecretRef"
+
+SECRETS = {
+    "the Secret of the storage is missing": ('secret "s3" not found', [CREDENTIALS], "Create the Secret"),
+    "the Secret of W&B is missing": ('secret "wandb" not found', [WANDB], "Create the Secret"),
+    "a key of the storage is missing": (
+        "couldn't find key AWS_SECRET_ACCESS_KEY in Secret team/s3",
+        [CREDENTIALS],
+        "Add the key AWS_SECRET_ACCESS_KEY",
+    ),
+    "the key of W&B is missing": (
+        "couldn't find key WANDB_API_KEY in Secret team/wandb",
+        [WANDB],
+        "Add the key WANDB_API_KEY",
+    ),
+    "another Secret is missing": ('secret "s3-of-a-sidecar" not found', [], "Create the Secret"),
+    "it is about no Secret": ("container has runAsNonRoot and image will run as root", [], ""),
+}
+
+
+def explain(status: Object, wandb: str = "wandb") -> tuple[str, str]:
+    job = a_job(
+        {
+            "storage": {"credentialsSecretRef": {"name": "s3"}},
+            "reporting": {"wandbSecretRef": {"name": wandb}},
+            "training": {"reportTo": ["wandb"]},
+        }
+    )
+    return explain_waiting(a_pod("run-1", status), FineTuneJob.model_validate(job).spec)
+
+
+@pytest.mark.parametrize(("message", "fields", "words"), SECRETS.values(), ids=SECRETS.keys())
+def test_the_field_is_named_whose_secret_is_missing(message: str, fields: list[str], words: str):
+    _, text = explain(waiting("CreateContainerConfigError", message))
+
+    assert message in text and words in text
+    assert [field for field in (CREDENTIALS, WANDB) if field in text] == fields
+
+
+def test_of_a_secret_that_two_fields_name_the_missing_key_tells_which():
+    missing = waiting("CreateContainerConfigError", 'secret "s3" not found')
+    no_key = waiting("CreateContainerConfigError", "couldn't find key WANDB_API_KEY in Secret team/s3")
+
+    assert f"{CREDENTIALS} and {WANDB}" in explain(missing, wandb="s3")[1]
+    assert CREDENTIALS not in explain(no_key, wandb="s3")[1]
+
+
+def test_a_gated_pod_is_not_called_unschedulable():
+    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
+
+    reason, text = explain({"phase": "Pending", "conditions": [condition]})
+
+    assert reason == "Pending" and "not released" in text
