@@ -16,7 +16,8 @@ class ConditionType(StrEnum):
     Suspended = "Suspended"
     """`spec.suspend` is true; once the pod has ended (see Running), the run uses no GPU."""
     Running = "Running"
-    """The trainer runs in a pod; when False, the reason says what the run waits for."""
+    """The trainer runs in a pod; when False, the reason says what the run waits for. Unknown while the
+    pod's node does not answer."""
     Complete = "Complete"
     """The run succeeded; its outputs are in the bucket."""
     Failed = "Failed"
@@ -44,6 +45,8 @@ class Reason(StrEnum):
     """The run's pod does not exist yet."""
     Queued = "Queued"
     """Another controller, such as Kueue, has suspended the run's Job until it admits it."""
+    PodCreationFailed = "PodCreationFailed"
+    """The run's pod can't be created (quota, service account, policy); the message says why."""
     Unschedulable = "Unschedulable"
     """No node satisfies the pod's requests; the message is the scheduler's."""
     ContainerCreating = "ContainerCreating"
@@ -54,6 +57,10 @@ class Reason(StrEnum):
     """The last attempt failed; the next one resumes from its last checkpoint."""
     Stopping = "Stopping"
     """The pod is being terminated."""
+    ProgressUnknown = "ProgressUnknown"
+    """The pod runs, but its `/progress` has not answered for a minute."""
+    NodeUnreachable = "NodeUnreachable"
+    """The pod's node does not answer (Running is Unknown)."""
     NotFinished = "NotFinished"
     """The run has not ended."""
     Succeeded = "Succeeded"
@@ -91,14 +98,17 @@ def set_condition(  # noqa: PLR0913 - these are the fields of a condition
     conditions: list[Condition],
     type_: ConditionType,
     *,
-    holds: bool,
+    holds: bool | None,
     reason: str,
     message: str,
     generation: int,
     now: str,
 ) -> list[Condition]:
-    """A new list with the condition set; its transition time changes only with its status."""
-    status: Literal["True", "False"] = "True" if holds else "False"
+    """A new list with the condition set; its transition time changes only with its status.
+
+    `holds` is None when it is not known whether the condition is true.
+    """
+    status: Literal["True", "False", "Unknown"] = "Unknown" if holds is None else "True" if holds else "False"
     old = next((c for c in conditions if c.type == type_), None)
     new = Condition(
         type=type_,

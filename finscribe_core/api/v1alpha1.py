@@ -462,6 +462,7 @@ class State(StrEnum):
     Invalid = "Invalid"
     Suspended = "Suspended"
     Running = "Running"
+    Unknown = "Unknown"
     Retrying = "Retrying"
     Complete = "Complete"
     Failed = "Failed"

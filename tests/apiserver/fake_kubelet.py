@@ -53,6 +53,14 @@ class FakeKubelet:
         )
         return address
 
+    def warn(self, pod: str, reason: str, message: str) -> None:
+        """Post a Warning Event about the pod."""
+        uid = self._core.read_namespaced_pod(pod, self._namespace).metadata.uid
+        involved = {"kind": "Pod", "namespace": self._namespace, "name": pod, "uid": uid}
+        event = {"type": "Warning", "reason": reason, "message": message, "lastTimestamp": _now()}
+        body = {"metadata": {"generateName": f"{pod}."}, "involvedObject": involved, **event}
+        self._core.create_namespaced_event(self._namespace, body)
+
     def report_succeeded(self, pod: str, result: RunResult) -> None:
         self._ended(pod, 0, "Completed", result.to_termination_message())
 
@@ -67,6 +75,15 @@ class FakeKubelet:
         """Reject a pod before it starts, as a kubelet without room or a working device plugin does."""
         self._bind(pod)
         self._patch_status(pod, {"phase": "Failed", "reason": reason, "message": message})
+
+    def lose_node(self, pod: str) -> None:
+        """Set the pod not ready without a reason, as the control plane does once its node is silent."""
+        self._patch_status(pod, {"conditions": [_SCHEDULED, {"type": "Ready", "status": "False"}]})
+
+    def fail_orphan(self, pod: str) -> None:
+        """Fail the pod of a deleted node, as the garbage collector of pods does before it removes it."""
+        gone = _disruption("DeletionByPodGC", "PodGC: node no longer exists")
+        self._patch_status(pod, {"phase": "Failed", "conditions": [_SCHEDULED, gone]})
 
     def remove(self, pod: str) -> None:
         """Remove a pod that is being deleted, as a kubelet does once its container has ended."""

@@ -1,13 +1,19 @@
-"""Attempts that the cluster ends: preempted, or rejected by a node."""
+"""Attempts that the cluster ends: preempted, rejected by a node, or on a node that is lost."""
 
 import pytest
 
 from finscribe_core.api.conditions import Reason
+from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import EXIT_RETRY
 from finscribe_core.errors import FailureReason
+from finscribe_core.report import Phase, Progress, ProgressReport
+from tests.apiserver.eventually import eventually
+from tests.apiserver.fake_kubelet import serving_progress
 from tests.apiserver.workspace import Workspace, build_job
 
 pytestmark = pytest.mark.usefixtures("operator")
+
+TRAINING = Progress(phase=Phase.Training, step=42, total_steps=100, percent=42, eta_seconds=1810)
 
 
 def failed_attempts(workspace: Workspace) -> int:
@@ -44,3 +50,26 @@ def test_pods_that_their_node_rejects_fail_the_run_under_their_own_name(workspac
     workspace.kubelet.reject(second, "OutOfcpu", "Pod was rejected: not enough resource: cpu")
     message = workspace.await_condition("Failed", "True", FailureReason.NodeRejected)
     assert "Gave up after 2 failed attempts" in message and "OutOfcpu" in message
+
+
+def test_a_run_whose_node_is_lost_is_unknown_and_resumes_once_the_node_is_deleted(workspace: Workspace):
+    workspace.apply(build_job(backoffLimit=0))
+    pod = workspace.await_pod()
+    address = workspace.kubelet.report_running(pod)
+    with serving_progress(address, ProgressReport(run=workspace.status().run.name, progress=TRAINING)):
+        workspace.await_condition("Running", "True", Phase.Training)
+
+    workspace.kubelet.lose_node(pod)
+    message = workspace.await_condition("Running", "Unknown", Reason.NodeUnreachable)
+    assert "kubectl get node node1" in message
+    eventually(lambda: workspace.table()[0][:3] == [State.Unknown, "42%", "-"])
+    workspace.assert_table_is_full()
+
+    workspace.core.delete_namespaced_pod(pod, workspace.namespace, grace_period_seconds=0)
+    eventually(lambda: not workspace.pods(), what="the pod is being deleted")
+    assert "by force is not enough" in workspace.await_condition("Running", "Unknown", Reason.NodeUnreachable)
+
+    workspace.kubelet.fail_orphan(pod)
+    workspace.await_pod(other_than=pod)
+    assert failed_attempts(workspace) == 0
+    workspace.await_condition("Running", "False", Reason.Pending)

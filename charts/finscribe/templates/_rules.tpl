@@ -28,4 +28,8 @@
 - apiGroups: ['']
   resources: [events]
   verbs: [create]
+# why a pod can't be created or started, which only Events say
+- apiGroups: ['']
+  resources: [events]
+  verbs: [list]
 {{- end }}

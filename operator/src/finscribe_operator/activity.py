@@ -3,19 +3,27 @@
 from dataclasses import dataclass
 
 from finscribe_core.api.conditions import Reason
-from finscribe_core.report import Progress
+from finscribe_core.report import Progress, ProgressReport
 from finscribe_operator.attempts import container_status, explain_disruption, explain_failure
 from finscribe_operator.objects import Object, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
+from finscribe_operator.pod_creation import explain_creation_failure, is_current
 from finscribe_operator.waiting import explain_waiting
+
+_GIVE_UP = (
+    "See `kubectl get node {node}`. If the node is gone for good, `kubectl delete node {node}`, or add the "
+    "taint node.kubernetes.io/out-of-service=nodeshutdown:NoExecute to it: only then does the Job replace "
+    "the pod, and the run resumes from its last checkpoint. Deleting the pod by force is not enough."
+)
 
 
 @dataclass(frozen=True)
 class Activity:
     """Whether the trainer runs, and what it does or waits for: reason and message of the condition."""
 
-    running: bool
+    running: bool | None
+    """None when it is not known, because the pod's node does not answer."""
     reason: str
     message: str
 
@@ -25,8 +33,10 @@ def read_activity(observed: Observed) -> Activity:
     pod = observed.newest_pod
     job = observed.batch_job
     if observed.stray_pods:
-        name = observed.stray_pods[0]["metadata"]["name"]
-        return Activity(False, Reason.Stopping, f"Waiting for pod {name} of a deleted Job to end.")
+        stray = observed.stray_pods[0]
+        name = stray["metadata"]["name"]
+        waiting = Activity(False, Reason.Stopping, f"Waiting for pod {name} of a deleted Job to end.")
+        return _unless_lost(observed, stray, waiting)
     if job is not None and is_being_deleted(job):
         return Activity(False, Reason.Stopping, "The run's Job is being deleted.")
     if pod is None or (observed.job.spec.suspend and _has_ended(pod)):
@@ -35,8 +45,18 @@ def read_activity(observed: Observed) -> Activity:
         disruption = explain_disruption(pod)
         why = f" {disruption.reason}: {disruption.message}" if disruption else ""
         message = f"The pod is being terminated; it saves a checkpoint first.{why}"
-        return Activity(_is_running(pod), Reason.Stopping, message)
+        return _unless_lost(observed, pod, Activity(_is_running(pod), Reason.Stopping, message))
     return _read_pod(observed, pod)
+
+
+def _unless_lost(observed: Observed, pod: Object, stopping: Activity) -> Activity:
+    """A pod that is being deleted is stopping, until its kubelet should have confirmed its end."""
+    name, deadline = pod["metadata"]["name"], pod["metadata"].get("deletionTimestamp", "")
+    node = pod.get("spec", {}).get("nodeName")
+    if node and observed.silent_since.get(pod["metadata"]["uid"]) == deadline:
+        late = f"Pod {name} should have ended by {deadline}, but node {node} has not confirmed its end."
+        return Activity(None, Reason.NodeUnreachable, f"{late} {_GIVE_UP.format(node=node)}")
+    return _read_node_silent(pod) if _is_node_silent(pod) else stopping
 
 
 def _read_no_pod(observed: Observed) -> Activity:
@@ -45,25 +65,59 @@ def _read_no_pod(observed: Observed) -> Activity:
     if observed.batch_job is not None and observed.batch_job["spec"].get("suspend"):
         message = "Another controller, such as Kueue, has suspended the Job; it starts when that resumes it."
         return Activity(False, Reason.Queued, message)
+    if failure := _creation_failure(observed):
+        return failure
     return Activity(False, Reason.Pending, "Waiting for the run's pod to be created.")
+
+
+def _creation_failure(observed: Observed) -> Activity | None:
+    event, job = observed.job_warning, observed.batch_job
+    if event is None or job is None or not is_current(event, job, observed.newest_pod):
+        return None
+    why = explain_creation_failure(event)
+    return Activity(False, Reason.PodCreationFailed, f"The pod can't be created: {why}")
 
 
 def _read_pod(observed: Observed, pod: Object) -> Activity:
     phase = pod.get("status", {}).get("phase", "Pending")
+    if _is_node_silent(pod):
+        return _read_node_silent(pod)
     if phase == "Running":
-        return _read_running(observed)
+        return _read_running(observed, pod)
     if phase == "Succeeded":
         return Activity(False, Reason.Finished, "The pod has succeeded; the Job is about to complete.")
     if phase == "Failed":
-        return _read_failed_attempt(observed)
-    return Activity(False, *explain_waiting(pod, observed.job.spec))
+        return _creation_failure(observed) or _read_failed_attempt(observed)
+    return Activity(False, *explain_waiting(pod, observed.job.spec, observed.pod_warning))
 
 
-def _read_running(observed: Observed) -> Activity:
+def _read_running(observed: Observed, pod: Object) -> Activity:
     report = observed.report
+    if since := observed.silent_since.get(pod["metadata"]["uid"]):
+        return _read_silent(pod, report, since)
     if report is None:
         return Activity(True, "Starting", "The trainer has started and has not reported yet.")
     return Activity(True, report.progress.phase, describe_progress(report.progress))
+
+
+def _read_silent(pod: Object, report: ProgressReport | None, since: str) -> Activity:
+    """A pod that runs, as its kubelet reports, and does not answer the operator."""
+    name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName")
+    last = f" Before: {describe_progress(report.progress)}" if report else ""
+    message = (
+        f"No answer from the pod's /progress since {since}.{last} The trainer may be busy, as while it loads "
+        f"a model: see `kubectl logs {name}`."
+    )
+    if node:
+        message += " If its log goes on, a NetworkPolicy may separate operator and pod. "
+        message += _GIVE_UP.format(node=node)
+    return Activity(True, Reason.ProgressUnknown, message)
+
+
+def _read_node_silent(pod: Object) -> Activity:
+    name, node = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName")
+    message = f"Node {node} is not ready or does not answer; whether pod {name} still runs is not known."
+    return Activity(None, Reason.NodeUnreachable, f"{message} {_GIVE_UP.format(node=node)}")
 
 
 def describe_progress(progress: Progress) -> str:
@@ -92,6 +146,21 @@ def _read_failed_attempt(observed: Observed) -> Activity:
     else:
         message = f"Attempt failed ({failed} of at most {limit})"
     return Activity(False, Reason.Retrying, f"{message}; the next resumes from its last checkpoint. {cause}")
+
+
+def _is_node_silent(pod: Object) -> bool:
+    """Whether the control plane says that the pod's node does not answer.
+
+    It then sets a running pod's Ready to False, without a reason, which a kubelet always gives.
+    """
+    status = pod.get("status", {})
+    if status.get("phase") == "Unknown":
+        return True
+    if status.get("phase") != "Running":
+        return False
+    ready: Object = next((c for c in status.get("conditions") or [] if c.get("type") == "Ready"), {})
+    not_ready = ready.get("status") in ("False", "Unknown") and ready.get("reason", "") in ("", "NodeLost")
+    return not_ready or status.get("reason") == "NodeLost"
 
 
 def _is_running(pod: Object) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from finscribe_core.report import ProgressReport
 from finscribe_operator.objects import Object, Ref
+from finscribe_operator.warning_events import Kind, WarningEvent
 
 
 class ClusterError(Exception):
@@ -94,6 +95,10 @@ class Cluster(Protocol):
 
     async def fetch_progress(self, pod: Object) -> ProgressReport | None:
         """The response of the pod's `/progress`; None without one (a pod may be starting or terminating)."""
+        ...
+
+    async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
+        """The newest Event of each Job or Pod of the namespace, of those that `warning_events` names."""
         ...
 
     async def emit_event(self, job: Object, event: Event) -> None:

@@ -22,7 +22,8 @@ from finscribe_operator.clock import Clock, utc_now
 from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import JobKey, Object, is_being_deleted, key_of, parent_key
+from finscribe_operator.objects import JobKey, Object, key_of, parent_key
+from finscribe_operator.polls import Polls
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
 from finscribe_operator.work_queue import WorkQueue
@@ -46,6 +47,7 @@ class Controller:
         self._store = store
         self._config = config
         self._reconciler = Reconciler(cluster, store, config, self.metrics, clock)
+        self._polls = Polls(cluster, store, config, clock, self.enqueue)
         self._queue = WorkQueue()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -123,21 +125,8 @@ class Controller:
                 self.enqueue(key)
 
     async def poll_progress(self) -> None:
-        """Fetch the progress of every running pod, a bounded number at a time."""
-        limit = asyncio.Semaphore(self._config.max_concurrent_reconciles)
-        running = [
-            pod
-            for pod in self._store.all_pods()
-            if pod.get("status", {}).get("phase") == "Running" and not is_being_deleted(pod)
-        ]
-        await asyncio.gather(*(self._poll(pod, limit) for pod in running))
-
-    async def _poll(self, pod: Object, limit: asyncio.Semaphore) -> None:
-        async with limit:
-            report = await self._cluster.fetch_progress(pod)
-        key = parent_key(pod)
-        if report is not None and key is not None and self._store.put_report(pod, report):
-            self.enqueue(key)
+        """Ask for what no watch tells (see `polls`)."""
+        await self._polls.poll()
 
     async def _run_worker(self) -> None:
         while True:

@@ -1,8 +1,13 @@
 """Builds the Events of a job, one per transition of its status, for `kubectl describe`."""
 
+import re
+
 from finscribe_core.api.conditions import Condition, ConditionType, Reason
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
 from finscribe_operator.cluster import Event
+
+_WARNINGS = (Reason.Retrying, Reason.PodCreationFailed, Reason.ProgressUnknown, Reason.NodeUnreachable)
+"""Reasons of the Running condition that are worth an Event."""
 
 
 def build_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
@@ -39,10 +44,22 @@ def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     if old.run and new.run and new.run.name == before and _has_other_attempt(old.run, new.run):
         text = f"The settings of the pod have changed: run {before} continues in a new one."
         events.append(Event("Normal", "AttemptReplaced", text))
-    running = _get(new, ConditionType.Running)
-    if running and running.reason == Reason.Retrying and not _same(running, _get(old, ConditionType.Running)):
-        events.append(Event("Warning", Reason.Retrying, running.message))
-    return events
+    return [*events, *_warnings(_get(new, ConditionType.Running), _get(old, ConditionType.Running))]
+
+
+def _warnings(running: Condition | None, before: Condition | None) -> list[Event]:
+    """One Event for each new cause: a quota's numbers and times change without a new one."""
+    if running is None or running.reason not in _WARNINGS:
+        return []
+    if running.reason == Reason.Retrying:
+        is_known = _same(running, before)
+    else:
+        is_known = before is not None and _cause(running) == _cause(before)
+    return [] if is_known else [Event("Warning", running.reason, running.message)]
+
+
+def _cause(condition: Condition) -> tuple[str, str]:
+    return condition.reason, re.sub(r"\d+", "", condition.message)
 
 
 def _has_other_attempt(old: RunStatus, new: RunStatus) -> bool:

@@ -6,7 +6,7 @@ Objects stay raw JSON: typed models would cost memory and time, and drop unknown
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
 
 import aiohttp
@@ -34,6 +34,7 @@ from finscribe_operator.intake import take_in
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, Ref, namespace_of, run_of
+from finscribe_operator.warning_events import REASONS, Kind, WarningEvent
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
@@ -139,6 +140,18 @@ class KubernetesCluster:
         # The address of a deleted pod may have been assigned to another one.
         return report if report.run == run_of(pod) else None
 
+    async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
+        """One listing for all objects: the API server reads all Events of a namespace for each listing."""
+        newest: dict[str, WarningEvent] = {}
+        query = {"limit": str(PAGE_SIZE), "fieldSelector": f"involvedObject.kind={kind},type=Warning"}
+        async for item in self._pages(_collection_path("v1", "Event", namespace), query):
+            event = WarningEvent.of(item)
+            if event.reason not in REASONS[kind]:
+                continue
+            if event.uid not in newest or event.time >= newest[event.uid].time:
+                newest[event.uid] = event
+        return list(newest.values())
+
     async def emit_event(self, job: Object, event: Event) -> None:
         """Post an Event. Without a name it gets a unique one, as client-go gives it."""
         namespace, now = namespace_of(job), utc_now()
@@ -188,16 +201,20 @@ class KubernetesCluster:
         found: list[Object] = []
         for namespace in self._config.namespaces or [""]:
             query = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
-            while True:
-                page = await self._request("GET", _collection_path(api_version, kind, namespace), query)
+            async for item in self._pages(_collection_path(api_version, kind, namespace), query):
                 # Items of a listing have neither apiVersion nor kind.
-                found += [
-                    take_in({"apiVersion": api_version, "kind": kind, **item}) for item in page["items"]
-                ]
-                if not (token := page["metadata"].get("continue")):
-                    break
-                query = {**query, "continue": token}
+                found.append(take_in({"apiVersion": api_version, "kind": kind, **item}))
         return found
+
+    async def _pages(self, path: str, query: dict[str, str]) -> AsyncIterator[Object]:
+        """The items of a listing, one page in memory at a time."""
+        while True:
+            page = await self._request("GET", path, query)
+            for item in page["items"]:
+                yield item
+            if not (token := page["metadata"].get("continue")):
+                return
+            query = {**query, "continue": token}
 
     async def _request(
         self,

@@ -17,6 +17,7 @@ from finscribe_operator.objects import JobKey, Object, controller_uid, experimen
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
+from finscribe_operator.warning_events import WarningEvent
 
 NO_LIMITS = Limits()
 _ENDS = (ConditionType.Complete, ConditionType.Failed)
@@ -40,6 +41,12 @@ class Observed:
     """Pods of the desired run that have not ended and whose Job is gone."""
     report: ProgressReport | None = None
     """The last progress report of the desired run's newest pod."""
+    silent_since: Mapping[str, str] = field(default_factory=dict)
+    """Since when pods of the desired run have given no sign of life (RFC 3339), by uid."""
+    job_warning: WarningEvent | None = None
+    """Why the desired run's next pod could not be created."""
+    pod_warning: WarningEvent | None = None
+    """Why the desired run's newest pod could not be started."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
     """The experiments' FineTuneJobs that the FineTuneJob owns, by experiment."""
 
@@ -118,14 +125,22 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         return InvalidJob(raw, generation, status, " ".join(excesses))
     pods = {name: _pods_of(store, key, j) for name, j in jobs.items()}
     newest = pods[run][-1] if pods.get(run) else None
+    stray = [pod for pod in store.pods(key) if _is_stray(pod, run, jobs)]
     return Observed(
         raw=raw,
         job=job,
         desired=desired,
         jobs=jobs,
         pods=pods,
-        stray_pods=[pod for pod in store.pods(key) if _is_stray(pod, run, jobs)],
+        stray_pods=stray,
         report=store.report(newest) if newest else None,
+        silent_since={
+            pod["metadata"]["uid"]: since
+            for pod in (*stray, *pods.get(run, ()))
+            if (since := store.silent_since(pod))
+        },
+        job_warning=store.warning(jobs[run]) if run in jobs else None,
+        pod_warning=store.warning(newest) if newest else None,
         experiments={
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
         },

@@ -33,4 +33,5 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("", "pods", WATCH, "why a run waits, and the address of its /progress"),
     Permission("", "configmaps", MAKE, "a run's configuration"),
     Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
+    Permission("", "events", ("list",), "why a pod can't be created or started, which only Events say"),
 )

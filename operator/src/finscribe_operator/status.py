@@ -17,8 +17,8 @@ from finscribe_operator.objects import Object
 from finscribe_operator.observe import InvalidJob, Observed
 from finscribe_operator.outcome import Outcome, read_outcome
 
-ConditionUpdate = tuple[ConditionType, bool, str, str]
-"""A condition to set: type, whether it is true, reason, message."""
+ConditionUpdate = tuple[ConditionType, bool | None, str, str]
+"""A condition to set: type, whether it is true (None: not known), reason, message."""
 RUN_CONDITIONS = (
     ConditionType.Running,
     ConditionType.Complete,
@@ -293,7 +293,8 @@ def _build_active_status(
         (ConditionType.Failed, False, Reason.NotFailed, ""),
         (ConditionType.Promoted, False, Reason.NotFinished, "The run has not ended."),
     ]
-    return _set_conditions(observed, status if activity.running else _without_eta(status), updates, now)
+    has_eta = activity.running and activity.reason != Reason.ProgressUnknown
+    return _set_conditions(observed, status if has_eta else _without_eta(status), updates, now)
 
 
 def _carry_forward(observed: Observed, status: FineTuneJobStatus, error: str, now: str) -> FineTuneJobStatus:
@@ -390,4 +391,6 @@ def _derive_state(conditions: list[Condition]) -> State:
         if type_ in true:
             return state
     running = next((c for c in conditions if c.type == ConditionType.Running), None)
+    if running is not None and running.status == "Unknown":
+        return State.Unknown
     return State.Retrying if running is not None and running.reason == Reason.Retrying else State.Pending

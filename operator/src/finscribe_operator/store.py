@@ -13,6 +13,7 @@ from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
 from finscribe_operator.intake import REFUSED, take_in
 from finscribe_operator.objects import JobKey, Object, key_of, parent_key
+from finscribe_operator.warning_events import WarningEvent
 
 _MAX_TOMBSTONES = 4096
 
@@ -28,6 +29,9 @@ class Store:
         self._jobs: dict[JobKey, Object] = {}
         self._children: dict[JobKey, dict[str, Object]] = defaultdict(dict)
         self._reports: dict[str, ProgressReport] = {}
+        self._last_answers: dict[str, str] = {}
+        self._silent_since: dict[str, str] = {}
+        self._warnings: dict[str, WarningEvent] = {}
         self._tombstones: dict[str, int] = {}  # the version of a removed object, by uid
         self._sequence = 0
         self._updated_at: dict[str, int] = {}
@@ -110,17 +114,57 @@ class Store:
         """Every known pod."""
         return iter(self._of_kind("Pod"))
 
-    def put_report(self, pod: Object, report: ProgressReport) -> bool:
-        """Store a pod's progress report; whether it differs from the last one."""
+    def all_batch_jobs(self) -> Iterator[Object]:
+        """Every known Job."""
+        return iter(self._of_kind("Job"))
+
+    def put_report(self, pod: Object, report: ProgressReport, now: str) -> bool:
+        """Store a pod's progress report; whether it differs from the last one, or ends a silence."""
         uid = pod["metadata"]["uid"]
-        if uid in self._tombstones or self._reports.get(uid) == report:
+        if uid in self._tombstones:
             return False
+        self._last_answers[uid] = now
+        was_silent = self._silent_since.pop(uid, "")
+        if self._reports.get(uid) == report:
+            return bool(was_silent)
         self._reports[uid] = report
         return True
 
     def report(self, pod: Object) -> ProgressReport | None:
         """The pod's last progress report, or None."""
         return self._reports.get(pod["metadata"]["uid"])
+
+    def last_answer(self, pod: Object, now: str) -> str:
+        """When the pod's last report was stored; without one, when this was asked first (RFC 3339)."""
+        uid = pod["metadata"]["uid"]
+        return now if uid in self._tombstones else self._last_answers.setdefault(uid, now)
+
+    def put_silence(self, pod: Object, since: str) -> bool:
+        """Store that a pod has given no sign of life since then; whether that was not known."""
+        uid = pod["metadata"]["uid"]
+        if uid in self._tombstones or self._silent_since.get(uid) == since:
+            return False
+        self._silent_since[uid] = since
+        return True
+
+    def silent_since(self, pod: Object) -> str:
+        """Since when the pod has given no sign of life (RFC 3339); empty when it does."""
+        return self._silent_since.get(pod["metadata"]["uid"], "")
+
+    def put_warning(self, obj: Object, warning: WarningEvent | None) -> bool:
+        """Store the newest Event about a Job or Pod; whether it differs from the one that was known."""
+        uid = obj["metadata"]["uid"]
+        if uid in self._tombstones or self._warnings.get(uid) == warning:
+            return False
+        if warning is None:
+            del self._warnings[uid]
+        else:
+            self._warnings[uid] = warning
+        return True
+
+    def warning(self, obj: Object) -> WarningEvent | None:
+        """The newest Event about a Job or Pod when it was looked up last; it may be past by now."""
+        return self._warnings.get(obj["metadata"]["uid"])
 
     def _children_of(self, key: JobKey, kind: str) -> list[Object]:
         return [child for child in self._children.get(key, {}).values() if child["kind"] == kind]
@@ -153,7 +197,8 @@ class Store:
             children.pop(uid, None)
             if not children:
                 self._children.pop(parent, None)
-        self._reports.pop(uid, None)
+        for by_uid in (self._reports, self._last_answers, self._silent_since, self._warnings):
+            by_uid.pop(uid, None)
         self._updated_at.pop(uid, None)
 
 

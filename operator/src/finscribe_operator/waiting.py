@@ -12,6 +12,7 @@ from finscribe_core.constants import (
 )
 from finscribe_operator.attempts import container_status
 from finscribe_operator.objects import Object
+from finscribe_operator.warning_events import WarningEvent
 
 _CHECK_IMAGE = "Check spec.image and spec.pod.imagePullSecrets."
 _CANNOT_START = {
@@ -24,10 +25,23 @@ _CANNOT_START = {
     "RunContainerError": "",
 }
 """The kubelet's reasons for a container that can't start, each with its remedy."""
+_EVENT_REMEDIES = (
+    ("no runtime for", "Choose nodes that have this runtime, or correct spec.pod.runtimeClassName."),
+    ('volume "features"', "Check the claim that spec.featureCache.persistentVolumeClaim names."),
+)
+"""Parts of messages of Events about pods, each with what to correct."""
 
 
-def explain_waiting(pod: Object, spec: FineTuneJobSpec) -> tuple[Reason, str]:
-    """Reason and message of the Running condition for a pod that is pending."""
+def explain_waiting(
+    pod: Object, spec: FineTuneJobSpec, warning: WarningEvent | None = None
+) -> tuple[Reason, str]:
+    """Reason and message of the Running condition for a pod that is pending.
+
+    Args:
+        pod: The pod.
+        spec: The job's spec.
+        warning: The newest Event about the pod, if it has been looked up.
+    """
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return _explain_unscheduled(condition)
@@ -40,7 +54,15 @@ def explain_waiting(pod: Object, spec: FineTuneJobSpec) -> tuple[Reason, str]:
         text = str(waiting.get("message", "")).rstrip(".")
         remedy = _CANNOT_START[reason] or _find_secret(text, spec)
         return Reason.ContainerCannotStart, f"{reason}: {text}. {remedy}".strip()
-    return Reason.ContainerCreating, "The node is pulling the image or mounting volumes."
+    creating = "The node is pulling the image or mounting volumes."
+    return Reason.ContainerCreating, f"{creating} {_quote(warning)}" if warning else creating
+
+
+def _quote(warning: WarningEvent) -> str:
+    """The Event, which may be past: a node tries again, and it may pull the image meanwhile."""
+    remedy = next((text for part, text in _EVENT_REMEDIES if part in warning.message), "")
+    text = f"Its last warning: {warning.reason}: {warning.message.strip().rstrip('.')}. {remedy}"
+    return text.strip()
 
 
 def _explain_unscheduled(condition: Object) -> tuple[Reason, str]:

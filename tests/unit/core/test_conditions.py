@@ -1,7 +1,7 @@
 from finscribe_core.api.conditions import Condition, ConditionType, set_condition
 
 
-def running(conditions: list[Condition], *, holds: bool, reason: str, now: str) -> list[Condition]:
+def running(conditions: list[Condition], *, holds: bool | None, reason: str, now: str) -> list[Condition]:
     return set_condition(
         conditions,
         ConditionType.Running,
@@ -48,3 +48,9 @@ def test_other_conditions_keep_their_place():
         "Running",
         "Complete",
     ]
+
+
+def test_a_condition_can_be_unknown():
+    conditions = running([], holds=None, reason="NodeUnreachable", now="10:00")
+
+    assert [c.status for c in conditions] == ["Unknown"]

@@ -11,6 +11,7 @@ from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import ConflictError, Event, NotFoundError
 from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, namespace_of, run_of
+from finscribe_operator.warning_events import Kind, WarningEvent
 
 
 class Killed(BaseException):
@@ -69,6 +70,9 @@ class MemoryCluster:
 
     async def fetch_progress(self, pod: Object) -> ProgressReport | None:
         return None
+
+    async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
+        return []
 
     async def emit_event(self, job: Object, event: Event) -> None:
         self.events.append(event)

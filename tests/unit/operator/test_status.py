@@ -374,7 +374,7 @@ def observed(job: Object, *children: Object, report: ProgressReport | None = Non
     for obj in (job, *children):
         store.put(obj)
         if report is not None and obj["kind"] == "Pod":
-            store.put_report(obj, report)
+            store.put_report(obj, report, NOW)
     result = observe(store, key_of(job))
     assert isinstance(result, Observed)
     return result

@@ -5,7 +5,8 @@ import pytest
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_operator.objects import Object
 from finscribe_operator.waiting import explain_waiting
-from tests.unit.operator.builders import a_job, a_pod, waiting
+from finscribe_operator.warning_events import WarningEvent
+from tests.unit.operator.builders import NOW, a_job, a_pod, waiting
 
 CREDENTIALS, WANDB = "spec.storage.credentialsSecretRef", "spec.reporting.wandbSecretRef"
 
@@ -52,6 +53,24 @@ def test_of_a_secret_that_two_fields_name_the_missing_key_tells_which():
 
     assert f"{CREDENTIALS} and {WANDB}" in explain(missing, wandb="s3")[1]
     assert CREDENTIALS not in explain(no_key, wandb="s3")[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "remedy"),
+    [
+        ("FailedCreatePodSandBox", 'no runtime for "nvidia" is configured', "spec.pod.runtimeClassName"),
+        ("FailedMount", 'MountVolume.SetUp failed for volume "features"', "spec.featureCache"),
+        ("FailedMount", 'MountVolume.SetUp failed for volume "config"', ""),
+    ],
+)
+def test_a_pod_that_its_node_does_not_start_is_shown_with_the_nodes_last_warning(reason, message, remedy):
+    pod = a_pod("run-1", waiting("ContainerCreating", ""))
+    spec = FineTuneJob.model_validate(a_job()).spec
+
+    shown, text = explain_waiting(pod, spec, WarningEvent("uid", reason, message, NOW))
+
+    assert shown == "ContainerCreating"
+    assert f"{reason}: {message}" in text and remedy in text
 
 
 def test_a_gated_pod_is_not_called_unschedulable():

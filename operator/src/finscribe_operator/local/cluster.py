@@ -15,6 +15,7 @@ from finscribe_operator.local.kubelet import Kubelet
 from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, is_being_deleted, run_of
+from finscribe_operator.warning_events import Kind, WarningEvent
 
 WATCHED = (KIND, "Job", "Pod")
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
@@ -128,6 +129,10 @@ class LocalCluster:
                 return ProgressReport.model_validate_json(await response.content.read(PROGRESS_LIMIT))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return None
+
+    async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
+        """None: a process that can't be started is a failure of its pod."""
+        return []
 
     async def emit_event(self, job: Object, event: Event) -> None:
         """Do nothing: the terminal shows changes as they happen."""

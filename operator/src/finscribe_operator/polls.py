@@ -1,0 +1,111 @@
+"""Asks for what no watch tells: progress, silent pods, and why pods are missing or don't start."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from finscribe_operator.clock import Clock, seconds_between
+from finscribe_operator.cluster import Cluster, ClusterError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.objects import (
+    JobKey,
+    Object,
+    controller_uid,
+    is_being_deleted,
+    namespace_of,
+    parent_key,
+)
+from finscribe_operator.pod_creation import lacks_pod
+from finscribe_operator.store import Store
+from finscribe_operator.warning_events import Kind
+
+logger = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 60.0
+"""How long a pod may not answer, or outlive its deletion, before the status says so; at least three polls."""
+_WAITS: dict[Kind, float] = {"Job": 1.0, "Pod": 10.0}
+"""Age in seconds from which Events are looked up about a Job without a pod, or a pod that does not start."""
+
+
+class Polls:
+    """Stores what it learns, and queues the FineTuneJobs for which something has changed."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        config: OperatorConfig,
+        clock: Clock,
+        enqueue: Callable[[JobKey], None],
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._enqueue = enqueue
+
+    async def poll(self) -> None:
+        """Ask once about every Job and pod that has not ended."""
+        pods = [pod for pod in self._store.all_pods() if _phase(pod) not in ("Succeeded", "Failed")]
+        jobs = [job for job in self._store.all_batch_jobs() if self._lacks_pod(job)]
+        starting = [pod for pod in pods if _phase(pod) == "Pending" and pod["spec"].get("nodeName")]
+        await asyncio.gather(
+            self._poll_pods(pods), self._look_up("Job", jobs), self._look_up("Pod", starting)
+        )
+
+    async def _poll_pods(self, pods: Iterable[Object]) -> None:
+        """Fetch the progress of running pods, a bounded number at a time, and note those that are silent."""
+        limit = asyncio.Semaphore(self._config.max_concurrent_reconciles)
+        running = []
+        for pod in pods:
+            if is_being_deleted(pod):
+                # The time at which its grace period ends, not that of the request.
+                self._note_silence(pod, pod["metadata"]["deletionTimestamp"])
+            elif _phase(pod) == "Running":
+                running.append(pod)
+        await asyncio.gather(*(self._fetch_progress(pod, limit) for pod in running))
+
+    async def _fetch_progress(self, pod: Object, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            report = await self._cluster.fetch_progress(pod)
+        if report is None:
+            self._note_silence(pod, self._store.last_answer(pod, self._clock()))
+        elif self._store.put_report(pod, report, self._clock()):
+            self._enqueue_parent(pod)
+
+    def _note_silence(self, pod: Object, since: str) -> None:
+        patience = max(SILENCE_SECONDS, 3 * self._config.progress_interval_seconds)
+        if seconds_between(since, self._clock()) > patience and self._store.put_silence(pod, since):
+            self._enqueue_parent(pod)
+
+    async def _look_up(self, kind: Kind, objects: Iterable[Object]) -> None:
+        """Look up Events with one listing for each namespace that has such an object."""
+        by_namespace: dict[str, list[Object]] = defaultdict(list)
+        for obj in objects:
+            if seconds_between(obj["metadata"]["creationTimestamp"], self._clock()) >= _WAITS[kind]:
+                by_namespace[namespace_of(obj)].append(obj)
+        for namespace, waiting in by_namespace.items():
+            try:
+                warnings = await self._cluster.list_warnings(namespace, kind)
+            except ClusterError as error:
+                logger.warning("Events not listed", extra={"namespace": namespace, "error": str(error)})
+                continue
+            by_uid = {warning.uid: warning for warning in warnings}
+            for obj in waiting:
+                if self._store.put_warning(obj, by_uid.get(obj["metadata"]["uid"])):
+                    self._enqueue_parent(obj)
+
+    def _lacks_pod(self, job: Object) -> bool:
+        key, uid = parent_key(job), job["metadata"]["uid"]
+        return key is not None and lacks_pod(
+            job, [pod for pod in self._store.pods(key) if controller_uid(pod) == uid]
+        )
+
+    def _enqueue_parent(self, child: Object) -> None:
+        if (key := parent_key(child)) is not None:
+            self._enqueue(key)
+
+
+def _phase(pod: Object) -> str:
+    return str(pod.get("status", {}).get("phase", ""))
