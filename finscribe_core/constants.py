@@ -54,6 +54,9 @@ WANDB_KEYS_OPTIONAL = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")
 # Names below `output.uri`.
 RUNS_PREFIX = "runs"
 CHECKPOINTS_PREFIX = "checkpoints"
+ADAPTER_PREFIX = "adapter"
+MERGED_PREFIX = "merged"
+EVALUATION_PREFIX = "evaluation"
 MANIFEST_FILE = "manifest.json"
 LATEST_FILE = "latest.json"
 

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from finscribe_core.api.base import KubeModel
-from finscribe_core.constants import TERMINATION_LOG_LIMIT
+from finscribe_core.constants import (
+    ADAPTER_PREFIX,
+    EVALUATION_PREFIX,
+    MANIFEST_FILE,
+    MERGED_PREFIX,
+    TERMINATION_LOG_LIMIT,
+)
 from finscribe_core.errors import FailureReason
 from finscribe_core.texts import printable
 
@@ -115,6 +121,17 @@ class Outputs(KubeModel):
     """Prefix of the comparison of base and tuned model: report.html, report.md and all answers."""
     manifest: Location | None = None
     """URI of the manifest, which lists every file with size and SHA-256 and is written last."""
+
+
+def outputs_below(root: str, *, merged: bool, evaluated: bool) -> Outputs:
+    """Where a run's results are below its prefix in the bucket."""
+    return Outputs(
+        uri=root,
+        adapter=f"{root}/{ADAPTER_PREFIX}",
+        merged=f"{root}/{MERGED_PREFIX}" if merged else None,
+        evaluation=f"{root}/{EVALUATION_PREFIX}" if evaluated else None,
+        manifest=f"{root}/{MANIFEST_FILE}",
+    )
 
 
 class DocumentMetrics(KubeModel):

@@ -82,8 +82,9 @@ def test_each_of_many_jobs_created_at_once_gets_one_run(workspace: Workspace, re
 def test_a_newer_crd_does_not_disturb_a_running_operator(workspace: Workspace, server: ApiServer):
     path = next((ROOT / "crds").glob("*.yaml"))
     newer = yaml.safe_load(path.read_text())
-    spec = newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    spec["properties"]["fieldOfANewerVersion"] = {"type": "string", "default": "new"}
+    for part in newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].values():
+        if "properties" in part:
+            part["properties"]["fieldOfANewerVersion"] = {"type": "string", "default": "new"}
     workspace.apply(build_job())
     workspace.await_pod()
 
@@ -95,6 +96,7 @@ def test_a_newer_crd_does_not_disturb_a_running_operator(workspace: Workspace, s
     workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
     workspace.await_condition("Complete", "True")
     assert len(workspace.batch_jobs()) == len(workspace.batch_jobs("receipts")) == 1
+    assert workspace.job()["status"]["fieldOfANewerVersion"] == "new"
     server.kubectl("apply", "--server-side", f"--filename={path}")
 
 

@@ -261,9 +261,19 @@ def _known_fields(status: Object) -> Object:
     otherwise write them again, for ever.
     """
     try:
-        return FineTuneJobStatus.model_validate(status).to_kubernetes()
+        known = FineTuneJobStatus.model_validate(status).to_kubernetes()
     except ValidationError:
         return status  # all of it is replaced
+    return _select(status, known)
+
+
+def _select(values: Object, keys: Object) -> Object:
+    """The values whose keys are among those, at every level."""
+    return {
+        key: _select(value, keys[key]) if isinstance(value, dict) and isinstance(keys[key], dict) else value
+        for key, value in values.items()
+        if key in keys
+    }
 
 
 def _http_port(pod: Object) -> int:

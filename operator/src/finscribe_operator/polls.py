@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from finscribe_core.report import ProgressReport
 from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
@@ -24,8 +27,18 @@ logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 60.0
 """How long a pod may not answer, or outlive its deletion, before the status says so; at least three polls."""
+PROGRESS_WRITES_PER_SECOND = 10.0
+"""Writes of progress over all running jobs: each is written less often the more there are. A new phase, and
+all other changes, are written at once."""
 _WAITS: dict[Kind, float] = {"Job": 1.0, "Pod": 10.0}
 """Age in seconds from which Events are looked up about a Job without a pod, or a pod that does not start."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    report: ProgressReport
+    at: float
+    """When the job was queued for it, by the timer."""
 
 
 class Polls:
@@ -38,12 +51,15 @@ class Polls:
         config: OperatorConfig,
         clock: Clock,
         enqueue: Callable[[JobKey], None],
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._store = store
         self._config = config
         self._clock = clock
         self._enqueue = enqueue
+        self._timer = timer
+        self._shown: dict[str, _Shown] = {}
 
     async def poll(self) -> None:
         """Ask once about every Job and pod that has not ended."""
@@ -64,15 +80,38 @@ class Polls:
                 self._note_silence(pod, pod["metadata"]["deletionTimestamp"])
             elif _phase(pod) == "Running":
                 running.append(pod)
-        await asyncio.gather(*(self._fetch_progress(pod, limit) for pod in running))
+        uids = {pod["metadata"]["uid"] for pod in running}
+        self._shown = {uid: shown for uid, shown in self._shown.items() if uid in uids}
+        await asyncio.gather(*(self._fetch_progress(pod, limit, len(running)) for pod in running))
 
-    async def _fetch_progress(self, pod: Object, limit: asyncio.Semaphore) -> None:
+    async def _fetch_progress(self, pod: Object, limit: asyncio.Semaphore, running: int) -> None:
         async with limit:
             report = await self._cluster.fetch_progress(pod)
         if report is None:
             self._note_silence(pod, self._store.last_answer(pod, self._clock()))
-        elif self._store.put_report(pod, report, self._clock()):
+            return
+        was_silent = bool(self._store.silent_since(pod))
+        is_new = self._store.put_report(pod, report, self._clock())
+        if was_silent:
             self._enqueue_parent(pod)
+        elif is_new or self._is_behind(pod, report):
+            self._show(pod, report, running)
+
+    def _is_behind(self, pod: Object, report: ProgressReport) -> bool:
+        """Whether the status has not been told the last report yet."""
+        shown = self._shown.get(pod["metadata"]["uid"])
+        return shown is not None and shown.report != report
+
+    def _show(self, pod: Object, report: ProgressReport, running: int) -> None:
+        """Queue the job, unless its status showed a report of the same phase a short time ago."""
+        uid, now = pod["metadata"]["uid"], self._timer()
+        shown = self._shown.get(uid)
+        interval = running / PROGRESS_WRITES_PER_SECOND
+        is_same_phase = shown is not None and shown.report.progress.phase == report.progress.phase
+        if shown is not None and is_same_phase and now - shown.at < interval:
+            return
+        self._shown[uid] = _Shown(report, now)
+        self._enqueue_parent(pod)
 
     def _note_silence(self, pod: Object, since: str) -> None:
         patience = max(SILENCE_SECONDS, 3 * self._config.progress_interval_seconds)

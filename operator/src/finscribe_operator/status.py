@@ -7,8 +7,10 @@ from finscribe_core.api.v1alpha1 import (
     State,
     Summary,
 )
-from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress
+from finscribe_core.constants import RUNS_PREFIX
+from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress, outputs_below
 from finscribe_core.texts import to_one_line
+from finscribe_core.trainer_config import OutputFormat
 from finscribe_operator.activity import Activity, describe_progress, read_activity
 from finscribe_operator.attempts import read_result
 from finscribe_operator.experiments import build_experiment_statuses
@@ -211,7 +213,18 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
     if result is not None:
         update |= {"resumed_from": result.resumed_from or run.resumed_from, "outputs": result.outputs}
         reported["evaluation"] = result.evaluation
+    elif outcome is not None and outcome.failure is None:
+        update["outputs"] = _outputs(observed)
     return status.model_copy(update={"run": run.model_copy(update=update), **reported})
+
+
+def _outputs(observed: Observed) -> Outputs:
+    """Where the results of a run are whose pod exited with code 0, and vanished with its result."""
+    spec = observed.job.spec
+    root = f"{spec.output.uri.rstrip('/')}/{RUNS_PREFIX}/{observed.desired_run}"
+    return outputs_below(
+        root, merged=OutputFormat.Merged in spec.output.formats, evaluated=spec.evaluation.enabled
+    )
 
 
 def _merge_metrics(old: Metrics, new: Metrics) -> Metrics:
@@ -241,7 +254,8 @@ def _build_ended_status(
 
 def _success_message(status: FineTuneJobStatus, outcome: Outcome) -> str:
     if outcome.result is None:
-        return "The trainer exited with code 0, but wrote no result."
+        where = status.run.outputs.uri if status.run else ""
+        return f"The trainer exited with code 0; what it reported was lost. Outputs are in {where}."
     stopped = "Stopped early" if outcome.result.stopped_early else "Trained to the end"
     steps = describe_progress(status.progress).rstrip(".")
     at = f" at {steps[0].lower()}{steps[1:]}" if status.progress.total_steps else ""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from finscribe_core.report import ProgressReport
+from finscribe_core.constants import LABEL_JOB
+from finscribe_core.report import Phase, Progress, ProgressReport
 from finscribe_operator.cluster import ClusterError, ForbiddenError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.objects import JobKey, Object, key_of
@@ -63,6 +64,44 @@ def at(time: str) -> str:
 
 def a_warning(uid: str) -> WarningEvent:
     return WarningEvent(uid, "FailedCreate", "no quota", NOW)
+
+
+async def test_progress_of_many_jobs_is_shown_less_often_and_a_new_phase_at_once():
+    store, seconds, queued = Store(), [0.0], []
+    for number in range(500):
+        pod = a_pod(f"run-{number}")
+        pod["metadata"]["labels"][LABEL_JOB] = f"job-{number}"
+        store.put(pod)
+    cluster = AnsweringCluster()
+    polls = Polls(cluster, store, OperatorConfig(), lambda: NOW, queued.append, lambda: seconds[0])
+
+    async def poll(step: int, phase: Phase = Phase.Training) -> int:
+        cluster.report = ProgressReport(progress=Progress(step=step, phase=phase))
+        queued.clear()
+        await polls.poll()
+        return len(queued)
+
+    assert await poll(1) == 500
+    counts = []
+    for step in range(120):
+        seconds[0] += 5
+        counts.append(await poll(2 + step))
+    assert sum(counts) <= 10 * 600
+    assert await poll(200, Phase.Exporting) == 500
+    seconds[0] += 1000
+    assert await poll(200, Phase.Exporting) == 0
+
+
+async def test_the_last_progress_is_shown_in_the_end():
+    store, seconds, queued = Store(), [0.0], []
+    store.put(a_pod("run-1"))
+    cluster = AnsweringCluster()
+    polls = Polls(cluster, store, OperatorConfig(), lambda: NOW, queued.append, lambda: seconds[0])
+    for step in (1, 2, 2):
+        cluster.report = ProgressReport(progress=Progress(step=step))
+        await polls.poll()
+        seconds[0] += 0.08
+    assert len(queued) == 2
 
 
 async def test_a_pod_is_silent_a_minute_after_its_last_answer_and_until_the_next_one():

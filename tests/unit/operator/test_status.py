@@ -11,6 +11,7 @@ from finscribe_core.report import (
     EvaluationReport,
     GateVerdict,
     Metrics,
+    Outputs,
     Phase,
     Progress,
     ProgressReport,
@@ -382,3 +383,14 @@ def observed(job: Object, *children: Object, report: ProgressReport | None = Non
 
 def holds(status, type_: str) -> bool:
     return next(c.status for c in status.conditions if c.type == type_) == "True"
+
+
+def test_the_outputs_of_a_run_whose_pod_vanished_are_named():
+    status = build_status(observed(JOB, a_batch_job(RUN, ended("Complete"))), NOW)
+    assert status.run is not None
+    assert status.run.outputs == Outputs(
+        uri=f"s3://models/invoices/runs/{RUN}",
+        adapter=f"s3://models/invoices/runs/{RUN}/adapter",
+        evaluation=f"s3://models/invoices/runs/{RUN}/evaluation",
+        manifest=f"s3://models/invoices/runs/{RUN}/manifest.json",
+    )

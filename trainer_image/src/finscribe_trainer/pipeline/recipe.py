@@ -7,7 +7,15 @@ from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
 from finscribe_core.errors import disk_errors_as_finscribe_errors
-from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, RunResult, format_metric
+from finscribe_core.report import (
+    EvaluationReport,
+    Metrics,
+    Outputs,
+    Phase,
+    RunResult,
+    format_metric,
+    outputs_below,
+)
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data.splits import Splits
@@ -178,16 +186,15 @@ def _evaluation(run_metrics: dict[str, Any]) -> EvaluationReport | None:
 
 
 def _outputs(run: Run) -> Outputs:
-    formats, evaluated = run.config.output_formats, run.config.evaluation.enabled
-    adapter, merged, root = ADAPTER_DIR, MERGED_DIR, str(run.output_dir)
+    merged, evaluated = OutputFormat.Merged in run.config.output_formats, run.config.evaluation.enabled
     if run.uri:
-        adapter, merged, root = "adapter", "merged", run.uri
+        return outputs_below(run.uri, merged=merged, evaluated=evaluated)
+    root = run.output_dir
     return Outputs(
-        uri=root,
-        adapter=f"{root}/{adapter}",
-        merged=f"{root}/{merged}" if OutputFormat.Merged in formats else None,
-        evaluation=f"{root}/{EVALUATION_DIR}" if evaluated else None,
-        manifest=f"{root}/{MANIFEST_FILE}" if run.uri else None,
+        uri=str(root),
+        adapter=str(root / ADAPTER_DIR),
+        merged=str(root / MERGED_DIR) if merged else None,
+        evaluation=str(root / EVALUATION_DIR) if evaluated else None,
     )
 
 

@@ -1,5 +1,7 @@
 """Names of the folders and files that a run writes, on disk and in the bucket."""
 
+from finscribe_core.constants import ADAPTER_PREFIX, EVALUATION_PREFIX, MERGED_PREFIX
+
 ADAPTER_DIR = "final_model"
 MERGED_DIR = "merged_model"
 EVALUATION_DIR = "evaluation"
@@ -10,9 +12,9 @@ CONFIG_FILE = "config.yaml"
 RESULT_NAMES = (METRICS_FILE, ADAPTER_DIR, MERGED_DIR, EVALUATION_DIR)
 """What a run's end writes, all together; metrics.json is removed first and written last."""
 PUBLISHED_DIRS = {
-    ADAPTER_DIR: "adapter",
-    MERGED_DIR: "merged",
-    EVALUATION_DIR: "evaluation",
+    ADAPTER_DIR: ADAPTER_PREFIX,
+    MERGED_DIR: MERGED_PREFIX,
+    EVALUATION_DIR: EVALUATION_PREFIX,
     LOGS_DIR: "logs",
 }
 """Folders of a result: name on disk, and name in the bucket."""
