@@ -2,18 +2,16 @@
 
 import logging
 
-from finscribe_operator.clock import Clock, seconds_between
+from finscribe_operator.children import Children
+from finscribe_operator.clock import Clock
 from finscribe_operator.cluster import (
     Cluster,
     ClusterError,
     ConflictError,
     InvalidObjectError,
-    NotFoundError,
 )
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
-from finscribe_operator.experiments import build_change
-from finscribe_operator.manifests import build_config_map, build_job
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import (
     JobKey,
@@ -21,10 +19,6 @@ from finscribe_operator.objects import (
     Ref,
     controller_uid,
     is_being_deleted,
-    key_of,
-    label,
-    namespace_of,
-    parent_key,
 )
 from finscribe_operator.observe import InvalidJob, Observed, observe
 from finscribe_operator.status import build_invalid_status, build_status, find_unexplained_ends
@@ -32,12 +26,6 @@ from finscribe_operator.status_writer import StatusWriter
 from finscribe_operator.store import Store
 
 logger = logging.getLogger(__name__)
-
-SLOW_START_SECONDS = 4
-"""After this time it is checked whether a pod that has not started waits for a deleted ConfigMap."""
-RECHECK_SECONDS = 60
-MAX_CHECKED = 1024
-"""Pods whose last check is remembered."""
 
 
 class Reconciler:
@@ -55,7 +43,7 @@ class Reconciler:
         self._config = config
         self._metrics = metrics
         self._clock = clock
-        self._checked: dict[str, str] = {}
+        self._children = Children(cluster, store, config, clock)
         self._status = StatusWriter(cluster, store, metrics, clock)
 
     async def reconcile(self, key: JobKey) -> None:
@@ -105,8 +93,7 @@ class Reconciler:
 
         Creating them again changes nothing: that is done when the job changes, and after each full listing.
         """
-        manifest = build_config_map(observed.job, observed.desired_run)
-        await self._cluster.delete(Ref.of(manifest))
+        await self._children.delete_config_map(observed.raw, observed.desired_run)
         after = observe(self._store, key, self._config.limits)
         if isinstance(after, Observed) and after.desired_run == observed.desired_run:
             problem = f"The API server refuses the run's objects: {error}"
@@ -128,20 +115,8 @@ class Reconciler:
             await self._read_pods(key, ended)
             return True
         if observed.stray_pods and observed.batch_job is None:
-            return await self._find_unlabelled_job(observed)
+            return await self._children.find_unlabelled_job(observed)
         return False
-
-    async def _find_unlabelled_job(self, observed: Observed) -> bool:
-        """Restore the labels of the run's Job, which its pods show to exist; whether it does."""
-        manifest = build_job(observed.job, observed.desired_run, self._config)
-        try:
-            live = await self._cluster.get(Ref.of(manifest))
-        except NotFoundError:
-            return False
-        if is_being_deleted(live) or controller_uid(live) != controller_uid(manifest):
-            return False
-        self._store.put(await self._with_labels(live, manifest))
-        return True
 
     async def _read_pods(self, key: JobKey, jobs: list[Object]) -> None:
         """Replace what is known about the pods of these Jobs by what the cluster says now."""
@@ -156,107 +131,21 @@ class Reconciler:
 
     async def _apply_plan(self, observed: Observed, plan: Plan) -> None:
         for superseded in plan.delete:
-            await self._delete_run(superseded)
+            await self._children.delete_run(superseded)
         if plan.create:
-            job, run = observed.job, observed.desired_run
-            await self._create_config_map(build_config_map(job, run))
-            self._store.put(await self._create(build_job(job, run, self._config)))
+            await self._children.create_run(observed)
             self._metrics.runs_started.inc()
-            logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, plan.patch))
-        await self._restore_config_map(observed)
+        await self._children.restore_config_map(observed)
         for obsolete in plan.delete_experiments:
             await self._cluster.delete(Ref.of(obsolete))
         failure: ClusterError | None = None
         for experiment in plan.apply_experiments:
             try:
-                await self._create_or_patch_experiment(experiment)
+                await self._children.create_or_patch_experiment(experiment)
             except ConflictError as error:  # the names of the other experiments may be free
                 failure = failure or error
         if failure is not None:
             raise failure
-
-    async def _create(self, manifest: Object) -> Object:
-        """Create a child of the job. One that exists counts as created if the job owns it; labels that were
-        removed are restored, because children are watched by them.
-
-        Raises:
-            ConflictError: an object of that name belongs to something else.
-        """
-        try:
-            return await self._cluster.create(manifest)
-        except ConflictError:
-            live = await self._cluster.get(Ref.of(manifest))
-        _check_owner(live, manifest)
-        return await self._with_labels(live, manifest)
-
-    async def _with_labels(self, live: Object, manifest: Object) -> Object:
-        labels = manifest["metadata"]["labels"]
-        if any(label(live, name) != value for name, value in labels.items()):
-            return await self._cluster.patch(Ref.of(live), {"metadata": {"labels": labels}})
-        return live
-
-    async def _restore_config_map(self, observed: Observed) -> None:
-        """Create the ConfigMap again if it was deleted, and the run's pod waits for it."""
-        pod = observed.newest_pod
-        if pod is None or not _is_starting(pod):
-            return
-        uid, now = pod["metadata"]["uid"], self._clock()
-        since = self._checked.get(uid, pod["metadata"]["creationTimestamp"])
-        wait = RECHECK_SECONDS if uid in self._checked else SLOW_START_SECONDS
-        if seconds_between(since, now) < wait:
-            return
-        manifest = build_config_map(observed.job, observed.desired_run)
-        try:
-            await self._cluster.get(Ref.of(manifest))
-        except NotFoundError:
-            await self._create(manifest)
-            logger.info("ConfigMap created again", extra={"run": observed.desired_run})
-        if len(self._checked) >= MAX_CHECKED:
-            self._checked.clear()
-        self._checked[uid] = now
-
-    async def _create_config_map(self, manifest: Object) -> None:
-        """Create the ConfigMap. One of an earlier attempt is replaced, as it is immutable."""
-        live = await self._create(manifest)
-        if live["data"] != manifest["data"]:
-            await self._cluster.delete(Ref.of(live))
-            await self._create(manifest)
-
-    async def _create_or_patch_experiment(self, manifest: Object) -> None:
-        """Create an experiment's FineTuneJob, or patch the existing one.
-
-        Not a server-side apply, which would take over a user's job of the same name. Read first, because an
-        exhausted quota rejects the creation even of an object that exists. The response is not stored: the
-        experiment is a FineTuneJob itself, and its watch event must queue it for reconciliation.
-
-        Raises:
-            ConflictError: a job of that name belongs to something else, or was created just now.
-        """
-        try:
-            live = await self._cluster.get(Ref.of(manifest))
-        except NotFoundError:
-            await self._cluster.create(manifest)
-            return
-        _check_owner(live, manifest)
-        if change := build_change(live, manifest):
-            await self._cluster.patch(Ref.of(live), change)
-
-    async def _delete_run(self, job: Object) -> None:
-        """Delete a run's children, the Job last: while it exists, an interrupted deletion is resumed."""
-        namespace, name = namespace_of(job), job["metadata"]["name"]
-        await self._cluster.delete(Ref("v1", "ConfigMap", namespace, name))
-        await self._cluster.delete(Ref.of(job))
-        logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": name})
-
-
-def _is_starting(pod: Object) -> bool:
-    """Whether a node is preparing the pod."""
-    return pod.get("status", {}).get("phase") == "Pending" and bool(pod.get("spec", {}).get("nodeName"))
-
-
-def _check_owner(live: Object, manifest: Object) -> None:
-    if controller_uid(live) != controller_uid(manifest):
-        raise ConflictError(f"{Ref.of(manifest)} exists and belongs to something else; delete or rename it.")

@@ -172,6 +172,10 @@ def test_defaults_that_another_program_wrote_do_not_change_the_run(defaults: Obj
     assert job.spec.training.seed == 42
 
 
+def test_a_job_that_is_restored_with_its_status_under_another_uid_keeps_its_run():
+    assert desired(None, started(), uid="another-uid").name == desired().name
+
+
 def test_the_order_of_keys_does_not_matter():
     job = a_job({"pod": {"labels": {"a": "1", "b": "2"}}, "method": "QLoRA"})
     reordered = json.loads(json.dumps(job), object_pairs_hook=lambda pairs: dict(reversed(pairs)))

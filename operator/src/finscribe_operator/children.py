@@ -1,0 +1,157 @@
+"""Creates, restores and deletes a FineTuneJob's children: ConfigMap, Job, FineTuneJobs of experiments."""
+
+import logging
+
+from finscribe_operator.clock import Clock, seconds_between
+from finscribe_operator.cluster import Cluster, ConflictError, NotFoundError
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.experiments import build_change
+from finscribe_operator.manifests import build_config_map, build_job
+from finscribe_operator.objects import (
+    Object,
+    Ref,
+    controller_uid,
+    is_being_deleted,
+    key_of,
+    label,
+    namespace_of,
+    parent_key,
+)
+from finscribe_operator.observe import Observed
+from finscribe_operator.store import Store
+
+logger = logging.getLogger(__name__)
+
+SLOW_START_SECONDS = 4
+"""After this time it is checked whether a pod that has not started waits for a deleted ConfigMap."""
+RECHECK_SECONDS = 60
+MAX_CHECKED = 1024
+"""Pods whose last check is remembered."""
+
+
+class Children:
+    """Writes children, and takes over none of another owner."""
+
+    def __init__(self, cluster: Cluster, store: Store, config: OperatorConfig, clock: Clock) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._checked: dict[str, str] = {}
+
+    async def create_run(self, observed: Observed) -> None:
+        """Create the desired run's ConfigMap and Job. Those that exist count as created.
+
+        Raises:
+            ConflictError: an object of that name belongs to something else.
+            InvalidObjectError: the API server refuses one of them.
+        """
+        job, run = observed.job, observed.desired_run
+        manifest = build_config_map(job, run)
+        live = await self._create(manifest)
+        if live.get("data") != manifest["data"]:  # of an earlier attempt, and immutable
+            await self._cluster.delete(Ref.of(live))
+            await self._create(manifest)
+        self._store.put(await self._create(build_job(job, run, self._config)))
+        logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
+
+    async def delete_run(self, job: Object) -> None:
+        """Delete a run's children, the Job last: while it exists, an interrupted deletion is resumed."""
+        await self.delete_config_map(job, job["metadata"]["name"])
+        await self._cluster.delete(Ref.of(job))
+        logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": job["metadata"]["name"]})
+
+    async def delete_config_map(self, sibling: Object, run: str) -> None:
+        """Delete the ConfigMap of a run unless it belongs to something else.
+
+        Args:
+            sibling: the run's Job, or the FineTuneJob.
+            run: the run's name.
+        """
+        try:
+            live = await self._cluster.get(Ref("v1", "ConfigMap", namespace_of(sibling), run))
+        except NotFoundError:
+            return
+        if controller_uid(live) in (controller_uid(sibling), sibling["metadata"]["uid"]):
+            await self._cluster.delete(Ref.of(live))
+
+    async def find_unlabelled_job(self, observed: Observed) -> bool:
+        """Restore the labels of the run's Job, which its pods show to exist; whether it does."""
+        manifest = build_job(observed.job, observed.desired_run, self._config)
+        try:
+            live = await self._cluster.get(Ref.of(manifest))
+        except NotFoundError:
+            return False
+        if is_being_deleted(live) or controller_uid(live) != controller_uid(manifest):
+            return False
+        self._store.put(await self._with_labels(live, manifest))
+        return True
+
+    async def _create(self, manifest: Object) -> Object:
+        """Create a child of the job. One that exists counts as created if the job owns it; labels that were
+        removed are restored, because children are watched by them.
+
+        Raises:
+            ConflictError: an object of that name belongs to something else.
+        """
+        try:
+            return await self._cluster.create(manifest)
+        except ConflictError:
+            live = await self._cluster.get(Ref.of(manifest))
+        _check_owner(live, manifest)
+        return await self._with_labels(live, manifest)
+
+    async def _with_labels(self, live: Object, manifest: Object) -> Object:
+        labels = manifest["metadata"]["labels"]
+        if any(label(live, name) != value for name, value in labels.items()):
+            return await self._cluster.patch(Ref.of(live), {"metadata": {"labels": labels}})
+        return live
+
+    async def restore_config_map(self, observed: Observed) -> None:
+        """Create the ConfigMap again if it was deleted, and the run's pod waits for it."""
+        pod = observed.newest_pod
+        if pod is None or not _is_starting(pod):
+            return
+        uid, now = pod["metadata"]["uid"], self._clock()
+        since = self._checked.get(uid, pod["metadata"]["creationTimestamp"])
+        wait = RECHECK_SECONDS if uid in self._checked else SLOW_START_SECONDS
+        if seconds_between(since, now) < wait:
+            return
+        manifest = build_config_map(observed.job, observed.desired_run)
+        try:
+            await self._cluster.get(Ref.of(manifest))
+        except NotFoundError:
+            await self._create(manifest)
+            logger.info("ConfigMap created again", extra={"run": observed.desired_run})
+        if len(self._checked) >= MAX_CHECKED:
+            self._checked.clear()
+        self._checked[uid] = now
+
+    async def create_or_patch_experiment(self, manifest: Object) -> None:
+        """Create an experiment's FineTuneJob, or patch the existing one.
+
+        Not a server-side apply, which would take over a user's job of the same name. Read first, because an
+        exhausted quota rejects the creation even of an object that exists. The response is not stored: the
+        experiment is a FineTuneJob itself, and its watch event must queue it for reconciliation.
+
+        Raises:
+            ConflictError: a job of that name belongs to something else, or was created just now.
+        """
+        try:
+            live = await self._cluster.get(Ref.of(manifest))
+        except NotFoundError:
+            await self._cluster.create(manifest)
+            return
+        _check_owner(live, manifest)
+        if change := build_change(live, manifest):
+            await self._cluster.patch(Ref.of(live), change)
+
+
+def _is_starting(pod: Object) -> bool:
+    """Whether a node is preparing the pod."""
+    return pod.get("status", {}).get("phase") == "Pending" and bool(pod.get("spec", {}).get("nodeName"))
+
+
+def _check_owner(live: Object, manifest: Object) -> None:
+    if controller_uid(live) != controller_uid(manifest):
+        raise ConflictError(f"{Ref.of(manifest)} exists and belongs to something else; delete or rename it.")
