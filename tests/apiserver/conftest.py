@@ -1,7 +1,9 @@
 """Fixtures: one real API server and operator per session, a namespace per test."""
 
+import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,16 +44,24 @@ def api(server: ApiServer) -> Iterator[client.ApiClient]:
 
 @pytest.fixture(scope="session")
 def operator_kubeconfig(server: ApiServer) -> Path:
-    """Kubeconfig of a service account with the chart's RBAC rules only."""
+    return install_account(server)
+
+
+def install_account(server: ApiServer, *values: str, namespace: str = SYSTEM_NAMESPACE) -> Path:
+    """Kubeconfig of a service account with the RBAC rules of the chart, rendered with some values, only."""
     helm = provide(["helm"])["helm"]
-    command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={SYSTEM_NAMESPACE}"]
-    command += [f"--kube-version={KUBERNETES_VERSION}"]
+    command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={namespace}"]
+    command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values)]
     rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
     rbac = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in RBAC_KINDS]
-    server.kubectl("create", "namespace", SYSTEM_NAMESPACE)
+    server.kubectl("apply", "--filename=-", stdin=json.dumps(_namespace(namespace)))
     server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rbac))
     account = next(d["metadata"]["name"] for d in rbac if d["kind"] == "ServiceAccount")
-    return server.kubeconfig_of_service_account(SYSTEM_NAMESPACE, account)
+    return server.kubeconfig_of_service_account(namespace, account)
+
+
+def _namespace(name: str) -> dict:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +75,16 @@ def operator(server: ApiServer, operator_kubeconfig: Path) -> Iterator[OperatorP
 
 @pytest.fixture
 def workspace(server: ApiServer, api: client.ApiClient) -> Iterator[Workspace]:
+    with open_workspace(server, api) as opened:
+        yield opened
+
+
+@contextmanager
+def open_workspace(server: ApiServer, api: client.ApiClient, name: str = "") -> Iterator[Workspace]:
+    """A new namespace, which is deleted afterwards."""
     core = client.CoreV1Api(api)
-    namespace = core.create_namespace({"metadata": {"generateName": "test-"}}).metadata.name
+    metadata = {"name": name} if name else {"generateName": "test-"}
+    namespace = core.create_namespace({"metadata": metadata}).metadata.name
     eventually(
         lambda: core.list_namespaced_service_account(namespace).items, what="the default service account"
     )

@@ -4,6 +4,7 @@ There is no node, so no pod ever runs: tests set the status of pods themselves, 
 """
 
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from tools.kube.catalogue import CONTROL_PLANE
 from tools.kube.certificates import Certificates, write_kubeconfig
 from tools.kube.control_plane import ControlPlane
 from tools.kube.kubectl import kubectl, try_kubectl
-from tools.kube.process import Processes, free_ports
+from tools.kube.process import Part, Processes, free_ports
 from tools.kube.progress import say
 
 CONTROLLERS = (
@@ -35,6 +36,11 @@ class ApiServer:
     """With an administrator's credentials."""
     folder: Path
     """Temporary folder with the logs."""
+    etcd_data: Path
+    """Data folder of etcd; copy it only while etcd is stopped."""
+    parts: dict[str, Part]
+    """etcd, kube-apiserver and kube-controller-manager, by name, in the order in which they start."""
+    processes: Processes
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl as administrator and return what it printed.
@@ -47,6 +53,22 @@ class ApiServer:
     def try_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run kubectl as administrator; the caller checks the exit code."""
         return try_kubectl(self.kubeconfig, *arguments, stdin=stdin)
+
+    def stop(self, *names: str, sig: signal.Signals = signal.SIGTERM) -> None:
+        """Stop parts, all by default; the API server before etcd, because it waits for etcd when it stops."""
+        for name in reversed(self.parts):
+            if name in (names or self.parts):
+                self.processes.stop(name, sig)
+
+    def start(self, *names: str) -> None:
+        """Start parts that were stopped, all by default, and wait until they are ready.
+
+        Raises:
+            ToolError: A part did not start.
+        """
+        for name, part in self.parts.items():
+            if name in (names or self.parts):
+                self.processes.start(part)
 
     def kubeconfig_of_service_account(self, namespace: str, name: str) -> Path:
         """Write a kubeconfig with a token of a service account and return its path."""
@@ -84,12 +106,13 @@ def running_api_server(
 
 def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> ApiServer:
     plane.issue_certificates("IP:10.96.0.1")
-    processes.start(plane.etcd())
-    processes.start(
+    parts = (
+        plane.etcd(),
         plane.apiserver(
             "--endpoint-reconciler-type=none",  # no pod connects to the API server
             "--authorization-mode=RBAC",
-        )
+        ),
+        plane.controller_manager(f"--controllers={CONTROLLERS}"),
     )
     folder = plane.certificates.folder
     server = ApiServer(
@@ -97,14 +120,18 @@ def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> A
         plane.certificates.ca,
         folder / "admin.kubeconfig",
         processes.folder,
+        plane.data,
+        {part.name: part for part in parts},
+        processes,
     )
+    server.start("etcd", "kube-apiserver")
     # Before the garbage collector starts, because it looks for new kinds only every 30 seconds.
     for crd in crds:
         server.kubectl("apply", "--server-side", f"--filename={crd}")
         wait = ("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
         if server.try_kubectl(*wait).returncode:  # kubectl fails on a CRD without conditions yet
             server.kubectl(*wait)
-    processes.start(plane.controller_manager(f"--controllers={CONTROLLERS}"))
+    server.start("kube-controller-manager")
     return server
 
 

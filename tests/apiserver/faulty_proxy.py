@@ -1,0 +1,186 @@
+"""An HTTP proxy between a client and the API server that fails on command, the same way for the same seed."""
+
+import asyncio
+import contextlib
+import random
+import ssl
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from aiohttp import web
+from yarl import URL
+
+from tools.kube.apiserver import ApiServer
+
+_HOP_HEADERS = {
+    *("host", "connection", "transfer-encoding"),
+    *("content-length", "content-encoding", "accept-encoding"),
+}
+
+
+class Fault(Enum):
+    """What happens to a request instead of the API server's response."""
+
+    Reset = auto()
+    """The connection is closed without a response."""
+    Stall = auto()
+    """Nothing is sent, and the connection stays open."""
+    StallAfterHeaders = auto()
+    """The response begins, with status 200 and without a body, and the connection stays open."""
+    Cut = auto()
+    """The response ends in the middle of its body, as if it was complete."""
+
+
+@dataclass
+class Faults:
+    """The faults of the proxy; change them at any time."""
+
+    watches: Fault | int | None = None
+    """What happens to each new watch: a fault, or an HTTP status."""
+    others: Fault | int | None = None
+    """What happens to all other requests."""
+    share: float = 1.0
+    """The share of `others` that fail; the rest are forwarded."""
+    only: str = ""
+    """Only requests whose path contains this text fail."""
+
+
+class FaultyProxy:
+    """Forwards http://127.0.0.1:<port> to an API server, in a thread of its own."""
+
+    def __init__(self, server: ApiServer, seed: int = 0) -> None:
+        self.faults = Faults()
+        self.num_faults = 0
+        self._target = server.url.rstrip("/")
+        self._context = ssl.create_default_context(cafile=str(server.ca))
+        self._random = random.Random(seed)
+        self._watches: dict[int, web.Request] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.port = 0
+        self._run(self._open())
+        self.accept()
+
+    def kubeconfig(self, original: Path) -> Path:
+        """A kubeconfig with the credentials of another one that connects to the proxy."""
+        config = yaml.safe_load(original.read_text())
+        config["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{self.port}"}
+        path = original.with_suffix(f".{self.port}")
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def refuse(self) -> None:
+        """Refuse connections, and close those that are open."""
+        self._run(self._runner.cleanup())
+
+    def accept(self) -> None:
+        """Accept connections, again after `refuse`."""
+        self._run(self._listen())
+
+    def drop_watches(self) -> None:
+        """Close the connections of all open watches, and of requests that are stalled."""
+        self._run(self._drop())
+
+    def close(self) -> None:
+        """Stop listening and close all connections."""
+        self._run(self._runner.cleanup())
+        self._run(self._session.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
+
+    async def _open(self) -> None:
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._context)
+        timeout = aiohttp.ClientTimeout(total=None)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True)
+
+    async def _listen(self) -> None:
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _drop(self) -> None:
+        for request in list(self._watches.values()):
+            _close(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        is_watch = "watch" in request.query
+        fault = self._choose(request, is_watch)
+        if fault is None or fault is Fault.Cut:
+            return await self._forward(request, is_watch, cut=fault is Fault.Cut)
+        if isinstance(fault, int):
+            status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault}
+            return web.json_response({**status, "message": "a fault of the test"}, status=fault)
+        if fault is Fault.Reset:
+            _close(request)
+        elif fault is Fault.StallAfterHeaders:
+            await web.StreamResponse().prepare(request)
+        self._watches[id(request)] = request
+        try:
+            await asyncio.Event().wait()
+        finally:
+            del self._watches[id(request)]
+        raise AssertionError("unreachable")
+
+    def _choose(self, request: web.Request, is_watch: bool) -> Fault | int | None:
+        faults = self.faults
+        if faults.only not in request.path:
+            return None
+        fault = faults.watches if is_watch else faults.others
+        if fault is None or (not is_watch and self._random.random() >= faults.share):
+            return None
+        self.num_faults += 1
+        return fault
+
+    async def _forward(self, request: web.Request, is_watch: bool, *, cut: bool) -> web.StreamResponse:
+        url = URL(f"{self._target}{request.raw_path}", encoded=True)
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_HEADERS}
+        body = await request.read() or None
+        async with self._session.request(request.method, url, headers=headers, data=body) as upstream:
+            kept = {k: v for k, v in upstream.headers.items() if k.lower() not in _HOP_HEADERS}
+            if not is_watch:
+                content = await upstream.read()
+                content = content[: len(content) // 2] if cut else content
+                return web.Response(status=upstream.status, headers=kept, body=content)
+            response = web.StreamResponse(status=upstream.status, headers=kept)
+            await response.prepare(request)
+            self._watches[id(request)] = request
+            try:
+                async for chunk in upstream.content.iter_any():
+                    if cut:
+                        await response.write(chunk[: len(chunk) // 2])
+                        break
+                    await response.write(chunk)
+            finally:
+                del self._watches[id(request)]
+            return response
+
+
+def _close(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+@contextmanager
+def faulty_proxy(server: ApiServer, seed: int = 0) -> Iterator[FaultyProxy]:
+    """A proxy to an API server."""
+    proxy = FaultyProxy(server, seed)
+    try:
+        yield proxy
+    finally:
+        with contextlib.suppress(Exception):
+            proxy.close()
