@@ -15,13 +15,25 @@ from tools.kube.process import free_ports
 
 
 class OperatorProcess:
+    """A process of the operator.
+
+    Args:
+        folder: for its configuration and log.
+        kubeconfig: its credentials.
+        settings: added to its configuration.
+        module: what `python -m` starts.
+        env: added to its environment.
+    """
+
     def __init__(
         self,
         folder: Path,
         kubeconfig: Path,
         settings: dict | None = None,
         module: str = "finscribe_operator",
+        env: dict[str, str] | None = None,
     ) -> None:
+        self._module = module
         self.health_port, self.metrics_port = free_ports(2)
         self.log = folder / "operator.log"
         self._config = folder / "operator.yaml"
@@ -38,25 +50,35 @@ class OperatorProcess:
                 | (settings or {})
             )
         )
-        self._env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-        self._module = module
+        self._env = {**os.environ, "KUBECONFIG": str(kubeconfig), **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, and wait until it has listed everything."""
         command = [sys.executable, "-m", self._module, "--config", str(self._config)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        eventually(self._is_healthy, within=60, what="the operator is healthy")
+        if wait:
+            self.await_ready()
 
-    def kill(self, sig: signal.Signals = signal.SIGKILL) -> int:
-        """Send it a signal, SIGKILL by default; returns the exit code."""
+    def await_ready(self) -> None:
+        """Wait until it has listed everything."""
+        eventually(self._is_ready, within=60, what="the operator is ready")
+
+    def kill(self, sig: signal.Signals = signal.SIGKILL, *, within: float = 30) -> int:
+        """Send it a signal, SIGKILL by default, upon which it must exit in time; returns the exit code."""
         assert self._process is not None
         self._process.send_signal(sig)
-        code = self._process.wait(timeout=30)
+        code = self._process.wait(timeout=within)
         self._process = None
         return code
+
+    def exit_code(self, *, within: float = 30) -> int:
+        """Wait until it exits by itself, in time; returns the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=within)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -74,12 +96,22 @@ class OperatorProcess:
             lines = (line.rpartition(" ") for line in answer.read().decode().splitlines())
             return next((float(value) for key, _, value in lines if key == name), 0.0)
 
-    def _is_healthy(self) -> bool:
-        assert self._process is not None
-        if self._process.poll() is not None:
-            raise RuntimeError(f"the operator exited at once:\n{self.log.read_text()[-3000:]}")
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not exited."""
+        return self._process is not None and self._process.poll() is None
+
+    def health(self, path: str = "/healthz") -> tuple[int, str]:
+        """Status and text of the response of a probe; 0 without a response."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/healthz", timeout=2) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, OSError):
-            return False
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (urllib.error.URLError, OSError) as error:
+            return 0, str(error)
+
+    def _is_ready(self) -> bool:
+        if not self.is_running:
+            raise RuntimeError(f"the operator exited at once:\n{self.log.read_text()[-3000:]}")
+        return self.health("/readyz")[0] == 200

@@ -1,5 +1,6 @@
 """Starts the operator: `python -m finscribe_operator`."""
 
+import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -13,11 +14,14 @@ from finscribe_core.errors import FinscribeError
 from finscribe_operator.config import OperatorConfig, read_config
 from finscribe_operator.controller import Controller
 from finscribe_operator.handlers import build_registry
+from finscribe_operator.health import Health
 from finscribe_operator.intake import allow_deep_json
 from finscribe_operator.kubernetes_cluster import KubernetesCluster
 from finscribe_operator.logs import configure_logging
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.store import Store
+from finscribe_operator.watchdog import Watchdog
+from finscribe_operator.watches import Watches
 
 logger = logging.getLogger(__name__)
 
@@ -39,25 +43,47 @@ def main(config_file: Path | None) -> None:
             "This Python can't parse every object that an API server accepts: a single object that is nested "
             "thousands deep would stop the operator. Run it with Python 3.11, as its image does."
         )
-    uvloop.run(run_operator(config))
-
-
-async def run_operator(config: OperatorConfig) -> None:
-    """Watch and reconcile FineTuneJobs until SIGTERM or SIGINT."""
-    store = Store()
-    metrics = Metrics(store)
-    cluster = await KubernetesCluster.connect(config, metrics)
-    controller = Controller(cluster, store, config, metrics)
-    server, thread = start_http_server(config.metrics_port, config.bind_address, metrics.registry)
+    watchdog = Watchdog()
+    watchdog.start()
     try:
-        await kopf.operator(
-            registry=build_registry(controller),
+        uvloop.run(run_operator(config, watchdog))
+    except Exception as error:
+        logger.critical(
+            "The operator failed and exits",
+            exc_info=True,
+            extra={"error": f"{type(error).__name__}: {error}"},
+        )
+        sys.exit(1)
+
+
+async def run_operator(config: OperatorConfig, watchdog: Watchdog) -> None:
+    """Watch and reconcile FineTuneJobs until SIGTERM or SIGINT.
+
+    Raises:
+        Exception: a task of kopf failed, or a port is in use, or there are no credentials.
+    """
+    store, watches = Store(), Watches(config.namespaces or [""])
+    metrics = Metrics(store, watches)
+    stop = watchdog.stop_event()
+    cluster = await KubernetesCluster.connect(config, metrics)
+    controller = Controller(cluster, store, config, metrics, cluster.clock, watches)
+    server, thread = start_http_server(config.metrics_port, config.bind_address, metrics.registry)
+    health = await Health(controller, watches, config).serve(config.bind_address, config.health_port)
+    try:
+        ours = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=build_registry(controller, watches),
             standalone=True,
             clusterwide=not config.namespaces,
             namespaces=config.namespaces,
-            liveness_endpoint=f"http://{config.bind_address}:{config.health_port}/healthz",
+            stop_flag=stop,
         )
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)  # they end only to stop, or to fail
+        watchdog.arm()
+        await kopf.run_tasks(tasks, ignored=ours)
     finally:
+        watchdog.arm()
+        await health.cleanup()
         await cluster.close()
         server.shutdown()
         thread.join()

@@ -50,6 +50,15 @@ class Event:
     """Name of the Event's object, so that it can be posted twice; a new name when empty."""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """All objects of a kind in one namespace, or in all of them."""
+
+    objects: Sequence[Object]
+    version: int = 0
+    """The resourceVersion of the cluster's state that was listed; 0 when there is none."""
+
+
 class Cluster(Protocol):
     """Where FineTuneJobs are stored and runs are executed. Every method may raise a `ClusterError`."""
 
@@ -113,14 +122,6 @@ class Cluster(Protocol):
         """The pods of a Job, as they are now."""
         ...
 
-    async def list_finetunejobs(self) -> Sequence[Object]:
-        """All FineTuneJobs."""
-        ...
-
-    async def list_jobs(self) -> Sequence[Object]:
-        """All Jobs that are children of FineTuneJobs."""
-        ...
-
-    async def list_pods(self) -> Sequence[Object]:
-        """All pods that are children of FineTuneJobs."""
+    async def list_objects(self, kind: str, namespace: str = "") -> Listing:
+        """All FineTuneJobs, or their Jobs or Pods, of one namespace or of all."""
         ...

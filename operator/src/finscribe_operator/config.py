@@ -33,12 +33,14 @@ class OperatorConfig(KubeModel):
     """Seconds between two requests for a running pod's progress."""
     resync_interval_seconds: Float = Field(600.0, gt=0)
     """Seconds between two full listings, in case a watch event was lost."""
+    watch_timeout_seconds: Float = Field(600.0, gt=0)
+    """Seconds without anything from a watch stream, although listings work, after which `/healthz` fails."""
     max_concurrent_reconciles: Int = Field(16, ge=1, le=1024)
     """Jobs that are reconciled at the same time."""
     bind_address: Annotated[str, Field(min_length=1, max_length=64)] = "0.0.0.0"  # noqa: S104 - a pod's own
-    """Address that `/healthz` and `/metrics` are served on."""
+    """Address that `/healthz`, `/readyz` and `/metrics` are served on."""
     health_port: Port = 8081
-    """Port of `/healthz`, for the kubelet."""
+    """Port of `/healthz` and `/readyz`, for the kubelet."""
     metrics_port: Port = 9090
     """Port of `/metrics`, for Prometheus."""
     log_format: Literal["json", "text"] = "json"

@@ -1,8 +1,9 @@
-"""Queues FineTuneJobs for reconciliation: on events, on new progress, and periodically.
+"""Queues FineTuneJobs for reconciliation: on events, on new progress, and after each listing.
 
 Needs neither kopf nor Kubernetes. Callers pass every watched object to `on_event`; `start` fills the store
 from the cluster's listings, so that no decision is made on incomplete data, and runs the workers and the
-periodic tasks (in case an event was lost) until `stop`:
+periodic tasks until `stop`. Everything is listed again from time to time, in case an event was lost, and more
+often while watch streams are down.
 
     controller = Controller(cluster, Store(), OperatorConfig())
     await controller.start()
@@ -25,10 +26,21 @@ from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import JobKey, Object, key_of, parent_key
 from finscribe_operator.polls import Polls
 from finscribe_operator.reconcile import Reconciler
-from finscribe_operator.store import Store
+from finscribe_operator.store import HistoryChangedError, Store
+from finscribe_operator.watches import Watches
 from finscribe_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+"""Between two listings of a namespace that can't be listed."""
+POLL_SECONDS = 15.0
+"""Between two listings of everything while events are not delivered."""
+SETTLE_SECONDS = 0.5
+"""Between the first watch stream that is open again and a listing: others open at the same time."""
+_KINDS = ("Job", "Pod", KIND)
+"""Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is seen to
+have ended, the end of its pods must be known."""
 
 
 class Controller:
@@ -41,14 +53,25 @@ class Controller:
         config: OperatorConfig,
         metrics: Metrics | None = None,
         clock: Clock = utc_now,
+        watches: Watches | None = None,
     ) -> None:
         self.metrics = metrics or Metrics(store)
+        self.listed_at: dict[str, float] = {}
+        """When each namespace (empty for all) was last listed, on the monotonic clock."""
+        self.listed_since: dict[str, float] = {}
+        """Since when each listing of a namespace succeeded; missing when the last one failed."""
+        self.is_started = False
         self._cluster = cluster
         self._store = store
         self._config = config
         self._reconciler = Reconciler(cluster, store, config, self.metrics, clock)
         self._polls = Polls(cluster, store, config, clock, self.enqueue)
+        self._watches = watches or Watches()
         self._queue = WorkQueue()
+        self._namespaces: Sequence[str] = config.namespaces or [""]
+        self._failures: dict[str, str] = {}
+        """Why namespaces could not be listed."""
+        self._resync_soon = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def on_event(self, obj: Object, *, deleted: bool = False) -> None:
@@ -76,45 +99,124 @@ class Controller:
         """Fill the store, then reconcile in the background.
 
         Raises:
-            ClusterError: the cluster could not be listed.
+            ClusterError: no namespace could be listed.
         """
         await self.resync()
+        self._watches.on_recovery = self._resync_soon.set
         workers = [self._run_worker() for _ in range(self._config.max_concurrent_reconciles)]
         periodic = [
             self._repeat(self._config.progress_interval_seconds, self.poll_progress),
             self._repeat(self._config.progress_interval_seconds, self.enqueue_starting),
-            self._repeat(self._config.resync_interval_seconds, self.resync),
+            self._keep_listing(),
         ]
         self._tasks = [asyncio.create_task(task) for task in (*workers, *periodic)]
+        self.is_started = True
 
     async def stop(self) -> None:
         """Cancel the background tasks. Unfinished reconciliations are repeated after the next start."""
         self._queue.close()
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
     async def resync(self) -> None:
-        """List everything and reconcile every job.
+        """List everything and reconcile every job. A namespace that can't be listed does not stop the others.
 
         Raises:
-            ClusterError: the cluster could not be listed.
+            ClusterError: no namespace could be listed.
         """
-        # Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is
-        # seen to have ended, the end of its pods must be known.
-        listings: Sequence[tuple[str, Callable[[], Awaitable[Sequence[Object]]]]] = (
-            ("Job", self._cluster.list_jobs),
-            ("Pod", self._cluster.list_pods),
-            (KIND, self._cluster.list_finetunejobs),
-        )
-        for kind, list_objects in listings:
-            since = self._store.begin_listing()
-            self._store.replace(kind, await list_objects(), since)
+        try:
+            errors = await self._list(self._namespaces)
+        except HistoryChangedError:
+            logger.warning(
+                "The API server's state is older than before, as after a restored backup: reading it again"
+            )
+            self.metrics.rebuilds.inc()
+            self._store.forget_versions()
+            try:
+                errors = await self._list(self._namespaces)
+            finally:
+                self._watches.restart()  # streams that continue would wait for versions of the lost history
+        if len(errors) == len(self._namespaces):
+            raise next(iter(errors.values()))
+        self.metrics.last_resync.set_to_current_time()
+
+    async def _list(self, namespaces: Sequence[str]) -> dict[str, ClusterError]:
+        """List namespaces and reconcile their jobs; the errors of those that can't be listed.
+
+        Raises:
+            HistoryChangedError: a listing contradicts what was seen before.
+        """
+        errors: dict[str, ClusterError] = {}
+        for namespace in namespaces:
+            try:
+                for kind in _KINDS:
+                    since = self._store.begin_listing(kind)
+                    listing = await self._cluster.list_objects(kind, namespace)
+                    self._store.replace(kind, listing, since, namespace)
+                self.listed_at[namespace] = time.monotonic()
+                self.listed_since.setdefault(namespace, self.listed_at[namespace])
+            except ClusterError as error:
+                errors[namespace] = error
+                self.listed_since.pop(namespace, None)
+            self._note_failure(namespace, str(errors.get(namespace, "")))
         for key in self._store.all_keys():
-            self.enqueue(key)
+            if key.namespace in namespaces or namespaces == [""]:
+                self.enqueue(key)
+        return errors
+
+    def _note_failure(self, namespace: str, error: str) -> None:
+        """Show whether a namespace (empty for all) can be listed; logged when that changes."""
+        before = self._failures.pop(namespace, "")
+        if error:
+            self._failures[namespace] = error
+        if namespace:
+            self.metrics.namespace_unavailable.labels(namespace).set(bool(error))
+        which = {"namespace": namespace} if namespace else {}
+        if error and error != before:
+            logger.warning("Listing failed, will retry", extra={**which, "error": error})
+        elif before and not error:
+            logger.info("Listing works again", extra=which)
+
+    async def _keep_listing(self) -> None:
+        """List everything at the configured interval, and sooner what could not be listed or watched."""
+        began = time.monotonic()
+        everything_at = began + self._config.resync_interval_seconds
+        while True:
+            await self._wait(min(RETRY_SECONDS, max(everything_at - time.monotonic(), 0.0)))
+            now, soon = time.monotonic(), self._resync_soon.is_set()
+            try:
+                if soon or now >= everything_at:
+                    await asyncio.sleep(max(SETTLE_SECONDS, began + RETRY_SECONDS - now))
+                    self._resync_soon.clear()
+                    began = time.monotonic()
+                    everything_at = began + RETRY_SECONDS  # unless it succeeds
+                    await self.resync()
+                    everything_at = time.monotonic() + self._config.resync_interval_seconds
+                elif namespaces := self._overdue(now):
+                    await self._list(namespaces)
+            except HistoryChangedError:
+                self._resync_soon.set()
+            except ClusterError:
+                continue  # logged when it began
+            except Exception:
+                logger.exception("Defect in a listing")
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, or until a listing is wanted soon."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._resync_soon.wait(), seconds)
+
+    def _overdue(self, now: float) -> list[str]:
+        """The namespaces that could not be listed, and from time to time those without working watches."""
+        blind = self._watches.blind_namespaces()
+        return [
+            namespace
+            for namespace in self._namespaces
+            if namespace in self._failures
+            or (namespace in blind and now - self.listed_at.get(namespace, 0.0) > POLL_SECONDS)
+        ]
 
     async def enqueue_starting(self) -> None:
         """Reconcile the jobs whose pods are on a node and have not started: nothing may change there."""

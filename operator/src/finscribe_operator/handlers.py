@@ -1,28 +1,43 @@
-"""Registers kopf handlers that pass watch events to the controller; no handler decides anything.
+"""Configures kopf, and registers handlers that pass watch events to the controller; none decides anything.
 
 Only `on.event` handlers are used: kopf's other handlers add finalizers and annotations to the objects, and
 copy and compare them recursively.
 """
 
+import asyncio
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import kopf
 
 from finscribe_core.constants import GROUP, LABEL_JOB, PLURAL, VERSION
-from finscribe_operator.controller import Controller
+from finscribe_operator.cluster import ClusterError
+from finscribe_operator.controller import RETRY_SECONDS, Controller
 from finscribe_operator.kubernetes_cluster import PAGE_SIZE
+from finscribe_operator.watch_session import WatchMiddleware
+from finscribe_operator.watches import Watches
 
 
-def build_registry(controller: Controller) -> kopf.OperatorRegistry:
+def build_registry(controller: Controller, watches: Watches) -> kopf.OperatorRegistry:
     """A kopf registry with the operator's handlers."""
     registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(_login)
     kopf.on.startup(registry=registry)(_configure)
 
-    @kopf.on.startup(registry=registry, backoff=5)  # seconds between two attempts to list everything
+    @kopf.on.login(registry=registry)
+    async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.AiohttpSession:
+        return _open_session(watches, settings)
+
+    @kopf.on.startup(registry=registry)
     async def start(**_: Any) -> None:
-        await controller.start()
+        while not controller.is_started:
+            try:
+                await controller.start()
+            except ClusterError:
+                await asyncio.sleep(RETRY_SECONDS)  # the controller has logged it
+        watches.expect()
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -37,8 +52,36 @@ def build_registry(controller: Controller) -> kopf.OperatorRegistry:
     return registry
 
 
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+def _open_session(watches: Watches, settings: kopf.OperatorSettings) -> kopf.AiohttpSession:
+    """A session for all requests of kopf."""
+
+    def read_headers() -> Mapping[str, str]:
+        return _read_credentials(settings).as_http_headers()
+
+    info = _read_credentials(settings)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        proxy=info.proxy_url,
+        trust_env=info.trust_env,
+        middlewares=(WatchMiddleware(watches, read_headers),),
+    )
+    return kopf.AiohttpSession(
+        server=info.server, default_namespace=info.default_namespace, aiohttp_session=session
+    )
+
+
+def _read_credentials(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
+    info = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
+    if info is None:
+        raise kopf.PermanentError("There is neither a service account nor a kubeconfig.")
+    return info
+
+
+class _Endless:
+    """Delays in seconds between the attempts of a request of kopf, which gives up after the last one."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1.0, 2.0), itertools.repeat(4.0))
 
 
 def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -52,6 +95,7 @@ def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.watching.label_selectors["", "v1", "pods"] = LABEL_JOB
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = _Endless()
     settings.persistence.diffbase_storage = _NoStorage()
     # kopf removes its finalizer where no handler needs it; this one is on no object.
     settings.persistence.finalizer = f"{GROUP}/{uuid4()}"

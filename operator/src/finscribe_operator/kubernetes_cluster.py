@@ -27,8 +27,8 @@ from finscribe_core.constants import (
 )
 from finscribe_core.report import ProgressReport
 from finscribe_operator.api_errors import translate
-from finscribe_operator.clock import utc_now
-from finscribe_operator.cluster import ConflictError, Event, NotFoundError, TransientError
+from finscribe_operator.clock import ServerClock
+from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError, TransientError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.intake import take_in
 from finscribe_operator.merge_patch import build_merge_patch
@@ -50,6 +50,7 @@ _PLURALS = {
     "Pod": "pods",
     KIND: PLURAL,
 }
+_API_VERSIONS = {"Job": "batch/v1", "Pod": "v1", KIND: API_VERSION}
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
 
@@ -57,10 +58,11 @@ _MERGE = "application/merge-patch+json"
 class KubernetesCluster:
     """A client of an API server; `close` it after use."""
 
-    def __init__(self, api: ApiClient, config: OperatorConfig, metrics: Metrics) -> None:
+    def __init__(self, api: ApiClient, metrics: Metrics) -> None:
         self._api = api
-        self._config = config
         self._metrics = metrics
+        self.clock = ServerClock()
+        """The API server's time, from its responses."""
         # trust_env stays off: a proxy can't reach pod addresses.
         self._pods = aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT)
 
@@ -84,7 +86,7 @@ class KubernetesCluster:
         configuration.connection_pool_maxsize = 2 * config.max_concurrent_reconciles
         api = ApiClient(configuration)
         api.user_agent = FIELD_MANAGER
-        return cls(api, config, metrics)
+        return cls(api, metrics)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -144,17 +146,17 @@ class KubernetesCluster:
         """One listing for all objects: the API server reads all Events of a namespace for each listing."""
         newest: dict[str, WarningEvent] = {}
         query = {"limit": str(PAGE_SIZE), "fieldSelector": f"involvedObject.kind={kind},type=Warning"}
-        async for item in self._pages(_collection_path("v1", "Event", namespace), query):
-            event = WarningEvent.of(item)
-            if event.reason not in REASONS[kind]:
-                continue
-            if event.uid not in newest or event.time >= newest[event.uid].time:
-                newest[event.uid] = event
+        async for items, _ in self._pages(_collection_path("v1", "Event", namespace), query):
+            for event in map(WarningEvent.of, items):
+                if event.reason not in REASONS[kind]:
+                    continue
+                if event.uid not in newest or event.time >= newest[event.uid].time:
+                    newest[event.uid] = event
         return list(newest.values())
 
     async def emit_event(self, job: Object, event: Event) -> None:
         """Post an Event. Without a name it gets a unique one, as client-go gives it."""
-        namespace, now = namespace_of(job), utc_now()
+        namespace, now = namespace_of(job), self.clock()
         name = event.name or f"{job['metadata']['name']}.{time.time_ns():x}"
         body = {
             "apiVersion": "v1",
@@ -182,37 +184,34 @@ class KubernetesCluster:
         """The Job's pods, as they are now."""
         selector = f"{LABEL_RUN}={job['metadata']['name']}"
         path = _collection_path("v1", "Pod", namespace_of(job))
-        page = await self._request("GET", path, {"labelSelector": selector})
-        return [take_in({"apiVersion": "v1", "kind": "Pod", **item}) for item in page["items"]]
+        return (await self._list("Pod", path, {"labelSelector": selector})).objects
 
-    async def list_finetunejobs(self) -> Sequence[Object]:
-        """All FineTuneJobs of the watched namespaces."""
-        return await self._list(API_VERSION, KIND)
+    async def list_objects(self, kind: str, namespace: str = "") -> Listing:
+        """All FineTuneJobs, child Jobs or child pods of a namespace, or of all of them; a page at a time."""
+        path = _collection_path(_API_VERSIONS[kind], kind, namespace)
+        return await self._list(kind, path, {} if kind == KIND else {"labelSelector": LABEL_JOB})
 
-    async def list_jobs(self) -> Sequence[Object]:
-        """All child Jobs of the watched namespaces."""
-        return await self._list("batch/v1", "Job", LABEL_JOB)
-
-    async def list_pods(self) -> Sequence[Object]:
-        """All child pods of the watched namespaces."""
-        return await self._list("v1", "Pod", LABEL_JOB)
-
-    async def _list(self, api_version: str, kind: str, selector: str = "") -> list[Object]:
+    async def _list(self, kind: str, path: str, query: dict[str, str]) -> Listing:
+        api_version, query = _API_VERSIONS[kind], {"limit": str(PAGE_SIZE), **query}
         found: list[Object] = []
-        for namespace in self._config.namespaces or [""]:
-            query = {"limit": str(PAGE_SIZE)} | ({"labelSelector": selector} if selector else {})
-            async for item in self._pages(_collection_path(api_version, kind, namespace), query):
-                # Items of a listing have neither apiVersion nor kind.
-                found.append(take_in({"apiVersion": api_version, "kind": kind, **item}))
-        return found
+        listed_version = 0
+        async for items, version in self._pages(path, query):
+            # Items of a listing have neither apiVersion nor kind.
+            found += [take_in({"apiVersion": api_version, "kind": kind, **item}) for item in items]
+            listed_version = version
+        return Listing(found, listed_version)
 
-    async def _pages(self, path: str, query: dict[str, str]) -> AsyncIterator[Object]:
-        """The items of a listing, one page in memory at a time."""
+    async def _pages(self, path: str, query: dict[str, str]) -> AsyncIterator[tuple[list[Object], int]]:
+        """The items of a listing, one page in memory at a time, and the version of the listed state."""
         while True:
             page = await self._request("GET", path, query)
-            for item in page["items"]:
-                yield item
-            if not (token := page["metadata"].get("continue")):
+            try:
+                items, meta = list(page["items"]), page["metadata"]
+                version, token = int(meta["resourceVersion"]), meta.get("continue")
+            except (KeyError, TypeError, ValueError) as error:
+                raise TransientError(f"GET {path}: the response is no listing") from error
+            yield items, version
+            if not token:
                 return
             query = {**query, "continue": token}
 
@@ -224,7 +223,7 @@ class KubernetesCluster:
         body: Any = None,
         type_: str = _JSON,
     ) -> Object:
-        code = 0
+        code, sent = 0, time.time()
         try:
             verb, url, headers, data, _ = await self._api.param_serialize(
                 method,
@@ -236,14 +235,15 @@ class KubernetesCluster:
             )
             response = await self._api.call_api(verb, url, headers, data, _request_timeout=REQUEST_TIMEOUT)
             code = response.status
-            content = json.loads(await response.response.read())
-        except (aiohttp.ClientError, OSError, json.JSONDecodeError) as error:
+            self.clock.observe(response.response.headers.get("Date"), sent, time.time())
+            content = _parse(await response.response.read(), code)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise TransientError(f"{method} {path}: {type(error).__name__}: {error}") from error
         finally:
             self._metrics.api_requests.labels(method, _kind_of(path), str(code)).inc()
         if code >= 300:
             raise translate(code, content)
-        return dict(content)
+        return content
 
     async def _read_bounded(self, url: str) -> bytes:
         async with self._pods.get(url, allow_redirects=False) as response:
@@ -274,6 +274,23 @@ def _select(values: Object, keys: Object) -> Object:
         for key, value in values.items()
         if key in keys
     }
+
+
+def _parse(body: bytes, code: int) -> Object:
+    """The object in a response; that of an error may be plain text, as of a kind that does not exist.
+
+    Raises:
+        json.JSONDecodeError: the response is no object, such as one that was cut.
+    """
+    try:
+        content = json.loads(body)
+        if isinstance(content, dict):
+            return content
+        raise json.JSONDecodeError("no object", "", 0)
+    except ValueError:
+        if code < 300:
+            raise
+        return {"message": f"HTTP {code} {body[:200].decode(errors='replace')}".strip()}
 
 
 def _http_port(pod: Object) -> int:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
 from finscribe_core.errors import FailureReason
 from finscribe_operator.store import Store
+from finscribe_operator.watches import Watches
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -17,7 +18,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """The operator's metrics, in a registry of their own."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, watches: Watches | None = None) -> None:
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
             "finscribe_operator_reconcile",
@@ -49,7 +50,24 @@ class Metrics:
             ["outcome", "reason"],
             registry=self.registry,
         )
+        self.namespace_unavailable = Gauge(
+            "finscribe_operator_namespace_unavailable",
+            "1 for a namespace of the operator's configuration that could not be listed the last time.",
+            ["namespace"],
+            registry=self.registry,
+        )
+        self.last_resync = Gauge(
+            "finscribe_operator_last_resync_timestamp_seconds",
+            "Unix time of the last listing of everything that succeeded; 0 before the first one.",
+            registry=self.registry,
+        )
+        self.rebuilds = Counter(
+            "finscribe_operator_cache_rebuilds",
+            "Times that the API server's state was older than before, as after a restored backup.",
+            registry=self.registry,
+        )
         self.registry.register(_StoreMetrics(store))
+        self.registry.register(_WatchMetrics(watches or Watches()))
 
     def count_ended_runs(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
         """Count the runs that a change of status ended."""
@@ -89,3 +107,21 @@ class _StoreMetrics(Collector):
             "FineTuneJobs that were refused when they were read: too large, or nested too deeply.",
             value=self._store.refused,
         )
+
+
+class _WatchMetrics(Collector):
+    """Computes the ages of the watch streams when scraped."""
+
+    def __init__(self, watches: Watches) -> None:
+        self._watches = watches
+
+    def collect(self) -> Iterator[Metric]:
+        """Seconds since each watch stream last delivered something."""
+        family = GaugeMetricFamily(
+            "finscribe_operator_watch_age_seconds",
+            "Time since a watch stream last delivered an event or a bookmark; up to some minutes.",
+            labels=["resource", "namespace"],
+        )
+        for key, age in self._watches.ages():
+            family.add_metric([key.resource, key.namespace], age)
+        yield family

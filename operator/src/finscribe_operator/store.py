@@ -6,16 +6,30 @@ all calls come from one event loop.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
+from finscribe_operator.cluster import Listing
 from finscribe_operator.intake import REFUSED, take_in
-from finscribe_operator.objects import JobKey, Object, key_of, parent_key
+from finscribe_operator.objects import JobKey, Object, key_of, namespace_of, parent_key
 from finscribe_operator.warning_events import WarningEvent
 
 _MAX_TOMBSTONES = 4096
+
+
+class HistoryChangedError(Exception):
+    """The API server's state is older than one that was seen before: etcd was restored from a backup."""
+
+
+class Marker(NamedTuple):
+    """The state of the store before a listing."""
+
+    sequence: int
+    version: int
+    """The highest resourceVersion of the kind so far."""
 
 
 class Store:
@@ -23,6 +37,10 @@ class Store:
 
     An older resourceVersion never replaces a newer one or a deletion, and a listing never undoes a change
     that arrived after the listing was begun.
+
+    Resource versions only grow, until etcd is restored from a backup. A listing shows that
+    (`HistoryChangedError`); `forget_versions` then lets the next version of each object in, whatever its
+    number.
     """
 
     def __init__(self) -> None:
@@ -32,7 +50,10 @@ class Store:
         self._last_answers: dict[str, str] = {}
         self._silent_since: dict[str, str] = {}
         self._warnings: dict[str, WarningEvent] = {}
-        self._tombstones: dict[str, int] = {}  # the version of a removed object, by uid
+        self._tombstones: dict[str, int] = {}
+        """The uids of removed objects, and the version by which each was gone."""
+        self._highest: dict[str, int] = {}
+        self._forgotten: set[str] = set()
         self._sequence = 0
         self._updated_at: dict[str, int] = {}
         self.refused = 0
@@ -42,10 +63,11 @@ class Store:
         """Store the object unless this version or a newer one is known; whether it was stored."""
         uid = obj["metadata"].get("uid", "")
         old = self._find(obj)
-        known = _version(old) if old is not None else self._tombstones.get(uid, -1)
-        if _version(obj) <= known:
+        if _version(obj) <= max(self._tombstones.get(uid, -1), self._known_version(old)):
             return False
         self._tombstones.pop(uid, None)
+        self._forgotten.discard(uid)
+        self._note_version(obj["kind"], _version(obj))
         if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
             self._drop(old)
         kept = take_in(obj)
@@ -56,33 +78,73 @@ class Store:
         self._updated_at[uid] = self._sequence
         return True
 
-    def remove(self, obj: Object) -> None:
-        """Remove a deleted object, or one that has lost the label by which it is watched.
+    def remove(self, obj: Object, version: int = 0) -> None:
+        """Remove an object that by `version`, or by its own, was deleted or had lost its label.
 
         A later version of it is stored again.
         """
         uid = obj["metadata"].get("uid", "")
+        if uid not in self._forgotten:
+            self._note_version(obj["kind"], _version(obj))
         known = self._find(obj)
         if known is not None and known["metadata"].get("uid") == uid:
             self._drop(known)
-        self._tombstones[uid] = max(_version(obj), self._tombstones.get(uid, -1))
+        self._tombstones[uid] = max(version, _version(obj), self._tombstones.get(uid, -1))
         if len(self._tombstones) > _MAX_TOMBSTONES:
             del self._tombstones[next(iter(self._tombstones))]
 
-    def begin_listing(self) -> int:
+    def begin_listing(self, kind: str) -> Marker:
         """A marker to take before a listing is requested and to pass to `replace`."""
-        return self._sequence
+        return Marker(self._sequence, self._highest.get(kind, 0))
 
-    def replace(self, kind: str, objects: Iterable[Object], since: int) -> None:
-        """Replace all objects of a kind by a listing, except those that changed after `since`."""
+    def replace(self, kind: str, listing: Listing, since: Marker, namespace: str = "") -> None:
+        """Replace all objects of a kind, of one or all namespaces, by a listing, except those that changed
+        after `since`.
+
+        Raises:
+            HistoryChangedError: the listing contradicts what was seen before; the store is unchanged.
+        """
+        if listing.version and (
+            listing.version < since.version or any(self._contradicts(o, listing) for o in listing.objects)
+        ):
+            raise HistoryChangedError
+        self._note_version(kind, listing.version)
         listed: set[str] = set()
-        for obj in objects:
+        for obj in listing.objects:
             listed.add(obj["metadata"].get("uid", ""))
             self.put(obj)
         for obj in self._of_kind(kind):
             uid = obj["metadata"].get("uid", "")
-            if uid not in listed and self._updated_at.get(uid, 0) <= since:
-                self.remove(obj)
+            is_listed = uid in listed or namespace not in ("", namespace_of(obj))
+            if not is_listed and self._updated_at.get(uid, 0) <= since.sequence:
+                self.remove(obj, listing.version)
+
+    def forget_versions(self) -> None:
+        """Let the next version of every object replace the stored one, and deleted objects return."""
+        self._tombstones.clear()
+        self._highest.clear()
+        self._updated_at.clear()
+        self._forgotten = {
+            child["metadata"].get("uid", "")
+            for children in self._children.values()
+            for child in children.values()
+        } | {job["metadata"].get("uid", "") for job in self._jobs.values()}
+
+    def _contradicts(self, obj: Object, listing: Listing) -> bool:
+        """Whether a newer version of a listed object, or its end, was seen before the listed state."""
+        uid = obj["metadata"].get("uid", "")
+        old = self._find(obj)
+        known = self._known_version(old) if old is not None and old["metadata"].get("uid") == uid else -1
+        return _version(obj) < max(known, self._tombstones.get(uid, -1)) <= listing.version
+
+    def _known_version(self, old: Object | None) -> int:
+        """The version that a newer one must exceed; -1 if there is none."""
+        if old is None or old["metadata"].get("uid", "") in self._forgotten:
+            return -1
+        return _version(old)
+
+    def _note_version(self, kind: str, version: int) -> None:
+        self._highest[kind] = max(self._highest.get(kind, 0), version)
 
     def all_keys(self) -> list[JobKey]:
         """The keys of all FineTuneJobs."""
@@ -200,6 +262,7 @@ class Store:
         for by_uid in (self._reports, self._last_answers, self._silent_since, self._warnings):
             by_uid.pop(uid, None)
         self._updated_at.pop(uid, None)
+        self._forgotten.discard(uid)
 
 
 def _job_key(obj: Object) -> JobKey | None:

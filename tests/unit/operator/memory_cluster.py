@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 
 from finscribe_core.report import ProgressReport
-from finscribe_operator.cluster import ConflictError, Event, NotFoundError
+from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError
 from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, namespace_of, run_of
 from finscribe_operator.warning_events import Kind, WarningEvent
@@ -80,14 +80,8 @@ class MemoryCluster:
     async def list_pods_of(self, job: Object) -> Sequence[Object]:
         return [pod for pod in self.of_kind("Pod") if run_of(pod) == job["metadata"]["name"]]
 
-    async def list_finetunejobs(self) -> Sequence[Object]:
-        return self.of_kind("FineTuneJob")
-
-    async def list_jobs(self) -> Sequence[Object]:
-        return self.of_kind("Job")
-
-    async def list_pods(self) -> Sequence[Object]:
-        return self.of_kind("Pod")
+    async def list_objects(self, kind: str, namespace: str = "") -> Listing:
+        return Listing(self.of_kind(kind))
 
     def _add(self, manifest: Object) -> Object:
         made = copy.deepcopy(manifest)

@@ -21,16 +21,16 @@ MORE_MEMORY = a_job({"resources": {"memory": "64Gi"}})
 async def start_operator(cluster: MemoryCluster) -> None:
     """A new process: it lists everything, and reconciles the job until there are no more writes."""
     store = Store()
-    for obj in (*await cluster.list_jobs(), *await cluster.list_pods(), *await cluster.list_finetunejobs()):
+    for obj in (*cluster.of_kind("Job"), *cluster.of_kind("Pod"), *cluster.of_kind("FineTuneJob")):
         store.put(obj)
     reconciler = Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW)
     writes = -1
     while writes != cluster.writes:
         writes = cluster.writes
         await reconciler.reconcile(key_of(FIRST))
-        for obj in (*await cluster.list_jobs(), *await cluster.list_finetunejobs()):
+        for obj in (*cluster.of_kind("Job"), *cluster.of_kind("FineTuneJob")):
             store.put(obj)
-        kept = {obj["metadata"]["uid"] for obj in await cluster.list_jobs()}
+        kept = {obj["metadata"]["uid"] for obj in cluster.of_kind("Job")}
         for obj in store.jobs(key_of(FIRST)):
             if obj["metadata"]["uid"] not in kept:
                 store.remove(obj)

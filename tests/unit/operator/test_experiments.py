@@ -45,7 +45,7 @@ async def converge(cluster: MemoryCluster, key: JobKey = KEY) -> None:
     for _ in range(MAX_RECONCILIATIONS):
         writes = cluster.writes
         store = Store()
-        for obj in (*await cluster.list_jobs(), *await cluster.list_finetunejobs()):
+        for obj in (*cluster.of_kind("Job"), *cluster.of_kind("FineTuneJob")):
             store.put(obj)
         await Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW).reconcile(key)
         if cluster.writes == writes:

@@ -18,7 +18,6 @@ from finscribe_operator.cluster import (
     NotFoundError,
     TransientError,
 )
-from finscribe_operator.config import OperatorConfig
 from finscribe_operator.kubernetes_cluster import PROGRESS_LIMIT, KubernetesCluster
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
@@ -60,7 +59,7 @@ def test_a_merge_patch_has_only_changes_and_removes_missing_keys():
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[KubernetesCluster]:
-    cluster = KubernetesCluster(ApiClient(Configuration()), OperatorConfig(), Metrics(Store()))
+    cluster = KubernetesCluster(ApiClient(Configuration()), Metrics(Store()))
     yield cluster
     await cluster.close()
 

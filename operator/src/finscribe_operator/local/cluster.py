@@ -8,7 +8,7 @@ import aiohttp
 
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
-from finscribe_operator.cluster import ConflictError, Event, NotFoundError, TransientError
+from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError, TransientError
 from finscribe_operator.local.container import Machine, run_directory
 from finscribe_operator.local.job_controller import Backoff, JobController, ObjectWriter
 from finscribe_operator.local.kubelet import Kubelet
@@ -141,17 +141,9 @@ class LocalCluster:
         """The Job's pods."""
         return [pod for pod in self.objects.list("Pod") if run_of(pod) == job["metadata"]["name"]]
 
-    async def list_finetunejobs(self) -> Sequence[Object]:
-        """All FineTuneJobs of the state directory."""
-        return self.objects.list(KIND)
-
-    async def list_jobs(self) -> Sequence[Object]:
-        """All Jobs."""
-        return self.objects.list("Job")
-
-    async def list_pods(self) -> Sequence[Object]:
-        """All pods."""
-        return self.objects.list("Pod")
+    async def list_objects(self, kind: str, namespace: str = "") -> Listing:
+        """All objects of a kind; the state directory has one namespace."""
+        return Listing(self.objects.list(kind))
 
     async def _store(self, obj: Object) -> Object:
         stored = self._publish(obj)

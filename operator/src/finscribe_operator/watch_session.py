@@ -1,0 +1,231 @@
+"""The HTTP side of the watches: lets kopf see only failures that it survives, and records them in `Watches`.
+
+kopf watches for ever, but ends the process at some responses: when a kind or a permission is missing, when a
+page token has expired, at a body that was cut, at an error within a stream. All of them pass. Its requests
+therefore go through a session with this middleware, which turns
+
+- a failed listing into a payload error, after which kopf lists again;
+- a refused or cut stream into a payload error, after which kopf continues the stream;
+- an error within a stream into "410 Gone", after which kopf lists again;
+- a failed discovery into repeated requests;
+
+and makes the next request of that kind and namespace wait.
+"""
+
+import asyncio
+import json
+import logging
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from finscribe_core.constants import GROUP, PLURAL, VERSION
+from finscribe_operator.watches import RESOURCES, Watches, WatchKey
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.25, 4.0
+_ERROR = b'{"type":"ERROR"'
+_GONE = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
+_DISCOVERED = {
+    "/api": "v1",
+    "/api/v1": "pods",
+    "/apis": GROUP,
+    "/apis/batch/v1": "jobs",
+    f"/apis/{GROUP}/{VERSION}": PLURAL,
+}
+"""What the responses must contain. kopf discovers kinds once, and never watches one that is missing then; a
+CRD that was just created is served before it can be discovered."""
+
+
+class WatchMiddleware:
+    """A client middleware of aiohttp for listings, streams and discovery."""
+
+    def __init__(self, watches: Watches, read_headers: Callable[[], Mapping[str, str]]) -> None:
+        self._watches = watches
+        self._read_headers = read_headers
+        self._failures: Counter[WatchKey | str] = Counter()
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request of kopf."""
+        key = watch_key(request.url)
+        if key is None:
+            return await self._discover(request, handler)
+        if self._failures[key]:
+            await self._pause(key)
+        is_stream = "watch" in request.url.query
+        if not is_stream and "continue" not in request.url.query:
+            self._watches.listed(key)
+        problem = ""
+        try:
+            response = await self._send(request, handler)
+            if is_stream and response.status in (200, 410):
+                return self._open(key, response)
+            if response.status < 300:
+                problem = await _body_problem(response, "")
+            else:
+                problem = await _describe(response)
+        except (aiohttp.ClientError, OSError) as error:
+            problem = f"{type(error).__name__}: {error}"
+        if not problem:
+            self._failures.pop(key, None)
+            return response
+        self._failures[key] += 1
+        self._watches.failed(key, problem)
+        raise aiohttp.ClientPayloadError(problem)
+
+    async def _discover(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        path, logged = request.url.path, ""
+        while True:
+            try:
+                response = await self._send(request, handler)
+                if response.status == 404 and path not in _DISCOVERED:
+                    return response  # kopf asks for groups that the operator does not need
+                if response.status < 300:
+                    problem = await _body_problem(response, _DISCOVERED.get(path, ""))
+                else:
+                    problem = await _describe(response)
+            except (aiohttp.ClientError, OSError) as error:
+                problem = f"{type(error).__name__}: {error}"
+            if not problem:
+                return response
+            if problem != logged:
+                logger.warning("Discovery failed, will retry", extra={"path": path, "error": problem})
+            logged = problem
+            self._failures[path] += 1
+            await self._pause(path)
+
+    async def _send(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers.update(self._read_headers())  # the token of a service account is replaced hourly
+        return await handler(request)
+
+    def _open(self, key: WatchKey, response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+        if response.status == 410:
+            self._failures[key] += 1
+            self._watches.require_listing(key)
+            response.status = 200  # `_Stream` says "410 Gone"; kopf would end at the status
+        self._watches.opened(key, response.close)
+        stream: Any = _Stream(key, response, self._watches, self._failures)
+        response.content = stream
+        return response
+
+    async def _pause(self, key: WatchKey | str) -> None:
+        seconds = min(FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures[key], 8), MAX_PAUSE_SECONDS)
+        await asyncio.sleep(seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret depends on it
+
+
+class _Stream:
+    """The body of a watch stream, as complete lines."""
+
+    def __init__(
+        self,
+        key: WatchKey,
+        response: aiohttp.ClientResponse,
+        watches: Watches,
+        failures: Counter[WatchKey | str],
+    ) -> None:
+        self._key = key
+        self._close = response.close
+        self._content = response.content
+        self._watches = watches
+        self._failures = failures
+
+    def __getattr__(self, name: str) -> Any:
+        """What aiohttp itself needs of the body."""
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Parts of the body that end with a line.
+
+        Raises:
+            aiohttp.ClientPayloadError: the body ended within a line.
+        """
+        rest = b""
+        try:
+            if self._watches.must_list(self._key):
+                yield _GONE
+                return
+            async for chunk in self._content.iter_chunked(size):
+                lines, newline, rest = (rest + chunk).rpartition(b"\n")
+                if newline and not all(_is_event(line) for line in lines.split(b"\n")):
+                    raise aiohttp.ClientPayloadError("a line of the stream is no event")
+                if _ERROR in lines and (problem := _error_in(lines)) is not None:
+                    if problem:
+                        self._failed(problem)
+                    yield _GONE
+                    return
+                self._watches.received(self._key)
+                self._failures.pop(self._key, None)
+                if newline:
+                    yield lines + newline
+        except (aiohttp.ClientError, OSError) as error:
+            if not self._watches.must_list(self._key):
+                self._failed(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._watches.closed(self._key, self._close)
+        if rest:
+            self._failed("the stream ended within an event")
+            raise aiohttp.ClientPayloadError("the stream ended within an event")
+
+    def _failed(self, problem: str) -> None:
+        self._failures[self._key] += 1
+        self._watches.failed(self._key, problem)
+
+
+def watch_key(url: URL) -> WatchKey | None:
+    """The kind and namespace of a listing or a stream; None for other requests.
+
+    >>> watch_key(URL("https://host/apis/batch/v1/namespaces/team/jobs?watch=true"))
+    WatchKey(resource='jobs', namespace='team')
+    """
+    parts = url.path.strip("/").split("/")
+    if parts[-1] not in RESOURCES:
+        return None
+    return WatchKey(parts[-1], parts[-2] if parts[-3:-2] == ["namespaces"] else "")
+
+
+async def _body_problem(response: aiohttp.ClientResponse, expected: str) -> str:
+    """Why a body can't be used; empty when it can be. The response keeps it."""
+    try:
+        text = (await response.read()).decode()
+        json.loads(text)
+    except ValueError:
+        return "the body of the response was cut"
+    return "" if expected in text else f"{expected} is not served yet"
+
+
+async def _describe(response: aiohttp.ClientResponse) -> str:
+    """Status and message of an error; the connection is released."""
+    try:
+        message = str(json.loads(await response.read()).get("message", ""))[:200]
+    except (ValueError, AttributeError):
+        message = ""
+    return f"HTTP {response.status} {message}".strip()
+
+
+def _is_event(line: bytes) -> bool:
+    """Whether a line can be an event; kopf parses it."""
+    return not line or (line[0] == ord("{") and line[-1] == ord("}"))
+
+
+def _error_in(lines: bytes) -> str | None:
+    """The message of the error event among some lines: None without one, empty for 410, which is usual."""
+    for line in lines.split(b"\n"):
+        if line.startswith(_ERROR):
+            try:
+                status = json.loads(line)["object"]
+                return "" if status["code"] == 410 else str(status.get("message") or status["code"])[:200]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return "an error event that can't be read"
+    return None
