@@ -8,6 +8,7 @@ from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -79,14 +80,15 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session():
-        from finscribe_trainer.evaluation.evaluate_and_compare import (  # noqa: PLC0415
-            ComparedModel,
-            InferenceOptions,
-            evaluate_and_compare,
-        )
-        from finscribe_trainer.evaluation.report.terminal import print_comparison  # noqa: PLC0415
-        from finscribe_trainer.evaluation.report.write import check_output, write_reports  # noqa: PLC0415 - likewise
-        from finscribe_trainer.runtime.outputs import claim_files  # noqa: PLC0415
+        with imports_excluded():
+            from finscribe_trainer.evaluation.evaluate_and_compare import (  # noqa: PLC0415
+                ComparedModel,
+                InferenceOptions,
+                evaluate_and_compare,
+            )
+            from finscribe_trainer.evaluation.report.terminal import print_comparison  # noqa: PLC0415
+            from finscribe_trainer.evaluation.report.write import check_output, write_reports  # noqa: PLC0415 - likewise
+            from finscribe_trainer.runtime.outputs import claim_files  # noqa: PLC0415
 
         check_output(output)  # before hours of inference
         results = [output.with_name(f"results-{which}.json") for which in ("base", "tuned")]

@@ -8,6 +8,7 @@ from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 
 @click.command(
@@ -71,8 +72,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
         test_set = load_test_set(test_dir, limit, output, image_root)
 
         # torch takes seconds to import: errors in the rows are reported before.
-        from finscribe_trainer.evaluation.evaluate import evaluate_to_file  # noqa: PLC0415
-        from finscribe_trainer.evaluation.report.terminal import summary_lines  # noqa: PLC0415
+        with imports_excluded():
+            from finscribe_trainer.evaluation.evaluate import evaluate_to_file  # noqa: PLC0415
+            from finscribe_trainer.evaluation.report.terminal import summary_lines  # noqa: PLC0415
 
         results = evaluate_to_file(
             output, model_path, base_model, test_set, batch_size, max_new_tokens, overwrite=overwrite

@@ -10,6 +10,7 @@ from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.pipeline.config import load_config
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 _RATE = click.FloatRange(0, min_open=True)
@@ -77,8 +78,9 @@ def lr_finder(
 
     with command_session("No steps were recorded.") as stop:
         config = load_config(config_file, overrides)
-        from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
-        from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test  # noqa: PLC0415 - likewise
+        with imports_excluded():
+            from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
+            from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test  # noqa: PLC0415 - likewise
 
         with claim_files(output, output.with_suffix(".json"), overwrite=overwrite):
             curve = run_range_test(config, ExponentialSchedule(start_lr, end_lr, num_steps), stop)

@@ -7,6 +7,7 @@ import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*[KMG]I?B", re.IGNORECASE)
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -70,10 +71,11 @@ def merge(dtype: str, max_shard_size: str, *, overwrite: bool, **named: Any) -> 
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session("Nothing was written."):
-        import torch  # noqa: PLC0415 - likewise
+        with imports_excluded():
+            import torch  # noqa: PLC0415 - likewise
 
-        from finscribe_trainer.model.merge import MergedFiles  # noqa: PLC0415
-        from finscribe_trainer.pipeline.merge import MergeRequest, merge_to_output  # noqa: PLC0415
+            from finscribe_trainer.model.merge import MergedFiles  # noqa: PLC0415
+            from finscribe_trainer.pipeline.merge import MergeRequest, merge_to_output  # noqa: PLC0415
 
         request = MergeRequest(
             named["adapter_path"],

@@ -6,6 +6,7 @@ import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -44,8 +45,9 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int, *, over
       finscribe sample --output-dir sample
       finscribe train --config examples/trainer-config.yaml
     """  # noqa: D301 - click reads \b as "keep these lines"
-    from finscribe_trainer.data_tools.sample.dataset import write_dataset  # noqa: PLC0415 - likewise
-    from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
+    with imports_excluded():
+        from finscribe_trainer.data_tools.sample.dataset import write_dataset  # noqa: PLC0415 - likewise
+        from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
     from finscribe_trainer.reporting import setup_logging  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.runtime.outputs import claim_folder, replace_together  # noqa: PLC0415 - likewise
 
