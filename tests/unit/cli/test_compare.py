@@ -2,8 +2,6 @@ import json
 import logging
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,15 +52,6 @@ def test_results_files_are_compared_without_a_model(process, results, tmp_path):
     for text in ("Field Accuracy", "+100.0", "Field accuracy: 100 % with the tuned model", str(output)):
         assert text in done.output
     assert sorted(path.name for path in output.parent.iterdir()) == ["report.html", "report.md"]
-
-
-def test_help_needs_no_torch():
-    code = (
-        "import sys; from click.testing import CliRunner; "
-        "from finscribe_trainer.cli.compare import compare; "
-        "assert CliRunner().invoke(compare, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(

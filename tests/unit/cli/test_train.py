@@ -182,11 +182,3 @@ def test_a_config_with_keys_of_other_tools_loads_and_reports_them(caplog):
         "data",
         "run_name",
     ]
-
-
-def test_help_needs_no_torch():
-    code = (
-        "import sys; from click.testing import CliRunner; from finscribe_trainer.cli.train import train; "
-        "assert CliRunner().invoke(train, ['--help']).exit_code == 0; assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,6 +13,7 @@ from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -81,15 +82,18 @@ def train(
     """  # noqa: D301 - click reads \b as "keep these lines"
     for number in (signal.SIGINT, signal.SIGTERM):  # until the session installs its own handlers
         signal.signal(number, _exit_before_the_session)
-    from finscribe_trainer.pipeline.config import load_config  # noqa: PLC0415 - `--help` needs no torch
-    from finscribe_trainer.pipeline.session import launch_session, run_session  # noqa: PLC0415 - likewise
+    from finscribe_trainer.pipeline.config import load_config  # noqa: PLC0415 - `--help` is fast
 
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)
 
     # With RANK it is a child of `launch_session` or of torchrun.
     if dry_run or nproc_per_node == 1 or "RANK" in os.environ:
+        with imports_excluded():
+            from finscribe_trainer.pipeline.session import run_session  # noqa: PLC0415 - imports torch
         sys.exit(run_session(load, resume, overwrite=overwrite, check_only=dry_run))
+    from finscribe_trainer.pipeline.launcher import launch_session  # noqa: PLC0415 - imports no torch
+
     sys.exit(launch_session(load, nproc_per_node))
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from finscribe_core.constants import ENV_RUN, EXIT_DONE
+from finscribe_core.constants import ENV_RUN
 from finscribe_core.logs import AS_PRINTED
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.join import join
-from finscribe_trainer.distributed.launch import launch, stop_when_launcher_exits
+from finscribe_trainer.distributed.launch import stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
 from finscribe_trainer.pipeline.next_steps import next_steps
 from finscribe_trainer.pipeline.outcome import run_and_report
@@ -85,23 +85,6 @@ def run_session(
             return result
 
     return run_and_report(work, reporter)
-
-
-def launch_session(load_config: Callable[[], TrainerConfig], num_processes: int) -> int:
-    """Start `num_processes` processes that call `run_session`; an invalid config is reported once, before.
-
-    Returns:
-        the exit code.
-    """
-    setup_logging(level=logging.ERROR)  # the first process logs everything else
-    if (code := run_and_report(lambda: _check(load_config), RunReporter())) != EXIT_DONE:
-        return code
-    return launch(num_processes, sys.argv[1:])
-
-
-def _check(load_config: Callable[[], TrainerConfig]) -> None:
-    load_config()
-    http_port()
 
 
 def run_name(config: TrainerConfig) -> str:
