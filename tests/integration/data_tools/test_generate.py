@@ -35,21 +35,21 @@ def wait_for_pages(run: subprocess.Popen[str], folder: Path, count: int) -> None
 @pytest.fixture(scope="module")
 def by_one_worker(tmp_path_factory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("one") / "data"
-    assert generate(folder, "--count", "60", "--workers", "1").returncode == 0
+    assert generate(folder, "--count", "30", "--workers", "1").returncode == 0
     return files(folder)
 
 
 def test_three_workers_write_the_same_bytes_as_one(by_one_worker, tmp_path):
-    done = generate(tmp_path / "data", "--count", "60", "--workers", "3")
+    done = generate(tmp_path / "data", "--count", "30", "--workers", "3")
     assert done.returncode == 0, done.stderr
-    assert "54 train, 3 val, 3 test" in done.stdout
+    assert "27 train, 2 val, 1 test" in done.stdout
     assert files(tmp_path / "data") == by_one_worker
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_run_resumes_to_the_same_bytes(how, by_one_worker, tmp_path):
     folder = tmp_path / "data"
-    call = [*GENERATE, "--output-dir", str(folder), "--count", "60", "--workers", "2"]
+    call = [*GENERATE, "--output-dir", str(folder), "--count", "30", "--workers", "2"]
     run = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait_for_pages(run, folder, 2)
     os.killpg(run.pid, how)
@@ -59,7 +59,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(how, by_one_worker, tmp_pa
         assert "Run the same command again to resume" in message
         assert "Traceback" not in message
     assert not (folder / "train.jsonl").exists()
-    assert generate(folder, "--count", "60", "--workers", "2").returncode == 0
+    assert generate(folder, "--count", "30", "--workers", "2").returncode == 0
     assert files(folder) == by_one_worker
 
 

@@ -43,7 +43,7 @@ class LocalProject:
                 "dataloaderNumWorkers": 0,
                 **training,
             },
-            "evaluation": {"trainingDocuments": 0},
+            "evaluation": {"trainingDocuments": 0, "maxDocuments": 2, "maxNewTokens": 16},
             "output": {"uri": f"s3://{self.bucket}/results"},
             "storage": {"credentialsSecretRef": {"name": "s3"}},
             "resources": {"gpus": 0},

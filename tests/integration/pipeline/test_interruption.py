@@ -111,7 +111,7 @@ def config(bucket: str) -> dict:
             "dataloader_num_workers": 1,
         },
         "early_stopping": {"enabled": False},
-        "evaluation": {"training_documents": 0},
+        "evaluation": {"training_documents": 0, "max_documents": 2, "max_new_tokens": 16},
     }
 
 
