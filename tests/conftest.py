@@ -6,6 +6,7 @@
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -53,10 +54,15 @@ hypothesis.settings.load_profile("shared-processors")
 API_SERVER = "tests/apiserver"
 
 
-def pytest_collection_finish() -> None:
-    """Exclude imported modules and collected tests from garbage collection, which would scan them often."""
+def exclude_from_collection() -> None:
+    """Exclude all that exists from garbage collection, which would search it often."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Exclude imported modules and collected tests."""
+    exclude_from_collection()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,5 +95,8 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(autouse=True)
 def restore_process() -> Iterator[None]:
     """A command that runs in the test's process sets signal handlers and the root logger: undo that."""
+    num_modules = len(sys.modules)
     with process_restored():
         yield
+    if len(sys.modules) > num_modules + 100:  # the test has imported torch or transformers
+        exclude_from_collection()
