@@ -17,7 +17,8 @@ from finscribe_trainer.data.jsonl import MAX_ROW_BYTES
 from finscribe_trainer.data.row_reader import scan_rows
 
 MIB = 2**20
-LIMIT = 16 * MIB
+LIMIT = 4 * MIB
+MOST_MEMORY = 64 * MIB
 
 
 def repeated(value: str, times: int) -> pa.DictionaryArray:
@@ -82,10 +83,10 @@ def test_a_file_that_expands_too_much_is_refused_before_it_takes_memory(name, wr
 
     peak = tracemalloc.get_traced_memory()[1] + max(0, pool.bytes_allocated() - before)
     tracemalloc.stop()
-    assert peak < 4 * LIMIT
+    assert peak < MOST_MEMORY
     *_, (where, problem) = scan_rows(DataFile(tmp_path / name, name))
     assert where.startswith(f"{name}:")
-    assert (problem.rule, "expand to more than 16 MiB" in problem.message) == ("expansion", True)
+    assert (problem.rule, "expand to more than 4 MiB" in problem.message) == ("expansion", True)
 
 
 def test_one_row_that_repeats_a_text_is_too_long(tmp_path):
