@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
@@ -54,15 +54,15 @@ hypothesis.settings.load_profile("shared-processors")
 API_SERVER = "tests/apiserver"
 
 
-def exclude_from_collection() -> None:
-    """Exclude all that exists from garbage collection, which would search it often."""
-    gc.collect()
-    gc.freeze()
-
-
-def pytest_collection_finish() -> None:
-    """Exclude imported modules and collected tests."""
-    exclude_from_collection()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Exclude imported modules and tests from garbage collection, which would search them often."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -99,4 +99,5 @@ def restore_process() -> Iterator[None]:
     with process_restored():
         yield
     if len(sys.modules) > num_modules + 100:  # the test has imported torch or transformers
-        exclude_from_collection()
+        gc.collect()
+        gc.freeze()
