@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.runtime.garbage import imports_excluded
 
 if TYPE_CHECKING:
     from finscribe_trainer.data.dataset import Dataset, Example
@@ -23,8 +24,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     All tests of a worker share the folder: a test that changes a file copies it first.
     """
-    from finscribe_trainer.data_tools.sample.dataset import write_dataset
-    from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
+    with imports_excluded():
+        from finscribe_trainer.data_tools.sample.dataset import write_dataset
+        from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
     folder = tmp_path_factory.mktemp("sample")
     texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from finscribe_trainer.storage import RetryPolicy
 from tests.support.command import finscribe
 
 
@@ -68,6 +69,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_dry_run_fails_as_the_training_would(mistake, message, project, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setattr(RetryPolicy, "delay", lambda self, failures: 0.0)
     mistake(project)
     done = finscribe(["train", "--config", "config.yaml", "--dry-run"], project)
     assert done.exit_code in (75, 78), done.output

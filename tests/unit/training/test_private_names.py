@@ -7,6 +7,7 @@ import multiprocessing.queues
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,7 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
+@cache
 def _modules() -> dict[str, ast.Module]:
     files = sorted(PACKAGE.rglob("*.py"))
     return {str(file.relative_to(PACKAGE)): ast.parse(file.read_text(encoding="utf-8")) for file in files}
@@ -249,10 +251,15 @@ def _private_overrides() -> Iterator[tuple[str, str]]:
         module = importlib.import_module(f"finscribe_trainer.{file.removesuffix('.py').replace('/', '.')}")
         for node in subclasses:
             mro = getattr(module, node.name).__mro__
-            sources = [_source(base) for base in mro if base.__module__.split(".")[0] in LIBRARIES]
-            theirs = {name for source in sources for name in _defined_in_classes(ast.parse(source))}
+            libraries = [base for base in mro if base.__module__.split(".")[0] in LIBRARIES]
+            theirs = {name for base in libraries for name in _defined_in(base)}
             ours = set(_defined_in_classes(ast.Module([node], [])))
             yield from ((file, name) for name in ours & theirs if _is_private(name))
+
+
+@cache
+def _defined_in(cls: type) -> frozenset[str]:
+    return frozenset(_defined_in_classes(ast.parse(_source(cls))))
 
 
 def _source(cls: type) -> str:
