@@ -158,7 +158,7 @@ def test_sharded_weights_reach_the_losses_of_one_process(config, tmp_path):
 @pytest.mark.timeout(900)  # three trainings one after the other
 def test_a_stop_of_one_process_ends_all_at_the_same_step_and_the_run_resumes(config, tmp_path):
     config["lora"] = {"dropout": 0.2}
-    config["training"] |= {"max_steps": 12, "per_device_train_batch_size": 3}  # with fillers
+    config["training"] |= {"max_steps": 12, "eval_steps": 6, "per_device_train_batch_size": 3}  # with fillers
     with started(tmp_path / "whole", config) as whole:
         assert whole.ends() == EXIT_DONE, whole.log
     with started(tmp_path / "stopped", config) as stopped:

@@ -85,7 +85,7 @@ def test_a_stop_saves_a_checkpoint_from_which_the_same_command_resumes(plan, tmp
     command = [
         *(sys.executable, "-m", "finscribe_trainer", "experiments", "run", str(plan)),
         *("--output-dir", str(folder), "--name", "baseline"),
-        *("--set", "training.max_steps=40", "--set", "evaluation.enabled=false"),
+        *("--set", "training.max_steps=20", "--set", "evaluation.enabled=false"),
     ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
@@ -101,7 +101,7 @@ def test_a_stop_saves_a_checkpoint_from_which_the_same_command_resumes(plan, tmp
     assert not (folder / "baseline" / "metrics.json").exists()
     assert subprocess.run(command, check=False, capture_output=True).returncode == EXIT_DONE
     metrics = json.loads((folder / "baseline" / "metrics.json").read_text())
-    assert metrics["steps"] == 40
+    assert metrics["steps"] == 20
     assert "checkpoint-" in metrics["resumed_from"]
 
 
