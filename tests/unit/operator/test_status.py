@@ -19,7 +19,8 @@ from finscribe_core.report import (
 from finscribe_operator.events import build_events
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import InvalidJob, Observed, observe
-from finscribe_operator.status import MESSAGE_LIMIT, build_invalid_status, build_status
+from finscribe_operator.status import build_invalid_status, build_status
+from finscribe_operator.status_conditions import MESSAGE_LIMIT
 from finscribe_operator.store import Store
 from tests.unit.operator.builders import (
     NOW,

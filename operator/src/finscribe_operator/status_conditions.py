@@ -1,0 +1,110 @@
+"""Sets a job's conditions, and all that is derived from them: state, columns of kubectl, kstatus; pure."""
+
+from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_condition
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State, Summary
+from finscribe_core.texts import to_one_line
+from finscribe_operator.experiments import build_experiment_statuses
+from finscribe_operator.observe import Observed
+
+ConditionUpdate = tuple[ConditionType, bool | None, str, str]
+"""A condition to set: type, whether it is true (None: not known), reason, message."""
+MESSAGE_LIMIT = 8192
+"""Characters of a condition's message, which may quote schedulers, kubelets and trainers."""
+
+
+def set_conditions(
+    observed: Observed, status: FineTuneJobStatus, updates: list[ConditionUpdate], now: str
+) -> FineTuneJobStatus:
+    """The status with these conditions of the run, and with all that is derived from them."""
+    generation = observed.job.metadata.generation
+    conditions = status.conditions
+    for type_, holds, reason, message in [
+        *_spec_conditions(observed, status),
+        *updates,
+        *_kstatus_conditions(updates),
+    ]:
+        conditions = set_condition(
+            conditions,
+            type_,
+            holds=holds,
+            reason=reason,
+            message=to_one_line(message, MESSAGE_LIMIT),
+            generation=generation,
+            now=now,
+        )
+    status = status.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": conditions,
+            "experiments": build_experiment_statuses(observed),
+        }
+    )
+    return status.model_copy(update={"summary": _build_summary(status)})
+
+
+def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[ConditionUpdate]:
+    ended = status.run is not None and bool(status.run.completion_time)
+    accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, "The spec is valid.")
+    if not observed.job.spec.suspend:
+        return [accepted, (ConditionType.Suspended, False, Reason.NotSuspended, "")]
+    if ended:
+        return [accepted, (ConditionType.Suspended, False, Reason.Finished, "The run has already ended.")]
+    message = "spec.suspend is true; the run resumes from its last checkpoint once it is false."
+    return [accepted, (ConditionType.Suspended, True, Reason.SuspendedBySpec, message)]
+
+
+def _kstatus_conditions(updates: list[ConditionUpdate]) -> list[ConditionUpdate]:
+    """Reconciling and Stalled, derived from the others. A suspended run without a pod is not reconciling."""
+    by_type = {type_: (holds, reason, message) for type_, holds, reason, message in updates}
+    _, reason, message = by_type[ConditionType.Running]
+    failed, failed_reason, failed_message = by_type[ConditionType.Failed]
+    ended = failed or by_type[ConditionType.Complete][0]
+    return [
+        (ConditionType.Reconciling, not ended and reason != Reason.SuspendedBySpec, reason, message),
+        (ConditionType.Stalled, failed, failed_reason, failed_message),
+    ]
+
+
+def _build_summary(status: FineTuneJobStatus) -> Summary:
+    state = _derive_state(status.conditions)
+    return Summary(
+        state=state,
+        # A run that stopped early has nothing left to do, either.
+        progress="100%" if state == State.Complete else f"{status.progress.percent}%",
+        eta=format_eta(status.progress.eta_seconds),
+        loss=status.metrics.train_loss or "-",
+    )
+
+
+def _derive_state(conditions: list[Condition]) -> State:
+    """The job's state in one word: that of the first of these conditions that is true."""
+    true = {condition.type for condition in conditions if condition.status == "True"}
+    for type_, state in (
+        (ConditionType.Complete, State.Complete),
+        (ConditionType.Failed, State.Failed),
+        (ConditionType.Suspended, State.Suspended),
+        (ConditionType.Running, State.Running),
+    ):
+        if type_ in true:
+            return state
+    running = next((c for c in conditions if c.type == ConditionType.Running), None)
+    if running is not None and running.status == "Unknown":
+        return State.Unknown
+    return State.Retrying if running is not None and running.reason == Reason.Retrying else State.Pending
+
+
+def format_eta(seconds: int | None) -> str:
+    """Remaining time in the form in which `kubectl get` shows ages.
+
+    >>> [format_eta(s) for s in (None, 20, 1810, 7500, 200000)]
+    ['-', '<1m', '30m', '2h5m', '2d7h']
+    """
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return "<1m"
+    minutes = seconds // 60
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days}d{hours % 24}h"
+    return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
