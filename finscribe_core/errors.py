@@ -28,6 +28,8 @@ class FailureReason(StrEnum):
     """The object storage rejected the credentials."""
     OutputNotFound = "OutputNotFound"
     """The bucket of `output.uri` does not exist."""
+    ResultNotFound = "ResultNotFound"
+    """The bucket holds no complete result of the run."""
     MergeMismatch = "MergeMismatch"
     """The merged model does not compute the same logits as base plus adapter."""
     NonFiniteLoss = "NonFiniteLoss"

@@ -481,6 +481,17 @@ class Summary(KubeModel):
     """Last training loss."""
 
 
+class ResultLookup(StrEnum):
+    """State of the search for a run's result in the bucket."""
+
+    Pending = "Pending"
+    """The search has not ended."""
+    Found = "Found"
+    """The result is complete, and `latest.json` names it if it passed its gate."""
+    NotFound = "NotFound"
+    """There is no complete result, or the search failed."""
+
+
 RunDefaults = Annotated[
     dict[str, Any],
     WithJsonSchema(
@@ -516,6 +527,9 @@ class RunStatus(KubeModel):
     """Hash of the training settings as they are written in the spec."""
     attempt_hash: ShortText = ""
     """Hash of the settings of the run's pod. When they change, the run continues in a new pod."""
+    result_lookup: ResultLookup | None = None
+    """Whether the bucket was searched for the result of this run, by a pod without GPU: of a job whose status
+    was lost, or that went back to an earlier run."""
     defaults: RunDefaults = {}
     """The values of settings that the spec leaves unset, as they were when the run started. An upgrade of the
     operator does not change them."""

@@ -6,7 +6,7 @@ from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import Cluster, ConflictError, NotFoundError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.experiments import build_change
-from finscribe_operator.manifests import build_config_map, build_job
+from finscribe_operator.manifests import build_config_map, build_job, build_lookup_job
 from finscribe_operator.objects import (
     Object,
     Ref,
@@ -47,13 +47,22 @@ class Children:
             InvalidObjectError: the API server refuses one of them.
         """
         job, run = observed.job, observed.desired_run
-        manifest = build_config_map(job, run)
+        await self._create_config_map(observed)
+        self._store.put(await self._create(build_job(job, run, self._config)))
+        logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
+
+    async def create_lookup(self, observed: Observed) -> None:
+        """Create the Job that looks for the desired run's result, and the ConfigMap that it needs."""
+        await self._create_config_map(observed)
+        manifest = build_lookup_job(observed.job, observed.desired_run, self._config)
+        self._store.put(await self._create(manifest))
+
+    async def _create_config_map(self, observed: Observed) -> None:
+        manifest = build_config_map(observed.job, observed.desired_run)
         live = await self._create(manifest)
         if live.get("data") != manifest["data"]:  # of an earlier attempt, and immutable
             await self._cluster.delete(Ref.of(live))
             await self._create(manifest)
-        self._store.put(await self._create(build_job(job, run, self._config)))
-        logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
 
     async def delete_run(self, job: Object) -> None:
         """Delete a run's children, the Job last: while it exists, an interrupted deletion is resumed."""

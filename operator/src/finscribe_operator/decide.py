@@ -16,14 +16,19 @@ The order of a plan's writes makes a crash between any two of them harmless:
 
 from dataclasses import dataclass, field
 
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, ResultLookup
+from finscribe_operator.clock import seconds_between
 from finscribe_operator.experiments import build_missing_or_changed, find_obsolete
 from finscribe_operator.history import build_history, find_record
-from finscribe_operator.manifests import build_mutable_fields, build_suspend_patch
+from finscribe_operator.manifests import build_mutable_fields, build_suspend_patch, lookup_name
 from finscribe_operator.objects import Object, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.status import build_new_attempt_status, build_new_run_status
+from finscribe_operator.status_lookup import build_lookup_status
+
+LOST_STATUS_SECONDS = 300
+"""Age of a job from which on an empty status counts as lost: the operator writes it within seconds."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class Plan:
     """FineTuneJobs of experiments to create or patch."""
     delete_experiments: list[Object] = field(default_factory=list)
     """FineTuneJobs of experiments to delete."""
+    create_lookup: bool = False
+    """Whether to create the Job that looks for the result of the desired run."""
+    delete_lookups: list[Object] = field(default_factory=list)
+    """Jobs that have looked for results."""
     wait: bool = False
     """Whether an old Job must be gone before the status can describe the desired run."""
 
@@ -51,12 +60,15 @@ def decide(observed: Observed, now: str) -> Plan:
     if observed.batch_job is not None and _must_delete_old_job_first(observed):
         return Plan(delete=_unless_being_deleted(observed.batch_job), wait=True)
     status = _status_to_write_first(observed, now)
+    looking = observed.is_looking_for_result if status is None else _is_looking(status)
     finished = observed.is_concluded if status is None else _has_result(status)
     return Plan(
         status=status,
         delete=_obsolete_jobs(observed, status or observed.job.status),
         # A pod that outlives its deleted Job would write the same checkpoints as the new pod.
-        create=observed.batch_job is None and not finished and not observed.stray_pods,
+        create=observed.batch_job is None and not (finished or looking or observed.stray_pods),
+        create_lookup=looking and observed.lookup_job is None and not observed.job.spec.suspend,
+        delete_lookups=[job for job in observed.lookups.values() if _is_obsolete(job, observed, looking)],
         patch={} if finished else _changed_fields(observed),
         apply_experiments=build_missing_or_changed(observed),
         delete_experiments=find_obsolete(observed),
@@ -88,11 +100,29 @@ def _status_to_write_first(observed: Observed, now: str) -> FineTuneJobStatus | 
     same_run = status.run is None or status.run.name == observed.desired_run
     if observed.needs_new_attempt and observed.batch_job is None:
         return build_new_attempt_status(observed, now)
+    if status.run is None and _may_have_lost_status(observed, now):
+        return build_lookup_status(observed, history, now)
     if same_run and history == status.runs:
         return None
     if same_run:
         return status.model_copy(update={"runs": history})
     return build_new_run_status(observed, history, now)
+
+
+def _may_have_lost_status(observed: Observed, now: str) -> bool:
+    """Whether a job without a run is so old that it must have had one, of which no Job is left."""
+    created = observed.raw["metadata"].get("creationTimestamp")
+    is_old = bool(created) and seconds_between(created, now) > LOST_STATUS_SECONDS
+    return is_old and observed.batch_job is None and not observed.stray_pods
+
+
+def _is_looking(status: FineTuneJobStatus) -> bool:
+    return status.run is not None and status.run.result_lookup is ResultLookup.Pending
+
+
+def _is_obsolete(lookup: Object, observed: Observed, looking: bool) -> bool:
+    is_needed = looking and lookup["metadata"]["name"] == lookup_name(observed.desired_run)
+    return not is_needed and not is_being_deleted(lookup)
 
 
 def _obsolete_jobs(observed: Observed, status: FineTuneJobStatus) -> list[Object]:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from finscribe_core.api.conditions import ConditionType
-from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
-from finscribe_core.constants import ANNOTATION_SUSPENDED
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLookup
+from finscribe_core.constants import ANNOTATION_SUSPENDED, LABEL_TASK
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import Limits, find_excesses
-from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, run_of
+from finscribe_operator.manifests import lookup_name
+from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, label, run_of
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
@@ -36,7 +37,9 @@ class Observed:
     jobs: Mapping[str, Object]
     """The Jobs that the FineTuneJob owns, by run."""
     pods: Mapping[str, Sequence[Object]]
-    """The pods of those Jobs, by run, oldest first."""
+    """The pods of those Jobs, and of those of `lookups`, by run or name, oldest first."""
+    lookups: Mapping[str, Object] = field(default_factory=dict)
+    """Jobs that look in the bucket for the result of a run, by name."""
     stray_pods: Sequence[Object] = ()
     """Pods of the desired run that have not ended and whose Job is gone."""
     report: ProgressReport | None = None
@@ -79,6 +82,17 @@ class Observed:
         )
 
     @property
+    def is_looking_for_result(self) -> bool:
+        """Whether the bucket is being searched for the result of the desired run."""
+        run = self.job.status.run
+        return run is not None and run.name == self.desired_run and run.result_lookup is ResultLookup.Pending
+
+    @property
+    def lookup_job(self) -> Object | None:
+        """The Job that looks for the result of the desired run."""
+        return self.lookups.get(lookup_name(self.desired_run))
+
+    @property
     def batch_job(self) -> Object | None:
         """The Job of the desired run."""
         return self.jobs.get(self.desired_run)
@@ -113,7 +127,9 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
     generation = int(raw["metadata"].get("generation", 1))
     if REFUSED in raw:
         return InvalidJob(raw, generation, status, str(raw[REFUSED]))
-    jobs = {run_of(j): j for j in store.jobs(key) if controller_uid(j) == raw["metadata"].get("uid")}
+    owned = [j for j in store.jobs(key) if controller_uid(j) == raw["metadata"].get("uid")]
+    jobs = {run_of(j): j for j in owned if not label(j, LABEL_TASK)}
+    lookups = {run_of(j): j for j in owned if label(j, LABEL_TASK)}
     try:
         job, desired = find_run(raw, status, jobs)
     except ValidationError as error:
@@ -123,7 +139,7 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
     is_new = run not in jobs and (status.run is None or status.run.name != run)
     if (is_new or _has_changed_attempt(status, desired)) and (excesses := find_excesses(job, limits)):
         return InvalidJob(raw, generation, status, " ".join(excesses))
-    pods = {name: _pods_of(store, key, j) for name, j in jobs.items()}
+    pods = {name: _pods_of(store, key, j) for name, j in (jobs | lookups).items()}
     newest = pods[run][-1] if pods.get(run) else None
     stray = [pod for pod in store.pods(key) if _is_stray(pod, run, jobs)]
     return Observed(
@@ -132,6 +148,7 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         desired=desired,
         jobs=jobs,
         pods=pods,
+        lookups=lookups,
         stray_pods=stray,
         report=store.report(newest) if newest else None,
         silent_since={

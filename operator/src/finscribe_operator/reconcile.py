@@ -87,6 +87,9 @@ class Reconciler:
             await self._update_status(key, observed.desired_run, failure)
         if failure is not None:
             raise failure
+        after = observe(self._store, key, self._config.limits)
+        if observed.is_looking_for_result and isinstance(after, Observed) and not after.is_looking_for_result:
+            await self._reconcile_valid(key, after)  # the operator's own writes cause no further event
 
     async def _give_up(self, key: JobKey, observed: Observed, error: ClusterError) -> None:
         """Remove what was created for a run whose objects break a rule of the API, and say so.
@@ -139,6 +142,10 @@ class Reconciler:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, plan.patch))
         await self._children.restore_config_map(observed)
+        if plan.create_lookup:
+            await self._children.create_lookup(observed)
+        for lookup in plan.delete_lookups:
+            await self._cluster.delete(Ref.of(lookup))
         for obsolete in plan.delete_experiments:
             await self._cluster.delete(Ref.of(obsolete))
         failure: ClusterError | None = None

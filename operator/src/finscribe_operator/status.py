@@ -3,20 +3,29 @@
 from finscribe_core.api.conditions import ConditionType, Reason, set_condition
 from finscribe_core.api.v1alpha1 import (
     FineTuneJobStatus,
+    ResultLookup,
     RunRecord,
     State,
 )
 from finscribe_core.constants import RUNS_PREFIX
-from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress, outputs_below
+from finscribe_core.report import Metrics, Outputs, Phase, Progress, outputs_below
 from finscribe_core.texts import to_one_line
 from finscribe_core.trainer_config import OutputFormat
-from finscribe_operator.activity import Activity, describe_progress, read_activity
+from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import read_result
 from finscribe_operator.history import find_record
 from finscribe_operator.objects import Object
 from finscribe_operator.observe import InvalidJob, Observed
 from finscribe_operator.outcome import Outcome, read_outcome
-from finscribe_operator.status_conditions import MESSAGE_LIMIT, ConditionUpdate, set_conditions
+from finscribe_operator.status_conditions import (
+    MESSAGE_LIMIT,
+    ConditionUpdate,
+    build_active_status,
+    set_conditions,
+    without_eta,
+)
+from finscribe_operator.status_end import promoted_condition, success_conditions, success_message
+from finscribe_operator.status_lookup import build_lookup_outcome_status, promoting_condition, with_lookup
 
 RUN_CONDITIONS = (
     ConditionType.Running,
@@ -38,6 +47,8 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
         error: Message of a write for the run or an experiment that failed; empty when none did.
     """
     status = _with_identity(observed)
+    if observed.is_looking_for_result:
+        return build_lookup_outcome_status(observed, status, error, now)
     if observed.is_concluded:
         return _carry_forward(observed, status, error, now)
     job = observed.batch_job
@@ -52,7 +63,7 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
         activity = Activity(False, Reason.Pending, f"The run can't be created: {error}")
     elif error:
         activity = Activity(activity.running, activity.reason, f"{activity.message}{_WRITE_ERROR}{error}")
-    return _build_active_status(observed, status, activity, now)
+    return build_active_status(observed, status, activity, now)
 
 
 def find_unexplained_ends(observed: Observed) -> list[Object]:
@@ -88,7 +99,7 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
     )
     if record is None or record.outcome != "Succeeded":
         activity = Activity(False, Reason.Pending, "The run is about to be created.")
-        return _build_active_status(observed, fresh, activity, now)
+        return build_active_status(observed, fresh, activity, now)
     restored = observed.desired.build_status().model_copy(
         update={
             "start_time": record.start_time,
@@ -106,12 +117,11 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
         }
     )
     message = f"Run {record.name} succeeded before with the same spec."
-    return set_conditions(
-        observed,
-        status,
-        [*_success_conditions(message), _promoted_condition(record.evaluation, restored=True)],
-        now,
-    )
+    promoted = promoted_condition(record.evaluation)
+    if promoted[1]:
+        status = with_lookup(status, ResultLookup.Pending)
+        promoted = promoting_condition()
+    return set_conditions(observed, status, [*success_conditions(message), promoted], now)
 
 
 def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
@@ -129,7 +139,7 @@ def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
     message = "The settings of the pod have changed; the run continues from its last checkpoint in a new pod."
     activity = Activity(False, Reason.Pending, message)
     status = old.model_copy(update={"run": run, "evaluation": None})
-    return _build_active_status(observed, status, activity, now)
+    return build_active_status(observed, status, activity, now)
 
 
 def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
@@ -213,13 +223,13 @@ def _merge_metrics(old: Metrics, new: Metrics) -> Metrics:
 def _build_ended_status(
     observed: Observed, status: FineTuneJobStatus, outcome: Outcome, now: str
 ) -> FineTuneJobStatus:
-    status = _without_eta(status)
+    status = without_eta(status)
     if outcome.failure is None:
-        promoted = _promoted_condition(status.evaluation)
+        promoted = promoted_condition(status.evaluation)
         if outcome.result is None and observed.job.spec.evaluation.gate is not None:
             message = "The trainer reported no gate result; check whether latest.json names this run."
             promoted = (ConditionType.Promoted, False, Reason.Finished, message)
-        updates = [*_success_conditions(_success_message(status, outcome)), promoted]
+        updates = [*success_conditions(success_message(status, outcome)), promoted]
         return set_conditions(observed, status, updates, now)
     updates = [
         (ConditionType.Running, False, Reason.Finished, "The run has ended."),
@@ -228,65 +238,6 @@ def _build_ended_status(
         (ConditionType.Promoted, False, Reason.Finished, "The run failed."),
     ]
     return set_conditions(observed, status, updates, now)
-
-
-def _success_message(status: FineTuneJobStatus, outcome: Outcome) -> str:
-    if outcome.result is None:
-        where = status.run.outputs.uri if status.run else ""
-        return f"The trainer exited with code 0; what it reported was lost. Outputs are in {where}."
-    stopped = "Stopped early" if outcome.result.stopped_early else "Trained to the end"
-    steps = describe_progress(status.progress).rstrip(".")
-    at = f" at {steps[0].lower()}{steps[1:]}" if status.progress.total_steps else ""
-    loss = status.metrics.best_eval_loss or status.metrics.eval_loss
-    results = f", validation loss {loss}" if loss else ""
-    results += _describe_accuracy(status.evaluation)
-    where = f" Outputs are in {outcome.result.outputs.uri}." if outcome.result.outputs.uri else ""
-    return f"{stopped}{at}{results}.{where}"
-
-
-def _success_conditions(message: str) -> list[ConditionUpdate]:
-    return [
-        (ConditionType.Running, False, Reason.Finished, "The run has ended."),
-        (ConditionType.Complete, True, Reason.Succeeded, message),
-        (ConditionType.Failed, False, Reason.NotFailed, ""),
-    ]
-
-
-def _describe_accuracy(evaluation: EvaluationReport | None) -> str:
-    if evaluation is None or evaluation.tuned.field_accuracy is None:
-        return ""
-    base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
-    return f", field accuracy {tuned} (base model: {base})"
-
-
-def _promoted_condition(evaluation: EvaluationReport | None, *, restored: bool = False) -> ConditionUpdate:
-    """The Promoted condition of a run that succeeded."""
-    gate = evaluation.gate if evaluation else None
-    if gate is not None and not gate.passed:
-        message = f"{gate.message} The outputs are kept; latest.json was not changed."
-        return ConditionType.Promoted, False, Reason.GateFailed, message
-    moved = (
-        "latest.json was changed to name this run when it succeeded."
-        if restored
-        else "latest.json names this run."
-    )
-    if gate is None:
-        return ConditionType.Promoted, True, Reason.NoGate, moved
-    return ConditionType.Promoted, True, Reason.GatePassed, f"{gate.message} {moved}"
-
-
-def _build_active_status(
-    observed: Observed, status: FineTuneJobStatus, activity: Activity, now: str
-) -> FineTuneJobStatus:
-    """The status of a run that has not ended."""
-    updates: list[ConditionUpdate] = [
-        (ConditionType.Running, activity.running, activity.reason, activity.message),
-        (ConditionType.Complete, False, Reason.NotFinished, "The run has not ended."),
-        (ConditionType.Failed, False, Reason.NotFailed, ""),
-        (ConditionType.Promoted, False, Reason.NotFinished, "The run has not ended."),
-    ]
-    has_eta = activity.running and activity.reason != Reason.ProgressUnknown
-    return set_conditions(observed, status if has_eta else _without_eta(status), updates, now)
 
 
 def _carry_forward(observed: Observed, status: FineTuneJobStatus, error: str, now: str) -> FineTuneJobStatus:
@@ -301,7 +252,3 @@ def _carry_forward(observed: Observed, status: FineTuneJobStatus, error: str, no
                 (ConditionType(condition.type), condition.status == "True", condition.reason, message)
             )
     return set_conditions(observed, status, updates, now)
-
-
-def _without_eta(status: FineTuneJobStatus) -> FineTuneJobStatus:
-    return status.model_copy(update={"progress": status.progress.model_copy(update={"eta_seconds": None})})

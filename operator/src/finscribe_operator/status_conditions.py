@@ -3,6 +3,7 @@
 from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_condition
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State, Summary
 from finscribe_core.texts import to_one_line
+from finscribe_operator.activity import Activity
 from finscribe_operator.experiments import build_experiment_statuses
 from finscribe_operator.observe import Observed
 
@@ -10,6 +11,25 @@ ConditionUpdate = tuple[ConditionType, bool | None, str, str]
 """A condition to set: type, whether it is true (None: not known), reason, message."""
 MESSAGE_LIMIT = 8192
 """Characters of a condition's message, which may quote schedulers, kubelets and trainers."""
+
+
+def build_active_status(
+    observed: Observed, status: FineTuneJobStatus, activity: Activity, now: str
+) -> FineTuneJobStatus:
+    """The status of a run that has not ended."""
+    updates: list[ConditionUpdate] = [
+        (ConditionType.Running, activity.running, activity.reason, activity.message),
+        (ConditionType.Complete, False, Reason.NotFinished, "The run has not ended."),
+        (ConditionType.Failed, False, Reason.NotFailed, ""),
+        (ConditionType.Promoted, False, Reason.NotFinished, "The run has not ended."),
+    ]
+    has_eta = activity.running and activity.reason != Reason.ProgressUnknown
+    return set_conditions(observed, status if has_eta else without_eta(status), updates, now)
+
+
+def without_eta(status: FineTuneJobStatus) -> FineTuneJobStatus:
+    """The status without the time left, which is not known any more."""
+    return status.model_copy(update={"progress": status.progress.model_copy(update={"eta_seconds": None})})
 
 
 def set_conditions(

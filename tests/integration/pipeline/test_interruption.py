@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finscribe_core.constants import EXIT_DONE, EXIT_RETRY
+from finscribe_core.constants import EXIT_DONE, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 from tests.support.s3 import S3Server
@@ -25,7 +25,7 @@ RUN = "invoices-1a2b3c4d"
 class Pod:
     """One attempt of the run: a process group with its own scratch folder, termination file and log."""
 
-    def __init__(self, folder: Path, config: dict, server: S3Server) -> None:
+    def __init__(self, folder: Path, config: dict, server: S3Server, *options: str) -> None:
         folder.mkdir()
         self.folder = folder
         (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(folder / "work")}))
@@ -37,9 +37,10 @@ class Pod:
             "FINSCRIBE_LOG_FORMAT": "json",
             "OMP_NUM_THREADS": "1",
         }
+        command = [sys.executable, "-m", "finscribe_trainer", "train"]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "finscribe_trainer", "train", "--config", str(folder / "config.yaml")],
+                [*command, "--config", str(folder / "config.yaml"), *options],
                 env=environment,
                 stderr=log,
                 start_new_session=True,
@@ -72,8 +73,8 @@ class Pod:
 
 
 @contextmanager
-def pod(folder: Path, config: dict, server: S3Server) -> Iterator[Pod]:
-    started = Pod(folder, config, server)
+def pod(folder: Path, config: dict, server: S3Server, *options: str) -> Iterator[Pod]:
+    started = Pod(folder, config, server, *options)
     try:
         yield started
     finally:
@@ -140,6 +141,18 @@ def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket
     assert "is already published: nothing to do" in third.log
     assert third.result.metrics.best_eval_loss == second.result.metrics.best_eval_loss
     assert third.result.outputs == second.result.outputs
+
+    s3_env.client().delete_object(Bucket=bucket, Key="out/latest.json")
+    with pod(tmp_path / "fourth", config, s3_env, "--published-only") as fourth:
+        assert fourth.process.wait(timeout=60) == EXIT_DONE, fourth.log
+    assert fourth.result.outputs == second.result.outputs
+    assert json.loads(s3_env.read(bucket, "out/latest.json"))["run"] == RUN
+
+
+def test_a_result_that_is_not_in_the_bucket_is_not_found(bucket, config, s3_env, tmp_path):
+    with pod(tmp_path / "none", config, s3_env, "--published-only") as none:
+        assert none.process.wait(timeout=60) == EXIT_USER_ERROR, none.log
+    assert none.result.reason is FailureReason.ResultNotFound
 
 
 def test_a_stop_before_the_first_step_is_a_retry_without_checkpoint(bucket, config, s3_env, tmp_path):

@@ -30,7 +30,7 @@ def a_job(spec: Object | None = None, **rest: Any) -> Object:
             "uid": "job-uid",
             "generation": 1,
             "resourceVersion": "1",
-            "creationTimestamp": EARLIER,
+            "creationTimestamp": NOW,
         },
         "spec": base | (spec or {}),
         **rest,

@@ -75,7 +75,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_a_transient_error_is_retried_and_shown_in_the_status():
     cluster = FlakyCluster(failures=2)
     cluster.seed(a_job())
-    controller = Controller(cluster, Store(), OperatorConfig())
+    controller = Controller(cluster, Store(), OperatorConfig(), clock=lambda: NOW)
     await controller.start()
     await until(lambda: "no answer" in str(cluster.of_kind("FineTuneJob")[0].get("status", "")))
     await until(lambda: controller.is_idle)
@@ -89,7 +89,7 @@ async def test_a_defect_with_one_job_does_not_stop_another():
     defective = a_job()
     defective["metadata"] |= {"name": "defective", "uid": "defective-uid"}
     cluster.seed(defective)
-    controller = Controller(cluster, Store(), OperatorConfig(max_concurrent_reconciles=1))
+    controller = Controller(cluster, Store(), OperatorConfig(max_concurrent_reconciles=1), clock=lambda: NOW)
     await controller.start()
     await until(lambda: bool(cluster.of_kind("Job")) and cluster.defects > 1)
     await controller.stop()
@@ -100,7 +100,7 @@ async def test_the_status_shows_why_an_older_run_cannot_be_deleted():
     cluster = UndeletableCluster()
     cluster.seed(a_job())
     cluster.seed(a_batch_job("invoices-older"))
-    controller = Controller(cluster, Store(), OperatorConfig())
+    controller = Controller(cluster, Store(), OperatorConfig(), clock=lambda: NOW)
     await controller.start()
     await until(lambda: "denied by a webhook" in str(cluster.of_kind("FineTuneJob")[0].get("status", "")))
     await controller.stop()

@@ -7,5 +7,14 @@ An experiment is another FineTuneJob that it owns.
 from finscribe_operator.manifests.config_map import build_config_map
 from finscribe_operator.manifests.experiment import build_experiment
 from finscribe_operator.manifests.job import build_job, build_mutable_fields, build_suspend_patch
+from finscribe_operator.manifests.lookup_job import build_lookup_job, lookup_name
 
-__all__ = ["build_config_map", "build_experiment", "build_job", "build_mutable_fields", "build_suspend_patch"]
+__all__ = [
+    "build_config_map",
+    "build_experiment",
+    "build_job",
+    "build_lookup_job",
+    "build_mutable_fields",
+    "build_suspend_patch",
+    "lookup_name",
+]

@@ -37,6 +37,11 @@ from finscribe_trainer.runtime.garbage import imports_excluded
     show_default=True,
     help="Number of training processes on this machine: one per GPU.",
 )
+@click.option(
+    "--published-only",
+    is_flag=True,
+    help="If the result of the run is in the bucket, make latest.json name it; train nothing.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything that the training needs; train nothing.")
 @overwrite_option
 def train(
@@ -44,6 +49,7 @@ def train(
     resume: str | None,
     nproc_per_node: int,
     *,
+    published_only: bool,
     dry_run: bool,
     overwrite: bool,
     **overrides: Any,
@@ -87,6 +93,10 @@ def train(
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)
 
+    if published_only:  # what the operator asks for, without a GPU
+        from finscribe_trainer.pipeline.session import run_published_session  # noqa: PLC0415 - imports torch
+
+        sys.exit(run_published_session(load))
     # With RANK it is a child of `launch_session` or of torchrun.
     if dry_run or nproc_per_node == 1 or "RANK" in os.environ:
         with imports_excluded():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
-from finscribe_core.errors import disk_errors_as_finscribe_errors
+from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.report import (
     EvaluationReport,
     Metrics,
@@ -62,6 +62,19 @@ def train(run: Run) -> RunResult | None:
         if published is not None:
             return _finish_run(run, storage, published) if processes.is_main else None
         return _train_and_publish(run, storage)
+
+
+def report_published(run: Run) -> RunResult:
+    """The result of a run that is complete in the bucket; latest.json names it, if it passed its gate.
+
+    Raises:
+        UserError: ResultNotFound when the bucket holds no complete result of the run.
+    """
+    storage = Storage.from_config(run.config.storage, observer=run.reporter, cancel=run.stop.cancel_transfers)
+    published = _published_metrics(run.uri, storage) if run.uri else None
+    if published is None:
+        raise UserError(FailureReason.ResultNotFound, f"{run.uri} holds no complete result.")
+    return _finish_run(run, storage, published)
 
 
 def _train_and_publish(run: Run, storage: Storage) -> RunResult | None:

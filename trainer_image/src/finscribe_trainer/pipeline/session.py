@@ -17,7 +17,7 @@ from finscribe_trainer.distributed.launch import stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
 from finscribe_trainer.pipeline.next_steps import next_steps
 from finscribe_trainer.pipeline.outcome import run_and_report
-from finscribe_trainer.pipeline.recipe import train
+from finscribe_trainer.pipeline.recipe import report_published, train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.reporting.server import ReportServer, http_port
 from finscribe_trainer.runtime.environment import prepare_environment
@@ -83,6 +83,24 @@ def run_session(
             if result is not None and not in_a_job:  # a run's result is in its job's status
                 log.info("%s", next_steps(result, config.model_name_or_path), extra=AS_PRINTED)
             return result
+
+    return run_and_report(work, reporter)
+
+
+def run_published_session(load_config: Callable[[], TrainerConfig]) -> int:
+    """Report the result of the run if it is in the bucket; train nothing.
+
+    Returns:
+        the exit code.
+    """
+    setup_logging(level=logging.INFO)
+    stop = StopSignal(announce=True)
+    stop.install()
+    reporter = RunReporter()
+
+    def work() -> RunResult:
+        config = load_config()
+        return report_published(Run(config, run_name(config), None, reporter, stop))
 
     return run_and_report(work, reporter)
 
