@@ -259,10 +259,10 @@ class Controller:
 
     async def _repeat(self, seconds: float, task: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(seconds)
             try:
                 await task()
             except ClusterError as error:
                 logger.warning("Periodic task failed", extra={"task": task.__name__, "error": str(error)})
             except Exception:
                 logger.exception("Defect in a periodic task", extra={"task": task.__name__})
+            await asyncio.sleep(seconds)
