@@ -21,6 +21,8 @@ TASK_LOOKUP = "lookup"
 """Looks in the bucket for the result of a run."""
 ANNOTATION_SUSPENDED = f"{GROUP}/suspended"
 """Annotation of a Job that is suspended because of `spec.suspend`, and not by another controller."""
+ANNOTATION_RETRY = f"{GROUP}/retry"
+"""Annotation of a FineTuneJob: a token; when it changes, a failed run continues from its last checkpoint."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = FIELD_MANAGER

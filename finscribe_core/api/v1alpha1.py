@@ -356,6 +356,13 @@ class ExperimentSpec(KubeModel):
     false or a list of these."""
 
 
+class RetrainSpec(KubeModel):
+    """When to train again though nothing else has changed."""
+
+    trigger: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Any text, such as a date or a commit; when it changes, a new run starts."""
+
+
 class FineTuneJobSpec(KubeModel):
     """Model, data, hyperparameters and output of the fine-tuning.
 
@@ -397,6 +404,8 @@ class FineTuneJobSpec(KubeModel):
     """Metadata and scheduling of the run's pod."""
     image: Annotated[str, Field(pattern=_NO_SPACES, max_length=1024)] | None = None
     """Trainer image; the operator's default when unset."""
+    retrain: RetrainSpec = RetrainSpec()
+    """When to train again though nothing else has changed."""
     experiments: Annotated[list[ExperimentSpec], Field(max_length=16)] = []
     """Variations of this job, each trained as a FineTuneJob of its own, named `<job>-<experiment>`, with its
     results below `<output.uri>/experiments/<experiment>`. This job is the baseline they are compared with."""
@@ -481,6 +490,9 @@ class Summary(KubeModel):
     """Last training loss."""
 
 
+RETRY_TOKEN_LIMIT = 253
+
+
 class ResultLookup(StrEnum):
     """State of the search for a run's result in the bucket."""
 
@@ -527,6 +539,8 @@ class RunStatus(KubeModel):
     """Hash of the training settings as they are written in the spec."""
     attempt_hash: ShortText = ""
     """Hash of the settings of the run's pod. When they change, the run continues in a new pod."""
+    retry_token: Annotated[str, Field(max_length=RETRY_TOKEN_LIMIT)] = ""
+    """The last value of the annotation finscribe.io/retry that was acted on."""
     result_lookup: ResultLookup | None = None
     """Whether the bucket was searched for the result of this run, by a pod without GPU: of a job whose status
     was lost, or that went back to an earlier run."""

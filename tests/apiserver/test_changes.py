@@ -5,6 +5,7 @@ import json
 import pytest
 
 from finscribe_core.api.conditions import Reason
+from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
@@ -107,6 +108,22 @@ def test_a_run_that_ran_out_of_memory_continues_with_more(workspace: Workspace):
     workspace.await_pod(other_than=pod)
     workspace.await_condition("Failed", "False")
     assert [job.metadata.name for job in workspace.batch_jobs()] == [run]
+
+
+def test_a_failed_run_continues_on_a_word(workspace: Workspace):
+    pod, run = workspace.await_pod(), workspace.batch_jobs()[0].metadata.name
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.report_failed(pod, EXIT_USER_ERROR)
+    workspace.await_condition("Failed", "True")
+
+    workspace.kubectl("annotate", "finetunejob", "invoices", "finscribe.io/retry=1")
+
+    second = workspace.await_pod(other_than=pod)
+    workspace.kubelet.report_succeeded(second, RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    status = workspace.status().run
+    assert status is not None and (status.name, status.retry_token) == (run, "1")
+    assert "RetryRequested" in workspace.kubectl("get", "events", "--output=jsonpath={.items[*].reason}")
 
 
 def test_a_run_that_succeeded_stays_as_it_is_when_its_pod_would_change(workspace: Workspace):

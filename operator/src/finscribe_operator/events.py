@@ -44,6 +44,9 @@ def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     if old.run and new.run and new.run.name == before and _has_other_attempt(old.run, new.run):
         text = f"The settings of the pod have changed: run {before} continues in a new one."
         events.append(Event("Normal", "AttemptReplaced", text))
+    if old.run and new.run and new.run.name == before and _is_retry(old, new):
+        text = f"Run {before} continues from its last checkpoint."
+        events.append(Event("Normal", "RetryRequested", text))
     return [*events, *_warnings(_get(new, ConditionType.Running), _get(old, ConditionType.Running))]
 
 
@@ -60,6 +63,12 @@ def _warnings(running: Condition | None, before: Condition | None) -> list[Event
 
 def _cause(condition: Condition) -> tuple[str, str]:
     return condition.reason, re.sub(r"\d+", "", condition.message)
+
+
+def _is_retry(old: FineTuneJobStatus, new: FineTuneJobStatus) -> bool:
+    """Whether a run that had failed was started again by the annotation."""
+    has_other_token = bool(old.run and new.run and old.run.retry_token != new.run.retry_token)
+    return has_other_token and _ended(old) and not _ended(new)
 
 
 def _has_other_attempt(old: RunStatus, new: RunStatus) -> bool:

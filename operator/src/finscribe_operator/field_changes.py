@@ -33,7 +33,7 @@ _POD_RESOURCES = ("gpuResourceName", "cpu", "memory", "scratch")
 
 FIELD_CHANGES: Mapping[str, Change] = {
     **dict.fromkeys(("model", "dataset", "method", "lora", "earlyStopping", "loss"), Change.NewRun),
-    **dict.fromkeys(("augmentation", "curriculum", "evaluation", "output"), Change.NewRun),
+    **dict.fromkeys(("augmentation", "curriculum", "evaluation", "output", "retrain"), Change.NewRun),
     **{f"training.{name}": Change.NewRun for name in _TRAINING},
     **{f"training.{name}": Change.NewAttempt for name in _TRAINING_IN_THE_SAME_WAY},
     # One process per GPU, each with its own batch: their number changes the effective batch size.

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from finscribe_core.constants import ANNOTATION_SUSPENDED, CONTAINER_NAME, GROUP, KIND
+from finscribe_core.api.v1alpha1 import RETRY_TOKEN_LIMIT
+from finscribe_core.constants import ANNOTATION_RETRY, ANNOTATION_SUSPENDED, CONTAINER_NAME, GROUP, KIND
 from finscribe_operator.objects import Object
 
 REFUSED = "refused"
@@ -29,6 +30,7 @@ _METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion"),
     *("creationTimestamp", "deletionTimestamp"),
 )
+_ANNOTATIONS = (ANNOTATION_SUSPENDED, ANNOTATION_RETRY)
 _SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds", "parallelism"), "Pod": ("nodeName",)}
 _STATUSES = {
     "Job": ("startTime", "completionTime", "failed", "conditions"),
@@ -85,12 +87,11 @@ def _with_shared_defaults(status: Object) -> Object:
 
 
 def _metadata(meta: Mapping[str, Any]) -> Object:
-    """Without managedFields and annotations, which are most of the bytes, and others' labels and owners."""
+    """Without managedFields and others' annotations, which are most of the bytes, labels and owners."""
     kept = {name: meta[name] for name in _METADATA if name in meta}
     labels = {name: v for name, v in (meta.get("labels") or {}).items() if name.startswith(f"{GROUP}/")}
-    annotations = (
-        {ANNOTATION_SUSPENDED: ""} if ANNOTATION_SUSPENDED in (meta.get("annotations") or {}) else {}
-    )
+    theirs = meta.get("annotations") or {}
+    annotations = {name: str(theirs[name])[:RETRY_TOKEN_LIMIT] for name in _ANNOTATIONS if name in theirs}
     owners = [
         {"uid": owner["uid"], "controller": True}
         for owner in meta.get("ownerReferences") or []

@@ -60,7 +60,7 @@ class Observed:
 
     @property
     def needs_new_attempt(self) -> bool:
-        """Whether the settings of the run's pod have changed, so that it has to continue in a new one."""
+        """Whether the run has to continue in a new pod: its settings have changed, or a retry is wanted."""
         return _has_changed_attempt(self.job.status, self.desired)
 
     @property
@@ -167,10 +167,12 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
 def _has_changed_attempt(status: FineTuneJobStatus, desired: DesiredRun) -> bool:
     """Whether the status is about another attempt of the same run. One that succeeded has no further one."""
     run = status.run
-    if run is None or run.name != desired.name or run.attempt_hash in ("", desired.attempt_hash):
+    if run is None or run.name != desired.name:
         return False
     failed = any(c.type == ConditionType.Failed and c.status == "True" for c in status.conditions)
-    return failed or not run.completion_time
+    if failed and desired.retry_token not in ("", run.retry_token):
+        return True
+    return run.attempt_hash not in ("", desired.attempt_hash) and (failed or not run.completion_time)
 
 
 def _read_status(raw: Object) -> FineTuneJobStatus:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from finscribe_core.api.defaults import complete, defaults_of
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
+from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_operator.field_changes import Change, select
 from finscribe_operator.objects import Object
 
@@ -34,12 +35,15 @@ class DesiredRun:
     """Hash of the training settings as they are written in the spec."""
     attempt_hash: str
     """Hash of the settings of the pod, defaults included."""
+    retry_token: str
+    """The value of the annotation by which a failed run is retried."""
     defaults: Mapping[str, Any]
     """The defaults of the run; empty for an earlier run, as its record does not keep them."""
 
     def build_status(self) -> RunStatus:
         """The status of the run before its first attempt."""
-        return self.recorded(RunStatus(name=self.name, attempt_hash=self.attempt_hash))
+        run = RunStatus(name=self.name, attempt_hash=self.attempt_hash, retry_token=self.retry_token)
+        return self.recorded(run)
 
     def recorded(self, run: RunStatus) -> RunStatus:
         """The run's status with its identity. The attempt's hash changes only with the attempt."""
@@ -114,7 +118,8 @@ def _desired(
     job: FineTuneJob, name: str, training_hash: str, spec_hash: str, defaults: Mapping[str, Any]
 ) -> DesiredRun:
     attempt_hash = _hash(_settings(job, Change.NewAttempt))
-    return DesiredRun(name, training_hash, spec_hash, attempt_hash, defaults)
+    retry_token = job.metadata.annotations.get(ANNOTATION_RETRY, "")
+    return DesiredRun(name, training_hash, spec_hash, attempt_hash, retry_token, defaults)
 
 
 def _training_hash(job: FineTuneJob) -> str:

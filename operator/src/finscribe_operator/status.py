@@ -125,18 +125,22 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
 
 
 def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
-    """The status of a run whose pod's settings have changed, before its next attempt."""
+    """The status of a run before its next attempt: the pod's settings have changed, or a retry is wanted."""
     old = observed.job.status
     assert old.run is not None
     run = old.run.model_copy(
         update={
             "attempt_hash": observed.desired.attempt_hash,
+            "retry_token": observed.desired.retry_token,
             "completion_time": None,
             "failed_attempts": 0,
             "outputs": Outputs(),
         }
     )
-    message = "The settings of the pod have changed; the run continues from its last checkpoint in a new pod."
+    why = "The settings of the pod have changed"
+    if old.run.retry_token != observed.desired.retry_token:
+        why = f"A retry was requested ({observed.desired.retry_token})"
+    message = f"{why}; the run continues from its last checkpoint in a new pod."
     activity = Activity(False, Reason.Pending, message)
     status = old.model_copy(update={"run": run, "evaluation": None})
     return build_active_status(observed, status, activity, now)
@@ -177,7 +181,10 @@ def _with_identity(observed: Observed) -> FineTuneJobStatus:
     """The status with the identity of its run, which is the desired one."""
     status = observed.job.status
     run = observed.desired.recorded(status.run) if status.run else observed.desired.build_status()
-    return status.model_copy(update={"run": run})
+    # A request for a retry that comes before a failure has no effect.
+    return status.model_copy(
+        update={"run": run.model_copy(update={"retry_token": observed.desired.retry_token})}
+    )
 
 
 def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | None) -> FineTuneJobStatus:

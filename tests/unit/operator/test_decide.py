@@ -3,7 +3,7 @@
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus
-from finscribe_core.constants import ANNOTATION_SUSPENDED
+from finscribe_core.constants import ANNOTATION_RETRY, ANNOTATION_SUSPENDED
 from finscribe_core.report import EvaluationReport, GateVerdict
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.objects import Object, key_of
@@ -195,6 +195,29 @@ def test_a_failed_run_continues_when_its_pod_changes():
     result = plan(job)
     assert result.status is not None
     assert (result.status.summary.state, result.create) == ("Pending", True)
+
+
+def test_a_failed_run_continues_once_for_each_new_token_of_a_retry():
+    job = with_identity(JOB, JOB, completion_time=NOW)
+    job["status"]["conditions"] = [FAILED]
+    old = a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded"))
+    job["metadata"] = job["metadata"] | {"annotations": {ANNOTATION_RETRY: "1"}}
+    assert plan(job, old) == Plan(delete=[old], wait=True)
+    result = plan(job)
+    assert result.status is not None and result.status.run is not None
+    assert (result.status.run.retry_token, result.create) == ("1", True)
+    failed_again = result.status.run.model_copy(update={"completion_time": NOW}).to_kubernetes()
+    assert plan({**job, "status": {"run": failed_again, "conditions": [FAILED]}}, old) == Plan()
+
+
+def test_a_token_has_no_effect_on_a_run_that_has_not_failed():
+    running = with_identity(JOB, JOB)
+    running["metadata"] = running["metadata"] | {"annotations": {ANNOTATION_RETRY: "1"}}
+    assert plan(running, a_batch_job(RUN), a_pod(RUN)) == Plan()
+    done = with_identity(JOB, JOB, completion_time=NOW)
+    done["metadata"] = running["metadata"]
+    done["status"]["conditions"] = [COMPLETE]
+    assert plan(done, a_batch_job(RUN, ended("Complete"))) == Plan()
 
 
 def test_a_run_that_succeeded_stays_as_it_is_when_its_pod_changes():

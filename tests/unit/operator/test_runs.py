@@ -42,6 +42,7 @@ OTHER_RUN = {
     "the rank": {"lora": {"r": 8}},
     "the gate": {"evaluation": {"gate": {"minimum": 0.9}}},
     "the number of GPUs, and with it the effective batch": {"resources": {"gpus": 2}},
+    "the trigger": {"retrain": {"trigger": "2026-05"}},
     "the place of the results": {"output": {"uri": "s3://models/other"}},
 }
 
