@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from finscribe_operator.objects import JobKey
 
@@ -9,14 +12,22 @@ BASE_DELAY_SECONDS = 0.25
 MAX_DELAY_SECONDS = 120.0
 
 
+@dataclass(frozen=True)
+class _Failures:
+    number: int
+    since: float
+    """When the first of them was, by the timer."""
+
+
 class WorkQueue:
     """Keys of jobs. A key that is added while it is processed is queued again afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
         self._ready: asyncio.Queue[JobKey] = asyncio.Queue()
         self._dirty: set[JobKey] = set()
         self._working: set[JobKey] = set()
-        self._failures: dict[JobKey, int] = {}
+        self._failures: dict[JobKey, _Failures] = {}
         self._timers: dict[JobKey, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -51,10 +62,14 @@ class WorkQueue:
 
     def failed(self, key: JobKey) -> float:
         """Retry the key after a delay, or earlier when it is added; returns the delay in seconds."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
+        now = self._timer()
+        failures = self._failures.get(key, _Failures(0, now))
+        self._failures[key] = _Failures(failures.number + 1, failures.since)
+        # Events make a key fail many times within seconds. It waits no longer than it has been failing, so
+        # that jobs are worked on soon after a short outage.
+        longest = min(max(now - failures.since, BASE_DELAY_SECONDS), MAX_DELAY_SECONDS)
+        delay = min(BASE_DELAY_SECONDS * 2.0 ** min(failures.number, 16), longest)
         # Jitter spreads the retries after an outage that made many keys fail at once.
-        delay = min(BASE_DELAY_SECONDS * 2.0 ** min(failures, 16), MAX_DELAY_SECONDS)
         delay *= random.uniform(0.75, 1.25)  # noqa: S311 - no secret depends on it
         self._cancel_timer(key)
         self._timers[key] = asyncio.get_running_loop().call_later(delay, self._retry, key)

@@ -134,15 +134,26 @@ async def test_a_key_is_never_processed_twice_at_once():
 
 
 async def test_the_retry_delay_grows_until_a_success():
-    queue, key = WorkQueue(), JobKey("team", "invoices")
-    delays = []
+    delays: list[float] = []
+    queue, key = WorkQueue(timer=lambda: sum(delays)), JobKey("team", "invoices")
     for _ in range(12):
         queue.add(key)
         delays.append(queue.failed(await queue.get()))
-    assert all(later > sooner for sooner, later in itertools.pairwise(delays[:8]))
+    assert all(later > sooner for sooner, later in itertools.pairwise(delays[1:8]))
     assert max(delays) <= 150
     queue.add(key)
     queue.succeeded(await queue.get())
     queue.add(key)
     assert queue.failed(await queue.get()) < 1
+    queue.close()
+
+
+async def test_a_job_that_has_failed_many_times_within_seconds_does_not_wait_for_minutes():
+    now = 0.0
+    queue, key = WorkQueue(timer=lambda: now), JobKey("team", "invoices")
+    for _ in range(20):  # once for each event of an outage
+        queue.add(key)
+        delay = queue.failed(await queue.get())
+        now += 0.5
+    assert delay < 15
     queue.close()
