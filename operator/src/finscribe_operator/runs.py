@@ -79,7 +79,8 @@ def find_run(
         if job is not None and (
             current.spec_hash == spec_hash or current.training_hash == _training_hash(job)
         ):
-            return job, _desired(job, current.name, current.training_hash, spec_hash, current.defaults)
+            name = _name_of_current(job, current, jobs)
+            return job, _desired(job, name, current.training_hash, spec_hash, current.defaults)
     job = _complete(raw, status, DEFAULTS)
     training_hash = _training_hash(job)
     if current is not None and not current.training_hash and _was_started_for(job, current.name, status):
@@ -93,6 +94,12 @@ def find_run(
         if record.spec_hash == spec_hash and record.outcome == "Succeeded":
             return job, _desired(job, record.name, record.training_hash, spec_hash, {})
     return job, _desired(job, _build_name(job, training_hash), training_hash, spec_hash, DEFAULTS)
+
+
+def _name_of_current(job: FineTuneJob, run: RunStatus, jobs: Container[str]) -> str:
+    """The name in the status, unless it was edited: the run's Job has the name that it was given."""
+    given = _build_name(job, run.training_hash)
+    return given if given in jobs and run.name not in jobs else run.name
 
 
 def _was_started_for(job: FineTuneJob, run: str, status: FineTuneJobStatus) -> bool:

@@ -177,6 +177,14 @@ def test_a_job_that_is_restored_with_its_status_under_another_uid_keeps_its_run(
     assert desired(None, started(), uid="another-uid").name == desired().name
 
 
+def test_a_name_that_someone_wrote_into_the_status_does_not_replace_the_run():
+    status = started()
+    assert status.run is not None
+    edited = FineTuneJobStatus(run=status.run.model_copy(update={"name": "another-run"}))
+
+    assert find_run(a_job(), edited, [status.run.name])[1].name == status.run.name
+
+
 def test_the_order_of_keys_does_not_matter():
     job = a_job({"pod": {"labels": {"a": "1", "b": "2"}}, "method": "QLoRA"})
     reordered = json.loads(json.dumps(job), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
