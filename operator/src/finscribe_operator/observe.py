@@ -10,7 +10,7 @@ from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLo
 from finscribe_core.constants import ANNOTATION_SUSPENDED, LABEL_TASK
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
-from finscribe_core.report import ProgressReport
+from finscribe_core.report import ProgressReport, RunResult
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import Limits, find_excesses
 from finscribe_operator.manifests import lookup_name
@@ -65,12 +65,15 @@ class Observed:
 
     @property
     def is_concluded(self) -> bool:
-        """Whether the status shows how the run ended, and no Job of it contradicts that."""
+        """Whether the status shows the end of the run and its result, and no Job or pod contradicts it."""
         status = self.job.status
         if status.run is None or status.run.name != self.desired_run or not status.run.completion_time:
             return False
         ended = any(c.type in _ENDS and c.status == "True" for c in status.conditions)
-        return ended and (self.batch_job is None or read_outcome(self.batch_job, ()) is not None)
+        if not ended or self.batch_job is None:
+            return ended
+        outcome = read_outcome(self.batch_job, self.pods[self.desired_run])
+        return outcome is not None and not _lacks(status, outcome.result)
 
     @property
     def is_suspended_by_spec(self) -> bool:
@@ -161,6 +164,16 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         experiments={
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
         },
+    )
+
+
+def _lacks(status: FineTuneJobStatus, result: RunResult | None) -> bool:
+    """Whether outputs or metrics of a result are missing in the status, because someone removed them."""
+    if result is None or status.run is None:
+        return False
+    known = status.metrics.model_dump(exclude_none=True)
+    return status.run.outputs != result.outputs or bool(
+        result.metrics.model_dump(exclude_none=True).keys() - known.keys()
     )
 
 

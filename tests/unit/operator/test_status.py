@@ -279,6 +279,17 @@ def test_the_status_of_an_ended_run_stays_when_its_job_is_deleted():
     assert later == done
 
 
+@pytest.mark.parametrize("removed", ["metrics", "run.outputs"])
+def test_a_result_that_was_removed_from_the_status_is_read_from_the_pod_again(removed: str):
+    children = a_batch_job(RUN, ended("Complete")), a_pod(RUN, succeeded(a_success()))
+    done = build_status(observed(JOB, *children), NOW)
+    edited = done.to_kubernetes()
+    section, _, field = removed.partition(".")
+    (edited[section] if field else edited).pop(field or section)
+
+    assert build_status(observed({**JOB, "status": edited}, *children), NOW) == done
+
+
 def test_a_run_has_not_ended_before_the_end_of_its_pod_is_seen():
     early = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN)), NOW)
     assert early.run is not None
