@@ -33,7 +33,7 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.intake import take_in
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import Object, Ref, namespace_of, run_of
+from finscribe_operator.objects import Object, Ref, label, namespace_of, run_of
 from finscribe_operator.warning_events import REASONS, Kind, WarningEvent
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
@@ -42,6 +42,8 @@ PROGRESS_LIMIT = 64 * 1024
 PAGE_SIZE = 20
 """Objects per page of a listing. Each may have 1.5 MB, and several times that once it is parsed."""
 EVENT_MESSAGE_LIMIT = 1024
+_LABEL_CONTROLLER = "batch.kubernetes.io/controller-uid"
+"""Set by Kubernetes on the pods of a Job, and in their selector."""
 
 _PLURALS = {
     "ConfigMap": "configmaps",
@@ -181,10 +183,16 @@ class KubernetesCluster:
         await self._request("POST", _collection_path("v1", "Event", namespace), body=body)
 
     async def list_pods_of(self, job: Object) -> Sequence[Object]:
-        """The Job's pods, as they are now."""
-        selector = f"{LABEL_RUN}={job['metadata']['name']}"
+        """The Job's pods, as they are now, also those that have lost the operator's labels."""
+        meta = job["metadata"]
         path = _collection_path("v1", "Pod", namespace_of(job))
-        return (await self._list("Pod", path, {"labelSelector": selector})).objects
+        pods = (
+            await self._list("Pod", path, {"labelSelector": f"{_LABEL_CONTROLLER}={meta['uid']}"})
+        ).objects
+        for pod in pods:
+            ours = {name: label(job, name) for name in (LABEL_JOB, LABEL_RUN)}
+            pod["metadata"]["labels"] = {**pod["metadata"].get("labels", {}), **ours}
+        return pods
 
     async def list_objects(self, kind: str, namespace: str = "") -> Listing:
         """All FineTuneJobs, child Jobs or child pods of a namespace, or of all of them; a page at a time."""
