@@ -1,6 +1,7 @@
 """Translates HTTP errors of the API server into the errors of `cluster`."""
 
 from finscribe_operator.cluster import (
+    AlreadyExistsError,
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -21,6 +22,8 @@ def translate(code: int, response: Object) -> ClusterError:
     message = full if len(full) <= _MESSAGE_LIMIT else f"{full[:_MESSAGE_LIMIT]}…"
     if code == 422 and any(text in full for text in _IMMUTABLE):
         return ConflictError(message)
+    if code == 409 and response.get("reason") == "AlreadyExists":
+        return AlreadyExistsError(message)
     kinds: dict[int, type[ClusterError]] = {
         400: InvalidObjectError,
         401: ForbiddenError,

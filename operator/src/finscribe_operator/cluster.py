@@ -26,6 +26,10 @@ class ConflictError(ClusterError):
     """The object has changed since it was read, or exists and the change is not allowed (HTTP 409, 422)."""
 
 
+class AlreadyExistsError(ConflictError):
+    """An object of that name exists; it is unchanged."""
+
+
 class ForbiddenError(ClusterError):
     """Rejected for lack of permission, by a quota or by an admission webhook (HTTP 401, 403)."""
 
@@ -66,7 +70,7 @@ class Cluster(Protocol):
         """Create an object; returns the live one.
 
         Raises:
-            ConflictError: an object of that name exists; it is unchanged.
+            AlreadyExistsError: an object of that name exists; it is unchanged.
         """
         ...
 
@@ -114,7 +118,7 @@ class Cluster(Protocol):
         """Post an Event about a FineTuneJob.
 
         Raises:
-            ConflictError: an Event of that name exists.
+            AlreadyExistsError: an Event of that name exists.
         """
         ...
 

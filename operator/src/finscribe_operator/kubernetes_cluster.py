@@ -117,8 +117,20 @@ class KubernetesCluster:
             options["preconditions"] = {"uid": ref.uid}
         try:
             await self._request("DELETE", _path_of(ref), body=options)
-        except (NotFoundError, ConflictError):
+        except NotFoundError:
             return
+        except ConflictError:
+            # Rightly so if another object has the name by now.
+            if await self._exists(ref):
+                raise
+
+    async def _exists(self, ref: Ref) -> bool:
+        """Whether the object exists, under this uid if the reference has one."""
+        try:
+            live = await self.get(ref)
+        except NotFoundError:
+            return False
+        return ref.uid in ("", live["metadata"]["uid"])
 
     async def patch_status(self, job: Object, status: Object) -> Object:
         """Patch the difference; rejected when the job has changed since it was read."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import (
+    AlreadyExistsError,
     Cluster,
     ClusterError,
-    ConflictError,
     Event,
     NotFoundError,
     TransientError,
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 REPOSTED_SECONDS = 3600.0
 """After its end a job's Events are posted again by a new operator for as long as they are kept."""
+MAX_REFUSALS = 5
+"""An Event that is refused so often (no permission, a webhook) is not posted."""
 MAX_REWRITE_SECONDS = 60.0
 """Longest time between two writes of a status that another program keeps changing."""
 
@@ -48,10 +50,11 @@ class StatusWriter:
         self._written: dict[JobKey, _Written] = {}
         self._pending: dict[JobKey, list[Event]] = {}
         self._known: dict[JobKey, str] = {}
+        self._refused: dict[JobKey, int] = {}
 
     def forget(self, key: JobKey) -> None:
         """The job does not exist any more."""
-        for remembered in (self._written, self._pending, self._known):
+        for remembered in (self._written, self._pending, self._known, self._refused):
             remembered.pop(key, None)
 
     async def write(self, raw: Object, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
@@ -99,22 +102,26 @@ class StatusWriter:
         """Post the Events that have not been posted yet.
 
         Raises:
-            TransientError: one was not posted; try again later.
+            ClusterError: one was not posted; try again later.
         """
         key = key_of(raw)
         while pending := self._pending.get(key):
             try:
                 await self._cluster.emit_event(raw, pending[0])
+            except AlreadyExistsError:
+                pass  # it was posted before
             except TransientError:
                 raise
-            except ConflictError:
-                pass  # it was posted before
             except ClusterError as error:
+                self._refused[key] = self._refused.get(key, 0) + 1
+                if self._refused[key] < MAX_REFUSALS:  # its permissions may be restored
+                    raise
                 logger.warning(
                     "Event not posted",
                     extra={"job": str(key), "event": pending[0].reason, "error": str(error)},
                 )
             pending.pop(0)
+            self._refused.pop(key, None)
         self._pending.pop(key, None)
 
     def _add(self, raw: Object, status: FineTuneJobStatus, events: list[Event]) -> None:

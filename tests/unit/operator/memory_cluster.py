@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 
 from finscribe_core.report import ProgressReport
-from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError
+from finscribe_operator.cluster import AlreadyExistsError, ConflictError, Event, Listing, NotFoundError
 from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, namespace_of, run_of
 from finscribe_operator.warning_events import Kind, WarningEvent
@@ -44,7 +44,7 @@ class MemoryCluster:
     async def create(self, manifest: Object) -> Object:
         with self._write():
             if _key(Ref.of(manifest)) in self.objects:
-                raise ConflictError(f"{Ref.of(manifest)} already exists")
+                raise AlreadyExistsError(f"{Ref.of(manifest)} already exists")
             return self._add(manifest)
 
     async def get(self, ref: Ref) -> Object:

@@ -11,6 +11,7 @@ from finscribe_core.constants import HTTP_PORT_NAME
 from finscribe_core.report import Progress, ProgressReport
 from finscribe_operator.api_errors import translate
 from finscribe_operator.cluster import (
+    AlreadyExistsError,
     ClusterError,
     ConflictError,
     ForbiddenError,
@@ -21,7 +22,7 @@ from finscribe_operator.cluster import (
 from finscribe_operator.kubernetes_cluster import PROGRESS_LIMIT, KubernetesCluster
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import Object
+from finscribe_operator.objects import Object, Ref
 from finscribe_operator.store import Store
 from tests.unit.operator.builders import a_pod
 
@@ -51,10 +52,43 @@ def test_an_http_error_becomes_a_cluster_error(code: int, message: str, expected
     assert message in str(error)
 
 
+def test_a_taken_name_is_told_from_other_conflicts():
+    assert type(translate(409, {"reason": "AlreadyExists"})) is AlreadyExistsError
+    assert type(translate(409, {"reason": "Conflict"})) is ConflictError
+
+
 def test_a_merge_patch_has_only_changes_and_removes_missing_keys():
     old = {"summary": {"eta": "1m", "loss": "1"}, "runs": [1], "run": {"name": "a"}}
     new = {"summary": {"eta": "-", "loss": "1"}, "runs": [1, 2]}
     assert build_merge_patch(old, new) == {"summary": {"eta": "-"}, "runs": [1, 2], "run": None}
+
+
+@pytest.fixture
+async def conflicting() -> AsyncIterator[KubernetesCluster]:
+    """A cluster that rejects each deletion of its only object, whose uid is `present`."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "DELETE":
+            return web.json_response({"reason": "Conflict", "message": "a conflict"}, status=409)
+        return web.json_response({"metadata": {"uid": "present"}})
+
+    app = web.Application()
+    app.router.add_route("*", "/apis/batch/v1/namespaces/team/jobs/invoices-1", answer)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server()
+    connected = KubernetesCluster(ApiClient(Configuration(host=str(server.make_url("")))), Metrics(Store()))
+    yield connected
+    await connected.close()
+    await server.close()
+
+
+async def test_a_deletion_that_a_conflict_prevents_is_repeated(conflicting: KubernetesCluster):
+    with pytest.raises(ConflictError):
+        await conflicting.delete(Ref("batch/v1", "Job", "team", "invoices-1", "present"))
+
+
+async def test_an_object_is_gone_when_another_one_has_its_name(conflicting: KubernetesCluster):
+    await conflicting.delete(Ref("batch/v1", "Job", "team", "invoices-1", "gone"))
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 
 from finscribe_core.api.conditions import Condition
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
-from finscribe_operator.cluster import Event, ForbiddenError, TransientError
+from finscribe_operator.cluster import ClusterError, ConflictError, Event, ForbiddenError, TransientError
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object
-from finscribe_operator.status_writer import StatusWriter
+from finscribe_operator.status_writer import MAX_REFUSALS, StatusWriter
 from finscribe_operator.store import Store
 from tests.unit.operator.builders import EARLIER, NOW, a_job
 from tests.unit.operator.memory_cluster import MemoryCluster
@@ -122,13 +122,31 @@ async def test_an_event_is_posted_again_until_it_arrives(clock: Clock):
     assert [event.reason for event in cluster.events] == ["Complete"]
 
 
-async def test_an_event_that_may_not_be_posted_does_not_hold_up_the_job(clock: Clock):
+@pytest.mark.parametrize("refusal", [ForbiddenError("no rights"), ConflictError("the object was modified")])
+async def test_an_event_that_is_refused_is_posted_again_some_times(clock: Clock, refusal: ClusterError):
     cluster = FailingEvents()
-    cluster.failures = [ForbiddenError("no rights")]
+    cluster.failures = [refusal] * 2
     cluster.seed(a_job())
     store = Store()
     writer = StatusWriter(cluster, store, Metrics(store), lambda: NOW, lambda: clock.seconds)
     await write(writer, cluster, complete())
+    for _ in range(2):
+        with pytest.raises(type(refusal)):
+            await writer.post_events(live(cluster))
+    await writer.post_events(live(cluster))
+    assert [event.reason for event in cluster.events] == ["Complete"]
+
+
+async def test_an_event_that_may_not_be_posted_does_not_hold_up_the_job(clock: Clock):
+    cluster = FailingEvents()
+    cluster.failures = [ForbiddenError("no rights")] * MAX_REFUSALS
+    cluster.seed(a_job())
+    store = Store()
+    writer = StatusWriter(cluster, store, Metrics(store), lambda: NOW, lambda: clock.seconds)
+    await write(writer, cluster, complete())
+    for _ in range(MAX_REFUSALS - 1):
+        with pytest.raises(ForbiddenError):
+            await writer.post_events(live(cluster))
     await writer.post_events(live(cluster))
     assert cluster.events == []
 

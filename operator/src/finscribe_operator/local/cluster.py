@@ -8,7 +8,14 @@ import aiohttp
 
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
-from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError, TransientError
+from finscribe_operator.cluster import (
+    AlreadyExistsError,
+    ConflictError,
+    Event,
+    Listing,
+    NotFoundError,
+    TransientError,
+)
 from finscribe_operator.local.container import Machine, run_directory
 from finscribe_operator.local.job_controller import Backoff, JobController, ObjectWriter
 from finscribe_operator.local.kubelet import Kubelet
@@ -70,7 +77,7 @@ class LocalCluster:
         """Create an object."""
         ref = Ref.of(manifest)
         if self.objects.get(*_key(ref)) is not None:
-            raise ConflictError(f"{ref} already exists")
+            raise AlreadyExistsError(f"{ref} already exists")
         return await self._store(manifest)
 
     async def apply(self, manifest: Object) -> Object:
