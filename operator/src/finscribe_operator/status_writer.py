@@ -82,13 +82,17 @@ class StatusWriter:
             self._store.put(await self._cluster.patch_status(raw, new.to_kubernetes()))
         except NotFoundError:
             return  # the job was deleted in between
+        except ClusterError:
+            self._known.pop(key, None)  # it may have been written: `recover_events` looks again
+            raise
         self._written[key] = _Written(digest, times, self._timer())
         self._metrics.count_ended_runs(old, new)
         self._add(raw, new, build_events(old, new))
 
     def recover_events(self, raw: Object, status: FineTuneJobStatus) -> None:
         """At the first sight of a job that has ended recently, post how it ended again: the operator before
-        may have been killed between status and Event. The names of the Events make the second post harmless.
+        may have been killed between status and Event. So it is after a write of the status that failed, which
+        may have reached the API server. The names of the Events make the second post harmless.
         """
         key, uid = key_of(raw), raw["metadata"]["uid"]
         if self._known.get(key) == uid:

@@ -151,6 +151,34 @@ async def test_an_event_that_may_not_be_posted_does_not_hold_up_the_job(clock: C
     assert cluster.events == []
 
 
+class LostResponse(MemoryCluster):
+    """Writes the first status, and loses the response."""
+
+    num_lost = 0
+
+    async def patch_status(self, job: Object, status: Object) -> Object:
+        written = await super().patch_status(job, status)
+        if not self.num_lost:
+            self.num_lost += 1
+            raise TransientError("connection reset")
+        return written
+
+
+async def test_the_event_of_a_status_whose_response_was_lost_is_posted(clock: Clock):
+    cluster = LostResponse()
+    cluster.seed(a_job())
+    store = Store()
+    writer = StatusWriter(cluster, store, Metrics(store), lambda: NOW, lambda: clock.seconds)
+    writer.recover_events(live(cluster), FineTuneJobStatus())
+    with pytest.raises(TransientError):
+        await write(writer, cluster, complete())
+
+    writer.recover_events(live(cluster), complete())
+    await write(writer, cluster, complete())
+    await writer.post_events(live(cluster))
+    assert [event.reason for event in cluster.events] == ["Complete"]
+
+
 async def test_an_operator_killed_between_status_and_event_posts_the_event_after_its_restart(
     cluster: MemoryCluster, start: Callable[[], StatusWriter]
 ):
