@@ -85,6 +85,9 @@ class Processes:
                 if not self._exited_within(name, STOP_SECONDS):
                     os.kill(pid, signal.SIGKILL)
                     self._exited_within(name, STOP_SECONDS)
+            if name in self._children:
+                # A zombie is one whose main thread has ended; the others may still hold the port.
+                self._children[name].wait(STOP_SECONDS)
         self._pid_file(name).unlink(missing_ok=True)
         return pid is not None
 
