@@ -5,8 +5,8 @@ import contextlib
 import random
 import ssl
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -30,21 +30,44 @@ class Fault(Enum):
 
     Reset = auto()
     """The connection is closed without a response."""
+    ResetAfterwards = auto()
+    """The API server does what was requested, and the connection is closed without a response."""
     Stall = auto()
     """Nothing is sent, and the connection stays open."""
     StallAfterHeaders = auto()
     """The response begins, with status 200 and without a body, and the connection stays open."""
     Cut = auto()
     """The response ends in the middle of its body, as if it was complete."""
+    Truncate = auto()
+    """The connection is closed in the middle of the response's body."""
+
+
+Choice = Fault | int | Sequence[Fault | int] | None
+"""A fault, an HTTP status, or several of which one is chosen at random each time; None: no fault."""
+REASONS = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Expired",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+"""What an API server calls these statuses."""
 
 
 @dataclass
 class Faults:
     """The faults of the proxy; change them at any time."""
 
-    watches: Fault | int | None = None
-    """What happens to each new watch: a fault, or an HTTP status."""
-    others: Fault | int | None = None
+    watches: Choice = None
+    """What happens to each new watch."""
+    watch_share: float = 1.0
+    """The share of `watches` that fail; the rest are forwarded."""
+    others: Choice = None
     """What happens to all other requests."""
     share: float = 1.0
     """The share of `others` that fail; the rest are forwarded."""
@@ -120,12 +143,15 @@ class FaultyProxy:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         is_watch = "watch" in request.query
         fault = self._choose(request, is_watch)
-        if fault is None or fault is Fault.Cut:
-            return await self._forward(request, is_watch, cut=fault is Fault.Cut)
         if isinstance(fault, int):
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault}
-            return web.json_response({**status, "message": "a fault of the test"}, status=fault)
-        if fault is Fault.Reset:
+            status |= {"reason": REASONS[fault], "message": "a fault of the test"}
+            return web.json_response(status, status=fault)
+        if fault in (None, Fault.Cut, Fault.Truncate):
+            return await self._forward(request, is_watch, fault)
+        if fault is Fault.ResetAfterwards and not is_watch:
+            await self._request(request)
+        if fault in (Fault.Reset, Fault.ResetAfterwards):
             _close(request)
         elif fault is Fault.StallAfterHeaders:
             await web.StreamResponse().prepare(request)
@@ -140,34 +166,59 @@ class FaultyProxy:
         faults = self.faults
         if faults.only not in request.path:
             return None
-        fault = faults.watches if is_watch else faults.others
-        if fault is None or (not is_watch and self._random.random() >= faults.share):
+        chosen, share = (faults.watches, faults.watch_share) if is_watch else (faults.others, faults.share)
+        if chosen is None or self._random.random() >= share:
             return None
         self.num_faults += 1
-        return fault
+        return self._random.choice(chosen) if isinstance(chosen, Sequence) else chosen
 
-    async def _forward(self, request: web.Request, is_watch: bool, *, cut: bool) -> web.StreamResponse:
-        url = URL(f"{self._target}{request.raw_path}", encoded=True)
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_HEADERS}
-        body = await request.read() or None
-        async with self._session.request(request.method, url, headers=headers, data=body) as upstream:
-            kept = {k: v for k, v in upstream.headers.items() if k.lower() not in _HOP_HEADERS}
-            if not is_watch:
-                content = await upstream.read()
-                content = content[: len(content) // 2] if cut else content
-                return web.Response(status=upstream.status, headers=kept, body=content)
-            response = web.StreamResponse(status=upstream.status, headers=kept)
+    async def _forward(self, request: web.Request, is_watch: bool, fault: Fault | None) -> web.StreamResponse:
+        if not is_watch:
+            status, headers, content = await self._request(request)
+            half = content[: len(content) // 2]
+            if fault is not Fault.Truncate:
+                return web.Response(status=status, headers=headers, body=half if fault else content)
+            response = web.StreamResponse(status=status, headers=headers)
+            response.content_length = len(content)
+            await response.prepare(request)
+            await response.write(half)
+            _close(request)
+            return response
+        async with self._upstream(request) as upstream:
+            response = web.StreamResponse(status=upstream.status, headers=_kept(upstream.headers))
             await response.prepare(request)
             self._watches[id(request)] = request
             try:
                 async for chunk in upstream.content.iter_any():
-                    if cut:
+                    if request.transport is None or request.transport.is_closing():
+                        break
+                    if fault:
                         await response.write(chunk[: len(chunk) // 2])
                         break
                     await response.write(chunk)
+                if fault is Fault.Truncate:
+                    _close(request)
             finally:
                 del self._watches[id(request)]
             return response
+
+    async def _request(self, request: web.Request) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the API server's response."""
+        async with self._upstream(request) as upstream:
+            return upstream.status, _kept(upstream.headers), await upstream.read()
+
+    @asynccontextmanager
+    async def _upstream(self, request: web.Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        url = URL(f"{self._target}{request.raw_path}", encoded=True)
+        body = await request.read() or None
+        async with self._session.request(
+            request.method, url, headers=_kept(request.headers), data=body
+        ) as upstream:
+            yield upstream
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in _HOP_HEADERS}
 
 
 def _close(request: web.Request) -> None:

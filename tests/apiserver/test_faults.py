@@ -14,12 +14,12 @@ import pytest
 from kubernetes import client, config
 
 from finscribe_core.report import RunResult
-from tests.apiserver.conftest import ROOT, install_account, open_workspace
 from tests.apiserver.eventually import eventually
 from tests.apiserver.faulty_proxy import Fault, Faults, FaultyProxy, faulty_proxy
+from tests.apiserver.installation import ROOT, install_account
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.other_clock import ENV_SECONDS
-from tests.apiserver.workspace import Workspace, build_job
+from tests.apiserver.workspace import Workspace, build_job, open_workspace
 from tools.kube.apiserver import ApiServer, running_api_server
 
 CRD = next((ROOT / "crds").glob("*.yaml"))

@@ -11,9 +11,9 @@ import yaml
 
 from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import GROUP, PLURAL, VERSION
-from tests.apiserver.conftest import ROOT
 from tests.apiserver.eventually import eventually
 from tests.apiserver.hostile_objects import Hostile, build_hostile_objects
+from tests.apiserver.installation import ROOT
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.test_life import RESULT
 from tests.apiserver.workspace import Workspace, build_job

@@ -1,6 +1,8 @@
 """A namespace for one test, with the calls and views of a user."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -115,3 +117,16 @@ class Workspace:
         """Every column of every job has a value."""
         for row in self.table():
             assert len(row) == 5 and "<none>" not in row and "<unknown>" not in row, row
+
+
+@contextmanager
+def open_workspace(server: ApiServer, api: client.ApiClient, name: str = "") -> Iterator[Workspace]:
+    """A new namespace, which is deleted afterwards."""
+    core = client.CoreV1Api(api)
+    metadata = {"name": name} if name else {"generateName": "test-"}
+    namespace = core.create_namespace({"metadata": metadata}).metadata.name
+    eventually(
+        lambda: core.list_namespaced_service_account(namespace).items, what="the default service account"
+    )
+    yield Workspace(server, namespace, api)
+    core.delete_namespace(namespace)

@@ -3,6 +3,7 @@
 There is no node, so no pod ever runs: tests set the status of pods themselves, as a kubelet would.
 """
 
+import json
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tools.kube.binaries import provide
 from tools.kube.catalogue import CONTROL_PLANE
@@ -38,6 +40,8 @@ class ApiServer:
     """Temporary folder with the logs."""
     etcd_data: Path
     """Data folder of etcd; copy it only while etcd is stopped."""
+    audit_log: Path
+    """One JSON object per line, for each request that the audit policy names; absent without a policy."""
     parts: dict[str, Part]
     """etcd, kube-apiserver and kube-controller-manager, by name, in the order in which they start."""
     processes: Processes
@@ -79,7 +83,9 @@ class ApiServer:
 
 @contextmanager
 def running_api_server(
-    crds: Sequence[Path] = (), keep_logs: Callable[[], bool] = lambda: False
+    crds: Sequence[Path] = (),
+    keep_logs: Callable[[], bool] = lambda: False,
+    audit_policy: dict[str, Any] | None = None,
 ) -> Iterator[ApiServer]:
     """Start an API server, install `crds`, and stop everything afterwards, also after Ctrl+C.
 
@@ -94,7 +100,7 @@ def running_api_server(
     plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", "127.0.0.1", *free_ports(4))
     succeeded = False
     try:
-        yield _start(plane, processes, crds)
+        yield _start(plane, processes, crds, _write_audit_policy(folder, audit_policy))
         succeeded = True
     finally:
         _stop(processes)
@@ -104,13 +110,34 @@ def running_api_server(
             say(f"The API server's logs are in {folder}")
 
 
-def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> ApiServer:
+def _write_audit_policy(folder: Path, policy: dict[str, Any] | None) -> list[str]:
+    """The API server's arguments for this policy."""
+    if policy is None:
+        return []
+    path = folder / "audit-policy.json"
+    path.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", **policy}))
+    # Without a size limit the log is rotated at 100 MB, and its first requests are in another file.
+    return [
+        f"--audit-policy-file={path}",
+        f"--audit-log-path={_audit_log(folder)}",
+        "--audit-log-maxsize=100000",
+    ]
+
+
+def _audit_log(folder: Path) -> Path:
+    return folder / "audit.log"
+
+
+def _start(
+    plane: ControlPlane, processes: Processes, crds: Sequence[Path], arguments: Sequence[str]
+) -> ApiServer:
     plane.issue_certificates("IP:10.96.0.1")
     parts = (
         plane.etcd(),
         plane.apiserver(
             "--endpoint-reconciler-type=none",  # no pod connects to the API server
             "--authorization-mode=RBAC",
+            *arguments,
         ),
         plane.controller_manager(f"--controllers={CONTROLLERS}"),
     )
@@ -121,6 +148,7 @@ def _start(plane: ControlPlane, processes: Processes, crds: Sequence[Path]) -> A
         folder / "admin.kubeconfig",
         processes.folder,
         plane.data,
+        _audit_log(processes.folder),
         {part.name: part for part in parts},
         processes,
     )

@@ -1,0 +1,34 @@
+"""Installs what the operator needs on an API server: the CRD, an account with the RBAC rules of the chart."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from tools.kube.apiserver import ApiServer
+from tools.kube.binaries import provide
+from tools.kube.catalogue import KUBERNETES_VERSION
+
+ROOT = Path(__file__).parents[2]
+CRDS = sorted((ROOT / "crds").glob("*.yaml"))
+RELEASE = "finscribe"
+SYSTEM_NAMESPACE = "finscribe-system"
+RBAC_KINDS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def install_account(server: ApiServer, *values: str, namespace: str = SYSTEM_NAMESPACE) -> Path:
+    """Kubeconfig of a service account with the RBAC rules of the chart, rendered with some values, only."""
+    helm = provide(["helm"])["helm"]
+    command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={namespace}"]
+    command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values)]
+    rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
+    rbac = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in RBAC_KINDS]
+    server.kubectl("apply", "--filename=-", stdin=json.dumps(_namespace(namespace)))
+    server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rbac))
+    account = next(d["metadata"]["name"] for d in rbac if d["kind"] == "ServiceAccount")
+    return server.kubeconfig_of_service_account(namespace, account)
+
+
+def _namespace(name: str) -> dict:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
