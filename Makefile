@@ -18,6 +18,8 @@ PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 # Additional arguments for benchmarks, such as BENCH_ARGS="--repeat 3".
 BENCH_ARGS ?=
+# Arguments of the sweeps, such as SWEEP_ARGS="--only kills --seed 7".
+SWEEP_ARGS ?=
 
 .PHONY: help
 help: ## Show this help.
@@ -66,6 +68,10 @@ test-chart: setup ## Run the chart's tests with the real helm.
 .PHONY: e2e
 e2e: setup ## Run a real cluster on this machine, and the tests that need one.
 	$(RUN)/pytest -m e2e tests/e2e $(PYTEST_ARGS)
+
+.PHONY: sweep-operator
+sweep-operator: setup binaries ## Disturb a real operator in eight ways and count what it loses (SWEEP_ARGS=--write saves it).
+	$(RUN)/python -m tests.sweeps $(SWEEP_ARGS)
 
 .PHONY: binaries
 binaries: setup

@@ -4,6 +4,7 @@ Every pod gets a loopback address of its own, on which a real HTTP server answer
 """
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,11 @@ from kubernetes import client
 from finscribe_core.constants import CONTAINER_NAME, HTTP_PORT
 from finscribe_core.report import ProgressReport, RunResult
 
-_addresses = (f"127.0.{high}.{low}" for high, low in itertools.product(range(77, 256), range(1, 255)))
+# Not those of other test processes that run at the same time. Several threads may use the iterator.
+_addresses = map(
+    "127.{0[0]}.{0[1]}.{0[2]}".format,
+    itertools.product([1 + os.getpid() % 250], range(1, 255), range(1, 255)),
+)
 
 
 class FakeKubelet:

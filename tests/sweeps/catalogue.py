@@ -1,0 +1,77 @@
+"""Lists the sweeps and their cases."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.sweeps import clock, disturbances, hands, versions
+from tests.sweeps.counts import Counts
+from tests.sweeps.environment import Environment
+
+Case = Callable[[Environment], Counts]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Cases of one kind of disturbance."""
+
+    name: str
+    what: str
+    """What it does to an operator, for help and documentation."""
+    cases: dict[str, Case]
+    num_seeds: int = 1
+    """How many seeds it is run with by default."""
+
+
+SWEEPS = (
+    Sweep(
+        "requests",
+        "a fifth of the requests fails: 409, 422, 429, 500, 503, 504, the connection closed before or "
+        "after the server has done what was requested, a body that ends too early; some hang",
+        {"a fifth fails": disturbances.fail_requests},
+        num_seeds=3,
+    ),
+    Sweep(
+        "watches",
+        "watches end after random times, or are accepted and deliver nothing",
+        {
+            "all end": disturbances.drop_watches,
+            "all are silent": disturbances.stall_watches,
+            "that of pods is silent": disturbances.stall_pod_watches,
+        },
+    ),
+    Sweep(
+        "kills",
+        "a process is killed (SIGKILL) three times, and started again",
+        {
+            "operator": disturbances.kill_operator,
+            "API server": disturbances.kill_api_server,
+            "etcd": disturbances.kill_etcd,
+            "controller manager": disturbances.kill_controller_manager,
+        },
+    ),
+    Sweep(
+        "rights",
+        "the operator's ClusterRoleBinding is deleted for a while",
+        {"deleted": disturbances.take_rights},
+    ),
+    Sweep(
+        "clock",
+        "the operator's clock is three days off; times in statuses and Events must be the server's",
+        {"three days slow": clock.slow_clock, "three days fast": clock.fast_clock},
+    ),
+    Sweep(
+        "hands",
+        "children and statuses are edited and deleted by hand, something else for each job",
+        {"while it runs": hands.while_it_runs, "after its end": hands.after_its_end},
+    ),
+    Sweep(
+        "upgrade",
+        "an operator with every default changed takes over 10 finished jobs for each running one",
+        {"other defaults": versions.upgrade},
+    ),
+    Sweep(
+        "two-versions",
+        "two operators at once, of which one has other words in its messages",
+        {"other words": versions.two_operators},
+    ),
+)
