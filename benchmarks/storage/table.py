@@ -25,7 +25,7 @@ def heading() -> list[str]:
         "[docs/benchmarks.md](../../docs/benchmarks.md#storage).",
         "",
         f"- Date: {datetime.now(UTC):%Y-%m-%d}",
-        f"- Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        f"- Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}",
         f"- Python {platform.python_version()}",
         f"- Server: {server.name} {server.version} on the same machine, without TLS",
         f"- Libraries: boto3 {version('boto3')}, s3transfer {version('s3transfer')}, {AWSCRT}",

@@ -16,6 +16,7 @@ TRAINING_STATE = {
 
 EXAMPLE_LAYOUT = {
     "latest.json",
+    "trainings/<hash>.json",
     *(f"runs/<run>/{name}" for name in ("config.yaml", "manifest.json", "metrics.json")),
     *(
         f"runs/<run>/evaluation/{name}"
@@ -38,5 +39,6 @@ EXAMPLE_LAYOUT = {
 def layout_of(keys: Iterable[str], run: str) -> set[str]:
     """Keys below an output.uri, without the run's name, steps, and the times in TensorBoard's names."""
     named = {re.sub(r"checkpoint-\d+/", "checkpoint-<step>/", key) for key in keys}
+    named = {re.sub(r"trainings/\w+\.json", "trainings/<hash>.json", key) for key in named}
     named = {re.sub(r"events\.out\.tfevents\..*", "<events>", key) for key in named}
     return {key.replace(f"runs/{run}/", "runs/<run>/") for key in named}

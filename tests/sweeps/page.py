@@ -54,7 +54,7 @@ def heading() -> list[str]:
     """The machine, and the heading of the table."""
     kind = "--:"
     return [
-        f"Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}; Kubernetes "
+        f"Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}; Kubernetes "
         f"{KUBERNETES_VERSION}, Python {platform.python_version()}.",
         "",
         f"| {' | '.join(HEADINGS)} |",

@@ -24,7 +24,7 @@ from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import JobKey, Object, key_of, parent_key
-from finscribe_operator.polls import Polls
+from finscribe_operator.polls import EVENTS_SECONDS, Polls
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import HistoryChangedError, Store
 from finscribe_operator.watches import Watches
@@ -104,9 +104,11 @@ class Controller:
         await self.resync()
         self._watches.on_recovery = self._resync_soon.set
         workers = [self._run_worker() for _ in range(self._config.max_concurrent_reconciles)]
+        interval = self._config.progress_interval_seconds
         periodic = [
-            self._repeat(self._config.progress_interval_seconds, self.poll_progress),
-            self._repeat(self._config.progress_interval_seconds, self.enqueue_starting),
+            self._repeat(interval, self._polls.poll_progress),
+            self._repeat(min(EVENTS_SECONDS, interval), self._polls.poll_events),
+            self._repeat(interval, self.enqueue_starting),
             self._keep_listing(),
         ]
         self._tasks = [asyncio.create_task(task) for task in (*workers, *periodic)]
@@ -225,10 +227,6 @@ class Controller:
             is_pending = pod.get("status", {}).get("phase") == "Pending"
             if key is not None and is_pending and pod.get("spec", {}).get("nodeName"):
                 self.enqueue(key)
-
-    async def poll_progress(self) -> None:
-        """Ask for what no watch tells (see `polls`)."""
-        await self._polls.poll()
 
     async def _run_worker(self) -> None:
         while True:

@@ -17,11 +17,12 @@ The order of a plan's writes makes a crash between any two of them harmless:
 from dataclasses import dataclass, field
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, ResultLookup
+from finscribe_core.constants import LABEL_RESTORED
 from finscribe_operator.clock import seconds_between
 from finscribe_operator.experiments import build_missing_or_changed, find_obsolete
 from finscribe_operator.history import build_history, find_record
 from finscribe_operator.manifests import build_mutable_fields, build_suspend_patch, lookup_name
-from finscribe_operator.objects import Object, is_being_deleted
+from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.status import build_new_attempt_status, build_new_run_status
@@ -110,10 +111,14 @@ def _status_to_write_first(observed: Observed, now: str) -> FineTuneJobStatus | 
 
 
 def _may_have_lost_status(observed: Observed, now: str) -> bool:
-    """Whether a job without a run is so old that it must have had one, of which no Job is left."""
+    """Whether a job without a run may have had one, of which no Job is left: it is old, or was restored."""
     created = observed.raw["metadata"].get("creationTimestamp")
     is_old = bool(created) and seconds_between(created, now) > LOST_STATUS_SECONDS
-    return is_old and observed.batch_job is None and not observed.stray_pods
+    return (
+        (is_old or bool(label(observed.raw, LABEL_RESTORED)))
+        and observed.batch_job is None
+        and not observed.stray_pods
+    )
 
 
 def _is_looking(status: FineTuneJobStatus) -> bool:

@@ -1,8 +1,12 @@
-"""Lists what a change of each field of the spec leads to: a new run, a new attempt of the run, or neither."""
+"""Lists what a change of each field leads to: a new run, a new attempt of the run, or neither."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
+from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_operator.objects import Object
 
 
@@ -63,3 +67,23 @@ def select(spec: Object, change: Change) -> Object:
         elif FIELD_CHANGES.get(name, Change.NewRun) is change:
             selected[name] = value
     return selected
+
+
+def hash_settings(spec: FineTuneJobSpec, change: Change) -> str:
+    """Hash of the part of a completed spec whose change leads to `change`.
+
+    Settings that this version has added are not part of the hash of an older run, neither are sections of
+    which nothing is set.
+    """
+    return hash_value(_without_empty(select(spec.as_written(), change)))
+
+
+def hash_value(value: Any) -> str:
+    """Hash of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_empty(section: Object) -> Object:
+    nested = {name: _without_empty(v) if isinstance(v, dict) else v for name, v in section.items()}
+    return {name: value for name, value in nested.items() if value != {}}

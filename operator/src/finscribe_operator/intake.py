@@ -10,7 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finscribe_core.api.v1alpha1 import RETRY_TOKEN_LIMIT
-from finscribe_core.constants import ANNOTATION_RETRY, ANNOTATION_SUSPENDED, CONTAINER_NAME, GROUP, KIND
+from finscribe_core.constants import (
+    ANNOTATION_RETRY,
+    ANNOTATION_SUSPENDED,
+    CONTAINER_NAME,
+    GROUP,
+    KIND,
+    LABEL_RESTORED,
+)
 from finscribe_operator.objects import Object
 
 REFUSED = "refused"
@@ -89,7 +96,11 @@ def _with_shared_defaults(status: Object) -> Object:
 def _metadata(meta: Mapping[str, Any]) -> Object:
     """Without managedFields and others' annotations, which are most of the bytes, labels and owners."""
     kept = {name: meta[name] for name in _METADATA if name in meta}
-    labels = {name: v for name, v in (meta.get("labels") or {}).items() if name.startswith(f"{GROUP}/")}
+    labels = {
+        name: value
+        for name, value in (meta.get("labels") or {}).items()
+        if name.startswith(f"{GROUP}/") or name == LABEL_RESTORED
+    }
     theirs = meta.get("annotations") or {}
     annotations = {name: str(theirs[name])[:RETRY_TOKEN_LIMIT] for name in _ANNOTATIONS if name in theirs}
     owners = [

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from finscribe_core.report import ProgressReport
@@ -30,6 +30,10 @@ SILENCE_SECONDS = 60.0
 PROGRESS_WRITES_PER_SECOND = 10.0
 """Writes of progress over all running jobs: each is written less often the more there are. A new phase, and
 all other changes, are written at once."""
+EVENTS_SECONDS = 2.0
+"""Between two look-ups of Events."""
+RECENT_SECONDS, ROUNDS_OF_OLD = 60.0, 10
+"""What has waited for longer is looked up in every tenth round only: listings of Events are expensive."""
 _WAITS: dict[Kind, float] = {"Job": 1.0, "Pod": 10.0}
 """Age in seconds from which Events are looked up about a Job without a pod, or a pod that does not start."""
 
@@ -60,21 +64,24 @@ class Polls:
         self._enqueue = enqueue
         self._timer = timer
         self._shown: dict[str, _Shown] = {}
+        self._rounds = 0
+        self._waiting_since: dict[Kind, dict[str, float]] = {"Job": {}, "Pod": {}}
 
-    async def poll(self) -> None:
-        """Ask once about every Job and pod that has not ended."""
-        pods = [pod for pod in self._store.all_pods() if _phase(pod) not in ("Succeeded", "Failed")]
+    async def poll_events(self) -> None:
+        """Look up why Jobs lack a pod, and why pods do not start."""
+        self._rounds += 1
         jobs = [job for job in self._store.all_batch_jobs() if self._lacks_pod(job)]
-        starting = [pod for pod in pods if _phase(pod) == "Pending" and pod["spec"].get("nodeName")]
-        await asyncio.gather(
-            self._poll_pods(pods), self._look_up("Job", jobs), self._look_up("Pod", starting)
-        )
+        starting = [p for p in self._store.all_pods() if _phase(p) == "Pending" and p["spec"].get("nodeName")]
+        await self._look_up("Job", jobs)
+        await self._look_up("Pod", starting)
 
-    async def _poll_pods(self, pods: Iterable[Object]) -> None:
+    async def poll_progress(self) -> None:
         """Fetch the progress of running pods, a bounded number at a time, and note those that are silent."""
         limit = asyncio.Semaphore(self._config.max_concurrent_reconciles)
         running = []
-        for pod in pods:
+        for pod in list(self._store.all_pods()):
+            if _phase(pod) in ("Succeeded", "Failed"):
+                continue
             if is_being_deleted(pod):
                 # The time at which its grace period ends, not that of the request.
                 self._note_silence(pod, pod["metadata"]["deletionTimestamp"])
@@ -118,11 +125,17 @@ class Polls:
         if seconds_between(since, self._clock()) > patience and self._store.put_silence(pod, since):
             self._enqueue_parent(pod)
 
-    async def _look_up(self, kind: Kind, objects: Iterable[Object]) -> None:
+    async def _look_up(self, kind: Kind, objects: Sequence[Object]) -> None:
         """Look up Events with one listing for each namespace that has such an object."""
         by_namespace: dict[str, list[Object]] = defaultdict(list)
+        now, known = self._timer(), self._waiting_since[kind]
+        waiting_since = {obj["metadata"]["uid"]: known.get(obj["metadata"]["uid"], now) for obj in objects}
+        self._waiting_since[kind] = waiting_since
         for obj in objects:
-            if seconds_between(obj["metadata"]["creationTimestamp"], self._clock()) >= _WAITS[kind]:
+            age = seconds_between(obj["metadata"]["creationTimestamp"], self._clock())
+            waited = now - waiting_since[obj["metadata"]["uid"]]
+            is_turn = waited < RECENT_SECONDS or self._rounds % ROUNDS_OF_OLD == 0
+            if age >= _WAITS[kind] and is_turn:
                 by_namespace[namespace_of(obj)].append(obj)
         for namespace, waiting in by_namespace.items():
             try:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from finscribe_core.api.defaults import complete, defaults_of
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
 from finscribe_core.constants import ANNOTATION_RETRY
-from finscribe_operator.field_changes import Change, select
+from finscribe_operator.field_changes import Change, hash_settings, hash_value, select
 from finscribe_operator.objects import Object
 
 DEFAULTS = defaults_of(FineTuneJobSpec)
@@ -71,18 +71,18 @@ def find_run(
         ValidationError: the spec breaks a rule.
     """
     written = raw["spec"]
-    spec_hash = _hash(select(written, Change.NewRun) if isinstance(written, dict) else written)
+    spec_hash = hash_value(select(written, Change.NewRun) if isinstance(written, dict) else written)
     current = status.run
     if current is not None and current.training_hash:
         defaults = current.defaults or DEFAULTS
         job = _complete_if_valid(raw, status, defaults)
         if job is not None and (
-            current.spec_hash == spec_hash or current.training_hash == _training_hash(job)
+            current.spec_hash == spec_hash or current.training_hash == hash_settings(job.spec, Change.NewRun)
         ):
             name = _name_of_current(job, current, jobs)
             return job, _desired(job, name, current.training_hash, spec_hash, current.defaults)
     job = _complete(raw, status, DEFAULTS)
-    training_hash = _training_hash(job)
+    training_hash = hash_settings(job.spec, Change.NewRun)
     if current is not None and not current.training_hash and _was_started_for(job, current.name, status):
         return job, _desired(job, current.name, training_hash, spec_hash, DEFAULTS)
     if current is None and _former_name(job) in jobs:
@@ -124,32 +124,16 @@ def _complete_if_valid(
 def _desired(
     job: FineTuneJob, name: str, training_hash: str, spec_hash: str, defaults: Mapping[str, Any]
 ) -> DesiredRun:
-    attempt_hash = _hash(_settings(job, Change.NewAttempt))
+    attempt_hash = hash_settings(job.spec, Change.NewAttempt)
     retry_token = job.metadata.annotations.get(ANNOTATION_RETRY, "")
     return DesiredRun(name, training_hash, spec_hash, attempt_hash, retry_token, defaults)
-
-
-def _training_hash(job: FineTuneJob) -> str:
-    return _hash(_settings(job, Change.NewRun))
-
-
-def _settings(job: FineTuneJob, change: Change) -> Object:
-    """The settings of a completed job. Those that this version has added are not among those of an older run,
-    neither are sections of which nothing is set.
-    """
-    return _without_empty(select(job.spec.as_written(), change))
-
-
-def _without_empty(section: Object) -> Object:
-    nested = {name: _without_empty(v) if isinstance(v, dict) else v for name, v in section.items()}
-    return {name: value for name, value in nested.items() if value != {}}
 
 
 def _build_name(job: FineTuneJob, training_hash: str) -> str:
     """The name of a new run. It is the same each time, so that creating a run is idempotent. It includes the
     uid, so that a job that was deleted and created again gets new runs.
     """
-    return f"{job.metadata.name}-{_hash([job.metadata.uid, training_hash])[:8]}"
+    return f"{job.metadata.name}-{hash_value([job.metadata.uid, training_hash])[:8]}"
 
 
 def _former_name(job: FineTuneJob) -> str:
@@ -160,8 +144,3 @@ def _former_name(job: FineTuneJob) -> str:
     spec = job.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=in_place)
     text = job.metadata.uid + json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return f"{job.metadata.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -25,14 +25,15 @@ RUN = "invoices-1a2b3c4d"
 class Pod:
     """One attempt of the run: a process group with its own scratch folder, termination file and log."""
 
-    def __init__(self, folder: Path, config: dict, server: S3Server, *options: str) -> None:
+    def __init__(self, folder: Path, config: dict, server: S3Server, *options: str, run: str = RUN) -> None:
         folder.mkdir()
         self.folder = folder
         (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(folder / "work")}))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **server.env,
-            "FINSCRIBE_RUN": RUN,
+            "FINSCRIBE_RUN": run,
+            "FINSCRIBE_TRAINING_HASH": "0123456789abcdef",
             "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
             "FINSCRIBE_LOG_FORMAT": "json",
             "OMP_NUM_THREADS": "1",
@@ -73,8 +74,8 @@ class Pod:
 
 
 @contextmanager
-def pod(folder: Path, config: dict, server: S3Server, *options: str) -> Iterator[Pod]:
-    started = Pod(folder, config, server, *options)
+def pod(folder: Path, config: dict, server: S3Server, *options: str, run: str = RUN) -> Iterator[Pod]:
+    started = Pod(folder, config, server, *options, run=run)
     try:
         yield started
     finally:
@@ -143,7 +144,8 @@ def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket
     assert third.result.outputs == second.result.outputs
 
     s3_env.client().delete_object(Bucket=bucket, Key="out/latest.json")
-    with pod(tmp_path / "fourth", config, s3_env, "--published-only") as fourth:
+    restored = "invoices-5e6f7a8b"  # of a job that was restored in another cluster
+    with pod(tmp_path / "fourth", config, s3_env, "--published-only", run=restored) as fourth:
         assert fourth.process.wait(timeout=60) == EXIT_DONE, fourth.log
     assert fourth.result.outputs == second.result.outputs
     assert json.loads(s3_env.read(bucket, "out/latest.json"))["run"] == RUN

@@ -60,6 +60,12 @@ def test_a_job_without_a_status_that_is_older_than_minutes_looks_for_its_result_
     assert (plan.create, plan.create_lookup) == (False, True)
 
 
+def test_a_job_that_was_restored_from_a_backup_looks_for_its_result_first():
+    restored = a_job()
+    restored["metadata"]["labels"] = {"velero.io/restore-name": "monday"}
+    assert decide(observed(restored), NOW).create_lookup
+
+
 def test_a_new_job_does_not_look_for_a_result():
     assert decide(observed(a_job()), NOW) == Plan(create=True)
 

@@ -53,7 +53,8 @@ class Polled:
         silences = []
         for time in times:
             self._now = at(time)
-            await self._polls.poll()
+            await self._polls.poll_progress()
+            await self._polls.poll_events()
             silences.append(self.store.silent_since(self._newest))
         return silences
 
@@ -78,7 +79,7 @@ async def test_progress_of_many_jobs_is_shown_less_often_and_a_new_phase_at_once
     async def poll(step: int, phase: Phase = Phase.Training) -> int:
         cluster.report = ProgressReport(progress=Progress(step=step, phase=phase))
         queued.clear()
-        await polls.poll()
+        await polls.poll_progress()
         return len(queued)
 
     assert await poll(1) == 500
@@ -99,7 +100,7 @@ async def test_the_last_progress_is_shown_in_the_end():
     polls = Polls(cluster, store, OperatorConfig(), lambda: NOW, queued.append, lambda: seconds[0])
     for step in (1, 2, 2):
         cluster.report = ProgressReport(progress=Progress(step=step))
-        await polls.poll()
+        await polls.poll_progress()
         seconds[0] += 0.08
     assert len(queued) == 2
 
@@ -148,6 +149,20 @@ async def test_events_are_listed_once_for_each_namespace_with_a_job_that_lacks_a
     await polled.at("12:00:05")
     assert polled.store.warning(jobs[0]) is None
     assert polled.queued == [key_of(a_job())] * 2
+
+
+async def test_events_about_what_has_waited_for_a_minute_are_looked_up_less_often():
+    cluster, store, seconds = AnsweringCluster(), Store(), [0.0]
+    store.put(a_batch_job("run-1"))
+    polls = Polls(cluster, store, OperatorConfig(), lambda: NOW, lambda _: None, lambda: seconds[0])
+    for _ in range(30):
+        await polls.poll_events()
+        seconds[0] += 2
+    assert len(cluster.listed) == 30
+    for _ in range(30):
+        await polls.poll_events()
+        seconds[0] += 2
+    assert len(cluster.listed) == 33
 
 
 async def test_events_are_listed_about_a_pod_that_its_node_has_not_started_for_ten_seconds():

@@ -16,6 +16,7 @@ from finscribe_core.constants import (
     ENV_NAMESPACE,
     ENV_RUN,
     ENV_TERMINATION_LOG,
+    ENV_TRAINING_HASH,
     FEATURE_CACHE_DIR,
     HTTP_PORT,
     HTTP_PORT_NAME,
@@ -27,6 +28,7 @@ from finscribe_core.constants import (
     WORK_DIR,
 )
 from finscribe_operator.config import OperatorConfig
+from finscribe_operator.field_changes import Change, hash_settings
 from finscribe_operator.manifests.metadata import build_labels
 from finscribe_operator.objects import Object
 
@@ -117,6 +119,7 @@ def _build_env(job: FineTuneJob, run: str) -> list[Object]:
         ENV_JOB: job.metadata.name,
         ENV_NAMESPACE: job.metadata.namespace,
         ENV_RUN: run,
+        ENV_TRAINING_HASH: hash_settings(job.spec, Change.NewRun),
         ENV_HTTP_PORT: str(HTTP_PORT),
         ENV_TERMINATION_LOG: TERMINATION_LOG,
         ENV_LOG_FORMAT: "json",

@@ -1,11 +1,13 @@
 """Runs the stages in order: set up, load data, fetch the model, train and export, publish."""
 
 import logging
+import os
+import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
+from finscribe_core.constants import ENV_TRAINING_HASH, LATEST_FILE, MANIFEST_FILE, TRAININGS_PREFIX
 from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.report import (
     EvaluationReport,
@@ -42,6 +44,9 @@ from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
 
+RUN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""A run's name from a file of the bucket becomes a part of a URI."""
+
 
 def train(run: Run) -> RunResult | None:
     """Run all stages; a run whose result is already in the bucket is complete.
@@ -71,10 +76,27 @@ def report_published(run: Run) -> RunResult:
         UserError: ResultNotFound when the bucket holds no complete result of the run.
     """
     storage = Storage.from_config(run.config.storage, observer=run.reporter, cancel=run.stop.cancel_transfers)
-    published = _published_metrics(run.uri, storage) if run.uri else None
-    if published is None:
-        raise UserError(FailureReason.ResultNotFound, f"{run.uri} holds no complete result.")
-    return _finish_run(run, storage, published)
+    for candidate in (run, _run_of_same_training(run, storage)):
+        if candidate and candidate.uri and (published := _published_metrics(candidate.uri, storage)):
+            return _finish_run(candidate, storage, published)
+    raise UserError(FailureReason.ResultNotFound, f"{run.uri} holds no complete result.")
+
+
+def _run_of_same_training(run: Run, storage: Storage) -> Run | None:
+    """The run with another name that was published with the same training settings, such as that of a job in
+    the cluster from which this one was restored; None when there is none.
+    """
+    uri = _training_uri(run)
+    name = (storage.read_json(uri) or {}).get("run") if uri else None
+    return replace(run, name=name) if isinstance(name, str) and RUN_NAME.fullmatch(name) else None
+
+
+def _training_uri(run: Run) -> str | None:
+    """The file that names the run of this training; None outside a FineTuneJob's pod."""
+    training_hash = os.environ.get(ENV_TRAINING_HASH)
+    if not training_hash or run.config.output_uri is None:
+        return None
+    return f"{run.config.output_uri.rstrip('/')}/{TRAININGS_PREFIX}/{training_hash}.json"
 
 
 def _train_and_publish(run: Run, storage: Storage) -> RunResult | None:
@@ -178,6 +200,8 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
     elif run.uri and run.config.output_uri:
         payload = {"run": run.name, "uri": run.uri, "manifest": outputs.manifest, "metrics": known}
         storage.write_latest(run.config.output_uri, payload)
+    if uri := _training_uri(run):
+        storage.write_json(uri, {"run": run.name})
     run.reporter.record_step(
         run_metrics.get("steps", 0), run_metrics.get("total_steps", 0), run_metrics.get("epoch") or 0.0
     )

@@ -124,8 +124,11 @@ class Storage:
 
     def write_latest(self, output_uri: str, payload: dict[str, Any]) -> None:
         """Write `latest.json`, which names the newest result."""
-        text = json.dumps(payload, indent=2)
-        put_bytes(self._connection, ObjectUri.parse(output_uri).below(LATEST_FILE), text.encode())
+        self.write_json(str(ObjectUri.parse(output_uri).below(LATEST_FILE)), payload)
+
+    def write_json(self, uri: str, payload: dict[str, Any]) -> None:
+        """Write a JSON object."""
+        put_bytes(self._connection, ObjectUri.parse(uri), json.dumps(payload, indent=2).encode())
 
     def save_checkpoint(
         self, local_checkpoint_dir: Path, run_uri: str, keep: Collection[str] | None = None
