@@ -40,12 +40,12 @@ def test_an_operator_with_other_defaults_starts_nothing(
         workspace.apply(build_job("new"))
         eventually(lambda: workspace.batch_jobs("new"), what="a Job of a new FineTuneJob, last in the queue")
         eventually(lambda: upgraded.metric("finscribe_operator_queue_depth") == 0)
-        new = workspace.status("new").run
+        new = eventually(lambda: workspace.status("new").run)
 
         assert {name: c for name, c in _children(workspace).items() if "new" not in name} == children
         states = [row[0] for row in workspace.table()]
         assert (states.count("Complete"), states.count("Running")) == (FINISHED, RUNNING)
-        assert new is not None and new.defaults["lora"]["r"] == other_defaults()["lora"]["r"] != 16
+        assert new.defaults["lora"]["r"] == other_defaults()["lora"]["r"] != 16
     finally:
         upgraded.stop()
         operator.start()

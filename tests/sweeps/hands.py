@@ -139,7 +139,7 @@ WHILE_IT_RUNS = (
     Act("set status.run.completionTime", lambda t: t.patch_status({"run": {"completionTime": LONG_AGO}})),
     Act("set status.run.trainingHash", lambda t: t.patch_status({"run": {"trainingHash": "0"}})),
     # The status alone records the settings of the pod, so the run continues in a new one.
-    Act("set status.run.attemptHash", lambda t: t.patch_status({"run": {"attemptHash": "0"}}), max_jobs=2),
+    Act("set status.run.attemptHash", lambda t: t.patch_status({"run": {"attemptHash": "0"}})),
     Act("remove status.run.defaults", lambda t: t.patch_status({"run": {"defaults": None}})),
     Act("set status.observedGeneration", lambda t: t.patch_status({"observedGeneration": 99})),
     Act("set condition Complete", _complete),

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from finscribe_core.api.conditions import ConditionType
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLookup
-from finscribe_core.constants import ANNOTATION_SUSPENDED, LABEL_TASK
+from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, LABEL_TASK
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport, RunResult
@@ -61,7 +61,7 @@ class Observed:
     @property
     def needs_new_attempt(self) -> bool:
         """Whether the run has to continue in a new pod: its settings have changed, or a retry is wanted."""
-        return _has_changed_attempt(self.job.status, self.desired)
+        return _has_changed_attempt(self.job.status, self.desired, self.batch_job)
 
     @property
     def is_concluded(self) -> bool:
@@ -140,7 +140,9 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         return InvalidJob(raw, generation, status, problems)
     run = desired.name
     is_new = run not in jobs and (status.run is None or status.run.name != run)
-    if (is_new or _has_changed_attempt(status, desired)) and (excesses := find_excesses(job, limits)):
+    if (is_new or _has_changed_attempt(status, desired, jobs.get(run))) and (
+        excesses := find_excesses(job, limits)
+    ):
         return InvalidJob(raw, generation, status, " ".join(excesses))
     pods = {name: _pods_of(store, key, j) for name, j in (jobs | lookups).items()}
     newest = pods[run][-1] if pods.get(run) else None
@@ -177,15 +179,23 @@ def _lacks(status: FineTuneJobStatus, result: RunResult | None) -> bool:
     )
 
 
-def _has_changed_attempt(status: FineTuneJobStatus, desired: DesiredRun) -> bool:
-    """Whether the status is about another attempt of the same run. One that succeeded has no further one."""
+def _has_changed_attempt(status: FineTuneJobStatus, desired: DesiredRun, job: Object | None) -> bool:
+    """Whether the run's Job, or else its status, is about another attempt. A run that succeeded has none.
+
+    The Job tells it even if the operator was killed before it could write the status.
+    """
     run = status.run
-    if run is None or run.name != desired.name:
+    annotations = (job or {}).get("metadata", {}).get("annotations", {})
+    if run is None:
+        ended = job is not None and read_outcome(job, ()) is not None
+        return not ended and annotations.get(ANNOTATION_ATTEMPT, "") not in ("", desired.attempt_hash)
+    if run.name != desired.name:
         return False
     failed = any(c.type == ConditionType.Failed and c.status == "True" for c in status.conditions)
     if failed and desired.retry_token not in ("", run.retry_token):
         return True
-    return run.attempt_hash not in ("", desired.attempt_hash) and (failed or not run.completion_time)
+    attempt_hash = annotations.get(ANNOTATION_ATTEMPT) or run.attempt_hash
+    return attempt_hash not in ("", desired.attempt_hash) and (failed or not run.completion_time)
 
 
 def _read_status(raw: Object) -> FineTuneJobStatus:

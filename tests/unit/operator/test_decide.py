@@ -3,7 +3,7 @@
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus
-from finscribe_core.constants import ANNOTATION_RETRY, ANNOTATION_SUSPENDED
+from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_RETRY, ANNOTATION_SUSPENDED
 from finscribe_core.report import EvaluationReport, GateVerdict
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.objects import Object, key_of
@@ -185,6 +185,22 @@ def test_a_changed_pod_deletes_the_job_then_records_the_new_attempt_and_creates_
     assert (result.status.run.name, result.create) == (RUN, False)
     again = plan({**job, "status": result.status.to_kubernetes()})
     assert again == Plan(create=True)
+
+
+def test_a_pod_that_changed_before_the_first_status_was_written_is_replaced():
+    old = a_batch_job(RUN)
+    attempt = find_run(JOB, FineTuneJobStatus())[1].attempt_hash
+    old["metadata"]["annotations"] = {ANNOTATION_ATTEMPT: attempt}
+    assert plan(MORE_MEMORY, old) == Plan(delete=[old], wait=True)
+    assert plan(JOB, old) == Plan()
+
+
+def test_an_attempt_that_someone_wrote_into_the_status_replaces_no_pod():
+    job = with_identity(JOB, JOB, attempt_hash="other")
+    running = a_batch_job(RUN)
+    attempt = find_run(JOB, FineTuneJobStatus())[1].attempt_hash
+    running["metadata"]["annotations"] = {ANNOTATION_ATTEMPT: attempt}
+    assert plan(job, running, a_pod(RUN)) == Plan()
 
 
 def test_a_failed_run_continues_when_its_pod_changes():

@@ -3,8 +3,9 @@
 from typing import Any
 
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
-from finscribe_core.constants import ANNOTATION_SUSPENDED, CONTAINER_NAME, EXIT_USER_ERROR
+from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, CONTAINER_NAME, EXIT_USER_ERROR
 from finscribe_operator.config import OperatorConfig
+from finscribe_operator.field_changes import Change, hash_settings
 from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.manifests.pod import build_pod_template
 from finscribe_operator.objects import Object
@@ -15,7 +16,7 @@ def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": build_metadata(job, run) | build_suspended_annotation(job.spec.suspend),
+        "metadata": {**build_metadata(job, run), "annotations": _build_annotations(job.spec)},
         "spec": {
             "suspend": job.spec.suspend,
             **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
@@ -40,9 +41,10 @@ def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
     }
 
 
-def build_suspended_annotation(suspended: bool) -> Object:
-    """Metadata that tells that the operator has suspended the Job, not another controller."""
-    return {"annotations": {ANNOTATION_SUSPENDED: "true"}} if suspended else {}
+def _build_annotations(spec: FineTuneJobSpec) -> dict[str, str]:
+    """The settings that the Job was created with, and whether the operator has suspended it."""
+    suspended = {ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}
+    return {ANNOTATION_ATTEMPT: hash_settings(spec, Change.NewAttempt)} | suspended
 
 
 def build_suspend_patch(suspended: bool) -> Object:
