@@ -98,6 +98,11 @@ class Condition(KubeModel):
     """When `status` last changed (RFC 3339)."""
 
 
+def find_true(conditions: list[Condition], type_: ConditionType) -> Condition | None:
+    """The condition of that type if it is True, else None."""
+    return next((c for c in conditions if c.type == type_ and c.status == "True"), None)
+
+
 def set_condition(  # noqa: PLR0913 - these are the fields of a condition
     conditions: list[Condition],
     type_: ConditionType,

@@ -57,19 +57,6 @@ def complete(model: type[BaseModel], written: Any, defaults: Mapping[str, Any]) 
     return result
 
 
-def changed_defaults(defaults: Mapping[str, Any], present: Mapping[str, Any]) -> Values:
-    """The defaults that the present ones differ from, without those that are equal."""
-    changed: Values = {}
-    for key, value in defaults.items():
-        other = present.get(key)
-        if isinstance(value, Mapping) and isinstance(other, Mapping):
-            if nested := changed_defaults(value, other):
-                changed[key] = nested
-        elif value != other:
-            changed[key] = value
-    return changed
-
-
 class _Field(NamedTuple):
     key: str
     section: type[BaseModel] | None

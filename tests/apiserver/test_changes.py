@@ -110,7 +110,7 @@ def test_a_run_that_ran_out_of_memory_continues_with_more(workspace: Workspace):
     assert [job.metadata.name for job in workspace.batch_jobs()] == [run]
 
 
-def test_a_failed_run_continues_on_a_word(workspace: Workspace):
+def test_a_failed_run_continues_when_its_retry_annotation_changes(workspace: Workspace):
     pod, run = workspace.await_pod(), workspace.batch_jobs()[0].metadata.name
     workspace.kubelet.report_running(pod)
     workspace.kubelet.report_failed(pod, EXIT_USER_ERROR)

@@ -47,12 +47,6 @@ def account(server: ApiServer) -> Path:
 
 
 @pytest.fixture
-def workspace(server: ApiServer, api: client.ApiClient) -> Iterator[Workspace]:
-    with open_workspace(server, api) as opened:
-        yield opened
-
-
-@pytest.fixture
 def proxy(server: ApiServer) -> Iterator[FaultyProxy]:
     with faulty_proxy(server) as running:
         yield running

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import Progress, ProgressReport
 from finscribe_operator.attempts import container_status, explain_disruption, explain_failure
-from finscribe_operator.objects import Object, is_being_deleted
+from finscribe_operator.objects import Object, has_ended, is_being_deleted
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
 from finscribe_operator.pod_creation import explain_creation_failure, is_current
@@ -39,9 +39,9 @@ def read_activity(observed: Observed) -> Activity:
         return _unless_lost(observed, stray, waiting)
     if job is not None and is_being_deleted(job):
         return Activity(False, Reason.Stopping, "The run's Job is being deleted.")
-    if pod is None or (observed.job.spec.suspend and _has_ended(pod)):
+    if pod is None or (observed.job.spec.suspend and has_ended(pod)):
         return _read_no_pod(observed)
-    if is_being_deleted(pod) and not _has_ended(pod):
+    if is_being_deleted(pod) and not has_ended(pod):
         disruption = explain_disruption(pod)
         why = f" {disruption.reason}: {disruption.message}" if disruption else ""
         message = f"The pod is being terminated; it saves a checkpoint first.{why}"
@@ -165,7 +165,3 @@ def _is_node_silent(pod: Object) -> bool:
 
 def _is_running(pod: Object) -> bool:
     return "running" in (container_status(pod).get("state") or {})
-
-
-def _has_ended(pod: Object) -> bool:
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")

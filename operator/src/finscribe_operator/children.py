@@ -12,6 +12,7 @@ from finscribe_operator.objects import (
     Ref,
     controller_uid,
     is_being_deleted,
+    is_starting,
     key_of,
     label,
     namespace_of,
@@ -119,7 +120,7 @@ class Children:
     async def restore_config_map(self, observed: Observed) -> None:
         """Create the ConfigMap again if it was deleted, and the run's pod waits for it."""
         pod = observed.newest_pod
-        if pod is None or not _is_starting(pod):
+        if pod is None or not is_starting(pod):
             return
         uid, now = pod["metadata"]["uid"], self._clock()
         since = self._checked.get(uid, pod["metadata"]["creationTimestamp"])
@@ -154,11 +155,6 @@ class Children:
         _check_owner(live, manifest)
         if change := build_change(live, manifest):
             await self._cluster.patch(Ref.of(live), change)
-
-
-def _is_starting(pod: Object) -> bool:
-    """Whether a node is preparing the pod."""
-    return pod.get("status", {}).get("phase") == "Pending" and bool(pod.get("spec", {}).get("nodeName"))
 
 
 def _check_owner(live: Object, manifest: Object) -> None:

@@ -23,7 +23,7 @@ from finscribe_operator.clock import Clock, utc_now
 from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import JobKey, Object, key_of, parent_key
+from finscribe_operator.objects import JobKey, Object, is_starting, key_of, parent_key
 from finscribe_operator.polls import EVENTS_SECONDS, Polls
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import HistoryChangedError, Store
@@ -224,8 +224,7 @@ class Controller:
         """Reconcile the jobs whose pods are on a node and have not started: nothing may change there."""
         for pod in list(self._store.all_pods()):
             key = parent_key(pod)
-            is_pending = pod.get("status", {}).get("phase") == "Pending"
-            if key is not None and is_pending and pod.get("spec", {}).get("nodeName"):
+            if key is not None and is_starting(pod):
                 self.enqueue(key)
 
     async def _run_worker(self) -> None:

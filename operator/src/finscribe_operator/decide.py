@@ -5,7 +5,7 @@ The order of a plan's writes makes a crash between any two of them harmless:
 1. The status, when the spec requires another run or attempt than the status describes: the old run is
    recorded before any of its objects is deleted. After a crash the next plan finds the old run recorded and
    continues. A new attempt is recorded once its old Job is gone, so that each Job has the recorded settings.
-2. The deletion of obsolete Jobs, each after its ConfigMap and Service: while the Job exists, the next plan
+2. The deletion of obsolete Jobs, each after its ConfigMap: while the Job exists, the next plan
    finds it again, so nothing is left behind.
 3. The children of the desired run, the Job last. Their names are derived from the spec, so creating them
    twice gives the same objects. A Job that the status does not mention belongs to the desired run, or is
@@ -39,7 +39,7 @@ class Plan:
     status: FineTuneJobStatus | None = None
     """Written before anything else is done."""
     delete: list[Object] = field(default_factory=list)
-    """Jobs to delete, with the ConfigMap and Service of their runs."""
+    """Jobs to delete, with the ConfigMaps of their runs."""
     create: bool = False
     """Whether to create the desired run's children."""
     patch: Object = field(default_factory=dict)

@@ -1,15 +1,13 @@
 """Builds the FineTuneJobs of a job's experiments, and their part of its status; pure functions."""
 
-from contextlib import suppress
-
 from pydantic import ValidationError
 
 from finscribe_core.api.defaults import complete
-from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec, FineTuneJobStatus
+from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec
 from finscribe_operator.manifests import build_experiment
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.objects import Object, is_being_deleted, label
-from finscribe_operator.observe import Observed
+from finscribe_operator.observe import Observed, read_status
 from finscribe_operator.runs import DEFAULTS
 
 
@@ -54,7 +52,7 @@ def _is_up_to_date(live: Object | None, desired: Object) -> bool:
     """Whether both specs mean the same to the experiment's run, written out or not."""
     if live is None:
         return False
-    run = _read_status(live).run
+    run = read_status(live).run
     defaults = (run.defaults if run else {}) or DEFAULTS
     try:
         first, second = (
@@ -66,14 +64,8 @@ def _is_up_to_date(live: Object | None, desired: Object) -> bool:
     return first == second
 
 
-def _read_status(live: Object | None) -> FineTuneJobStatus:
-    with suppress(ValidationError):
-        return FineTuneJobStatus.model_validate((live or {}).get("status") or {})
-    return FineTuneJobStatus()  # written by another program: the experiment's next reconciliation corrects it
-
-
 def _build_status(name: str, live: Object | None, job: str) -> ExperimentStatus:
-    status = _read_status(live)
+    status = read_status(live or {})
     return ExperimentStatus(
         name=name,
         job=f"{job}-{name}",

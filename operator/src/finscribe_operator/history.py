@@ -4,6 +4,7 @@ The last run that succeeded, and the last one that was promoted, are always amon
 their spec trains nothing. A run that was superseded before its first step is not recorded.
 """
 
+from finscribe_core.api.conditions import ConditionType, find_true
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord
 from finscribe_core.report import Metrics, Outputs
 from finscribe_operator.objects import Object
@@ -91,7 +92,7 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
 def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
     """The record of the ended run that the status describes."""
     assert status.run is not None
-    failed = next((c for c in status.conditions if c.type == "Failed" and c.status == "True"), None)
+    failed = find_true(status.conditions, ConditionType.Failed)
     return RunRecord(
         name=status.run.name,
         outcome="Failed" if failed else "Succeeded",

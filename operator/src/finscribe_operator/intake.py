@@ -95,7 +95,7 @@ def _with_shared_defaults(status: Object) -> Object:
 
 
 def _metadata(meta: Mapping[str, Any]) -> Object:
-    """Without managedFields and others' annotations, which are most of the bytes, labels and owners."""
+    """Without managedFields, which are most of the bytes, and others' annotations, labels and owners."""
     kept = {name: meta[name] for name in _METADATA if name in meta}
     labels = {
         name: value

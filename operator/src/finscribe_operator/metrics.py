@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from finscribe_core.api.conditions import ConditionType, find_true
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
 from finscribe_core.errors import FailureReason
 from finscribe_operator.store import Store
@@ -79,7 +80,7 @@ class Metrics:
                 self.runs_finished.labels(record.outcome, _bounded(record.reason)).inc()
         if new.run is None or not new.run.completion_time or new.run.name in known:
             return
-        failed = next((c for c in new.conditions if c.type == "Failed" and c.status == "True"), None)
+        failed = find_true(new.conditions, ConditionType.Failed)
         outcome, reason = ("Failed", failed.reason) if failed else ("Succeeded", "")
         self.runs_finished.labels(outcome, _bounded(reason)).inc()
 

@@ -82,6 +82,16 @@ def is_being_deleted(obj: Object) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 
 
+def has_ended(pod: Object) -> bool:
+    """Whether a pod is known to have ended."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def is_starting(pod: Object) -> bool:
+    """Whether a node is preparing the pod."""
+    return pod.get("status", {}).get("phase") == "Pending" and bool(pod.get("spec", {}).get("nodeName"))
+
+
 def true_condition(obj: Object, type_: str) -> Object | None:
     """The object's condition of that type if it is True, else None."""
     for condition in obj.get("status", {}).get("conditions") or []:

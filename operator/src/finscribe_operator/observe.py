@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydantic import ValidationError
 
-from finscribe_core.api.conditions import ConditionType
+from finscribe_core.api.conditions import ConditionType, find_true
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLookup
 from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, LABEL_TASK
 from finscribe_core.fields import dotted
@@ -14,7 +15,7 @@ from finscribe_core.report import ProgressReport, RunResult
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import Limits, find_excesses
 from finscribe_operator.manifests import lookup_name
-from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, label, run_of
+from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, has_ended, label, run_of
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
@@ -63,13 +64,13 @@ class Observed:
         """Whether the run has to continue in a new pod: its settings have changed, or a retry is wanted."""
         return _has_changed_attempt(self.job.status, self.desired, self.batch_job)
 
-    @property
+    @cached_property
     def is_concluded(self) -> bool:
         """Whether the status shows the end of the run and its result, and no Job or pod contradicts it."""
         status = self.job.status
         if status.run is None or status.run.name != self.desired_run or not status.run.completion_time:
             return False
-        ended = any(c.type in _ENDS and c.status == "True" for c in status.conditions)
+        ended = any(find_true(status.conditions, end) for end in _ENDS)
         if not ended or self.batch_job is None:
             return ended
         outcome = read_outcome(self.batch_job, self.pods[self.desired_run])
@@ -79,10 +80,8 @@ class Observed:
     def is_suspended_by_spec(self) -> bool:
         """Whether the operator has suspended the Job. An older one did not annotate it."""
         annotations = (self.batch_job or {}).get("metadata", {}).get("annotations", {})
-        conditions = self.job.status.conditions
-        return ANNOTATION_SUSPENDED in annotations or any(
-            c.type == ConditionType.Suspended and c.status == "True" for c in conditions
-        )
+        is_suspended = find_true(self.job.status.conditions, ConditionType.Suspended) is not None
+        return ANNOTATION_SUSPENDED in annotations or is_suspended
 
     @property
     def is_looking_for_result(self) -> bool:
@@ -126,7 +125,7 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
     raw = store.finetunejob(key)
     if raw is None:
         return None
-    status = _read_status(raw)
+    status = read_status(raw)
     generation = int(raw["metadata"].get("generation", 1))
     if REFUSED in raw:
         return InvalidJob(raw, generation, status, str(raw[REFUSED]))
@@ -144,7 +143,7 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         excesses := find_excesses(job, limits)
     ):
         return InvalidJob(raw, generation, status, " ".join(excesses))
-    pods = {name: _pods_of(store, key, j) for name, j in (jobs | lookups).items()}
+    pods = {name: _oldest_first(store.pods_of(j)) for name, j in (jobs | lookups).items()}
     newest = pods[run][-1] if pods.get(run) else None
     stray = [pod for pod in store.pods(key) if _is_stray(pod, run, jobs)]
     return Observed(
@@ -191,14 +190,14 @@ def _has_changed_attempt(status: FineTuneJobStatus, desired: DesiredRun, job: Ob
         return not ended and annotations.get(ANNOTATION_ATTEMPT, "") not in ("", desired.attempt_hash)
     if run.name != desired.name:
         return False
-    failed = any(c.type == ConditionType.Failed and c.status == "True" for c in status.conditions)
+    failed = find_true(status.conditions, ConditionType.Failed) is not None
     if failed and desired.retry_token not in ("", run.retry_token):
         return True
     attempt_hash = annotations.get(ANNOTATION_ATTEMPT) or run.attempt_hash
     return attempt_hash not in ("", desired.attempt_hash) and (failed or not run.completion_time)
 
 
-def _read_status(raw: Object) -> FineTuneJobStatus:
+def read_status(raw: Object) -> FineTuneJobStatus:
     """The status; one that does not parse (another program wrote it) counts as empty."""
     try:
         return FineTuneJobStatus.model_validate(raw.get("status") or {})
@@ -212,11 +211,10 @@ def _sentence(loc: tuple[str | int, ...], text: str) -> str:
 
 
 def _is_stray(pod: Object, run: str, jobs: Mapping[str, Object]) -> bool:
-    if run_of(pod) != run or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+    if run_of(pod) != run or has_ended(pod):
         return False
     return run not in jobs or controller_uid(pod) != jobs[run]["metadata"]["uid"]
 
 
-def _pods_of(store: Store, key: JobKey, job: Object) -> list[Object]:
-    pods = [pod for pod in store.pods(key) if controller_uid(pod) == job["metadata"]["uid"]]
+def _oldest_first(pods: list[Object]) -> list[Object]:
     return sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))

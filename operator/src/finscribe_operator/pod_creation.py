@@ -2,7 +2,7 @@
 
 import re
 
-from finscribe_operator.objects import Object, is_being_deleted, true_condition
+from finscribe_operator.objects import Object, has_ended, is_being_deleted, true_condition
 from finscribe_operator.warning_events import WarningEvent
 
 _PREFIX = re.compile(r'^(\(combined from similar events\): )?Error creating: (pods "[^"]*" is forbidden: )?')
@@ -61,4 +61,4 @@ def lacks_pod(job: Object, pods: list[Object]) -> bool:
         return False
     if any(true_condition(job, type_) for type_ in ("Complete", "Failed", "FailureTarget")):
         return False
-    return all(pod.get("status", {}).get("phase") in ("Succeeded", "Failed") for pod in pods)
+    return all(has_ended(pod) for pod in pods)

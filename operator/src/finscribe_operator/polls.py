@@ -14,8 +14,9 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.objects import (
     JobKey,
     Object,
-    controller_uid,
+    has_ended,
     is_being_deleted,
+    is_starting,
     namespace_of,
     parent_key,
 )
@@ -70,8 +71,8 @@ class Polls:
     async def poll_events(self) -> None:
         """Look up why Jobs lack a pod, and why pods do not start."""
         self._rounds += 1
-        jobs = [job for job in self._store.all_batch_jobs() if self._lacks_pod(job)]
-        starting = [p for p in self._store.all_pods() if _phase(p) == "Pending" and p["spec"].get("nodeName")]
+        jobs = [job for job in self._store.all_batch_jobs() if lacks_pod(job, self._store.pods_of(job))]
+        starting = [pod for pod in self._store.all_pods() if is_starting(pod)]
         await self._look_up("Job", jobs)
         await self._look_up("Pod", starting)
 
@@ -80,12 +81,12 @@ class Polls:
         limit = asyncio.Semaphore(self._config.max_concurrent_reconciles)
         running = []
         for pod in list(self._store.all_pods()):
-            if _phase(pod) in ("Succeeded", "Failed"):
+            if has_ended(pod):
                 continue
             if is_being_deleted(pod):
                 # The time at which its grace period ends, not that of the request.
                 self._note_silence(pod, pod["metadata"]["deletionTimestamp"])
-            elif _phase(pod) == "Running":
+            elif pod.get("status", {}).get("phase") == "Running":
                 running.append(pod)
         uids = {pod["metadata"]["uid"] for pod in running}
         self._shown = {uid: shown for uid, shown in self._shown.items() if uid in uids}
@@ -148,16 +149,6 @@ class Polls:
                 if self._store.put_warning(obj, by_uid.get(obj["metadata"]["uid"])):
                     self._enqueue_parent(obj)
 
-    def _lacks_pod(self, job: Object) -> bool:
-        key, uid = parent_key(job), job["metadata"]["uid"]
-        return key is not None and lacks_pod(
-            job, [pod for pod in self._store.pods(key) if controller_uid(pod) == uid]
-        )
-
     def _enqueue_parent(self, child: Object) -> None:
         if (key := parent_key(child)) is not None:
             self._enqueue(key)
-
-
-def _phase(pod: Object) -> str:
-    return str(pod.get("status", {}).get("phase", ""))

@@ -1,7 +1,5 @@
 """Reconciles one FineTuneJob: observes it, plans the writes, applies them, updates its status."""
 
-import logging
-
 from finscribe_operator.children import Children
 from finscribe_operator.clock import Clock
 from finscribe_operator.cluster import (
@@ -17,15 +15,12 @@ from finscribe_operator.objects import (
     JobKey,
     Object,
     Ref,
-    controller_uid,
     is_being_deleted,
 )
 from finscribe_operator.observe import InvalidJob, Observed, observe
 from finscribe_operator.status import build_invalid_status, build_status, find_unexplained_ends
 from finscribe_operator.status_writer import StatusWriter
 from finscribe_operator.store import Store
-
-logger = logging.getLogger(__name__)
 
 
 class Reconciler:
@@ -65,7 +60,7 @@ class Reconciler:
         await self._status.post_events(observed.raw)
 
     async def _reconcile_valid(self, key: JobKey, observed: Observed) -> None:
-        if await self._correct_view(key, observed):
+        if await self._correct_view(observed):
             again = observe(self._store, key, self._config.limits)
             if not isinstance(again, Observed):
                 return
@@ -87,9 +82,14 @@ class Reconciler:
             await self._update_status(key, observed.desired_run, failure)
         if failure is not None:
             raise failure
+        if observed.is_looking_for_result:
+            await self._continue_after_search(key)
+
+    async def _continue_after_search(self, key: JobKey) -> None:
+        """Reconcile again if the search for a result has ended: the status that says so causes no event."""
         after = observe(self._store, key, self._config.limits)
-        if observed.is_looking_for_result and isinstance(after, Observed) and not after.is_looking_for_result:
-            await self._reconcile_valid(key, after)  # the operator's own writes cause no further event
+        if isinstance(after, Observed) and not after.is_looking_for_result:
+            await self._reconcile_valid(key, after)
 
     async def _give_up(self, key: JobKey, observed: Observed, error: ClusterError) -> None:
         """Remove what was created for a run whose objects break a rule of the API, and say so.
@@ -112,22 +112,22 @@ class Reconciler:
         status = build_status(after, self._clock(), str(failure) if failure else "")
         await self._status.write(after.raw, after.job.status, status)
 
-    async def _correct_view(self, key: JobKey, observed: Observed) -> bool:
+    async def _correct_view(self, observed: Observed) -> bool:
         """Read what a watch may not have shown, where a decision depends on it; whether anything was read."""
         if ended := find_unexplained_ends(observed):
-            await self._read_pods(key, ended)
+            await self._read_pods(ended)
             return True
         if observed.stray_pods and observed.batch_job is None:
             return await self._children.find_unlabelled_job(observed)
         return False
 
-    async def _read_pods(self, key: JobKey, jobs: list[Object]) -> None:
+    async def _read_pods(self, jobs: list[Object]) -> None:
         """Replace what is known about the pods of these Jobs by what the cluster says now."""
         for job in jobs:
             live = await self._cluster.list_pods_of(job)
             uids = {pod["metadata"]["uid"] for pod in live}
-            for known in self._store.pods(key):
-                if controller_uid(known) == job["metadata"]["uid"] and known["metadata"]["uid"] not in uids:
+            for known in self._store.pods_of(job):
+                if known["metadata"]["uid"] not in uids:
                     self._store.remove(known)
             for pod in live:
                 self._store.put(pod)

@@ -42,16 +42,19 @@ class DesiredRun:
 
     def build_status(self) -> RunStatus:
         """The status of the run before its first attempt."""
-        run = RunStatus(name=self.name, attempt_hash=self.attempt_hash, retry_token=self.retry_token)
-        return self.recorded(run)
+        return self.recorded(RunStatus(name=self.name))
 
     def recorded(self, run: RunStatus) -> RunStatus:
-        """The run's status with its identity. The attempt's hash changes only with the attempt."""
+        """The run's status with its identity. The attempt's hash changes only with the attempt.
+
+        A request for a retry is recorded at once: one that comes before a failure has no effect.
+        """
         return run.model_copy(
             update={
                 "training_hash": self.training_hash,
                 "spec_hash": self.spec_hash,
                 "attempt_hash": run.attempt_hash or self.attempt_hash,
+                "retry_token": self.retry_token,
                 "defaults": dict(self.defaults),
             }
         )
@@ -85,10 +88,11 @@ def find_run(
     training_hash = hash_settings(job.spec, Change.NewRun)
     if current is not None and not current.training_hash and _was_started_for(job, current.name, status):
         return job, _desired(job, current.name, training_hash, spec_hash, DEFAULTS)
-    if current is None and _former_name(job) in jobs:
-        return job, _desired(job, _former_name(job), training_hash, spec_hash, DEFAULTS)
+    former_name = _former_name(job)
+    if current is None and former_name in jobs:
+        return job, _desired(job, former_name, training_hash, spec_hash, DEFAULTS)
     for record in status.runs:
-        if record.training_hash == training_hash or record.name == _former_name(job):
+        if record.training_hash == training_hash or record.name == former_name:
             return job, _desired(job, record.name, training_hash, spec_hash, DEFAULTS)
         # Its defaults were others. A result is not made again for that; an unfinished run can't continue.
         if record.spec_hash == spec_hash and record.outcome == "Succeeded":

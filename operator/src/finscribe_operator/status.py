@@ -14,7 +14,7 @@ from finscribe_core.trainer_config import OutputFormat
 from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import read_result
 from finscribe_operator.history import find_record
-from finscribe_operator.objects import Object
+from finscribe_operator.objects import Object, has_ended
 from finscribe_operator.observe import InvalidJob, Observed
 from finscribe_operator.outcome import Outcome, read_outcome
 from finscribe_operator.status_conditions import (
@@ -174,17 +174,14 @@ def _is_still_active(pod: Object | None) -> bool:
     """Whether a pod has not been seen to end. Pods and Jobs are watched separately, and a Job ends after its
     pods: a status that ends the run before the pod's end is seen would lose the trainer's result for good.
     """
-    return pod is not None and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+    return pod is not None and not has_ended(pod)
 
 
 def _with_identity(observed: Observed) -> FineTuneJobStatus:
     """The status with the identity of its run, which is the desired one."""
     status = observed.job.status
     run = observed.desired.recorded(status.run) if status.run else observed.desired.build_status()
-    # A request for a retry that comes before a failure has no effect.
-    return status.model_copy(
-        update={"run": run.model_copy(update={"retry_token": observed.desired.retry_token})}
-    )
+    return status.model_copy(update={"run": run})
 
 
 def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | None) -> FineTuneJobStatus:

@@ -14,7 +14,7 @@ from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import Listing
 from finscribe_operator.intake import REFUSED, take_in
-from finscribe_operator.objects import JobKey, Object, key_of, namespace_of, parent_key
+from finscribe_operator.objects import JobKey, Object, controller_uid, key_of, namespace_of, parent_key
 from finscribe_operator.warning_events import WarningEvent
 
 _MAX_TOMBSTONES = 4096
@@ -171,6 +171,11 @@ class Store:
     def pods(self, key: JobKey) -> list[Object]:
         """The pods labelled as children of a FineTuneJob."""
         return self._children_of(key, "Pod")
+
+    def pods_of(self, job: Object) -> list[Object]:
+        """The pods that a Job controls."""
+        key, uid = parent_key(job), job["metadata"]["uid"]
+        return [pod for pod in self.pods(key) if controller_uid(pod) == uid] if key else []
 
     def all_pods(self) -> Iterator[Object]:
         """Every known pod."""
