@@ -237,7 +237,7 @@ class Controller:
     async def _reconcile(self, key: JobKey) -> str:
         began = time.monotonic()
         try:
-            await self._reconciler.reconcile(key)
+            due = await self._reconciler.reconcile(key)
         except ClusterError as error:
             delay = self._queue.failed(key)
             logger.warning(
@@ -252,6 +252,7 @@ class Controller:
         finally:
             self.metrics.reconcile_seconds.observe(time.monotonic() - began)
         self._queue.succeeded(key)
+        self._queue.add_later(key, due)
         return "success"
 
     async def _repeat(self, seconds: float, task: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ from finscribe_operator.cluster import (
 )
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
+from finscribe_operator.due import has_times, seconds_until_due
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import (
     JobKey,
@@ -41,8 +42,8 @@ class Reconciler:
         self._children = Children(cluster, store, config, clock)
         self._status = StatusWriter(cluster, store, metrics, clock)
 
-    async def reconcile(self, key: JobKey) -> None:
-        """Make the writes that the job needs now.
+    async def reconcile(self, key: JobKey) -> float | None:
+        """Make the writes that the job needs now; the seconds until it has to be reconciled again, if any.
 
         Raises:
             ClusterError: a write failed; try again later.
@@ -50,7 +51,7 @@ class Reconciler:
         observed = observe(self._store, key, self._config.limits)
         if observed is None or is_being_deleted(observed.raw):
             self._status.forget(key)
-            return
+            return None
         if isinstance(observed, InvalidJob):
             status = build_invalid_status(observed, self._clock())
             await self._status.write(observed.raw, observed.status, status)
@@ -58,6 +59,10 @@ class Reconciler:
             self._status.recover_events(observed.raw, observed.job.status)
             await self._reconcile_valid(key, observed)
         await self._status.post_events(observed.raw)
+        if isinstance(observed, InvalidJob) or not has_times(observed.job.spec):
+            return None
+        after = observe(self._store, key, self._config.limits)
+        return seconds_until_due(after, self._clock()) if isinstance(after, Observed) else None
 
     async def _reconcile_valid(self, key: JobKey, observed: Observed) -> None:
         if await self._correct_view(observed):

@@ -10,6 +10,8 @@ from finscribe_operator.objects import JobKey
 
 BASE_DELAY_SECONDS = 0.25
 MAX_DELAY_SECONDS = 120.0
+MAX_DUE_SECONDS = 3600.0
+"""A job that is due later is looked at once an hour, in case that a clock was corrected."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class WorkQueue:
         self._working: set[JobKey] = set()
         self._failures: dict[JobKey, _Failures] = {}
         self._timers: dict[JobKey, asyncio.TimerHandle] = {}
+        self._due: dict[JobKey, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
         """Number of queued keys, without those waiting for a retry."""
@@ -36,7 +39,7 @@ class WorkQueue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is queued, processed or waiting for a retry."""
+        """Whether nothing is queued, processed or waiting for a retry. What is due later does not count."""
         return not (self._dirty or self._working or self._timers)
 
     def add(self, key: JobKey) -> None:
@@ -46,6 +49,14 @@ class WorkQueue:
         self._dirty.add(key)
         if key not in self._working:
             self._ready.put_nowait(key)
+
+    def add_later(self, key: JobKey, seconds: float | None) -> None:
+        """Queue the job after a delay, instead of at the time set before; None: not at all."""
+        if timer := self._due.pop(key, None):
+            timer.cancel()
+        if seconds is not None:
+            delay = min(max(seconds, 0.0), MAX_DUE_SECONDS)
+            self._due[key] = asyncio.get_running_loop().call_later(delay, self._add_due, key)
 
     async def get(self) -> JobKey:
         """Wait for the next key; report its end with `succeeded` or `failed`."""
@@ -80,11 +91,17 @@ class WorkQueue:
         """Cancel all pending retries."""
         for key in list(self._timers):
             self._cancel_timer(key)
+        for key in list(self._due):
+            self.add_later(key, None)
 
     def _finish(self, key: JobKey) -> None:
         self._working.discard(key)
         if key in self._dirty:
             self._ready.put_nowait(key)
+
+    def _add_due(self, key: JobKey) -> None:
+        self._due.pop(key, None)
+        self.add(key)
 
     def _retry(self, key: JobKey) -> None:
         self._timers.pop(key, None)

@@ -133,6 +133,18 @@ async def test_a_key_is_never_processed_twice_at_once():
     assert queue.is_idle
 
 
+async def test_a_key_is_queued_at_the_time_at_which_it_is_due():
+    queue, key = WorkQueue(), JobKey("team", "invoices")
+    queue.add_later(key, 3600)
+    queue.add_later(key, 0)
+    assert await queue.get() == key
+    queue.succeeded(key)
+    queue.add_later(key, 0)
+    queue.add_later(key, None)
+    await asyncio.sleep(0.01)
+    assert queue.is_idle
+
+
 async def test_the_retry_delay_grows_until_a_success():
     delays: list[float] = []
     queue, key = WorkQueue(timer=lambda: sum(delays)), JobKey("team", "invoices")
