@@ -173,6 +173,17 @@ class EvaluationReport(KubeModel):
     """Result of the gate; unset when the job has none."""
 
 
+class DatasetState(KubeModel):
+    """The files of a data set, as they were at one time."""
+
+    fingerprint: ShortText
+    """Hash of the names, sizes and ETags of all files with rows."""
+    samples: Count | None = None
+    """Number of training rows; unset when they were not counted."""
+    files: Count = 0
+    """Number of files with rows."""
+
+
 class ProgressReport(KubeModel):
     """The response body of the trainer's `/progress`."""
 
@@ -180,6 +191,8 @@ class ProgressReport(KubeModel):
     """The run's name."""
     progress: Progress = Progress()
     metrics: Metrics = Metrics()
+    dataset: DatasetState | None = None
+    """The data set that the run is trained on; unset until it is downloaded."""
 
 
 class RunResult(KubeModel):
@@ -204,6 +217,8 @@ class RunResult(KubeModel):
     outputs: Outputs = Outputs()
     evaluation: EvaluationReport | None = None
     """Comparison of base and tuned model; unset when `evaluation.enabled` is false."""
+    dataset: DatasetState | None = None
+    """The data set that the run was trained on."""
 
     @property
     def known_reason(self) -> FailureReason:

@@ -146,6 +146,29 @@ def count_cpus(quantity: CpuQuantity) -> float:
     return int(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
 
 
+Duration = Annotated[
+    str,
+    Field(
+        pattern=pattern(
+            r"^([0-9]{1,6}h([0-9]{1,6}m)?([0-9]{1,6}s)?|[0-9]{1,6}m([0-9]{1,6}s)?|[0-9]{1,6}s)$",
+            "a time such as 30m, 6h or 1h30m",
+        ),
+        max_length=24,
+    ),
+]
+"""A time in hours, minutes and seconds, as in other Kubernetes APIs."""
+_SECONDS_OF = {"h": 3600, "m": 60, "s": 1}
+
+
+def count_seconds(duration: Duration) -> int:
+    """The number of seconds of a duration.
+
+    >>> count_seconds("1h30m")
+    5400
+    """
+    return sum(int(number) * _SECONDS_OF[unit] for number, unit in re.findall(r"([0-9]+)([hms])", duration))
+
+
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME_PATTERN = pattern(
     f"^{_SUBDOMAIN}$",

@@ -26,12 +26,14 @@ from finscribe_core.api.base import (
     pattern,
 )
 from finscribe_core.api.conditions import Condition
+from finscribe_core.api.retraining import RetrainSpec, RetrainStatus, RunCause
 from finscribe_core.constants import API_VERSION, GROUP, KIND
 from finscribe_core.errors import UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import (
     Count,
+    DatasetState,
     EvaluationReport,
     Location,
     Metrics,
@@ -356,13 +358,6 @@ class ExperimentSpec(KubeModel):
     false or a list of these."""
 
 
-class RetrainSpec(KubeModel):
-    """When to train again though nothing else has changed."""
-
-    trigger: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """Any text, such as a date or a commit; when it changes, a new run starts."""
-
-
 class FineTuneJobSpec(KubeModel):
     """Model, data, hyperparameters and output of the fine-tuning.
 
@@ -405,7 +400,7 @@ class FineTuneJobSpec(KubeModel):
     image: Annotated[str, Field(pattern=_NO_SPACES, max_length=1024)] | None = None
     """Trainer image; the operator's default when unset."""
     retrain: RetrainSpec = RetrainSpec()
-    """When to train again though nothing else has changed."""
+    """When to train again: after a change, by a schedule, for new data."""
     experiments: Annotated[list[ExperimentSpec], Field(max_length=16)] = []
     """Variations of this job, each trained as a FineTuneJob of its own, named `<job>-<experiment>`, with its
     results below `<output.uri>/experiments/<experiment>`. This job is the baseline they are compared with."""
@@ -454,6 +449,7 @@ class FineTuneJobSpec(KubeModel):
             if path.split(".")[0] in FIXED_SETTINGS:
                 raise ValueError(f"{where}: {path} can't be changed by an experiment")
         plain = {name: value for name, value in self.as_written().items() if name != "experiments"}
+        plain |= _without_retraining(plain)
         try:
             data = apply_overrides(type(self), plain, experiment.overrides, where, camel_case=True)
             uri = f"{self.output.uri.rstrip('/')}/experiments/{experiment.name}"
@@ -462,6 +458,12 @@ class FineTuneJobSpec(KubeModel):
             raise ValueError(str(error)) from None
         except ValidationError as error:
             raise ValueError(f"{where}: {' '.join(text for _, text in validation_problems(error))}") from None
+
+
+def _without_retraining(spec: dict[str, Any]) -> dict[str, Any]:
+    """The section `retrain` of an experiment, which is trained again with its job's spec or trigger only."""
+    kept = {k: v for k, v in spec.get("retrain", {}).items() if k not in ("schedule", "onDataChange")}
+    return {"retrain": kept} if "retrain" in spec else {}
 
 
 class State(StrEnum):
@@ -504,7 +506,7 @@ class ResultLookup(StrEnum):
     """There is no complete result, or the search failed."""
 
 
-RunDefaults = Annotated[
+SettingValues = Annotated[
     dict[str, Any],
     WithJsonSchema(
         {
@@ -515,7 +517,7 @@ RunDefaults = Annotated[
         }
     ),
 ]
-"""Defaults by field, as in a spec. The API server treats them as one value, which costs it little."""
+"""Values by field, as in a spec. The API server treats them as one value, which costs it little."""
 
 
 class RunStatus(KubeModel):
@@ -523,6 +525,11 @@ class RunStatus(KubeModel):
 
     name: ObjectName
     """Name of the run: the job's name and a hash of its training settings."""
+    cause: RunCause = RunCause.Created
+    """Why it was started."""
+    occasion: ShortText = ""
+    """What the run was started for if its settings are not new: the time of the schedule, or the fingerprint
+    of the data."""
     start_time: ShortText | None = None
     """When the run's Job was started (RFC 3339)."""
     completion_time: ShortText | None = None
@@ -544,7 +551,11 @@ class RunStatus(KubeModel):
     result_lookup: ResultLookup | None = None
     """Whether the bucket was searched for the result of this run, by a pod without GPU: of a job whose status
     was lost, or that went back to an earlier run."""
-    defaults: RunDefaults = {}
+    settings: SettingValues = {}
+    """The training settings as they are written in the spec that the run was started for."""
+    dataset: DatasetState | None = None
+    """The training data, as the run found them."""
+    defaults: SettingValues = {}
     """The values of settings that the spec leaves unset, as they were when the run started. An upgrade of the
     operator does not change them."""
 
@@ -554,6 +565,10 @@ class RunRecord(KubeModel):
 
     name: ObjectName
     """The run's name."""
+    cause: RunCause = RunCause.Created
+    """Why it was started."""
+    occasion: ShortText = ""
+    """What it was started for if its settings were not new."""
     outcome: Literal["Succeeded", "Failed", "Superseded"]
     """How it ended; `Superseded` when the spec changed while it ran."""
     reason: ShortText = ""
@@ -572,6 +587,8 @@ class RunRecord(KubeModel):
     """Hash of its training settings, with the defaults of its start."""
     spec_hash: ShortText = ""
     """Hash of its training settings as they were written in the spec."""
+    dataset: DatasetState | None = None
+    """The training data, as it found them."""
 
 
 class ExperimentStatus(KubeModel):
@@ -612,6 +629,8 @@ class FineTuneJobStatus(KubeModel):
     """Comparison of base and tuned model, once the run has ended."""
     run: RunStatus | None = None
     """The current run, or the last one."""
+    retrain: RetrainStatus | None = None
+    """What was done about `spec.retrain`."""
     experiments: Annotated[list[ExperimentStatus], Field(max_length=16)] = []
     """The experiments, in the spec's order."""
     runs: Annotated[list[RunRecord], Field(max_length=10)] = []

@@ -6,7 +6,7 @@ from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import Cluster, ConflictError, NotFoundError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.experiments import build_change
-from finscribe_operator.manifests import build_config_map, build_job, build_lookup_job
+from finscribe_operator.manifests import build_config_map, build_data_check_job, build_job, build_lookup_job
 from finscribe_operator.objects import (
     Object,
     Ref,
@@ -47,9 +47,9 @@ class Children:
             ConflictError: an object of that name belongs to something else.
             InvalidObjectError: the API server refuses one of them.
         """
-        job, run = observed.job, observed.desired_run
+        run = observed.desired_run
         await self._create_config_map(observed)
-        self._store.put(await self._create(build_job(job, run, self._config)))
+        self._store.put(await self._create(self._build_job(observed)))
         logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
 
     async def create_lookup(self, observed: Observed) -> None:
@@ -57,6 +57,20 @@ class Children:
         await self._create_config_map(observed)
         manifest = build_lookup_job(observed.job, observed.desired_run, self._config)
         self._store.put(await self._create(manifest))
+
+    async def create_data_check(self, observed: Observed) -> None:
+        """Create the Job that checks the training data, and the ConfigMap that it needs."""
+        run = observed.job.status.run
+        known = run.dataset.fingerprint if run and run.dataset else ""
+        await self._create_config_map(observed)
+        manifest = build_data_check_job(
+            observed.job, observed.desired_run, observed.checks, known, self._config
+        )
+        self._store.put(await self._create(manifest))
+
+    def _build_job(self, observed: Observed) -> Object:
+        desired = observed.desired
+        return build_job(observed.job, desired.name, self._config, desired.cause, desired.occasion)
 
     async def _create_config_map(self, observed: Observed) -> None:
         manifest = build_config_map(observed.job, observed.desired_run)
@@ -87,7 +101,7 @@ class Children:
 
     async def find_unlabelled_job(self, observed: Observed) -> bool:
         """Restore the labels of the run's Job, which its pods show to exist; whether it does."""
-        manifest = build_job(observed.job, observed.desired_run, self._config)
+        manifest = self._build_job(observed)
         try:
             live = await self._cluster.get(Ref.of(manifest))
         except NotFoundError:

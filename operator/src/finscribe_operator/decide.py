@@ -21,10 +21,16 @@ from finscribe_core.constants import LABEL_RESTORED
 from finscribe_operator.clock import seconds_between
 from finscribe_operator.experiments import build_missing_or_changed, find_obsolete
 from finscribe_operator.history import build_history, find_record
-from finscribe_operator.manifests import build_mutable_fields, build_suspend_patch, lookup_name
+from finscribe_operator.manifests import (
+    build_mutable_fields,
+    build_suspend_patch,
+    data_check_name,
+    lookup_name,
+)
 from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
+from finscribe_operator.retraining import is_check_due
 from finscribe_operator.status import build_new_attempt_status, build_new_run_status
 from finscribe_operator.status_lookup import build_lookup_status
 
@@ -50,8 +56,10 @@ class Plan:
     """FineTuneJobs of experiments to delete."""
     create_lookup: bool = False
     """Whether to create the Job that looks for the result of the desired run."""
-    delete_lookups: list[Object] = field(default_factory=list)
-    """Jobs that have looked for results."""
+    create_data_check: bool = False
+    """Whether to create the Job that checks the training data."""
+    delete_tasks: list[Object] = field(default_factory=list)
+    """Jobs that have looked for results, or have checked the training data."""
     wait: bool = False
     """Whether an old Job must be gone before the status can describe the desired run."""
 
@@ -63,13 +71,15 @@ def decide(observed: Observed, now: str) -> Plan:
     status = _status_to_write_first(observed, now)
     looking = observed.is_looking_for_result if status is None else _is_looking(status)
     finished = observed.is_concluded if status is None else _has_result(status)
+    checking = status is None and finished and is_check_due(observed.job.spec, observed.job.status, now)
     return Plan(
         status=status,
         delete=_obsolete_jobs(observed, status or observed.job.status),
         # A pod that outlives its deleted Job would write the same checkpoints as the new pod.
         create=observed.batch_job is None and not (finished or looking or observed.stray_pods),
         create_lookup=looking and observed.lookup_job is None and not observed.job.spec.suspend,
-        delete_lookups=[job for job in observed.lookups.values() if _is_obsolete(job, observed, looking)],
+        create_data_check=checking and observed.data_check_job is None,
+        delete_tasks=[job for job in observed.tasks.values() if _is_obsolete(job, observed, looking)],
         patch={} if finished else _changed_fields(observed),
         apply_experiments=build_missing_or_changed(observed),
         delete_experiments=find_obsolete(observed),
@@ -125,9 +135,11 @@ def _is_looking(status: FineTuneJobStatus) -> bool:
     return status.run is not None and status.run.result_lookup is ResultLookup.Pending
 
 
-def _is_obsolete(lookup: Object, observed: Observed, looking: bool) -> bool:
-    is_needed = looking and lookup["metadata"]["name"] == lookup_name(observed.desired_run)
-    return not is_needed and not is_being_deleted(lookup)
+def _is_obsolete(task: Object, observed: Observed, looking: bool) -> bool:
+    needed = {lookup_name(observed.desired_run)} if looking else set()
+    if observed.job.spec.retrain.on_data_change is not None:
+        needed.add(data_check_name(observed.desired_run, observed.checks))
+    return task["metadata"]["name"] not in needed and not is_being_deleted(task)
 
 
 def _obsolete_jobs(observed: Observed, status: FineTuneJobStatus) -> list[Object]:

@@ -3,6 +3,7 @@
 import re
 
 from finscribe_core.api.conditions import Condition, ConditionType, Reason
+from finscribe_core.api.retraining import RetrainStatus
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
 from finscribe_operator.cluster import Event
 
@@ -12,7 +13,12 @@ _WARNINGS = (Reason.Retrying, Reason.PodCreationFailed, Reason.ProgressUnknown, 
 
 def build_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     """The Events for the difference between two statuses."""
-    return [*_spec_events(old, new), *_run_events(old, new), *_outcome_events(old, new)]
+    return [
+        *_spec_events(old, new),
+        *_retrain_events(old, new),
+        *_run_events(old, new),
+        *_outcome_events(old, new),
+    ]
 
 
 def build_outcome_events(status: FineTuneJobStatus) -> list[Event]:
@@ -38,9 +44,11 @@ def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
     events = []
     before = old.run.name if old.run else None
     if before and new.run and new.run.name != before and not _ended(old):
-        events.append(Event("Normal", "Superseded", f"Run {before} was stopped: the spec has changed."))
+        why = _describe_cause(new.run)
+        events.append(Event("Normal", "Superseded", f"Run {before} was stopped for another one ({why})."))
     if new.run and new.run.name != before and not _ended(new):
-        events.append(Event("Normal", "RunStarted", f"Run {new.run.name} started."))
+        why = _describe_cause(new.run)
+        events.append(Event("Normal", "RunStarted", f"Run {new.run.name} started ({why})."))
     if old.run and new.run and new.run.name == before and _has_other_attempt(old.run, new.run):
         text = f"The settings of the pod have changed: run {before} continues in a new one."
         events.append(Event("Normal", "AttemptReplaced", text))
@@ -48,6 +56,23 @@ def _run_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
         text = f"Run {before} continues from its last checkpoint."
         events.append(Event("Normal", "RetryRequested", text))
     return [*events, *_warnings(_get(new, ConditionType.Running), _get(old, ConditionType.Running))]
+
+
+def _describe_cause(run: RunStatus) -> str:
+    return f"{run.cause}: {run.occasion}" if run.occasion else str(run.cause)
+
+
+def _retrain_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
+    events = []
+    before, after = old.retrain or RetrainStatus(), new.retrain or RetrainStatus()
+    missed = after.schedule.last_missed_time if after.schedule else None
+    if missed and missed != (before.schedule.last_missed_time if before.schedule else None):
+        text = f"The run of {missed} was left out: spec.retrain.schedule.startingDeadlineSeconds have passed."
+        events.append(Event("Warning", "ScheduleMissed", text))
+    message = after.data_check.message if after.data_check else ""
+    if message and message != (before.data_check.message if before.data_check else ""):
+        events.append(Event("Warning", "DataCheckFailed", message))
+    return events
 
 
 def _warnings(running: Condition | None, before: Condition | None) -> list[Event]:

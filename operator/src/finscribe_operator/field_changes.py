@@ -37,12 +37,14 @@ _POD_RESOURCES = ("gpuResourceName", "cpu", "memory", "scratch")
 
 FIELD_CHANGES: Mapping[str, Change] = {
     **dict.fromkeys(("model", "dataset", "method", "lora", "earlyStopping", "loss"), Change.NewRun),
-    **dict.fromkeys(("augmentation", "curriculum", "evaluation", "output", "retrain"), Change.NewRun),
+    **dict.fromkeys(("augmentation", "curriculum", "evaluation", "output"), Change.NewRun),
     **{f"training.{name}": Change.NewRun for name in _TRAINING},
     **{f"training.{name}": Change.NewAttempt for name in _TRAINING_IN_THE_SAME_WAY},
     # One process per GPU, each with its own batch: their number changes the effective batch size.
     "resources.gpus": Change.NewRun,
     **{f"resources.{name}": Change.NewAttempt for name in _POD_RESOURCES},
+    "retrain.trigger": Change.NewRun,
+    **{f"retrain.{name}": Change.InPlace for name in ("onSpecChange", "schedule", "onDataChange")},
     **dict.fromkeys(("featureCache", "storage", "reporting", "pod", "image"), Change.NewAttempt),
     **dict.fromkeys(("experiments", "suspend", "backoffLimit", "activeDeadlineSeconds"), Change.InPlace),
 }
@@ -67,6 +69,15 @@ def select(spec: Object, change: Change) -> Object:
         elif FIELD_CHANGES.get(name, Change.NewRun) is change:
             selected[name] = value
     return selected
+
+
+def replace_training_settings(spec: Object, settings: Object) -> Object:
+    """A written spec with the training settings of another one (those that `select` with NewRun returns)."""
+    result: Object = {}
+    for part in (settings, select(spec, Change.NewAttempt), select(spec, Change.InPlace)):
+        for name, value in part.items():
+            result[name] = {**result.get(name, {}), **value} if name in _DIVIDED else value
+    return result
 
 
 def hash_settings(spec: FineTuneJobSpec, change: Change) -> str:

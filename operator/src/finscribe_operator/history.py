@@ -5,6 +5,7 @@ their spec trains nothing. A run that was superseded before its first step is no
 """
 
 from finscribe_core.api.conditions import ConditionType, find_true
+from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord
 from finscribe_core.report import Metrics, Outputs
 from finscribe_operator.objects import Object
@@ -66,15 +67,19 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
     job = observed.jobs.get(name)
     outcome = read_outcome(job, observed.pods[name]) if job else None
     is_described = status.run is not None and status.run.name == name
+    described = status.run if is_described else None
     record = RunRecord(
         name=name,
+        cause=described.cause if described else RunCause.Created,
+        occasion=described.occasion if described else "",
+        dataset=described.dataset if described else None,
         outcome="Superseded",
         start_time=(job or {}).get("status", {}).get("startTime"),
         completion_time=now,
         metrics=status.metrics if is_described else Metrics(),
-        outputs=status.run.outputs if is_described and status.run else Outputs(),
-        training_hash=status.run.training_hash if is_described and status.run else "",
-        spec_hash=status.run.spec_hash if is_described and status.run else "",
+        outputs=described.outputs if described else Outputs(),
+        training_hash=described.training_hash if described else "",
+        spec_hash=described.spec_hash if described else "",
     )
     if outcome is None:
         return record
@@ -95,6 +100,9 @@ def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
     failed = find_true(status.conditions, ConditionType.Failed)
     return RunRecord(
         name=status.run.name,
+        cause=status.run.cause,
+        occasion=status.run.occasion,
+        dataset=status.run.dataset,
         outcome="Failed" if failed else "Succeeded",
         reason=failed.reason if failed else "",
         start_time=status.run.start_time,

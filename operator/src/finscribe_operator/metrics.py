@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from finscribe_core.api.conditions import ConditionType, find_true
+from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
 from finscribe_core.errors import FailureReason
 from finscribe_operator.store import Store
@@ -43,8 +44,13 @@ class Metrics:
             registry=self.registry,
         )
         self.runs_started = Counter(
-            "finscribe_runs_started", "Runs whose Job was created.", registry=self.registry
+            "finscribe_runs_started",
+            "Jobs created for runs, by the cause of the run.",
+            ["cause"],
+            registry=self.registry,
         )
+        for cause in RunCause:
+            self.runs_started.labels(cause)
         self.runs_finished = Counter(
             "finscribe_runs_finished",
             "Runs that ended, by outcome and, when failed, by reason (Other: one of another version).",

@@ -14,7 +14,7 @@ from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport, RunResult
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import Limits, find_excesses
-from finscribe_operator.manifests import lookup_name
+from finscribe_operator.manifests import data_check_name, lookup_name
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, has_ended, label, run_of
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.runs import DesiredRun, find_run
@@ -38,9 +38,9 @@ class Observed:
     jobs: Mapping[str, Object]
     """The Jobs that the FineTuneJob owns, by run."""
     pods: Mapping[str, Sequence[Object]]
-    """The pods of those Jobs, and of those of `lookups`, by run or name, oldest first."""
-    lookups: Mapping[str, Object] = field(default_factory=dict)
-    """Jobs that look in the bucket for the result of a run, by name."""
+    """The pods of those Jobs, and of those of `tasks`, by run or name, oldest first."""
+    tasks: Mapping[str, Object] = field(default_factory=dict)
+    """Jobs without GPU that look for the result of a run, or check the training data, by name."""
     stray_pods: Sequence[Object] = ()
     """Pods of the desired run that have not ended and whose Job is gone."""
     report: ProgressReport | None = None
@@ -92,7 +92,18 @@ class Observed:
     @property
     def lookup_job(self) -> Object | None:
         """The Job that looks for the result of the desired run."""
-        return self.lookups.get(lookup_name(self.desired_run))
+        return self.tasks.get(lookup_name(self.desired_run))
+
+    @property
+    def data_check_job(self) -> Object | None:
+        """The Job of the next check of the training data."""
+        return self.tasks.get(data_check_name(self.desired_run, self.checks))
+
+    @property
+    def checks(self) -> int:
+        """Number of checks of the training data so far."""
+        retrain = self.job.status.retrain
+        return retrain.data_check.checks if retrain and retrain.data_check else 0
 
     @property
     def batch_job(self) -> Object | None:
@@ -117,10 +128,13 @@ class InvalidJob:
     """Every broken rule, as a sentence that names the field."""
 
 
-def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed | InvalidJob | None:
+def observe(
+    store: Store, key: JobKey, limits: Limits = NO_LIMITS, now: str = ""
+) -> Observed | InvalidJob | None:
     """What is known about the job; None when it does not exist.
 
-    The limits apply to runs that have not been created.
+    The limits apply to runs that have not been created. Without the current time (RFC 3339) no run starts by
+    a schedule or for changed data.
     """
     raw = store.finetunejob(key)
     if raw is None:
@@ -131,9 +145,9 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         return InvalidJob(raw, generation, status, str(raw[REFUSED]))
     owned = [j for j in store.jobs(key) if controller_uid(j) == raw["metadata"].get("uid")]
     jobs = {run_of(j): j for j in owned if not label(j, LABEL_TASK)}
-    lookups = {run_of(j): j for j in owned if label(j, LABEL_TASK)}
+    tasks = {run_of(j): j for j in owned if label(j, LABEL_TASK)}
     try:
-        job, desired = find_run(raw, status, jobs)
+        job, desired = find_run(raw, status, jobs, now)
     except ValidationError as error:
         problems = " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
         return InvalidJob(raw, generation, status, problems)
@@ -143,7 +157,7 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         excesses := find_excesses(job, limits)
     ):
         return InvalidJob(raw, generation, status, " ".join(excesses))
-    pods = {name: _oldest_first(store.pods_of(j)) for name, j in (jobs | lookups).items()}
+    pods = {name: _oldest_first(store.pods_of(j)) for name, j in (jobs | tasks).items()}
     newest = pods[run][-1] if pods.get(run) else None
     stray = [pod for pod in store.pods(key) if _is_stray(pod, run, jobs)]
     return Observed(
@@ -152,7 +166,7 @@ def observe(store: Store, key: JobKey, limits: Limits = NO_LIMITS) -> Observed |
         desired=desired,
         jobs=jobs,
         pods=pods,
-        lookups=lookups,
+        tasks=tasks,
         stray_pods=stray,
         report=store.report(newest) if newest else None,
         silent_since={

@@ -51,7 +51,7 @@ def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure
         return Failure(
             FailureReason.DeadlineExceeded,
             f"The run took longer than spec.activeDeadlineSeconds ({seconds}).",
-            "Raise it, then delete the FineTuneJob and apply it again.",
+            "Raise it, and set the annotation finscribe.io/retry.",
         )
     if reason != "BackoffLimitExceeded":
         return attempt or Failure(FailureReason.InternalError, condition.get("message", "The Job failed."))

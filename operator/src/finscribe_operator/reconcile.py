@@ -48,7 +48,7 @@ class Reconciler:
         Raises:
             ClusterError: a write failed; try again later.
         """
-        observed = observe(self._store, key, self._config.limits)
+        observed = self._observe(key)
         if observed is None or is_being_deleted(observed.raw):
             self._status.forget(key)
             return None
@@ -61,12 +61,15 @@ class Reconciler:
         await self._status.post_events(observed.raw)
         if isinstance(observed, InvalidJob) or not has_times(observed.job.spec):
             return None
-        after = observe(self._store, key, self._config.limits)
+        after = self._observe(key)
         return seconds_until_due(after, self._clock()) if isinstance(after, Observed) else None
+
+    def _observe(self, key: JobKey) -> Observed | InvalidJob | None:
+        return observe(self._store, key, self._config.limits, self._clock())
 
     async def _reconcile_valid(self, key: JobKey, observed: Observed) -> None:
         if await self._correct_view(observed):
-            again = observe(self._store, key, self._config.limits)
+            again = self._observe(key)
             if not isinstance(again, Observed):
                 return
             observed = again
@@ -87,13 +90,18 @@ class Reconciler:
             await self._update_status(key, observed.desired_run, failure)
         if failure is not None:
             raise failure
-        if observed.is_looking_for_result:
-            await self._continue_after_search(key)
+        if observed.is_looking_for_result or observed.desired.holds_back or has_times(observed.job.spec):
+            await self._continue(key, observed)
 
-    async def _continue_after_search(self, key: JobKey) -> None:
-        """Reconcile again if the search for a result has ended: the status that says so causes no event."""
-        after = observe(self._store, key, self._config.limits)
-        if isinstance(after, Observed) and not after.is_looking_for_result:
+    async def _continue(self, key: JobKey, before: Observed) -> None:
+        """Reconcile again if the search for a result has ended, or if another run has to start: the status
+        that says so causes no event.
+        """
+        after = self._observe(key)
+        if not isinstance(after, Observed):
+            return
+        has_found = before.is_looking_for_result and not after.is_looking_for_result
+        if has_found or after.desired_run != before.desired_run:
             await self._reconcile_valid(key, after)
 
     async def _give_up(self, key: JobKey, observed: Observed, error: ClusterError) -> None:
@@ -102,7 +110,7 @@ class Reconciler:
         Creating them again changes nothing: that is done when the job changes, and after each full listing.
         """
         await self._children.delete_config_map(observed.raw, observed.desired_run)
-        after = observe(self._store, key, self._config.limits)
+        after = self._observe(key)
         if isinstance(after, Observed) and after.desired_run == observed.desired_run:
             problem = f"The API server refuses the run's objects: {error}"
             invalid = InvalidJob(after.raw, after.job.metadata.generation, after.job.status, problem)
@@ -111,7 +119,7 @@ class Reconciler:
 
     async def _update_status(self, key: JobKey, run: str, failure: ClusterError | None) -> None:
         """Update the status after the writes, unless the spec has changed to another run in between."""
-        after = observe(self._store, key, self._config.limits)
+        after = self._observe(key)
         if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
         status = build_status(after, self._clock(), str(failure) if failure else "")
@@ -137,20 +145,25 @@ class Reconciler:
             for pod in live:
                 self._store.put(pod)
 
+    async def _apply_tasks(self, observed: Observed, plan: Plan) -> None:
+        if plan.create_lookup:
+            await self._children.create_lookup(observed)
+        if plan.create_data_check:
+            await self._children.create_data_check(observed)
+        for task in plan.delete_tasks:
+            await self._cluster.delete(Ref.of(task))
+
     async def _apply_plan(self, observed: Observed, plan: Plan) -> None:
         for superseded in plan.delete:
             await self._children.delete_run(superseded)
         if plan.create:
             await self._children.create_run(observed)
-            self._metrics.runs_started.inc()
+            self._metrics.runs_started.labels(observed.desired.cause).inc()
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, plan.patch))
         await self._children.restore_config_map(observed)
-        if plan.create_lookup:
-            await self._children.create_lookup(observed)
-        for lookup in plan.delete_lookups:
-            await self._cluster.delete(Ref.of(lookup))
+        await self._apply_tasks(observed, plan)
         for obsolete in plan.delete_experiments:
             await self._cluster.delete(Ref.of(obsolete))
         failure: ClusterError | None = None

@@ -9,19 +9,30 @@ if they change, the run continues in a new pod.
 import hashlib
 import json
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
+from finscribe_core.api.conditions import ConditionType, find_true
 from finscribe_core.api.defaults import complete, defaults_of
+from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
-from finscribe_core.constants import ANNOTATION_RETRY
-from finscribe_operator.field_changes import Change, hash_settings, hash_value, select
-from finscribe_operator.objects import Object
+from finscribe_core.constants import ANNOTATION_OCCASION, ANNOTATION_RETRY, LABEL_CAUSE
+from finscribe_operator.field_changes import (
+    Change,
+    hash_settings,
+    hash_value,
+    replace_training_settings,
+    select,
+)
+from finscribe_operator.objects import Object, label
+from finscribe_operator.retraining import Occasion, find_cause, find_occasion, holds_back
 
 DEFAULTS = defaults_of(FineTuneJobSpec)
 """The defaults of this version of the operator."""
+_NO_JOBS: Mapping[str, Object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -39,10 +50,17 @@ class DesiredRun:
     """The value of the annotation by which a failed run is retried."""
     defaults: Mapping[str, Any]
     """The defaults of the run; empty for an earlier run, as its record does not keep them."""
+    settings: Mapping[str, Any]
+    """The training settings as they are written."""
+    cause: RunCause = RunCause.Created
+    occasion: str = ""
+    """The time of the schedule, or the fingerprint of the data, for which it starts."""
+    holds_back: bool = False
+    """Whether it is the present run, although the spec asks for another one."""
 
     def build_status(self) -> RunStatus:
         """The status of the run before its first attempt."""
-        return self.recorded(RunStatus(name=self.name))
+        return self.recorded(RunStatus(name=self.name, cause=self.cause, occasion=self.occasion))
 
     def recorded(self, run: RunStatus) -> RunStatus:
         """The run's status with its identity. The attempt's hash changes only with the attempt.
@@ -56,53 +74,120 @@ class DesiredRun:
                 "attempt_hash": run.attempt_hash or self.attempt_hash,
                 "retry_token": self.retry_token,
                 "defaults": dict(self.defaults),
+                "settings": dict(self.settings),
             }
         )
 
 
 def find_run(
-    raw: Object, status: FineTuneJobStatus, jobs: Container[str] = ()
+    raw: Object, status: FineTuneJobStatus, jobs: Mapping[str, Object] = _NO_JOBS, now: str = ""
 ) -> tuple[FineTuneJob, DesiredRun]:
     """The job, completed with the defaults of its run, and the run.
 
     Args:
         raw: the FineTuneJob as the API server stores it.
         status: its status, parsed.
-        jobs: the runs of the Jobs that it owns, in case that its status was lost.
+        jobs: the Jobs that it owns, by run, in case that its status was lost.
+        now: the current time (RFC 3339); when empty, no run starts by a schedule or for changed data.
 
     Raises:
         ValidationError: the spec breaks a rule.
     """
     written = raw["spec"]
-    spec_hash = hash_value(select(written, Change.NewRun) if isinstance(written, dict) else written)
+    settings = select(written, Change.NewRun) if isinstance(written, dict) else {}
     current = status.run
     if current is not None and current.training_hash:
-        defaults = current.defaults or DEFAULTS
-        job = _complete_if_valid(raw, status, defaults)
-        if job is not None and (
-            current.spec_hash == spec_hash or current.training_hash == hash_settings(job.spec, Change.NewRun)
-        ):
-            name = _name_of_current(job, current, jobs)
-            return job, _desired(job, name, current.training_hash, spec_hash, current.defaults)
+        known = _continue_current(raw, status, current, settings, jobs)
+        if known is not None:
+            occasion = find_occasion(known[0].spec, status, now) if now else None
+            return known if occasion is None else _start_again(raw, status, settings, occasion)
     job = _complete(raw, status, DEFAULTS)
-    training_hash = hash_settings(job.spec, Change.NewRun)
+    new = _desired(job, settings, find_cause(current, settings))
     if current is not None and not current.training_hash and _was_started_for(job, current.name, status):
-        return job, _desired(job, current.name, training_hash, spec_hash, DEFAULTS)
-    former_name = _former_name(job)
-    if current is None and former_name in jobs:
-        return job, _desired(job, former_name, training_hash, spec_hash, DEFAULTS)
-    for record in status.runs:
-        if record.training_hash == training_hash or record.name == former_name:
-            return job, _desired(job, record.name, training_hash, spec_hash, DEFAULTS)
-        # Its defaults were others. A result is not made again for that; an unfinished run can't continue.
-        if record.spec_hash == spec_hash and record.outcome == "Succeeded":
-            return job, _desired(job, record.name, record.training_hash, spec_hash, {})
-    return job, _desired(job, _build_name(job, training_hash), training_hash, spec_hash, DEFAULTS)
+        return job, replace(new, name=current.name, cause=current.cause)
+    started = _find_started(job, new, jobs) if current is None else None
+    return job, started or _find_earlier(job, new, status)
+
+
+def _continue_current(
+    raw: Object,
+    status: FineTuneJobStatus,
+    current: RunStatus,
+    settings: Object,
+    jobs: Mapping[str, Object],
+) -> tuple[FineTuneJob, DesiredRun] | None:
+    """The current run, if the spec still asks for it or lets it continue; else None."""
+    defaults = current.defaults or DEFAULTS
+    job = _complete_if_valid(raw, status, defaults)
+    spec_hash, is_held = hash_value(settings), False
+    if job is None:
+        return None
+    if spec_hash != current.spec_hash and current.training_hash != hash_settings(job.spec, Change.NewRun):
+        if not holds_back(job.spec, current):
+            return None
+        is_held, spec_hash, settings = True, current.spec_hash, current.settings
+        spec = replace_training_settings(raw["spec"], settings)
+        job = _complete({**raw, "spec": spec}, status, defaults)
+    token = job.metadata.annotations.get(ANNOTATION_RETRY, "")
+    failed = find_true(status.conditions, ConditionType.Failed) is not None
+    is_retry = failed and token not in ("", current.retry_token)
+    return job, replace(
+        _desired(job, settings, RunCause.Retried if is_retry else current.cause),
+        name=_name_of_current(job, current, jobs),
+        training_hash=current.training_hash,
+        spec_hash=spec_hash,
+        defaults=current.defaults,
+        occasion=current.occasion,
+        holds_back=is_held,
+    )
+
+
+def _start_again(
+    raw: Object, status: FineTuneJobStatus, settings: Object, occasion: Occasion
+) -> tuple[FineTuneJob, DesiredRun]:
+    """A new run of the spec as it is now, with the defaults of today."""
+    job = _complete(raw, status, DEFAULTS)
+    new = _desired(job, settings, occasion.cause, occasion.text)
+    record = next((record for record in status.runs if record.name == new.name), None)
+    return job, replace(new, cause=record.cause) if record else new
+
+
+def _find_started(job: FineTuneJob, new: DesiredRun, jobs: Mapping[str, Object]) -> DesiredRun | None:
+    """The run of a job without status that a Job shows to have been started; None without such a Job."""
+    if (former := _former_name(job)) in jobs:
+        return replace(new, name=former)
+    for name, found in jobs.items():
+        annotations = found["metadata"].get("annotations") or {}
+        occasion = annotations.get(ANNOTATION_OCCASION, "")
+        if occasion and name == _build_name(job, new.training_hash, occasion):
+            cause = label(found, LABEL_CAUSE)
+            return replace(new, name=name, occasion=occasion, cause=RunCause(cause) if cause else new.cause)
+    return None
+
+
+def _find_earlier(job: FineTuneJob, new: DesiredRun, status: FineTuneJobStatus) -> DesiredRun:
+    """The recorded run with the settings of the new one: the last that succeeded, else the last; else it."""
+    former = _former_name(job)
+    same = [r for r in status.runs if r.training_hash == new.training_hash or r.name == former]
+    # Its defaults were others. A result is not made again for that; an unfinished run can't continue.
+    same += [r for r in status.runs if r.spec_hash == new.spec_hash and r.outcome == "Succeeded"]
+    record = next((r for r in same if r.outcome == "Succeeded"), same[0] if same else None)
+    if record is None:
+        return new
+    is_same_training = record.training_hash in ("", new.training_hash)
+    return replace(
+        new,
+        name=record.name,
+        training_hash=new.training_hash if is_same_training else record.training_hash,
+        defaults=DEFAULTS if is_same_training else {},
+        cause=record.cause if record.outcome == "Succeeded" else new.cause,
+        occasion=record.occasion,
+    )
 
 
 def _name_of_current(job: FineTuneJob, run: RunStatus, jobs: Container[str]) -> str:
     """The name in the status, unless it was edited: the run's Job has the name that it was given."""
-    given = _build_name(job, run.training_hash)
+    given = _build_name(job, run.training_hash, run.occasion)
     return given if given in jobs and run.name not in jobs else run.name
 
 
@@ -125,19 +210,28 @@ def _complete_if_valid(
         return None
 
 
-def _desired(
-    job: FineTuneJob, name: str, training_hash: str, spec_hash: str, defaults: Mapping[str, Any]
-) -> DesiredRun:
-    attempt_hash = hash_settings(job.spec, Change.NewAttempt)
-    retry_token = job.metadata.annotations.get(ANNOTATION_RETRY, "")
-    return DesiredRun(name, training_hash, spec_hash, attempt_hash, retry_token, defaults)
+def _desired(job: FineTuneJob, settings: Object, cause: RunCause, occasion: str = "") -> DesiredRun:
+    """The new run of a job that is completed with the defaults of today."""
+    training_hash = hash_settings(job.spec, Change.NewRun)
+    return DesiredRun(
+        name=_build_name(job, training_hash, occasion),
+        training_hash=training_hash,
+        spec_hash=hash_value(settings),
+        attempt_hash=hash_settings(job.spec, Change.NewAttempt),
+        retry_token=job.metadata.annotations.get(ANNOTATION_RETRY, ""),
+        defaults=DEFAULTS,
+        settings=settings,
+        cause=cause,
+        occasion=occasion,
+    )
 
 
-def _build_name(job: FineTuneJob, training_hash: str) -> str:
+def _build_name(job: FineTuneJob, training_hash: str, occasion: str = "") -> str:
     """The name of a new run. It is the same each time, so that creating a run is idempotent. It includes the
     uid, so that a job that was deleted and created again gets new runs.
     """
-    return f"{job.metadata.name}-{hash_value([job.metadata.uid, training_hash])[:8]}"
+    parts = [job.metadata.uid, training_hash, *([occasion] if occasion else [])]
+    return f"{job.metadata.name}-{hash_value(parts)[:8]}"
 
 
 def _former_name(job: FineTuneJob) -> str:

@@ -1,10 +1,12 @@
 """Builds the whole status (conditions, state, summary) from what is observed; pure functions."""
 
 from finscribe_core.api.conditions import ConditionType, Reason, set_condition
+from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import (
     FineTuneJobStatus,
     ResultLookup,
     RunRecord,
+    RunStatus,
     State,
 )
 from finscribe_core.constants import RUNS_PREFIX
@@ -26,6 +28,7 @@ from finscribe_operator.status_conditions import (
 )
 from finscribe_operator.status_end import promoted_condition, success_conditions, success_message
 from finscribe_operator.status_lookup import build_lookup_outcome_status, promoting_condition, with_lookup
+from finscribe_operator.status_retrain import find_unread_data_check, with_occasion, with_retrain
 
 RUN_CONDITIONS = (
     ConditionType.Running,
@@ -46,7 +49,7 @@ def build_status(observed: Observed, now: str, error: str = "") -> FineTuneJobSt
         now: The current time (RFC 3339).
         error: Message of a write for the run or an experiment that failed; empty when none did.
     """
-    status = _with_identity(observed)
+    status = with_retrain(observed, _with_identity(observed), now)
     if observed.is_looking_for_result:
         return build_lookup_outcome_status(observed, status, error, now)
     if observed.is_concluded:
@@ -81,7 +84,8 @@ def find_unexplained_ends(observed: Observed) -> list[Object]:
         outcome = None if run in recorded else read_outcome(job, observed.pods[run])
         if outcome and (outcome.result is None or any(_is_still_active(pod) for pod in observed.pods[run])):
             found.append(job)
-    return found
+    check = find_unread_data_check(observed)
+    return found if check is None else [*found, check]
 
 
 def build_new_run_status(observed: Observed, history: list[RunRecord], now: str) -> FineTuneJobStatus:
@@ -95,8 +99,9 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
         observed_generation=observed.job.metadata.generation,
         conditions=old.conditions,
         runs=history,
-        run=observed.desired.build_status(),
+        run=_first_status_of_run(observed),
     )
+    fresh = with_occasion(observed, fresh, now)
     if record is None or record.outcome != "Succeeded":
         activity = Activity(False, Reason.Pending, "The run is about to be created.")
         return build_active_status(observed, fresh, activity, now)
@@ -105,6 +110,7 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
             "start_time": record.start_time,
             "completion_time": record.completion_time,
             "outputs": record.outputs,
+            "dataset": record.dataset,
         }
     )
     progress = Progress(phase=Phase.Uploading, percent=100)
@@ -124,12 +130,21 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
     return set_conditions(observed, status, [*success_conditions(message), promoted], now)
 
 
+def _first_status_of_run(observed: Observed) -> RunStatus:
+    """The status of a run before its first attempt, with the training data for which it starts."""
+    run, retrain = observed.desired.build_status(), observed.job.status.retrain
+    if observed.desired.cause is not RunCause.DataChanged or retrain is None or retrain.data_check is None:
+        return run
+    return run.model_copy(update={"dataset": retrain.data_check.dataset})
+
+
 def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
     """The status of a run before its next attempt: the pod's settings have changed, or a retry is wanted."""
     old = observed.job.status
     assert old.run is not None
     run = old.run.model_copy(
         update={
+            "cause": observed.desired.cause,
             "attempt_hash": observed.desired.attempt_hash,
             "retry_token": observed.desired.retry_token,
             "completion_time": None,
@@ -196,6 +211,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         "start_time": run.start_time or job_status.get("startTime"),
         "completion_time": outcome.completion_time if outcome else None,
         "failed_attempts": int(job_status.get("failed", 0)),
+        "dataset": (report.dataset if report else None) or run.dataset,
     }
     reported: Object = (
         {"progress": report.progress, "metrics": _merge_metrics(status.metrics, report.metrics)}

@@ -1,6 +1,7 @@
 """Sets a job's conditions, and all that is derived from them: state, columns of kubectl, kstatus; pure."""
 
 from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_condition
+from finscribe_core.api.retraining import SpecChangePolicy
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State, Summary
 from finscribe_core.texts import to_one_line
 from finscribe_operator.activity import Activity
@@ -64,13 +65,23 @@ def set_conditions(
 
 def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[ConditionUpdate]:
     ended = status.run is not None and bool(status.run.completion_time)
-    accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, "The spec is valid.")
+    accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, _describe_spec(observed))
     if not observed.job.spec.suspend:
         return [accepted, (ConditionType.Suspended, False, Reason.NotSuspended, "")]
     if ended:
         return [accepted, (ConditionType.Suspended, False, Reason.Finished, "The run has already ended.")]
     message = "spec.suspend is true; the run resumes from its last checkpoint once it is false."
     return [accepted, (ConditionType.Suspended, True, Reason.SuspendedBySpec, message)]
+
+
+def _describe_spec(observed: Observed) -> str:
+    if not observed.desired.holds_back:
+        return "The spec is valid."
+    if observed.job.spec.retrain.on_spec_change is SpecChangePolicy.Wait:
+        when = "once this run has ended"
+    else:
+        when = "once spec.retrain.trigger is changed"
+    return f"The spec is valid; the training that it asks for starts {when} (spec.retrain.onSpecChange)."
 
 
 def _kstatus_conditions(updates: list[ConditionUpdate]) -> list[ConditionUpdate]:

@@ -12,6 +12,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import Document, read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.local.manifest_file import Secret
+from tests.cases.invalid_specs import VALID
 from tests.unit.docs.pages import ALL
 
 KINDS = {KIND: FineTuneJob, "Secret": Secret, None: TrainerConfig}
@@ -24,6 +25,10 @@ def validate(document: Document) -> None:
         return
     if "operator" in document.data:  # values of the chart
         parse_strictly(OperatorConfig, replace(document, data=document.data["operator"]["config"]))
+        return
+    if kind is None and set(document.data) == {"spec"}:  # sections of a FineTuneJob
+        spec = VALID["spec"] | document.data["spec"]
+        parse_strictly(FineTuneJob, replace(document, data=VALID | {"spec": spec}))
         return
     if kind is None:  # a block may be a section of the trainer's configuration
         document = replace(document, data={"dataset_path": "train.jsonl", **document.data})

@@ -18,12 +18,12 @@ FIRST, SECOND = a_job(), a_job({"lora": {"r": 8}})
 MORE_MEMORY = a_job({"resources": {"memory": "64Gi"}})
 
 
-async def start_operator(cluster: MemoryCluster) -> None:
+async def start_operator(cluster: MemoryCluster, now: str = NOW) -> None:
     """A new process: it lists everything, and reconciles the job until there are no more writes."""
     store = Store()
     for obj in (*cluster.of_kind("Job"), *cluster.of_kind("Pod"), *cluster.of_kind("FineTuneJob")):
         store.put(obj)
-    reconciler = Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: NOW)
+    reconciler = Reconciler(cluster, store, OperatorConfig(), Metrics(store), lambda: now)
     writes = -1
     while writes != cluster.writes:
         writes = cluster.writes
@@ -36,13 +36,13 @@ async def start_operator(cluster: MemoryCluster) -> None:
                 store.remove(obj)
 
 
-async def run_killed_at(cluster: MemoryCluster, write: int, after: bool) -> bool:
+async def run_killed_at(cluster: MemoryCluster, write: int, after: bool, now: str = NOW) -> bool:
     """Kill the operator at that write and start it again; whether there was such a write."""
     cluster.kill_at, cluster.kill_after_write = cluster.writes + write, after
     try:
-        await start_operator(cluster)
+        await start_operator(cluster, now)
     except Killed:
-        await start_operator(cluster)
+        await start_operator(cluster, now)
         return True
     cluster.kill_at = None
     return False

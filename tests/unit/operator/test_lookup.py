@@ -86,7 +86,7 @@ def test_a_result_that_is_found_completes_the_run_without_training():
     assert status.run is not None
     assert (status.run.result_lookup, status.run.completion_time) == (ResultLookup.Found, NOW)
     after = observed({**looking(), "status": status.to_kubernetes()}, lookup(status=ended("Complete")))
-    assert decide(after, NOW) == Plan(delete_lookups=[after.lookups[LOOKUP]])
+    assert decide(after, NOW) == Plan(delete_tasks=[after.tasks[LOOKUP]])
 
 
 def test_without_a_result_the_run_is_trained():

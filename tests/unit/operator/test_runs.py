@@ -100,6 +100,8 @@ def test_an_operator_with_other_defaults_changes_almost_every_default():
         *("training.fp16", "training.fsdp", "training.reportTo", "loss.useLabelSmoothing"),
         *("featureCache.persistentVolumeClaim", "evaluation.gate.metric", "storage.credentialsSecretRef"),
         *("reporting.wandbSecretRef", "pod.tolerations", "pod.imagePullSecrets", "experiments", "suspend"),
+        *("retrain.schedule.timeZone", "retrain.schedule.concurrencyPolicy"),
+        *(f"retrain.onDataChange.{name}" for name in ("checkEvery", "minimumNewSamples", "minimumInterval")),
     }
 
 
@@ -155,7 +157,7 @@ def test_such_a_run_is_kept_when_the_job_was_edited_during_the_upgrade_but_not_w
 
 
 def test_such_a_run_is_kept_when_only_its_job_is_left():
-    run = find_run(a_job(), FineTuneJobStatus(), {"invoices-a64130b6"})[1]
+    run = find_run(a_job(), FineTuneJobStatus(), {"invoices-a64130b6": {}})[1]
     assert run.name == "invoices-a64130b6"
 
 
@@ -182,7 +184,7 @@ def test_a_name_that_someone_wrote_into_the_status_does_not_replace_the_run():
     assert status.run is not None
     edited = FineTuneJobStatus(run=status.run.model_copy(update={"name": "another-run"}))
 
-    assert find_run(a_job(), edited, [status.run.name])[1].name == status.run.name
+    assert find_run(a_job(), edited, {status.run.name: {}})[1].name == status.run.name
 
 
 def test_the_order_of_keys_does_not_matter():

@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from finscribe_core.constants import ENV_CAUSE
 from finscribe_core.errors import UserError
 from finscribe_core.report import Phase, ProgressReport
 from finscribe_trainer.reporting import RunReporter
@@ -19,7 +20,8 @@ IDENTITY = {"finetunejob": "invoices", "run": "invoices-1a2b"}
 
 
 @pytest.fixture
-def reporter(clock) -> RunReporter:
+def reporter(clock, monkeypatch) -> RunReporter:
+    monkeypatch.setenv(ENV_CAUSE, "Scheduled")
     return RunReporter("invoices-1a2b", "invoices", clock)
 
 
@@ -75,7 +77,7 @@ def test_every_reported_value_is_a_prometheus_metric(reporter, clock):
         ("finscribe_storage_transferred_bytes_total", "download"): 1234,
         ("finscribe_storage_transferred_bytes_total", "upload"): 0,
         ("finscribe_storage_requests_retried_total", ""): 1,
-        ("finscribe_run_info", "LoRA,PaddlePaddle/PaddleOCR-VL"): 1,
+        ("finscribe_run_info", "Scheduled,LoRA,PaddlePaddle/PaddleOCR-VL"): 1,
     }
     assert {key: samples.get(key) for key in expected} == expected
 

@@ -7,14 +7,21 @@ An experiment is another FineTuneJob that it owns.
 from finscribe_operator.manifests.config_map import build_config_map
 from finscribe_operator.manifests.experiment import build_experiment
 from finscribe_operator.manifests.job import build_job, build_mutable_fields, build_suspend_patch
-from finscribe_operator.manifests.lookup_job import build_lookup_job, lookup_name
+from finscribe_operator.manifests.task_jobs import (
+    build_data_check_job,
+    build_lookup_job,
+    data_check_name,
+    lookup_name,
+)
 
 __all__ = [
     "build_config_map",
+    "build_data_check_job",
     "build_experiment",
     "build_job",
     "build_lookup_job",
     "build_mutable_fields",
     "build_suspend_patch",
+    "data_check_name",
     "lookup_name",
 ]

@@ -2,8 +2,16 @@
 
 from typing import Any
 
+from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
-from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, CONTAINER_NAME, EXIT_USER_ERROR
+from finscribe_core.constants import (
+    ANNOTATION_ATTEMPT,
+    ANNOTATION_OCCASION,
+    ANNOTATION_SUSPENDED,
+    CONTAINER_NAME,
+    EXIT_USER_ERROR,
+    LABEL_CAUSE,
+)
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.field_changes import Change, hash_settings
 from finscribe_operator.manifests.metadata import build_metadata
@@ -11,12 +19,23 @@ from finscribe_operator.manifests.pod import build_pod_template
 from finscribe_operator.objects import Object
 
 
-def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+def build_job(
+    job: FineTuneJob,
+    run: str,
+    config: OperatorConfig,
+    cause: RunCause = RunCause.Created,
+    occasion: str = "",
+) -> Object:
     """The Job. Its pod template is immutable; the fields of `build_mutable_fields` are not."""
+    metadata = build_metadata(job, run)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**build_metadata(job, run), "annotations": _build_annotations(job.spec)},
+        "metadata": {
+            **metadata,
+            "labels": {**metadata["labels"], LABEL_CAUSE: str(cause)},
+            "annotations": _build_annotations(job.spec, occasion),
+        },
         "spec": {
             "suspend": job.spec.suspend,
             **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
@@ -24,7 +43,7 @@ def build_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
             # A new pod waits until the last one has ended: two must never write the same checkpoints.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
-            "template": build_pod_template(job, run, config),
+            "template": build_pod_template(job, run, config, cause),
         },
     }
 
@@ -41,10 +60,13 @@ def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
     }
 
 
-def _build_annotations(spec: FineTuneJobSpec) -> dict[str, str]:
-    """The settings that the Job was created with, and whether the operator has suspended it."""
-    suspended = {ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}
-    return {ANNOTATION_ATTEMPT: hash_settings(spec, Change.NewAttempt)} | suspended
+def _build_annotations(spec: FineTuneJobSpec, occasion: str) -> dict[str, str]:
+    """The settings that the Job was created with, what for, and whether the operator has suspended it."""
+    return {
+        ANNOTATION_ATTEMPT: hash_settings(spec, Change.NewAttempt),
+        **({ANNOTATION_OCCASION: occasion} if occasion else {}),
+        **({ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}),
+    }
 
 
 def build_suspend_patch(suspended: bool) -> Object:

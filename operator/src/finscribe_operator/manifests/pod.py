@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from finscribe_core.api.base import CpuQuantity, count_cpus
+from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, PodSpec, ResourcesSpec, SecretReference
 from finscribe_core.constants import (
     CONFIG_DIR,
     CONFIG_FILE,
     CONTAINER_NAME,
+    ENV_CAUSE,
     ENV_HTTP_PORT,
     ENV_JOB,
     ENV_LOG_FORMAT,
@@ -20,6 +22,7 @@ from finscribe_core.constants import (
     FEATURE_CACHE_DIR,
     HTTP_PORT,
     HTTP_PORT_NAME,
+    LABEL_CAUSE,
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,
     TERMINATION_LOG,
@@ -41,7 +44,9 @@ TMP_SIZE = "4Gi"
 """Size limit of /tmp, which holds compiled kernels."""
 
 
-def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+def build_pod_template(
+    job: FineTuneJob, run: str, config: OperatorConfig, cause: RunCause = RunCause.Created
+) -> Object:
     """The template. The operator's labels override the job's, because children are selected by them."""
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -49,12 +54,13 @@ def build_pod_template(job: FineTuneJob, run: str, config: OperatorConfig) -> Ob
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _build_security_context(config),
-        "containers": [_build_container(job, run, config)],
+        "containers": [_build_container(job, run, config, cause)],
         "volumes": _build_volumes(job, run),
     }
     if job.spec.storage.service_account_name:
         spec["serviceAccountName"] = job.spec.storage.service_account_name
-    metadata: dict[str, Any] = {"labels": {**job.spec.pod.labels, **build_labels(job, run)}}
+    labels = {**job.spec.pod.labels, **build_labels(job, run), LABEL_CAUSE: str(cause)}
+    metadata: dict[str, Any] = {"labels": labels}
     if job.spec.pod.annotations:
         metadata["annotations"] = job.spec.pod.annotations
     return {"metadata": metadata, "spec": spec | _build_overrides(job.spec.pod)}
@@ -69,14 +75,14 @@ def _build_security_context(config: OperatorConfig) -> Object:
     return context | {"fsGroupChangePolicy": "OnRootMismatch"}
 
 
-def _build_container(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+def _build_container(job: FineTuneJob, run: str, config: OperatorConfig, cause: RunCause) -> Object:
     """The container. It has no readiness probe, as nothing depends on its readiness."""
     return {
         "name": CONTAINER_NAME,
         "image": job.spec.image or config.trainer_image,
         "imagePullPolicy": config.image_pull_policy,
         "args": _build_args(job.spec.resources.gpus),
-        "env": _build_env(job, run),
+        "env": _build_env(job, run, cause),
         "ports": [{"name": HTTP_PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "livenessProbe": _build_liveness_probe(),
         "resources": _build_resources(job.spec.resources),
@@ -114,11 +120,12 @@ def _build_liveness_probe() -> Object:
     }
 
 
-def _build_env(job: FineTuneJob, run: str) -> list[Object]:
+def _build_env(job: FineTuneJob, run: str, cause: RunCause) -> list[Object]:
     values = {
         ENV_JOB: job.metadata.name,
         ENV_NAMESPACE: job.metadata.namespace,
         ENV_RUN: run,
+        ENV_CAUSE: str(cause),
         ENV_TRAINING_HASH: hash_settings(job.spec, Change.NewRun),
         ENV_HTTP_PORT: str(HTTP_PORT),
         ENV_TERMINATION_LOG: TERMINATION_LOG,

@@ -18,9 +18,10 @@ _STEP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 class RunMetrics:
     """All Prometheus metrics of a run, labelled with its FineTuneJob and its name."""
 
-    def __init__(self, job: str, run: str) -> None:
+    def __init__(self, job: str, run: str, cause: str = "") -> None:
         self.registry = CollectorRegistry()
         self._identity = (job, run)
+        self._cause = cause
         self.train_loss = self._gauge("train_loss", "Training loss of the last log line.")
         self.eval_loss = self._gauge("eval_loss", "Validation loss of the last evaluation.")
         self.best_eval_loss = self._gauge("best_eval_loss", "Lowest validation loss so far.")
@@ -70,8 +71,8 @@ class RunMetrics:
         )
         self._info = Gauge(
             "finscribe_run_info",
-            "What the run trains; always 1.",
-            (*_LABELS, "model", "method"),
+            "What the run trains, and why it was started; always 1.",
+            (*_LABELS, "model", "method", "cause"),
             registry=self.registry,
         )
         self.set_phase(Phase.Starting)
@@ -90,9 +91,9 @@ class RunMetrics:
         self._transferred.labels(*self._identity, direction).inc(num_bytes)
 
     def set_info(self, model: str, method: str) -> None:
-        """Set the labels of finscribe_run_info: base model and method."""
+        """Set the labels of finscribe_run_info: base model and method, besides why the run was started."""
         self._info.clear()
-        self._info.labels(*self._identity, model, method).set(1)
+        self._info.labels(*self._identity, model, method, self._cause).set(1)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         # Unlabelled until the first value: a metric without a value is exported as no sample, not as 0.

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from finscribe_core.constants import ENV_JOB, ENV_RUN
+from finscribe_core.constants import ENV_CAUSE, ENV_JOB, ENV_RUN
 from finscribe_core.report import Metrics, Phase, Progress, ProgressReport, RunResult, format_metric
 from finscribe_trainer.reporting.metrics import RunMetrics
 from finscribe_trainer.reporting.speed import SpeedMeter
@@ -28,7 +28,8 @@ class RunReporter:
         self, run: str | None = None, job: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._run = os.environ.get(ENV_RUN, "") if run is None else run
-        self.prometheus = RunMetrics(os.environ.get(ENV_JOB, "") if job is None else job, self._run)
+        job = os.environ.get(ENV_JOB, "") if job is None else job
+        self.prometheus = RunMetrics(job, self._run, os.environ.get(ENV_CAUSE, ""))
         self._lock = threading.RLock()
         self._speed = SpeedMeter(clock)
         self._progress = Progress()

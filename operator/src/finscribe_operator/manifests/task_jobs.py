@@ -1,15 +1,20 @@
-"""Builds the Job that looks in the bucket for a run's result, and makes latest.json name it; without GPU."""
+"""Builds the Jobs that train nothing and need no GPU, from a run's own Job.
+
+One looks in the bucket for the result of a run and makes latest.json name it, the other checks whether the
+training data have changed.
+"""
 
 from typing import Any
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
-from finscribe_core.constants import LABEL_RUN, LABEL_TASK, TASK_LOOKUP
+from finscribe_core.constants import LABEL_RUN, LABEL_TASK, TASK_DATA_CHECK, TASK_LOOKUP
 from finscribe_operator.config import OperatorConfig
+from finscribe_operator.field_changes import hash_value
 from finscribe_operator.manifests.job import build_job
 from finscribe_operator.objects import Object
 
 DEADLINE_SECONDS = 600
-"""After this time the result counts as missing."""
+"""After this time the task has failed."""
 RESOURCES = {
     "requests": {"cpu": "500m", "memory": "2Gi", "ephemeral-storage": "1Gi"},
     "limits": {"memory": "2Gi", "ephemeral-storage": "1Gi"},
@@ -27,11 +32,42 @@ def lookup_name(run: str) -> str:
     return f"{run[:-8]}r{run[-8:-1]}"
 
 
+def data_check_name(run: str, checks: int) -> str:
+    """The name of the next Job that checks the training data; `checks` is the number of checks before it.
+
+    >>> data_check_name("invoices-0123abcd", 3)
+    'invoices-d4e07a0f'
+    """
+    return f"{run[:-8]}d{hash_value([run, checks])[:7]}"
+
+
 def build_lookup_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Object:
+    """The Job that looks for the result of a run."""
+    return _build_task_job(job, run, lookup_name(run), TASK_LOOKUP, ["--published-only"], config)
+
+
+def build_data_check_job(
+    job: FineTuneJob, run: str, checks: int, fingerprint: str, config: OperatorConfig
+) -> Object:
+    """The Job that checks the training data.
+
+    Args:
+        job: the FineTuneJob.
+        run: its last run.
+        checks: number of checks before this one.
+        fingerprint: of the data of the last run, whose rows are not counted again; empty when not known.
+        config: the operator's configuration.
+    """
+    args = ["--data-state", *(["--known", fingerprint] if fingerprint else [])]
+    return _build_task_job(job, run, data_check_name(run, checks), TASK_DATA_CHECK, args, config)
+
+
+def _build_task_job(
+    job: FineTuneJob, run: str, name: str, task: str, args: list[str], config: OperatorConfig
+) -> Object:
     """The Job. It mounts the run's ConfigMap, and has a run label of its own: it is none of its attempts."""
     manifest = build_job(job, run, config)
-    name = lookup_name(run)
-    labels = {LABEL_RUN: name, LABEL_TASK: TASK_LOOKUP}
+    labels = {LABEL_RUN: name, LABEL_TASK: task}
     manifest["metadata"] = {
         **{key: value for key, value in manifest["metadata"].items() if key != "annotations"},
         "name": name,
@@ -39,18 +75,18 @@ def build_lookup_job(job: FineTuneJob, run: str, config: OperatorConfig) -> Obje
     }
     template = manifest["spec"]["template"]
     template["metadata"]["labels"] = {**template["metadata"]["labels"], **labels}
-    template["spec"] = _without_gpu(template["spec"])
+    template["spec"] = _without_gpu(template["spec"], args)
     manifest["spec"] |= {"suspend": False, "backoffLimit": 2, "activeDeadlineSeconds": DEADLINE_SECONDS}
     return manifest
 
 
-def _without_gpu(spec: dict[str, Any]) -> dict[str, Any]:
+def _without_gpu(spec: dict[str, Any], task_args: list[str]) -> dict[str, Any]:
     (container,) = spec["containers"]
     args = container["args"][:3]  # without the number of processes
     mounts = [mount for mount in container["volumeMounts"] if mount["name"] != "features"]
     container = {
         **{key: value for key, value in container.items() if key != "livenessProbe"},
-        "args": [*args, "--published-only"],
+        "args": [*args, *task_args],
         "resources": RESOURCES,
         "volumeMounts": mounts,
     }
