@@ -79,6 +79,8 @@ def cel_value(path: str, default: Any) -> str:
 Float = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Int = Annotated[int, Field(strict=True)]
 Bool = Annotated[bool, Field(strict=True)]
+MAX_SECONDS = 2**31 - 1
+"""The longest time in seconds that Kubernetes can store."""
 _POSITIVE_INT, _POSITIVE_DECIMAL = r"0*[1-9][0-9]*", r"[0-9]*[1-9][0-9]*\.[0-9]+|[0-9]+\.[0-9]*[1-9][0-9]*"
 _QUANTITY_PATTERN = pattern(
     rf"^({_POSITIVE_INT}|{_POSITIVE_DECIMAL})(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$",

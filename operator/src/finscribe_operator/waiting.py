@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from finscribe_core.api.conditions import Reason
-from finscribe_core.api.v1alpha1 import FineTuneJobSpec, SecretReference
+from finscribe_core.api.references import SecretReference
+from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_core.constants import (
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,

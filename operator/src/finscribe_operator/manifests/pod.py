@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from finscribe_core.api.base import CpuQuantity, count_cpus
+from finscribe_core.api.pod import PodSpec, ResourcesSpec
+from finscribe_core.api.references import SecretReference
 from finscribe_core.api.retraining import RunCause
-from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, PodSpec, ResourcesSpec, SecretReference
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_core.constants import (
     CONFIG_DIR,
     CONFIG_FILE,
