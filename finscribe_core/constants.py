@@ -44,6 +44,11 @@ WORK_DIR = "/workspace"
 """Mount path of the pod's scratch volume, which holds datasets, model, checkpoints and exports."""
 FEATURE_CACHE_DIR = "/features"
 """Mount path of the volume with a feature cache that several runs share."""
+CA_DIR = "/etc/finscribe-ca"
+"""Mount path of the certificates of `storage.caBundle`."""
+CA_FILE = "ca.crt"
+OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "ca-bundle")
+"""Names of the volumes that the operator itself gives a pod."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_LIMIT = 4096
 """Bytes the kubelet keeps of a termination message."""
@@ -61,6 +66,8 @@ ENV_HTTP_PORT = "FINSCRIBE_HTTP_PORT"
 ENV_TERMINATION_LOG = "FINSCRIBE_TERMINATION_LOG"
 ENV_LOG_FORMAT = "FINSCRIBE_LOG_FORMAT"
 """`json` (one object per line) or `text`; unset: text in a terminal, JSON elsewhere."""
+ENV_CA_BUNDLE = "FINSCRIBE_CA_BUNDLE"
+"""File of certificates in PEM format that are trusted in addition to the public ones."""
 ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
 """Secret key of `finscribe data anonymize`: the same key maps a name to the same pseudonym in every run."""
 
@@ -70,6 +77,18 @@ SECRET_KEYS_OPTIONAL = ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
 # Keys of a Weights & Biases Secret: environment variables that its package itself reads.
 WANDB_KEYS_REQUIRED = ("WANDB_API_KEY",)
 WANDB_KEYS_OPTIONAL = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_BASE_URL")
+# Names of a bundle of certificates that libraries read: botocore; requests; Python, httpx and programs in Go.
+CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+ENV_PREFIX = "FINSCRIBE_"
+OPERATOR_VARIABLES = (
+    *("HOME", "HF_HOME", "TMPDIR", "OMP_NUM_THREADS"),
+    *SECRET_KEYS_REQUIRED,
+    *SECRET_KEYS_OPTIONAL,
+    *WANDB_KEYS_REQUIRED,
+    *WANDB_KEYS_OPTIONAL,
+    *CA_VARIABLES,
+)
+"""Environment variables that operator and trainer set themselves, besides those with ENV_PREFIX."""
 
 # Names below `output.uri`.
 RUNS_PREFIX = "runs"

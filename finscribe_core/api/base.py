@@ -172,12 +172,17 @@ def count_seconds(duration: Duration) -> int:
 
 
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-_NAME_PATTERN = pattern(
+NAME_PATTERN = pattern(
     f"^{_SUBDOMAIN}$",
     "the name of a Kubernetes object: lower-case letters and digits, with '-' and '.' between them",
 )
-Name = Annotated[str, Field(pattern=_NAME_PATTERN, max_length=253)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=253)]
 """The name of another object in the same namespace."""
+NO_SPACES = pattern(r"^[^\s]+$", "a name without spaces")
+DNS_LABEL = pattern(
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+    "lower-case letters, digits and '-', with a letter or digit at both ends",
+)
 QUALIFIED_NAME_LIMIT = 317
 """Characters of a label's or annotation's name: a prefix of 253, a slash, and 63."""
 QUALIFIED_NAME = pattern(
@@ -188,8 +193,12 @@ LABEL_VALUE = pattern(
     r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
     "a label's value: letters, digits, '-', '_' and '.', with a letter or digit at both ends",
 )
+LabelName = Annotated[str, Field(pattern=QUALIFIED_NAME, max_length=QUALIFIED_NAME_LIMIT)]
+"""The name of a label, such as topology.kubernetes.io/zone."""
 LabelValue = Annotated[str, Field(pattern=LABEL_VALUE, max_length=63)]
 """The value of a label."""
+Labels = Annotated[dict[str, LabelValue], Field(max_length=32)]
+"""Names and values of labels."""
 
 
 def key_length_rule(field: str, limit: int, path: str) -> Rule:
@@ -208,7 +217,7 @@ def key_name_rule(field: str, path: str, kind: str) -> Rule:
     return Rule(
         cel=f"!has(self.{camel}) || self.{camel}.all(k, k.size() <= {QUALIFIED_NAME_LIMIT} && "
         f"k.indexOf('/') <= 253 && k.lowerAscii().matches(r'{QUALIFIED_NAME}'))",
-        check=lambda model: all(_is_qualified_name(key) for key in getattr(model, field)),
+        check=lambda model: all(_is_qualified_name(key) for key in getattr(model, field) or {}),
         message=f"{path} must have names of {kind} as keys: letters, digits, '-', '_' and '.', at most 63, "
         "with a domain and '/' before them or not",
     )

@@ -10,7 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from finscribe_core.api.base import (
+    DNS_LABEL,
     MAX_SECONDS,
+    NO_SPACES,
     Bool,
     Float,
     Int,
@@ -21,7 +23,7 @@ from finscribe_core.api.base import (
 )
 from finscribe_core.api.conditions import Condition
 from finscribe_core.api.pod import PodSpec, ResourcesSpec
-from finscribe_core.api.references import ClaimReference, SecretReference
+from finscribe_core.api.references import CaBundle, ClaimReference, SecretReference
 from finscribe_core.api.retraining import RetrainSpec, RetrainStatus, RunCause
 from finscribe_core.constants import API_VERSION, KIND
 from finscribe_core.errors import UserError
@@ -60,7 +62,6 @@ _S3_PATTERN = pattern(
     "an s3:// URI with a valid bucket name and no spaces, such as s3://team-docs/invoices",
 )
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
-_NO_SPACES = pattern(r"^[^\s]+$", "a name without spaces")
 OUTPUT_URI_LIMIT = 384
 """A result contains six URIs below it, and has to fit into a pod's termination message."""
 OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
@@ -148,17 +149,11 @@ class StorageSpec(StorageEndpoint):
     """Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and optionally AWS_SESSION_TOKEN,
     AWS_ENDPOINT_URL and AWS_REGION. Only the pod reads it, never the operator."""
     service_account_name: Name | None = None
-    """Service account of the pod, for workload identity instead of a Secret."""
-
-    rules = (
-        *StorageEndpoint.rules,
-        Rule(
-            cel="!(has(self.credentialsSecretRef) && has(self.serviceAccountName))",
-            check=lambda s: s.credentials_secret_ref is None or s.service_account_name is None,
-            message="storage.credentialsSecretRef and storage.serviceAccountName are mutually exclusive; "
-            "keep one",
-        ),
-    )
+    """Service account of the pod, for workload identity. Beside a Secret, storage uses the Secret's
+    credentials."""
+    ca_bundle: CaBundle | None = None
+    """Certificates of private authorities, by which storage, hub and experiment trackers are trusted in
+    addition to the public ones."""
 
 
 class JobFeatureCacheSpec(FeatureCacheSpec):
@@ -210,13 +205,7 @@ class ExperimentSpec(KubeModel):
 
     name: Annotated[
         str,
-        Field(
-            pattern=pattern(
-                r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-                "lower-case letters, digits and '-', with a letter or digit at both ends",
-            ),
-            max_length=30,
-        ),
+        Field(pattern=DNS_LABEL, max_length=30),
     ]
     """Name; the experiment's FineTuneJob is named `<job>-<name>`."""
     description: Annotated[str, Field(max_length=1024)] = ""
@@ -267,8 +256,8 @@ class FineTuneJobSpec(KubeModel):
     resources: ResourcesSpec = ResourcesSpec()
     """Resource requests and limits of the run's pod."""
     pod: PodSpec = PodSpec()
-    """Metadata and scheduling of the run's pod."""
-    image: Annotated[str, Field(pattern=_NO_SPACES, max_length=1024)] | None = None
+    """Metadata, scheduling, environment and volumes of the run's pod."""
+    image: Annotated[str, Field(pattern=NO_SPACES, max_length=1024)] | None = None
     """Trainer image; the operator's default when unset."""
     retrain: RetrainSpec = RetrainSpec()
     """When to train again: after a change, by a schedule, for new data."""

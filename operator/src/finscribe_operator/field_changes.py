@@ -33,7 +33,7 @@ _TRAINING = (
     *("lrSchedulerType", "lrSchedulerNumCycles", "bf16", "fp16", "optim", "attnImplementation"),
     *("torchCompile", "packing", "groupByLength", "fsdp", "maxSequenceLength", "evalSteps", "seed"),
 )
-_POD_RESOURCES = ("gpuResourceName", "cpu", "memory", "scratch")
+_POD_RESOURCES = ("gpuResourceName", "cpu", "memory", "scratch", "extended")
 
 FIELD_CHANGES: Mapping[str, Change] = {
     **dict.fromkeys(("model", "dataset", "method", "lora", "earlyStopping", "loss"), Change.NewRun),

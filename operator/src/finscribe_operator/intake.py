@@ -25,7 +25,7 @@ from finscribe_operator.objects import Object
 REFUSED = "refused"
 """Key of a refused object that says why; such an object has an empty spec."""
 MAX_DEPTH = 32
-"""Nested lists and maps of a spec or status; the schema of a FineTuneJob needs 8."""
+"""Nested lists and maps of a spec or status; the schema of a FineTuneJob needs 11."""
 MAX_SPEC_BYTES = 256 * 1024
 """Size of a spec as JSON; 40 times a spec with every field set and all experiments."""
 JSON_RECURSION_LIMIT = 20_000

@@ -175,7 +175,6 @@ async def test_a_job_that_exceeds_limits_is_invalid_with_each_of_them_and_create
         for name, value in spec.items():
             old = together.get(name)
             together[name] = {**old, **value} if isinstance(old, dict) else value
-    del together["storage"]["serviceAccountName"]  # the schema accepts it without a Secret only
     cluster, store = MemoryCluster(), Store()
     store.put(cluster.seed(a_job(ALLOWED | together)))
     controller = Controller(cluster, store, OperatorConfig(limits=LIMITS))
@@ -186,7 +185,7 @@ async def test_a_job_that_exceeds_limits_is_invalid_with_each_of_them_and_create
     status = cluster.of_kind("FineTuneJob")[0]["status"]
     accepted = next(c for c in status["conditions"] if c["type"] == "Accepted")
     assert status["summary"]["state"] == "Invalid"
-    assert accepted["message"].count("operator's limit") >= 18
+    assert accepted["message"].count("operator's limit") >= 19
     assert cluster.of_kind("Job") == cluster.of_kind("ConfigMap") == []
 
 

@@ -124,6 +124,14 @@ def test_going_back_to_a_run_that_failed_its_gate_changes_nothing_in_the_bucket(
     assert _condition(plan.status, "Promoted") == ("False", "GateFailed")
 
 
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "zone",
+    "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": {"matchLabels": {"gpu": "yes"}},
+}
+
+
 def test_the_pod_that_looks_for_a_result_uses_no_gpu_and_none_of_its_nodes():
     spec = {
         "resources": {"gpus": 4},
@@ -131,7 +139,17 @@ def test_the_pod_that_looks_for_a_result_uses_no_gpu_and_none_of_its_nodes():
             "nodeSelector": {"gpu": "yes"},
             "tolerations": [{"key": "gpu"}],
             "runtimeClassName": "nvidia",
+            "affinity": {"nodeAffinity": {}},
+            "topologySpreadConstraints": [SPREAD],
+            "schedulerName": "gpu-scheduler",
+            "volumes": [
+                {"name": "hub", "persistentVolumeClaim": {"claimName": "hub"}},
+                {"name": "aws", "configMap": {"name": "aws"}},
+            ],
+            "volumeMounts": [{"name": "hub", "mountPath": "/hub"}, {"name": "aws", "mountPath": "/aws"}],
+            "env": [{"name": "AWS_CONFIG_FILE", "value": "/aws/config"}],
         },
+        "storage": {"caBundle": {"configMapName": "ca"}, "serviceAccountName": "trainer"},
         "featureCache": {"persistentVolumeClaim": {"name": "features"}},
     }
     job, desired = find_run(a_job(spec), FineTuneJobStatus())
@@ -141,7 +159,12 @@ def test_the_pod_that_looks_for_a_result_uses_no_gpu_and_none_of_its_nodes():
     assert container["args"][-1] == "--published-only" and "--nproc-per-node" not in container["args"]
     assert "nvidia.com/gpu" not in str(container["resources"])
     assert not pod.keys() & {"nodeSelector", "tolerations", "runtimeClassName"}
-    assert "features" not in [volume["name"] for volume in pod["volumes"]]
+    assert not pod.keys() & {"affinity", "topologySpreadConstraints", "schedulerName"}
+    names = {"config", "work", "tmp", "shm", "aws", "ca-bundle"}  # none that ties the pod to a node
+    assert {volume["name"] for volume in pod["volumes"]} == names
+    assert {mount["name"] for mount in container["volumeMounts"]} == names
+    assert {"name": "AWS_CONFIG_FILE", "value": "/aws/config"} in container["env"]
+    assert pod["serviceAccountName"] == "trainer"
     assert {"name": "FINSCRIBE_RUN", "value": desired.name} in container["env"]
     assert manifest["metadata"]["name"] == lookup_name(desired.name) != desired.name
 

@@ -34,6 +34,9 @@ OTHER_ATTEMPT = {
     "a pull secret": {"pod": {"imagePullSecrets": [{"name": "registry"}]}},
     "other credentials": {"storage": {"credentialsSecretRef": {"name": "s3"}}},
     "fewer data workers": {"training": {"dataloaderNumWorkers": 0}},
+    "a proxy": {"pod": {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]}},
+    "a private authority": {"storage": {"caBundle": {"configMapName": "ca"}}},
+    "another device": {"resources": {"extended": {"rdma/hca": 1}}},
     "a feature cache": {"featureCache": {"persistentVolumeClaim": {"name": "features"}}},
 }
 OTHER_RUN = {
@@ -102,6 +105,9 @@ def test_an_operator_with_other_defaults_changes_almost_every_default():
         *("reporting.wandbSecretRef", "pod.tolerations", "pod.imagePullSecrets", "experiments", "suspend"),
         *("retrain.schedule.timeZone", "retrain.schedule.concurrencyPolicy"),
         *(f"retrain.onDataChange.{name}" for name in ("checkEvery", "minimumNewSamples", "minimumInterval")),
+        *("pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", "pod.dnsConfig"),
+        *("pod.affinity.podAffinity", "pod.affinity.podAntiAffinity", "storage.caBundle.key"),
+        "resources.extended",
     }
 
 
@@ -197,5 +203,5 @@ def test_a_job_that_is_created_again_gets_new_runs():
     assert desired(uid="another-uid").name != desired().name
 
 
-def test_the_name_must_not_change_between_versions_of_the_operator():
-    assert desired().name == "invoices-b9717bde"
+def test_the_name_and_the_hash_of_the_pod_must_not_change_between_versions_of_the_operator():
+    assert (desired().name, desired().attempt_hash) == ("invoices-b9717bde", "a147b9591a9f51e0")

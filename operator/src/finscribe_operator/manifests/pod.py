@@ -10,9 +10,12 @@ from finscribe_core.api.references import SecretReference
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_core.constants import (
+    CA_DIR,
+    CA_FILE,
     CONFIG_DIR,
     CONFIG_FILE,
     CONTAINER_NAME,
+    ENV_CA_BUNDLE,
     ENV_CAUSE,
     ENV_HTTP_PORT,
     ENV_JOB,
@@ -38,7 +41,8 @@ from finscribe_operator.manifests.metadata import build_labels
 from finscribe_operator.objects import Object
 
 GRACE_SECONDS = 120
-"""Seconds between SIGTERM and SIGKILL, in which the trainer saves and uploads a checkpoint."""
+"""Seconds between SIGTERM and SIGKILL, in which the trainer saves and uploads a checkpoint, unless
+`pod.terminationGracePeriodSeconds` is set."""
 USER_ID = 65532
 """The user `nonroot` of the images."""
 TMP_DIR = "/tmp"  # noqa: S108 - a volume of the pod's own
@@ -52,7 +56,7 @@ def build_pod_template(
     """The template. The operator's labels override the job's, because children are selected by them."""
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": job.spec.pod.termination_grace_period_seconds or GRACE_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _build_security_context(config),
@@ -82,7 +86,7 @@ def _build_container(job: FineTuneJob, run: str, config: OperatorConfig, cause: 
     return {
         "name": CONTAINER_NAME,
         "image": job.spec.image or config.trainer_image,
-        "imagePullPolicy": config.image_pull_policy,
+        "imagePullPolicy": job.spec.pod.image_pull_policy or config.image_pull_policy,
         "args": _build_args(job.spec.resources.gpus),
         "env": _build_env(job, run, cause),
         "ports": [{"name": HTTP_PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
@@ -144,7 +148,9 @@ def _build_env(job: FineTuneJob, run: str, cause: RunCause) -> list[Object]:
         env += _from_secret(secret, SECRET_KEYS_REQUIRED, SECRET_KEYS_OPTIONAL)
     if secret := job.spec.reporting.wandb_secret_ref:
         env += _from_secret(secret, WANDB_KEYS_REQUIRED, WANDB_KEYS_OPTIONAL)
-    return env
+    if job.spec.storage.ca_bundle:
+        env.append({"name": ENV_CA_BUNDLE, "value": f"{CA_DIR}/{CA_FILE}"})
+    return env + [variable.to_kubernetes() for variable in job.spec.pod.env or []]
 
 
 def _from_secret(secret: SecretReference, required: Sequence[str], optional: Sequence[str]) -> list[Object]:
@@ -175,11 +181,11 @@ def _build_resources(resources: ResourcesSpec) -> Object:
     }
     # Local storage is the scratch volume, /tmp and the log: a pod that exceeds it is evicted, no other one.
     limits = {"memory": resources.memory, "ephemeral-storage": resources.scratch}
+    # An extended resource's request must equal its limit.
+    extended = {name: str(number) for name, number in resources.extended.items()}
     if resources.gpus:
-        # An extended resource's request must equal its limit.
-        gpus = {resources.gpu_resource_name: str(resources.gpus)}
-        return {"requests": requests | gpus, "limits": limits | gpus}
-    return {"requests": requests, "limits": limits}
+        extended[resources.gpu_resource_name] = str(resources.gpus)
+    return {"requests": requests | extended, "limits": limits | extended}
 
 
 def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
@@ -192,7 +198,10 @@ def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
     ]
     if claim := job.spec.feature_cache.persistent_volume_claim:
         volumes.append({"name": "features", "persistentVolumeClaim": {"claimName": claim.name}})
-    return volumes
+    if bundle := job.spec.storage.ca_bundle:
+        items = [{"key": bundle.key, "path": CA_FILE}]
+        volumes.append({"name": "ca-bundle", "configMap": {"name": bundle.config_map_name, "items": items}})
+    return volumes + [volume.to_kubernetes() for volume in job.spec.pod.volumes or []]
 
 
 def _build_mounts(spec: FineTuneJobSpec) -> list[Object]:
@@ -204,7 +213,9 @@ def _build_mounts(spec: FineTuneJobSpec) -> list[Object]:
     ]
     if spec.feature_cache.persistent_volume_claim:
         mounts.append({"name": "features", "mountPath": FEATURE_CACHE_DIR})
-    return mounts
+    if spec.storage.ca_bundle:
+        mounts.append({"name": "ca-bundle", "mountPath": CA_DIR, "readOnly": True})
+    return mounts + [mount.to_kubernetes() for mount in spec.pod.volume_mounts or []]
 
 
 def _build_overrides(pod: PodSpec) -> Object:
@@ -214,5 +225,13 @@ def _build_overrides(pod: PodSpec) -> Object:
         "priorityClassName": pod.priority_class_name,
         "runtimeClassName": pod.runtime_class_name,
         "imagePullSecrets": [secret.to_kubernetes() for secret in pod.image_pull_secrets],
+        "affinity": pod.affinity and pod.affinity.to_kubernetes(),
+        "topologySpreadConstraints": [
+            spread.to_kubernetes() for spread in pod.topology_spread_constraints or []
+        ],
+        "schedulerName": pod.scheduler_name,
+        "hostAliases": [alias.to_kubernetes() for alias in pod.host_aliases or []],
+        "dnsPolicy": pod.dns_policy,
+        "dnsConfig": pod.dns_config and pod.dns_config.to_kubernetes(),
     }
     return {name: value for name, value in overrides.items() if value}

@@ -19,8 +19,13 @@ RESOURCES = {
     "requests": {"cpu": "500m", "memory": "2Gi", "ephemeral-storage": "1Gi"},
     "limits": {"memory": "2Gi", "ephemeral-storage": "1Gi"},
 }
-_FOR_TRAINING = ("nodeSelector", "tolerations", "runtimeClassName")
+_FOR_TRAINING = (
+    *("nodeSelector", "tolerations", "runtimeClassName"),
+    *("affinity", "topologySpreadConstraints", "schedulerName"),
+)
 """Parts of the pod that select nodes with GPUs."""
+_BULK = ("persistentVolumeClaim", "image")
+"""Kinds of volumes that may tie a pod to a node or take long to pull; they hold data for training."""
 
 
 def lookup_name(run: str) -> str:
@@ -83,7 +88,9 @@ def _build_task_job(
 def _without_gpu(spec: dict[str, Any], task_args: list[str]) -> dict[str, Any]:
     (container,) = spec["containers"]
     args = container["args"][:3]  # without the number of processes
-    mounts = [mount for mount in container["volumeMounts"] if mount["name"] != "features"]
+    volumes = [volume for volume in spec["volumes"] if not any(kind in volume for kind in _BULK)]
+    names = {volume["name"] for volume in volumes}
+    mounts = [mount for mount in container["volumeMounts"] if mount["name"] in names]
     container = {
         **{key: value for key, value in container.items() if key != "livenessProbe"},
         "args": [*args, *task_args],
@@ -91,5 +98,4 @@ def _without_gpu(spec: dict[str, Any], task_args: list[str]) -> dict[str, Any]:
         "volumeMounts": mounts,
     }
     kept = {key: value for key, value in spec.items() if key not in _FOR_TRAINING}
-    volumes = [volume for volume in spec["volumes"] if volume["name"] != "features"]
     return {**kept, "containers": [container], "volumes": volumes}
