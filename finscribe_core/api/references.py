@@ -10,7 +10,7 @@ Key = Annotated[
     str,
     Field(
         pattern=pattern(
-            r"^[-._a-zA-Z0-9]*[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
+            r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
             "a key of a ConfigMap or Secret: letters, digits, '-', '_' and '.'",
         ),
         max_length=253,

@@ -18,7 +18,7 @@ from finscribe_core.api.base import (
 )
 
 _COMPARES_VALUES = ("In", "NotIn")
-_INTEGER = "^-?[0-9]+$"
+_INTEGER = "^[0-9]{1,18}$"
 
 
 class LabelExpression(KubeModel):

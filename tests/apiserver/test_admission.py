@@ -29,6 +29,8 @@ def test_an_invalid_job_is_refused_with_a_message_that_names_the_field(
 
 
 LONG = "x" * 63
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 UNUSUAL = {
     "quantities": {"resources": {"memory": "0.5Gi", "cpu": "0.001", "scratch": 1}},
     "quantities-with-zeros": {"resources": {"memory": "0016.50Gi", "cpu": "00500m", "scratch": "1.0P"}},
@@ -52,7 +54,76 @@ UNUSUAL = {
     },
     "claim": {"featureCache": {"persistentVolumeClaim": {"name": "a.b"}}},
     "image": {"image": "registry.example.com:5000/a/b@sha256:0"},
-    "seconds": {"activeDeadlineSeconds": 2**31 - 1},
+    "seconds": {"activeDeadlineSeconds": 2**31 - 1, "pod": {"terminationGracePeriodSeconds": 86400}},
+    "extended": {"resources": {"gpus": 0, "extended": {f"a.b/{LONG}": 1_000_000, "rdma/hca_1.a": 1}}},
+    "nodes": {
+        "pod": {
+            "affinity": {
+                "nodeAffinity": {
+                    REQUIRED: {
+                        "nodeSelectorTerms": [
+                            {
+                                "matchExpressions": [
+                                    {"key": f"a.b/{LONG}", "operator": "In", "values": ["", "A_b.c"]},
+                                    {"key": "a", "operator": "Exists", "values": []},
+                                    {"key": "a", "operator": "Lt", "values": ["001"]},
+                                ]
+                            }
+                        ]
+                    },
+                    PREFERRED: [],
+                },
+                "podAffinity": {},
+                "podAntiAffinity": {
+                    REQUIRED: [{"labelSelector": {}, "topologyKey": "a/b", "namespaces": []}]
+                },
+            },
+            "topologySpreadConstraints": [
+                {"maxSkew": 9, "topologyKey": "a", "whenUnsatisfiable": when, "labelSelector": {}}
+                for when in ("DoNotSchedule", "ScheduleAnyway")
+            ],
+            "schedulerName": "a.b-c",
+        }
+    },
+    "environment": {
+        "pod": {
+            "env": [
+                {"name": "_", "value": ""},
+                {"name": "https_proxy", "value": "$(_) $$\n"},
+                {
+                    "name": "A",
+                    "valueFrom": {"secretKeyRef": {"name": "a.b", "key": ".a..b", "optional": False}},
+                },
+            ]
+        }
+    },
+    "volumes": {
+        "pod": {
+            "volumes": [
+                {"name": "0", "emptyDir": {"sizeLimit": 1}},
+                {"name": "a-b", "image": {"reference": "a:5000/b@sha256:0"}},
+            ],
+            "volumeMounts": [
+                {"name": "0", "mountPath": "/home/.cache/a_b..c", "subPath": "..a/b"},
+                {"name": "0", "mountPath": "/etc/ssl/certs", "readOnly": False},
+                {"name": "a-b", "mountPath": "/devices"},
+            ],
+        }
+    },
+    "network": {
+        "pod": {
+            "hostAliases": [
+                {"ip": "::", "hostnames": ["a"]},
+                {"ip": "1:2:3:4:5:6:7:8", "hostnames": ["b.c"]},
+            ],
+            "dnsPolicy": "Default",
+            "dnsConfig": {
+                "nameservers": ["fd00::1"],
+                "searches": [],
+                "options": [{"name": "a", "value": "%"}],
+            },
+        }
+    },
 }
 
 
