@@ -1,4 +1,7 @@
-"""Reads the manifest file of `finscribe run`: one FineTuneJob and its Secrets, unknown keys are rejected."""
+"""Reads the manifest file of `finscribe run`: one FineTuneJob and its Secrets, unknown keys are rejected.
+
+What of the job applies to a cluster's pods only is left out.
+"""
 
 import base64
 import binascii
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from finscribe_core.api.base import KubeModel
+from finscribe_core.api.pod import PodSpec
 from finscribe_core.api.v1alpha1 import FineTuneJob, ObjectMeta
 from finscribe_core.constants import KIND, SECRET_KEYS_REQUIRED
 from finscribe_core.errors import FailureReason, UserError
@@ -75,7 +79,14 @@ def read_manifest(path: Path) -> Manifest:
             f"{jobs[0].where(('spec', 'experiments'))}: experiments need a cluster; each is a job there.",
             "Here, use `finscribe experiments run`.",
         )
-    return Manifest(path, job, secrets)
+    return Manifest(path, _without_the_clusters(job), secrets)
+
+
+def _without_the_clusters(job: FineTuneJob) -> FineTuneJob:
+    """The job without its pod's settings and certificates, for which this machine's environment stands."""
+    storage = job.spec.storage.model_copy(update={"ca_bundle": None})
+    spec = job.spec.model_copy(update={"pod": PodSpec(), "storage": storage})
+    return job.model_copy(update={"spec": spec})
 
 
 def _kind(document: Document) -> str:
