@@ -96,6 +96,10 @@ bench-trainer: setup ## Train the same rows with FinScribe, plain Trainer, TRL, 
 bench-learning-rate: setup ## Compare the suggested learning rate with ten others (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.learning_rate $(BENCH_ARGS)
 
+.PHONY: bench-operator
+bench-operator: setup binaries ## Start a burst of jobs with this operator and another commit's (BENCH_ARGS="--baseline v1").
+	$(RUN)/python -m benchmarks.operator $(BENCH_ARGS)
+
 .PHONY: bench-storage
 bench-storage: setup ## Compare S3 transfers with boto3's: time, memory, faults (BENCH_ARGS="--write" keeps it).
 	$(RUN)/python -m benchmarks.storage $(BENCH_ARGS)
