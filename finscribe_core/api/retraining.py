@@ -97,7 +97,7 @@ class ScheduleSpec(KubeModel):
     ] = "Etc/UTC"
     """Time zone of the expression. A time that a change to summer time skips comes right after the change;
     one that occurs twice is used once."""
-    starting_deadline_seconds: Int | None = Field(None, ge=0, le=MAX_SECONDS)
+    starting_deadline_seconds: Int | None = Field(None, ge=10, le=MAX_SECONDS)
     """How late a run may start: when the operator was down, the job suspended, or a run had not ended. A time
     that is missed for longer is left out, with an Event. No limit when unset. Of several missed times only
     the last one starts a run."""
