@@ -17,6 +17,7 @@ from finscribe_operator.config import OperatorConfig
 from finscribe_operator.field_changes import FIELD_CHANGES, Change
 from finscribe_operator.permissions import PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
+from tools.admission import limits_text
 from tools.dashboards import dashboard_text
 from tools.reference import aliases_text, file_reference_text, kind_reference_text
 
@@ -137,6 +138,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     f"crds/{GROUP}_{PLURAL}.yaml": crd_text,
     f"{CHART}/templates/crd.yaml": chart_crd_text,
     f"{CHART}/templates/_rules.tpl": rbac_rules_text,
+    f"{CHART}/limits.json": limits_text,
     f"{CHART}/values.schema.json": values_schema_text,
     f"{CHART}/dashboards/finscribe.json": dashboard_text,
     "data/schema.json": document_schema_text,

@@ -200,3 +200,13 @@ def test_limits_reach_the_operator_and_a_misspelt_one_is_refused(render, helm):
     assert yaml.safe_load(config_map["data"]["config.yaml"])["limits"] == {"gpus": 4, "images": ["a/*"]}
     done = helm("template", "finscribe", str(CHART), "--set-json", 'operator.config.limits={"image": ["a"]}')
     assert "additional properties 'image' not allowed" in done.stderr
+
+
+def test_the_admission_policy_has_the_limits_that_are_set(render):
+    limits = 'operator.config.limits={"gpus": 4, "images": ["a/*"]}'
+    (policy,) = find(render("admissionPolicy.enabled=true", limits), "ValidatingAdmissionPolicy")
+    messages = [v["messageExpression"] for v in policy["spec"]["validations"]]
+
+    assert [message.partition(":")[0] for message in messages] == ["'spec.image", "'spec.resources.gpus"]
+    assert find(render("admissionPolicy.enabled=true"), "ValidatingAdmissionPolicy") == []
+    assert find(render(limits), "ValidatingAdmissionPolicy") == []

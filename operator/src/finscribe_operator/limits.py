@@ -1,14 +1,19 @@
-"""Checks a FineTuneJob against the platform team's limits: what it may refer to, and how much it may use."""
+"""Checks a FineTuneJob against the platform team's limits: what it may refer to, and how much it may use.
 
-from collections.abc import Callable, Iterator
+`REFERENCES` and `AMOUNTS` list which field each limit applies to. The chart's ValidatingAdmissionPolicy is
+made from the same rows (tools/admission.py).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from finscribe_core.api.base import CpuQuantity, Int, KubeModel, Quantity, count_bytes, count_cpus
-from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
+from finscribe_core.api.v1alpha1 import MAX_SECONDS, FineTuneJob
 from finscribe_core.texts import to_one_line
 
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=256)]
@@ -25,6 +30,8 @@ class Limits(KubeModel):
     """Values of `image`. Jobs without one use `trainerImage`."""
     buckets: Patterns | None = None
     """s3:// URIs of data sets, models and outputs, such as `s3://{namespace}-docs/*`."""
+    models: Patterns | None = None
+    """Values of `model.source` outside buckets: `hf://owner/name`, and absolute paths in the image."""
     endpoints: Patterns | None = None
     """Values of `storage.endpoint`."""
     service_accounts: Patterns | None = None
@@ -57,93 +64,152 @@ class Limits(KubeModel):
     """Most memory of a job."""
     scratch: Quantity | None = None
     """Most local storage of a job."""
+    active_deadline_seconds: Int | None = Field(None, ge=1, le=MAX_SECONDS)
+    """Largest `activeDeadlineSeconds` of a job. A job must then have one."""
 
 
 @dataclass(frozen=True)
-class _Reference:
-    """Values of a spec that one list of patterns limits."""
+class Reference:
+    """A field of the spec whose values must match a list of patterns."""
 
     limit: str
+    """The field of `Limits` with the patterns."""
     path: str
-    values: Callable[[FineTuneJobSpec], list[str | None]]
+    """Where the values are in the spec: `a.b`; `a.b[].c` is `c` of each item of a list, `a.b{}` each key of a
+    map."""
+    beginning: str = ""
+    """Regular expression; other values are not limited by this list."""
+    is_folder: bool = False
+    """Whether the values are prefixes of keys, with or without '/' at the end."""
+    missing: str = ""
+    """What an item is called that has no such field. It then counts as an empty text; else it is skipped."""
+
+    @property
+    def field(self) -> str:
+        """The field to correct, for messages."""
+        whole = self.path.partition("[")[0].partition("{")[0]
+        return f"spec.{whole.removesuffix('.name')}"
+
+    def find_values(self, spec: dict[str, Any]) -> list[str]:
+        """The values in a spec as JSON."""
+        head, is_list, rest = self.path.partition("[].")
+        if is_list:
+            found = [_at(item, rest) for item in _at(spec, head) or []]
+        elif self.path.endswith("{}"):
+            found = list(_at(spec, self.path[:-2]) or {})
+        else:
+            found = [_at(spec, self.path)]
+        texts = ["" if value is None and self.missing else value for value in found]
+        texts = [value for value in texts if value is not None and re.match(self.beginning, value)]
+        return [f"{value.removesuffix('/')}/" if self.is_folder else value for value in texts]
 
 
-_REFERENCES = (
-    _Reference("images", "image", lambda s: [s.image]),
-    _Reference("buckets", "dataset.train", lambda s: [s.dataset.train]),
-    _Reference("buckets", "dataset.validation", lambda s: [s.dataset.validation]),
-    _Reference("buckets", "dataset.test", lambda s: [s.dataset.test]),
-    _Reference("buckets", "output.uri", lambda s: [f"{s.output.uri.rstrip('/')}/"]),
-    _Reference(
-        "buckets", "model.source", lambda s: [s.model.source if s.model.source.startswith("s3://") else None]
-    ),
-    _Reference("endpoints", "storage.endpoint", lambda s: [s.storage.endpoint]),
-    _Reference("service_accounts", "storage.serviceAccountName", lambda s: [s.storage.service_account_name]),
-    _Reference("secrets", "storage.credentialsSecretRef", lambda s: _names(s.storage.credentials_secret_ref)),
-    _Reference("secrets", "reporting.wandbSecretRef", lambda s: _names(s.reporting.wandb_secret_ref)),
-    _Reference("image_pull_secrets", "pod.imagePullSecrets", lambda s: _names(*s.pod.image_pull_secrets)),
-    _Reference(
-        "persistent_volume_claims",
-        "featureCache.persistentVolumeClaim",
-        lambda s: _names(s.feature_cache.persistent_volume_claim),
-    ),
-    _Reference("priority_classes", "pod.priorityClassName", lambda s: [s.pod.priority_class_name]),
-    _Reference("runtime_classes", "pod.runtimeClassName", lambda s: [s.pod.runtime_class_name]),
-    _Reference("labels", "pod.labels", lambda s: list(s.pod.labels)),
-    _Reference("annotations", "pod.annotations", lambda s: list(s.pod.annotations)),
-    _Reference("node_selectors", "pod.nodeSelector", lambda s: list(s.pod.node_selector)),
-    _Reference("tolerations", "pod.tolerations", lambda s: [t.key or "" for t in s.pod.tolerations]),
-    _Reference(
-        "gpu_resource_names",
-        "resources.gpuResourceName",
-        lambda s: [s.resources.gpu_resource_name if s.resources.gpus else None],
-    ),
+REFERENCES = (
+    Reference("images", "image"),
+    Reference("buckets", "dataset.train"),
+    Reference("buckets", "dataset.validation"),
+    Reference("buckets", "dataset.test"),
+    Reference("buckets", "dataset.imageRoot", is_folder=True),
+    Reference("buckets", "output.uri", is_folder=True),
+    Reference("buckets", "model.source", beginning="s3://"),
+    Reference("models", "model.source", beginning="hf://|/"),
+    Reference("endpoints", "storage.endpoint"),
+    Reference("service_accounts", "storage.serviceAccountName"),
+    Reference("secrets", "storage.credentialsSecretRef.name"),
+    Reference("secrets", "reporting.wandbSecretRef.name"),
+    Reference("image_pull_secrets", "pod.imagePullSecrets[].name"),
+    Reference("persistent_volume_claims", "featureCache.persistentVolumeClaim.name"),
+    Reference("priority_classes", "pod.priorityClassName"),
+    Reference("runtime_classes", "pod.runtimeClassName"),
+    Reference("labels", "pod.labels{}"),
+    Reference("annotations", "pod.annotations{}"),
+    Reference("node_selectors", "pod.nodeSelector{}"),
+    Reference("tolerations", "pod.tolerations[].key", missing="a toleration of every key"),
+    Reference("gpu_resource_names", "resources.gpuResourceName"),
 )
+"""Which patterns limit which field. A limit may have several rows."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A field of the spec that has a maximum."""
+
+    limit: str
+    """The field of `Limits` with the maximum."""
+    path: str
+    """Where the amount is in the spec. An unset one is unlimited."""
+    count: Callable[[Any], float]
+    """The amount as a number."""
+
+    @property
+    def field(self) -> str:
+        """The field to correct, for messages."""
+        return f"spec.{self.path}"
+
+
+AMOUNTS = (
+    Amount("gpus", "resources.gpus", int),
+    Amount("cpu", "resources.cpu", count_cpus),
+    Amount("memory", "resources.memory", count_bytes),
+    Amount("scratch", "resources.scratch", count_bytes),
+    Amount("active_deadline_seconds", "activeDeadlineSeconds", int),
+)
+"""Which maximum limits which field."""
+UNSET = "unlimited"
+"""What an unset amount is called in messages."""
 
 
 def find_excesses(job: FineTuneJob, limits: Limits) -> list[str]:
-    """What the job asks for beyond the limits, as sentences that name the field and the limit."""
-    return [*_references(job, limits), *_amounts(job.spec, limits)]
+    """What the job, completed with its defaults, asks for beyond the limits, as sentences that name the field
+    and the limit.
+    """
+    spec = job.spec.to_kubernetes()
+    return [*_references(spec, job.metadata.namespace, limits), *_amounts(spec, limits)]
 
 
-def _references(job: FineTuneJob, limits: Limits) -> Iterator[str]:
-    for reference in _REFERENCES:
+def _references(spec: dict[str, Any], namespace: str, limits: Limits) -> Iterator[str]:
+    for reference in REFERENCES:
         patterns = getattr(limits, reference.limit)
         if patterns is None:
             continue
-        allowed = [pattern.replace("{namespace}", job.metadata.namespace) for pattern in patterns]
-        for value in reference.values(job.spec):
-            if value is not None and not _is_allowed(value, allowed):
-                name = Limits.model_fields[reference.limit].alias
-                limit = f"{name} ({_shown(', '.join(allowed)) or 'none'})"
-                asked = _shown(value) or "a toleration of every key"
-                yield f"spec.{reference.path}: {asked} is not allowed by the operator's limit {limit}."
+        allowed = [pattern.replace("{namespace}", namespace) for pattern in patterns]
+        for value in reference.find_values(spec):
+            if not _is_allowed(value, allowed):
+                limit = f"{name_of(reference.limit)} ({_shown(', '.join(allowed)) or 'none'})"
+                asked = _shown(value) or reference.missing
+                yield f"{reference.field}: {asked} is not allowed by the operator's limit {limit}."
 
 
-def _is_allowed(value: str, allowed: list[str]) -> bool:
-    # A server may resolve `..` in a key, which would lead out of an allowed prefix.
-    climbs = value.startswith("s3://") and ".." in value.split("/")
-    return not climbs and any(fnmatchcase(value, pattern) for pattern in allowed)
+def _is_allowed(value: str, patterns: Sequence[str]) -> bool:
+    # A server may resolve `..` in a key, and a file system does so in a path: it leads out of a prefix.
+    climbs = "/../" in f"/{value}/"
+    return not climbs and any(fnmatchcase(value, _only_stars(pattern)) for pattern in patterns)
 
 
-def _amounts(spec: FineTuneJobSpec, limits: Limits) -> Iterator[str]:
-    asked = spec.resources
-    if limits.gpus is not None and asked.gpus > limits.gpus:
-        yield _too_much("gpus", asked.gpus, limits.gpus)
-    if limits.cpu is not None and count_cpus(asked.cpu) > count_cpus(limits.cpu):
-        yield _too_much("cpu", asked.cpu, limits.cpu)
-    if limits.memory is not None and count_bytes(asked.memory) > count_bytes(limits.memory):
-        yield _too_much("memory", asked.memory, limits.memory)
-    if limits.scratch is not None and count_bytes(asked.scratch) > count_bytes(limits.scratch):
-        yield _too_much("scratch", asked.scratch, limits.scratch)
+def _only_stars(pattern: str) -> str:
+    """The pattern for fnmatch, in which `[` and `?` would have a meaning, too."""
+    return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
-def _too_much(name: str, asked: object, limit: object) -> str:
-    return f"spec.resources.{name}: {asked} is more than the operator's limit {name} ({limit})."
+def _amounts(spec: dict[str, Any], limits: Limits) -> Iterator[str]:
+    for amount in AMOUNTS:
+        most, asked = getattr(limits, amount.limit), _at(spec, amount.path)
+        if most is not None and (asked is None or amount.count(asked) > amount.count(most)):
+            shown = UNSET if asked is None else asked
+            limit = f"{name_of(amount.limit)} ({most})"
+            yield f"{amount.field}: {shown} is more than the operator's limit {limit}."
 
 
-def _names(*references: object) -> list[str | None]:
-    return [getattr(reference, "name", None) for reference in references]
+def name_of(limit: str) -> str:
+    """A limit's key in the operator's configuration."""
+    return str(Limits.model_fields[limit].alias)
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a dotted path; None when there is none."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _shown(text: str) -> str:

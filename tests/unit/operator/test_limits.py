@@ -12,140 +12,25 @@ from finscribe_operator.objects import JobKey, Object
 from finscribe_operator.observe import InvalidJob, Observed, observe
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
+from tests.cases.limits import EXCESSES, LIMITS, WITHIN, with_changes
 from tests.unit.operator.builders import NOW, a_batch_job, a_job, run_name
 from tests.unit.operator.memory_cluster import MemoryCluster
 
-LIMITS = Limits.model_validate(
-    {
-        "images": ["registry.example.org/finscribe/*"],
-        "buckets": ["s3://{namespace}-docs/*", "s3://{namespace}-models/*"],
-        "endpoints": ["https://s3.example.org"],
-        "serviceAccounts": ["finscribe-trainer"],
-        "secrets": ["s3-*"],
-        "imagePullSecrets": ["registry"],
-        "persistentVolumeClaims": ["features-*"],
-        "priorityClasses": ["batch-*"],
-        "runtimeClasses": [],
-        "labels": ["example.org/*"],
-        "annotations": ["example.org/*"],
-        "nodeSelectors": ["example.org/pool"],
-        "tolerations": ["nvidia.com/gpu"],
-        "gpuResourceNames": ["nvidia.com/gpu"],
-        "gpus": 4,
-        "cpu": "32",
-        "memory": "256Gi",
-        "scratch": "1Ti",
-    }
-)
-ALLOWED: Object = {
-    "model": {"source": "hf://PaddlePaddle/PaddleOCR-VL"},
-    "dataset": {"train": "s3://team-docs/train.jsonl"},
-    "output": {"uri": "s3://team-models"},
-    "image": "registry.example.org/finscribe/trainer:0.1.0",
-    "storage": {"endpoint": "https://s3.example.org", "credentialsSecretRef": {"name": "s3-credentials"}},
-    "featureCache": {"persistentVolumeClaim": {"name": "features-1"}},
-    "resources": {"gpus": 4, "cpu": "32000m", "memory": "256Gi", "scratch": "1024Gi"},
-    "pod": {
-        "labels": {"example.org/team": "a"},
-        "annotations": {"example.org/note": "b"},
-        "nodeSelector": {"example.org/pool": "gpu"},
-        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
-        "priorityClassName": "batch-low",
-        "imagePullSecrets": [{"name": "registry"}],
-    },
-}
 
-EXCESSES: dict[str, tuple[Object, list[str]]] = {
-    "an image": ({"image": "registry.attacker.example/a:1"}, ["spec.image", "images"]),
-    "an image that begins alike": (
-        {"image": "registry.example.org.attacker.example/finscribe/a"},
-        ["spec.image", "images"],
-    ),
-    "another team's documents": (
-        {"dataset": {"train": "s3://other-docs/a.jsonl"}},
-        ["spec.dataset.train", "buckets"],
-    ),
-    "another team's test set": (
-        {"dataset": {"train": "s3://team-docs/a.jsonl", "test": "s3://other/a"}},
-        ["spec.dataset.test", "buckets"],
-    ),
-    "a bucket that begins alike": (
-        {"output": {"uri": "s3://team-models-of-mallory/loot"}},
-        ["spec.output.uri", "buckets"],
-    ),
-    "a path out of the bucket's prefix": (
-        {"dataset": {"train": "s3://team-docs/../other-docs/a.jsonl"}},
-        ["spec.dataset.train", "buckets"],
-    ),
-    "a model of another bucket": (
-        {"model": {"source": "s3://other/model"}},
-        ["spec.model.source", "buckets"],
-    ),
-    "the metadata service as endpoint": (
-        {"storage": {"endpoint": "http://169.254.169.254/latest"}},
-        ["spec.storage.endpoint", "endpoints"],
-    ),
-    "a service account": (
-        {"storage": {"serviceAccountName": "payments-prod"}},
-        ["spec.storage.serviceAccountName", "serviceAccounts"],
-    ),
-    "a Secret of the storage": (
-        {"storage": {"credentialsSecretRef": {"name": "payments"}}},
-        ["spec.storage.credentialsSecretRef", "secrets"],
-    ),
-    "a Secret of an experiment tracker": (
-        {
-            "training": {"reportTo": ["wandb"]},
-            "reporting": {"wandbSecretRef": {"name": "other-teams-wandb"}},
-        },
-        ["spec.reporting.wandbSecretRef", "secrets"],
-    ),
-    "a volume": (
-        {"featureCache": {"persistentVolumeClaim": {"name": "data-postgres-0"}}},
-        ["spec.featureCache.persistentVolumeClaim", "persistentVolumeClaims"],
-    ),
-    "a pull secret": (
-        {"pod": {"imagePullSecrets": [{"name": "registry"}, {"name": "other"}]}},
-        ["spec.pod.imagePullSecrets: other", "imagePullSecrets"],
-    ),
-    "a priority class": (
-        {"pod": {"priorityClassName": "system-node-critical"}},
-        ["spec.pod.priorityClassName", "priorityClasses"],
-    ),
-    "a runtime class": ({"pod": {"runtimeClassName": "kata"}}, ["spec.pod.runtimeClassName", "(none)"]),
-    "a label": (
-        {"pod": {"labels": {"example.org/team": "a", "azure.workload.identity/use": "true"}}},
-        ["spec.pod.labels: azure.workload.identity/use", "labels"],
-    ),
-    "an annotation": (
-        {"pod": {"annotations": {"vault.hashicorp.com/agent-inject": "true"}}},
-        ["spec.pod.annotations: vault.hashicorp.com/agent-inject", "annotations"],
-    ),
-    "a node": (
-        {"pod": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}},
-        ["spec.pod.nodeSelector: node-role.kubernetes.io/control-plane", "nodeSelectors"],
-    ),
-    "every taint": (
-        {"pod": {"tolerations": [{"operator": "Exists"}]}},
-        ["spec.pod.tolerations: a toleration of every key", "tolerations"],
-    ),
-    "a device": (
-        {"resources": {"gpuResourceName": "devices.kubevirt.io/kvm"}},
-        ["spec.resources.gpuResourceName", "gpuResourceNames"],
-    ),
-    "GPUs": ({"resources": {"gpus": 5}}, ["spec.resources.gpus: 5", "gpus (4)"]),
-    "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
-    "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),
-    "scratch": ({"resources": {"scratch": "900Ti"}}, ["spec.resources.scratch: 900Ti", "scratch (1Ti)"]),
-}
+def parsed(change: Object) -> FineTuneJob:
+    return FineTuneJob.model_validate(a_job() | {"spec": with_changes(change)})
 
 
-def parsed(spec: Object) -> FineTuneJob:
-    return FineTuneJob.model_validate(a_job(ALLOWED | spec))
+@pytest.mark.parametrize("change", WITHIN.values(), ids=WITHIN.keys())
+def test_a_job_within_all_limits_is_accepted(change: Object):
+    assert find_excesses(parsed(change), LIMITS) == []
 
 
-def test_a_job_within_all_limits_is_accepted():
-    assert find_excesses(parsed({}), LIMITS) == []
+@pytest.mark.parametrize("pattern", ["registry?example.org/a", "[r]egistry.example.org/a", "registry"])
+def test_only_a_star_stands_for_other_characters(pattern: str):
+    job = parsed({"image": "registry.example.org/a"})
+
+    assert len(find_excesses(job, Limits(images=[pattern]))) == 1
 
 
 def test_without_limits_everything_is_accepted():
@@ -176,7 +61,7 @@ async def test_a_job_that_exceeds_limits_is_invalid_with_each_of_them_and_create
             old = together.get(name)
             together[name] = {**old, **value} if isinstance(old, dict) else value
     cluster, store = MemoryCluster(), Store()
-    store.put(cluster.seed(a_job(ALLOWED | together)))
+    store.put(cluster.seed(a_job() | {"spec": with_changes(together)}))
     controller = Controller(cluster, store, OperatorConfig(limits=LIMITS))
     reconciler = Reconciler(cluster, store, OperatorConfig(limits=LIMITS), controller.metrics, lambda: NOW)
 

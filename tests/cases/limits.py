@@ -1,0 +1,168 @@
+"""Jobs within and beyond limits: the operator and the API server must give the same verdict on each."""
+
+from finscribe_operator.limits import Limits
+from finscribe_operator.objects import Object
+
+NAMESPACE = "team"
+LIMITS = Limits.model_validate(
+    {
+        "images": ["registry.example.org/finscribe/*"],
+        "buckets": ["s3://{namespace}-docs/*", "s3://{namespace}-models/*"],
+        "endpoints": ["https://s3.example.org"],
+        "serviceAccounts": ["finscribe-trainer"],
+        "secrets": ["s3-*"],
+        "imagePullSecrets": ["registry"],
+        "persistentVolumeClaims": ["features-*"],
+        "priorityClasses": ["batch-*"],
+        "runtimeClasses": [],
+        "labels": ["example.org/*"],
+        "annotations": ["example.org/*"],
+        "nodeSelectors": ["example.org/pool"],
+        "tolerations": ["nvidia.com/gpu"],
+        "gpuResourceNames": ["nvidia.com/gpu"],
+        "gpus": 4,
+        "cpu": "32",
+        "memory": "256Gi",
+        "scratch": "1Ti",
+        "models": ["hf://PaddlePaddle/*", "/models/*"],
+        "activeDeadlineSeconds": 86400,
+    }
+)
+ALLOWED: Object = {
+    "model": {"source": "hf://PaddlePaddle/PaddleOCR-VL"},
+    "dataset": {"train": "s3://team-docs/train.jsonl"},
+    "output": {"uri": "s3://team-models"},
+    "image": "registry.example.org/finscribe/trainer:0.1.0",
+    "activeDeadlineSeconds": 86400,
+    "storage": {"endpoint": "https://s3.example.org", "credentialsSecretRef": {"name": "s3-credentials"}},
+    "featureCache": {"persistentVolumeClaim": {"name": "features-1"}},
+    "resources": {"gpus": 4, "cpu": "32000m", "memory": "256Gi", "scratch": "1024Gi"},
+    "pod": {
+        "labels": {"example.org/team": "a"},
+        "annotations": {"example.org/note": "b"},
+        "nodeSelector": {"example.org/pool": "gpu"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "priorityClassName": "batch-low",
+        "imagePullSecrets": [{"name": "registry"}],
+    },
+}
+
+WITHIN: dict[str, Object] = {
+    "all fields at their limits": {},
+    "a model in the image": {"model": {"source": "/models/PaddleOCR-VL"}},
+    "a model in a bucket": {"model": {"source": "s3://team-models/base"}},
+    "a folder without '/' at its end": {
+        "dataset": {"train": "s3://team-docs/a", "imageRoot": "s3://team-docs"}
+    },
+    "no image of its own": {"image": None},
+    "no volumes, labels and nodes": {"featureCache": {}, "pod": {}},
+}
+"""Changes of the allowed job that are allowed, too; None removes a field."""
+EXCESSES: dict[str, tuple[Object, list[str]]] = {
+    "an image": ({"image": "registry.attacker.example/a:1"}, ["spec.image", "images"]),
+    "an image that begins alike": (
+        {"image": "registry.example.org.attacker.example/finscribe/a"},
+        ["spec.image", "images"],
+    ),
+    "another team's documents": (
+        {"dataset": {"train": "s3://other-docs/a.jsonl"}},
+        ["spec.dataset.train", "buckets"],
+    ),
+    "another team's test set": (
+        {"dataset": {"train": "s3://team-docs/a.jsonl", "test": "s3://other/a"}},
+        ["spec.dataset.test", "buckets"],
+    ),
+    "a bucket that begins alike": (
+        {"output": {"uri": "s3://team-models-of-mallory/loot"}},
+        ["spec.output.uri", "buckets"],
+    ),
+    "a path out of the bucket's prefix": (
+        {"dataset": {"train": "s3://team-docs/../other-docs/a.jsonl"}},
+        ["spec.dataset.train", "buckets"],
+    ),
+    "a model of another bucket": (
+        {"model": {"source": "s3://other/model"}},
+        ["spec.model.source", "buckets"],
+    ),
+    "the metadata service as endpoint": (
+        {"storage": {"endpoint": "http://169.254.169.254/latest"}},
+        ["spec.storage.endpoint", "endpoints"],
+    ),
+    "a service account": (
+        {"storage": {"serviceAccountName": "payments-prod"}},
+        ["spec.storage.serviceAccountName", "serviceAccounts"],
+    ),
+    "a Secret of the storage": (
+        {"storage": {"credentialsSecretRef": {"name": "payments"}}},
+        ["spec.storage.credentialsSecretRef", "secrets"],
+    ),
+    "a Secret of an experiment tracker": (
+        {
+            "training": {"reportTo": ["wandb"]},
+            "reporting": {"wandbSecretRef": {"name": "other-teams-wandb"}},
+        },
+        ["spec.reporting.wandbSecretRef", "secrets"],
+    ),
+    "a volume": (
+        {"featureCache": {"persistentVolumeClaim": {"name": "data-postgres-0"}}},
+        ["spec.featureCache.persistentVolumeClaim", "persistentVolumeClaims"],
+    ),
+    "a pull secret": (
+        {"pod": {"imagePullSecrets": [{"name": "registry"}, {"name": "other"}]}},
+        ["spec.pod.imagePullSecrets: other", "imagePullSecrets"],
+    ),
+    "a priority class": (
+        {"pod": {"priorityClassName": "system-node-critical"}},
+        ["spec.pod.priorityClassName", "priorityClasses"],
+    ),
+    "a runtime class": ({"pod": {"runtimeClassName": "kata"}}, ["spec.pod.runtimeClassName", "(none)"]),
+    "a label": (
+        {"pod": {"labels": {"example.org/team": "a", "azure.workload.identity/use": "true"}}},
+        ["spec.pod.labels: azure.workload.identity/use", "labels"],
+    ),
+    "an annotation": (
+        {"pod": {"annotations": {"vault.hashicorp.com/agent-inject": "true"}}},
+        ["spec.pod.annotations: vault.hashicorp.com/agent-inject", "annotations"],
+    ),
+    "a node": (
+        {"pod": {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}},
+        ["spec.pod.nodeSelector: node-role.kubernetes.io/control-plane", "nodeSelectors"],
+    ),
+    "every taint": (
+        {"pod": {"tolerations": [{"operator": "Exists"}]}},
+        ["spec.pod.tolerations: a toleration of every key", "tolerations"],
+    ),
+    "a device": (
+        {"resources": {"gpuResourceName": "devices.kubevirt.io/kvm"}},
+        ["spec.resources.gpuResourceName", "gpuResourceNames"],
+    ),
+    "images outside the rows' folder": (
+        {"dataset": {"train": "s3://team-docs/a.jsonl", "imageRoot": "s3://other-docs"}},
+        ["spec.dataset.imageRoot", "buckets"],
+    ),
+    "a model of another owner": (
+        {"model": {"source": "hf://mallory/PaddlePaddle"}},
+        ["spec.model.source", "models"],
+    ),
+    "a path out of the models' folder": (
+        {"model": {"source": "/models/../var/run/secrets"}},
+        ["spec.model.source", "models"],
+    ),
+    "a later deadline": (
+        {"activeDeadlineSeconds": 86401},
+        ["spec.activeDeadlineSeconds: 86401", "activeDeadlineSeconds (86400)"],
+    ),
+    "no deadline": (
+        {"activeDeadlineSeconds": None},
+        ["spec.activeDeadlineSeconds: unlimited", "activeDeadlineSeconds (86400)"],
+    ),
+    "GPUs": ({"resources": {"gpus": 5}}, ["spec.resources.gpus: 5", "gpus (4)"]),
+    "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
+    "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),
+    "scratch": ({"resources": {"scratch": "900Ti"}}, ["spec.resources.scratch: 900Ti", "scratch (1Ti)"]),
+}
+
+
+def with_changes(change: Object) -> Object:
+    """The spec of the allowed job, with some fields replaced; None removes one."""
+    return {name: value for name, value in (ALLOWED | change).items() if value is not None}
