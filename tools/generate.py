@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
-from finscribe_core.api.crd import SHORT_NAME, build_crd, enum_descriptions
+from finscribe_core.api.crd import SHORT_NAME, build_crd, build_schema, enum_descriptions
+from finscribe_core.api.pod import PodSpec
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import API_VERSION, GROUP, PLURAL
 from finscribe_core.trainer_config import TrainerConfig
@@ -19,7 +19,7 @@ from finscribe_operator.permissions import PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.admission import limits_text
 from tools.dashboards import dashboard_text
-from tools.reference import aliases_text, file_reference_text, kind_reference_text
+from tools.reference import aliases_text, file_reference_text, key_of_fields, kind_reference_text
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "make generate"
@@ -65,29 +65,33 @@ def _rule_text(permission: Permission) -> str:
         "resources": [permission.resource],
         "verbs": list(permission.verbs),
     }
-    return f"# {permission.why}\n" + yaml.safe_dump([rule], sort_keys=False, default_flow_style=None)
+    text = f"# {permission.why}\n" + yaml.safe_dump([rule], sort_keys=False, default_flow_style=None)
+    if not permission.only_with:
+        return text
+    return f"{{{{- if .Values.operator.config.{permission.only_with} }}}}\n{text}{{{{- end }}}}\n"
 
 
 def values_schema_text() -> str:
     """The schema of the chart's values: hand-written except for the operator's configuration."""
     path = ROOT / CHART / "values.schema.json"
     schema = json.loads(path.read_text(encoding="utf-8"))
-    schema["properties"]["operator"]["properties"]["config"] = _strict_json_schema(OperatorConfig)
+    config = _strict(OperatorConfig.model_json_schema(mode="serialization"))
+    schema["$defs"] = config.pop("$defs")
+    schema["properties"]["operator"]["properties"]["config"] = config
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _strict_json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of a model and the models in it, without unknown keys."""
-    schema = model.model_json_schema(mode="serialization")
-    properties = {
-        name: {k: v for k, v in field.items() if k not in ("title", "$ref")}
-        for name, field in schema["properties"].items()
-    }
-    for field in model.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            inner = _strict_json_schema(field.annotation)
-            properties[str(field.alias)] = {"description": field.description, **inner}
-    return {"type": "object", "additionalProperties": False, "properties": properties}
+def _strict(schema: Any) -> Any:
+    """A JSON schema without unknown keys, and without titles and defaults, which validate nothing."""
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "properties" not in schema:
+        return {key: _strict(value) for key, value in schema.items() if key not in ("title", "default")}
+    properties = {name: _strict(field) for name, field in schema["properties"].items()}
+    others = {key: value for key, value in schema.items() if key not in ("title", "default", "properties")}
+    return {**_strict(others), "properties": properties, "additionalProperties": False}
 
 
 def job_reference_text() -> str:
@@ -122,7 +126,8 @@ def trainer_config_reference_text() -> str:
 def operator_config_reference_text() -> str:
     """The reference page of the operator's configuration file."""
     intro = "The chart's value `operator.config`. " + _generated_page("finscribe_operator/config.py")
-    return file_reference_text("Operator configuration", intro, OperatorConfig, by_alias=True)
+    pod = {key_of_fields(build_schema(PodSpec)): "`spec.pod` of a [FineTuneJob](finetunejob.md)"}
+    return file_reference_text("Operator configuration", intro, OperatorConfig, by_alias=True, described=pod)
 
 
 def _generated_page(source: str) -> str:

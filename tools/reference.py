@@ -1,26 +1,56 @@
 """Builds the reference pages: type, default, limits and docstring of every field."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 
 from finscribe_core.api.crd import Schema, build_schema
 
+LARGE = 6
+"""Fields from which on the table of an object is not repeated for another one with the same fields."""
 
-def file_reference_text(title: str, intro: str, model: type[BaseModel], *, by_alias: bool) -> str:
-    """The page of a configuration file, with camelCase or snake_case keys."""
-    return _page(title, intro, _section("Keys", "", build_schema(model, by_alias=by_alias)))
+
+def file_reference_text(
+    title: str,
+    intro: str,
+    model: type[BaseModel],
+    *,
+    by_alias: bool,
+    described: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The page of a configuration file, with camelCase or snake_case keys.
+
+    Args:
+        title: the page's heading.
+        intro: the text below it.
+        model: the file's model.
+        by_alias: whether keys are in camelCase.
+        described: where the fields of large objects are described, by `key_of_fields`.
+    """
+    schema = build_schema(model, by_alias=by_alias)
+    return _page(title, intro, _section("Keys", "", schema, dict(described)))
+
+
+def key_of_fields(schema: Schema) -> str:
+    """The same text for all objects with the same fields."""
+    return json.dumps(schema["properties"], sort_keys=True)
 
 
 def kind_reference_text(title: str, intro: str, model: type[BaseModel]) -> str:
     """The page of a Kubernetes kind."""
     fields = build_schema(model)["properties"]
+    described: dict[str, str] = {}
     return _page(
         title,
         f"{model.__doc__} {intro}",
-        (part for name in ("spec", "status") for part in _section(f"`{name}`", name, fields[name])),
+        (
+            part
+            for name in ("spec", "status")
+            for part in _section(f"`{name}`", name, fields[name], described)
+        ),
     )
 
 
@@ -38,12 +68,24 @@ def _page(title: str, intro: str, parts: Iterable[str]) -> str:
     return f"# {title}\n\n{intro}\n" + "".join(parts)
 
 
-def _section(heading: str, path: str, schema: Schema) -> Iterator[str]:
-    """Table and rules of an object, then those of its nested objects."""
+def _section(heading: str, path: str, schema: Schema, described: dict[str, str]) -> Iterator[str]:
+    """Table and rules of an object, then those of its nested objects.
+
+    Args:
+        heading: the section's heading.
+        path: dotted path of the object.
+        schema: its schema.
+        described: where the fields of large objects are described, by `key_of_fields`; completed.
+    """
     level = "##" if "." not in path else "###"
     yield f"\n{level} {heading}\n\n"
     if path:
         yield f"{schema['description']}\n\n"
+    here = f"`{path}`"
+    where = described.setdefault(key_of_fields(schema), here)
+    if where != here and len(schema["properties"]) >= LARGE:
+        yield f"The fields are those of {where}.\n"
+        return
     yield "| Field | Type | Default | Limits | Description |\n|---|---|---|---|---|\n"
     below = []
     for name, field in schema["properties"].items():
@@ -55,7 +97,7 @@ def _section(heading: str, path: str, schema: Schema) -> Iterator[str]:
     if rules := schema.get("x-kubernetes-validations"):
         yield "\n" + "".join(f"- {rule['message']}.\n" for rule in rules)
     for child, inner in below:
-        yield from _section(f"`{child}`", child, inner)
+        yield from _section(f"`{child}`", child, inner, described)
 
 
 def _row(name: str, field: Schema, *, required: bool) -> str:

@@ -49,6 +49,8 @@ class KubeModel(BaseModel):
         frozen=True,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
+    merges_entries: ClassVar[bool] = False
+    """Whether written maps and lists are completed by the entries of the defaults, not in place of them."""
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:

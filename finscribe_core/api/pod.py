@@ -36,12 +36,9 @@ _RESOURCE = pattern(
 _RESERVED_RESOURCE = r"^((.*\.)?kubernetes\.io/|requests\.)"
 
 
-class ResourcesSpec(KubeModel):
-    """Resource requests and limits of the run's pod."""
+class PodResourcesSpec(KubeModel):
+    """Resource requests and limits of the run's pod that do not affect what is learned."""
 
-    gpus: Int = Field(1, ge=0, le=16)
-    """GPUs of the pod. The trainer starts one process per GPU (data parallel), each with its own batch.
-    0 trains on the CPU."""
     gpu_resource_name: Annotated[str, Field(pattern=_RESOURCE, max_length=253)] = "nvidia.com/gpu"
     """Name of the extended resource that GPUs are requested by."""
     cpu: CpuQuantity = "4"
@@ -54,6 +51,7 @@ class ResourcesSpec(KubeModel):
     extended: Annotated[dict[str, Annotated[Int, Field(ge=1, le=1_000_000)]], Field(max_length=16)] = {}
     """Other extended resources of the pod, with their numbers, such as `rdma/hca: 1`; requests and limits."""
 
+    merges_entries = True
     rules = (
         Rule(
             cel=f"!has(self.gpuResourceName) || !self.gpuResourceName.matches(r'{_RESERVED_RESOURCE}')",
@@ -78,6 +76,14 @@ class ResourcesSpec(KubeModel):
             message="resources.extended must not have the resource of GPUs; set resources.gpus",
         ),
     )
+
+
+class ResourcesSpec(PodResourcesSpec):
+    """Resource requests and limits of the run's pod."""
+
+    gpus: Int = Field(1, ge=0, le=16)
+    """GPUs of the pod. The trainer starts one process per GPU (data parallel), each with its own batch.
+    0 trains on the CPU."""
 
 
 class Toleration(KubeModel):
@@ -185,6 +191,7 @@ class PodSpec(KubeModel):
     """Seconds that the trainer has to finish its step and to upload a checkpoint before it is killed; 120
     when unset. A preemptible node may give less."""
 
+    merges_entries = True
     rules = (
         Rule(
             cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{GROUP}/') && "

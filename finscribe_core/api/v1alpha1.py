@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, mod
 from finscribe_core.api.base import (
     DNS_LABEL,
     MAX_SECONDS,
-    NO_SPACES,
     Bool,
     Float,
     Int,
@@ -25,6 +24,7 @@ from finscribe_core.api.conditions import Condition
 from finscribe_core.api.pod import PodSpec, ResourcesSpec
 from finscribe_core.api.references import CaBundle, ClaimReference, SecretReference
 from finscribe_core.api.retraining import RetrainSpec, RetrainStatus, RunCause
+from finscribe_core.api.volumes import ImageName
 from finscribe_core.constants import API_VERSION, KIND
 from finscribe_core.errors import UserError
 from finscribe_core.overrides import apply_overrides
@@ -62,6 +62,8 @@ _S3_PATTERN = pattern(
     "an s3:// URI with a valid bucket name and no spaces, such as s3://team-docs/invoices",
 )
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
+ActiveDeadline = Annotated[Int, Field(ge=1, le=MAX_SECONDS)]
+BackoffLimit = Annotated[Int, Field(ge=0, le=100)]
 OUTPUT_URI_LIMIT = 384
 """A result contains six URIs below it, and has to fit into a pod's termination message."""
 OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
@@ -257,7 +259,7 @@ class FineTuneJobSpec(KubeModel):
     """Resource requests and limits of the run's pod."""
     pod: PodSpec = PodSpec()
     """Metadata, scheduling, environment and volumes of the run's pod."""
-    image: Annotated[str, Field(pattern=NO_SPACES, max_length=1024)] | None = None
+    image: ImageName | None = None
     """Trainer image; the operator's default when unset."""
     retrain: RetrainSpec = RetrainSpec()
     """When to train again: after a change, by a schedule, for new data."""
@@ -266,9 +268,9 @@ class FineTuneJobSpec(KubeModel):
     results below `<output.uri>/experiments/<experiment>`. This job is the baseline they are compared with."""
     suspend: Bool = False
     """True terminates the run's pod, which saves a checkpoint first; false resumes from that checkpoint."""
-    backoff_limit: Int = Field(3, ge=0, le=100)
+    backoff_limit: BackoffLimit = 3
     """Failed attempts that are retried. User errors are never retried, evictions never counted."""
-    active_deadline_seconds: Int | None = Field(None, ge=1, le=MAX_SECONDS)
+    active_deadline_seconds: ActiveDeadline | None = None
     """Seconds after which the run is stopped and fails, retries included."""
 
     rules = (

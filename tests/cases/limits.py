@@ -21,6 +21,7 @@ LIMITS = Limits.model_validate(
         "tolerations": ["nvidia.com/gpu"],
         "gpuResourceNames": ["nvidia.com/gpu"],
         "gpus": 4,
+        "gpusPerNamespace": 8,
         "cpu": "32",
         "memory": "256Gi",
         "scratch": "1Ti",
@@ -157,6 +158,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         ["spec.activeDeadlineSeconds: unlimited", "activeDeadlineSeconds (86400)"],
     ),
     "GPUs": ({"resources": {"gpus": 5}}, ["spec.resources.gpus: 5", "gpus (4)"]),
+    "more GPUs than the namespace has": (
+        {"resources": {"gpus": 9}},
+        ["spec.resources.gpus: 9", "gpusPerNamespace (8)"],
+    ),
     "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
     "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),
     "scratch": ({"resources": {"scratch": "900Ti"}}, ["spec.resources.scratch: 900Ti", "scratch (1Ti)"]),

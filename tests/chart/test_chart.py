@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -20,6 +21,15 @@ DEFAULTS = Path(__file__).with_name("defaults.yaml")
 
 def find(objects: Iterable[dict[str, Any]], kind: str, name: str | None = None) -> list[dict[str, Any]]:
     return [found for found in objects if found["kind"] == kind and name in (None, found["metadata"]["name"])]
+
+
+def granted_by(role: dict[str, Any]) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [
+        (group, resource, tuple(rule["verbs"]))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    ]
 
 
 def test_helm_lint_finds_nothing(helm):
@@ -95,15 +105,19 @@ def test_a_setting_reaches_the_operator_and_restarts_it(render):
 def test_the_cluster_role_holds_the_permissions_and_nothing_else(render):
     (role,) = find(render(), "ClusterRole", "finscribe-operator")
 
-    granted = {
-        (group, resource): set(rule["verbs"])
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+    granted = granted_by(role)
 
-    assert granted == {(p.group, p.resource): set(p.verbs) for p in PERMISSIONS}
-    assert not any("secrets" in resource for _, resource in granted)
+    assert granted == [(p.group, p.resource, p.verbs) for p in PERMISSIONS if not p.only_with]
+    assert not any("secrets" in resource for _, resource, _ in granted)
+
+
+@pytest.mark.parametrize("namespaces", [[], ["team-a"]], ids=["cluster", "listed namespaces"])
+def test_namespaces_can_be_read_only_if_policies_select_them(render, namespaces: list[str]):
+    policies = 'operator.config.policies=[{"namespaceSelector": {"team": "a"}}]'
+    objects = render(policies, f"operator.config.namespaces={json.dumps(namespaces)}", "rbac.aggregate=false")
+
+    (role,) = find(objects, "Role" if namespaces else "ClusterRole")
+    assert granted_by(role) == [(p.group, p.resource, p.verbs) for p in PERMISSIONS]
 
 
 def test_listed_namespaces_get_roles_and_the_cluster_none(render):

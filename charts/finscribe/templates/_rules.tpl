@@ -32,4 +32,10 @@
 - apiGroups: ['']
   resources: [events]
   verbs: [list]
+{{- if .Values.operator.config.policies }}
+# labels that policies select a namespace by
+- apiGroups: ['']
+  resources: [namespaces]
+  verbs: [get]
+{{- end }}
 {{- end }}

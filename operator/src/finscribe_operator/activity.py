@@ -39,6 +39,8 @@ def read_activity(observed: Observed) -> Activity:
         return _unless_lost(observed, stray, waiting)
     if job is not None and is_being_deleted(job):
         return Activity(False, Reason.Stopping, "The run's Job is being deleted.")
+    if observed.gpu_wait and (pod is None or has_ended(pod)):
+        return Activity(False, Reason.GpuLimitReached, observed.gpu_wait)
     if pod is None or (observed.job.spec.suspend and has_ended(pod)):
         return _read_no_pod(observed)
     if is_being_deleted(pod) and not has_ended(pod):

@@ -9,9 +9,21 @@ from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.yaml_files import read_documents
+from finscribe_operator.job_defaults import JobDefaults
 from finscribe_operator.limits import Limits
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+
+
+class NamespacePolicy(KubeModel):
+    """Limits and defaults of the namespaces with certain labels."""
+
+    namespace_selector: Annotated[dict[str, str], Field(min_length=1)]
+    """Labels that a namespace must have; `kubernetes.io/metadata.name` is its name."""
+    limits: Limits = Limits()
+    """Limits in place of the global ones of the same name. `["*"]` allows everything."""
+    defaults: JobDefaults = JobDefaults()
+    """Defaults that are preferred to the global ones."""
 
 
 class OperatorConfig(KubeModel):
@@ -29,6 +41,11 @@ class OperatorConfig(KubeModel):
     limits: Limits = Limits()
     """What jobs may ask for. A list allows what matches one of its patterns, in which `*` stands for any
     characters and `{namespace}` for the job's namespace. Unset: no limit."""
+    defaults: JobDefaults = JobDefaults()
+    """What jobs leave unset, by the same keys as in a FineTuneJob's spec. What a job writes wins; maps and
+    lists of `pod` are completed by key and name."""
+    policies: list[NamespacePolicy] = []
+    """Limits and defaults by namespace. Of several that select a namespace, the last one wins."""
     progress_interval_seconds: Float = Field(5.0, gt=0)
     """Seconds between two requests for a running pod's progress."""
     resync_interval_seconds: Float = Field(600.0, gt=0)

@@ -22,6 +22,7 @@ from finscribe_core.constants import KIND
 from finscribe_operator.clock import Clock, utc_now
 from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
+from finscribe_operator.gpu_limit import find_first_waiting
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import JobKey, Object, is_starting, key_of, parent_key
 from finscribe_operator.polls import EVENTS_SECONDS, Polls
@@ -109,6 +110,7 @@ class Controller:
             self._repeat(interval, self._polls.poll_progress),
             self._repeat(min(EVENTS_SECONDS, interval), self._polls.poll_events),
             self._repeat(interval, self.enqueue_starting),
+            self._repeat(interval, self.enqueue_waiting),
             self._keep_listing(),
         ]
         self._tasks = [asyncio.create_task(task) for task in (*workers, *periodic)]
@@ -226,6 +228,11 @@ class Controller:
             key = parent_key(pod)
             if key is not None and is_starting(pod):
                 self.enqueue(key)
+
+    async def enqueue_waiting(self) -> None:
+        """Reconcile the oldest job of each namespace that waits for GPUs: others may have ended."""
+        for key in find_first_waiting(self._store).values():
+            self.enqueue(key)
 
     async def _run_worker(self) -> None:
         while True:

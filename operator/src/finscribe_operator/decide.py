@@ -76,7 +76,8 @@ def decide(observed: Observed, now: str) -> Plan:
         status=status,
         delete=_obsolete_jobs(observed, status or observed.job.status),
         # A pod that outlives its deleted Job would write the same checkpoints as the new pod.
-        create=observed.batch_job is None and not (finished or looking or observed.stray_pods),
+        create=observed.batch_job is None
+        and not (finished or looking or observed.stray_pods or observed.gpu_wait),
         create_lookup=looking and observed.lookup_job is None and not observed.job.spec.suspend,
         create_data_check=checking and observed.data_check_job is None,
         delete_tasks=[job for job in observed.tasks.values() if _is_obsolete(job, observed, looking)],
@@ -183,6 +184,6 @@ def _suspend_patch(observed: Observed, job: Object) -> Object:
     A Job that another controller has suspended (a queue, until it admits the Job) is left to it.
     """
     suspended, desired = bool(job["spec"].get("suspend")), observed.job.spec.suspend
-    if suspended == desired or (suspended and not observed.is_suspended_by_spec):
+    if suspended == desired or (suspended and (observed.gpu_wait or not observed.is_suspended_by_spec)):
         return {}
     return build_suspend_patch(desired)

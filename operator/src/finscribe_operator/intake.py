@@ -12,6 +12,7 @@ from typing import Any
 from finscribe_core.api.v1alpha1 import RETRY_TOKEN_LIMIT
 from finscribe_core.constants import (
     ANNOTATION_ATTEMPT,
+    ANNOTATION_GPUS,
     ANNOTATION_OCCASION,
     ANNOTATION_RETRY,
     ANNOTATION_SUSPENDED,
@@ -39,7 +40,10 @@ _METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion"),
     *("creationTimestamp", "deletionTimestamp"),
 )
-_ANNOTATIONS = (ANNOTATION_ATTEMPT, ANNOTATION_OCCASION, ANNOTATION_SUSPENDED, ANNOTATION_RETRY)
+_ANNOTATIONS = (
+    *(ANNOTATION_ATTEMPT, ANNOTATION_GPUS, ANNOTATION_OCCASION, ANNOTATION_SUSPENDED),
+    ANNOTATION_RETRY,
+)
 _SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds", "parallelism"), "Pod": ("nodeName",)}
 _STATUSES = {
     "Job": ("startTime", "completionTime", "failed", "conditions"),

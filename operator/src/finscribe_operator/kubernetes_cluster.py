@@ -49,6 +49,7 @@ _PLURALS = {
     "ConfigMap": "configmaps",
     "Event": "events",
     "Job": "jobs",
+    "Namespace": "namespaces",
     "Pod": "pods",
     KIND: PLURAL,
 }

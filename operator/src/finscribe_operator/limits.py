@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from finscribe_core.api.base import CpuQuantity, Int, KubeModel, Quantity, count_bytes, count_cpus
-from finscribe_core.api.v1alpha1 import MAX_SECONDS, FineTuneJob
+from finscribe_core.api.v1alpha1 import ActiveDeadline, FineTuneJob
 from finscribe_core.texts import to_one_line
 
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=256)]
@@ -58,13 +58,15 @@ class Limits(KubeModel):
     """Values of `resources.gpuResourceName`."""
     gpus: Int | None = Field(None, ge=0)
     """Most GPUs of a job."""
+    gpus_per_namespace: Int | None = Field(None, ge=0)
+    """Most GPUs of all active runs of a namespace together. A run that exceeds it waits until others end."""
     cpu: CpuQuantity | None = None
     """Most CPUs of a job."""
     memory: Quantity | None = None
     """Most memory of a job."""
     scratch: Quantity | None = None
     """Most local storage of a job."""
-    active_deadline_seconds: Int | None = Field(None, ge=1, le=MAX_SECONDS)
+    active_deadline_seconds: ActiveDeadline | None = None
     """Largest `activeDeadlineSeconds` of a job. A job must then have one."""
 
 
@@ -149,6 +151,7 @@ class Amount:
 
 AMOUNTS = (
     Amount("gpus", "resources.gpus", int),
+    Amount("gpus_per_namespace", "resources.gpus", int),
     Amount("cpu", "resources.cpu", count_cpus),
     Amount("memory", "resources.memory", count_bytes),
     Amount("scratch", "resources.scratch", count_bytes),

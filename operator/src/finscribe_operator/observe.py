@@ -1,8 +1,9 @@
 """Reads one job and its children from the store and parses them, as input of `decide` and `status`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -12,16 +13,19 @@ from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, L
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport, RunResult
+from finscribe_operator.gpu_limit import find_gpu_wait
 from finscribe_operator.intake import REFUSED
-from finscribe_operator.limits import Limits, find_excesses
+from finscribe_operator.limits import find_excesses
 from finscribe_operator.manifests import data_check_name, lookup_name
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, has_ended, label, run_of
 from finscribe_operator.outcome import read_outcome
+from finscribe_operator.policies import Policy
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
 from finscribe_operator.warning_events import WarningEvent
 
-NO_LIMITS = Limits()
+NO_POLICY = Policy()
+NO_GPUS: Mapping[JobKey, int] = MappingProxyType({})
 _ENDS = (ConditionType.Complete, ConditionType.Failed)
 
 
@@ -53,6 +57,8 @@ class Observed:
     """Why the desired run's newest pod could not be started."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
     """The experiments' FineTuneJobs that the FineTuneJob owns, by experiment."""
+    gpu_wait: str = ""
+    """Why the desired run can't start yet: which runs hold the namespace's GPUs. Empty when it can."""
 
     @property
     def desired_run(self) -> str:
@@ -128,13 +134,32 @@ class InvalidJob:
     """Every broken rule, as a sentence that names the field."""
 
 
-def observe(
-    store: Store, key: JobKey, limits: Limits = NO_LIMITS, now: str = ""
-) -> Observed | InvalidJob | None:
+@dataclass(frozen=True)
+class PostponedJob:
+    """A job whose next run or attempt can't be started, because the policy of its namespace is not known."""
+
+    raw: Object
+    generation: int
+    status: FineTuneJobStatus
+    problem: str
+
+
+def observe(  # noqa: PLR0911 - each kind of problem ends it
+    store: Store,
+    key: JobKey,
+    policy: Policy = NO_POLICY,
+    now: str = "",
+    reserved: Mapping[JobKey, int] = NO_GPUS,
+) -> Observed | InvalidJob | PostponedJob | None:
     """What is known about the job; None when it does not exist.
 
-    The limits apply to runs that have not been created. Without the current time (RFC 3339) no run starts by
-    a schedule or for changed data.
+    Args:
+        store: what is known about the cluster.
+        key: the job.
+        policy: the limits and defaults of its namespace. They apply to runs and attempts that are new; a
+            deadline is limited when it changes, too.
+        now: the current time (RFC 3339); when empty, no run starts by a schedule or for changed data.
+        reserved: GPUs of the jobs whose runs are being started.
     """
     raw = store.finetunejob(key)
     if raw is None:
@@ -147,20 +172,20 @@ def observe(
     jobs = {run_of(j): j for j in owned if not label(j, LABEL_TASK)}
     tasks = {run_of(j): j for j in owned if label(j, LABEL_TASK)}
     try:
-        job, desired = find_run(raw, status, jobs, now)
+        job, desired = find_run(raw, status, jobs, now, policy.defaults)
     except ValidationError as error:
         problems = " ".join(_sentence(loc, text) for loc, text in validation_problems(error))
         return InvalidJob(raw, generation, status, problems)
     run = desired.name
-    is_new = run not in jobs and (status.run is None or status.run.name != run)
-    if (is_new or _has_changed_attempt(status, desired, jobs.get(run))) and (
-        excesses := find_excesses(job, limits)
-    ):
-        return InvalidJob(raw, generation, status, " ".join(excesses))
+    if _needs_permission(job, desired, jobs.get(run)):
+        if policy.problem:
+            return PostponedJob(raw, generation, status, policy.problem)
+        if excesses := find_excesses(job, policy.limits):
+            return InvalidJob(raw, generation, status, " ".join(excesses))
     pods = {name: _oldest_first(store.pods_of(j)) for name, j in (jobs | tasks).items()}
     newest = pods[run][-1] if pods.get(run) else None
     stray = [pod for pod in store.pods(key) if _is_stray(pod, run, jobs)]
-    return Observed(
+    observed = Observed(
         raw=raw,
         job=job,
         desired=desired,
@@ -180,6 +205,30 @@ def observe(
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
         },
     )
+    limit = policy.limits.gpus_per_namespace
+    if limit is None or (observed.is_concluded and not observed.needs_new_attempt):
+        return observed
+    wait = find_gpu_wait(store, key, job.spec, observed.batch_job, limit, reserved)
+    return replace(observed, gpu_wait=wait)
+
+
+def _needs_permission(job: FineTuneJob, desired: DesiredRun, batch_job: Object | None) -> bool:
+    """Whether the limits apply: the run has not started, starts in another pod, or gets another deadline."""
+    run = job.status.run
+    has_started = run is not None and run.name == desired.name and (run.start_time or run.completion_time)
+    return (
+        (batch_job is None and not has_started)
+        or _has_changed_attempt(job.status, desired, batch_job)
+        or _has_changed_deadline(job, batch_job)
+    )
+
+
+def _has_changed_deadline(job: FineTuneJob, batch_job: Object | None) -> bool:
+    """Whether the run's Job, which has not ended, has another deadline than the spec."""
+    if batch_job is None or read_outcome(batch_job, ()) is not None:
+        return False
+    deadline: int | None = batch_job["spec"].get("activeDeadlineSeconds")
+    return deadline != job.spec.active_deadline_seconds
 
 
 def _lacks(status: FineTuneJobStatus, result: RunResult | None) -> bool:

@@ -18,6 +18,8 @@ class Permission:
     verbs: tuple[str, ...]
     why: str
     """Shown as a comment beside the rule."""
+    only_with: str = ""
+    """Key of the operator's configuration; without it the permission is not granted."""
 
 
 WATCH = ("list", "watch")
@@ -34,4 +36,5 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("", "configmaps", MAKE, "a run's configuration"),
     Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
     Permission("", "events", ("list",), "why a pod can't be created or started, which only Events say"),
+    Permission("", "namespaces", ("get",), "labels that policies select a namespace by", "policies"),
 )

@@ -7,6 +7,7 @@ from finscribe_operator.cluster import (
     ClusterError,
     ConflictError,
     InvalidObjectError,
+    TransientError,
 )
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
@@ -18,8 +19,14 @@ from finscribe_operator.objects import (
     Ref,
     is_being_deleted,
 )
-from finscribe_operator.observe import InvalidJob, Observed, observe
-from finscribe_operator.status import build_invalid_status, build_status, find_unexplained_ends
+from finscribe_operator.observe import InvalidJob, Observed, PostponedJob, observe
+from finscribe_operator.policies import Policies
+from finscribe_operator.status import (
+    build_invalid_status,
+    build_postponed_status,
+    build_status,
+    find_unexplained_ends,
+)
 from finscribe_operator.status_writer import StatusWriter
 from finscribe_operator.store import Store
 
@@ -39,6 +46,9 @@ class Reconciler:
         self._config = config
         self._metrics = metrics
         self._clock = clock
+        self._policies = Policies(cluster, config)
+        self._reserved: dict[JobKey, int] = {}
+        """GPUs of the jobs whose runs are being started, until the store has their Jobs."""
         self._children = Children(cluster, store, config, clock)
         self._status = StatusWriter(cluster, store, metrics, clock)
 
@@ -48,6 +58,7 @@ class Reconciler:
         Raises:
             ClusterError: a write failed; try again later.
         """
+        await self._policies.refresh(key.namespace)
         observed = self._observe(key)
         if observed is None or is_being_deleted(observed.raw):
             self._status.forget(key)
@@ -55,6 +66,10 @@ class Reconciler:
         if isinstance(observed, InvalidJob):
             status = build_invalid_status(observed, self._clock())
             await self._status.write(observed.raw, observed.status, status)
+        elif isinstance(observed, PostponedJob):
+            status = build_postponed_status(observed, self._clock())
+            await self._status.write(observed.raw, observed.status, status)
+            raise TransientError(observed.problem)
         else:
             self._status.recover_events(observed.raw, observed.job.status)
             await self._reconcile_valid(key, observed)
@@ -64,8 +79,9 @@ class Reconciler:
         after = self._observe(key)
         return seconds_until_due(after, self._clock()) if isinstance(after, Observed) else None
 
-    def _observe(self, key: JobKey) -> Observed | InvalidJob | None:
-        return observe(self._store, key, self._config.limits, self._clock())
+    def _observe(self, key: JobKey) -> Observed | InvalidJob | PostponedJob | None:
+        policy = self._policies.of(key.namespace)
+        return observe(self._store, key, policy, self._clock(), self._reserved)
 
     async def _reconcile_valid(self, key: JobKey, observed: Observed) -> None:
         if await self._correct_view(observed):
@@ -74,6 +90,17 @@ class Reconciler:
                 return
             observed = again
         plan = decide(observed, self._clock())
+        if plan.create or plan.patch:
+            self._reserved[key] = observed.job.spec.resources.gpus
+        try:
+            await self._carry_out(key, observed, plan)
+        finally:
+            self._reserved.pop(key, None)
+        if observed.is_looking_for_result or observed.desired.holds_back or has_times(observed.job.spec):
+            await self._continue(key, observed)
+
+    async def _carry_out(self, key: JobKey, observed: Observed, plan: Plan) -> None:
+        """Make the plan's writes, and update the status."""
         if plan.status is not None:
             await self._status.write(observed.raw, observed.job.status, plan.status)
         failure: ClusterError | None = None
@@ -90,8 +117,6 @@ class Reconciler:
             await self._update_status(key, observed.desired_run, failure)
         if failure is not None:
             raise failure
-        if observed.is_looking_for_result or observed.desired.holds_back or has_times(observed.job.spec):
-            await self._continue(key, observed)
 
     async def _continue(self, key: JobKey, before: Observed) -> None:
         """Reconcile again if the search for a result has ended, or if another run has to start: the status

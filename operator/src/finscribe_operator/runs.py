@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from finscribe_core.api.conditions import ConditionType, find_true
-from finscribe_core.api.defaults import complete, defaults_of
+from finscribe_core.api.defaults import complete, defaults_of, override
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
 from finscribe_core.constants import ANNOTATION_OCCASION, ANNOTATION_RETRY, LABEL_CAUSE
@@ -80,7 +80,11 @@ class DesiredRun:
 
 
 def find_run(
-    raw: Object, status: FineTuneJobStatus, jobs: Mapping[str, Object] = _NO_JOBS, now: str = ""
+    raw: Object,
+    status: FineTuneJobStatus,
+    jobs: Mapping[str, Object] = _NO_JOBS,
+    now: str = "",
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[FineTuneJob, DesiredRun]:
     """The job, completed with the defaults of its run, and the run.
 
@@ -89,24 +93,27 @@ def find_run(
         status: its status, parsed.
         jobs: the Jobs that it owns, by run, in case that its status was lost.
         now: the current time (RFC 3339); when empty, no run starts by a schedule or for changed data.
+        defaults: those of the platform team, in place of built-in ones.
 
     Raises:
         ValidationError: the spec breaks a rule.
     """
     written = raw["spec"]
     settings = select(written, Change.NewRun) if isinstance(written, dict) else {}
+    today = override(DEFAULTS, defaults)
     current = status.run
     if current is not None and current.training_hash:
-        known = _continue_current(raw, status, current, settings, jobs)
+        known = _continue_current(raw, status, current, settings, jobs, today)
         if known is not None:
             occasion = find_occasion(known[0].spec, status, now) if now else None
-            return known if occasion is None else _start_again(raw, status, settings, occasion)
-    job = _complete(raw, status, DEFAULTS)
-    new = _desired(job, settings, find_cause(current, settings))
-    if current is not None and not current.training_hash and _was_started_for(job, current.name, status):
+            return known if occasion is None else _start_again(raw, status, settings, occasion, today)
+    job = _complete(raw, status, today)
+    new = _desired(job, settings, find_cause(current, settings), today)
+    former = _former_name(_complete(raw, status, DEFAULTS) if defaults else job)
+    if current is not None and not current.training_hash and _was_started_for(job, current, status, former):
         return job, replace(new, name=current.name, cause=current.cause)
-    started = _find_started(job, new, jobs) if current is None else None
-    return job, started or _find_earlier(job, new, status)
+    started = _find_started(job, new, jobs, former) if current is None else None
+    return job, started or _find_earlier(new, status, former)
 
 
 def _continue_current(
@@ -115,9 +122,10 @@ def _continue_current(
     current: RunStatus,
     settings: Object,
     jobs: Mapping[str, Object],
+    today: Mapping[str, Any],
 ) -> tuple[FineTuneJob, DesiredRun] | None:
     """The current run, if the spec still asks for it or lets it continue; else None."""
-    defaults = current.defaults or DEFAULTS
+    defaults: Mapping[str, Any] = current.defaults or today
     job = _complete_if_valid(raw, status, defaults)
     spec_hash, is_held = hash_value(settings), False
     if job is None:
@@ -126,35 +134,52 @@ def _continue_current(
         if not holds_back(job.spec, current):
             return None
         is_held, spec_hash, settings = True, current.spec_hash, current.settings
-        spec = replace_training_settings(raw["spec"], settings)
-        job = _complete({**raw, "spec": spec}, status, defaults)
+        raw = {**raw, "spec": replace_training_settings(raw["spec"], settings)}
+        job = _complete(raw, status, defaults)
     token = job.metadata.annotations.get(ANNOTATION_RETRY, "")
     failed = find_true(status.conditions, ConditionType.Failed) is not None
     is_retry = failed and token not in ("", current.retry_token)
+    is_changed = current.attempt_hash not in ("", hash_settings(job.spec, Change.NewAttempt))
+    if current.defaults and (is_retry or (is_changed and (failed or not current.completion_time))):
+        defaults = _for_new_attempt(defaults, today)
+        job = _complete(raw, status, defaults)
     return job, replace(
-        _desired(job, settings, RunCause.Retried if is_retry else current.cause),
+        _desired(job, settings, RunCause.Retried if is_retry else current.cause, today),
         name=_name_of_current(job, current, jobs),
         training_hash=current.training_hash,
         spec_hash=spec_hash,
-        defaults=current.defaults,
+        defaults=defaults if current.defaults else {},
         occasion=current.occasion,
         holds_back=is_held,
     )
 
 
+def _for_new_attempt(kept: Mapping[str, Any], today: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The defaults of a run that continues in another pod: today's of the pod, the kept ones of training."""
+    training = {"training": kept.get("training", {})}
+    of_today = {**select(dict(today), Change.NewAttempt), **select(dict(today), Change.InPlace)} | training
+    return override(of_today, select(dict(kept), Change.NewRun))
+
+
 def _start_again(
-    raw: Object, status: FineTuneJobStatus, settings: Object, occasion: Occasion
+    raw: Object,
+    status: FineTuneJobStatus,
+    settings: Object,
+    occasion: Occasion,
+    today: Mapping[str, Any],
 ) -> tuple[FineTuneJob, DesiredRun]:
     """A new run of the spec as it is now, with the defaults of today."""
-    job = _complete(raw, status, DEFAULTS)
-    new = _desired(job, settings, occasion.cause, occasion.text)
+    job = _complete(raw, status, today)
+    new = _desired(job, settings, occasion.cause, today, occasion.text)
     record = next((record for record in status.runs if record.name == new.name), None)
     return job, replace(new, cause=record.cause) if record else new
 
 
-def _find_started(job: FineTuneJob, new: DesiredRun, jobs: Mapping[str, Object]) -> DesiredRun | None:
+def _find_started(
+    job: FineTuneJob, new: DesiredRun, jobs: Mapping[str, Object], former: str
+) -> DesiredRun | None:
     """The run of a job without status that a Job shows to have been started; None without such a Job."""
-    if (former := _former_name(job)) in jobs:
+    if former in jobs:
         return replace(new, name=former)
     for name, found in jobs.items():
         annotations = found["metadata"].get("annotations") or {}
@@ -165,9 +190,8 @@ def _find_started(job: FineTuneJob, new: DesiredRun, jobs: Mapping[str, Object])
     return None
 
 
-def _find_earlier(job: FineTuneJob, new: DesiredRun, status: FineTuneJobStatus) -> DesiredRun:
+def _find_earlier(new: DesiredRun, status: FineTuneJobStatus, former: str) -> DesiredRun:
     """The recorded run with the settings of the new one: the last that succeeded, else the last; else it."""
-    former = _former_name(job)
     same = [r for r in status.runs if r.training_hash == new.training_hash or r.name == former]
     # Its defaults were others. A result is not made again for that; an unfinished run can't continue.
     same += [r for r in status.runs if r.spec_hash == new.spec_hash and r.outcome == "Succeeded"]
@@ -179,7 +203,7 @@ def _find_earlier(job: FineTuneJob, new: DesiredRun, status: FineTuneJobStatus) 
         new,
         name=record.name,
         training_hash=new.training_hash if is_same_training else record.training_hash,
-        defaults=DEFAULTS if is_same_training else {},
+        defaults=new.defaults if is_same_training else {},
         cause=record.cause if record.outcome == "Succeeded" else new.cause,
         occasion=record.occasion,
     )
@@ -191,9 +215,9 @@ def _name_of_current(job: FineTuneJob, run: RunStatus, jobs: Container[str]) -> 
     return given if given in jobs and run.name not in jobs else run.name
 
 
-def _was_started_for(job: FineTuneJob, run: str, status: FineTuneJobStatus) -> bool:
+def _was_started_for(job: FineTuneJob, run: RunStatus, status: FineTuneJobStatus, former: str) -> bool:
     """Whether a version of the operator that did not record hashes started the run for this spec."""
-    return status.observed_generation == job.metadata.generation or run == _former_name(job)
+    return status.observed_generation == job.metadata.generation or run.name == former
 
 
 def _complete(raw: Object, status: FineTuneJobStatus, defaults: Mapping[str, Any]) -> FineTuneJob:
@@ -210,7 +234,9 @@ def _complete_if_valid(
         return None
 
 
-def _desired(job: FineTuneJob, settings: Object, cause: RunCause, occasion: str = "") -> DesiredRun:
+def _desired(
+    job: FineTuneJob, settings: Object, cause: RunCause, today: Mapping[str, Any], occasion: str = ""
+) -> DesiredRun:
     """The new run of a job that is completed with the defaults of today."""
     training_hash = hash_settings(job.spec, Change.NewRun)
     return DesiredRun(
@@ -219,7 +245,7 @@ def _desired(job: FineTuneJob, settings: Object, cause: RunCause, occasion: str 
         spec_hash=hash_value(settings),
         attempt_hash=hash_settings(job.spec, Change.NewAttempt),
         retry_token=job.metadata.annotations.get(ANNOTATION_RETRY, ""),
-        defaults=DEFAULTS,
+        defaults=today,
         settings=settings,
         cause=cause,
         occasion=occasion,

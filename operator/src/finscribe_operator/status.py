@@ -17,7 +17,7 @@ from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import read_result
 from finscribe_operator.history import find_record
 from finscribe_operator.objects import Object, has_ended
-from finscribe_operator.observe import InvalidJob, Observed
+from finscribe_operator.observe import InvalidJob, Observed, PostponedJob
 from finscribe_operator.outcome import Outcome, read_outcome
 from finscribe_operator.status_conditions import (
     MESSAGE_LIMIT,
@@ -147,6 +147,7 @@ def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
             "cause": observed.desired.cause,
             "attempt_hash": observed.desired.attempt_hash,
             "retry_token": observed.desired.retry_token,
+            "defaults": dict(observed.desired.defaults),
             "completion_time": None,
             "failed_attempts": 0,
             "outputs": Outputs(),
@@ -183,6 +184,27 @@ def build_invalid_status(invalid: InvalidJob, now: str) -> FineTuneJobStatus:
     return invalid.status.model_copy(
         update={"observed_generation": invalid.generation, "conditions": conditions, "summary": summary}
     )
+
+
+def build_postponed_status(postponed: PostponedJob, now: str) -> FineTuneJobStatus:
+    """The status of a job whose next run can't be started yet; that of earlier runs stays unchanged."""
+    conditions = postponed.status.conditions
+    updates: list[ConditionUpdate] = [
+        (ConditionType.Reconciling, True, Reason.PolicyUnknown, postponed.problem)
+    ]
+    if postponed.status.run is None:
+        updates.append((ConditionType.Running, False, Reason.PolicyUnknown, postponed.problem))
+    for type_, holds, reason, message in updates:
+        conditions = set_condition(
+            conditions,
+            type_,
+            holds=holds,
+            reason=reason,
+            message=to_one_line(message, MESSAGE_LIMIT),
+            generation=postponed.generation,
+            now=now,
+        )
+    return postponed.status.model_copy(update={"conditions": conditions})
 
 
 def _is_still_active(pod: Object | None) -> bool:

@@ -5,18 +5,21 @@ from typing import Any
 
 import pytest
 
+from finscribe_core.api.defaults import defaults_of
 from finscribe_core.api.v1alpha1 import (
     FineTuneJobSpec,
     FineTuneJobStatus,
     RunRecord,
     RunStatus,
 )
+from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_operator import runs
-from finscribe_operator.field_changes import FIELD_CHANGES
+from finscribe_operator.field_changes import FIELD_CHANGES, Change
+from finscribe_operator.job_defaults import JobDefaults
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import DesiredRun, find_run
 from tests.support.other_defaults import other_defaults, paths
-from tests.unit.operator.builders import a_job
+from tests.unit.operator.builders import NOW, a_job
 
 SAME = {
     "defaults are written out": {"method": "LoRA", "lora": {"r": 16}, "training": {"seed": 42}},
@@ -84,6 +87,68 @@ def test_the_run_continues_in_a_new_pod_when_it_gets(spec: Object):
 @pytest.mark.parametrize("spec", OTHER_RUN.values(), ids=OTHER_RUN.keys())
 def test_another_run_starts_when_this_changes(spec: Object):
     assert desired(spec, started()).name != desired().name
+
+
+PLATFORM: Object = {"image": "trainer:7", "pod": {"labels": {"cost": "1"}}, "backoffLimit": 1}
+OTHER_PLATFORM: Object = {"image": "trainer:8", "pod": {"nodeSelector": {"pool": "gpu"}}}
+
+
+class TestDefaultsOfThePlatformTeam:
+    def test_complete_a_new_run_and_are_kept_with_it(self):
+        job, run = find_run(a_job(), FineTuneJobStatus(), defaults=PLATFORM)
+
+        assert (job.spec.image, job.spec.pod.labels) == ("trainer:7", {"cost": "1"})
+        assert run.build_status().defaults["image"] == "trainer:7"
+        assert run.training_hash == desired().training_hash
+
+    def test_that_change_leave_the_run_and_its_pod_alone(self):
+        before = find_run(a_job(), FineTuneJobStatus(), defaults=PLATFORM)[1]
+        status = FineTuneJobStatus(run=before.build_status())
+
+        job, after = find_run(a_job(), status, defaults=OTHER_PLATFORM)
+
+        assert after == before
+        assert job.spec.backoff_limit == 1
+
+    def test_that_changed_apply_to_the_next_attempt(self):
+        before = find_run(a_job(), FineTuneJobStatus(), defaults=PLATFORM)[1]
+        status = FineTuneJobStatus(run=before.build_status())
+
+        job, after = find_run(a_job({"resources": {"memory": "64Gi"}}), status, defaults=OTHER_PLATFORM)
+
+        assert after.name == before.name
+        assert (job.spec.image, job.spec.pod.labels) == ("trainer:8", {})
+        assert job.spec.pod.node_selector == {"pool": "gpu"}
+
+    def test_that_changed_apply_to_a_retry_of_a_run_that_failed_but_not_before(self):
+        raw, failed = a_job(), {"type": "Failed", "status": "True", "reason": "x", "lastTransitionTime": NOW}
+        before = find_run(raw, FineTuneJobStatus(), defaults=PLATFORM)[1]
+        run = before.build_status().model_copy(update={"completion_time": NOW})
+        status = FineTuneJobStatus.model_validate({"run": run, "conditions": [failed]})
+        assert find_run(raw, status, defaults=OTHER_PLATFORM)[1] == before
+
+        raw["metadata"]["annotations"] = {ANNOTATION_RETRY: "1"}
+
+        assert find_run(raw, status, defaults=OTHER_PLATFORM)[0].spec.image == "trainer:8"
+
+    def test_do_not_change_training_settings_of_a_new_attempt_after_an_upgrade(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        status = started()
+        monkeypatch.setattr(runs, "DEFAULTS", other_defaults())
+
+        job, _ = find_run(a_job({"image": "trainer:9"}), status, defaults=PLATFORM)
+
+        assert job.spec.training == FineTuneJobSpec.model_validate(a_job()["spec"]).training
+        assert job.spec.lora == FineTuneJobSpec.model_validate(a_job()["spec"]).lora
+
+    def test_have_no_setting_that_determines_what_is_learned(self):
+        paths_of_defaults = {
+            ".".join(path[:depth]) for path, _ in paths(defaults_of(JobDefaults)) for depth in (1, 2)
+        } | {field.serialization_alias for field in JobDefaults.model_fields.values()}
+
+        changes = {FIELD_CHANGES[path] for path in paths_of_defaults if path in FIELD_CHANGES}
+        assert changes == {Change.NewAttempt, Change.InPlace}
 
 
 def test_every_field_of_a_spec_is_listed_with_what_its_change_leads_to():

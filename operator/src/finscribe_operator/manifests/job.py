@@ -6,6 +6,7 @@ from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_core.constants import (
     ANNOTATION_ATTEMPT,
+    ANNOTATION_GPUS,
     ANNOTATION_OCCASION,
     ANNOTATION_SUSPENDED,
     CONTAINER_NAME,
@@ -64,6 +65,7 @@ def _build_annotations(spec: FineTuneJobSpec, occasion: str) -> dict[str, str]:
     """The settings that the Job was created with, what for, and whether the operator has suspended it."""
     return {
         ANNOTATION_ATTEMPT: hash_settings(spec, Change.NewAttempt),
+        ANNOTATION_GPUS: str(spec.resources.gpus),
         **({ANNOTATION_OCCASION: occasion} if occasion else {}),
         **({ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}),
     }
