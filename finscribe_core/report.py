@@ -122,6 +122,19 @@ class Outputs(KubeModel):
     manifest: Location | None = None
     """URI of the manifest, which lists every file with size and SHA-256 and is written last."""
 
+    def shortened(self) -> Self:
+        """The same, with `./` in place of the URI at the start of the other locations."""
+        return self._with_start(f"{self.uri}/", "./")
+
+    def completed(self) -> Self:
+        """The inverse of `shortened`; locations without `./` stay as they are."""
+        return self._with_start("./", f"{self.uri}/")
+
+    def _with_start(self, old: str, new: str) -> Self:
+        locations = self.model_dump(exclude={"uri"}, exclude_none=True)
+        changed = {k: new + v.removeprefix(old) for k, v in locations.items() if v.startswith(old)}
+        return type(self)(uri=self.uri, **{**locations, **changed})
+
 
 def outputs_below(root: str, *, merged: bool, evaluated: bool) -> Outputs:
     """Where a run's results are below its prefix in the bucket."""
@@ -174,14 +187,14 @@ class EvaluationReport(KubeModel):
 
 
 class DatasetState(KubeModel):
-    """The files of a data set, as they were at one time."""
+    """Which content the files of rows have; without the images that the rows name."""
 
     fingerprint: ShortText
-    """Hash of the names, sizes and ETags of all files with rows."""
+    """Hash of the name, ETag and size of every file of rows for training, validation and test."""
     samples: Count | None = None
-    """Number of training rows; unset when they were not counted."""
+    """Number of training rows, before any are held out for validation; unset when they were not counted."""
     files: Count = 0
-    """Number of files with rows."""
+    """Number of files of rows."""
 
 
 class ProgressReport(KubeModel):
@@ -192,7 +205,7 @@ class ProgressReport(KubeModel):
     progress: Progress = Progress()
     metrics: Metrics = Metrics()
     dataset: DatasetState | None = None
-    """The data set that the run is trained on; unset until it is downloaded."""
+    """State of the data that this run trains on; unset until its files of rows are downloaded."""
 
 
 class RunResult(KubeModel):
@@ -218,7 +231,7 @@ class RunResult(KubeModel):
     evaluation: EvaluationReport | None = None
     """Comparison of base and tuned model; unset when `evaluation.enabled` is false."""
     dataset: DatasetState | None = None
-    """The data set that the run was trained on."""
+    """State of the data that the run trained on; unset when its files of rows could not be downloaded."""
 
     @property
     def known_reason(self) -> FailureReason:
@@ -226,16 +239,17 @@ class RunResult(KubeModel):
         return self.reason if isinstance(self.reason, FailureReason) else FailureReason.InternalError
 
     def to_termination_message(self) -> str:
-        """As JSON within the kubelet's size limit: message and remedy are shortened if needed."""
-        result = self
+        """As JSON within the kubelet's size limit: message, remedy and outputs are shortened if needed."""
+        text = self._to_json()
         for limit in (2000, 1000, 500, 100):
-            text = result.model_dump_json(by_alias=True, exclude_none=True)
             if len(text.encode()) <= TERMINATION_LOG_LIMIT:
                 return text
-            result = self.model_copy(
-                update={"message": _shorten(self.message, limit), "remedy": _shorten(self.remedy, limit)}
-            )
-        return result.model_dump_json(by_alias=True, exclude_none=True)
+            shorter = {"message": _shorten(self.message, limit), "remedy": _shorten(self.remedy, limit)}
+            text = self.model_copy(update={**shorter, "outputs": self.outputs.shortened()})._to_json()
+        return text
+
+    def _to_json(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True)
 
     @classmethod
     def from_termination_message(cls, text: str) -> Self | None:
@@ -243,7 +257,8 @@ class RunResult(KubeModel):
         if len(text) > TERMINATION_LOG_LIMIT:
             return None
         try:
-            return cls.model_validate_json(text)
+            result = cls.model_validate_json(text)
+            return result.model_copy(update={"outputs": result.outputs.completed()})
         except ValueError:
             return None
 

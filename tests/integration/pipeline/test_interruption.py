@@ -118,6 +118,10 @@ def config(bucket: str) -> dict:
 
 
 def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket, config, s3_env, tmp_path):
+    with pod(tmp_path / "before", config, s3_env, "--data-state") as before:
+        assert before.process.wait(timeout=60) == EXIT_DONE, before.log
+    assert before.result.dataset.samples == 8
+
     with pod(tmp_path / "first", config, s3_env) as first:
         first.wait_for(r"'loss'.*\"step\": 4|\"step\": 4.*'loss'")
         first.end(signal.SIGTERM)
@@ -142,6 +146,7 @@ def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket
     assert "is already published: nothing to do" in third.log
     assert third.result.metrics.best_eval_loss == second.result.metrics.best_eval_loss
     assert third.result.outputs == second.result.outputs
+    assert [attempt.result.dataset for attempt in (first, second, third)] == 3 * [before.result.dataset]
 
     s3_env.client().delete_object(Bucket=bucket, Key="out/latest.json")
     restored = "invoices-5e6f7a8b"  # of a job that was restored in another cluster

@@ -9,6 +9,8 @@ import pytest
 
 from finscribe_core.constants import EXIT_INTERNAL
 from finscribe_core.report import RunResult
+from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.pipeline.data_state import report_data_state
 from finscribe_trainer.pipeline.outcome import run_and_report
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.storage import Storage
@@ -104,6 +106,7 @@ ANSWERS: dict[str, Answer] = {
     "a key beside a key below it": listing("p/a", "p/a/b"),
     "keys that are one path": listing("p/a/b", "p/a//b"),
     "a key that leads outside": listing("p/../../evil"),
+    "rows without an ETag": listing("p/a.jsonl"),
     "a key with a size that is no number": Answer(
         body=b"<ListBucketResult><Contents><Key>p/a</Key><Size>x</Size></Contents></ListBucketResult>"
     ),
@@ -121,10 +124,13 @@ def publish(storage: Storage, folder: Path) -> object:
     return storage.publish_run(out, "s3://bucket/p")
 
 
+ROWS, ROWS_BELOW = (TrainerConfig(dataset_path=f"s3://bucket/p/{name}") for name in ("a.jsonl", ""))
 OPERATIONS: dict[str, Callable[[Storage, Path], object]] = {
     "fetch a file": lambda s, d: s.fetch_file("s3://bucket/p/a", d / "a"),
     "fetch a prefix": lambda s, d: s.fetch_prefix("s3://bucket/p", d / "in"),
     "fetch objects": lambda s, d: s.fetch_objects([("s3://bucket/a", d / "a")], skip_missing=True),
+    "count rows": lambda s, d: report_data_state(ROWS, s),
+    "count the rows of a prefix": lambda s, d: report_data_state(ROWS_BELOW, s),
     "names": lambda s, d: s.names("s3://bucket/p"),
     "exists": lambda s, d: s.exists("s3://bucket/p"),
     "read JSON": lambda s, d: s.read_json("s3://bucket/p/latest.json"),

@@ -9,6 +9,7 @@ from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
     GATE_MESSAGE_LIMIT,
+    DatasetState,
     DocumentMetrics,
     EvaluationReport,
     GateVerdict,
@@ -57,12 +58,19 @@ def test_the_outputs_below_the_longest_output_uri_fit():
             gate=GateVerdict(passed=False, message="x" * GATE_MESSAGE_LIMIT),
         ),
         resumed_from=f"{run}/checkpoints/checkpoint-1000000",
+        dataset=DatasetState(fingerprint="f" * 64, samples=10**12, files=10**12),
     )
 
     message = result.to_termination_message()
 
     assert len(message.encode()) <= TERMINATION_LOG_LIMIT
     assert RunResult.from_termination_message(message).outputs == outputs
+
+
+def test_outputs_that_are_too_long_when_completed_make_no_result():
+    # A status with a longer location than the CRD allows could not be written.
+    outputs = {"uri": "s3://" + "b" * 1000, "adapter": "./" + "a" * 1000}
+    assert RunResult.from_termination_message(json.dumps({"succeeded": True, "outputs": outputs})) is None
 
 
 def test_shortening_keeps_metrics():

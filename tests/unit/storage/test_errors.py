@@ -34,8 +34,10 @@ def strict_bucket(s3_env, bucket):
         lambda s, b, d: s.fetch_prefix(f"s3://{b}/model", d),
         lambda s, b, d: s.check_writable(f"s3://{b}/team"),
         lambda s, b, d: s.read_json(f"s3://{b}/latest.json"),
+        lambda s, b, d: s.version(f"s3://{b}/rows.jsonl"),
+        lambda s, b, d: s.versions_below(f"s3://{b}/rows"),
     ],
-    ids=["fetch a file", "fetch a prefix", "check writable", "read JSON"],
+    ids=["fetch a file", "fetch a prefix", "check writable", "read JSON", "version", "versions"],
 )
 def test_denied_access_is_a_user_error_about_credentials(attempt, strict_bucket, storage: Storage, tmp_path):
     with pytest.raises(UserError, match="denied") as caught:

@@ -42,14 +42,24 @@ from finscribe_trainer.runtime.garbage import imports_excluded
     is_flag=True,
     help="If the result of the run is in the bucket, make latest.json name it; train nothing.",
 )
+@click.option(
+    "--data-state",
+    is_flag=True,
+    help="Print a fingerprint of the files of rows, and the number of training rows; train nothing.",
+)
+@click.option(
+    "--known", metavar="FINGERPRINT", help="With --data-state: count no rows while the data has it."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything that the training needs; train nothing.")
 @overwrite_option
-def train(
+def train(  # noqa: PLR0913 - one for each option
     config_file: Path,
     resume: str | None,
     nproc_per_node: int,
     *,
     published_only: bool,
+    data_state: bool,
+    known: str | None,
     dry_run: bool,
     overwrite: bool,
     **overrides: Any,
@@ -86,6 +96,10 @@ def train(
       finscribe train --config finetune_config.yaml --resume ./finetuned_model/checkpoint-1000
       finscribe train --config finetune_config.yaml --nproc-per-node 4
     """  # noqa: D301 - click reads \b as "keep these lines"
+    if known is not None and not data_state:
+        raise click.UsageError("--known applies to --data-state only.")
+    if published_only + data_state + dry_run > 1:
+        raise click.UsageError("Pass one of --published-only, --data-state and --dry-run.")
     for number in (signal.SIGINT, signal.SIGTERM):  # until the session installs its own handlers
         signal.signal(number, _exit_before_the_session)
     from finscribe_trainer.pipeline.config import load_config  # noqa: PLC0415 - `--help` is fast
@@ -93,6 +107,10 @@ def train(
     def load() -> TrainerConfig:
         return load_config(config_file, overrides)
 
+    if data_state:
+        from finscribe_trainer.pipeline.data_state import run_data_state_session  # noqa: PLC0415
+
+        sys.exit(run_data_state_session(load, known))
     if published_only:  # what the operator asks for, without a GPU
         from finscribe_trainer.pipeline.session import run_published_session  # noqa: PLC0415 - imports torch
 

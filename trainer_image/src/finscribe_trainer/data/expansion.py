@@ -1,7 +1,5 @@
 """Limits what a compressed file of rows expands to: a file of 1 kB can stand for gigabytes."""
 
-from pathlib import Path
-
 from finscribe_trainer.documents.problems import Problem
 
 ALWAYS_ALLOWED = 256 * 2**20
@@ -16,13 +14,13 @@ class Expansion:
     """Counts the bytes that a file's rows expand to.
 
     Args:
-        path: the compressed file.
+        size: bytes of the compressed file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.limit = max(ALWAYS_ALLOWED, _RATIO * path.stat().st_size)
+    def __init__(self, size: int) -> None:
+        self.limit = max(ALWAYS_ALLOWED, _RATIO * size)
         """Most bytes that the file may expand to."""
-        self._size = path.stat().st_size
+        self._size = size
         self._used = 0
 
     def add(self, num_bytes: int, rows: int = 1) -> Problem | None:

@@ -10,6 +10,7 @@ from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_sh
 from finscribe_trainer.data.image_folders import Folder, ImageError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import ObjectUri, is_s3_uri, local_path
+from finscribe_trainer.storage.version import FileVersion
 
 
 def fetch_rows(uri: str, folder: Path, storage: Storage, image_root: str | None = None) -> DataFile:
@@ -31,11 +32,26 @@ def fetch_rows(uri: str, folder: Path, storage: Storage, image_root: str | None 
         file = replace(_fetch_shards(uri.rstrip("/"), folder, storage), image_root=root)
     else:
         check_suffix(uri)
-        file = DataFile(storage.fetch_file(uri, folder / uri.rpartition("/")[2]), uri, root)
+        path = folder / uri.rpartition("/")[2]
+        file = DataFile(path, uri, root, tuple(storage.fetch_objects([(uri, path)])))
     if file.images.in_bucket:
         # Missing images are reported, with their rows, when the rows are validated.
         storage.fetch_objects(_image_objects(file), skip_missing=True)
     return file
+
+
+def list_rows(uri: str, storage: Storage) -> list[FileVersion]:
+    """The versions of the files that `fetch_rows` would download or use in place, without downloading them.
+
+    Raises:
+        UserError: as `fetch_rows`.
+    """
+    if not is_s3_uri(uri):
+        return DataFile(Path(uri).expanduser(), uri).versions()
+    if uri.endswith("/"):
+        return list(_list_shards(uri.rstrip("/"), storage).values())
+    check_suffix(uri)
+    return [storage.version(uri)]
 
 
 def _image_root(name: str, downloads: Path) -> Folder:
@@ -63,12 +79,18 @@ def _image_objects(file: DataFile) -> list[tuple[str, Path]]:
 
 
 def _fetch_shards(prefix: str, folder: Path, storage: Storage) -> DataFile:
-    there = storage.names(prefix)
-    names = [name for name in there if is_shard(name)]
-    if not names:
-        raise no_shard_error(f"{prefix}/", there)
+    names = _list_shards(prefix, storage)
     for path in folder.iterdir() if folder.is_dir() else ():
         if is_shard(path.name) and path.name not in names:
             path.unlink()  # downloaded by an earlier attempt, and deleted from the prefix since
-    storage.fetch_objects([(f"{prefix}/{name}", folder / name) for name in names])
-    return DataFile(folder, f"{prefix}/")
+    downloaded = storage.fetch_objects([(f"{prefix}/{name}", folder / name) for name in names])
+    return DataFile(folder, f"{prefix}/", downloaded=tuple(downloaded))
+
+
+def _list_shards(prefix: str, storage: Storage) -> dict[str, FileVersion]:
+    """The shards of a prefix by name, in the order in which they are read."""
+    there = storage.versions_below(prefix)
+    shards = {name: there[name] for name in sorted(there) if is_shard(name)}
+    if not shards:
+        raise no_shard_error(f"{prefix}/", there)
+    return shards

@@ -8,6 +8,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.exports import Export, export_of_files, refusal
 from finscribe_trainer.data.image_folders import Folder, ImageFolders
 from finscribe_trainer.storage.uri import is_s3_uri
+from finscribe_trainer.storage.version import FileVersion
 
 SHARD_SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 """Files of a folder or prefix that are read, in any case of letters; others are ignored."""
@@ -24,6 +25,8 @@ class DataFile:
     """The URI or path that the user gave, for messages."""
     image_root: Folder | None = None
     """Another folder that images may be in."""
+    downloaded: tuple[FileVersion, ...] = ()
+    """The versions of the objects that were downloaded; empty for local files."""
 
     @property
     def root(self) -> Path:
@@ -59,6 +62,19 @@ class DataFile:
             )
         check_suffix(self.source)
         return [self]
+
+    def versions(self) -> list[FileVersion]:
+        """The versions of the individual files.
+
+        Raises:
+            UserError: as `shards`.
+        """
+        return list(self.downloaded) or [_local_version(shard) for shard in self.shards()]
+
+
+def _local_version(shard: DataFile) -> FileVersion:
+    stat = shard.path.stat()
+    return FileVersion(shard.source, str(stat.st_mtime_ns), stat.st_size)
 
 
 def is_shard(name: str) -> bool:

@@ -33,7 +33,7 @@ def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """
     with _open(path) as file:
         number = 0
-        expansion = Expansion(path) if _is_compressed(path) else None
+        expansion = Expansion(path.stat().st_size) if _is_compressed(path) else None
         try:
             if (document := _document(file)) is not None:
                 yield 1, document

@@ -36,7 +36,7 @@ def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     number = 0
     try:
         with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, read_dictionary=_text_columns(path)) as file:
-            expansion = Expansion(path)
+            expansion = Expansion(path.stat().st_size)
             if problem := _bytes_column(file.schema_arrow) or _declared_expansion(file.metadata, expansion):
                 yield 1, problem
                 return

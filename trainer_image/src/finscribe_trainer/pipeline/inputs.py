@@ -1,18 +1,21 @@
 """Downloads and loads a run's inputs: rows with their images, and the base model's files."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.report import DatasetState
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data.dataset import Dataset, Example, load_dataset
+from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.hold_out import hold_out
 from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.data.same_document import find_overlap
 from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.data.state import dataset_state, row_sources
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
@@ -20,29 +23,41 @@ from finscribe_trainer.storage.uri import is_s3_uri
 log = logging.getLogger(__name__)
 
 
-def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits:
+def load_splits(
+    config: TrainerConfig,
+    folder: Path,
+    storage: Storage,
+    report: Callable[[DatasetState], None] = lambda state: None,
+) -> Splits:
     """Load training, validation and test examples, check every row, and warn of documents in two of the sets.
 
     Args:
         config: the run's config.
         folder: where to download files from S3 to.
         storage: where to download them from.
+        report: gets the state of the data set as soon as it is downloaded, and again with the number of rows.
 
     Raises:
         UserError: DatasetNotFound, DatasetInvalid.
     """
-    train = _load(config, config.dataset_path, folder / "train", storage)
+    files = {
+        kind: fetch_rows(source, folder / kind, storage, config.image_root)
+        for kind, source in row_sources(config).items()
+    }
+    state = dataset_state({kind: file.versions() for kind, file in files.items()})
+    report(state)
+    train = load_dataset(files["train"], config.max_image_pixels)
+    report(state.model_copy(update={"samples": len(train.examples)}))
     share = config.effective_validation_split
     if share is not None:
         kept, held_out = hold_out(train.examples, share, config.training.seed)
         log.info("%d of %d rows are held out for validation", len(held_out), len(train.examples))
         splits = Splits(kept, held_out, train.fingerprint, None)
     else:
-        assert config.validation_path is not None
-        validation = _load(config, config.validation_path, folder / "validation", storage)
+        validation = load_dataset(files["validation"], config.max_image_pixels)
         splits = Splits(train.examples, validation.examples, train.fingerprint, validation.fingerprint)
-    if config.test_path is not None and config.evaluation.enabled:
-        test = _load(config, config.test_path, folder / "test", storage)
+    if "test" in files:
+        test = load_dataset(files["test"], config.max_image_pixels)
         splits = replace(splits, test=test.examples, test_fingerprint=test.fingerprint)
     parts = {"training": splits.train, "validation": splits.validation, "test": splits.test or []}
     for kind, examples in parts.items():
@@ -52,10 +67,6 @@ def load_splits(config: TrainerConfig, folder: Path, storage: Storage) -> Splits
         if share is None or other == "test":  # rows that were held out show no document of those kept
             _warn_of_overlap(kind, parts[kind], other, parts[other])
     return splits
-
-
-def _load(config: TrainerConfig, uri: str, folder: Path, storage: Storage) -> Dataset:
-    return load_dataset(fetch_rows(uri, folder, storage, config.image_root), config.max_image_pixels)
 
 
 def _warn_of_overlap(name: str, known: list[Example], other_name: str, others: list[Example]) -> None:

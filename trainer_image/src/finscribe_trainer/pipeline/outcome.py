@@ -66,6 +66,7 @@ def _failure(
         retryable=not isinstance(known, UserError),
         progress=now.progress,
         metrics=now.metrics,
+        dataset=now.dataset,
     )
     return result, known.exit_code if known else EXIT_INTERNAL
 

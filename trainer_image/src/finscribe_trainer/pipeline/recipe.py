@@ -10,6 +10,7 @@ from typing import Any
 from finscribe_core.constants import ENV_TRAINING_HASH, LATEST_FILE, MANIFEST_FILE, TRAININGS_PREFIX
 from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.report import (
+    DatasetState,
     EvaluationReport,
     Metrics,
     Outputs,
@@ -158,8 +159,8 @@ def _fetch_inputs(run: Run, storage: Storage) -> _Inputs:
         run.output_dir.mkdir(parents=True, exist_ok=True)  # on this machine
     if not run.may_find_earlier_training:
         refuse_earlier_training(run.output_dir)
-    splits, source = load_splits(config, inputs, storage), fetch_model(config, inputs / "model", storage)
-
+    splits = load_splits(config, inputs, storage, run.reporter.set_dataset)
+    source = fetch_model(config, inputs / "model", storage)
     return _Inputs(_checkpoint(run, source, storage), splits, source)
 
 
@@ -214,12 +215,18 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
         metrics=metrics,
         outputs=outputs,
         evaluation=evaluation,
+        dataset=_dataset_state(run_metrics),
     )
 
 
 def _evaluation(run_metrics: dict[str, Any]) -> EvaluationReport | None:
     found = run_metrics.get("evaluation")
     return None if found is None else EvaluationReport.model_validate(found)
+
+
+def _dataset_state(run_metrics: dict[str, Any]) -> DatasetState | None:
+    found = run_metrics.get("dataset", {}).get("state")  # a run of an older version has none
+    return None if found is None else DatasetState.model_validate(found)
 
 
 def _outputs(run: Run) -> Outputs:

@@ -126,7 +126,7 @@ def export(
 
 
 def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
-    state = trained.state
+    state, dataset_state = trained.state, run.reporter.snapshot().dataset
     best, base = trained.best_loss, trained.base.get(BASE_LOSS)
     if best is not None and base is not None and best >= base:
         log.warning(
@@ -155,6 +155,7 @@ def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
             "validation_rows_with_images": with_images(splits.validation),
             "validation_sha256": splits.validation_fingerprint,
             "rows_left_out": splits.num_excluded,
+            "state": dataset_state.model_dump(mode="json", exclude_none=True) if dataset_state else None,
         },
         "train_history": [entry for entry in state.log_history if "loss" in entry],
         "eval_history": [entry for entry in state.log_history if "eval_loss" in entry],

@@ -6,7 +6,15 @@ import time
 from collections.abc import Callable
 
 from finscribe_core.constants import ENV_CAUSE, ENV_JOB, ENV_RUN
-from finscribe_core.report import Metrics, Phase, Progress, ProgressReport, RunResult, format_metric
+from finscribe_core.report import (
+    DatasetState,
+    Metrics,
+    Phase,
+    Progress,
+    ProgressReport,
+    RunResult,
+    format_metric,
+)
 from finscribe_trainer.reporting.metrics import RunMetrics
 from finscribe_trainer.reporting.speed import SpeedMeter
 from finscribe_trainer.reporting.termination import write_termination
@@ -34,6 +42,7 @@ class RunReporter:
         self._speed = SpeedMeter(clock)
         self._progress = Progress()
         self._metrics = Metrics()
+        self._dataset: DatasetState | None = None
         self._watchdog = Watchdog(clock)
 
     def set_run_info(self, model: str, method: str) -> None:
@@ -98,6 +107,11 @@ class RunReporter:
         self.prometheus.tokens.inc(tokens)
         self.prometheus.samples.inc(samples)
 
+    def set_dataset(self, state: DatasetState) -> None:
+        """Report the state of the data that the run trains on."""
+        with self._lock:
+            self._dataset = state
+
     def transferred(self, direction: str, num_bytes: int) -> None:
         """Count bytes transferred from or to the object storage."""
         self.prometheus.transferred(direction, num_bytes)
@@ -116,7 +130,9 @@ class RunReporter:
     def snapshot(self) -> ProgressReport:
         """The current progress and metrics, as `/progress` serves them."""
         with self._lock:
-            return ProgressReport(run=self._run, progress=self._progress, metrics=self._metrics)
+            return ProgressReport(
+                run=self._run, progress=self._progress, metrics=self._metrics, dataset=self._dataset
+            )
 
     def set_step_timeout(self, seconds: float) -> None:
         """Set after how long an activity (see `set_activity`) counts as hung."""

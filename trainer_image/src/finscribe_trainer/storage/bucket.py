@@ -11,6 +11,7 @@ from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.manifest import MAX_MANIFEST_SIZE
 from finscribe_trainer.storage.uri import ObjectUri
+from finscribe_trainer.storage.version import FileVersion, object_version
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class ListedObject:
     uri: ObjectUri
     relative: str
     """The key below the listed prefix."""
+    version: FileVersion
 
 
 def list_objects(
@@ -57,7 +59,9 @@ def list_objects(
                 raise _bad_listing(connection, prefix, f"it names {key!r}, which is not below the prefix")
             if not key.endswith("/"):
                 relative = key.removeprefix(prefix.as_prefix)
-                yield ListedObject(ObjectUri(prefix.bucket, key), relative)
+                uri = ObjectUri(prefix.bucket, key)
+                version = object_version(str(uri), item.get("ETag", ""), item.get("Size", 0))
+                yield ListedObject(uri, relative, version)
         token = page.get("NextContinuationToken")
         if not token:
             return
@@ -87,6 +91,14 @@ def first_key(connection: Connection, bucket: str, prefix: str) -> str | None:
         partial(connection.client.list_objects_v2, Bucket=bucket, Prefix=prefix, MaxKeys=1),
     )
     return next((item["Key"] for item in page.get("Contents", []) if "Key" in item), None)
+
+
+def read_version(connection: Connection, uri: ObjectUri, missing: FailureReason) -> FileVersion:
+    """The version of an object."""
+    found = connection.call(
+        uri, missing, lambda: connection.client.head_object(Bucket=uri.bucket, Key=uri.key)
+    )
+    return object_version(str(uri), found.get("ETag", ""), found.get("ContentLength", 0))
 
 
 def read_bytes(connection: Connection, uri: ObjectUri, missing: FailureReason) -> bytes:

@@ -41,6 +41,7 @@ from finscribe_trainer.storage.responses import (
 )
 from finscribe_trainer.storage.thread_pool import Task
 from finscribe_trainer.storage.uri import ObjectUri, temporary_path
+from finscribe_trainer.storage.version import FileVersion, object_version
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -76,7 +77,11 @@ class _PartialDownload(BaseModel):
 
 
 class Download:
-    """Downloads one object; `start` and the tasks it returns are for `run_parallel`."""
+    """Downloads one object; `start` and the tasks it returns are for `run_parallel`.
+
+    Attributes:
+        version: the version of the object that is downloaded; None until `start`, or if there is no object.
+    """
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Download:
         missing: FailureReason,
         progress: TransferProgress,
     ) -> None:
+        self.version: FileVersion | None = None
         self._connection = connection
         self._source = source
         self._target = target
@@ -120,6 +126,7 @@ class Download:
             num_bytes = sum(p - i * state.piece_size for i, p in enumerate(state.positions))
             self._progress.advance(num_bytes)
             log.info("%s: resuming at %d of %d bytes", self._source, num_bytes, state.size)
+        self.version = object_version(str(self._source), self._state.etag, self._state.size)
         unfinished = self._state.unfinished
         self._num_unfinished = len(unfinished)
         if not unfinished:
@@ -137,6 +144,7 @@ class Download:
         size = found.get("ContentLength", -1)
         if stat.st_size != size or int(stat.st_mtime) != modified(found):
             return False
+        self.version = object_version(str(self._source), found.get("ETag", ""), size)
         self._progress.expect(size)
         self._progress.advance(size)
         return True

@@ -5,18 +5,27 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from finscribe_core.constants import LATEST_FILE
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
-from finscribe_trainer.storage.bucket import delete, first_key, list_objects, put_bytes, read_json
+from finscribe_trainer.storage.bucket import (
+    delete,
+    first_key,
+    list_objects,
+    put_bytes,
+    read_json,
+    read_version,
+)
 from finscribe_trainer.storage.checkpoints import Checkpoints
 from finscribe_trainer.storage.connection import Connection, RetryPolicy, TransferObserver
 from finscribe_trainer.storage.manifest import damaged_files, read_manifest
+from finscribe_trainer.storage.object_reader import open_object
 from finscribe_trainer.storage.progress import TransferProgress
 from finscribe_trainer.storage.transfer import Transfers
 from finscribe_trainer.storage.uri import ObjectUri, local_path
+from finscribe_trainer.storage.version import FileVersion
 
 
 class Storage:
@@ -68,11 +77,15 @@ class Storage:
         missing: FailureReason = FailureReason.DatasetNotFound,
         *,
         skip_missing: bool = False,
-    ) -> None:
-        """Download objects, each to its own file; with `skip_missing` those that do not exist are skipped."""
+    ) -> list[FileVersion]:
+        """Download objects, each to its own file; with `skip_missing` those that do not exist are skipped.
+
+        Returns:
+            the versions of the objects that are now in the files.
+        """
         wanted = [(ObjectUri.parse(uri), path) for uri, path in pairs]
-        label = f"Download {len(wanted)} objects"
-        self._transfers.fetch(wanted, missing, label, progress, skip_missing=skip_missing)
+        label = f"Download {wanted[0][0] if len(wanted) == 1 else f'{len(wanted)} objects'}"
+        return self._transfers.fetch(wanted, missing, label, progress, skip_missing=skip_missing)
 
     def fetch_prefix(
         self,
@@ -103,8 +116,29 @@ class Storage:
 
     def names(self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound) -> list[str]:
         """Names of the objects directly below a prefix, sorted; empty when there are none."""
+        return sorted(self.versions_below(uri, missing))
+
+    def versions_below(
+        self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound
+    ) -> dict[str, FileVersion]:
+        """Versions of the objects directly below a prefix, by name; empty when there are none."""
         listed = list_objects(self._connection, ObjectUri.parse(uri), missing, deep=False)
-        return sorted(item.relative for item in listed)
+        return {item.relative: item.version for item in listed}
+
+    def version(self, uri: str) -> FileVersion:
+        """The version of an object of rows.
+
+        Raises:
+            UserError: DatasetNotFound.
+        """
+        return read_version(self._connection, ObjectUri.parse(uri), FailureReason.DatasetNotFound)
+
+    def open(self, version: FileVersion) -> BinaryIO:
+        """Open an object to read it piece by piece, without a file; a piece of 8 MiB is in memory.
+
+        Reading raises RetryableError if the object no longer has this version.
+        """
+        return open_object(self._connection, version)
 
     def exists(self, uri: str) -> bool:
         """Whether there is an object with this key, or any below it."""

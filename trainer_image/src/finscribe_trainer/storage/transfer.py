@@ -1,6 +1,5 @@
 """Downloads sets of objects and uploads folders, several files in parallel."""
 
-import itertools
 import logging
 from collections.abc import Iterable
 from functools import partial
@@ -16,6 +15,7 @@ from finscribe_trainer.storage.manifest import Manifest, files_below
 from finscribe_trainer.storage.progress import TransferProgress, show_progress
 from finscribe_trainer.storage.thread_pool import Task, run_parallel
 from finscribe_trainer.storage.uri import ObjectUri, check_no_file_is_a_folder
+from finscribe_trainer.storage.version import FileVersion
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,11 @@ class Transfers:
         progress: TransferProgress | None = None,
         *,
         skip_missing: bool = False,
-    ) -> None:
+    ) -> list[FileVersion]:
         """Download objects to files; files that exist and are unchanged are skipped.
+
+        Returns:
+            the version of each object that exists, in the order of `pairs`.
 
         Raises:
             UserError: an object does not exist (with reason `missing`, unless `skip_missing`), access is
@@ -47,19 +50,21 @@ class Transfers:
         """
         wanted = list(pairs)
         check_no_file_is_a_folder(path for _, path in wanted)
-        for restarts in itertools.count():
+        restarts = 0
+        while True:
             with show_progress(label, progress) as shown:
                 downloads = [Download(self._connection, uri, path, missing, shown) for uri, path in wanted]
                 tasks = (partial(_start, d, missing if skip_missing else None) for d in downloads)
                 try:
                     run_parallel(tasks, NUM_WORKERS, self._connection.cancel)
-                    return
+                    return [download.version for download in downloads if download.version is not None]
                 except ObjectChangedError as error:
                     if restarts == _MAX_RESTARTS:
                         raise RetryableError(
                             FailureReason.StorageUnavailable, f"{error}, {restarts + 1} times in a row."
                         ) from error
                     log.warning("%s; downloading it again", error)
+                    restarts += 1
 
     def publish(
         self, folder: Path, target: ObjectUri, label: str, progress: TransferProgress | None = None
