@@ -23,6 +23,9 @@ ShortText = Annotated[str, Field(max_length=64)]
 ObjectName = Annotated[str, Field(max_length=253)]
 Location = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """A URI or a path."""
+ADAPTER_LOCATION_LIMIT = 512
+"""Longer than that of the adapter of any run, and short enough for a pod's termination message."""
+AdapterLocation = Annotated[Location, Field(max_length=ADAPTER_LOCATION_LIMIT)]
 PrintableText = Annotated[str, AfterValidator(printable)]
 _WORD = r"^[A-Z][A-Za-z0-9]{0,63}$"
 OtherReason = Annotated[str, Field(pattern=_WORD)]
@@ -206,6 +209,8 @@ class ProgressReport(KubeModel):
     metrics: Metrics = Metrics()
     dataset: DatasetState | None = None
     """State of the data that this run trains on; unset until its files of rows are downloaded."""
+    initial_adapter: AdapterLocation | None = None
+    """The adapter that the training started from; unset if it started from the base model."""
 
 
 class RunResult(KubeModel):
@@ -232,6 +237,8 @@ class RunResult(KubeModel):
     """Comparison of base and tuned model; unset when `evaluation.enabled` is false."""
     dataset: DatasetState | None = None
     """State of the data that the run trained on; unset when its files of rows could not be downloaded."""
+    initial_adapter: AdapterLocation | None = None
+    """The adapter that the training started from; unset if it started from the base model."""
 
     @property
     def known_reason(self) -> FailureReason:

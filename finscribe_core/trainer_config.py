@@ -89,6 +89,15 @@ class ReportTo(StrEnum):
     """Weights & Biases, configured by WANDB_* variables; files below `output_dir`/runs."""
 
 
+class AdapterPolicy(StrEnum):
+    """What happens when the adapter to start from does not exist."""
+
+    Required = "Required"
+    """The run fails."""
+    Optional = "Optional"
+    """The training starts from the base model."""
+
+
 class OutputFormat(StrEnum):
     """Format of the uploaded model."""
 
@@ -617,6 +626,11 @@ class TrainerConfig(KubeModel):
     """A hub id, a local folder, or an s3:// prefix of a model."""
     model_revision: str | None = None
     """Commit, tag or branch of a hub model."""
+    adapter_name_or_path: PathText | None = None
+    """Adapter whose weights the training starts from: a folder, an s3:// prefix, or the s3:// URI of a
+    latest.json, which names one. A new adapter when unset."""
+    adapter_policy: AdapterPolicy | None = None
+    """What happens when that adapter does not exist; `Required` when unset."""
     dataset_path: PathText
     """Training rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of such files; local, or an s3:// URI
     (a prefix ends in '/')."""
@@ -678,6 +692,11 @@ class TrainerConfig(KubeModel):
             cel="!(has(self.validationPath) && has(self.validationSplit))",
             check=lambda c: c.validation_path is None or c.validation_split is None,
             message="validation_path and validation_split are mutually exclusive",
+        ),
+        Rule(
+            cel="!has(self.adapterPolicy) || has(self.adapterNameOrPath)",
+            check=lambda c: c.adapter_policy is None or c.adapter_name_or_path is not None,
+            message="adapter_policy needs adapter_name_or_path",
         ),
         METRIC_NEEDS_DOCUMENTS,
         QLORA_WITHOUT_FSDP,

@@ -30,6 +30,8 @@ from finscribe_core.errors import UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import (
+    ADAPTER_LOCATION_LIMIT,
+    AdapterLocation,
     Count,
     DatasetState,
     EvaluationReport,
@@ -43,6 +45,7 @@ from finscribe_core.report import (
 from finscribe_core.trainer_config import (
     METRIC_NEEDS_DOCUMENTS,
     QLORA_WITHOUT_FSDP,
+    AdapterPolicy,
     AugmentationSpec,
     CurriculumSpec,
     EarlyStoppingSpec,
@@ -67,6 +70,16 @@ BackoffLimit = Annotated[Int, Field(ge=0, le=100)]
 OUTPUT_URI_LIMIT = 384
 """A result contains six URIs below it, and has to fit into a pod's termination message."""
 OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
+AdapterUri = Annotated[
+    str,
+    Field(
+        pattern=pattern(
+            r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s]+$",
+            "an s3:// URI of an adapter's prefix or of a latest.json, without spaces",
+        ),
+        max_length=ADAPTER_LOCATION_LIMIT,
+    ),
+]
 
 
 class ModelSpec(KubeModel):
@@ -85,12 +98,23 @@ class ModelSpec(KubeModel):
     """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, or an absolute path in the image."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Commit, tag or branch of an hf:// model; pin a commit to make runs reproducible."""
+    adapter: AdapterUri | None = None
+    """Adapter whose weights the training starts from, with the same base model and the same `lora` settings:
+    the s3:// prefix of an adapter, or the URI of a `latest.json`, whose run's adapter is used. A new adapter
+    when unset."""
+    adapter_policy: AdapterPolicy | None = None
+    """What happens when that adapter, or that latest.json, does not exist; `Required` when unset."""
 
     rules = (
         Rule(
             cel="!has(self.revision) || self.source.startsWith('hf://')",
             check=lambda m: m.revision is None or m.source.startswith("hf://"),
             message="model.revision applies to hf:// sources only; remove it",
+        ),
+        Rule(
+            cel="!has(self.adapterPolicy) || has(self.adapter)",
+            check=lambda m: m.adapter_policy is None or m.adapter is not None,
+            message="model.adapterPolicy needs model.adapter",
         ),
     )
 
@@ -400,6 +424,9 @@ class RunStatus(KubeModel):
     """Number of failed pods of this run."""
     resumed_from: Location | None = None
     """The checkpoint the last attempt resumed from."""
+    initial_adapter: AdapterLocation | None = None
+    """The adapter that the training started from, as `model.adapter` named it then; unset if it started from
+    the base model."""
     outputs: Outputs = Outputs()
     """Locations of the results."""
     training_hash: ShortText = ""
@@ -445,6 +472,8 @@ class RunRecord(KubeModel):
     """Comparison of base and tuned model."""
     outputs: Outputs = Outputs()
     """Locations of its results."""
+    initial_adapter: AdapterLocation | None = None
+    """The adapter that its training started from; unset if it started from the base model."""
     training_hash: ShortText = ""
     """Hash of its training settings, with the defaults of its start."""
     spec_hash: ShortText = ""

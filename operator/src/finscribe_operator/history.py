@@ -78,6 +78,7 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
         completion_time=now,
         metrics=status.metrics if is_described else Metrics(),
         outputs=described.outputs if described else Outputs(),
+        initial_adapter=described.initial_adapter if described else None,
         training_hash=described.training_hash if described else "",
         spec_hash=described.spec_hash if described else "",
     )
@@ -91,6 +92,7 @@ def _build_record(observed: Observed, name: str, now: str) -> RunRecord:
     if outcome.result:
         result = outcome.result
         update |= {"metrics": result.metrics, "evaluation": result.evaluation, "outputs": result.outputs}
+        update["initial_adapter"] = result.initial_adapter
     return record.model_copy(update=update)
 
 
@@ -110,6 +112,7 @@ def _record_of_status(status: FineTuneJobStatus) -> RunRecord:
         metrics=status.metrics,
         evaluation=status.evaluation,
         outputs=status.run.outputs,
+        initial_adapter=status.run.initial_adapter,
         training_hash=status.run.training_hash,
         spec_hash=status.run.spec_hash,
     )

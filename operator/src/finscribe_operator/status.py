@@ -111,6 +111,7 @@ def build_new_run_status(observed: Observed, history: list[RunRecord], now: str)
             "completion_time": record.completion_time,
             "outputs": record.outputs,
             "dataset": record.dataset,
+            "initial_adapter": record.initial_adapter,
         }
     )
     progress = Progress(phase=Phase.Uploading, percent=100)
@@ -234,6 +235,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         "completion_time": outcome.completion_time if outcome else None,
         "failed_attempts": int(job_status.get("failed", 0)),
         "dataset": (report.dataset if report else None) or run.dataset,
+        "initial_adapter": (report.initial_adapter if report else None) or run.initial_adapter,
     }
     reported: Object = (
         {"progress": report.progress, "metrics": _merge_metrics(status.metrics, report.metrics)}

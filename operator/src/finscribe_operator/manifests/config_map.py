@@ -29,6 +29,8 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
     return TrainerConfig(
         model_name_or_path=spec.model.source.removeprefix("hf://"),
         model_revision=spec.model.revision,
+        adapter_name_or_path=spec.model.adapter,
+        adapter_policy=spec.model.adapter_policy,
         dataset_path=spec.dataset.train,
         validation_path=spec.dataset.validation,
         validation_split=spec.dataset.validation_split,

@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
+from peft import PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.model.source import ModelSource, fetch_model_files
+from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
-
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def find_base_model(
@@ -99,6 +98,12 @@ def load_trained_adapter(model: PreTrainedModel, adapter: Path, source: ModelSou
     if loaded.missing_keys or loaded.unexpected_keys:
         raise _mismatch(adapter, source, _describe_keys(loaded.missing_keys, loaded.unexpected_keys))
     return adapted
+
+
+def load_weights(adapted: PeftModel, adapter: Path) -> None:
+    """Replace the weights of a new adapter by those of a saved one that fits: see `check_adapter_fits`."""
+    loaded = set_peft_model_state_dict(adapted, load_file(adapter / ADAPTER_WEIGHTS))
+    assert not loaded.unexpected_keys
 
 
 def _describe_keys(missing: list[str], unexpected: list[str]) -> str:

@@ -1,6 +1,7 @@
-"""Loads the base model and attaches a new adapter to it."""
+"""Loads the base model and attaches the adapter that is trained."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from peft import PeftModel
 from transformers import set_seed
 
 from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
-from finscribe_trainer.model.adapter import name_base_model
+from finscribe_trainer.model.adapter import load_weights, name_base_model
 from finscribe_trainer.model.compilation import compile_layers
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
@@ -32,8 +33,10 @@ from finscribe_trainer.runtime.cpu_memory import return_freed_memory
 log = logging.getLogger(__name__)
 
 
-def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Family) -> PeftModel:
-    """The frozen base model with a newly initialized adapter; in 4 bits for QLoRA.
+def load_adapted_model(
+    config: TrainerConfig, source: ModelSource, family: Family, adapter: Path | None = None
+) -> PeftModel:
+    """The frozen base model, in 4 bits for QLoRA, with a new adapter or the weights of the saved one.
 
     Raises:
         UserError: ModelNotFound, LoraTargetsNotFound, InvalidConfig.
@@ -59,6 +62,8 @@ def load_adapted_model(config: TrainerConfig, source: ModelSource, family: Famil
     if OutputFormat.Merged in config.output_formats:
         refuse_tied_targets(adapted, "Remove it from lora.target_modules, or Merged from output_formats.")
     name_base_model(adapted, source)
+    if adapter is not None:
+        load_weights(adapted, adapter)
     if spec.torch_compile:  # which fuses the operations of an MLP itself
         compile_layers(base)
     elif on_cpu:

@@ -17,6 +17,7 @@ from finscribe_trainer.model.model_files import find_problem
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _CHECK_NAME = "Check the model's name: a hub id, a folder, or an s3:// prefix."
 
 

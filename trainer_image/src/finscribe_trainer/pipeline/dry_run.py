@@ -7,6 +7,8 @@ from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finsc
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.model.adapter_fit import check_adapter_fits
+from finscribe_trainer.model.initial_adapter import fetch_initial_adapter
 from finscribe_trainer.model.model_files import weights_problem
 from finscribe_trainer.model.precision import check_compiler, check_optimizer, choose_attention, choose_dtype
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
@@ -49,6 +51,8 @@ def dry_run(run: Run, storage: Storage) -> str:
         source = _model_without_weights(config, scratch / "model", storage)
         if checkpoint:
             check_fit(checkpoint, config, source)
+        elif adapter := fetch_initial_adapter(config, scratch / "adapter", storage):
+            check_adapter_fits(adapter.folder, adapter.location, config, source)
         family, chosen = load_family_and_rows(config, source, splits)
         spec = config.training
         choose_attention(spec.attn_implementation, choose_dtype(spec), family.model_class)

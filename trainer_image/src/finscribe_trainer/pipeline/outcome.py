@@ -67,6 +67,7 @@ def _failure(
         progress=now.progress,
         metrics=now.metrics,
         dataset=now.dataset,
+        initial_adapter=now.initial_adapter,
     )
     return result, known.exit_code if known else EXIT_INTERNAL
 

@@ -22,6 +22,7 @@ from finscribe_core.report import (
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.model.initial_adapter import InitialAdapter, fetch_initial_adapter
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.export import remove_training, stage_result, write_config
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
@@ -104,7 +105,9 @@ def _train_and_publish(run: Run, storage: Storage) -> RunResult | None:
     config, reporter, processes = run.config, run.reporter, run.processes
     reporter.set_phase(Phase.Downloading)
     inputs = processes.once_per_node(lambda: _fetch_inputs(run, storage), _Inputs)
-    checkpoint, splits, source = inputs.checkpoint, inputs.splits, inputs.source
+    splits, source, start = inputs.splits, inputs.source, inputs.checkpoint or inputs.adapter
+    run = replace(run, initial_adapter=inputs.initial_adapter)
+    reporter.set_initial_adapter(run.initial_adapter)
 
     # torch and transformers take seconds to import: errors in data or URIs are reported before.
     from finscribe_trainer.pipeline.stages import train_and_export  # noqa: PLC0415
@@ -116,7 +119,7 @@ def _train_and_publish(run: Run, storage: Storage) -> RunResult | None:
         write_config(config, run.output_dir / CONFIG_FILE)
 
     processes.broadcast_from_main(save_config)
-    run_metrics = train_and_export(run, source, splits, checkpoint, storage)
+    run_metrics = train_and_export(run, source, splits, start, storage)
     if run_metrics is None:
         return None
     if run.uri:
@@ -148,8 +151,17 @@ class _Inputs:
     """What a run starts from, on this machine."""
 
     checkpoint: Checkpoint | None
+    adapter: InitialAdapter | None
+    """None when the training resumes from a checkpoint, which has newer weights."""
     splits: Splits
     source: ModelSource
+
+    @property
+    def initial_adapter(self) -> str | None:
+        """The adapter that the training started from, maybe in an earlier attempt."""
+        if self.checkpoint is not None:
+            return self.checkpoint.initial_adapter
+        return self.adapter.location if self.adapter else None
 
 
 def _fetch_inputs(run: Run, storage: Storage) -> _Inputs:
@@ -161,7 +173,20 @@ def _fetch_inputs(run: Run, storage: Storage) -> _Inputs:
         refuse_earlier_training(run.output_dir)
     splits = load_splits(config, inputs, storage, run.reporter.set_dataset)
     source = fetch_model(config, inputs / "model", storage)
-    return _Inputs(_checkpoint(run, source, storage), splits, source)
+    checkpoint = _checkpoint(run, source, storage)
+    adapter = None if checkpoint else _adapter(run, source, storage)
+    return _Inputs(checkpoint, adapter, splits, source)
+
+
+def _adapter(run: Run, source: ModelSource, storage: Storage) -> InitialAdapter | None:
+    """The adapter that a new training starts from."""
+    adapter = fetch_initial_adapter(run.config, run.output_dir / "inputs" / "adapter", storage)
+    if adapter is not None:
+        from finscribe_trainer.model.adapter_fit import check_adapter_fits  # noqa: PLC0415 - imports torch
+
+        check_adapter_fits(adapter.folder, adapter.location, run.config, source)
+        log.info("the training starts from the adapter %s", adapter.location)
+    return adapter
 
 
 def _checkpoint(run: Run, source: ModelSource, storage: Storage) -> Checkpoint | None:
@@ -208,7 +233,7 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
     )
     return RunResult(
         succeeded=True,
-        message=_summary(run, metrics, evaluation, run_metrics.get("dataset", {})),
+        message=_summary(run, metrics, evaluation, run_metrics),
         stopped_early=bool(run_metrics.get("stopped_early")),
         resumed_from=run_metrics.get("resumed_from"),
         progress=run.reporter.snapshot().progress,
@@ -216,6 +241,7 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
         outputs=outputs,
         evaluation=evaluation,
         dataset=_dataset_state(run_metrics),
+        initial_adapter=run_metrics.get("initial_adapter"),
     )
 
 
@@ -242,8 +268,10 @@ def _outputs(run: Run) -> Outputs:
     )
 
 
-def _summary(run: Run, metrics: Metrics, evaluation: EvaluationReport | None, dataset: dict[str, Any]) -> str:
-    location = run.uri or str(run.output_dir)
+def _summary(
+    run: Run, metrics: Metrics, evaluation: EvaluationReport | None, run_metrics: dict[str, Any]
+) -> str:
+    location, dataset = run.uri or str(run.output_dir), run_metrics.get("dataset", {})
     summary = f"Validation loss {metrics.best_eval_loss} (base model: {metrics.base_eval_loss})"
     if evaluation is not None and evaluation.tuned.field_accuracy is not None:
         base, tuned = evaluation.base.field_accuracy, evaluation.tuned.field_accuracy
@@ -251,4 +279,6 @@ def _summary(run: Run, metrics: Metrics, evaluation: EvaluationReport | None, da
     if "train_rows_with_images" in dataset:
         count = image_count(dataset["train_rows_with_images"], dataset["train_rows"], "training")
         summary += f"; {count}"
+    if run.config.adapter_name_or_path:
+        summary += f"; started from {run_metrics.get('initial_adapter') or 'the base model'}"
     return f"{summary}; result in {location}."

@@ -13,6 +13,7 @@ from finscribe_trainer.data.image_count import with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
 from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.model.initial_adapter import InitialAdapter
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.merge import choose_probes, export_merged
 from finscribe_trainer.model.source import ModelSource
@@ -40,9 +41,20 @@ log = logging.getLogger(__name__)
 
 
 def train_and_export(
-    run: Run, source: ModelSource, splits: Splits, checkpoint: Checkpoint | None, storage: Storage
+    run: Run,
+    source: ModelSource,
+    splits: Splits,
+    start: Checkpoint | InitialAdapter | None,
+    storage: Storage,
 ) -> dict[str, Any] | None:
     """Train on the splits, and write the exports to the output folder.
+
+    Args:
+        run: the run.
+        source: the base model.
+        splits: the rows.
+        start: what the training resumes from, or the adapter that it starts from; None for a new adapter.
+        storage: for the checkpoints.
 
     Returns:
         the run's metrics; None in every process but the first, which return after the training.
@@ -51,7 +63,9 @@ def train_and_export(
         FinscribeError: a user error or a transient error.
     """
     run.reporter.set_phase(Phase.Preparing)
-    family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits))
+    checkpoint = start if isinstance(start, Checkpoint) else None
+    adapter = start.folder if isinstance(start, InitialAdapter) else None
+    family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits, adapter))
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
         return None
@@ -87,9 +101,11 @@ def _written(output_dir: Path) -> list[str]:
     return [name for name in RESULT_NAMES if (output_dir / name).exists()]
 
 
-def _prepare(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits, PeftModel]:
+def _prepare(
+    config: TrainerConfig, source: ModelSource, splits: Splits, adapter: Path | None
+) -> tuple[Family, Splits, PeftModel]:
     family, chosen = load_family_and_rows(config, source, splits)
-    return family, chosen, load_adapted_model(config, source, family)
+    return family, chosen, load_adapted_model(config, source, family, adapter)
 
 
 def _unsharded(
@@ -137,6 +153,7 @@ def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
         "model": run.config.model_name_or_path,
         "model_revision": run.config.model_revision,
         "method": str(run.config.method),
+        "initial_adapter": run.initial_adapter,
         "base_eval_loss": base,
         "best_eval_loss": best,
         "best_step": state.best_global_step,

@@ -43,6 +43,7 @@ class RunReporter:
         self._progress = Progress()
         self._metrics = Metrics()
         self._dataset: DatasetState | None = None
+        self._initial_adapter: str | None = None
         self._watchdog = Watchdog(clock)
 
     def set_run_info(self, model: str, method: str) -> None:
@@ -112,6 +113,11 @@ class RunReporter:
         with self._lock:
             self._dataset = state
 
+    def set_initial_adapter(self, location: str | None) -> None:
+        """Report the adapter that the training started from; None for the base model."""
+        with self._lock:
+            self._initial_adapter = location
+
     def transferred(self, direction: str, num_bytes: int) -> None:
         """Count bytes transferred from or to the object storage."""
         self.prometheus.transferred(direction, num_bytes)
@@ -131,7 +137,11 @@ class RunReporter:
         """The current progress and metrics, as `/progress` serves them."""
         with self._lock:
             return ProgressReport(
-                run=self._run, progress=self._progress, metrics=self._metrics, dataset=self._dataset
+                run=self._run,
+                progress=self._progress,
+                metrics=self._metrics,
+                dataset=self._dataset,
+                initial_adapter=self._initial_adapter,
             )
 
     def set_step_timeout(self, seconds: float) -> None:

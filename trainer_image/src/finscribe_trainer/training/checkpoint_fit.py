@@ -1,23 +1,17 @@
 """Checks that a complete checkpoint can be resumed from: its files can be read, and fit model and config."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from transformers.trainer_pt_utils import safe_globals
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.lora import attach_adapter
+from finscribe_trainer.model.adapter_fit import Shapes, adapter_shapes, shape_problem, stored_shapes
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.training.checkpoints import ADAPTER_FILE, BEST_FILE, Checkpoint
 from finscribe_trainer.training.resume import check_adapter_settings
-
-Shapes = dict[str, tuple[int, ...]]
-"""The shape of each tensor by its name."""
 
 
 def check_fit(checkpoint: Checkpoint, config: TrainerConfig, source: ModelSource) -> None:
@@ -33,7 +27,7 @@ def check_fit(checkpoint: Checkpoint, config: TrainerConfig, source: ModelSource
             or is damaged, or when its weights do not have the shapes of the adapter.
     """
     check_adapter_settings(checkpoint, config)
-    expected = _adapter_shapes(config, source)
+    expected = adapter_shapes(config, source)
     problem = _first_problem(checkpoint.folder, expected)
     if problem:
         raise UserError(
@@ -45,7 +39,7 @@ def check_fit(checkpoint: Checkpoint, config: TrainerConfig, source: ModelSource
 
 def _first_problem(folder: Path, expected: Shapes) -> str | None:
     for name in (ADAPTER_FILE, BEST_FILE):
-        if (folder / name).is_file() and (problem := _shape_problem(_stored_shapes(folder / name), expected)):
+        if (folder / name).is_file() and (problem := shape_problem(stored_shapes(folder / name), expected)):
             return f"{name}: {problem}"
     loaded = {}
     for path in sorted([folder / "optimizer.pt", folder / "scheduler.pt", *folder.glob("rng_state*.pth")]):
@@ -55,15 +49,6 @@ def _first_problem(folder: Path, expected: Shapes) -> str | None:
         except Exception as error:  # torch raises many kinds for damaged content
             return f"{path.name} is damaged or holds pickled objects ({type(error).__name__})"
     return _optimizer_problem(loaded["optimizer.pt"], expected)
-
-
-def _shape_problem(found: Shapes, expected: Shapes) -> str | None:
-    for name, shape in expected.items():
-        if name not in found:
-            return f"{name} is missing"
-        if found[name] != shape:
-            return f"{name} has the shape {found[name]} instead of {shape}"
-    return None
 
 
 def _optimizer_problem(optimizer: Any, expected: Shapes) -> str | None:
@@ -77,17 +62,3 @@ def _optimizer_problem(optimizer: Any, expected: Shapes) -> str | None:
     if count != len(expected) or (shapes and sorted(shapes) != sorted(expected.values())):
         return "optimizer.pt is of weights of other shapes"
     return None
-
-
-def _stored_shapes(file: Path) -> Shapes:
-    with safe_open(file, framework="pt") as stored:
-        return {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118 - no mapping
-
-
-def _adapter_shapes(config: TrainerConfig, source: ModelSource) -> Shapes:
-    """The shapes of a new adapter's weights, of a model without memory."""
-    family = load_family(source)
-    with torch.device("meta"):
-        adapted = attach_adapter(family.model_class(family.config), family, config.lora)
-    weights = ((name, weight) for name, weight in adapted.named_parameters() if weight.requires_grad)
-    return {re.sub(r"\.default\b", "", name): tuple(weight.shape) for name, weight in weights}

@@ -27,6 +27,8 @@ STATE_FILE = "trainer_state.json"  # Hugging Face writes it last
 ADAPTER_FILE = "adapter_model.safetensors"
 _NEEDED = (ADAPTER_FILE, "optimizer.pt", "scheduler.pt")
 BEST_FILE = "best_adapter.safetensors"
+RESUME_STATE = "Continuation"
+"""Key of a `ResumeState` in trainer_state.json."""
 
 
 class CheckpointUploads:
@@ -71,6 +73,12 @@ class Checkpoint:
         """The saved state of a callback, by its class's name; empty when there is none."""
         found = self.state.get("stateful_callbacks", {}).get(name, {})
         return dict(found[-1] if isinstance(found, list) else found)
+
+    @property
+    def initial_adapter(self) -> str | None:
+        """The adapter that the training started from; None for the base model."""
+        found = self.callback_state(RESUME_STATE).get("attributes", {}).get("initial_adapter")
+        return found if isinstance(found, str) else None
 
     def logged(self, prefix: str) -> dict[str, float]:
         """The last value of every metric in the history whose name begins with `prefix`."""

@@ -109,13 +109,14 @@ def fit(
     check_same_checkpoint(checkpoint, processes)
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
     trainer.resume_state.inputs = training_inputs(run.config, splits)
+    trainer.resume_state.initial_adapter = run.initial_adapter
     if checkpoint:
         trainer.resume_state.load_state(checkpoint.callback_state(ResumeState.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
     else:
-        report.base = _measure_base(run, trainer)
+        report.base = _measure_base(run, model, trainer)
     with run.stop.deferred(), closing(curves):
         _run_steps(run, trainer, checkpoint, early_stopping, _total_steps(run, splits))
         processes.broadcast_from_main(uploads.wait)
@@ -199,10 +200,11 @@ def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
     )
 
 
-def _measure_base(run: Run, trainer: AnswerTrainer) -> dict[str, float]:
-    """The base model's metrics on the validation set: a new adapter changes no output yet."""
+def _measure_base(run: Run, model: PeftModel, trainer: AnswerTrainer) -> dict[str, float]:
+    """The base model's metrics on the validation set."""
     run.reporter.set_phase(Phase.Evaluating)
-    metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
+    with model.disable_adapter():
+        metrics = trainer.evaluate(metric_key_prefix=BASE_PREFIX)
     base = {name: value for name, value in metrics.items() if name.startswith(BASE_PREFIX)}
     if run.stop.requested.is_set():
         raise StopRequested

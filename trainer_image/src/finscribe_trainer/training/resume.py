@@ -10,7 +10,7 @@ from transformers.trainer_callback import ExportableState
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.splits import Splits
-from finscribe_trainer.training.checkpoints import Checkpoint
+from finscribe_trainer.training.checkpoints import RESUME_STATE, Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class ResumeState(TrainerCallback, ExportableState):
 
     Attributes:
         inputs: what the training depends on, by dotted name.
+        initial_adapter: the adapter that the training started from; None for the base model.
         loss_since_log: the losses of the steps since the last log line, added up.
         last_logged: step of the last log line.
         evaluated: the checkpoint's state with the evaluation that a stop had cut off; None if it had one.
@@ -45,6 +46,7 @@ class ResumeState(TrainerCallback, ExportableState):
 
     def __init__(self) -> None:
         self.inputs: dict[str, Any] = {}
+        self.initial_adapter: str | None = None
         self.loss_since_log: torch.Tensor | float = 0.0
         self.last_logged = 0
         self.evaluated: TrainerState | None = None
@@ -61,6 +63,7 @@ class ResumeState(TrainerCallback, ExportableState):
         """For the checkpoint."""
         attributes = {
             "facts": self.inputs,
+            "initial_adapter": self.initial_adapter,
             "loss_since_log": float(self.loss_since_log),
             "last_logged": self.last_logged,
         }
@@ -94,7 +97,7 @@ class ResumeState(TrainerCallback, ExportableState):
             state.best_global_step = self.evaluated.best_global_step
 
 
-ResumeState.__name__ = "Continuation"  # its key in trainer_state.json, which older checkpoints have
+ResumeState.__name__ = RESUME_STATE
 
 
 def check_adapter_settings(checkpoint: Checkpoint, config: TrainerConfig) -> None:

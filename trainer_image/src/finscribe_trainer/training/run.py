@@ -27,6 +27,8 @@ class Run:
     show_bar: bool = False
     may_have_begun: bool = False
     """Whether the run may have an earlier attempt: its Job starts it again under the same name."""
+    initial_adapter: str | None = None
+    """The adapter that the training started from, once it is known; None for the base model."""
     processes: Processes = field(default_factory=Processes)
     """The run's processes, this one among them."""
 

@@ -15,7 +15,9 @@ from finscribe_core.trainer_config import EarlyStoppingSpec, TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import token_count_scales
 from finscribe_trainer.batches.selection import select_rows
 from finscribe_trainer.data.image_count import check_any_image
+from finscribe_trainer.model.adapter_fit import check_adapter_fits
 from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.initial_adapter import fetch_initial_adapter
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
 from finscribe_trainer.reporting import RunReporter
@@ -45,7 +47,7 @@ class ExponentialSchedule:
 
 
 def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: StopSignal) -> Curve:
-    """Train a new adapter while the learning rate rises; a stop ends the test early.
+    """Train as the config says while the learning rate rises; a stop ends the test early.
 
     Downloads from s3:// stay below `output_dir`/inputs, where a training finds them.
 
@@ -57,6 +59,9 @@ def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: S
     inputs = Path(config.output_dir) / "inputs"
     splits = load_splits(config, inputs, storage)
     source = fetch_model(config, inputs / "model", storage)
+    adapter = fetch_initial_adapter(config, inputs / "adapter", storage)
+    if adapter is not None:
+        check_adapter_fits(adapter.folder, adapter.location, config, source)
     family = load_family(source)
     if family.reads_images and config.require_images:
         check_any_image(splits.train, source.name)
@@ -66,7 +71,7 @@ def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: S
     with tempfile.TemporaryDirectory(prefix="finscribe-lr-finder-") as folder:
         run = Run(_test_config(config, schedule, folder), "", None, RunReporter(run="", job=""), stop)
         recorder = RangeTestCallback(schedule, stop)
-        model = load_adapted_model(config, source, family)
+        model = load_adapted_model(config, source, family, adapter.folder if adapter else None)
         trainer = build_trainer(run, model, family, splits, [recorder])
         trainer.args.eval_strategy, trainer.args.save_strategy = IntervalStrategy.NO, SaveStrategy.NO
         with stop.deferred():
