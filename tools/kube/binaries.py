@@ -45,12 +45,14 @@ def locate(name: str) -> Program:
     """Find a program in KUBEBUILDER_ASSETS, on the PATH or in the cache; build it if it is in none of them.
 
     Programs in KUBEBUILDER_ASSETS and on the PATH must have the needed major and minor version; others are
-    skipped with a message.
+    skipped with a message. A program whose source is in this repository is in the cache only.
 
     Raises:
         ToolError: The build failed.
     """
     tool = TOOLS[name]
+    if tool.source is not None:
+        return _cached_or_built(tool)
     assets = os.environ.get(ASSETS_VARIABLE)
     folders = {ASSETS_VARIABLE: assets, "PATH": os.environ.get("PATH")}
     for source, folder in folders.items():
@@ -92,7 +94,8 @@ def _cached_or_built(tool: Tool) -> Program:
 
 
 def _key(tool: Tool) -> str:
-    recipe = hashlib.sha256(f"{tool.package} {tool.ldflags}".encode()).hexdigest()[:8]
+    source = tool.source.read_text() if tool.source else ""
+    recipe = hashlib.sha256(f"{tool.package} {tool.ldflags}{source}".encode()).hexdigest()[:8]
     return f"{tool.name}-{tool.version}-{recipe}"
 
 

@@ -1,6 +1,7 @@
 """Lists the programs of a cluster: their Go modules, versions and build options."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 KUBERNETES_VERSION = "v1.36.3"
 KUBERNETES_MODULE = "k8s.io/kubernetes"
@@ -20,6 +21,8 @@ class Tool:
     ldflags: str = "-s -w"
     version_arguments: tuple[str, ...] = ("--version",)
     """Arguments that make it print its version."""
+    source: Path | None = None
+    """The main package's file, if it is one of this repository that uses the module."""
 
     @property
     def in_kubernetes(self) -> bool:
@@ -62,6 +65,13 @@ TOOLS = {
             version_arguments=("version", "--short"),
         ),
         Tool("versitygw", VERSITYGW_MODULE, "v1.8.0", f"{VERSITYGW_MODULE}/cmd/versitygw"),
+        Tool(
+            "kstatus",
+            "sigs.k8s.io/cli-utils",
+            "v0.37.2",
+            "sigs.k8s.io/cli-utils/pkg/kstatus/status",
+            source=Path(__file__).parent / "kstatus" / "main.go",
+        ),
     )
 }
 

@@ -70,8 +70,11 @@ def build(tool: Tool, go: Path, folder: Path) -> Path:
         else:
             (folder / "go.mod").write_text("module finscribe.io/build\n\ngo 1.26\n")
             prepare = [[str(go), "get", f"{tool.package}@{tool.version}"]]
+        if tool.source:
+            shutil.copy(tool.source, folder)
         compile_ = [str(go), "build", "-mod=mod", "-trimpath", f"-ldflags={tool.ldflags}"]
-        for command in (*prepare, [*compile_, "-o", str(program), tool.package]):
+        package = "." if tool.source else tool.package
+        for command in (*prepare, [*compile_, "-o", str(program), package]):
             process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT)
             try:
                 while _is_running(process):

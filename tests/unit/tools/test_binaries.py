@@ -1,5 +1,6 @@
 """Programs are looked up in KUBEBUILDER_ASSETS, on the PATH and in the cache before they are built."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,18 @@ def test_a_program_that_is_missing_is_built_once_and_found_in_the_cache_afterwar
     assert first.path == second.path
     assert first.path.is_relative_to(folder / "cache" / "finscribe" / "bin")
     assert built == ["coredns"]
+
+
+def test_a_program_of_this_repository_is_not_looked_for_on_the_path_and_built_again_when_it_changes(
+    folder, built, monkeypatch
+):
+    prints(folder / "path" / "kstatus", "0.37.2")
+    first, source = locate("kstatus"), folder / "main.go"
+    source.write_text("package main")
+    monkeypatch.setitem(TOOLS, "kstatus", replace(TOOLS["kstatus"], source=source))
+    second = locate("kstatus")
+    assert [first.source, second.source] == ["built", "built"]
+    assert first.path != second.path
 
 
 def test_the_command_prints_where_each_program_comes_from(folder, built):
