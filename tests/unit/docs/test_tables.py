@@ -10,6 +10,7 @@ from finscribe_core.report import Phase
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.store import Store
 from finscribe_trainer.reporting.metrics import RunMetrics
+from tests.support.gitops_states import GITOPS_STATES
 from tests.unit.docs.pages import ALL
 
 GPU_METRICS = {"finscribe_gpu_memory_allocated_bytes", "finscribe_gpu_memory_peak_bytes"}
@@ -24,6 +25,14 @@ def table_rows(page: str, first_cell: str) -> list[list[str]]:
 def test_troubleshooting_explains_every_reason_once():
     described = [row[0] for row in table_rows("docs/troubleshooting.md", r"\w+")]
     assert sorted(described) == sorted({*FailureReason, *Reason, *Phase})
+
+
+def test_the_gitops_page_says_how_each_state_is_shown():
+    rows = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \| (\w+) \| (\w+) \|$", ALL["docs/gitops.md"].text, re.MULTILINE
+    )
+    shown = {state: (argo, kstatus) for states, argo, kstatus in rows for state in re.findall(r"\w+", states)}
+    assert shown == GITOPS_STATES
 
 
 def served_metrics() -> list[Metric]:
