@@ -28,6 +28,9 @@ class Activity:
     message: str
 
 
+SUSPENDED = Activity(False, Reason.SuspendedBySpec, "No pod exists while spec.suspend is true.")
+
+
 def read_activity(observed: Observed) -> Activity:
     """What the desired run does or waits for."""
     pod = observed.newest_pod
@@ -63,7 +66,7 @@ def _unless_lost(observed: Observed, pod: Object, stopping: Activity) -> Activit
 
 def _read_no_pod(observed: Observed) -> Activity:
     if observed.job.spec.suspend:
-        return Activity(False, Reason.SuspendedBySpec, "No pod exists while spec.suspend is true.")
+        return SUSPENDED
     if observed.batch_job is not None and observed.batch_job["spec"].get("suspend"):
         message = "Another controller, such as Kueue, has suspended the Job; it starts when that resumes it."
         return Activity(False, Reason.Queued, message)

@@ -108,8 +108,13 @@ def _build_summary(status: FineTuneJobStatus) -> Summary:
 
 
 def _derive_state(conditions: list[Condition]) -> State:
-    """The job's state in one word: that of the first of these conditions that is true."""
+    """The job's state in one word: that of the first of these conditions that is true.
+
+    A job whose pod still saves a checkpoint, or is on a node that does not answer, is not suspended yet.
+    """
     true = {condition.type for condition in conditions if condition.status == "True"}
+    if ConditionType.Reconciling in true:
+        true.discard(ConditionType.Suspended)
     for type_, state in (
         (ConditionType.Complete, State.Complete),
         (ConditionType.Failed, State.Failed),

@@ -7,7 +7,7 @@ back to an earlier run, which `latest.json` has to name again. The operator has 
 from finscribe_core.api.conditions import ConditionType, Reason
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, ResultLookup, RunRecord
 from finscribe_core.report import RunResult
-from finscribe_operator.activity import Activity
+from finscribe_operator.activity import SUSPENDED, Activity
 from finscribe_operator.objects import Object
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import Outcome, read_outcome
@@ -42,6 +42,8 @@ def build_lookup_outcome_status(
     outcome = read_outcome(job, observed.pods[job["metadata"]["name"]]) if job else None
     if status.run.completion_time:
         return _build_promoted_status(observed, status, outcome, now)
+    if job is None and observed.job.spec.suspend:
+        return build_active_status(observed, status, SUSPENDED, now)
     if outcome is None:
         message = f"{_LOOKING} {error}".strip()
         return build_active_status(observed, status, Activity(False, Reason.LookingForResult, message), now)

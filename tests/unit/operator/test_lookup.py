@@ -79,6 +79,14 @@ def test_nothing_is_created_while_the_bucket_is_searched():
     assert decide(observed(looking(), lookup()), NOW) == Plan()
 
 
+def test_a_suspended_job_is_suspended_and_looks_for_its_result_only_when_it_is_resumed():
+    job = looking()
+    job["spec"]["suspend"] = True
+    seen = observed(job)
+
+    assert (decide(seen, NOW).create_lookup, build_status(seen, NOW).summary.state) == (False, "Suspended")
+
+
 def test_a_result_that_is_found_completes_the_run_without_training():
     found = observed(looking(), lookup(status=ended("Complete")), _succeeded_pod())
     status = build_status(found, NOW)

@@ -98,6 +98,9 @@ CASES = {
     "an attempt failed and the Job has not counted it": Case(
         "Retrying", "Running", "Retrying", ("1 of at most 4",), pods=(a_pod(RUN, failed(75, BUCKET_GONE)),)
     ),
+    "its pod saves a checkpoint before it is suspended": Case(
+        "Running", "Running", "Stopping", job=SUSPENDED, pods=(a_pod(RUN, deletionTimestamp=NOW),)
+    ),
     "it is suspended": Case("Suspended", "Suspended", "SuspendedBySpec", job=SUSPENDED),
     "it succeeded": Case(
         "Complete",
