@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from subprocess import CompletedProcess
 from typing import Any
 
 from kubernetes import client
@@ -47,6 +48,10 @@ class Workspace:
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         return self.server.kubectl(f"--namespace={self.namespace}", *arguments, stdin=stdin)
+
+    def try_kubectl(self, *arguments: str, stdin: str = "") -> CompletedProcess[str]:
+        """Run kubectl in the namespace; the caller checks the exit code."""
+        return self.server.try_kubectl(f"--namespace={self.namespace}", *arguments, stdin=stdin)
 
     def apply(self, job: dict[str, Any]) -> None:
         self.kubectl("apply", "--filename=-", stdin=json.dumps(job))
