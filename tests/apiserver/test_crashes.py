@@ -3,13 +3,17 @@
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from finscribe_core.report import RunResult
+from finscribe_core.api.conditions import Reason
+from finscribe_core.report import Phase, Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
+from tests.apiserver.fake_kubelet import TrainerEndpoint, serving_progress
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job
 from tools.kube.apiserver import ApiServer
@@ -34,6 +38,48 @@ def test_changes_while_the_operator_is_down_are_handled_after_its_restart(
     workspace.await_condition("Complete", "True")
     workspace.await_pod("receipts")
     assert len(workspace.batch_jobs()) == len(workspace.batch_jobs("receipts")) == 1
+
+
+def test_a_restart_of_the_operator_changes_no_status(workspace: Workspace, operator: OperatorProcess):
+    refused = {"storage": {"serviceAccountName": "missing"}}
+    workspace.apply(build_job("refused", **refused))
+    workspace.apply(build_job("mounting"))
+    workspace.kubelet.report_waiting(pod := workspace.await_pod("mounting"))
+    workspace.kubelet.warn(pod, "FailedMount", "volume not found")
+    eventually(lambda: "FailedMount" in workspace.condition("Running", "mounting")[2])
+    workspace.await_condition("Running", "False", Reason.PodCreationFailed, name="refused")
+    with training(workspace, "training"), training(workspace, "another") as trainer:
+        before = versions(workspace)
+
+        operator.kill()
+        operator.start()
+        # Once these are shown, the restarted operator has asked for all it does not watch.
+        workspace.apply(build_job("refused-later", **refused))
+        workspace.await_condition("Running", "False", Reason.PodCreationFailed, name="refused-later")
+        trainer.report = trainer.report.model_copy(update={"progress": Progress(step=43, total_steps=100)})
+        eventually(lambda: workspace.status("another").progress.step == 43)
+
+        after = versions(workspace)
+    changed = {"another", "refused-later"}
+    assert {n: v for n, v in after.items() if n not in changed} == {
+        n: v for n, v in before.items() if n not in changed
+    }
+
+
+@contextmanager
+def training(workspace: Workspace, name: str) -> Iterator[TrainerEndpoint]:
+    """A job whose trainer reports progress, which its status shows."""
+    workspace.apply(build_job(name))
+    address = workspace.kubelet.report_running(workspace.await_pod(name))
+    run = workspace.batch_jobs(name)[0].metadata.name
+    progress = Progress(phase=Phase.Training, step=42, total_steps=100, percent=42)
+    with serving_progress(address, ProgressReport(run=run, progress=progress)) as trainer:
+        workspace.await_condition("Running", "True", Phase.Training, name=name)
+        yield trainer
+
+
+def versions(workspace: Workspace) -> dict[str, str]:
+    return {job["metadata"]["name"]: job["metadata"]["resourceVersion"] for job in workspace.jobs()}
 
 
 @pytest.mark.parametrize("milliseconds", [0, 50, 250])

@@ -39,6 +39,8 @@ POLL_SECONDS = 15.0
 """Between two listings of everything while events are not delivered."""
 SETTLE_SECONDS = 0.5
 """Between the first watch stream that is open again and a listing: others open at the same time."""
+FIRST_POLL_SECONDS = 5.0
+"""How long a start waits for answers before it writes statuses: pods may be many, or not answer."""
 _KINDS = ("Job", "Pod", KIND)
 """Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is seen to
 have ended, the end of its pods must be known."""
@@ -103,6 +105,7 @@ class Controller:
             ClusterError: no namespace could be listed.
         """
         await self.resync()
+        await self._poll_first()
         self._watches.on_recovery = self._resync_soon.set
         workers = [self._run_worker() for _ in range(self._config.max_concurrent_reconciles)]
         interval = self._config.progress_interval_seconds
@@ -123,6 +126,12 @@ class Controller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+
+    async def _poll_first(self) -> None:
+        """Learn what no watch tells, so that the first statuses do not say less than before a restart."""
+        polls = (self._polls.poll_events(), self._polls.poll_progress())
+        with suppress(TimeoutError):  # a failure is logged by the next poll
+            await asyncio.wait_for(asyncio.gather(*polls, return_exceptions=True), FIRST_POLL_SECONDS)
 
     async def resync(self) -> None:
         """List everything and reconcile every job. A namespace that can't be listed does not stop the others.
