@@ -19,7 +19,7 @@ class FailureReason(StrEnum):
     DatasetInvalid = "DatasetInvalid"
     """A row or an image of the dataset can't be used."""
     ModelNotFound = "ModelNotFound"
-    """The base model does not exist or is not a model."""
+    """The base model, or the adapter to start from, does not exist or is not a model."""
     ModelUnsupported = "ModelUnsupported"
     """The base model can't be trained on this data."""
     LoraTargetsNotFound = "LoraTargetsNotFound"

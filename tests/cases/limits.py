@@ -85,6 +85,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         {"model": {"source": "s3://other/model"}},
         ["spec.model.source", "buckets"],
     ),
+    "an adapter of another bucket": (
+        {"model": {"source": "/models/PaddleOCR-VL", "adapter": "s3://other/latest.json"}},
+        ["spec.model.adapter", "buckets"],
+    ),
     "the metadata service as endpoint": (
         {"storage": {"endpoint": "http://169.254.169.254/latest"}},
         ["spec.storage.endpoint", "endpoints"],

@@ -114,6 +114,7 @@ REFERENCES = (
     Reference("buckets", "dataset.imageRoot", is_folder=True),
     Reference("buckets", "output.uri", is_folder=True),
     Reference("buckets", "model.source", beginning="s3://"),
+    Reference("buckets", "model.adapter"),
     Reference("models", "model.source", beginning="hf://|/"),
     Reference("endpoints", "storage.endpoint"),
     Reference("service_accounts", "storage.serviceAccountName"),

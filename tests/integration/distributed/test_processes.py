@@ -146,13 +146,21 @@ def test_two_machines_reach_the_losses_of_one_process(config, tmp_path):
     assert_the_losses_of_one_process(written)
 
 
-def test_sharded_weights_reach_the_losses_of_one_process(config, tmp_path):
+def test_sharded_weights_reach_the_losses_of_one_process_and_start_from_an_adapter(config, tmp_path):
     config["evaluation"] = {"training_documents": 1, "max_documents": 1, "max_new_tokens": 8}
     with started(tmp_path / "run", config, [*TWO, "--set", "training.fsdp=true"]) as run:
         assert run.ends() == EXIT_DONE, run.log
     assert "fsdp: 2 layers in 2 shards" in run.log
     assert_the_losses_of_one_process(run.out)
     assert run.result.evaluation.documents == 1
+
+    config["adapter_name_or_path"] = str(run.out / "final_model")
+    config["training"] |= {"max_steps": 2, "learning_rate": 1e-12}
+    with started(tmp_path / "from-adapter", config, [*TWO, "--set", "training.fsdp=true"]) as further:
+        assert further.ends() == EXIT_DONE, further.log
+    assert further.result.initial_adapter == config["adapter_name_or_path"]
+    assert further.result.metrics.base_eval_loss == run.result.metrics.base_eval_loss
+    assert further.result.metrics.best_eval_loss == run.result.metrics.best_eval_loss
 
 
 @pytest.mark.timeout(900)  # three trainings one after the other

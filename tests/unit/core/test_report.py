@@ -8,6 +8,7 @@ from finscribe_core.api.v1alpha1 import OUTPUT_URI_LIMIT
 from finscribe_core.constants import TERMINATION_LOG_LIMIT
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
+    ADAPTER_LOCATION_LIMIT,
     GATE_MESSAGE_LIMIT,
     DatasetState,
     DocumentMetrics,
@@ -59,6 +60,7 @@ def test_the_outputs_below_the_longest_output_uri_fit():
         ),
         resumed_from=f"{run}/checkpoints/checkpoint-1000000",
         dataset=DatasetState(fingerprint="f" * 64, samples=10**12, files=10**12),
+        initial_adapter="s3://" + "b" * (ADAPTER_LOCATION_LIMIT - len("s3://")),
     )
 
     message = result.to_termination_message()

@@ -1,3 +1,5 @@
+import json
+
 import bitsandbytes
 import pytest
 import torch
@@ -52,7 +54,7 @@ def test_an_evaluation_does_not_change_the_gradient(family, source, dataset):
 
 
 @pytest.mark.train
-def test_a_run_evaluates_resumes_from_a_checkpoint_and_exports_a_merged_model(config, tmp_path):
+def test_a_run_evaluates_resumes_starts_from_an_adapter_and_exports_a_merged_model(config, tmp_path):
     wanted = config.model_copy(
         update={
             "method": Method.QLoRA,
@@ -63,7 +65,11 @@ def test_a_run_evaluates_resumes_from_a_checkpoint_and_exports_a_merged_model(co
         }
     )
     again = wanted.model_copy(update={"output_dir": str(tmp_path / "again")})
-    for each, resume in ((wanted, None), (again, str(tmp_path / "out" / "checkpoint-2"))):
+    adapter = str(tmp_path / "out" / "final_model")
+    further = wanted.model_copy(
+        update={"output_dir": str(tmp_path / "further"), "adapter_name_or_path": adapter}
+    )
+    for each, resume in ((wanted, None), (again, str(tmp_path / "out" / "checkpoint-2")), (further, None)):
         reporter = RunReporter(run="", job="")
         result = train(Run(each, name="", resume=resume, reporter=reporter, stop=StopSignal()))
         assert result.evaluation is not None
@@ -72,5 +78,10 @@ def test_a_run_evaluates_resumes_from_a_checkpoint_and_exports_a_merged_model(co
         load_file(tmp_path / name / "final_model" / "adapter_model.safetensors") for name in ("out", "again")
     )
     torch.testing.assert_close(resumed, at_once, rtol=0, atol=0)
+    before, after = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("out", "further")
+    )
+    assert after["base_eval_loss"] == before["base_eval_loss"]
+    assert after["best_eval_loss"] < before["best_eval_loss"]
     merged = load_file(tmp_path / "again" / "merged_model" / "model.safetensors")
     assert not [name for name in merged if "absmax" in name or "quant" in name]

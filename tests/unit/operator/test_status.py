@@ -293,6 +293,17 @@ def test_a_result_that_was_removed_from_the_status_is_read_from_the_pod_again(re
     assert build_status(observed({**JOB, "status": edited}, *children), NOW) == done
 
 
+def test_the_adapter_that_the_training_started_from_is_kept_from_the_first_report_on():
+    adapter = "s3://models/invoices/runs/w/adapter"
+    report = ProgressReport(run=RUN, initial_adapter=adapter)
+    running = build_status(observed(JOB, a_batch_job(RUN), a_pod(RUN), report=report), NOW)
+    job = {**JOB, "status": running.to_kubernetes()}
+    assert running.run.initial_adapter == adapter
+
+    vanished = build_status(observed(job, a_batch_job(RUN, ended("Complete"))), NOW)
+    assert vanished.run.initial_adapter == adapter
+
+
 def test_a_run_has_not_ended_before_the_end_of_its_pod_is_seen():
     early = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), a_pod(RUN)), NOW)
     assert early.run is not None

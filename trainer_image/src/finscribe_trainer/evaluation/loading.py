@@ -16,16 +16,11 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainingSpec
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.evaluation.results import ModelInfo
-from finscribe_trainer.model.adapter import (
-    ADAPTER_CONFIG,
-    ADAPTER_WEIGHTS,
-    find_base_model,
-    load_trained_adapter,
-)
+from finscribe_trainer.model.adapter import find_base_model, load_trained_adapter
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.precision import choose_dtype
-from finscribe_trainer.model.source import ModelSource, fetch_model_files
+from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)

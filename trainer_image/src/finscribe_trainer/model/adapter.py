@@ -102,8 +102,7 @@ def load_trained_adapter(model: PreTrainedModel, adapter: Path, source: ModelSou
 
 def load_weights(adapted: PeftModel, adapter: Path) -> None:
     """Replace the weights of a new adapter by those of a saved one that fits: see `check_adapter_fits`."""
-    loaded = set_peft_model_state_dict(adapted, load_file(adapter / ADAPTER_WEIGHTS))
-    assert not loaded.unexpected_keys
+    set_peft_model_state_dict(adapted, load_file(adapter / ADAPTER_WEIGHTS))
 
 
 def _describe_keys(missing: list[str], unexpected: list[str]) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from finscribe_core.constants import ADAPTER_PREFIX, MANIFEST_FILE
+from finscribe_core.constants import ADAPTER_PREFIX, MANIFEST_FILE, RUNS_PREFIX
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import ADAPTER_LOCATION_LIMIT
 from finscribe_core.trainer_config import AdapterPolicy, TrainerConfig
 from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from finscribe_trainer.runtime.output_layout import RUN_NAME
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.manifest import Manifest, sha256_of
 from finscribe_trainer.storage.uri import is_s3_uri
@@ -95,18 +96,22 @@ def _in_bucket(name: str, folder: Path, storage: Storage) -> InitialAdapter | No
 
 
 def _promoted_adapter(uri: str, storage: Storage) -> str | None:
-    """The prefix of the adapter of the run that a latest.json names; None when there is no such file."""
+    """The prefix of the adapter of the run that a latest.json names, which is below the same prefix.
+
+    Returns:
+        None when there is no such file.
+    """
     latest = storage.read_json(uri)
     if latest is None and not storage.exists(uri):
         return None
-    run: Any = (latest or {}).get("uri")
-    if not isinstance(run, str) or not is_s3_uri(run):
+    run: Any = (latest or {}).get("run")
+    if not isinstance(run, str) or not RUN_NAME.fullmatch(run):
         raise UserError(
             FailureReason.ModelNotFound,
             f"{uri} names no run.",
             "Name the latest.json that a run has written, or the prefix of an adapter.",
         )
-    return f"{run.rstrip('/')}/{ADAPTER_PREFIX}"
+    return f"{uri.rpartition('/')[0]}/{RUNS_PREFIX}/{run}/{ADAPTER_PREFIX}"
 
 
 def _check_complete(location: str, names: list[str]) -> None:

@@ -10,10 +10,10 @@ from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.model.adapter import ADAPTER_CONFIG, find_base_model, read_adapter_config
+from finscribe_trainer.model.adapter import find_base_model, read_adapter_config
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.merge import MergedFiles, choose_probes, export_merged
-from finscribe_trainer.model.source import ModelSource, fetch_model_files
+from finscribe_trainer.model.source import ADAPTER_CONFIG, ModelSource, fetch_model_files
 from finscribe_trainer.pipeline.model_card.merged import write_merged_card
 from finscribe_trainer.pipeline.model_card.usage import usage_for
 from finscribe_trainer.runtime.outputs import claim_folder, replace_together

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +31,7 @@ from finscribe_trainer.runtime.output_layout import (
     EVALUATION_DIR,
     MERGED_DIR,
     METRICS_FILE,
+    RUN_NAME,
 )
 from finscribe_trainer.runtime.outputs import claim_folder
 from finscribe_trainer.storage import Storage
@@ -45,9 +45,6 @@ from finscribe_trainer.training.curves.setup import check_curves
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
-
-RUN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-"""A run's name from a file of the bucket becomes a part of a URI."""
 
 
 def train(run: Run) -> RunResult | None:

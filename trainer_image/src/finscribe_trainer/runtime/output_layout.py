@@ -1,5 +1,7 @@
 """Names of the folders and files that a run writes, on disk and in the bucket."""
 
+import re
+
 from finscribe_core.constants import ADAPTER_PREFIX, EVALUATION_PREFIX, MERGED_PREFIX
 
 ADAPTER_DIR = "final_model"
@@ -18,3 +20,5 @@ PUBLISHED_DIRS = {
     LOGS_DIR: "logs",
 }
 """Folders of a result: name on disk, and name in the bucket."""
+RUN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""What a run may be called: a name from a file of the bucket becomes a part of a URI."""
