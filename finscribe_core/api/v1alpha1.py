@@ -542,8 +542,8 @@ class ObjectMeta(KubeModel):
     deletion_timestamp: str | None = None
 
 
-MAX_NAME_LENGTH = 52
-"""A run's name adds 9 characters, and a pod's label value has at most 63."""
+MAX_NAME_LENGTH = 63
+"""The name is the value of a label."""
 
 
 class FineTuneJob(KubeModel):
@@ -563,14 +563,13 @@ class FineTuneJob(KubeModel):
         Rule(
             cel=f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
             check=lambda j: len(j.metadata.name) <= MAX_NAME_LENGTH,
-            message=f"metadata.name must have at most {MAX_NAME_LENGTH} characters: "
-            "the names of runs are made from it",
+            message=f"metadata.name must have at most {MAX_NAME_LENGTH} characters: it labels the job's pods",
         ),
         Rule(
             cel="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
             check=lambda j: re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", j.metadata.name) is not None,
             message="metadata.name must be made of lower-case letters, digits and '-', and begin with a "
-            "letter: each run has a Service named after it",
+            "letter: the names of runs and pods are made from it",
         ),
         Rule(
             cel="!has(self.spec.experiments) || "

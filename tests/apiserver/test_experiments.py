@@ -3,6 +3,7 @@
 import pytest
 
 from finscribe_core.api.v1alpha1 import State
+from finscribe_core.report import RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.workspace import Workspace, build_job
 
@@ -69,6 +70,20 @@ def test_a_manual_change_of_an_experiment_is_reverted(workspace: Workspace):
     workspace.change({"spec": {"activeDeadlineSeconds": 77, "lora": {"r": 8}}}, "invoices-lower-rate")
 
     eventually(lambda: workspace.job("invoices-lower-rate")["spec"] == spec)
+
+
+def test_a_job_and_an_experiment_with_the_longest_names_run_to_their_ends(workspace: Workspace):
+    longest, parent = "i" * 63, f"{'j' * 50}-x"
+    workspace.apply(build_job(longest))
+    workspace.apply(build_job(parent, experiments=[LOWER]))
+    names = (longest, parent, f"{parent}-{LOWER['name']}")
+    assert max(len(name) for name in names) == 63
+
+    for name in names:
+        workspace.kubelet.report_succeeded(workspace.await_pod(name), RunResult(succeeded=True))
+    for name in names:
+        workspace.await_condition("Complete", "True", name=name)
+    assert workspace.status(parent).experiments[0].job == names[2]
 
 
 def await_name_conflict(workspace: Workspace, name: str = "invoices") -> None:

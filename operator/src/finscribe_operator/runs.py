@@ -30,6 +30,8 @@ from finscribe_operator.field_changes import (
 from finscribe_operator.objects import Object, label
 from finscribe_operator.retraining import Occasion, find_cause, find_occasion, holds_back
 
+NAME_PART = 52
+"""Characters of a job's name in the names of its runs, to which 9 are added. Pods are named after runs."""
 DEFAULTS = defaults_of(FineTuneJobSpec)
 """The defaults of this version of the operator."""
 _NO_JOBS: Mapping[str, Object] = MappingProxyType({})
@@ -257,7 +259,7 @@ def _build_name(job: FineTuneJob, training_hash: str, occasion: str = "") -> str
     uid, so that a job that was deleted and created again gets new runs.
     """
     parts = [job.metadata.uid, training_hash, *([occasion] if occasion else [])]
-    return f"{job.metadata.name}-{hash_value(parts)[:8]}"
+    return f"{job.metadata.name[:NAME_PART]}-{hash_value(parts)[:8]}"
 
 
 def _former_name(job: FineTuneJob) -> str:

@@ -1,6 +1,7 @@
 """What starts a new run, what a new attempt of the same run, and what neither."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_operator import runs
 from finscribe_operator.field_changes import FIELD_CHANGES, Change
 from finscribe_operator.job_defaults import JobDefaults
+from finscribe_operator.manifests import lookup_name
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import DesiredRun, find_run
 from tests.support.other_defaults import other_defaults, paths
@@ -268,5 +270,26 @@ def test_a_job_that_is_created_again_gets_new_runs():
     assert desired(uid="another-uid").name != desired().name
 
 
-def test_the_name_and_the_hash_of_the_pod_must_not_change_between_versions_of_the_operator():
-    assert (desired().name, desired().attempt_hash) == ("invoices-b9717bde", "a147b9591a9f51e0")
+def test_the_hash_of_the_pod_must_not_change_between_versions_of_the_operator():
+    assert desired().attempt_hash == "a147b9591a9f51e0"
+
+
+@pytest.mark.parametrize(
+    ("job", "run"),
+    {
+        "invoices": "invoices-b9717bde",
+        "i" * 52: f"{'i' * 52}-b9717bde",
+        "i" * 63: f"{'i' * 52}-b9717bde",
+        f"{'i' * 51}-{'v' * 11}": f"{'i' * 51}--b9717bde",
+    }.items(),
+    ids=["short", "as long as the part in the run's name", "the longest", "cut after a dash"],
+)
+def test_the_name_must_not_change_between_versions_of_the_operator(job: str, run: str):
+    name = desired(name=job).name
+    assert name == run
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name) and len(lookup_name(name)) <= 63
+
+
+def test_jobs_whose_names_are_cut_to_the_same_text_have_different_runs():
+    first, second = (desired(name=f"{'i' * 52}-{end}", uid=f"uid-{end}").name for end in ("a", "b"))
+    assert first != second
