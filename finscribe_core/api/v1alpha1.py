@@ -296,6 +296,9 @@ class FineTuneJobSpec(KubeModel):
     """Failed attempts that are retried. User errors are never retried, evictions never counted."""
     active_deadline_seconds: ActiveDeadline | None = None
     """Seconds after which the run is stopped and fails, retries included."""
+    history_limit: Int = Field(10, ge=0, le=10)
+    """Earlier runs whose records are kept in `status.runs`, and whose Jobs are kept with their pods and logs.
+    The last run that succeeded and the last one that was promoted are always kept."""
 
     rules = (
         METRIC_NEEDS_DOCUMENTS,
@@ -525,7 +528,7 @@ class FineTuneJobStatus(KubeModel):
     experiments: Annotated[list[ExperimentStatus], Field(max_length=16)] = []
     """The experiments, in the spec's order."""
     runs: Annotated[list[RunRecord], Field(max_length=10)] = []
-    """Earlier runs, newest first, at most ten."""
+    """Earlier runs, newest first, at most `spec.historyLimit`."""
 
 
 class ObjectMeta(KubeModel):

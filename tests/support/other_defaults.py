@@ -104,7 +104,7 @@ def _values(kind: Any, default: Any) -> list[Any]:  # noqa: PLR0911 - one for ea
     if kind is str:
         return ["other", "s3://other/prefix/"]
     base = default or 0
-    return [base + 1, base / 2, 0.5, base + 64]
+    return [base + 1, base / 2, 0.5, base + 64, base - 1]
 
 
 def _is_enum(kind: Any) -> bool:

@@ -98,11 +98,11 @@ def _must_delete_old_job_first(observed: Observed) -> bool:
     if observed.needs_new_attempt:
         return observed.is_concluded or read_outcome(observed.batch_job or {}, ()) is None
     record = find_record(status, observed.desired_run)
-    return (
-        record is not None
-        and record.outcome != "Succeeded"
-        and (status.run is None or status.run.name != observed.desired_run)
-    )
+    if record is None:  # as `spec.historyLimit` dropped it: its Job is about to be deleted, too
+        outcome = read_outcome(observed.batch_job or {}, ())
+        has_failed = outcome is not None and outcome.failure is not None
+        return has_failed and status.run is not None and status.run.name != observed.desired_run
+    return record.outcome != "Succeeded" and (status.run is None or status.run.name != observed.desired_run)
 
 
 def _status_to_write_first(observed: Observed, now: str) -> FineTuneJobStatus | None:

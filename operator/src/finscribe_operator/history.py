@@ -1,4 +1,4 @@
-"""Builds the records of earlier runs, newest first, ten at most.
+"""Builds the records of earlier runs, newest first, `spec.historyLimit` at most.
 
 The last run that succeeded, and the last one that was promoted, are always among them, so that going back to
 their spec trains nothing. A run that was superseded before its first step is not recorded.
@@ -11,8 +11,6 @@ from finscribe_core.report import Metrics, Outputs
 from finscribe_operator.objects import Object
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
-
-MAX_RECORDS = 10
 
 
 def build_history(observed: Observed, now: str) -> list[RunRecord]:
@@ -31,7 +29,7 @@ def build_history(observed: Observed, now: str) -> list[RunRecord]:
     newest_first = sorted(records.values(), key=lambda record: record.completion_time or "", reverse=True)
     kept = _last_results(newest_first)
     for record in newest_first:
-        if len(kept) < MAX_RECORDS:
+        if len(kept) < observed.job.spec.history_limit:
             kept.add(record.name)
     return [record for record in newest_first if record.name in kept]
 

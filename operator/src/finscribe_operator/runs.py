@@ -21,6 +21,7 @@ from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
 from finscribe_core.constants import ANNOTATION_OCCASION, ANNOTATION_RETRY, LABEL_CAUSE
 from finscribe_operator.field_changes import (
+    FIELD_CHANGES,
     Change,
     hash_settings,
     hash_value,
@@ -266,7 +267,7 @@ def _former_name(job: FineTuneJob) -> str:
     """The name that the first versions of the operator gave to a run: a hash of all that differs from the
     defaults. Their runs are kept.
     """
-    in_place = {"suspend", "backoff_limit", "active_deadline_seconds", "experiments"}
-    spec = job.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=in_place)
+    written = job.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    spec = {name: value for name, value in written.items() if FIELD_CHANGES.get(name) != Change.InPlace}
     text = job.metadata.uid + json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return f"{job.metadata.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

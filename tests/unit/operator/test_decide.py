@@ -143,6 +143,41 @@ def test_many_later_runs_do_not_push_the_last_result_out_of_the_history(name: st
     assert [r.name for r in result.status.runs[:8]] == [RUN, *(f"r{i}" for i in range(7, 0, -1))]
 
 
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    {
+        0: ["succeeded", "promoted"],
+        3: ["r7", "succeeded", "promoted"],
+        4: ["r7", "r6", "succeeded", "promoted"],
+    }.items(),
+)
+def test_runs_beyond_the_limit_leave_with_their_jobs_but_never_the_last_results(limit: int, kept: list[str]):
+    failed_gate = EvaluationReport(gate=GateVerdict(passed=False))
+    records = [
+        *(
+            RunRecord(name=f"r{i}", outcome="Failed", completion_time=f"2026-02-{i:02}")
+            for i in range(7, 5, -1)
+        ),
+        RunRecord(
+            name="succeeded", outcome="Succeeded", completion_time="2026-01-02", evaluation=failed_gate
+        ),
+        RunRecord(name="promoted", outcome="Succeeded", completion_time="2026-01-01"),
+    ]
+    job = with_run(a_job({"historyLimit": limit}), RUN, runs=records)
+    jobs = [a_batch_job(RUN), *(a_batch_job(r.name, ended("Failed")) for r in records)]
+    result = plan(job, *jobs)
+    runs = result.status.runs if result.status else records
+    assert [record.name for record in runs] == kept
+    assert {old["metadata"]["name"] for old in result.delete} == {r.name for r in records} - set(kept)
+
+
+def test_a_failed_run_without_a_record_starts_again_only_when_its_old_job_is_gone():
+    job = with_run(a_job({"historyLimit": 0}), NEXT)
+    failed = a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded", 4))
+    assert plan(job, failed) == Plan(delete=[failed], wait=True)
+    assert plan(job).create
+
+
 def test_ten_runs_are_recorded_and_the_job_of_the_eleventh_is_deleted():
     records = [
         RunRecord(name=f"r{i}", outcome="Failed", completion_time=f"2026-04-{20 - i}") for i in range(10)

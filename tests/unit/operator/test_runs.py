@@ -29,6 +29,7 @@ SAME = {
     "a section is empty": {"lora": {}, "pod": {}},
     "it is suspended": {"suspend": True},
     "it may fail more often": {"backoffLimit": 9},
+    "fewer earlier runs are kept": {"historyLimit": 2},
     "it may take longer": {"activeDeadlineSeconds": 60},
     "it has experiments": {"experiments": [{"name": "rank", "overrides": {"lora.r": 8}}]},
 }
