@@ -18,6 +18,7 @@ from finscribe_core.api.base import (
     KubeModel,
     Name,
     Rule,
+    cel_value,
     pattern,
 )
 from finscribe_core.api.conditions import Condition
@@ -222,7 +223,7 @@ OverrideValue = Annotated[
     WithJsonSchema({**_SCALAR, "maxItems": OVERRIDE_ITEMS, "items": {**_SCALAR, "maxItems": 0}}),
 ]
 """A value of a spec's field: a number, a text, true, false or a list of these."""
-FIXED_SETTINGS = frozenset({"output", "storage", "experiments", "suspend"})
+FIXED_SETTINGS = frozenset({"output", "storage", "experiments", "suspend", "ttlTarget"})
 """Fields of the spec that no experiment may change, because they do not affect training."""
 
 
@@ -242,6 +243,15 @@ class ExperimentSpec(KubeModel):
     """Values by dotted path below the spec, such as `training.learningRate: 1.0e-5`. Change one parameter
     at a time: the effects of two changed together can't be separated. A value is a number, a text, true,
     false or a list of these."""
+
+
+class TtlTarget(StrEnum):
+    """What is deleted some time after the end of a run."""
+
+    Children = "Children"
+    """The Jobs and ConfigMaps of the job's runs."""
+    FineTuneJob = "FineTuneJob"
+    """The job itself, and with it all that it owns."""
 
 
 class FineTuneJobSpec(KubeModel):
@@ -299,6 +309,13 @@ class FineTuneJobSpec(KubeModel):
     history_limit: Int = Field(10, ge=0, le=10)
     """Earlier runs whose records are kept in `status.runs`, and whose Jobs are kept with their pods and logs.
     The last run that succeeded and the last one that was promoted are always kept."""
+    ttl_seconds_after_finished: Int | None = Field(None, ge=0, le=MAX_SECONDS)
+    """How long after the run's end `ttlTarget` is deleted; never when unset. Nothing in the bucket is
+    deleted."""
+    ttl_target: TtlTarget = TtlTarget.Children
+    """What is deleted then: `Children`, the Jobs and ConfigMaps of all its runs, with their pods and logs, or
+    `FineTuneJob`, the whole job, once its experiments have ended, too. The status has to be kept elsewhere in
+    that case, and a GitOps tool must not create the job again."""
 
     rules = (
         METRIC_NEEDS_DOCUMENTS,
@@ -317,6 +334,21 @@ class FineTuneJobSpec(KubeModel):
             "self.experiments.all(e, self.experiments.filter(f, f.name == e.name).size() == 1)",
             check=lambda s: len({e.name for e in s.experiments}) == len(s.experiments),
             message="experiments must not repeat a name",
+        ),
+        Rule(
+            cel=f"{cel_value('ttlTarget', 'Children')} == 'Children' || has(self.ttlSecondsAfterFinished)",
+            check=lambda s: s.ttl_target is TtlTarget.Children or s.ttl_seconds_after_finished is not None,
+            message="ttlTarget needs ttlSecondsAfterFinished; set it, or remove ttlTarget",
+        ),
+        Rule(
+            cel=f"{cel_value('ttlTarget', 'Children')} == 'Children' || !has(self.retrain) || "
+            "!(has(self.retrain.schedule) || has(self.retrain.onDataChange))",
+            check=lambda s: (
+                s.ttl_target is TtlTarget.Children
+                or (s.retrain.schedule is None and s.retrain.on_data_change is None)
+            ),
+            message="ttlTarget FineTuneJob deletes the job that retrain.schedule and retrain.onDataChange "
+            "train again; remove it or them",
         ),
     )
 
@@ -337,7 +369,8 @@ class FineTuneJobSpec(KubeModel):
         for path in experiment.overrides:
             if path.split(".")[0] in FIXED_SETTINGS:
                 raise ValueError(f"{where}: {path} can't be changed by an experiment")
-        plain = {name: value for name, value in self.as_written().items() if name != "experiments"}
+        of_the_job = ("experiments", "ttlTarget")  # an experiment is deleted with its job
+        plain = {name: value for name, value in self.as_written().items() if name not in of_the_job}
         plain |= _without_retraining(plain)
         try:
             data = apply_overrides(type(self), plain, experiment.overrides, where, camel_case=True)

@@ -85,6 +85,28 @@ class Children:
         await self._cluster.delete(Ref.of(job))
         logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": job["metadata"]["name"]})
 
+    async def delete_tasks(self, observed: Observed, tasks: list[Object], *, keep_config: bool) -> None:
+        """Delete Jobs that have done their tasks, after the run's ConfigMap if nothing needs it any more.
+
+        Args:
+            observed: the job and its children.
+            tasks: the Jobs.
+            keep_config: whether another task needs the ConfigMap.
+        """
+        if observed.is_concluded and observed.batch_job is None and not keep_config:
+            await self.delete_config_map(observed.raw, observed.desired_run)
+        for task in tasks:
+            await self._cluster.delete(Ref.of(task))
+
+    async def delete_finetunejob(self, job: Object) -> None:
+        """Delete the FineTuneJob, and so what it owns, unless it has changed since it was read.
+
+        Raises:
+            ConflictError: it has changed.
+        """
+        await self._cluster.delete(Ref.of(job), job["metadata"]["resourceVersion"])
+        logger.info("FineTuneJob deleted, as its spec requests", extra={"job": str(key_of(job))})
+
     async def delete_config_map(self, sibling: Object, run: str) -> None:
         """Delete the ConfigMap of a run unless it belongs to something else.
 

@@ -18,6 +18,15 @@ def seconds_between(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
+def add_seconds(time: str, seconds: float) -> str:
+    """The time that many seconds later, both RFC 3339.
+
+    >>> add_seconds("2026-05-01T12:00:00Z", 90)
+    '2026-05-01T12:01:30Z'
+    """
+    return _as_text(datetime.fromisoformat(time).timestamp() + seconds)
+
+
 def utc_now() -> str:
     """The current time of this machine.
 

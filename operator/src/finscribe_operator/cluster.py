@@ -90,9 +90,12 @@ class Cluster(Protocol):
         """
         ...
 
-    async def delete(self, ref: Ref) -> None:
+    async def delete(self, ref: Ref, version: str = "") -> None:
         """Delete the object and, in the background, what it owns. Succeeds, too, when the object does not
         exist, or when another one (with another uid than `ref.uid`) has its name.
+
+        Raises:
+            ConflictError: its resourceVersion is not `version`, if that is set.
         """
         ...
 

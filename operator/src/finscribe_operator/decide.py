@@ -6,7 +6,8 @@ The order of a plan's writes makes a crash between any two of them harmless:
    recorded before any of its objects is deleted. After a crash the next plan finds the old run recorded and
    continues. A new attempt is recorded once its old Job is gone, so that each Job has the recorded settings.
 2. The deletion of obsolete Jobs, each after its ConfigMap: while the Job exists, the next plan
-   finds it again, so nothing is left behind.
+   finds it again, so nothing is left behind. Some time after the end of a run that applies to all Jobs, its
+   own included (`expiry`), whose end the status must show before.
 3. The children of the desired run, the Job last. Their names are derived from the spec, so creating them
    twice gives the same objects. A Job that the status does not mention belongs to the desired run, or is
    recorded (1).
@@ -20,6 +21,7 @@ from finscribe_core.api.v1alpha1 import FineTuneJobStatus, ResultLookup
 from finscribe_core.constants import LABEL_RESTORED
 from finscribe_operator.clock import seconds_between
 from finscribe_operator.experiments import build_missing_or_changed, find_obsolete
+from finscribe_operator.expiry import find_expiring, is_expired
 from finscribe_operator.history import build_history, find_record
 from finscribe_operator.manifests import (
     build_mutable_fields,
@@ -60,6 +62,8 @@ class Plan:
     """Whether to create the Job that checks the training data."""
     delete_tasks: list[Object] = field(default_factory=list)
     """Jobs that have looked for results, or have checked the training data."""
+    delete_finetunejob: bool = False
+    """Whether to delete the FineTuneJob itself; nothing else is done then."""
     wait: bool = False
     """Whether an old Job must be gone before the status can describe the desired run."""
 
@@ -68,13 +72,16 @@ def decide(observed: Observed, now: str) -> Plan:
     """The writes that move the cluster towards the spec; none when it matches."""
     if observed.batch_job is not None and _must_delete_old_job_first(observed):
         return Plan(delete=_unless_being_deleted(observed.batch_job), wait=True)
+    expired = find_expiring(observed) if is_expired(observed, now) else []
+    if observed.raw in expired:
+        return Plan(delete_finetunejob=True)
     status = _status_to_write_first(observed, now)
     looking = observed.is_looking_for_result if status is None else _is_looking(status)
     finished = observed.is_concluded if status is None else _has_result(status)
     checking = status is None and finished and is_check_due(observed.job.spec, observed.job.status, now)
     return Plan(
         status=status,
-        delete=_obsolete_jobs(observed, status or observed.job.status),
+        delete=expired or _obsolete_jobs(observed, status or observed.job.status),
         # A pod that outlives its deleted Job would write the same checkpoints as the new pod.
         create=observed.batch_job is None
         and not (finished or looking or observed.stray_pods or observed.gpu_wait),

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from finscribe_core.api.defaults import complete
-from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec
+from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec, State
 from finscribe_operator.manifests import build_experiment
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.objects import Object, is_being_deleted, label
@@ -38,6 +38,19 @@ def find_obsolete(observed: Observed) -> list[Object]:
     """FineTuneJobs of experiments that the job no longer lists."""
     names = {experiment.name for experiment in observed.job.spec.experiments}
     return [e for name, e in observed.experiments.items() if name not in names and not is_being_deleted(e)]
+
+
+def have_ended(observed: Observed) -> bool:
+    """Whether all experiments are as the job's spec says, and their runs have ended."""
+    names = {experiment.name for experiment in observed.job.spec.experiments}
+    live = [experiment for name, experiment in observed.experiments.items() if name in names]
+    return not build_missing_or_changed(observed) and all(_has_ended(experiment) for experiment in live)
+
+
+def _has_ended(live: Object) -> bool:
+    status = read_status(live)
+    is_current = status.observed_generation == live["metadata"].get("generation")
+    return is_current and status.summary.state in (State.Complete, State.Failed)
 
 
 def build_experiment_statuses(observed: Observed) -> list[ExperimentStatus]:

@@ -111,11 +111,11 @@ class KubernetesCluster:
         body = {**patch, "metadata": {**patch.get("metadata", {}), "uid": ref.uid}} if ref.uid else patch
         return await self._request("PATCH", _path_of(ref), {"fieldManager": FIELD_MANAGER}, body, _MERGE)
 
-    async def delete(self, ref: Ref) -> None:
+    async def delete(self, ref: Ref, version: str = "") -> None:
         """Delete the object and, in the background, what it owns."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        if ref.uid:
-            options["preconditions"] = {"uid": ref.uid}
+        preconditions = {"uid": ref.uid, "resourceVersion": version}
+        options["preconditions"] = {name: value for name, value in preconditions.items() if value}
         try:
             await self._request("DELETE", _path_of(ref), body=options)
         except NotFoundError:

@@ -175,10 +175,15 @@ class Reconciler:
             await self._children.create_lookup(observed)
         if plan.create_data_check:
             await self._children.create_data_check(observed)
-        for task in plan.delete_tasks:
-            await self._cluster.delete(Ref.of(task))
+        if plan.delete_tasks:
+            is_last = len(plan.delete_tasks) == len(observed.tasks)
+            needs_config = plan.create_lookup or plan.create_data_check or not is_last
+            await self._children.delete_tasks(observed, plan.delete_tasks, keep_config=needs_config)
 
     async def _apply_plan(self, observed: Observed, plan: Plan) -> None:
+        if plan.delete_finetunejob:
+            await self._children.delete_finetunejob(observed.raw)
+            return
         for superseded in plan.delete:
             await self._children.delete_run(superseded)
         if plan.create:
@@ -189,6 +194,9 @@ class Reconciler:
             self._store.put(await self._cluster.patch(ref, plan.patch))
         await self._children.restore_config_map(observed)
         await self._apply_tasks(observed, plan)
+        await self._apply_experiments(plan)
+
+    async def _apply_experiments(self, plan: Plan) -> None:
         for obsolete in plan.delete_experiments:
             await self._cluster.delete(Ref.of(obsolete))
         failure: ClusterError | None = None

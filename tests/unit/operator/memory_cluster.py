@@ -54,10 +54,12 @@ class MemoryCluster:
         with self._write():
             return self.seed(apply_merge_patch(self._live(ref), patch))
 
-    async def delete(self, ref: Ref) -> None:
+    async def delete(self, ref: Ref, version: str = "") -> None:
         with self._write():
             live = self.objects.get(_key(ref))
             if live is not None and ref.uid in ("", live["metadata"]["uid"]):
+                if version not in ("", live["metadata"]["resourceVersion"]):
+                    raise ConflictError("the object has been modified")
                 del self.objects[_key(ref)]
 
     async def patch_status(self, job: Object, status: Object) -> Object:

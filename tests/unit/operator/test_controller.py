@@ -62,7 +62,7 @@ class ConcurrentlyEdited(MemoryCluster):
 class UndeletableCluster(MemoryCluster):
     """An admission webhook rejects deletions."""
 
-    async def delete(self, ref: Ref) -> None:
+    async def delete(self, ref: Ref, version: str = "") -> None:
         raise ForbiddenError("denied by a webhook")
 
 

@@ -101,8 +101,8 @@ class LocalCluster:
         """Apply a JSON merge patch."""
         return await self._store(apply_merge_patch(await self.get(ref), patch))
 
-    async def delete(self, ref: Ref) -> None:
-        """Delete the object; a Job with its pods and its directory."""
+    async def delete(self, ref: Ref, version: str = "") -> None:
+        """Delete the object, which only this process changes; a Job with its pods and its directory."""
         try:
             obj = await self.get(ref)
         except NotFoundError:

@@ -155,8 +155,9 @@ class Session:
                 self._finished.set()
 
     def _build_manifest(self, job: FineTuneJob) -> Object:
-        """The FineTuneJob as the API server would store it: as it was written."""
-        manifest = {**job.to_kubernetes(), "spec": job.spec.as_written()}
+        """The FineTuneJob as the API server would store it: as it was written, without what deletes runs."""
+        spec = {name: value for name, value in job.spec.as_written().items() if not name.startswith("ttl")}
+        manifest = {**job.to_kubernetes(), "spec": spec}
         del manifest["status"]
         return manifest
 
