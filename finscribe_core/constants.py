@@ -35,6 +35,8 @@ ANNOTATION_OCCASION = f"{GROUP}/occasion"
 """Annotation of a Job: the time of the schedule, or fingerprint of the data, for which its run started."""
 LABEL_CAUSE = f"{GROUP}/cause"
 """Label of a run's Job and pods: why the run was started."""
+ANNOTATION_START_DEADLINE = f"{GROUP}/start-deadline"
+"""Annotation of a Job that is ended because its pod did not start in time: what the pod waited for."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = FIELD_MANAGER

@@ -56,6 +56,8 @@ class FailureReason(StrEnum):
     """The node rejected the pod before it started it."""
     DeadlineExceeded = "DeadlineExceeded"
     """The run took longer than `activeDeadlineSeconds`."""
+    StartDeadlineExceeded = "StartDeadlineExceeded"
+    """The container did not start within `startDeadlineSeconds` after its pod was assigned to a node."""
     BackoffLimitExceeded = "BackoffLimitExceeded"
     """The run failed more than `backoffLimit` times."""
     InternalError = "InternalError"

@@ -306,6 +306,10 @@ class FineTuneJobSpec(KubeModel):
     """Failed attempts that are retried. User errors are never retried, evictions never counted."""
     active_deadline_seconds: ActiveDeadline | None = None
     """Seconds after which the run is stopped and fails, retries included."""
+    start_deadline_seconds: Int = Field(3600, ge=0, le=MAX_SECONDS)
+    """Seconds from a pod's assignment to a node, from which on it holds the node's GPUs, until its container
+    has to have started (image pulled, volumes mounted, Secrets found); otherwise the run fails. The wait for
+    a node does not count. 0: no limit."""
     history_limit: Int = Field(10, ge=0, le=10)
     """Earlier runs whose records are kept in `status.runs`, and whose Jobs are kept with their pods and logs.
     The last run that succeeded and the last one that was promoted are always kept."""

@@ -36,9 +36,7 @@ class FakeKubelet:
     def report_waiting(self, pod: str, reason: str = "ContainerCreating", message: str = "") -> None:
         self._bind(pod)
         waiting = {"reason": reason} | ({"message": message} if message else {})
-        self._patch_status(
-            pod, {"phase": "Pending", "conditions": [_SCHEDULED], **_container({"waiting": waiting})}
-        )
+        self._patch_status(pod, {"phase": "Pending", **_container({"waiting": waiting})})
 
     def report_running(self, pod: str) -> str:
         """Report the container as running; returns the pod's address."""

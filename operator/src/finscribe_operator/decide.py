@@ -33,6 +33,7 @@ from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.retraining import is_check_due
+from finscribe_operator.start_deadline import AT_ONCE, build_give_up_patch, is_given_up, is_overdue
 from finscribe_operator.status import build_new_attempt_status, build_new_run_status
 from finscribe_operator.status_lookup import build_lookup_status
 
@@ -88,7 +89,7 @@ def decide(observed: Observed, now: str) -> Plan:
         create_lookup=looking and observed.lookup_job is None and not observed.job.spec.suspend,
         create_data_check=checking and observed.data_check_job is None,
         delete_tasks=[job for job in observed.tasks.values() if _is_obsolete(job, observed, looking)],
-        patch={} if finished else _changed_fields(observed),
+        patch={} if finished else _changed_fields(observed, now),
         apply_experiments=build_missing_or_changed(observed),
         delete_experiments=find_obsolete(observed),
     )
@@ -174,10 +175,12 @@ def _has_result(status: FineTuneJobStatus) -> bool:
     return status.run is not None and bool(status.run.completion_time)
 
 
-def _changed_fields(observed: Observed) -> Object:
+def _changed_fields(observed: Observed, now: str) -> Object:
+    if is_overdue(observed, now):
+        return build_give_up_patch(observed)
     for job in _unless_being_deleted(observed.batch_job):
         if read_outcome(job, ()) is None:
-            desired = build_mutable_fields(observed.job.spec)
+            desired = build_mutable_fields(observed.job.spec) | (AT_ONCE if is_given_up(job) else {})
             changed = {name: value for name, value in desired.items() if job["spec"].get(name) != value}
             patch = _suspend_patch(observed, job)
             spec = patch.get("spec", {}) | changed

@@ -47,7 +47,8 @@ FIELD_CHANGES: Mapping[str, Change] = {
     **{f"retrain.{name}": Change.InPlace for name in ("onSpecChange", "schedule", "onDataChange")},
     **dict.fromkeys(("featureCache", "storage", "reporting", "pod", "image"), Change.NewAttempt),
     **dict.fromkeys(("experiments", "suspend", "backoffLimit", "activeDeadlineSeconds"), Change.InPlace),
-    **dict.fromkeys(("historyLimit", "ttlSecondsAfterFinished", "ttlTarget"), Change.InPlace),
+    **dict.fromkeys(("startDeadlineSeconds", "historyLimit"), Change.InPlace),
+    **dict.fromkeys(("ttlSecondsAfterFinished", "ttlTarget"), Change.InPlace),
 }
 """By field, or by section if it is the same for all of the section's fields."""
 

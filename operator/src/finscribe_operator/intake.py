@@ -15,6 +15,7 @@ from finscribe_core.constants import (
     ANNOTATION_GPUS,
     ANNOTATION_OCCASION,
     ANNOTATION_RETRY,
+    ANNOTATION_START_DEADLINE,
     ANNOTATION_SUSPENDED,
     CONTAINER_NAME,
     GROUP,
@@ -40,10 +41,13 @@ _METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion"),
     *("creationTimestamp", "deletionTimestamp"),
 )
-_ANNOTATIONS = (
-    *(ANNOTATION_ATTEMPT, ANNOTATION_GPUS, ANNOTATION_OCCASION, ANNOTATION_SUSPENDED),
-    ANNOTATION_RETRY,
-)
+START_DEADLINE_LIMIT = 2048
+_ANNOTATIONS = {
+    **dict.fromkeys((ANNOTATION_ATTEMPT, ANNOTATION_GPUS, ANNOTATION_OCCASION, ANNOTATION_SUSPENDED), 253),
+    ANNOTATION_RETRY: RETRY_TOKEN_LIMIT,
+    ANNOTATION_START_DEADLINE: START_DEADLINE_LIMIT,
+}
+"""The annotations that are read, and how many of their characters are kept."""
 _SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds", "parallelism"), "Pod": ("nodeName",)}
 _STATUSES = {
     "Job": ("startTime", "completionTime", "failed", "conditions"),
@@ -108,7 +112,7 @@ def _metadata(meta: Mapping[str, Any]) -> Object:
         if name.startswith(f"{GROUP}/") or name == LABEL_RESTORED
     }
     theirs = meta.get("annotations") or {}
-    annotations = {name: str(theirs[name])[:RETRY_TOKEN_LIMIT] for name in _ANNOTATIONS if name in theirs}
+    annotations = {name: str(theirs[name])[:limit] for name, limit in _ANNOTATIONS.items() if name in theirs}
     owners = [
         {"uid": owner["uid"], "controller": True}
         for owner in meta.get("ownerReferences") or []

@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from finscribe_core.constants import ANNOTATION_START_DEADLINE
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 from finscribe_operator.attempts import Failure, explain_failure, read_result
 from finscribe_operator.objects import Object, true_condition
+
+_START_AGAIN = (
+    "Correct that, or raise spec.startDeadlineSeconds if it only takes long, and set the annotation "
+    "finscribe.io/retry."
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,9 @@ def _last_result(pods: Sequence[Object], *, succeeded: bool) -> RunResult | None
 def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure:
     """The last attempt's failure where the Job only says that it gave up; else the Job's own reason."""
     reason = condition.get("reason", "")
+    given_up = (job["metadata"].get("annotations") or {}).get(ANNOTATION_START_DEADLINE)
+    if reason == "DeadlineExceeded" and given_up:
+        return Failure(FailureReason.StartDeadlineExceeded, str(given_up), _START_AGAIN)
     if reason == "DeadlineExceeded":
         seconds = job["spec"].get("activeDeadlineSeconds")
         return Failure(

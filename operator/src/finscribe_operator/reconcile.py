@@ -21,6 +21,7 @@ from finscribe_operator.objects import (
 )
 from finscribe_operator.observe import InvalidJob, Observed, PostponedJob, observe
 from finscribe_operator.policies import Policies
+from finscribe_operator.start_deadline import is_overdue
 from finscribe_operator.status import (
     build_invalid_status,
     build_postponed_status,
@@ -154,6 +155,9 @@ class Reconciler:
         """Read what a watch may not have shown, where a decision depends on it; whether anything was read."""
         if ended := find_unexplained_ends(observed):
             await self._read_pods(ended)
+            return True
+        if is_overdue(observed, self._clock()) and observed.batch_job is not None:
+            await self._read_pods([observed.batch_job])
             return True
         if observed.stray_pods and observed.batch_job is None:
             return await self._children.find_unlabelled_job(observed)

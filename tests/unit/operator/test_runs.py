@@ -30,6 +30,8 @@ SAME = {
     "it is suspended": {"suspend": True},
     "it may fail more often": {"backoffLimit": 9},
     "fewer earlier runs are kept": {"historyLimit": 2},
+    "its pod may start later": {"startDeadlineSeconds": 7200},
+    "it is cleaned up": {"ttlSecondsAfterFinished": 60, "ttlTarget": "FineTuneJob"},
     "it may take longer": {"activeDeadlineSeconds": 60},
     "it has experiments": {"experiments": [{"name": "rank", "overrides": {"lora.r": 8}}]},
 }
