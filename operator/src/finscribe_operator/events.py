@@ -6,6 +6,7 @@ from finscribe_core.api.conditions import Condition, ConditionType, Reason
 from finscribe_core.api.retraining import RetrainStatus
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
 from finscribe_operator.cluster import Event
+from finscribe_operator.shared_output import find_shared_output
 
 _WARNINGS = (Reason.Retrying, Reason.PodCreationFailed, Reason.ProgressUnknown, Reason.NodeUnreachable)
 """Reasons of the Running condition that are worth an Event."""
@@ -33,6 +34,9 @@ def _spec_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Event]:
         events.append(Event("Warning", Reason.InvalidSpec, accepted.message))
     if was_accepted and was_accepted.status == "False" and accepted and accepted.status == "True":
         events.append(Event("Normal", Reason.Accepted, "The spec is valid again."))
+    shared, was_shared = (find_shared_output(c.message if c else "") for c in (accepted, was_accepted))
+    if shared and shared != was_shared:
+        events.append(Event("Warning", "OutputShared", shared))
     if _became(old, new, ConditionType.Suspended):
         events.append(Event("Normal", "Suspended", "spec.suspend is true."))
     if _became(new, old, ConditionType.Suspended) and not _ended(new):

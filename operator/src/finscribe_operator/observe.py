@@ -18,7 +18,7 @@ from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import find_excesses
 from finscribe_operator.manifests import data_check_name, lookup_name
 from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, has_ended, label, run_of
-from finscribe_operator.outcome import read_outcome
+from finscribe_operator.outcome import find_missed_start, read_outcome
 from finscribe_operator.policies import Policy
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
@@ -55,6 +55,8 @@ class Observed:
     """Why the desired run's next pod could not be created."""
     pod_warning: WarningEvent | None = None
     """Why the desired run's newest pod could not be started."""
+    shares_output_with: JobKey | None = None
+    """The oldest FineTuneJob with the same `spec.output.uri`, unless that is this one."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
     """The experiments' FineTuneJobs that the FineTuneJob owns, by experiment."""
     gpu_wait: str = ""
@@ -201,6 +203,7 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
         },
         job_warning=store.warning(jobs[run]) if run in jobs else None,
         pod_warning=store.warning(newest) if newest else None,
+        shares_output_with=store.find_older_with_same_output(raw),
         experiments={
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
         },
@@ -225,7 +228,7 @@ def _needs_permission(job: FineTuneJob, desired: DesiredRun, batch_job: Object |
 
 def _has_changed_deadline(job: FineTuneJob, batch_job: Object | None) -> bool:
     """Whether the run's Job, which has not ended, has another deadline than the spec."""
-    if batch_job is None or read_outcome(batch_job, ()) is not None:
+    if batch_job is None or read_outcome(batch_job, ()) is not None or find_missed_start(batch_job):
         return False
     deadline: int | None = batch_job["spec"].get("activeDeadlineSeconds")
     return deadline != job.spec.active_deadline_seconds

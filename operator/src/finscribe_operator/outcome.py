@@ -38,6 +38,11 @@ def read_outcome(job: Object, pods: Sequence[Object]) -> Outcome | None:
     return None
 
 
+def find_missed_start(job: Object) -> str:
+    """What the pod of a Job waited for that was told to end, as the pod did not start in time; else empty."""
+    return str((job["metadata"].get("annotations") or {}).get(ANNOTATION_START_DEADLINE, ""))
+
+
 def last_failure(pods: Sequence[Object]) -> Failure | None:
     """Why the last failed attempt failed."""
     failures = (explain_failure(pod) for pod in reversed(pods))
@@ -52,9 +57,8 @@ def _last_result(pods: Sequence[Object], *, succeeded: bool) -> RunResult | None
 def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure:
     """The last attempt's failure where the Job only says that it gave up; else the Job's own reason."""
     reason = condition.get("reason", "")
-    given_up = (job["metadata"].get("annotations") or {}).get(ANNOTATION_START_DEADLINE)
-    if reason == "DeadlineExceeded" and given_up:
-        return Failure(FailureReason.StartDeadlineExceeded, str(given_up), _START_AGAIN)
+    if reason == "DeadlineExceeded" and (missed_start := find_missed_start(job)):
+        return Failure(FailureReason.StartDeadlineExceeded, missed_start, _START_AGAIN)
     if reason == "DeadlineExceeded":
         seconds = job["spec"].get("activeDeadlineSeconds")
         return Failure(

@@ -10,7 +10,7 @@ from finscribe_operator.clock import seconds_between
 from finscribe_operator.intake import START_DEADLINE_LIMIT
 from finscribe_operator.objects import Object, is_being_deleted, is_starting, true_condition
 from finscribe_operator.observe import Observed
-from finscribe_operator.outcome import read_outcome
+from finscribe_operator.outcome import find_missed_start, read_outcome
 from finscribe_operator.waiting import explain_waiting
 
 AT_ONCE = {"activeDeadlineSeconds": 1}
@@ -23,18 +23,13 @@ def is_overdue(observed: Observed, now: str) -> bool:
     A pod that is being deleted or disrupted is not late: its node may be gone.
     """
     job, pod, limit = observed.batch_job, observed.newest_pod, observed.job.spec.start_deadline_seconds
-    if not limit or job is None or pod is None or is_given_up(job) or not is_starting(pod):
+    if not limit or job is None or pod is None or find_missed_start(job) or not is_starting(pod):
         return False
     if is_being_deleted(job) or is_being_deleted(pod) or true_condition(pod, "DisruptionTarget"):
         return False
     if read_outcome(job, ()) is not None:
         return False
     return seconds_between(_assigned_at(pod), now) >= limit
-
-
-def is_given_up(job: Object) -> bool:
-    """Whether a Job has been told to end because its pod did not start in time."""
-    return ANNOTATION_START_DEADLINE in (job["metadata"].get("annotations") or {})
 
 
 def build_give_up_patch(observed: Observed) -> Object:

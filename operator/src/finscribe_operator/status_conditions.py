@@ -7,6 +7,7 @@ from finscribe_core.texts import to_one_line
 from finscribe_operator.activity import Activity
 from finscribe_operator.experiments import build_experiment_statuses
 from finscribe_operator.observe import Observed
+from finscribe_operator.shared_output import describe_shared_output
 
 ConditionUpdate = tuple[ConditionType, bool | None, str, str]
 """A condition to set: type, whether it is true (None: not known), reason, message."""
@@ -75,6 +76,11 @@ def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[Cond
 
 
 def _describe_spec(observed: Observed) -> str:
+    shared = describe_shared_output(observed.shares_output_with, observed.job.metadata.namespace)
+    return f"{_describe_effect(observed)} {shared}".strip()
+
+
+def _describe_effect(observed: Observed) -> str:
     if not observed.desired.holds_back:
         return "The spec is valid."
     if observed.job.spec.retrain.on_spec_change is SpecChangePolicy.Wait:

@@ -15,6 +15,7 @@ from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import Listing
 from finscribe_operator.intake import REFUSED, take_in
 from finscribe_operator.objects import JobKey, Object, controller_uid, key_of, namespace_of, parent_key
+from finscribe_operator.shared_output import OutputIndex
 from finscribe_operator.warning_events import WarningEvent
 
 _MAX_TOMBSTONES = 4096
@@ -50,6 +51,7 @@ class Store:
         self._last_answers: dict[str, str] = {}
         self._silent_since: dict[str, str] = {}
         self._warnings: dict[str, WarningEvent] = {}
+        self._outputs = OutputIndex()
         self._tombstones: dict[str, int] = {}
         """The uids of removed objects, and the version by which each was gone."""
         self._highest: dict[str, int] = {}
@@ -160,6 +162,10 @@ class Store:
         """The FineTuneJob, or None."""
         return self._jobs.get(key)
 
+    def find_older_with_same_output(self, job: Object) -> JobKey | None:
+        """The oldest FineTuneJob with the same `spec.output.uri`; None if it is the job itself."""
+        return self._outputs.find_older(job)
+
     def jobs(self, key: JobKey) -> list[Object]:
         """The Jobs labelled as children of a FineTuneJob."""
         return self._children_of(key, "Job")
@@ -252,6 +258,7 @@ class Store:
     def _add(self, obj: Object) -> None:
         if obj["kind"] == KIND:
             self._jobs[key_of(obj)] = obj
+            self._outputs.put(obj)
         if (parent := parent_key(obj)) is not None:
             self._children[parent][obj["metadata"]["uid"]] = obj
 
@@ -259,6 +266,7 @@ class Store:
         uid = obj["metadata"].get("uid", "")
         if obj["kind"] == KIND:
             self._jobs.pop(key_of(obj), None)
+            self._outputs.remove(obj)
         if (parent := parent_key(obj)) is not None:
             children = self._children.get(parent, {})
             children.pop(uid, None)

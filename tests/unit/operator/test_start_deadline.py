@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.constants import ANNOTATION_RETRY, ANNOTATION_START_DEADLINE
 from finscribe_operator.clock import add_seconds
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.decide import Plan, decide
+from finscribe_operator.limits import Limits
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, key_of
 from finscribe_operator.observe import Observed, observe
 from finscribe_operator.outcome import read_outcome
+from finscribe_operator.policies import Policy
 from finscribe_operator.reconcile import Reconciler
+from finscribe_operator.runs import find_run
 from finscribe_operator.store import Store
 from tests.unit.operator.builders import (
     EARLIER,
@@ -99,9 +103,17 @@ def test_the_end_of_such_a_job_has_a_reason_of_its_own_with_the_cause_and_the_re
     outcome = read_outcome(told, ())
     assert outcome is not None and outcome.failure is not None
     assert outcome.failure.reason == "StartDeadlineExceeded"
-    assert str(outcome.failure).startswith(
-        "Pod x has not started: no such image. Correct that, or raise "
-    )
+    assert str(outcome.failure).startswith("Pod x has not started: no such image. Correct that, or raise ")
+
+
+def test_the_deadline_of_such_a_job_is_not_one_that_the_operators_limits_concern():
+    told = a_batch_job(RUN, spec={"activeDeadlineSeconds": 1})
+    told["metadata"]["annotations"] = {ANNOTATION_START_DEADLINE: "Too late."}
+    run = find_run(a_job(LIMIT), FineTuneJobStatus())[1].build_status()
+    store, job = Store(), a_job(LIMIT, status={"run": run.to_kubernetes() | {"startTime": EARLIER}})
+    for obj in (job, told):
+        store.put(obj)
+    assert isinstance(observe(store, key_of(job), Policy(Limits(gpus=0))), Observed)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])

@@ -1,0 +1,35 @@
+"""Two jobs that write to the same prefix: the second one is told."""
+
+from kubernetes import client
+
+from tests.apiserver.eventually import eventually
+from tests.apiserver.operator_process import OperatorProcess
+from tests.apiserver.workspace import Workspace, build_job, open_workspace
+from tools.kube.apiserver import ApiServer
+
+OUTPUT = {"uri": "s3://team-models/shared-by-two-jobs"}
+
+
+def test_the_younger_of_two_jobs_with_one_output_is_told_and_runs(
+    server: ApiServer, api: client.ApiClient, workspace: Workspace, operator: OperatorProcess
+):
+    workspace.apply(build_job("first", output=OUTPUT))
+    workspace.await_pod("first")
+    workspace.apply(build_job("second", output={"uri": f"{OUTPUT['uri']}/"}))
+    workspace.await_pod("second")
+
+    assert "the older job first" in workspace.await_condition("Accepted", "True", name="second")
+    assert workspace.condition("Accepted", "first")[2] == "The spec is valid."
+    reasons = "--output=jsonpath={.items[*].reason}"
+    eventually(lambda: workspace.kubectl("get", "events", reasons).split().count("OutputShared") == 1)
+
+    with open_workspace(server, api) as other:
+        other.apply(build_job("third", output=OUTPUT))
+        other.await_pod("third")
+        message = other.await_condition("Accepted", "True", name="third")
+        assert "a job in another namespace" in message and "first" not in message
+
+    workspace.delete("first")
+    eventually(lambda: [job["metadata"]["name"] for job in workspace.jobs()] == ["second"])
+    workspace.change({"spec": {"backoffLimit": 1}}, "second")
+    eventually(lambda: workspace.condition("Accepted", "second")[2] == "The spec is valid.")
