@@ -12,20 +12,20 @@ from safetensors.torch import load_file, save
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec, TrainerConfig
-from finscribe_trainer.batches.features import disk_quota
 from finscribe_trainer.batches.features.cache import FeatureCache
-from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.files import read_features, write_features
 from finscribe_trainer.batches.features.fingerprint import fingerprint
 from finscribe_trainer.batches.features.row_images import open_row_images
 from finscribe_trainer.batches.features.setup import reason_against_caching
-from finscribe_trainer.batches.features.store import FeatureStore
+from finscribe_trainer.batches.features.store import FEATURE_FILES, FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.evaluation.generation import AnswerGenerator
 from finscribe_trainer.model.families.base import ImageFeatures
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.runtime import disk_quota
+from finscribe_trainer.runtime.disk_quota import DiskQuota
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.training.run import Run
 
@@ -111,9 +111,8 @@ def model(family, source):
 
 @pytest.fixture
 def cache(model, family, tmp_path) -> FeatureCache:
-    return FeatureCache(
-        model, family, FeatureStore(tmp_path / "features", torch.float32, family), DiskQuota(tmp_path, 10**9)
-    )
+    store = FeatureStore(tmp_path / "features", torch.float32, family)
+    return FeatureCache(model, family, store, DiskQuota(tmp_path, 10**9, FEATURE_FILES))
 
 
 def inputs_of(cache: FeatureCache, example):
@@ -176,7 +175,7 @@ def write_entry(folder: Path, name: str, age_minutes: float) -> Path:
 def test_the_least_recently_used_features_are_evicted_but_none_in_use(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     oldest, older, used_again = (write_entry(tmp_path, *each) for each in (("a", 9), ("b", 8), ("c", 7)))
-    quota = DiskQuota(tmp_path, 4500)
+    quota = DiskQuota(tmp_path, 4500, FEATURE_FILES)
     os.utime(used_again)  # by another run, since then
 
     def kept(name):
@@ -201,14 +200,14 @@ def test_other_files_in_the_folder_are_neither_counted_nor_evicted(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(1000))
         os.utime(path, (0, 0))
-    quota = DiskQuota(tmp_path, 900)
+    quota = DiskQuota(tmp_path, 900, FEATURE_FILES)
     assert (quota.used_bytes, quota.reserve(1000)) == (0, False)
     assert all(path.exists() for path in others)
 
 
 def test_free_space_is_reserved_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(disk_quota, "FREE_BYTES", shutil.disk_usage(tmp_path).free + 10**9)
-    assert not DiskQuota(tmp_path, 10**12).reserve(1000)
+    assert not DiskQuota(tmp_path, 10**12, FEATURE_FILES).reserve(1000)
 
 
 def test_abandoned_partial_files_are_removed(tmp_path):
@@ -217,18 +216,18 @@ def test_abandoned_partial_files_are_removed(tmp_path):
     for path in (part, fresh):
         path.write_bytes(b"x")
     os.utime(part, (0, 0))
-    DiskQuota(tmp_path, 1000)
+    DiskQuota(tmp_path, 1000, FEATURE_FILES)
     assert (part.exists(), fresh.exists()) == (False, True)
 
 
 def test_a_full_cache_or_a_failing_disk_only_costs_time(cache, dataset, tmp_path, caplog):
-    cache.quota = DiskQuota(tmp_path, 0)
+    cache.quota = DiskQuota(tmp_path, 0, FEATURE_FILES)
     inputs_of(cache, dataset.examples[0])
     assert not list(tmp_path.rglob("*.safetensors"))
-    cache.quota = DiskQuota(tmp_path, 10**9)
+    cache.quota = DiskQuota(tmp_path, 10**9, FEATURE_FILES)
     cache.store.folder.write_bytes(b"a file, where a folder should be")
     inputs_of(cache, dataset.examples[0])
-    cache.quota = DiskQuota(tmp_path / "unmounted", 10**9)
+    cache.quota = DiskQuota(tmp_path / "unmounted", 10**9, FEATURE_FILES)
     inputs_of(cache, dataset.examples[0])
     assert caplog.text.count("feature cache: full") == 3
 

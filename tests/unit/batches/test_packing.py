@@ -7,9 +7,8 @@ from transformers import MambaConfig, MambaForCausalLM
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraSpec
 from finscribe_trainer.batches.features.cache import FeatureCache
-from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.row_images import open_row_images
-from finscribe_trainer.batches.features.store import FeatureStore
+from finscribe_trainer.batches.features.store import FEATURE_FILES, FeatureStore
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.packing import ROW_BY_ROW, choose_packing, pack, prepare_packing
 from finscribe_trainer.loss.answer_loss import answer_loss
@@ -17,6 +16,7 @@ from finscribe_trainer.model.batch import IGNORE_INDEX
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.lora import attach_adapter
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.runtime.disk_quota import DiskQuota
 
 
 def adapted_model(family, source, **options):
@@ -82,7 +82,7 @@ def test_packing_works_with_cached_features_and_gradient_checkpointing(family, s
     model.train()
     model.get_base_model().activation_checkpointing_enable()
     store = FeatureStore(tmp_path, torch.float32, family)
-    cache = FeatureCache(model, family, store, DiskQuota(tmp_path, 10**9))
+    cache = FeatureCache(model, family, store, DiskQuota(tmp_path, 10**9, FEATURE_FILES))
     batches = [
         family.collate([family.encode(row, open_row_images(row, store=kept)) for row in dataset.examples[:4]])
         for kept in (None, store)

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.files import write_features
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.families.base import Family, ImageFeatures
+from finscribe_trainer.runtime.disk_quota import DiskQuota
 
 log = logging.getLogger(__name__)
 

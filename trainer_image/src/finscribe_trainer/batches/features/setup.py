@@ -13,11 +13,11 @@ from finscribe_core.api.base import count_bytes
 from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finscribe_errors
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.batches.features.cache import FeatureCache
-from finscribe_trainer.batches.features.disk_quota import DiskQuota
 from finscribe_trainer.batches.features.fingerprint import fingerprint
-from finscribe_trainer.batches.features.store import FeatureStore
+from finscribe_trainer.batches.features.store import FEATURE_FILES, FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.families.base import Family
+from finscribe_trainer.runtime.disk_quota import DiskQuota
 
 log = logging.getLogger(__name__)
 
@@ -98,4 +98,5 @@ def _open(
     }
     folder = root / fingerprint(modules, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    return FeatureStore(folder, dtype, family), DiskQuota(root, count_bytes(config.feature_cache.max_size))
+    quota = DiskQuota(root, count_bytes(config.feature_cache.max_size), FEATURE_FILES)
+    return FeatureStore(folder, dtype, family), quota

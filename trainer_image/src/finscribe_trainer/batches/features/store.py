@@ -12,6 +12,7 @@ import torch
 
 from finscribe_trainer.batches.features.files import read_features
 from finscribe_trainer.model.families.base import Family, ImageFeatures
+from finscribe_trainer.runtime.disk_quota import CacheFiles
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ def is_partial(path: Path) -> bool:
 def iterate_files(root: Path) -> Iterator[Path]:
     """All files where `FeatureStore.path` may put features, of any vision tower."""
     return root.glob("*/??/*")
+
+
+FEATURE_FILES = CacheFiles("feature cache", iterate_files, is_feature_file, is_partial)
 
 
 @dataclass(frozen=True)
