@@ -521,6 +521,10 @@ class FeatureCacheSpec(KubeModel):
     """Maximum size of the cache on disk. Once it is full, features of further pages are not cached."""
 
 
+DOWNLOAD_CACHE_SIZE = "100Gi"
+"""Maximum size of a cache of downloads, unless it is set."""
+
+
 class GateSpec(KubeModel):
     """Requirement on the tuned model for `latest.json` to be moved to its run."""
 
@@ -667,6 +671,12 @@ class TrainerConfig(KubeModel):
     """Cache of the vision tower's output."""
     feature_cache_dir: PathText | None = None
     """Folder of the feature cache, which several runs may share; `output_dir`/features when unset."""
+    cache_dir: PathText | None = None
+    """Folder of downloaded models and data sets, which several runs may share; every run downloads its own
+    when unset."""
+    cache_max_size: Quantity | None = None
+    """Maximum size of `cache_dir` on disk, 100Gi when unset; the files that were not used for the longest
+    time make room for others."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Evaluation on documents, during training and at its end."""
     output_dir: Annotated[str, Field(min_length=1), AfterValidator(_expand_home)] = "./finetuned_model"
@@ -697,6 +707,11 @@ class TrainerConfig(KubeModel):
             cel="!has(self.adapterPolicy) || has(self.adapterNameOrPath)",
             check=lambda c: c.adapter_policy is None or c.adapter_name_or_path is not None,
             message="adapter_policy needs adapter_name_or_path",
+        ),
+        Rule(
+            cel="!has(self.cacheMaxSize) || has(self.cacheDir)",
+            check=lambda c: c.cache_max_size is None or c.cache_dir is not None,
+            message="cache_max_size needs cache_dir",
         ),
         METRIC_NEEDS_DOCUMENTS,
         QLORA_WITHOUT_FSDP,

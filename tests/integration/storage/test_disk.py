@@ -1,6 +1,5 @@
 """A full disk, and a download whose process is killed: on real file systems, with real processes."""
 
-import os
 import random
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import pytest
 
 from finscribe_trainer.storage.download import PIECE_SIZE
 from tests.support.faulty_proxy import Fault, faulty_proxy
+from tests.support.mounts import run_with_mounts
 from tests.support.storage import storage_without_delays
 
 SIZE = 3 * PIECE_SIZE + 12345
@@ -54,25 +54,15 @@ def stored(s3_env, bucket) -> str:
     return f"s3://{bucket}/model.safetensors"
 
 
-def run_on_small_disk(script: str, *arguments: str) -> str:
-    """The output of a script that may mount a file system."""
-    done = subprocess.run(
-        ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
-         sys.executable, "-c", script, *arguments],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout.strip()
-
-
 def test_a_full_disk_is_reported_and_the_partial_download_deleted(s3_env, stored, tmp_path):
-    output = run_on_small_disk(FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored)
+    output = run_with_mounts(FULL_DISK_SCRIPT, str(tmp_path), s3_env.endpoint, stored)
     assert output == "RetryableError DiskFull []"
 
 
 @pytest.mark.parametrize("size", [64_600, 500_000])
 def test_a_full_disk_is_reported_when_tensors_are_saved(size, tmp_path):
     """torch's error differs between a write of the data and one of the archive's directory."""
-    output = run_on_small_disk(FULL_DISK_TENSORS_SCRIPT, str(tmp_path), str(size))
+    output = run_with_mounts(FULL_DISK_TENSORS_SCRIPT, str(tmp_path), str(size))
     assert output.startswith("DiskFull"), output
 
 

@@ -1,14 +1,16 @@
 """Downloads and loads a run's inputs: rows with their images, and the base model's files."""
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+from finscribe_core.api.base import count_bytes
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import DatasetState
-from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.trainer_config import DOWNLOAD_CACHE_SIZE, TrainerConfig
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.fetch import fetch_rows
 from finscribe_trainer.data.hold_out import hold_out
@@ -17,10 +19,27 @@ from finscribe_trainer.data.same_document import find_overlap
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.data.state import dataset_state, row_sources
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
-from finscribe_trainer.storage import Storage
+from finscribe_trainer.storage import Storage, TransferObserver
+from finscribe_trainer.storage.file_cache import FileCache
 from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
+
+
+def open_storage(
+    config: TrainerConfig,
+    cancel: threading.Event,
+    observer: TransferObserver | None = None,
+) -> Storage:
+    """The storage of a run, with the cache of downloads that its config names.
+
+    Raises:
+        UserError: InvalidConfig: `cache_dir` can't be used.
+    """
+    cache = None
+    if config.cache_dir is not None:
+        cache = FileCache(Path(config.cache_dir), count_bytes(config.cache_max_size or DOWNLOAD_CACHE_SIZE))
+    return Storage.from_config(config.storage, observer=observer, cancel=cancel, cache=cache)
 
 
 def load_splits(

@@ -24,7 +24,7 @@ from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.initial_adapter import InitialAdapter, fetch_initial_adapter
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.export import remove_training, stage_result, write_config
-from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
+from finscribe_trainer.pipeline.inputs import fetch_model, load_splits, open_storage
 from finscribe_trainer.runtime.output_layout import (
     ADAPTER_DIR,
     CONFIG_FILE,
@@ -60,7 +60,7 @@ def train(run: Run) -> RunResult | None:
     config, reporter, processes = run.config, run.reporter, run.processes
     reporter.set_phase(Phase.Starting)
     reporter.set_run_info(config.model_name_or_path, config.method)
-    storage = Storage.from_config(config.storage, observer=reporter, cancel=run.stop.cancel_transfers)
+    storage = open_storage(config, run.stop.cancel_transfers, reporter)
     with ExitStack() as claimed:
         published = processes.broadcast_from_main(lambda: _prepare_outputs(run, storage, claimed))
         if published is not None:

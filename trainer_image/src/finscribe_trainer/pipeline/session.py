@@ -15,6 +15,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.join import join
 from finscribe_trainer.distributed.launch import stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
+from finscribe_trainer.pipeline.inputs import open_storage
 from finscribe_trainer.pipeline.next_steps import next_steps
 from finscribe_trainer.pipeline.outcome import run_and_report
 from finscribe_trainer.pipeline.recipe import report_published, train
@@ -22,7 +23,6 @@ from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.reporting.server import ReportServer, http_port
 from finscribe_trainer.runtime.environment import prepare_environment
 from finscribe_trainer.runtime.stop_signal import StopSignal
-from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def run_session(
             from finscribe_trainer.pipeline.dry_run import dry_run  # noqa: PLC0415 - slow to import
 
             prepare_environment()
-            storage = Storage.from_config(config.storage, observer=reporter, cancel=stop.cancel_transfers)
+            storage = open_storage(config, stop.cancel_transfers, reporter)
             run = Run(config, "", resume, reporter, stop, overwrite=overwrite, may_have_begun=in_a_job)
             log.info("%s", dry_run(run, storage), extra=AS_PRINTED)
             return None

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.manifest import MAX_MANIFEST_SIZE
+from finscribe_trainer.storage.responses import modified
 from finscribe_trainer.storage.uri import ObjectUri
 from finscribe_trainer.storage.version import FileVersion, object_version
 
@@ -60,7 +61,7 @@ def list_objects(
             if not key.endswith("/"):
                 relative = key.removeprefix(prefix.as_prefix)
                 uri = ObjectUri(prefix.bucket, key)
-                version = object_version(str(uri), item.get("ETag", ""), item.get("Size", 0))
+                version = object_version(str(uri), item.get("ETag", ""), item.get("Size", 0), modified(item))
                 yield ListedObject(uri, relative, version)
         token = page.get("NextContinuationToken")
         if not token:
@@ -98,7 +99,7 @@ def read_version(connection: Connection, uri: ObjectUri, missing: FailureReason)
     found = connection.call(
         uri, missing, lambda: connection.client.head_object(Bucket=uri.bucket, Key=uri.key)
     )
-    return object_version(str(uri), found.get("ETag", ""), found.get("ContentLength", 0))
+    return object_version(str(uri), found.get("ETag", ""), found.get("ContentLength", 0), modified(found))
 
 
 def read_bytes(connection: Connection, uri: ObjectUri, missing: FailureReason) -> bytes:

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,8 @@ class _PartialDownload(BaseModel):
 class Download:
     """Downloads one object; `start` and the tasks it returns are for `run_parallel`.
 
+    `when_done` is called with the object, its file and its version when it has been downloaded.
+
     Attributes:
         version: the version of the object that is downloaded; None until `start`, or if there is no object.
     """
@@ -90,6 +92,7 @@ class Download:
         target: Path,
         missing: FailureReason,
         progress: TransferProgress,
+        when_done: Callable[[ObjectUri, Path, FileVersion], object] = lambda *_: None,
     ) -> None:
         self.version: FileVersion | None = None
         self._connection = connection
@@ -102,6 +105,7 @@ class Download:
         self._lock = threading.Lock()
         self._state: _PartialDownload
         self._num_unfinished = 0
+        self._when_done = when_done
 
     def start(self) -> Iterable[Task]:
         """Begin, or resume what an earlier process began; returns one task per piece still missing."""
@@ -126,7 +130,8 @@ class Download:
             num_bytes = sum(p - i * state.piece_size for i, p in enumerate(state.positions))
             self._progress.advance(num_bytes)
             log.info("%s: resuming at %d of %d bytes", self._source, num_bytes, state.size)
-        self.version = object_version(str(self._source), self._state.etag, self._state.size)
+        state = self._state
+        self.version = object_version(str(self._source), state.etag, state.size, state.modified)
         unfinished = self._state.unfinished
         self._num_unfinished = len(unfinished)
         if not unfinished:
@@ -144,7 +149,7 @@ class Download:
         size = found.get("ContentLength", -1)
         if stat.st_size != size or int(stat.st_mtime) != modified(found):
             return False
-        self.version = object_version(str(self._source), found.get("ETag", ""), size)
+        self.version = object_version(str(self._source), found.get("ETag", ""), size, modified(found))
         self._progress.expect(size)
         self._progress.advance(size)
         return True
@@ -308,6 +313,8 @@ class Download:
             os.utime(self._part_file, (self._state.modified, self._state.modified))
         self._part_file.replace(self._target)
         self._state_file.unlink(missing_ok=True)
+        if self.version is not None:
+            self._when_done(self._source, self._target, self.version)
 
     def _is_verified(self, md5: str) -> bool:
         """Whether the file has the MD5; an object of parts whose sizes the endpoint does not tell passes."""

@@ -20,6 +20,7 @@ from finscribe_trainer.storage.bucket import (
 )
 from finscribe_trainer.storage.checkpoints import Checkpoints
 from finscribe_trainer.storage.connection import Connection, RetryPolicy, TransferObserver
+from finscribe_trainer.storage.file_cache import FileCache
 from finscribe_trainer.storage.manifest import damaged_files, read_manifest
 from finscribe_trainer.storage.object_reader import open_object
 from finscribe_trainer.storage.progress import TransferProgress
@@ -36,9 +37,10 @@ class Storage:
     cancel event is set (Interrupted).
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cache: FileCache | None = None) -> None:
+        self.cache = cache
         self._connection = connection
-        self._transfers = Transfers(connection)
+        self._transfers = Transfers(connection, cache)
 
     @classmethod
     def from_config(
@@ -48,6 +50,7 @@ class Storage:
         observer: TransferObserver | None = None,
         cancel: threading.Event | None = None,
         policy: RetryPolicy | None = None,
+        cache: FileCache | None = None,
     ) -> "Storage":
         """The storage of a config; boto3 takes the credentials from the environment.
 
@@ -56,8 +59,9 @@ class Storage:
             observer: counts bytes and retries; a `RunReporter` is one.
             cancel: once set, transfers end with RetryableError(Interrupted) within seconds.
             policy: attempts, delays and timeouts of requests.
+            cache: files that other runs have downloaded; checkpoints are never in it.
         """
-        return cls(Connection.open(config, observer=observer, cancel=cancel, policy=policy))
+        return cls(Connection.open(config, observer=observer, cancel=cancel, policy=policy), cache)
 
     def fetch_file(
         self,

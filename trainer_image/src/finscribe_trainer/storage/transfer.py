@@ -11,7 +11,9 @@ from finscribe_trainer.storage.bucket import delete, put_bytes
 from finscribe_trainer.storage.connection import NUM_WORKERS, Connection
 from finscribe_trainer.storage.download import Download
 from finscribe_trainer.storage.errors import ObjectChangedError
+from finscribe_trainer.storage.file_cache import FileCache
 from finscribe_trainer.storage.manifest import Manifest, files_below
+from finscribe_trainer.storage.object_cache import ObjectCache, Pair
 from finscribe_trainer.storage.progress import TransferProgress, show_progress
 from finscribe_trainer.storage.thread_pool import Task, run_parallel
 from finscribe_trainer.storage.uri import ObjectUri, check_no_file_is_a_folder
@@ -26,8 +28,9 @@ _MAX_RESTARTS = 2
 class Transfers:
     """Moves sets of files with `NUM_WORKERS` concurrent requests."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cache: FileCache | None = None) -> None:
         self._connection = connection
+        self._cache = cache and ObjectCache(connection, cache)
 
     def fetch(
         self,
@@ -38,7 +41,7 @@ class Transfers:
         *,
         skip_missing: bool = False,
     ) -> list[FileVersion]:
-        """Download objects to files; files that exist and are unchanged are skipped.
+        """Download objects to files, or copy them from the cache; files that are unchanged are skipped.
 
         Returns:
             the version of each object that exists, in the order of `pairs`.
@@ -50,10 +53,29 @@ class Transfers:
         """
         wanted = list(pairs)
         check_no_file_is_a_folder(path for _, path in wanted)
+        download = partial(
+            self._download, missing=missing, label=label, progress=progress, skip_missing=skip_missing
+        )
+        if self._cache is None:
+            return download(wanted)
+        return self._cache.fetch(wanted, missing, download)
+
+    def _download(
+        self,
+        wanted: list[Pair],
+        *,
+        missing: FailureReason,
+        label: str,
+        progress: TransferProgress | None,
+        skip_missing: bool,
+    ) -> list[FileVersion]:
+        add = self._cache.add if self._cache else lambda *_: None
         restarts = 0
         while True:
             with show_progress(label, progress) as shown:
-                downloads = [Download(self._connection, uri, path, missing, shown) for uri, path in wanted]
+                downloads = [
+                    Download(self._connection, uri, path, missing, shown, add) for uri, path in wanted
+                ]
                 tasks = (partial(_start, d, missing if skip_missing else None) for d in downloads)
                 try:
                     run_parallel(tasks, NUM_WORKERS, self._connection.cancel)

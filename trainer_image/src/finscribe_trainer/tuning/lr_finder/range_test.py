@@ -19,10 +19,9 @@ from finscribe_trainer.model.adapter_fit import check_adapter_fits
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.initial_adapter import fetch_initial_adapter
 from finscribe_trainer.model.loading import load_adapted_model
-from finscribe_trainer.pipeline.inputs import fetch_model, load_splits
+from finscribe_trainer.pipeline.inputs import fetch_model, load_splits, open_storage
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
-from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.fit import build_trainer
 from finscribe_trainer.training.progress_bar import ProgressBar
 from finscribe_trainer.training.run import Run
@@ -55,7 +54,7 @@ def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: S
         FinscribeError: a user error or a transient error.
         StopRequested: a stop was requested before the first step.
     """
-    storage = Storage.from_config(config.storage, cancel=stop.cancel_transfers)
+    storage = open_storage(config, stop.cancel_transfers)
     inputs = Path(config.output_dir) / "inputs"
     splits = load_splits(config, inputs, storage)
     source = fetch_model(config, inputs / "model", storage)
