@@ -48,10 +48,12 @@ WORK_DIR = "/workspace"
 """Mount path of the pod's scratch volume, which holds datasets, model, checkpoints and exports."""
 FEATURE_CACHE_DIR = "/features"
 """Mount path of the volume with a feature cache that several runs share."""
+DOWNLOAD_CACHE_DIR = "/cache"
+"""Mount path of the volume with downloads that several runs share."""
 CA_DIR = "/etc/finscribe-ca"
 """Mount path of the certificates of `storage.caBundle`."""
 CA_FILE = "ca.crt"
-OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "ca-bundle")
+OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "downloads", "ca-bundle")
 """Names of the volumes that the operator itself gives a pod."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_LIMIT = 4096
@@ -93,6 +95,9 @@ OPERATOR_VARIABLES = (
     *CA_VARIABLES,
 )
 """Environment variables that operator and trainer set themselves, besides those with ENV_PREFIX."""
+
+# Key of a Secret with an access token of the Hugging Face Hub: the variable that its package itself reads.
+HUB_KEYS_REQUIRED = ("HF_TOKEN",)
 
 # Names below `output.uri`.
 RUNS_PREFIX = "runs"

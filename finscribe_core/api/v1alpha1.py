@@ -17,6 +17,7 @@ from finscribe_core.api.base import (
     Int,
     KubeModel,
     Name,
+    Quantity,
     Rule,
     cel_value,
     pattern,
@@ -44,6 +45,7 @@ from finscribe_core.report import (
     ShortText,
 )
 from finscribe_core.trainer_config import (
+    DOWNLOAD_CACHE_SIZE,
     METRIC_NEEDS_DOCUMENTS,
     QLORA_WITHOUT_FSDP,
     AdapterPolicy,
@@ -105,6 +107,9 @@ class ModelSpec(KubeModel):
     when unset."""
     adapter_policy: AdapterPolicy | None = None
     """What happens when that adapter, or that latest.json, does not exist; `Required` when unset."""
+    token_secret_ref: SecretReference | None = None
+    """Secret with the key HF_TOKEN, an access token for a gated or private hf:// model. Only the pod reads
+    it, never the operator."""
 
     rules = (
         Rule(
@@ -116,6 +121,11 @@ class ModelSpec(KubeModel):
             cel="!has(self.adapterPolicy) || has(self.adapter)",
             check=lambda m: m.adapter_policy is None or m.adapter is not None,
             message="model.adapterPolicy needs model.adapter",
+        ),
+        Rule(
+            cel="!has(self.tokenSecretRef) || self.source.startsWith('hf://')",
+            check=lambda m: m.token_secret_ref is None or m.source.startswith("hf://"),
+            message="model.tokenSecretRef applies to hf:// sources only; remove it",
         ),
     )
 
@@ -189,6 +199,17 @@ class JobFeatureCacheSpec(FeatureCacheSpec):
     persistent_volume_claim: ClaimReference | None = None
     """Volume of the cache, which several runs may share; when unset the pod's scratch volume, of which the
     cache takes at most half and with which it is deleted."""
+
+
+class CacheSpec(KubeModel):
+    """Cache of downloaded models and data sets, which several runs may use at the same time."""
+
+    persistent_volume_claim: ClaimReference
+    """Volume of the cache. Pods on several nodes need the access mode ReadWriteMany; of a claim that is read
+    only, what is there is used. Whoever may use the claim can read what is in it."""
+    max_size: Quantity = DOWNLOAD_CACHE_SIZE
+    """Maximum size of the cache on disk; the files that were not used for the longest time make room for
+    others."""
 
 
 class ReportingSpec(KubeModel):
@@ -281,6 +302,8 @@ class FineTuneJobSpec(KubeModel):
     """Curriculum: the order of rows by difficulty."""
     feature_cache: JobFeatureCacheSpec = JobFeatureCacheSpec()
     """Cache of the vision tower's output."""
+    cache: CacheSpec | None = None
+    """Cache of downloads that several runs share; every pod downloads its own when unset."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Evaluation on documents, during training and at its end, and the gate for `latest.json`."""
     output: OutputSpec
@@ -353,6 +376,15 @@ class FineTuneJobSpec(KubeModel):
             ),
             message="ttlTarget FineTuneJob deletes the job that retrain.schedule and retrain.onDataChange "
             "train again; remove it or them",
+        ),
+        Rule(
+            cel="!(has(self.model.tokenSecretRef) && has(self.pod) && has(self.pod.env) && "
+            "self.pod.env.exists(e, e.name == 'HF_TOKEN'))",
+            check=lambda s: (
+                s.model.token_secret_ref is None
+                or all(variable.name != "HF_TOKEN" for variable in s.pod.env or [])
+            ),
+            message="model.tokenSecretRef and HF_TOKEN in pod.env are mutually exclusive; keep one",
         ),
     )
 

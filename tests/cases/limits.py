@@ -108,6 +108,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         },
         ["spec.reporting.wandbSecretRef", "secrets"],
     ),
+    "a volume for downloads": (
+        {"cache": {"persistentVolumeClaim": {"name": "data-postgres-0"}}},
+        ["spec.cache.persistentVolumeClaim", "persistentVolumeClaims"],
+    ),
     "a volume": (
         {"featureCache": {"persistentVolumeClaim": {"name": "data-postgres-0"}}},
         ["spec.featureCache.persistentVolumeClaim", "persistentVolumeClaims"],
@@ -169,6 +173,15 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
     "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
     "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),
     "scratch": ({"resources": {"scratch": "900Ti"}}, ["spec.resources.scratch: 900Ti", "scratch (1Ti)"]),
+    "a Secret of the hub": (
+        {
+            "model": {
+                "source": "hf://PaddlePaddle/PaddleOCR-VL",
+                "tokenSecretRef": {"name": "other-teams-token"},
+            }
+        },
+        ["spec.model.tokenSecretRef", "secrets"],
+    ),
 }
 
 

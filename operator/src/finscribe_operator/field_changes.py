@@ -36,7 +36,9 @@ _TRAINING = (
 _POD_RESOURCES = ("gpuResourceName", "cpu", "memory", "scratch", "extended")
 
 FIELD_CHANGES: Mapping[str, Change] = {
-    **dict.fromkeys(("model", "dataset", "method", "lora", "earlyStopping", "loss"), Change.NewRun),
+    **{f"model.{name}": Change.NewRun for name in ("source", "revision", "adapter", "adapterPolicy")},
+    "model.tokenSecretRef": Change.NewAttempt,
+    **dict.fromkeys(("dataset", "method", "lora", "earlyStopping", "loss"), Change.NewRun),
     **dict.fromkeys(("augmentation", "curriculum", "evaluation", "output"), Change.NewRun),
     **{f"training.{name}": Change.NewRun for name in _TRAINING},
     **{f"training.{name}": Change.NewAttempt for name in _TRAINING_IN_THE_SAME_WAY},
@@ -45,7 +47,7 @@ FIELD_CHANGES: Mapping[str, Change] = {
     **{f"resources.{name}": Change.NewAttempt for name in _POD_RESOURCES},
     "retrain.trigger": Change.NewRun,
     **{f"retrain.{name}": Change.InPlace for name in ("onSpecChange", "schedule", "onDataChange")},
-    **dict.fromkeys(("featureCache", "storage", "reporting", "pod", "image"), Change.NewAttempt),
+    **dict.fromkeys(("featureCache", "cache", "storage", "reporting", "pod", "image"), Change.NewAttempt),
     **dict.fromkeys(("experiments", "suspend", "backoffLimit", "activeDeadlineSeconds"), Change.InPlace),
     **dict.fromkeys(("startDeadlineSeconds", "historyLimit"), Change.InPlace),
     **dict.fromkeys(("ttlSecondsAfterFinished", "ttlTarget"), Change.InPlace),

@@ -37,11 +37,11 @@ class Limits(KubeModel):
     service_accounts: Patterns | None = None
     """Values of `storage.serviceAccountName`."""
     secrets: Patterns | None = None
-    """Secrets with credentials of storage and experiment trackers."""
+    """Secrets with credentials of storage, hub and experiment trackers."""
     image_pull_secrets: Patterns | None = None
     """Names in `pod.imagePullSecrets`."""
     persistent_volume_claims: Patterns | None = None
-    """Claims of feature caches."""
+    """Claims of caches."""
     priority_classes: Patterns | None = None
     """Values of `pod.priorityClassName`."""
     runtime_classes: Patterns | None = None
@@ -119,9 +119,11 @@ REFERENCES = (
     Reference("endpoints", "storage.endpoint"),
     Reference("service_accounts", "storage.serviceAccountName"),
     Reference("secrets", "storage.credentialsSecretRef.name"),
+    Reference("secrets", "model.tokenSecretRef.name"),
     Reference("secrets", "reporting.wandbSecretRef.name"),
     Reference("image_pull_secrets", "pod.imagePullSecrets[].name"),
     Reference("persistent_volume_claims", "featureCache.persistentVolumeClaim.name"),
+    Reference("persistent_volume_claims", "cache.persistentVolumeClaim.name"),
     Reference("priority_classes", "pod.priorityClassName"),
     Reference("runtime_classes", "pod.runtimeClassName"),
     Reference("labels", "pod.labels{}"),

@@ -6,6 +6,7 @@ from finscribe_core.api.conditions import Reason
 from finscribe_core.api.references import SecretReference
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_core.constants import (
+    HUB_KEYS_REQUIRED,
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,
     WANDB_KEYS_OPTIONAL,
@@ -29,6 +30,7 @@ _CANNOT_START = {
 _EVENT_REMEDIES = (
     ("no runtime for", "Choose nodes that have this runtime, or correct spec.pod.runtimeClassName."),
     ('volume "features"', "Check the claim that spec.featureCache.persistentVolumeClaim names."),
+    ('volume "downloads"', "Check the claim that spec.cache.persistentVolumeClaim names."),
 )
 """Parts of messages of Events about pods, each with what to correct."""
 
@@ -100,6 +102,7 @@ def _secrets(spec: FineTuneJobSpec) -> Sequence[tuple[str, SecretReference | Non
             spec.storage.credentials_secret_ref,
             (*SECRET_KEYS_REQUIRED, *SECRET_KEYS_OPTIONAL),
         ),
+        ("model.tokenSecretRef", spec.model.token_secret_ref, HUB_KEYS_REQUIRED),
         (
             "reporting.wandbSecretRef",
             spec.reporting.wandb_secret_ref,
@@ -108,7 +111,10 @@ def _secrets(spec: FineTuneJobSpec) -> Sequence[tuple[str, SecretReference | Non
     )
 
 
-_KEYS = (*SECRET_KEYS_REQUIRED, *SECRET_KEYS_OPTIONAL, *WANDB_KEYS_REQUIRED, *WANDB_KEYS_OPTIONAL)
+_KEYS = (
+    *(*SECRET_KEYS_REQUIRED, *SECRET_KEYS_OPTIONAL),
+    *(*HUB_KEYS_REQUIRED, *WANDB_KEYS_REQUIRED, *WANDB_KEYS_OPTIONAL),
+)
 
 
 def _names(message: str, name: str) -> bool:

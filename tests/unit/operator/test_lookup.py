@@ -159,6 +159,7 @@ def test_the_pod_that_looks_for_a_result_uses_no_gpu_and_none_of_its_nodes():
         },
         "storage": {"caBundle": {"configMapName": "ca"}, "serviceAccountName": "trainer"},
         "featureCache": {"persistentVolumeClaim": {"name": "features"}},
+        "cache": {"persistentVolumeClaim": {"name": "downloads"}},
     }
     job, desired = find_run(a_job(spec), FineTuneJobStatus())
     manifest = build_lookup_job(job, desired.name, OperatorConfig())

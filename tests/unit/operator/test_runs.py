@@ -46,6 +46,10 @@ OTHER_ATTEMPT = {
     "a private authority": {"storage": {"caBundle": {"configMapName": "ca"}}},
     "another device": {"resources": {"extended": {"rdma/hca": 1}}},
     "a feature cache": {"featureCache": {"persistentVolumeClaim": {"name": "features"}}},
+    "a cache of downloads": {"cache": {"persistentVolumeClaim": {"name": "downloads"}}},
+    "a token for the hub": {
+        "model": {**a_job()["spec"]["model"], "tokenSecretRef": {"name": "hub"}},
+    },
 }
 OTHER_RUN = {
     "a hyperparameter": {"training": {"learningRate": 1e-4}},
@@ -172,6 +176,7 @@ def test_an_operator_with_other_defaults_changes_almost_every_default():
     assert same <= {
         *("training.fp16", "training.fsdp", "training.reportTo", "loss.useLabelSmoothing"),
         *("featureCache.persistentVolumeClaim", "evaluation.gate.metric", "storage.credentialsSecretRef"),
+        *("model.tokenSecretRef", "cache.persistentVolumeClaim", "cache.maxSize"),
         *("reporting.wandbSecretRef", "pod.tolerations", "pod.imagePullSecrets", "experiments", "suspend"),
         *("retrain.schedule.timeZone", "retrain.schedule.concurrencyPolicy"),
         *(f"retrain.onDataChange.{name}" for name in ("checkEvery", "minimumNewSamples", "minimumInterval")),

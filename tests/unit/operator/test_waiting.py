@@ -9,6 +9,7 @@ from finscribe_operator.warning_events import WarningEvent
 from tests.unit.operator.builders import NOW, a_job, a_pod, waiting
 
 CREDENTIALS, WANDB = "spec.storage.credentialsSecretRef", "spec.reporting.wandbSecretRef"
+HUB = "spec.model.tokenSecretRef"
 
 SECRETS = {
     "the Secret of the storage is missing": ('secret "s3" not found', [CREDENTIALS], "Create the Secret"),
@@ -23,6 +24,12 @@ SECRETS = {
         [WANDB],
         "Add the key WANDB_API_KEY",
     ),
+    "the token of the hub is missing": ('secret "hub" not found', [HUB], "Create the Secret"),
+    "the key of the hub is missing": (
+        "couldn't find key HF_TOKEN in Secret team/hub",
+        [HUB],
+        "Add the key HF_TOKEN",
+    ),
     "another Secret is missing": ('secret "s3-of-a-sidecar" not found', [], "Create the Secret"),
     "it is about no Secret": ("container has runAsNonRoot and image will run as root", [], ""),
 }
@@ -31,6 +38,7 @@ SECRETS = {
 def explain(status: Object, wandb: str = "wandb") -> tuple[str, str]:
     job = a_job(
         {
+            "model": {"source": "hf://owner/name", "tokenSecretRef": {"name": "hub"}},
             "storage": {"credentialsSecretRef": {"name": "s3"}},
             "reporting": {"wandbSecretRef": {"name": wandb}},
             "training": {"reportTo": ["wandb"]},
@@ -44,7 +52,7 @@ def test_the_field_is_named_whose_secret_is_missing(message: str, fields: list[s
     _, text = explain(waiting("CreateContainerConfigError", message))
 
     assert message in text and words in text
-    assert [field for field in (CREDENTIALS, WANDB) if field in text] == fields
+    assert [field for field in (CREDENTIALS, HUB, WANDB) if field in text] == fields
 
 
 def test_of_a_secret_that_two_fields_name_the_missing_key_tells_which():
@@ -60,6 +68,7 @@ def test_of_a_secret_that_two_fields_name_the_missing_key_tells_which():
     [
         ("FailedCreatePodSandBox", 'no runtime for "nvidia" is configured', "spec.pod.runtimeClassName"),
         ("FailedMount", 'MountVolume.SetUp failed for volume "features"', "spec.featureCache"),
+        ("FailedMount", 'MountVolume.SetUp failed for volume "downloads"', "spec.cache"),
         ("FailedMount", 'MountVolume.SetUp failed for volume "config"', ""),
     ],
 )

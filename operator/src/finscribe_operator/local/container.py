@@ -91,7 +91,8 @@ def build_container(machine: Machine, objects: ObjectFiles, pod: Object) -> Cont
 def _mount_volumes(machine: Machine, objects: ObjectFiles, pod: Object, termination_log: Path) -> Mounts:
     """Directories for the pod's volumes.
 
-    An emptyDir belongs to the run, not to the pod: the next attempt finds the downloads of the last one.
+    An emptyDir belongs to the run, not to the pod: the next attempt finds the downloads of the last one. A
+    claim's is shared by all runs.
     """
     job_name = pod["metadata"]["labels"]["job-name"]
     container = pod["spec"]["containers"][0]
@@ -103,6 +104,8 @@ def _mount_volumes(machine: Machine, objects: ObjectFiles, pod: Object, terminat
         if path is None or path in MACHINE_DIRECTORIES:
             continue
         directory = scratch_directory(machine.state_dir, job_name) / volume["name"]
+        if claim := volume.get("persistentVolumeClaim"):
+            directory = machine.state_dir / "claims" / claim["claimName"]
         if "configMap" in volume:
             directory = run_directory(machine.state_dir, job_name) / volume["name"]
             config_maps.append((volume["configMap"], directory))

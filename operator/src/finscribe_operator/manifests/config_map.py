@@ -4,7 +4,7 @@ import yaml
 
 from finscribe_core.api.base import count_bytes
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
-from finscribe_core.constants import CONFIG_FILE, FEATURE_CACHE_DIR, WORK_DIR
+from finscribe_core.constants import CONFIG_FILE, DOWNLOAD_CACHE_DIR, FEATURE_CACHE_DIR, WORK_DIR
 from finscribe_core.trainer_config import FeatureCacheSpec, StorageEndpoint, TrainerConfig
 from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.objects import Object
@@ -47,6 +47,8 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         curriculum=spec.curriculum,
         feature_cache=_feature_cache(spec),
         feature_cache_dir=FEATURE_CACHE_DIR if spec.feature_cache.persistent_volume_claim else None,
+        cache_dir=DOWNLOAD_CACHE_DIR if spec.cache else None,
+        cache_max_size=spec.cache.max_size if spec.cache else None,
         evaluation=spec.evaluation,
         output_dir=OUTPUT_DIR,
         output_uri=spec.output.uri,

@@ -15,6 +15,7 @@ from finscribe_core.constants import (
     CONFIG_DIR,
     CONFIG_FILE,
     CONTAINER_NAME,
+    DOWNLOAD_CACHE_DIR,
     ENV_CA_BUNDLE,
     ENV_CAUSE,
     ENV_HTTP_PORT,
@@ -27,6 +28,7 @@ from finscribe_core.constants import (
     FEATURE_CACHE_DIR,
     HTTP_PORT,
     HTTP_PORT_NAME,
+    HUB_KEYS_REQUIRED,
     LABEL_CAUSE,
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,
@@ -146,6 +148,8 @@ def _build_env(job: FineTuneJob, run: str, cause: RunCause) -> list[Object]:
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
     if secret := job.spec.storage.credentials_secret_ref:
         env += _from_secret(secret, SECRET_KEYS_REQUIRED, SECRET_KEYS_OPTIONAL)
+    if secret := job.spec.model.token_secret_ref:
+        env += _from_secret(secret, HUB_KEYS_REQUIRED, ())
     if secret := job.spec.reporting.wandb_secret_ref:
         env += _from_secret(secret, WANDB_KEYS_REQUIRED, WANDB_KEYS_OPTIONAL)
     if job.spec.storage.ca_bundle:
@@ -198,6 +202,9 @@ def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
     ]
     if claim := job.spec.feature_cache.persistent_volume_claim:
         volumes.append({"name": "features", "persistentVolumeClaim": {"claimName": claim.name}})
+    if cache := job.spec.cache:
+        claim = cache.persistent_volume_claim
+        volumes.append({"name": "downloads", "persistentVolumeClaim": {"claimName": claim.name}})
     if bundle := job.spec.storage.ca_bundle:
         items = [{"key": bundle.key, "path": CA_FILE}]
         volumes.append({"name": "ca-bundle", "configMap": {"name": bundle.config_map_name, "items": items}})
@@ -213,6 +220,8 @@ def _build_mounts(spec: FineTuneJobSpec) -> list[Object]:
     ]
     if spec.feature_cache.persistent_volume_claim:
         mounts.append({"name": "features", "mountPath": FEATURE_CACHE_DIR})
+    if spec.cache:
+        mounts.append({"name": "downloads", "mountPath": DOWNLOAD_CACHE_DIR})
     if spec.storage.ca_bundle:
         mounts.append({"name": "ca-bundle", "mountPath": CA_DIR, "readOnly": True})
     return mounts + [mount.to_kubernetes() for mount in spec.pod.volume_mounts or []]

@@ -94,3 +94,16 @@ async def test_a_secret_is_never_written_to_disk(start, tmp_path):
     files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if b"hush-hush" in path.read_bytes()]
+
+
+async def test_a_claim_is_a_directory_of_all_runs(start, tmp_path):
+    volume = {"name": "cache", "persistentVolumeClaim": {"claimName": "downloads"}}
+    mount = {"name": "cache", "mountPath": "/cache"}
+    local = await start(
+        "import sys; print(sys.argv[1])",
+        container={"args": ["import sys; print(sys.argv[1])", "/cache"], "volumeMounts": [mount]},
+        pod={"volumes": [volume]},
+    )
+    await local.until(lambda: is_finished(local.job))
+    (log,) = (tmp_path / "state" / "runs" / "run-1").glob("*.log")
+    assert log.read_text().strip() == str(tmp_path / "state" / "claims" / "downloads")
