@@ -20,6 +20,8 @@ class FailureReason(StrEnum):
     """A row or an image of the dataset can't be used."""
     ModelNotFound = "ModelNotFound"
     """The base model, or the adapter to start from, does not exist or is not a model."""
+    ModelAccessDenied = "ModelAccessDenied"
+    """The hub refused to hand out the base model: it is gated or private, or there is none of that name."""
     ModelUnsupported = "ModelUnsupported"
     """The base model can't be trained on this data."""
     LoraTargetsNotFound = "LoraTargetsNotFound"

@@ -80,8 +80,10 @@ def describe_model(source: ModelSource, name: str, adapter: Path | None) -> Mode
         adapter: the adapter's folder, if there is one.
     """
     digest = hashlib.sha256()
-    commit = None
-    if Path(source.location).is_dir():
+    commit = source.revision if source.hub_id else None
+    if source.hub_id:
+        digest.update(f"{source.hub_id}@{commit}".encode())
+    elif Path(source.location).is_dir():
         _add_files(digest, {path for glob in _MODEL_FILES for path in Path(source.location).glob(glob)})
     else:
         commit = _hub_commit(source)

@@ -33,6 +33,8 @@ class ModelSource:
     """The name that the user passed, such as an s3:// prefix that was downloaded to `location`."""
     remedy: str = _CHECK_NAME
     """What to do when it is not found."""
+    hub_id: str | None = None
+    """The hub id of a model that was downloaded from the hub to `location`; `revision` is then its commit."""
 
     @property
     def name(self) -> str:
@@ -42,6 +44,8 @@ class ModelSource:
     @property
     def lasting_name(self) -> str:
         """A name that finds the model from any working directory: s3:// prefix, absolute path or hub id."""
+        if self.hub_id is not None:
+            return self.hub_id
         if is_s3_uri(self.given_name):
             return self.given_name
         return os.path.abspath(self.location) if Path(self.location).is_dir() else self.location  # noqa: PTH100 - keeps links
@@ -85,7 +89,7 @@ def model_errors(source: ModelSource) -> Iterator[None]:
     """Turn errors of `from_pretrained` into user errors and transient errors.
 
     Raises:
-        UserError: ModelNotFound.
+        UserError: ModelNotFound; ModelAccessDenied when the hub answers 401 or 403.
         RetryableError: StorageUnavailable when the hub can't be reached or answers 429 or 5xx.
     """
     try:
@@ -102,8 +106,12 @@ def _of_the_hub(source: ModelSource, error: Exception) -> FinscribeError | None:
     """The error as one of the hub or of the way to it; None if it is none."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled  # noqa: PLC0415 - slow to import
 
-    if isinstance(error, HfHubHTTPError):
-        status = error.response.status_code if error.response is not None else 0
+    for cause in exception_chain(error):  # libraries raise other errors in their place
+        if not isinstance(cause, HfHubHTTPError):
+            continue
+        status = cause.response.status_code if cause.response is not None else 0
+        if status in (401, 403):
+            return _access_denied(source, status)
         if status >= 500 or status == 429:
             return RetryableError(
                 FailureReason.StorageUnavailable,
@@ -119,6 +127,16 @@ def _of_the_hub(source: ModelSource, error: Exception) -> FinscribeError | None:
             "If this is a local folder, check its name; otherwise try again later.",
         )
     return None
+
+
+def _access_denied(source: ModelSource, status: int) -> UserError:
+    return UserError(
+        FailureReason.ModelAccessDenied,
+        f"The hub denied access to {source.name} (HTTP status {status}): the model is gated or private, and "
+        "no valid token was sent, or there is no such model.",
+        "Check the name. Accept the model's conditions on its page, and name a Secret with a token of your "
+        "account as HF_TOKEN in model.tokenSecretRef; outside a cluster set HF_TOKEN.",
+    )
 
 
 def _of_the_files(source: ModelSource, error: Exception) -> UserError | None:

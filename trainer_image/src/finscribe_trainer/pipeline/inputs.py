@@ -18,6 +18,7 @@ from finscribe_trainer.data.image_count import image_count, with_images
 from finscribe_trainer.data.same_document import find_overlap
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.data.state import dataset_state, row_sources
+from finscribe_trainer.model.hub import fetch_hub_model
 from finscribe_trainer.model.source import ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage, TransferObserver
 from finscribe_trainer.storage.file_cache import FileCache
@@ -102,12 +103,15 @@ def _warn_of_overlap(name: str, known: list[Example], other_name: str, others: l
 
 
 def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:
-    """The base model's source: an s3:// prefix is downloaded, a hub id is left to `from_pretrained`.
+    """Download the base model from S3 or the hub; a local folder is used in place.
 
     Raises:
-        UserError: ModelNotFound.
+        UserError: ModelNotFound, ModelAccessDenied.
+        RetryableError: StorageUnavailable.
     """
     source = fetch_model_files(config.model_name_or_path, config.model_revision, folder, storage)
+    if not is_s3_uri(source.name) and not Path(source.location).is_dir():
+        return fetch_hub_model(source, folder, storage)
     if is_s3_uri(source.name) and not (Path(source.location) / "config.json").is_file():
         raise UserError(
             FailureReason.ModelNotFound,

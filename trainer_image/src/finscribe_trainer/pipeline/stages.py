@@ -84,7 +84,7 @@ def _write_result(
     """Write everything that the run results in to `folder`; returns the run's metrics."""
     run.reporter.set_phase(Phase.Exporting)
     adapter = export(run, trained.model, family, source, splits, folder)
-    metrics = _run_metrics(run, trained, splits)
+    metrics = _run_metrics(run, source, trained, splits)
     if run.config.evaluation.enabled:
         run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, f"{run.name or 'tuned'} (adapter)", adapter)
@@ -141,7 +141,7 @@ def export(
     return adapter
 
 
-def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
+def _run_metrics(run: Run, source: ModelSource, trained: Trained, splits: Splits) -> dict[str, Any]:
     state, dataset_state = trained.state, run.reporter.snapshot().dataset
     best, base = trained.best_loss, trained.base.get(BASE_LOSS)
     if best is not None and base is not None and best >= base:
@@ -151,7 +151,7 @@ def _run_metrics(run: Run, trained: Trained, splits: Splits) -> dict[str, Any]:
     return {
         "run": run.name,
         "model": run.config.model_name_or_path,
-        "model_revision": run.config.model_revision,
+        "model_revision": source.revision,
         "method": str(run.config.method),
         "initial_adapter": run.initial_adapter,
         "base_eval_loss": base,

@@ -189,6 +189,11 @@ class Connection:
         if permission and http_response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             self._granted.add((context.get(_BUCKET, ""), permission))
 
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises as `check_cancelled` does when the cancel event is set."""
+        self.cancel.wait(seconds)
+        self.check_cancelled()
+
     def check_cancelled(self) -> None:
         """Raise when the cancel event is set.
 

@@ -44,7 +44,7 @@ class ObjectCache:
         if not left:
             return [versions[uri] for uri, _ in wanted]
         names = sorted(str(uri) for uri, _ in wanted)
-        with self._cache.turn(" ".join([self._connection.endpoint, *names]), self._sleep):
+        with self._cache.turn(" ".join([self._connection.endpoint, *names]), self._connection.sleep):
             left = self._copy_all(left, versions)  # another run may have downloaded them meanwhile
             downloaded = {version.name: version for version in download(left)} if left else {}
         present = {str(uri): versions[uri] for uri, _ in set(wanted) - set(left)} | downloaded
@@ -81,10 +81,6 @@ class ObjectCache:
 
     def _key(self, uri: ObjectUri, version: FileVersion) -> str:
         return entry_key("s3", self._connection.endpoint, uri.bucket, uri.key, version.tag, version.size)
-
-    def _sleep(self, seconds: float) -> None:
-        self._connection.cancel.wait(seconds)
-        self._connection.check_cancelled()
 
 
 def _is_current(path: Path, version: FileVersion) -> bool:

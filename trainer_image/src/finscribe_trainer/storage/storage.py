@@ -192,6 +192,14 @@ class Storage:
         """
         return Checkpoints(self._connection, ObjectUri.parse(run_uri)).fetch_last(dest_dir, can_be_used)
 
+    def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            RetryableError: Interrupted.
+        """
+        self._connection.sleep(seconds)
+
     def check_writable(self, output_uri: str) -> None:
         """Check before the training that results can be written: writes and deletes an empty object.
 
