@@ -53,8 +53,11 @@ DOWNLOAD_CACHE_DIR = "/cache"
 CA_DIR = "/etc/finscribe-ca"
 """Mount path of the certificates of `storage.caBundle`."""
 CA_FILE = "ca.crt"
-OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "downloads", "ca-bundle")
+OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "downloads", "base-model", "ca-bundle")
 """Names of the volumes that the operator itself gives a pod."""
+MODEL_DIR = "/model"
+"""Mount path of the image of an oci:// model."""
+OCI_SCHEME = "oci://"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_LIMIT = 4096
 """Bytes the kubelet keeps of a termination message."""

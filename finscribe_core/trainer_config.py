@@ -635,6 +635,8 @@ class TrainerConfig(KubeModel):
     latest.json, which names one. A new adapter when unset."""
     adapter_policy: AdapterPolicy | None = None
     """What happens when that adapter does not exist; `Required` when unset."""
+    model_name: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """Name of the model in results and messages, if `model_name_or_path` is only where it is mounted."""
     dataset_path: PathText
     """Training rows: a .jsonl, .jsonl.gz or .parquet file, or a folder of such files; local, or an s3:// URI
     (a prefix ends in '/')."""

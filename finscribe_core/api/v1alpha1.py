@@ -92,13 +92,17 @@ class ModelSpec(KubeModel):
         str,
         Field(
             pattern=pattern(
-                r"^(hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+)$",
-                "hf://owner/name, s3://bucket/prefix or an absolute path, without spaces or credentials",
+                r"^(hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+|"
+                r"oci://[^/\s@]+/[^\s@]+(:[\w.-]+|@sha256:[0-9a-f]{64}))$",
+                "hf://owner/name, s3://bucket/prefix, oci://registry/image with :tag or @sha256:digest, or "
+                "an absolute path, without spaces or credentials",
             ),
             max_length=1024,
         ),
     ]
-    """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, or an absolute path in the image."""
+    """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, an absolute path in the trainer image,
+    or `oci://registry/image:tag`: an image whose root folder holds a model, and which is mounted as an image
+    volume. Kubernetes has image volumes by default from version 1.35 on."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Commit, tag or branch of an hf:// model; pin a commit to make runs reproducible."""
     adapter: AdapterUri | None = None

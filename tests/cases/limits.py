@@ -173,6 +173,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
     "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
     "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),
     "scratch": ({"resources": {"scratch": "900Ti"}}, ["spec.resources.scratch: 900Ti", "scratch (1Ti)"]),
+    "a model in another registry": (
+        {"model": {"source": "oci://registry.attacker.example/a:1"}},
+        ["spec.model.source", "models"],
+    ),
     "a Secret of the hub": (
         {
             "model": {

@@ -115,7 +115,7 @@ REFERENCES = (
     Reference("buckets", "output.uri", is_folder=True),
     Reference("buckets", "model.source", beginning="s3://"),
     Reference("buckets", "model.adapter"),
-    Reference("models", "model.source", beginning="hf://|/"),
+    Reference("models", "model.source", beginning="hf://|oci://|/"),
     Reference("endpoints", "storage.endpoint"),
     Reference("service_accounts", "storage.serviceAccountName"),
     Reference("secrets", "storage.credentialsSecretRef.name"),

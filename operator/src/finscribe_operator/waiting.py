@@ -7,6 +7,7 @@ from finscribe_core.api.references import SecretReference
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_core.constants import (
     HUB_KEYS_REQUIRED,
+    OCI_SCHEME,
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,
     WANDB_KEYS_OPTIONAL,
@@ -56,6 +57,9 @@ def explain_waiting(
     if reason in _CANNOT_START:
         text = str(waiting.get("message", "")).rstrip(".")
         remedy = _CANNOT_START[reason] or _find_secret(text, spec)
+        source = spec.model.source
+        if remedy == _CHECK_IMAGE and source.startswith(OCI_SCHEME) and source[len(OCI_SCHEME) :] in text:
+            remedy = "Check spec.model.source and spec.pod.imagePullSecrets."
         return Reason.ContainerCannotStart, f"{reason}: {text}. {remedy}".strip()
     creating = "The node is pulling the image or mounting volumes."
     return Reason.ContainerCreating, f"{creating} {_quote(warning)}" if warning else creating

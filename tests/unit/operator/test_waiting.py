@@ -88,3 +88,16 @@ def test_a_gated_pod_is_not_called_unschedulable():
     reason, text = explain({"phase": "Pending", "conditions": [condition]})
 
     assert reason == "Pending" and "not released" in text
+
+
+@pytest.mark.parametrize(
+    ("image", "field"),
+    [("registry.example/models/a:1", "spec.model.source"), ("finscribe/trainer:9", "spec.image")],
+)
+def test_the_image_that_cant_be_pulled_is_that_of_the_model_or_of_the_trainer(image: str, field: str):
+    job = a_job({"model": {"source": "oci://registry.example/models/a:1"}})
+    pod = a_pod("run-1", waiting("ImagePullBackOff", f'Back-off pulling image "{image}": not found'))
+
+    _, text = explain_waiting(pod, FineTuneJob.model_validate(job).spec)
+
+    assert f"Check {field} and spec.pod.imagePullSecrets." in text

@@ -13,7 +13,7 @@ from typing import Literal
 from finscribe_core.api.base import KubeModel
 from finscribe_core.api.pod import PodSpec
 from finscribe_core.api.v1alpha1 import FineTuneJob, ObjectMeta
-from finscribe_core.constants import KIND, SECRET_KEYS_REQUIRED
+from finscribe_core.constants import KIND, OCI_SCHEME, SECRET_KEYS_REQUIRED
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.file_kinds import FileKind, check_kind
 from finscribe_core.parsing import parse_strictly
@@ -78,6 +78,13 @@ def read_manifest(path: Path) -> Manifest:
             FailureReason.InvalidConfig,
             f"{jobs[0].where(('spec', 'experiments'))}: experiments need a cluster; each is a job there.",
             "Here, use `finscribe experiments run`.",
+        )
+    if job.spec.model.source.startswith(OCI_SCHEME):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{jobs[0].where(('spec', 'model', 'source'))}: the image of an oci:// model is mounted by a "
+            "cluster only.",
+            "Here, copy the model out of the image, and name the absolute path of its folder.",
         )
     return Manifest(path, _without_the_clusters(job), secrets)
 

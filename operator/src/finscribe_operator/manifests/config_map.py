@@ -4,7 +4,14 @@ import yaml
 
 from finscribe_core.api.base import count_bytes
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
-from finscribe_core.constants import CONFIG_FILE, DOWNLOAD_CACHE_DIR, FEATURE_CACHE_DIR, WORK_DIR
+from finscribe_core.constants import (
+    CONFIG_FILE,
+    DOWNLOAD_CACHE_DIR,
+    FEATURE_CACHE_DIR,
+    MODEL_DIR,
+    OCI_SCHEME,
+    WORK_DIR,
+)
 from finscribe_core.trainer_config import FeatureCacheSpec, StorageEndpoint, TrainerConfig
 from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.objects import Object
@@ -26,8 +33,10 @@ def build_config_map(job: FineTuneJob, run: str) -> Object:
 def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
     """The spec as the trainer's configuration."""
     spec = job.spec
+    is_image = spec.model.source.startswith(OCI_SCHEME)
     return TrainerConfig(
-        model_name_or_path=spec.model.source.removeprefix("hf://"),
+        model_name_or_path=MODEL_DIR if is_image else spec.model.source.removeprefix("hf://"),
+        model_name=spec.model.source if is_image else None,
         model_revision=spec.model.revision,
         adapter_name_or_path=spec.model.adapter,
         adapter_policy=spec.model.adapter_policy,

@@ -50,6 +50,10 @@ def test_a_job_and_its_secret_are_read(read):
             ":7: unknown key spec.outputs; did you mean output?",
         ),
         (JOB + "---\n" + JOB, "job.yaml:11: expected exactly one FineTuneJob, got 2."),
+        (
+            JOB.replace("hf://PaddlePaddle/PaddleOCR-VL", "oci://registry.example/models/a:1"),
+            ":5: the image of an oci:// model is mounted by a cluster only.",
+        ),
         (SECRET, "job.yaml: expected exactly one FineTuneJob, got 0."),
         (JOB + "---\nkind: Deployment\n", ":10: expected a FineTuneJob or a Secret, got Deployment."),
         (JOB + SECRET.replace("aWQ=", "plain!"), "job.yaml:13: data.AWS_ACCESS_KEY_ID is not base64."),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from finscribe_core.constants import OCI_SCHEME
 from finscribe_core.errors import (
     FailureReason,
     FinscribeError,
@@ -46,7 +47,7 @@ class ModelSource:
         """A name that finds the model from any working directory: s3:// prefix, absolute path or hub id."""
         if self.hub_id is not None:
             return self.hub_id
-        if is_s3_uri(self.given_name):
+        if is_s3_uri(self.given_name) or self.given_name.startswith(OCI_SCHEME):
             return self.given_name
         return os.path.abspath(self.location) if Path(self.location).is_dir() else self.location  # noqa: PTH100 - keeps links
 
@@ -59,6 +60,12 @@ def find_local_or_hub_model(name: str, revision: str | None) -> ModelSource:
     """
     if name.startswith("hf://"):
         return ModelSource(name.removeprefix("hf://"), revision, name)
+    if name.startswith(OCI_SCHEME):
+        raise UserError(
+            FailureReason.ModelNotFound,
+            f"{name}: only a cluster mounts the image of a model.",
+            "Copy the model out of the image, and name the folder.",
+        )
     path = Path(name)
     if path.is_dir():
         return ModelSource(str(path), None, name)

@@ -109,6 +109,8 @@ def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelS
         UserError: ModelNotFound, ModelAccessDenied.
         RetryableError: StorageUnavailable.
     """
+    if config.model_name is not None:
+        return _mounted_model(config.model_name_or_path, config.model_name)
     source = fetch_model_files(config.model_name_or_path, config.model_revision, folder, storage)
     if not is_s3_uri(source.name) and not Path(source.location).is_dir():
         return fetch_hub_model(source, folder, storage)
@@ -119,3 +121,21 @@ def fetch_model(config: TrainerConfig, folder: Path, storage: Storage) -> ModelS
             "Use the prefix that directly contains config.json and model.safetensors.",
         )
     return source
+
+
+def _mounted_model(location: str, name: str) -> ModelSource:
+    """The source of a model whose image is mounted.
+
+    Raises:
+        UserError: ModelNotFound when it is not, which is all that the pod of such a cluster shows.
+    """
+    folder = Path(location)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise UserError(
+            FailureReason.ModelNotFound,
+            f"{name} is not mounted at {location}: the cluster has no image volumes.",
+            "Kubernetes has them by default from version 1.35 on, from 1.31 on with the feature gate "
+            "ImageVolume of API server and kubelets. Otherwise copy the model to a bucket, and name its "
+            "prefix.",
+        )
+    return ModelSource(location, None, name)

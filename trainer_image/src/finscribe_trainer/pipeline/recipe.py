@@ -59,7 +59,7 @@ def train(run: Run) -> RunResult | None:
     """
     config, reporter, processes = run.config, run.reporter, run.processes
     reporter.set_phase(Phase.Starting)
-    reporter.set_run_info(config.model_name_or_path, config.method)
+    reporter.set_run_info(config.model_name or config.model_name_or_path, config.method)
     storage = open_storage(config, run.stop.cancel_transfers, reporter)
     with ExitStack() as claimed:
         published = processes.broadcast_from_main(lambda: _prepare_outputs(run, storage, claimed))

@@ -150,7 +150,7 @@ def _run_metrics(run: Run, source: ModelSource, trained: Trained, splits: Splits
         )
     return {
         "run": run.name,
-        "model": run.config.model_name_or_path,
+        "model": run.config.model_name or run.config.model_name_or_path,
         "model_revision": source.revision,
         "method": str(run.config.method),
         "initial_adapter": run.initial_adapter,
