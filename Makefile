@@ -76,7 +76,8 @@ sweep-operator: setup binaries ## Disturb a real operator in eight ways and coun
 .PHONY: binaries
 binaries: setup
 	@echo "Programs for the tests (missing ones are built once into the user's cache, which takes minutes):"
-	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager kubectl helm kstatus
+	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager \
+		kube-scheduler kubectl helm kstatus
 
 .PHONY: browser
 browser: setup

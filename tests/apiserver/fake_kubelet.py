@@ -74,10 +74,27 @@ class FakeKubelet:
         """Report the end of a container that the scheduler, an eviction or the node's shutdown ended."""
         self._ended(pod, exit_code, "Error", "", [_disruption(reason, message)])
 
+    def report_stopped(self, pod: str, exit_code: int) -> None:
+        """Report the end of a pod that is being deleted; what the control plane says of it is kept."""
+        conditions = self._core.api_client.sanitize_for_serialization(
+            self._core.read_namespaced_pod(pod, self._namespace).status.conditions
+        )
+        self._ended(pod, exit_code, "Error", "", [c for c in conditions if c["type"] == "DisruptionTarget"])
+
+    def shut_down_node(self, pod: str, exit_code: int) -> None:
+        """Report the end of a pod that its kubelet has stopped because the node is shut down."""
+        message = "Pod was terminated in response to imminent node shutdown."
+        disruption = _disruption("TerminationByKubelet", message)
+        self._ended(pod, exit_code, "Error", "", [disruption], reason_of_pod="Terminated")
+
     def reject(self, pod: str, reason: str, message: str) -> None:
         """Reject a pod before it starts, as a kubelet without room or a working device plugin does."""
         self._bind(pod)
         self._patch_status(pod, {"phase": "Failed", "reason": reason, "message": message})
+
+    def report_ready(self, pod: str) -> None:
+        """Set a running pod ready again, as a kubelet that is back does."""
+        self._patch_status(pod, {"conditions": [_SCHEDULED, {"type": "Ready", "status": "True"}]})
 
     def lose_node(self, pod: str) -> None:
         """Set the pod not ready without a reason, as the control plane does once its node is silent."""
@@ -100,7 +117,13 @@ class FakeKubelet:
             self._core.create_namespaced_pod_binding(pod, self._namespace, body, _preload_content=False)
 
     def _ended(
-        self, pod: str, exit_code: int, reason: str, message: str, conditions: Sequence[dict[str, Any]] = ()
+        self,
+        pod: str,
+        exit_code: int,
+        reason: str,
+        message: str,
+        conditions: Sequence[dict[str, Any]] = (),
+        reason_of_pod: str | None = None,
     ) -> None:
         terminated = {
             "exitCode": exit_code,
@@ -111,7 +134,8 @@ class FakeKubelet:
         }
         phase = "Failed" if exit_code else "Succeeded"
         ended = _container({"terminated": terminated})
-        self._patch_status(pod, {"phase": phase, "conditions": [_SCHEDULED, *conditions], **ended})
+        status = {"phase": phase, "reason": reason_of_pod, "conditions": [_SCHEDULED, *conditions], **ended}
+        self._patch_status(pod, status)
 
     def _patch_status(self, pod: str, status: dict[str, Any]) -> None:
         self._core.patch_namespaced_pod_status(

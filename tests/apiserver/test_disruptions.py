@@ -38,6 +38,19 @@ def test_a_preempted_attempt_is_named_and_does_not_count_as_a_failure(workspace:
     assert workspace.condition("Failed")[0] == "False"
 
 
+def test_a_run_whose_spot_node_is_reclaimed_continues_without_a_counted_failure(workspace: Workspace):
+    workspace.apply(build_job(backoffLimit=0))
+    pod = workspace.await_pod()
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.shut_down_node(pod, EXIT_RETRY)
+
+    message = workspace.await_condition("Running", "False", Reason.Retrying)
+
+    assert "does not count as a failure" in message and "The pod's node was shut down" in message
+    workspace.await_pod(other_than=pod)
+    assert failed_attempts(workspace) == 0
+
+
 def test_pods_that_their_node_rejects_fail_the_run_under_their_own_name(workspace: Workspace):
     workspace.apply(build_job(backoffLimit=1))
     first = workspace.await_pod()

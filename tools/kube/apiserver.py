@@ -1,6 +1,7 @@
 """Runs an API server for tests: etcd, kube-apiserver and kube-controller-manager in a temporary folder.
 
-There is no node, so no pod ever runs: tests set the status of pods themselves, as a kubelet would.
+There is no node, so no pod ever runs: tests set the status of pods themselves, as a kubelet would. With
+`with_nodes` the scheduler and the controllers of nodes run, too, for nodes that tests create.
 """
 
 import json
@@ -26,6 +27,9 @@ CONTROLLERS = (
     "job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller,"
     "ttl-after-finished-controller,clusterrole-aggregation-controller"
 )
+NODE_CONTROLLERS = "node-lifecycle-controller,taint-eviction-controller,pod-garbage-collector-controller"
+SILENT_NODE_SECONDS = 8
+"""After which a node that says nothing counts as not ready; 40 by default."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ def running_api_server(
     crds: Sequence[Path] = (),
     keep_logs: Callable[[], bool] = lambda: False,
     audit_policy: dict[str, Any] | None = None,
+    *,
+    with_nodes: bool = False,
 ) -> Iterator[ApiServer]:
     """Start an API server, install `crds`, and stop everything afterwards, also after Ctrl+C.
 
@@ -94,13 +100,14 @@ def running_api_server(
     Raises:
         ToolError: A program could not be built or did not start.
     """
-    programs = provide(CONTROL_PLANE)
+    programs = provide([*CONTROL_PLANE, *(["kube-scheduler"] if with_nodes else [])])
     folder = Path(tempfile.mkdtemp(prefix="finscribe-apiserver-"))
     processes = Processes(folder, die_with_parent=True)
     plane = ControlPlane(programs, Certificates(folder / "pki"), folder / "etcd", "127.0.0.1", *free_ports(4))
     succeeded = False
     try:
-        yield _start(plane, processes, crds, _write_audit_policy(folder, audit_policy))
+        arguments = _write_audit_policy(folder, audit_policy)
+        yield _start(plane, processes, crds, arguments, with_nodes=with_nodes)
         succeeded = True
     finally:
         _stop(processes)
@@ -129,9 +136,21 @@ def _audit_log(folder: Path) -> Path:
 
 
 def _start(
-    plane: ControlPlane, processes: Processes, crds: Sequence[Path], arguments: Sequence[str]
+    plane: ControlPlane,
+    processes: Processes,
+    crds: Sequence[Path],
+    arguments: Sequence[str],
+    *,
+    with_nodes: bool,
 ) -> ApiServer:
     plane.issue_certificates("IP:10.96.0.1")
+    controllers = [f"--controllers={CONTROLLERS}"]
+    if with_nodes:
+        controllers = [
+            f"--controllers={CONTROLLERS},{NODE_CONTROLLERS}",
+            f"--node-monitor-grace-period={SILENT_NODE_SECONDS}s",
+            "--node-monitor-period=1s",
+        ]
     parts = (
         plane.etcd(),
         plane.apiserver(
@@ -139,7 +158,8 @@ def _start(
             "--authorization-mode=RBAC",
             *arguments,
         ),
-        plane.controller_manager(f"--controllers={CONTROLLERS}"),
+        plane.controller_manager(*controllers),
+        *([plane.scheduler(*free_ports(1))] if with_nodes else []),
     )
     folder = plane.certificates.folder
     server = ApiServer(
@@ -159,11 +179,11 @@ def _start(
         wait = ("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
         if server.try_kubectl(*wait).returncode:  # kubectl fails on a CRD without conditions yet
             server.kubectl(*wait)
-    server.start("kube-controller-manager")
+    server.start(*(part.name for part in parts[2:]))
     return server
 
 
 def _stop(processes: Processes) -> None:
     """Stop all parts; the API server before etcd, because it waits for etcd when it stops."""
-    for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+    for name in ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"):
         processes.stop(name)
