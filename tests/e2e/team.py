@@ -107,6 +107,11 @@ class Team:
         selector = f"--selector=finscribe.io/finetunejob={name}"
         return json.loads(self.kubectl("get", "pods", selector, "--output=json"))["items"]
 
+    def jobs(self, name: str) -> list[dict[str, Any]]:
+        """The batch/v1 Jobs of a FineTuneJob."""
+        selector = f"--selector=finscribe.io/finetunejob={name}"
+        return json.loads(self.kubectl("get", "jobs", selector, "--output=json"))["items"]
+
     def logs(self, name: str) -> str:
         return self.kubectl("logs", f"--selector=finscribe.io/finetunejob={name}", "--tail=20")
 
