@@ -1,6 +1,7 @@
 """Defines what a run reports: progress and metrics while it runs, its result at the end."""
 
 import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -71,6 +72,30 @@ class Phase(StrEnum):
     """Uploading the result."""
 
 
+class PhaseSeconds(KubeModel):
+    """Seconds that an attempt has spent in each phase, up to its last step or change of phase."""
+
+    starting: Count | None = None
+    downloading: Count | None = None
+    preparing: Count | None = None
+    training: Count | None = None
+    evaluating: Count | None = None
+    comparing: Count | None = None
+    exporting: Count | None = None
+    uploading: Count | None = None
+
+
+class BestEvaluation(KubeModel):
+    """The best evaluation so far, by `earlyStopping.metric`; its adapter is the one that is exported."""
+
+    step: Count
+    """Optimizer steps taken until then."""
+    metric: ShortText = ""
+    """Name of the metric."""
+    value: MetricText = None
+    """Value of the metric."""
+
+
 class Progress(KubeModel):
     """Progress of a run."""
 
@@ -85,7 +110,20 @@ class Progress(KubeModel):
     percent: int = Field(0, ge=0, le=100)
     """step / totalSteps in percent."""
     eta_seconds: Count | None = None
-    """Estimated seconds of training left."""
+    """Estimated seconds until the result is uploaded: steps, evaluations, comparison, export and upload,
+    each by its measured speed. What has not been measured yet counts 0; unset before the first step."""
+    samples_per_second: MetricText = None
+    """Rows trained on per second, in all processes, over the last steps."""
+    tokens_per_second: MetricText = None
+    """Tokens trained on per second, likewise."""
+    best: BestEvaluation | None = None
+    """The best evaluation so far."""
+    peak_gpu_memory_bytes: Count | None = None
+    """Most GPU memory that the first process's tensors took; unset on a CPU."""
+    phase_seconds: PhaseSeconds | None = None
+    """Duration of each phase in this attempt."""
+    step_seconds: Count | None = None
+    """Seconds of the optimizer steps that led to `step`, of all attempts; unset before training starts."""
 
 
 class Metrics(KubeModel):
@@ -272,6 +310,15 @@ class RunResult(KubeModel):
 
 def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def format_rate(value: float) -> str:
+    """A rate as the status shows it: three significant digits, no exponent.
+
+    >>> format_rate(12345.6), format_rate(0.04321)
+    ('12300', '0.0432')
+    """
+    return f"{Decimal(f'{value:.3g}'):f}"
 
 
 def format_metric(value: float) -> str:

@@ -10,6 +10,7 @@ from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
     ADAPTER_LOCATION_LIMIT,
     GATE_MESSAGE_LIMIT,
+    BestEvaluation,
     DatasetState,
     DocumentMetrics,
     EvaluationReport,
@@ -17,6 +18,8 @@ from finscribe_core.report import (
     Metrics,
     Outputs,
     Phase,
+    PhaseSeconds,
+    Progress,
     ProgressReport,
     RunResult,
     format_metric,
@@ -34,6 +37,22 @@ def test_a_result_fits_into_the_termination_message(text: str):
     assert read is not None
     assert read.reason == FailureReason.DatasetInvalid
     assert read.message[:5] == text[:5]
+
+
+EVERY_FIGURE = Progress(
+    phase=Phase.Uploading,
+    step=1_000_000,
+    total_steps=1_000_000,
+    epoch=1234.5678,
+    percent=100,
+    eta_seconds=0,
+    samples_per_second="0.0123",
+    tokens_per_second="123000",
+    best=BestEvaluation(step=1_000_000, metric="eval_validation_pass_rate", value="0.123456"),
+    peak_gpu_memory_bytes=140_000_000_000,
+    phase_seconds=PhaseSeconds(**dict.fromkeys(PhaseSeconds.model_fields, 10_000_000)),
+    step_seconds=10_000_000,
+)
 
 
 def test_the_outputs_below_the_longest_output_uri_fit():
@@ -61,12 +80,15 @@ def test_the_outputs_below_the_longest_output_uri_fit():
         resumed_from=f"{run}/checkpoints/checkpoint-1000000",
         dataset=DatasetState(fingerprint="f" * 64, samples=10**12, files=10**12),
         initial_adapter="s3://" + "b" * (ADAPTER_LOCATION_LIMIT - len("s3://")),
+        progress=EVERY_FIGURE,
     )
 
     message = result.to_termination_message()
 
+    read = RunResult.from_termination_message(message)
     assert len(message.encode()) <= TERMINATION_LOG_LIMIT
-    assert RunResult.from_termination_message(message).outputs == outputs
+    assert read is not None
+    assert (read.outputs, read.progress) == (outputs, EVERY_FIGURE)
 
 
 def test_outputs_that_are_too_long_when_completed_make_no_result():
@@ -121,6 +143,10 @@ HOSTILE_REPORTS = {
     "an endless run": '{"progress": {"etaSeconds": %s}}' % ("9" * 30),
     "a run's name of 60,000 characters": '{"run": "%s"}' % ("x" * 60_000),
     "nested lists": '{"run": %s}' % ("[" * 3000 + "]" * 3000),
+    "more memory than there is": '{"progress": {"peakGpuMemoryBytes": %s}}' % ("9" * 20),
+    "a phase of negative duration": '{"progress": {"phaseSeconds": {"training": -1}}}',
+    "an endless phase": '{"progress": {"phaseSeconds": {"training": %s}}}' % ("9" * 20),
+    "a metric's name that is too long": '{"progress": {"best": {"step": 1, "metric": "%s"}}}' % ("x" * 65),
     "a phase that is no word": '{"progress": {"phase": "\\u001b[2J"}}',
 }
 
@@ -129,6 +155,15 @@ HOSTILE_REPORTS = {
 def test_a_progress_report_out_of_bounds_is_refused(body: str):
     with pytest.raises(ValidationError):
         ProgressReport.model_validate_json(body)
+
+
+def test_a_report_of_an_older_trainer_lacks_the_newer_figures():
+    report = ProgressReport.model_validate_json(
+        '{"run": "r", "progress": {"phase": "Training", "step": 3, "totalSteps": 9, "etaSeconds": 12}}'
+    )
+
+    assert report.progress == Progress(phase=Phase.Training, step=3, total_steps=9, eta_seconds=12)
+    assert (report.progress.samples_per_second, report.progress.step_seconds) == (None, None)
 
 
 def test_a_report_of_a_newer_trainer_is_read_whatever_its_phase_is_called():
