@@ -1,9 +1,10 @@
-"""Progress, ETA, and detection of hung activities."""
+"""Progress, speed, ETA, durations, and detection of hung activities."""
 
 import pytest
 
 from finscribe_core.report import Phase
 from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.reporting.eta import Plan
 
 
 @pytest.fixture
@@ -76,6 +77,87 @@ def test_one_slow_step_moves_the_estimate_only_a_little(reporter, clock):
     take_steps(reporter, clock, [100], total=1000, seconds=10.0)
 
     assert 900 < reporter.snapshot().progress.eta_seconds < 1.5 * 900
+
+
+def test_the_eta_counts_the_evaluations_and_answers_that_were_measured(reporter, clock):
+    reporter.set_plan(Plan(eval_steps=5, answers=10))
+    reporter.set_phase(Phase.Evaluating)
+    reporter.record_answer(3.0)
+    clock.wait(40)
+    reporter.set_phase(Phase.Training)
+    reporter.record_step(0, 10, 0.0)
+    take_steps(reporter, clock, [1], total=10)
+
+    assert reporter.snapshot().progress.eta_seconds == 9 * 2 + 2 * 40 + 10 * 3
+
+
+def test_the_eta_of_a_comparison_falls_with_each_answer(reporter):
+    reporter.set_plan(Plan(answers=4))
+    reporter.set_phase(Phase.Comparing)
+    etas = []
+    for _ in range(4):
+        reporter.record_answer(10.0)
+        etas.append(reporter.snapshot().progress.eta_seconds)
+
+    assert etas == [30, 20, 10, 0]
+
+
+def test_the_speed_is_that_of_the_last_steps(reporter, clock):
+    reporter.set_phase(Phase.Training)
+    reporter.record_step(0, 10, 0.0)
+    for step in (1, 2, 3):
+        reporter.record_metrics(samples=8, tokens=5000)
+        take_steps(reporter, clock, [step], total=10)
+
+    progress = reporter.snapshot().progress
+    assert (progress.samples_per_second, progress.tokens_per_second) == ("4", "2500")
+
+
+def test_the_durations_of_the_phases_sum_up_to_the_time_of_the_attempt(reporter, clock):
+    started = clock()
+    for phase, seconds in (
+        (Phase.Downloading, 30),
+        (Phase.Preparing, 20),
+        (Phase.Evaluating, 7),
+        (Phase.Training, 100),
+        (Phase.Evaluating, 8),
+        (Phase.Uploading, 4),
+    ):
+        reporter.set_phase(phase)
+        clock.wait(seconds)
+    reporter.record_step(1, 1, 1.0)
+
+    durations = reporter.snapshot().progress.phase_seconds.model_dump(exclude_none=True)
+    assert durations | {"training": 100, "evaluating": 15} == durations
+    assert sum(durations.values()) == clock() - started
+
+
+def test_nothing_changes_between_two_events(reporter, clock):
+    """Otherwise each request of the operator would lead to a write of the status."""
+    reporter.set_phase(Phase.Training)
+    reporter.record_step(0, 10, 0.0)
+    take_steps(reporter, clock, [1], total=10)
+    before = reporter.snapshot()
+    clock.wait(1000)
+
+    assert reporter.snapshot() == before
+
+
+def test_the_next_attempt_begins_with_the_step_seconds_of_the_checkpoint(reporter, clock):
+    reporter.set_phase(Phase.Training)
+    reporter.record_step(0, 10, 0.0)
+    take_steps(reporter, clock, [1, 2, 3], total=10)
+    checkpoint = reporter.measured()
+    take_steps(reporter, clock, [4], total=10)  # it is lost
+    resumed = RunReporter("invoices-1a2b", "invoices", clock)
+    unknown = resumed.snapshot().progress.step_seconds
+    resumed.resume(checkpoint)
+    resumed.set_phase(Phase.Training)
+    resumed.record_step(3, 10, 0.3)
+    begun = resumed.snapshot().progress.step_seconds
+    take_steps(resumed, clock, [4], total=10)
+
+    assert (unknown, begun, resumed.snapshot().progress.step_seconds) == (None, 6, 8)
 
 
 def test_metrics_are_decimal_strings_and_stay_until_they_change(reporter):

@@ -1,7 +1,7 @@
 """Evaluates a model on a test set: generates its answers and scores them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -38,6 +38,7 @@ def evaluate(
     settings: InferenceSettings,
     batch_size: int,
     partial_path: Path | None = None,
+    record_answer: Callable[[float], None] = lambda _: None,
 ) -> Results:
     """Generate an answer for every document of a test set, and score it.
 
@@ -49,6 +50,7 @@ def evaluate(
         settings: see `inference_settings`.
         batch_size: documents per batch.
         partial_path: file for the answers so far; an interrupted evaluation resumes from it.
+        record_answer: called with the seconds that each answer took.
 
     Raises:
         UserError: DatasetInvalid when the model can't take a prompt (`check_prompts`); GpuMemoryError when a
@@ -68,6 +70,7 @@ def evaluate(
             missing, "Evaluate", total=len(examples), completed=len(answers), unit="documents"
         ):
             answers[answer.index] = answer
+            record_answer(answer.seconds)
             if partial:
                 partial.add(answer)
     finally:

@@ -50,15 +50,15 @@ def compare_models(
     """
     assert isinstance(tuned.model, PeftModel)
     spec, training = run.config.evaluation, run.config.training
-    test_set = _documents(run, splits)
+    test_set, record_answer = _documents(run, splits), run.reporter.record_answer
     batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
     base = replace(tuned, info=describe_model(source, source.name, None))
     settings = inference_settings(tuned, test_set, spec.max_new_tokens)
     log.info("evaluating base and tuned model on %d documents", test_set.info.documents)
     try:
         with tuned.model.disable_adapter():
-            before = evaluate(base, test_set, settings, batch_size)
-        after = evaluate(tuned, test_set, settings, batch_size)
+            before = evaluate(base, test_set, settings, batch_size, record_answer=record_answer)
+        after = evaluate(tuned, test_set, settings, batch_size, record_answer=record_answer)
     except GpuMemoryError:
         return _out_of_memory(spec)
     comparison = compare(before, after)
@@ -72,6 +72,11 @@ def compare_models(
         tuned=_document_metrics(after.summary),
         gate=evaluate_gate(spec.gate, before.summary, after.summary) if spec.gate else None,
     )
+
+
+def count_answers(run: Run, splits: Splits) -> int:
+    """The answers that the comparison generates: two for each document."""
+    return 2 * _documents(run, splits).info.documents if run.config.evaluation.enabled else 0
 
 
 def _out_of_memory(spec: EvaluationSpec) -> EvaluationReport:

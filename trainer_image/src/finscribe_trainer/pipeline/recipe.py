@@ -225,6 +225,10 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
         storage.write_latest(run.config.output_uri, payload)
     if uri := _training_uri(run):
         storage.write_json(uri, {"run": run.name})
+    run.reporter.resume({"step_seconds": run_metrics.get("step_seconds", 0.0)})
+    best_step, best = run_metrics.get("best_step"), run_metrics.get("best_metric")
+    if best_step is not None and best is not None:
+        run.reporter.record_best(best_step, str(run.config.early_stopping.metric), best)
     run.reporter.record_step(
         run_metrics.get("steps", 0), run_metrics.get("total_steps", 0), run_metrics.get("epoch") or 0.0
     )

@@ -18,10 +18,11 @@ from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.merge import choose_probes, export_merged
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.export import export_adapter, write_metrics
-from finscribe_trainer.pipeline.final_evaluation import compare_models
+from finscribe_trainer.pipeline.final_evaluation import compare_models, count_answers
 from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_for
 from finscribe_trainer.pipeline.model_card.write import write_cards
 from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
+from finscribe_trainer.reporting.eta import Plan
 from finscribe_trainer.runtime.output_layout import (
     ADAPTER_DIR,
     EVALUATION_DIR,
@@ -32,6 +33,7 @@ from finscribe_trainer.runtime.output_layout import (
 from finscribe_trainer.runtime.outputs import replace_together
 from finscribe_trainer.runtime.versions import package_versions
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.arguments import steps_per_epoch
 from finscribe_trainer.training.callbacks import BASE_LOSS
 from finscribe_trainer.training.checkpoints import Checkpoint
 from finscribe_trainer.training.fit import Trained, fit
@@ -66,6 +68,7 @@ def train_and_export(
     checkpoint = start if isinstance(start, Checkpoint) else None
     adapter = start.folder if isinstance(start, InitialAdapter) else None
     family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits, adapter))
+    run.reporter.set_plan(_plan(run, splits, model))
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
         return None
@@ -76,6 +79,20 @@ def train_and_export(
         metrics = _write_result(run, trained, family, source, splits, folder)
     log.info("result written to %s: %s", run.output_dir, ", ".join(_written(run.output_dir)))
     return metrics
+
+
+def _plan(run: Run, splits: Splits, model: PeftModel) -> Plan:
+    """What the run does besides its steps."""
+    spec = run.config.training
+    merges = OutputFormat.Merged in run.config.output_formats
+    base: Any = model.get_base_model()
+    size = int(base.get_memory_footprint()) if merges and run.uri else 0
+    return Plan(
+        eval_steps=spec.eval_steps or steps_per_epoch(spec, len(splits.train), run.processes.world_size),
+        answers=count_answers(run, splits),
+        merges=int(merges),
+        upload_bytes=size,
+    )
 
 
 def _write_result(
@@ -157,11 +174,13 @@ def _run_metrics(run: Run, source: ModelSource, trained: Trained, splits: Splits
         "base_eval_loss": base,
         "best_eval_loss": best,
         "best_step": state.best_global_step,
+        "best_metric": state.best_metric,
         "steps": state.global_step,
         "total_steps": state.max_steps,
         "epoch": state.epoch,
         "stopped_early": trained.stopped_early,
         "resumed_from": trained.resumed_from,
+        "step_seconds": run.reporter.measured()["step_seconds"],
         "dataset": {
             "train": run.config.dataset_path,
             "train_rows": len(splits.train),

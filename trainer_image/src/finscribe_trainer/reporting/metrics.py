@@ -1,7 +1,8 @@
 """Defines the run's Prometheus metrics, in a registry of their own."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -43,6 +44,8 @@ class RunMetrics:
         self.step = self._gauge("train_step", "Optimizer steps taken.")
         self.planned_steps = self._gauge("train_planned_steps", "Optimizer steps planned.")
         self.epoch = self._gauge("epoch", "Epochs trained so far, as a fraction.")
+        self.best_step = self._gauge("best_step", "Optimizer steps taken at the best evaluation so far.")
+        self.eta = self._gauge("eta_seconds", "Estimated time until the result is uploaded.")
         self.tokens = self._counter("tokens", "Tokens trained on by this process.")
         self.samples = self._counter("samples", "Rows trained on by this process.")
         self.retried = self._counter("storage_requests_retried", "Storage requests that were retried.")
@@ -62,6 +65,12 @@ class RunMetrics:
         ).labels(*self._identity)
         self._phase = Gauge(
             "finscribe_phase", "1 for the phase the run is in.", (*_LABELS, "phase"), registry=self.registry
+        )
+        self._phase_duration = Gauge(
+            "finscribe_phase_duration_seconds",
+            "Time spent in the phase by this process.",
+            (*_LABELS, "phase"),
+            registry=self.registry,
         )
         self._transferred = Counter(
             "finscribe_storage_transferred_bytes",
@@ -86,6 +95,11 @@ class RunMetrics:
         for each in Phase:
             self._phase.labels(*self._identity, each.value).set(1 if each is phase else 0)
 
+    def set_phase_durations(self, seconds: Mapping[Phase, float]) -> None:
+        """Set the time spent in each phase so far."""
+        for phase, duration in seconds.items():
+            self._phase_duration.labels(*self._identity, phase.value).set(duration)
+
     def transferred(self, direction: str, num_bytes: int) -> None:
         """Count bytes transferred in a direction: "download" or "upload"."""
         self._transferred.labels(*self._identity, direction).inc(num_bytes)
@@ -107,16 +121,30 @@ class RunMetrics:
         return Counter(f"finscribe_{name}", text, _LABELS, registry=self.registry).labels(*self._identity)
 
 
+def _cuda_in_use() -> Any | None:
+    """torch.cuda if this process uses it; never imports torch or initializes CUDA itself."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None
+
+
+def peak_gpu_memory() -> int | None:
+    """The most bytes that this process's tensors took on a GPU; None without one. Does not wait for it."""
+    cuda = _cuda_in_use()
+    if cuda is None:
+        return None
+    peaks = (int(cuda.max_memory_allocated(device)) for device in range(cuda.device_count()))
+    return max(peaks, default=None)
+
+
 class _GpuMemory(Collector):
-    """Collects memory metrics of the GPUs in use; never imports torch or initializes CUDA itself."""
+    """Collects memory metrics of the GPUs in use."""
 
     def __init__(self, identity: tuple[str, str]) -> None:
         self._identity = identity
 
     def collect(self) -> Iterator[Metric]:
-        torch = sys.modules.get("torch")
-        cuda = getattr(torch, "cuda", None)
-        if cuda is None or not cuda.is_initialized():
+        cuda = _cuda_in_use()
+        if cuda is None:
             return
         allocated = GaugeMetricFamily(
             "finscribe_gpu_memory_allocated_bytes", "GPU memory held by tensors.", labels=[*_LABELS, "device"]

@@ -143,11 +143,15 @@ class EarlyStopping(TrainerCallback, ExportableState):
         self.evaluated_at = attributes.get("evaluated_at", 0.0)
 
 
-class ProgressCallback(TrainerCallback):
-    """Passes metrics to the reporter, and logs them as console lines in the format of the training guide."""
+class ProgressCallback(TrainerCallback, ExportableState):
+    """Passes metrics to the reporter, and logs them as console lines in the format of the training guide.
+
+    What the reporter has measured is part of each checkpoint.
+    """
 
     def __init__(self, reporter: RunReporter, metric: SelectionMetric) -> None:
         self.reporter = reporter
+        self.metric = metric
         self.shown = {*SHOWN, str(metric)}
         self.base: dict[str, float] = {}
         """The base model's metrics, by names that begin with base_eval_."""
@@ -163,6 +167,7 @@ class ProgressCallback(TrainerCallback):
         for entry in state.log_history:
             if "eval_loss" in entry:
                 self._update_best(entry["eval_loss"])
+        self._report_best(state)
         self.tokens_seen = state.num_input_tokens_seen  # this process reports only its own
         self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.set_phase(Phase.Training)
@@ -171,8 +176,8 @@ class ProgressCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Report the step."""
-        self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.record_metrics(tokens=state.num_input_tokens_seen - self.tokens_seen)
+        self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.tokens_seen = state.num_input_tokens_seen
         if control.should_evaluate:
             self.reporter.set_phase(Phase.Evaluating)
@@ -186,11 +191,24 @@ class ProgressCallback(TrainerCallback):
             reported: dict[str, Any] = {name: metrics.get(name) for name in REPORTED}
             self.reporter.record_metrics(**reported)
             self._update_best(metrics["eval_loss"])
+            self._report_best(state)
             self.reporter.set_phase(Phase.Training)
 
     def _update_best(self, loss: float) -> None:
         self.best = min(self.best, loss)
         self.reporter.record_metrics(best_eval_loss=self.best)
+
+    def _report_best(self, state: TrainerState) -> None:
+        if state.best_metric is not None and state.best_global_step is not None:
+            self.reporter.record_best(state.best_global_step, str(self.metric), state.best_metric)
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"args": {}, "attributes": self.reporter.measured()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.reporter.resume(state.get("attributes", {}))
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any

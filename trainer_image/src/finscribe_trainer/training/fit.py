@@ -2,8 +2,10 @@
 
 import logging
 import math
+import time
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
@@ -89,9 +91,15 @@ def fit(
     report = ProgressCallback(run.reporter, metric)
     processes = run.processes
     uploaded_to = run.uri if processes.is_main else None
-    uploads = CheckpointUploads(
-        lambda folder: storage.save_checkpoint(folder, uploaded_to) if uploaded_to else None
-    )
+
+    def upload(folder: Path) -> None:
+        if uploaded_to:
+            started = time.monotonic()
+            storage.save_checkpoint(folder, uploaded_to)
+            size = sum(path.stat().st_size for path in folder.iterdir())
+            run.reporter.record_upload(size, time.monotonic() - started)
+
+    uploads = CheckpointUploads(upload)
     curves = open_curves(run, checkpoint)
     callbacks: list[TrainerCallback] = [
         curves,
@@ -114,6 +122,7 @@ def fit(
         trainer.resume_state.load_state(checkpoint.callback_state(ResumeState.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)
         trainer.best.load(checkpoint.folder)
+        report.load_state(checkpoint.callback_state(ProgressCallback.__name__))
         early_stopping.load_state(checkpoint.callback_state(EarlyStopping.__name__))
     else:
         report.base = _measure_base(run, model, trainer)
@@ -159,6 +168,7 @@ def build_trainer(
         run.stop.requested.is_set,
         features,
     )
+    documents.record_answer = run.reporter.record_answer
     answers = (example.row.completion for example in splits.train)
     weights = create_token_weights(run.config.loss, family.tokenizer, answers)
     trainer = AnswerTrainer(

@@ -40,6 +40,8 @@ class ValidationDocuments:
         self.batch_size = batch_size
         self.stop = stop
         self.features = features
+        self.record_answer: Callable[[float], None] = lambda _: None
+        """Called with the seconds that each answer took."""
         self.max_new_tokens = spec.max_new_tokens
         if self.max_new_tokens is None and self.examples:
             self.max_new_tokens = max_answer_tokens(family, self.examples)
@@ -63,6 +65,7 @@ class ValidationDocuments:
         scores = []
         set_activity("generating answers for the first documents of an evaluation")
         for answer in generator.generate(self.examples):
+            self.record_answer(answer.seconds)
             scores.append(score_document(self.examples[answer.index].row.completion, answer.text))
             set_activity(f"generating answers, {len(scores)} of {len(self.examples)} documents done")
         return {} if self.stop() else _metrics(scores)
