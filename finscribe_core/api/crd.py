@@ -33,6 +33,12 @@ PRINTER_COLUMNS: list[Schema] = [
     {"name": "ETA", "type": "string", "jsonPath": ".status.summary.eta"},
     {"name": "Loss", "type": "string", "jsonPath": ".status.summary.loss"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    {
+        "name": "Samples/s",
+        "type": "string",
+        "jsonPath": ".status.progress.samplesPerSecond",
+        "priority": 1,
+    },
     {"name": "Run", "type": "string", "jsonPath": ".status.run.name", "priority": 1},
 ]
 

@@ -39,6 +39,7 @@ from finscribe_core.report import (
     EvaluationReport,
     Location,
     Metrics,
+    MetricText,
     ObjectName,
     Outputs,
     Progress,
@@ -449,7 +450,7 @@ class Summary(KubeModel):
     progress: ShortText = "0%"
     """Training steps taken, in percent; 100% of a complete run, also after early stopping."""
     eta: ShortText = "-"
-    """Estimated training time left."""
+    """Estimated time until the result is uploaded."""
     loss: ShortText = "-"
     """Last training loss."""
 
@@ -482,6 +483,30 @@ SettingValues = Annotated[
 """Values by field, as in a spec. The API server treats them as one value, which costs it little."""
 
 
+class Goodput(KubeModel):
+    """The share of its pods' time in which a run took the steps that it keeps.
+
+    `ratio` = `stepSeconds` / `podSeconds`. A step that a later attempt had to repeat does not count, nor do
+    starting, downloading, evaluating and uploading. A pod's time begins when its node accepts it, and ends
+    with its container.
+    """
+
+    ratio: MetricText = None
+    """0 to 1, as a decimal string; unset before the first step."""
+    step_seconds: Count = 0
+    """Seconds of the optimizer steps that led to the last one, as the trainer reported them last. It keeps
+    their sum in each checkpoint, so that an attempt begins with those of the steps that it need not
+    repeat."""
+    pod_seconds: Count = 0
+    """Seconds of all pods so far, up to the last report of the newest one."""
+    earlier_pod_seconds: Count = 0
+    """Those of the pods before the newest one."""
+    newest_pod: ObjectName = ""
+    """Name of the newest pod."""
+    newest_pod_created: ShortText = ""
+    """When it was created (RFC 3339)."""
+
+
 class RunStatus(KubeModel):
     """The current run, or the last one."""
 
@@ -498,6 +523,10 @@ class RunStatus(KubeModel):
     """When the run ended (RFC 3339)."""
     failed_attempts: Count = 0
     """Number of failed pods of this run."""
+    attempts: Count = 0
+    """Number of pods of this run so far, also of those that an eviction or a suspension ended."""
+    goodput: Goodput = Goodput()
+    """What the attempts have cost."""
     resumed_from: Location | None = None
     """The checkpoint the last attempt resumed from."""
     initial_adapter: AdapterLocation | None = None

@@ -3,12 +3,13 @@
 import pytest
 
 from finscribe_core.api.conditions import Reason
-from finscribe_core.api.v1alpha1 import State
+from finscribe_core.api.v1alpha1 import RunStatus, State
 from finscribe_core.constants import EXIT_RETRY
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Phase, Progress, ProgressReport
 from tests.apiserver.eventually import eventually
 from tests.apiserver.fake_kubelet import serving_progress
+from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -49,6 +50,34 @@ def test_a_run_whose_spot_node_is_reclaimed_continues_without_a_counted_failure(
     assert "does not count as a failure" in message and "The pod's node was shut down" in message
     workspace.await_pod(other_than=pod)
     assert failed_attempts(workspace) == 0
+
+
+def test_attempts_are_counted_though_an_operator_was_away_and_the_first_pod_is_gone(
+    workspace: Workspace, operator: OperatorProcess
+):
+    def await_step_seconds(pod: str, seconds: int) -> RunStatus:
+        progress = TRAINING.model_copy(update={"step_seconds": seconds})
+        report = ProgressReport(run=pod.rpartition("-")[0], progress=progress)
+
+        def known() -> RunStatus | None:
+            run = workspace.status().run
+            return run if run and run.goodput.step_seconds == seconds else None
+
+        with serving_progress(workspace.kubelet.report_running(pod), report):
+            return eventually(known)
+
+    workspace.apply(build_job())
+    first = workspace.await_pod()
+    await_step_seconds(first, 10)
+    operator.kill()
+    workspace.kubelet.report_disrupted(first, EXIT_RETRY, "EvictionByEvictionAPI", "evicted")
+    second = workspace.await_pod(other_than=first)
+    workspace.kubelet.remove(first)
+    operator.start()
+    run = await_step_seconds(second, 20)
+
+    assert (run.attempts, run.goodput.newest_pod) == (2, second)
+    assert run.goodput.pod_seconds >= run.goodput.earlier_pod_seconds
 
 
 def test_pods_that_their_node_rejects_fail_the_run_under_their_own_name(workspace: Workspace):

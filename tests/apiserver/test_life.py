@@ -19,7 +19,14 @@ from tests.apiserver.workspace import Workspace, build_job
 GOLDEN_JOB = Path(__file__).with_name("golden_job.yaml")
 TRAINING = ProgressReport(
     progress=Progress(
-        phase=Phase.Training, step=420, total_steps=1250, epoch=1.68, percent=33, eta_seconds=1810
+        phase=Phase.Training,
+        step=420,
+        total_steps=1250,
+        epoch=1.68,
+        percent=33,
+        eta_seconds=1810,
+        samples_per_second="2.75",
+        step_seconds=0,
     ),
     metrics=Metrics(train_loss="0.412"),
 )
@@ -73,6 +80,7 @@ def test_a_run_goes_from_pending_to_complete_and_every_column_is_always_set(work
     with serving_progress(address, report) as trainer:
         workspace.await_condition("Running", "True", Phase.Training)
         eventually(lambda: workspace.table()[0][:4] == ["Running", "33%", "30m", "0.412"])
+        assert "2.75" in workspace.kubectl("get", "ftj", "--output=wide")
         progress = report.progress.model_copy(update={"percent": 90})
         trainer.report = report.model_copy(update={"progress": progress})
         eventually(lambda: workspace.table()[0][1] == "90%")

@@ -51,7 +51,7 @@ _ANNOTATIONS = {
 _SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds", "parallelism"), "Pod": ("nodeName",)}
 _STATUSES = {
     "Job": ("startTime", "completionTime", "failed", "conditions"),
-    "Pod": ("phase", "reason", "message", "podIP", "conditions"),
+    "Pod": ("phase", "reason", "message", "podIP", "startTime", "conditions"),
 }
 _CONTAINER = ("name", "ports", "resources")
 

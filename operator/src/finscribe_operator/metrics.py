@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from pydantic import ValidationError
 
 from finscribe_core.api.conditions import ConditionType, find_true
 from finscribe_core.api.retraining import RunCause
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State
 from finscribe_core.errors import FailureReason
 from finscribe_operator.store import Store
 from finscribe_operator.watches import Watches
@@ -103,7 +104,7 @@ class _StoreMetrics(Collector):
         self._store = store
 
     def collect(self) -> Iterator[Metric]:
-        """The number of FineTuneJobs in each state, and of those that were refused."""
+        """The number of FineTuneJobs in each state and of those that were refused, and what runs cost."""
         tally = Tally(self._store.states())
         family = GaugeMetricFamily("finscribe_finetunejobs", "FineTuneJobs by state.", labels=["state"])
         for state in State:
@@ -114,6 +115,29 @@ class _StoreMetrics(Collector):
             "FineTuneJobs that were refused when they were read: too large, or nested too deeply.",
             value=self._store.refused,
         )
+        yield from self._runs()
+
+    def _runs(self) -> Iterator[Metric]:
+        labels = ["namespace", "finetunejob", "run"]
+        attempts = GaugeMetricFamily(
+            "finscribe_run_attempts", "Pods of the job's current or last run so far.", labels=labels
+        )
+        goodput = GaugeMetricFamily(
+            "finscribe_run_goodput_ratio",
+            "Share of the pods' time in which that run took the steps that it keeps.",
+            labels=labels,
+        )
+        for key, status in self._store.runs():
+            needed = {name: status[name] for name in ("name", "attempts", "goodput") if name in status}
+            try:
+                run = RunStatus.model_validate(needed)
+            except ValidationError:  # another program wrote it
+                continue
+            attempts.add_metric([*key, run.name], run.attempts)
+            if run.goodput.ratio is not None:
+                goodput.add_metric([*key, run.name], float(run.goodput.ratio))
+        yield attempts
+        yield goodput
 
 
 class _WatchMetrics(Collector):

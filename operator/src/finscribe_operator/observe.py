@@ -49,6 +49,8 @@ class Observed:
     """Pods of the desired run that have not ended and whose Job is gone."""
     report: ProgressReport | None = None
     """The last progress report of the desired run's newest pod."""
+    reported_at: str = ""
+    """When that report came in (RFC 3339); empty without one."""
     silent_since: Mapping[str, str] = field(default_factory=dict)
     """Since when pods of the desired run have given no sign of life (RFC 3339), by uid."""
     job_warning: WarningEvent | None = None
@@ -196,6 +198,7 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
         tasks=tasks,
         stray_pods=stray,
         report=store.report(newest) if newest else None,
+        reported_at=store.reported_at(newest) if newest else "",
         silent_since={
             pod["metadata"]["uid"]: since
             for pod in (*stray, *pods.get(run, ()))

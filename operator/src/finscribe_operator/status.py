@@ -10,11 +10,20 @@ from finscribe_core.api.v1alpha1 import (
     State,
 )
 from finscribe_core.constants import RUNS_PREFIX
-from finscribe_core.report import Metrics, Outputs, Phase, Progress, outputs_below
+from finscribe_core.report import (
+    Metrics,
+    Outputs,
+    Phase,
+    Progress,
+    ProgressReport,
+    RunResult,
+    outputs_below,
+)
 from finscribe_core.texts import to_one_line
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import read_result
+from finscribe_operator.goodput import count_pods
 from finscribe_operator.history import find_record
 from finscribe_operator.objects import Object, has_ended
 from finscribe_operator.observe import InvalidJob, Observed, PostponedJob
@@ -229,7 +238,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
     pod = observed.newest_pod
     result = outcome.result if outcome else None
     result = result or (read_result(pod) if pod else None)
-    report = result or observed.report
+    report: RunResult | ProgressReport | None = result or observed.report
     update: Object = {
         "start_time": run.start_time or job_status.get("startTime"),
         "completion_time": outcome.completion_time if outcome else None,
@@ -247,7 +256,10 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         reported["evaluation"] = result.evaluation
     elif outcome is not None and outcome.failure is None:
         update["outputs"] = _outputs(observed)
-    return status.model_copy(update={"run": run.model_copy(update=update), **reported})
+    progress = report.progress if report else Progress()
+    pods = observed.pods.get(observed.desired_run, ())
+    run = count_pods(run.model_copy(update=update), pods, observed.reported_at, progress)
+    return status.model_copy(update={"run": run, **reported})
 
 
 def _outputs(observed: Observed) -> Outputs:

@@ -25,13 +25,19 @@ def build_active_status(
         (ConditionType.Failed, False, Reason.NotFailed, ""),
         (ConditionType.Promoted, False, Reason.NotFinished, "The run has not ended."),
     ]
-    has_eta = activity.running and activity.reason != Reason.ProgressUnknown
-    return set_conditions(observed, status if has_eta else without_eta(status), updates, now)
+    has_speed = activity.running and activity.reason != Reason.ProgressUnknown
+    return set_conditions(observed, status if has_speed else _without_speed(status), updates, now)
 
 
 def without_eta(status: FineTuneJobStatus) -> FineTuneJobStatus:
     """The status without the time left, which is not known any more."""
     return status.model_copy(update={"progress": status.progress.model_copy(update={"eta_seconds": None})})
+
+
+def _without_speed(status: FineTuneJobStatus) -> FineTuneJobStatus:
+    """The status of a run that does not train at the moment, as far as is known."""
+    unknown = dict.fromkeys(("eta_seconds", "samples_per_second", "tokens_per_second"))
+    return status.model_copy(update={"progress": status.progress.model_copy(update=unknown)})
 
 
 def set_conditions(

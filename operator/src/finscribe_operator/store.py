@@ -48,6 +48,7 @@ class Store:
         self._jobs: dict[JobKey, Object] = {}
         self._children: dict[JobKey, dict[str, Object]] = defaultdict(dict)
         self._reports: dict[str, ProgressReport] = {}
+        self._reported_at: dict[str, str] = {}
         self._last_answers: dict[str, str] = {}
         self._silent_since: dict[str, str] = {}
         self._warnings: dict[str, WarningEvent] = {}
@@ -158,6 +159,13 @@ class Store:
             summary = job["status"].get("summary")
             yield summary.get("state", State.Pending) if isinstance(summary, dict) else State.Pending
 
+    def runs(self) -> Iterator[tuple[JobKey, Object]]:
+        """The status of each FineTuneJob's run, not parsed."""
+        for key, job in list(self._jobs.items()):
+            run = job["status"].get("run")
+            if isinstance(run, dict):
+                yield key, run
+
     def finetunejob(self, key: JobKey) -> Object | None:
         """The FineTuneJob, or None."""
         return self._jobs.get(key)
@@ -200,12 +208,19 @@ class Store:
         was_silent = self._silent_since.pop(uid, "")
         if self._reports.get(uid) == report:
             return bool(was_silent)
-        self._reports[uid] = report
+        self._reports[uid], self._reported_at[uid] = report, now
         return True
 
     def report(self, pod: Object) -> ProgressReport | None:
         """The pod's last progress report, or None."""
         return self._reports.get(pod["metadata"]["uid"])
+
+    def reported_at(self, pod: Object) -> str:
+        """When the pod's last report was stored that differed from the one before (RFC 3339); else empty.
+
+        Unlike `last_answer` it stays the same while nothing happens, so that a status may depend on it.
+        """
+        return self._reported_at.get(pod["metadata"]["uid"], "")
 
     def last_answer(self, pod: Object, now: str) -> str:
         """When the pod's last report was stored; without one, when this was asked first (RFC 3339)."""
@@ -272,7 +287,8 @@ class Store:
             children.pop(uid, None)
             if not children:
                 self._children.pop(parent, None)
-        for by_uid in (self._reports, self._last_answers, self._silent_since, self._warnings):
+        answers = (self._reports, self._reported_at, self._last_answers)
+        for by_uid in (*answers, self._silent_since, self._warnings):
             by_uid.pop(uid, None)
         self._updated_at.pop(uid, None)
         self._forgotten.discard(uid)

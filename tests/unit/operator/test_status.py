@@ -216,6 +216,14 @@ def test_progress_is_shown_in_numbers_and_as_a_sentence():
     }
 
 
+def test_a_run_without_a_pod_shows_how_far_it_came_and_neither_speed_nor_time_left():
+    progress = Progress(step=33, total_steps=100, eta_seconds=1810, samples_per_second="1.2")
+    trained = FineTuneJobStatus(progress=progress).to_kubernetes()
+    status = build_status(observed(JOB | {"status": trained}, a_batch_job(RUN)), NOW)
+
+    assert status.progress == Progress(step=33, total_steps=100)
+
+
 READ = EvaluationReport(
     documents=200,
     base=DocumentMetrics(field_accuracy="0.02"),

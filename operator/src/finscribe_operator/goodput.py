@@ -1,0 +1,68 @@
+"""Adds up the time of a run's pods, and computes which share of it went into steps that are kept; pure.
+
+    goodput = seconds of the steps that led to the last one / seconds of all pods
+
+Each half has its own memory. The trainer keeps the seconds of its steps in each checkpoint: an attempt
+begins with the sum of the checkpoint that it resumes from, or with 0, so that steps that are repeated count
+once. The operator keeps the seconds of the pods in `status.run.goodput`, where it counts each pod once: the
+newest one by its name, and all that were created before it in one sum. A pod that was removed before its end
+was seen counts up to its last report.
+"""
+
+from collections.abc import Sequence
+
+from finscribe_core.api.v1alpha1 import Goodput, RunStatus
+from finscribe_core.report import Progress, format_metric
+from finscribe_operator.attempts import container_status
+from finscribe_operator.clock import seconds_between
+from finscribe_operator.objects import Object, has_ended, true_condition
+
+
+def count_pods(run: RunStatus, pods: Sequence[Object], reported_at: str, progress: Progress) -> RunStatus:
+    """The run with the time of its pods so far.
+
+    Args:
+        run: as it was recorded last.
+        pods: the pods of its Job that still exist, oldest first.
+        reported_at: when the last report of the newest pod came in (RFC 3339); empty without one.
+        progress: the last progress that the newest pod reported.
+    """
+    known, attempts = run.goodput, run.attempts
+    pod_seconds, earlier = known.pod_seconds, known.earlier_pod_seconds
+    newest, created = known.newest_pod, known.newest_pod_created
+    for pod in pods:
+        name, creation = pod["metadata"]["name"], pod["metadata"]["creationTimestamp"]
+        if name != newest:
+            if creation <= created:
+                continue
+            attempts, earlier, newest, created = attempts + 1, pod_seconds, name, creation
+        end = _end(pod) or (reported_at if pod is pods[-1] else "")
+        pod_seconds = max(pod_seconds, earlier + _seconds_until(pod, end))
+    step_seconds = known.step_seconds if progress.step_seconds is None else progress.step_seconds
+    # The pods of a run whose status was lost are not known, but took as long as their steps at least.
+    whole = max(pod_seconds, step_seconds)
+    is_known = progress.step_seconds is not None and whole > 0
+    ratio = format_metric(round(step_seconds / whole, 3)) if is_known else known.ratio
+    goodput = Goodput(
+        ratio=ratio,
+        step_seconds=step_seconds,
+        pod_seconds=pod_seconds,
+        earlier_pod_seconds=earlier,
+        newest_pod=newest,
+        newest_pod_created=created,
+    )
+    return run.model_copy(update={"attempts": attempts, "goodput": goodput})
+
+
+def _end(pod: Object) -> str:
+    """When a pod ended; empty when it has not, or does not say so."""
+    if not has_ended(pod):
+        return ""
+    terminated = (container_status(pod).get("state") or {}).get("terminated") or {}
+    disruption = true_condition(pod, "DisruptionTarget") or {}
+    return str(terminated.get("finishedAt") or disruption.get("lastTransitionTime") or "")
+
+
+def _seconds_until(pod: Object, end: str) -> int:
+    start = pod.get("status", {}).get("startTime")
+    return max(0, int(seconds_between(start, end))) if start and end else 0
