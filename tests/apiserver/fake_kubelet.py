@@ -6,7 +6,7 @@ Every pod gets a loopback address of its own, on which a real HTTP server answer
 import itertools
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -169,6 +169,16 @@ class TrainerEndpoint:
 
     def __init__(self, report: ProgressReport) -> None:
         self.report = report
+        self.requests = 0
+        self.change: Callable[[int], ProgressReport] | None = None
+        """Makes the report of each request, from the number of requests before it."""
+
+    def answer(self) -> ProgressReport:
+        """The report of one request."""
+        report = self.report if self.change is None else self.change(self.requests)
+        self.report = report.model_copy(update={"run": self.report.run})
+        self.requests += 1
+        return self.report
 
 
 @contextmanager
@@ -177,7 +187,7 @@ def serving_progress(address: str, report: ProgressReport) -> Iterator[TrainerEn
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = endpoint.report.model_dump_json(by_alias=True).encode()
+            body = endpoint.answer().model_dump_json(by_alias=True).encode()
             self.send_response(200 if self.path == "/progress" else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from finscribe_core.report import ProgressReport
+from finscribe_core.report import Phase, ProgressReport
 from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 SILENCE_SECONDS = 60.0
 """How long a pod may not answer, or outlive its deletion, before the status says so; at least three polls."""
 PROGRESS_WRITES_PER_SECOND = 10.0
-"""Writes of progress over all running jobs: each is written less often the more there are. A new phase, and
-all other changes, are written at once."""
+"""Writes of progress over all running jobs: each is written less often the more there are. A phase that the
+attempt had not had before, and all other changes, are written at once."""
 EVENTS_SECONDS = 2.0
 """Between two look-ups of Events."""
 RECENT_SECONDS, ROUNDS_OF_OLD = 60.0, 10
@@ -44,6 +44,8 @@ class _Shown:
     report: ProgressReport
     at: float
     """When the job was queued for it, by the timer."""
+    phases: frozenset[Phase]
+    """All that were shown of this pod: training and evaluation alternate many times."""
 
 
 class Polls:
@@ -111,14 +113,14 @@ class Polls:
         return shown is not None and shown.report != report
 
     def _show(self, pod: Object, report: ProgressReport, running: int) -> None:
-        """Queue the job, unless its status showed a report of the same phase a short time ago."""
-        uid, now = pod["metadata"]["uid"], self._timer()
+        """Queue the job, unless its status showed a report a short time ago, and the phase is not new."""
+        uid, now, phase = pod["metadata"]["uid"], self._timer(), report.progress.phase
         shown = self._shown.get(uid)
+        phases = shown.phases if shown else frozenset()
         interval = running / PROGRESS_WRITES_PER_SECOND
-        is_same_phase = shown is not None and shown.report.progress.phase == report.progress.phase
-        if shown is not None and is_same_phase and now - shown.at < interval:
+        if shown is not None and phase in phases and now - shown.at < interval:
             return
-        self._shown[uid] = _Shown(report, now)
+        self._shown[uid] = _Shown(report, now, phases | {phase})
         self._enqueue_parent(pod)
 
     def _note_silence(self, pod: Object, since: str) -> None:

@@ -93,6 +93,23 @@ async def test_progress_of_many_jobs_is_shown_less_often_and_a_new_phase_at_once
     assert await poll(200, Phase.Exporting) == 0
 
 
+async def test_phases_that_alternate_are_shown_as_often_as_other_progress():
+    store, seconds, queued = Store(), [0.0], []
+    for number in range(100):  # a write in 10 seconds for each
+        pod = a_pod(f"run-{number}")
+        pod["metadata"]["labels"][LABEL_JOB] = f"job-{number}"
+        store.put(pod)
+    cluster = AnsweringCluster()
+    polls = Polls(cluster, store, OperatorConfig(), lambda: NOW, queued.append, lambda: seconds[0])
+    for step in range(120):
+        phase = (Phase.Training, Phase.Evaluating)[step % 2]
+        cluster.report = ProgressReport(progress=Progress(step=step, phase=phase))
+        await polls.poll_progress()
+        seconds[0] += 1
+
+    assert len(queued) == 100 * (1 + 120 // 10)  # the second phase is shown at once
+
+
 async def test_the_last_progress_is_shown_in_the_end():
     store, seconds, queued = Store(), [0.0], []
     store.put(a_pod("run-1"))
