@@ -22,7 +22,11 @@ async def test_an_interrupted_run_resumes_from_its_checkpoint_and_completes(proj
     code, output = await project.run()
     assert code == 0, output
     assert project.status["summary"]["state"] == "Complete"
-    assert "checkpoint-" in project.status["run"]["resumedFrom"]
+    run = project.status["run"]
+    assert "checkpoint-" in run["resumedFrom"]
+    assert run["attempts"] == 2
+    assert 0 < float(run["goodput"]["ratio"]) < 1
+    assert "in 2 attempts." in output
     assert project.keys("results/latest.json")
     assert project.keys("/adapter/adapter_model.safetensors")
 

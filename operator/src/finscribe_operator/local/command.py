@@ -16,7 +16,7 @@ from finscribe_operator.local.dry_run import check_job
 from finscribe_operator.local.lock import lock_state_directory
 from finscribe_operator.local.manifest_file import Manifest, read_manifest
 from finscribe_operator.local.session import LocalResult, LocalRun, Session
-from finscribe_operator.local.view import View
+from finscribe_operator.local.view import View, describe_costs
 
 LOG_LINES = 20
 """Number of log lines of a failed attempt that are shown."""
@@ -143,6 +143,10 @@ def _completion(result: LocalResult, local_run: LocalRun) -> list[str]:
     lines = []
     if metrics.base_eval_loss and metrics.best_eval_loss:
         lines.append(f"Validation loss: {metrics.base_eval_loss} before, {metrics.best_eval_loss} after.")
+    if best := result.status.progress.best:
+        lines.append(f"The best evaluation: {best.metric} {best.value} at step {best.step}.")
+    if costs := describe_costs(result.status):
+        lines.append(costs)
     outputs = run.outputs.to_kubernetes() if run else {}
     lines += [f"  {name:9} {uri}" for name, uri in outputs.items()]
     return [*lines, "Change the spec to start another run, or use --rerun to repeat this one."]

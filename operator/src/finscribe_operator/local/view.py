@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from finscribe_core.api.conditions import Condition, ConditionType
-from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, Goodput, State
 
 KSTATUS_CONDITIONS = (ConditionType.Reconciling, ConditionType.Stalled)
 """Conditions that repeat what the others say; they are not printed."""
@@ -100,16 +100,45 @@ class View:
 
 
 def describe_progress(status: FineTuneJobStatus) -> str:
-    """Step, losses and remaining time in one line."""
+    """Step, losses, speed and remaining time in one line."""
     progress, metrics = status.progress, status.metrics
     parts = [f"step {progress.step}/{progress.total_steps}"]
     if metrics.train_loss is not None:
         parts.append(f"loss {metrics.train_loss}")
     if metrics.eval_loss is not None:
         parts.append(f"eval loss {metrics.eval_loss}")
+    if progress.samples_per_second is not None:
+        parts.append(f"{progress.samples_per_second} samples/s")
     if progress.eta_seconds is not None:
         parts.append(f"{status.summary.eta} left")
     return ", ".join(parts)
+
+
+def describe_costs(status: FineTuneJobStatus) -> str:
+    """How long each phase of the last attempt took, and what the attempts have cost; empty if not known."""
+    seconds = status.progress.phase_seconds
+    if seconds is None:
+        return ""
+    named = seconds.model_dump(exclude_none=True).items()
+    phases = ", ".join(f"{name} {_duration(value)}" for name, value in named if value)
+    goodput = status.run.goodput if status.run else Goodput()
+    text = f"Time: {phases}."
+    if status.run is not None and goodput.ratio is not None:
+        attempts = f"{status.run.attempts} attempt{'' if status.run.attempts == 1 else 's'}"
+        text += f" Goodput {float(goodput.ratio):.0%} of {_duration(goodput.pod_seconds)}, in {attempts}."
+    return text
+
+
+def _duration(seconds: int) -> str:
+    """A duration in its two largest units.
+
+    >>> [_duration(s) for s in (20, 1810, 7500)]
+    ['20s', '30m10s', '2h5m']
+    """
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours:
+        return f"{hours}h{minutes % 60}m"
+    return f"{minutes}m{seconds % 60}s" if minutes else f"{seconds}s"
 
 
 def _colour(condition: Condition) -> str:
