@@ -52,9 +52,23 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             text_mode=BigValueTextMode.VALUE_AND_NAME,
         ),
         Panel(
+            "Time left",
+            "Estimated until the result is uploaded, evaluations and comparison included.",
+            (Query(f"finscribe_eta_seconds{{{RUNS}}}"),),
+            unit="s",
+            text_mode=BigValueTextMode.VALUE_AND_NAME,
+        ),
+        Panel(
             "Best validation loss",
             "The lowest so far; the checkpoint with this loss is kept.",
             (Query(f"finscribe_best_eval_loss{{{RUNS}}}"),),
+            text_mode=BigValueTextMode.VALUE_AND_NAME,
+        ),
+        Panel(
+            "Goodput",
+            "Share of the pods' time, over all attempts, in which a run took the steps that it keeps.",
+            (Query('finscribe_run_goodput_ratio{finetunejob=~"$finetunejob"}'),),
+            unit="percentunit",
             text_mode=BigValueTextMode.VALUE_AND_NAME,
         ),
         Panel(
