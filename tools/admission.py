@@ -14,29 +14,30 @@ from finscribe_operator.limits import AMOUNTS, REFERENCES, UNSET, Reference, nam
 def limits_text() -> str:
     """The table as JSON.
 
-    `values` is the CEL of all values. Where it is empty, there is one value: that of `written`, which is the
-    CEL of an optional, or that of the platform team's default at `path`, or `default`. `change` is added to
-    the CEL of the values.
+    `values` is the CEL of the values that are refused, `amount` that of an amount. The template replaces
+    `FILTER` by the filter of what is refused, and `DEFAULT` by the platform team's default at `path`, or by
+    `default`. `first` selects the first refused value.
     """
     table = {
         "references": [
             {
-                "variable": _variable(reference.limit, reference.path),
+                "variable": f"{reference.limit}_{number}",
                 "limit": name_of(reference.limit),
                 "field": reference.field,
                 "missing": reference.missing,
-                "values": _values(reference),
-                "change": _change(reference),
-                **_scalar(reference.path, None),
+                "values": _refused(reference),
+                "first": "[0]" * max(reference.path.count("[]"), 1),
+                **_default(reference.path, None),
             }
-            for reference in REFERENCES
+            for number, reference in enumerate(REFERENCES)
         ],
         "amounts": [
             {
-                "variable": _variable(amount.limit, amount.path),
+                "variable": f"{amount.limit}_asked",
                 "limit": name_of(amount.limit),
                 "field": amount.field,
-                **_scalar(amount.path, UNSET),
+                "amount": f"string({_optional('object.spec', amount.path)}.orValue(dyn(DEFAULT)))",
+                **_default(amount.path, UNSET),
             }
             for amount in AMOUNTS
         ],
@@ -44,40 +45,37 @@ def limits_text() -> str:
     return json.dumps(table, indent=2) + "\n"
 
 
-def _variable(limit: str, path: str) -> str:
-    """A name for the CEL variable of a row."""
-    return f"{limit}_{''.join(c if c.isalnum() else '_' for c in path)}".rstrip("_")
-
-
-def _scalar(path: str, default: Any) -> dict[str, Any]:
-    """How a single value is read."""
+def _default(path: str, default: Any) -> dict[str, Any]:
+    """Where a default of the platform team is, and the built-in one."""
     found: Any = defaults_of(FineTuneJobSpec)
     for name in path.split("."):
         found = found.get(name) if isinstance(found, dict) else None
-    return {
-        "written": _optional(path),
-        "path": path.split("."),
-        "default": default if found is None else found,
-    }
+    return {"path": path.split("."), "default": default if found is None else found}
 
 
-def _values(reference: Reference) -> str:
-    head, is_list, rest = reference.path.partition("[].")
-    if reference.path.endswith("{}"):
-        return f"{_optional(reference.path[:-2])}.orValue({{}}).map(k, k)"
-    if not is_list:
-        return ""
-    items, value = f"{_optional(head)}.orValue([])", f"i.?{rest.replace('.', '.?')}"
-    if reference.missing:
-        return f"{items}.map(i, {value}.orValue(''))"
-    return f"{items}.map(i, {value}.hasValue(), {value}.value())"
-
-
-def _change(reference: Reference) -> str:
+def _refused(reference: Reference) -> str:
     only = f".filter(v, v.matches('^({reference.beginning})'))" if reference.beginning else ""
     folder = ".map(v, v.endsWith('/') ? v : v + '/')" if reference.is_folder else ""
-    return only + folder
+    if reference.path.endswith("{}"):
+        return f"{_optional('object.spec', reference.path[:-2])}.orValue({{}}).map(k, k)FILTER"
+    if "[]" in reference.path:
+        return _refused_of_lists("object.spec", reference.path.split("[]"), reference.missing)
+    value = _optional("object.spec", reference.path)
+    return f"[?{value}.or(optional.ofNonZeroValue(DEFAULT))]{only}{folder}FILTER"
 
 
-def _optional(path: str) -> str:
-    return f"object.spec.?{path.replace('.', '.?')}"
+def _refused_of_lists(base: str, parts: list[str], missing: str) -> str:
+    """Refused values in nested lists; all but those of the innermost list are in lists themselves."""
+    items, item, rest = f"{_optional(base, parts[0])}.orValue([])", f"i{len(parts)}", parts[1:]
+    if len(rest) > 1:
+        return f"{items}.map({item}, {_refused_of_lists(item, rest, missing)}).filter(l, size(l) > 0)"
+    if not rest[0]:
+        return f"{items}FILTER"
+    value = _optional(item, rest[0])
+    if missing:
+        return f"{items}.map({item}, {value}.orValue(''))FILTER"
+    return f"{items}.map({item}, {value}.hasValue(), {value}.value())FILTER"
+
+
+def _optional(base: str, path: str) -> str:
+    return f"{base}.?{path.removeprefix('.').replace('.', '.?')}"

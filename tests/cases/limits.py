@@ -4,6 +4,19 @@ from finscribe_operator.limits import Limits
 from finscribe_operator.objects import Object
 
 NAMESPACE = "team"
+
+
+def with_key(label: str) -> Object:
+    """A condition that a node has a label."""
+    return {"key": label, "operator": "Exists"}
+
+
+def a_volume(**source: Object) -> Object:
+    """A change that mounts a volume."""
+    mount = {"name": "a", "mountPath": "/mnt/a"}
+    return {"pod": {"volumes": [{"name": "a", **source}], "volumeMounts": [mount]}}
+
+
 LIMITS = Limits.model_validate(
     {
         "images": ["registry.example.org/finscribe/*"],
@@ -20,11 +33,17 @@ LIMITS = Limits.model_validate(
         "nodeSelectors": ["example.org/pool"],
         "tolerations": ["nvidia.com/gpu"],
         "gpuResourceNames": ["nvidia.com/gpu"],
-        "gpus": 4,
-        "gpusPerNamespace": 8,
+        "gpus": 8,
+        "gpusPerNamespace": 4,
         "cpu": "32",
         "memory": "256Gi",
         "scratch": "1Ti",
+        "configMaps": ["ca"],
+        "topologyKeys": ["kubernetes.io/hostname"],
+        "schedulers": ["batch"],
+        "env": ["HTTPS_PROXY", "TOKEN"],
+        "hostAddresses": ["10.0.*"],
+        "extendedResources": ["rdma/hca"],
         "models": ["hf://PaddlePaddle/*", "/models/*"],
         "activeDeadlineSeconds": 86400,
     }
@@ -37,8 +56,42 @@ ALLOWED: Object = {
     "activeDeadlineSeconds": 86400,
     "storage": {"endpoint": "https://s3.example.org", "credentialsSecretRef": {"name": "s3-credentials"}},
     "featureCache": {"persistentVolumeClaim": {"name": "features-1"}},
-    "resources": {"gpus": 4, "cpu": "32000m", "memory": "256Gi", "scratch": "1024Gi"},
+    "resources": {
+        "gpus": 4,
+        "cpu": "32000m",
+        "memory": "256Gi",
+        "scratch": "1024Gi",
+        "extended": {"rdma/hca": 1},
+    },
     "pod": {
+        "env": [
+            {"name": "HTTPS_PROXY", "value": "http://proxy"},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s3-token", "key": "token"}}},
+        ],
+        "volumes": [
+            {"name": "data", "persistentVolumeClaim": {"claimName": "features-2"}},
+            {"name": "image", "image": {"reference": "registry.example.org/finscribe/model:1"}},
+            {"name": "ca", "configMap": {"name": "ca"}},
+            {"name": "empty", "emptyDir": {"sizeLimit": "1Gi"}},
+        ],
+        "volumeMounts": [
+            {"name": name, "mountPath": f"/mnt/{name}"} for name in ("data", "image", "ca", "empty")
+        ],
+        "affinity": {
+            "nodeAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "preference": {"matchExpressions": [with_key("example.org/pool")]}}
+                ]
+            },
+            "podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {"labelSelector": {}, "topologyKey": "kubernetes.io/hostname"}
+                ]
+            },
+        },
+        "schedulerName": "batch",
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["s3.example.org"]}],
+        "dnsConfig": {"nameservers": ["10.0.0.2"]},
         "labels": {"example.org/team": "a"},
         "annotations": {"example.org/note": "b"},
         "nodeSelector": {"example.org/pool": "gpu"},
@@ -92,6 +145,96 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
     "the metadata service as endpoint": (
         {"storage": {"endpoint": "http://169.254.169.254/latest"}},
         ["spec.storage.endpoint", "endpoints"],
+    ),
+    "certificates": (
+        {"storage": {"caBundle": {"configMapName": "mine"}}},
+        ["spec.storage.caBundle.configMapName: mine", "configMaps"],
+    ),
+    "a Secret in the environment": (
+        {"pod": {"env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "root", "key": "a"}}}]}},
+        ["spec.pod.env: root", "secrets"],
+    ),
+    "a ConfigMap in the environment": (
+        {"pod": {"env": [{"name": "TOKEN", "valueFrom": {"configMapKeyRef": {"name": "b", "key": "a"}}}]}},
+        ["spec.pod.env: b", "configMaps"],
+    ),
+    "an environment variable": (
+        {"pod": {"env": [{"name": "LD_PRELOAD", "value": "/data/mine.so"}]}},
+        ["spec.pod.env: LD_PRELOAD", "env"],
+    ),
+    "a Secret as a volume": (
+        a_volume(secret={"secretName": "payments"}),
+        ["spec.pod.volumes: payments", "secrets"],
+    ),
+    "a ConfigMap as a volume": (
+        a_volume(configMap={"name": "settings"}),
+        ["spec.pod.volumes: settings", "configMaps"],
+    ),
+    "another volume": (
+        a_volume(persistentVolumeClaim={"claimName": "data-postgres-0"}),
+        ["spec.pod.volumes: data-postgres-0", "persistentVolumeClaims"],
+    ),
+    "an image as a volume": (
+        a_volume(image={"reference": "registry.attacker.example/a:1"}),
+        ["spec.pod.volumes: registry.attacker.example/a:1", "images"],
+    ),
+    "a scheduler": ({"pod": {"schedulerName": "mine"}}, ["spec.pod.schedulerName: mine", "schedulers"]),
+    "an address for a host name": (
+        {"pod": {"hostAliases": [{"ip": "169.254.169.254", "hostnames": ["s3.example.org"]}]}},
+        ["spec.pod.hostAliases: 169.254.169.254", "hostAddresses"],
+    ),
+    "a name server": (
+        {"pod": {"dnsConfig": {"nameservers": ["10.0.0.2", "8.8.8.8"]}}},
+        ["spec.pod.dnsConfig.nameservers: 8.8.8.8", "hostAddresses"],
+    ),
+    "a node, by a required term of the affinity": (
+        {
+            "pod": {
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [
+                                {"matchExpressions": [with_key("example.org/pool")]},
+                                {"matchExpressions": [with_key("example.org/pool"), with_key("control")]},
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+        ["spec.pod.affinity", "control", "nodeSelectors"],
+    ),
+    "a node, by a preferred term of the affinity": (
+        {
+            "pod": {
+                "affinity": {
+                    "nodeAffinity": {
+                        "preferredDuringSchedulingIgnoredDuringExecution": [
+                            {"weight": 1, "preference": {"matchExpressions": [with_key("control")]}}
+                        ]
+                    }
+                }
+            }
+        },
+        ["spec.pod.affinity", "control", "nodeSelectors"],
+    ),
+    "a zone of its own": (
+        {
+            "pod": {
+                "affinity": {
+                    "podAntiAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": [
+                            {"labelSelector": {}, "topologyKey": "topology.kubernetes.io/zone"}
+                        ]
+                    }
+                }
+            }
+        },
+        ["spec.pod.affinity", "topology.kubernetes.io/zone", "topologyKeys"],
+    ),
+    "another extended resource": (
+        {"resources": {"extended": {"amd.com/gpu": 8}}},
+        ["spec.resources.extended: amd.com/gpu", "extendedResources"],
     ),
     "a service account": (
         {"storage": {"serviceAccountName": "payments-prod"}},
@@ -165,10 +308,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         {"activeDeadlineSeconds": None},
         ["spec.activeDeadlineSeconds: unlimited", "activeDeadlineSeconds (86400)"],
     ),
-    "GPUs": ({"resources": {"gpus": 5}}, ["spec.resources.gpus: 5", "gpus (4)"]),
+    "GPUs": ({"resources": {"gpus": 9}}, ["spec.resources.gpus: 9", "gpus (8)"]),
     "more GPUs than the namespace has": (
-        {"resources": {"gpus": 9}},
-        ["spec.resources.gpus: 9", "gpusPerNamespace (8)"],
+        {"resources": {"gpus": 5}},
+        ["spec.resources.gpus: 5", "gpusPerNamespace (4)"],
     ),
     "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
     "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),

@@ -27,7 +27,7 @@ class Limits(KubeModel):
     """
 
     images: Patterns | None = None
-    """Values of `image`. Jobs without one use `trainerImage`."""
+    """Values of `image`, and images of volumes. Jobs without one use `trainerImage`."""
     buckets: Patterns | None = None
     """s3:// URIs of data sets, models and outputs, such as `s3://{namespace}-docs/*`."""
     models: Patterns | None = None
@@ -37,11 +37,13 @@ class Limits(KubeModel):
     service_accounts: Patterns | None = None
     """Values of `storage.serviceAccountName`."""
     secrets: Patterns | None = None
-    """Secrets with credentials of storage, hub and experiment trackers."""
+    """Secrets of storage, hub, experiment trackers, environment variables and volumes."""
+    config_maps: Patterns | None = None
+    """ConfigMaps of environment variables, volumes and certificates."""
     image_pull_secrets: Patterns | None = None
     """Names in `pod.imagePullSecrets`."""
     persistent_volume_claims: Patterns | None = None
-    """Claims of caches."""
+    """Claims of caches and volumes."""
     priority_classes: Patterns | None = None
     """Values of `pod.priorityClassName`."""
     runtime_classes: Patterns | None = None
@@ -51,11 +53,22 @@ class Limits(KubeModel):
     annotations: Patterns | None = None
     """Names of annotations in `pod.annotations`."""
     node_selectors: Patterns | None = None
-    """Names of node labels in `pod.nodeSelector`."""
+    """Names of node labels in `pod.nodeSelector` and `pod.affinity`."""
+    topology_keys: Patterns | None = None
+    """Names of node labels in required terms of `pod.affinity.podAntiAffinity`, by which a pod keeps those of
+    others away from a place."""
+    schedulers: Patterns | None = None
+    """Values of `pod.schedulerName`."""
+    env: Patterns | None = None
+    """Names of environment variables in `pod.env`."""
+    host_addresses: Patterns | None = None
+    """IP addresses in `pod.hostAliases`, and of name servers in `pod.dnsConfig`."""
     tolerations: Patterns | None = None
     """Keys in `pod.tolerations`. A toleration without a key needs the pattern `*`."""
     gpu_resource_names: Patterns | None = None
     """Values of `resources.gpuResourceName`."""
+    extended_resources: Patterns | None = None
+    """Names in `resources.extended`."""
     gpus: Int | None = Field(None, ge=0)
     """Most GPUs of a job."""
     gpus_per_namespace: Int | None = Field(None, ge=0)
@@ -77,8 +90,8 @@ class Reference:
     limit: str
     """The field of `Limits` with the patterns."""
     path: str
-    """Where the values are in the spec: `a.b`; `a.b[].c` is `c` of each item of a list, `a.b{}` each key of a
-    map."""
+    """Where the values are in the spec: `a.b`; `a[].b` is `b` of each item of a list, `a[]` the items
+    themselves, `a{}` each key of a map."""
     beginning: str = ""
     """Regular expression; other values are not limited by this list."""
     is_folder: bool = False
@@ -94,20 +107,18 @@ class Reference:
 
     def find_values(self, spec: dict[str, Any]) -> list[str]:
         """The values in a spec as JSON."""
-        head, is_list, rest = self.path.partition("[].")
-        if is_list:
-            found = [_at(item, rest) for item in _at(spec, head) or []]
-        elif self.path.endswith("{}"):
-            found = list(_at(spec, self.path[:-2]) or {})
-        else:
-            found = [_at(spec, self.path)]
+        found = list(_find(spec, self.path.split("[]")))
         texts = ["" if value is None and self.missing else value for value in found]
         texts = [value for value in texts if value is not None and re.match(self.beginning, value)]
         return [f"{value.removesuffix('/')}/" if self.is_folder else value for value in texts]
 
 
+_REQUIRED_NODES = "pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED_NODES = "pod.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution"
+_REQUIRED_PODS = "pod.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"
 REFERENCES = (
     Reference("images", "image"),
+    Reference("images", "pod.volumes[].image.reference"),
     Reference("buckets", "dataset.train"),
     Reference("buckets", "dataset.validation"),
     Reference("buckets", "dataset.test"),
@@ -121,16 +132,30 @@ REFERENCES = (
     Reference("secrets", "storage.credentialsSecretRef.name"),
     Reference("secrets", "model.tokenSecretRef.name"),
     Reference("secrets", "reporting.wandbSecretRef.name"),
+    Reference("secrets", "pod.env[].valueFrom.secretKeyRef.name"),
+    Reference("secrets", "pod.volumes[].secret.secretName"),
+    Reference("config_maps", "pod.env[].valueFrom.configMapKeyRef.name"),
+    Reference("config_maps", "pod.volumes[].configMap.name"),
+    Reference("config_maps", "storage.caBundle.configMapName"),
     Reference("image_pull_secrets", "pod.imagePullSecrets[].name"),
     Reference("persistent_volume_claims", "featureCache.persistentVolumeClaim.name"),
     Reference("persistent_volume_claims", "cache.persistentVolumeClaim.name"),
+    Reference("persistent_volume_claims", "pod.volumes[].persistentVolumeClaim.claimName"),
     Reference("priority_classes", "pod.priorityClassName"),
     Reference("runtime_classes", "pod.runtimeClassName"),
     Reference("labels", "pod.labels{}"),
     Reference("annotations", "pod.annotations{}"),
     Reference("node_selectors", "pod.nodeSelector{}"),
+    Reference("node_selectors", f"{_REQUIRED_NODES}.nodeSelectorTerms[].matchExpressions[].key"),
+    Reference("node_selectors", f"{_PREFERRED_NODES}[].preference.matchExpressions[].key"),
+    Reference("topology_keys", f"{_REQUIRED_PODS}[].topologyKey"),
+    Reference("schedulers", "pod.schedulerName"),
+    Reference("env", "pod.env[].name"),
+    Reference("host_addresses", "pod.hostAliases[].ip"),
+    Reference("host_addresses", "pod.dnsConfig.nameservers[]"),
     Reference("tolerations", "pod.tolerations[].key", missing="a toleration of every key"),
     Reference("gpu_resource_names", "resources.gpuResourceName"),
+    Reference("extended_resources", "resources.extended{}"),
 )
 """Which patterns limit which field. A limit may have several rows."""
 
@@ -211,9 +236,21 @@ def name_of(limit: str) -> str:
     return str(Limits.model_fields[limit].alias)
 
 
+def _find(value: Any, parts: Sequence[str]) -> Iterator[Any]:
+    """The values in nested lists; between them are dotted paths, possibly empty."""
+    head, rest = parts[0].removeprefix("."), parts[1:]
+    if rest:
+        for item in _at(value, head) or []:
+            yield from _find(item, rest)
+    elif head.endswith("{}"):
+        yield from _at(value, head[:-2]) or {}
+    else:
+        yield _at(value, head)
+
+
 def _at(value: Any, path: str) -> Any:
     """The value at a dotted path; None when there is none."""
-    for name in path.split("."):
+    for name in path.split(".") if path else ():
         value = value.get(name) if isinstance(value, dict) else None
     return value
 

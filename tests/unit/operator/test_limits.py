@@ -29,7 +29,7 @@ def test_a_job_within_all_limits_is_accepted(change: Object):
 
 @pytest.mark.parametrize("pattern", ["registry?example.org/a", "[r]egistry.example.org/a", "registry"])
 def test_only_a_star_stands_for_other_characters(pattern: str):
-    job = parsed({"image": "registry.example.org/a"})
+    job = parsed({"image": "registry.example.org/a", "pod": {}})
 
     assert len(find_excesses(job, Limits(images=[pattern]))) == 1
 
