@@ -146,6 +146,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         {"storage": {"endpoint": "http://169.254.169.254/latest"}},
         ["spec.storage.endpoint", "endpoints"],
     ),
+    "an adapter of another team": (
+        {"model": {"source": "hf://PaddlePaddle/PaddleOCR-VL", "adapter": "s3://other/latest.json"}},
+        ["spec.model.adapter: s3://other/latest.json", "buckets"],
+    ),
     "certificates": (
         {"storage": {"caBundle": {"configMapName": "mine"}}},
         ["spec.storage.caBundle.configMapName: mine", "configMaps"],

@@ -1,13 +1,15 @@
 """A job that asks for more than the platform team allows is Invalid, with each limit by name."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.api.crd import build_schema
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.controller import Controller
-from finscribe_operator.limits import Limits, find_excesses
+from finscribe_operator.limits import REFERENCES, Limits, find_excesses
 from finscribe_operator.objects import JobKey, Object
 from finscribe_operator.observe import InvalidJob, Observed, observe
 from finscribe_operator.policies import Policy
@@ -53,6 +55,49 @@ def test_every_limit_has_a_case():
     text = " ".join(word for spec, _ in EXCESSES.values() for word in find_excesses(parsed(spec), LIMITS))
 
     assert [name for name in names if f"limit {name} (" not in text] == []
+
+
+UNLIMITED = {
+    *("model.revision", "storage.region", "storage.caBundle.key"),
+    # What a job may refer to by these is limited by other fields of the same items.
+    *("pod.env[].value", "pod.env[].valueFrom.secretKeyRef.key", "pod.env[].valueFrom.configMapKeyRef.key"),
+    *("pod.volumes[].name", "pod.volumeMounts[].name", "pod.volumeMounts[].mountPath"),
+    *("pod.volumeMounts[].subPath", "pod.tolerations[].value", "pod.hostAliases[].hostnames[]"),
+    *("pod.dnsConfig.searches[]", "pod.dnsConfig.options[].name", "pod.dnsConfig.options[].value"),
+}
+"""Texts that no limit is about."""
+
+
+def find_texts(schema: Object, path: str = "") -> Iterator[str]:
+    """Paths of the texts in an object, and of maps with any keys, outside rules of the scheduler."""
+    if "items" in schema:
+        yield from find_texts(schema["items"], f"{path}[]")
+    elif "additionalProperties" in schema:
+        yield f"{path}{{}}"
+    elif schema.get("type") == "string" and "enum" not in schema and not path.endswith("affinity"):
+        yield path
+    for name, field in schema.get("properties", {}).items():
+        if name not in ("affinity", "topologySpreadConstraints"):
+            yield from find_texts(field, f"{path}.{name}" if path else name)
+
+
+def test_every_text_that_reaches_the_pod_is_limited_or_said_not_to_be():
+    sections = (
+        "model",
+        "dataset",
+        "output",
+        "storage",
+        "reporting",
+        "featureCache",
+        "pod",
+        "resources",
+        "image",
+    )
+    fields = build_schema(FineTuneJobSpec)["properties"]
+    texts = set(find_texts({"properties": {name: fields[name] for name in sections}}))
+
+    limited = {reference.path for reference in REFERENCES if "affinity" not in reference.path}
+    assert texts == limited | UNLIMITED
 
 
 async def test_a_job_that_exceeds_limits_is_invalid_with_each_of_them_and_creates_nothing():
