@@ -12,7 +12,7 @@ from finscribe_core.api.crd import build_crd
 from finscribe_core.constants import FIELD_MANAGER, HTTP_PORT_NAME
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.permissions import PERMISSIONS
-from tests.chart.conftest import CHART
+from tests.chart.conftest import CHART, KUBE_VERSION
 
 pytestmark = pytest.mark.chart
 
@@ -216,11 +216,26 @@ def test_limits_reach_the_operator_and_a_misspelt_one_is_refused(render, helm):
     assert "additional properties 'image' not allowed" in done.stderr
 
 
+def test_the_recommended_limits_render(helm):
+    values = CHART.parents[1] / "examples/operator-limits.yaml"
+    done = helm("template", "finscribe", str(CHART), "--kube-version", KUBE_VERSION, "--values", str(values))
+    assert done.returncode == 0, done.stderr
+    objects = [found for found in yaml.safe_load_all(done.stdout) if found]
+    (config_map,) = find(objects, "ConfigMap")
+    config = OperatorConfig.model_validate(yaml.safe_load(config_map["data"]["config.yaml"]))
+    unlimited = [name for name, limit in config.limits if limit is None]
+
+    assert unlimited == []
+    assert len(find(objects, "ValidatingAdmissionPolicy")) == 1
+
+
 def test_the_admission_policy_has_the_limits_that_are_set(render):
     limits = 'operator.config.limits={"gpus": 4, "images": ["a/*"]}'
     (policy,) = find(render("admissionPolicy.enabled=true", limits), "ValidatingAdmissionPolicy")
     messages = [v["messageExpression"] for v in policy["spec"]["validations"]]
 
-    assert [message.partition(":")[0] for message in messages] == ["'spec.image", "'spec.resources.gpus"]
+    assert [message.partition(":")[0] for message in messages] == [
+        *("'spec.image", "'spec.pod.volumes", "'spec.resources.gpus"),
+    ]
     assert find(render("admissionPolicy.enabled=true"), "ValidatingAdmissionPolicy") == []
     assert find(render(limits), "ValidatingAdmissionPolicy") == []

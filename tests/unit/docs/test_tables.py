@@ -7,7 +7,9 @@ from prometheus_client import Metric
 from finscribe_core.api.conditions import Reason
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Phase
+from finscribe_operator.limits import Limits
 from finscribe_operator.metrics import Metrics
+from finscribe_operator.permissions import PERMISSIONS
 from finscribe_operator.store import Store
 from finscribe_trainer.reporting.metrics import RunMetrics
 from tests.support.gitops_states import GITOPS_STATES
@@ -25,6 +27,23 @@ def table_rows(page: str, first_cell: str) -> list[list[str]]:
 def test_troubleshooting_explains_every_reason_once():
     described = [row[0] for row in table_rows("docs/troubleshooting.md", r"\w+")]
     assert sorted(described) == sorted({*FailureReason, *Reason, *Phase})
+
+
+def test_the_security_page_lists_the_operators_permissions():
+    described = table_rows("docs/security.md", r"[a-z./]+")
+    assert described == [
+        [
+            f"{p.group}/{p.resource}".lstrip("/"),
+            ", ".join(p.verbs),
+            f"{p.why} (only with `{p.only_with}`)" if p.only_with else p.why,
+        ]
+        for p in PERMISSIONS
+    ]
+
+
+def test_the_security_page_names_every_limit():
+    limits = {str(field.alias) for field in Limits.model_fields.values()}
+    assert limits - set(ALL["docs/security.md"].inline) == {"imagePullSecrets", "gpuResourceNames", "env"}
 
 
 def test_the_gitops_page_says_how_each_state_is_shown():
