@@ -26,7 +26,7 @@ def test_every_volume_and_mount_path_of_the_operator_is_reserved():
     theirs = {volume["name"] for volume in JOB["volumes"]}
     own = {volume["name"] for volume in POD["volumes"]} - theirs
 
-    assert own == set(OPERATOR_VOLUMES) - {"features"}
+    assert own == set(OPERATOR_VOLUMES) - {"features", "downloads", "base-model"}
     for mount in CONTAINER["volumeMounts"]:
         path = mount["mountPath"]
         reserved = any(path == taken or path.startswith(f"{taken}/") for taken in RESERVED_PATHS)
