@@ -2,7 +2,7 @@
 
 import json
 
-from finscribe_core.api.conditions import ConditionType, Reason
+from finscribe_core.api.conditions import Condition, ConditionType, Reason
 from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_core.errors import FailureReason
@@ -54,24 +54,26 @@ def await_running(team: Team, reason: str) -> str:
     """Wait until the condition Running has this reason; returns its message."""
 
     def message() -> str:
-        running = next(c for c in team.status(NAME).conditions if c.type == ConditionType.Running)
-        assert running.reason == reason, running
-        return running.message
+        found = running(team)
+        assert found is not None and found.reason == reason, found
+        return found.message
 
     return eventually(message, within=RUN_SECONDS)
 
 
 def await_step(team: Team, step: int) -> int:
-    """Wait until this step has been taken, in a pod that trains; returns the last step."""
+    """Wait until a pod trains and has taken this step; returns the last step."""
 
     def reached() -> int:
-        status = team.status(NAME)
-        running = next(c for c in status.conditions if c.type == ConditionType.Running)
-        return (
-            status.progress.step if running.reason == Phase.Training and status.progress.step >= step else 0
-        )
+        found, last = running(team), team.status(NAME).progress.step
+        return last if found is not None and found.reason == Phase.Training and last >= step else 0
 
     return eventually(reached, within=RUN_SECONDS)
+
+
+def running(team: Team) -> Condition | None:
+    """The condition Running."""
+    return next((c for c in team.status(NAME).conditions if c.type == ConditionType.Running), None)
 
 
 def patch(team: Team, spec: dict) -> None:
