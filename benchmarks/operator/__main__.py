@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from kubernetes import client, config
 
@@ -52,12 +53,13 @@ def main() -> None:
 
 def _measure(jobs: int, repeat: int, other: Path | None) -> dict[str, list[Burst]]:
     """The bursts by what was measured, in turns."""
-    cases: dict[str, tuple[Path, dict]] = {"this checkout": (ROOT, {})}
+    cases: dict[str, tuple[Path, dict[str, Any]]] = {"this checkout": (ROOT, {})}
     if other is not None:
         cases = {"baseline": (other, {}), **cases}
     cases["this checkout, jobs that retrain"] = (ROOT, FEATURES)
     found: dict[str, list[Burst]] = {name: [] for name in cases}
-    with running_api_server(CRDS) as server, config.new_client_from_config(str(server.kubeconfig)) as api:
+    with running_api_server(CRDS) as server:
+        api = config.new_client_from_config(str(server.kubeconfig))  # type: ignore[no-untyped-call]
         account = install_account(server)
         for _ in range(repeat):
             for name, (checkout, spec) in cases.items():

@@ -103,8 +103,9 @@ def _create(
 
 
 def _watch_jobs(namespace: str, api: client.ApiClient, seen: dict[str, float], jobs: int) -> None:
-    stream = watch.Watch().stream(
-        client.BatchV1Api(api).list_namespaced_job, namespace, timeout_seconds=TIMEOUT_SECONDS
+    listing = client.BatchV1Api(api).list_namespaced_job
+    stream = watch.Watch().stream(  # type: ignore[no-untyped-call]
+        listing, namespace, timeout_seconds=TIMEOUT_SECONDS
     )
     for event in stream:
         seen.setdefault(event["object"].metadata.labels[LABEL_JOB], time.monotonic())
