@@ -3,9 +3,10 @@
 import json
 
 import pytest
+import yaml
 
 from finscribe_core.api.conditions import Reason
-from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
+from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR, LABEL_JOB
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
@@ -93,6 +94,26 @@ def test_a_changed_spec_supersedes_an_active_run(workspace: Workspace):
     workspace.kubelet.remove(pod)
     eventually(lambda: first not in [job.metadata.name for job in workspace.batch_jobs()])
     eventually(lambda: len(workspace.batch_jobs()) == 1)
+
+
+def test_of_thirty_changes_within_seconds_the_last_one_is_the_only_run_that_is_left(workspace: Workspace):
+    for number in range(30):
+        workspace.change({"spec": {"lora": {"r": number + 1}}})
+    generation = workspace.job()["metadata"]["generation"]
+    eventually(lambda: workspace.status().observed_generation == generation)
+    run = workspace.status().run.name
+
+    selector = f"--selector={LABEL_JOB}=invoices"
+    children = {f"configmap/{run}", f"job.batch/{run}"}
+    eventually(
+        lambda: (
+            set(workspace.kubectl("get", "configmaps,jobs", selector, "--output=name").split()) == children
+        )
+    )
+    config = workspace.core.read_namespaced_config_map(run, workspace.namespace).data["config.yaml"]
+    assert yaml.safe_load(config)["lora"]["r"] == 30
+    eventually(lambda: len(workspace.pods()) == 1)
+    assert workspace.status().runs == []
 
 
 def test_a_run_that_gets_more_memory_continues_under_its_name_in_a_new_pod(workspace: Workspace):

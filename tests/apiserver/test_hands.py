@@ -1,13 +1,16 @@
 """What other programs and people do to a job's children, its status and its Events is put right, or said."""
 
 import pytest
+from kubernetes import client
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.api.v1alpha1 import State
-from finscribe_core.constants import GROUP, LABEL_JOB, PLURAL, VERSION
+from finscribe_core.constants import EXIT_RETRY, GROUP, LABEL_JOB, PLURAL, VERSION
 from finscribe_core.report import Outputs, RunResult
 from tests.apiserver.eventually import eventually
+from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job
+from tools.kube.apiserver import ApiServer
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -72,6 +75,50 @@ def test_a_config_map_of_someone_else_is_not_taken_over(workspace: Workspace, ru
     eventually(lambda: "belongs to something else" in workspace.condition("Running")[2])
     config_map = workspace.core.read_namespaced_config_map(run, workspace.namespace)
     assert config_map.data == {"of": "someone else"} and not config_map.metadata.owner_references
+
+
+def test_a_job_of_someone_else_is_not_taken_over(workspace: Workspace, operator: OperatorProcess, run: str):
+    operator.stop()
+    workspace.batch.delete_namespaced_job(run, workspace.namespace, propagation_policy="Background")
+    eventually(lambda: not workspace.batch_jobs())
+    workspace.kubelet.remove(workspace.core.list_namespaced_pod(workspace.namespace).items[0].metadata.name)
+    container = {"name": "theirs", "image": "theirs"}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    theirs = {"metadata": {"name": run}, "spec": {"suspend": True, "template": template}}
+    uid = workspace.batch.create_namespaced_job(workspace.namespace, theirs).metadata.uid
+    operator.start()
+
+    taken = f"Job {workspace.namespace}/{run} exists and belongs to something else; delete or rename it."
+    eventually(lambda: taken in workspace.condition("Running")[2])
+    job = workspace.batch.read_namespaced_job(run, workspace.namespace)
+    assert (job.metadata.uid, job.metadata.owner_references) == (uid, None)
+    workspace.batch.delete_namespaced_job(run, workspace.namespace, propagation_policy="Background")
+    workspace.kubelet.report_running(workspace.await_pod())
+    workspace.await_condition("Running", "True")
+
+
+def test_a_namespace_that_is_deleted_during_a_run_disturbs_no_other(
+    server: ApiServer, api: client.ApiClient, operator: OperatorProcess, workspace: Workspace, run: str
+):
+    name = workspace.core.create_namespace({"metadata": {"generateName": "gone-"}}).metadata.name
+    gone = Workspace(server, name, api)
+    gone.apply(build_job(pod={"terminationGracePeriodSeconds": 1}))  # the namespace waits for that, too
+    pod = gone.await_pod()
+    gone.kubelet.report_running(pod)
+    gone.await_condition("Running", "True")
+    before = len(operator.log.read_text().splitlines())
+
+    workspace.core.delete_namespace(name)
+    eventually(lambda: not gone.pods(), what="the pod is being deleted")
+    gone.kubelet.report_failed(pod, EXIT_RETRY)
+    gone.kubelet.remove(pod)
+    eventually(lambda: name not in workspace.kubectl("get", "namespaces", "--output=name"), within=60)
+
+    workspace.kubelet.report_succeeded(workspace.await_pod(), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    lines = [line for line in operator.log.read_text().splitlines()[before:] if name in line]
+    assert len(lines) < 10 and "Defect" not in "".join(lines), lines
+    eventually(lambda: operator.metric("finscribe_operator_queue_depth") == 0)
 
 
 def test_a_completion_time_that_someone_wrote_does_not_hold_up_the_job(workspace: Workspace, run: str):
