@@ -107,6 +107,17 @@ class OutputFormat(StrEnum):
     """The base model with the adapter merged in: needs no other files."""
 
 
+class KeepCheckpoints(StrEnum):
+    """Which checkpoints of a run stay in the bucket once it has succeeded."""
+
+    Nothing = "None"
+    """None of them."""
+    Best = "Best"
+    """That of the best step, else the last one, which holds the best adapter, too."""
+    Last = "Last"
+    """The last one."""
+
+
 class LoraSpec(KubeModel):
     """Hyperparameters of the LoRA adapter."""
 
@@ -696,6 +707,11 @@ class TrainerConfig(KubeModel):
     """s3:// prefix below which the result is uploaded; nothing is uploaded when unset."""
     output_formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
     """Formats to export."""
+    keep_checkpoints: KeepCheckpoints | None = None
+    """Which checkpoints stay in the bucket once the run has succeeded; all that are there when unset. After a
+    failure they stay."""
+    keep_runs: Int | None = Field(None, ge=1)
+    """How many runs of the same job to keep below `output_uri`; all when unset."""
     storage: StorageEndpoint = StorageEndpoint()
     """Server of s3:// URIs."""
 
@@ -714,6 +730,11 @@ class TrainerConfig(KubeModel):
             cel="!has(self.cacheMaxSize) || has(self.cacheDir)",
             check=lambda c: c.cache_max_size is None or c.cache_dir is not None,
             message="cache_max_size needs cache_dir",
+        ),
+        Rule(
+            cel="has(self.outputUri) || !(has(self.keepCheckpoints) || has(self.keepRuns))",
+            check=lambda c: c.output_uri is not None or (c.keep_checkpoints is None and c.keep_runs is None),
+            message="keep_checkpoints and keep_runs need output_uri",
         ),
         METRIC_NEEDS_DOCUMENTS,
         QLORA_WITHOUT_FSDP,

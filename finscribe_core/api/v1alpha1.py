@@ -55,6 +55,7 @@ from finscribe_core.trainer_config import (
     EarlyStoppingSpec,
     EvaluationSpec,
     FeatureCacheSpec,
+    KeepCheckpoints,
     LoraSpec,
     LossSpec,
     Method,
@@ -174,6 +175,12 @@ class OutputSpec(KubeModel):
     newest run that passed its gate."""
     formats: Annotated[list[OutputFormat], Field(min_length=1, max_length=2)] = [OutputFormat.Adapter]
     """What to upload: `Adapter`, `Merged` or both."""
+    keep_checkpoints: KeepCheckpoints | None = None
+    """Which checkpoints stay in the bucket once the run has succeeded; all that are there when unset. After a
+    failure they stay, since a retry resumes from the last one."""
+    keep_runs: Int | None = Field(None, ge=1)
+    """How many runs of this job to keep in the bucket, the newest ones; all when unset. A run that succeeds
+    deletes older results, never those that `latest.json` names."""
 
     rules = (
         Rule(

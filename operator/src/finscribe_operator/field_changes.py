@@ -39,7 +39,9 @@ FIELD_CHANGES: Mapping[str, Change] = {
     **{f"model.{name}": Change.NewRun for name in ("source", "revision", "adapter", "adapterPolicy")},
     "model.tokenSecretRef": Change.NewAttempt,
     **dict.fromkeys(("dataset", "method", "lora", "earlyStopping", "loss"), Change.NewRun),
-    **dict.fromkeys(("augmentation", "curriculum", "evaluation", "output"), Change.NewRun),
+    **dict.fromkeys(("augmentation", "curriculum", "evaluation"), Change.NewRun),
+    **{f"output.{name}": Change.NewRun for name in ("uri", "formats")},
+    **{f"output.{name}": Change.NewAttempt for name in ("keepCheckpoints", "keepRuns")},
     **{f"training.{name}": Change.NewRun for name in _TRAINING},
     **{f"training.{name}": Change.NewAttempt for name in _TRAINING_IN_THE_SAME_WAY},
     # One process per GPU, each with its own batch: their number changes the effective batch size.

@@ -71,6 +71,8 @@ def _build_found_status(
     update: Object = {
         "completion_time": now,
         "outputs": result.outputs,
+        "dataset": result.dataset,
+        "initial_adapter": result.initial_adapter,
         "result_lookup": ResultLookup.Found,
     }
     status = status.model_copy(

@@ -118,6 +118,7 @@ def config(bucket: str) -> dict:
 
 
 def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket, config, s3_env, tmp_path):
+    config["keep_checkpoints"] = "Last"
     with pod(tmp_path / "before", config, s3_env, "--data-state") as before:
         assert before.process.wait(timeout=60) == EXIT_DONE, before.log
     assert before.result.dataset.samples == 8
@@ -136,6 +137,8 @@ def test_an_interrupted_run_resumes_on_another_machine_from_its_last_step(bucket
     checkpoint = f"s3://{bucket}/out/runs/{RUN}/checkpoints/checkpoint-{stopped_at}"
     assert second.result.resumed_from == checkpoint
     assert second.result.progress.step == 20
+    left = s3_env.keys(bucket, f"out/runs/{RUN}/checkpoints/")
+    assert {key.split("/")[4] for key in left} == {"checkpoint-20"}
     metrics = json.loads(s3_env.read(bucket, f"out/runs/{RUN}/metrics.json"))
     assert [entry["step"] for entry in metrics["train_history"]] == list(range(1, 21))
     assert metrics["best_eval_loss"] < metrics["base_eval_loss"]

@@ -45,6 +45,9 @@ OTHER_ATTEMPT = {
     "a proxy": {"pod": {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]}},
     "a private authority": {"storage": {"caBundle": {"configMapName": "ca"}}},
     "another device": {"resources": {"extended": {"rdma/hca": 1}}},
+    "fewer results are kept": {
+        "output": {**a_job()["spec"]["output"], "keepRuns": 3, "keepCheckpoints": "Best"}
+    },
     "a feature cache": {"featureCache": {"persistentVolumeClaim": {"name": "features"}}},
     "a cache of downloads": {"cache": {"persistentVolumeClaim": {"name": "downloads"}}},
     "a token for the hub": {

@@ -62,6 +62,8 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         output_dir=OUTPUT_DIR,
         output_uri=spec.output.uri,
         output_formats=spec.output.formats,
+        keep_checkpoints=spec.output.keep_checkpoints,
+        keep_runs=spec.output.keep_runs,
         storage=StorageEndpoint(endpoint=spec.storage.endpoint, region=spec.storage.region),
     )
 

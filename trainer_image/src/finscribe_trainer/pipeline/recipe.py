@@ -25,6 +25,7 @@ from finscribe_trainer.model.initial_adapter import InitialAdapter, fetch_initia
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.pipeline.export import remove_training, stage_result, write_config
 from finscribe_trainer.pipeline.inputs import fetch_model, load_splits, open_storage
+from finscribe_trainer.pipeline.retention import delete_outdated
 from finscribe_trainer.runtime.output_layout import (
     ADAPTER_DIR,
     CONFIG_FILE,
@@ -64,7 +65,7 @@ def train(run: Run) -> RunResult | None:
     with ExitStack() as claimed:
         published = processes.broadcast_from_main(lambda: _prepare_outputs(run, storage, claimed))
         if published is not None:
-            return _finish_run(run, storage, published) if processes.is_main else None
+            return _end_run(run, storage, published) if processes.is_main else None
         return _train_and_publish(run, storage)
 
 
@@ -124,7 +125,13 @@ def _train_and_publish(run: Run, storage: Storage) -> RunResult | None:
         staged = run.output_dir / "result"
         stage_result(run.output_dir, staged)
         storage.publish_run(staged, run.uri)
-    return _finish_run(run, storage, run_metrics)
+    return _end_run(run, storage, run_metrics)
+
+
+def _end_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
+    result = _finish_run(run, storage, run_metrics)
+    delete_outdated(run, storage, run_metrics.get("best_step"))
+    return result
 
 
 def _prepare_outputs(run: Run, storage: Storage, claimed: ExitStack) -> dict[str, Any] | None:

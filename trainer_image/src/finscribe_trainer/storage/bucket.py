@@ -2,11 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict
 
+from finscribe_core.constants import MANIFEST_FILE
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.manifest import MAX_MANIFEST_SIZE
@@ -152,6 +153,19 @@ def put_bytes(connection: Connection, uri: ObjectUri, data: bytes) -> None:
         lambda: connection.client.put_object(Bucket=uri.bucket, Key=uri.key, Body=data),
     )
     connection.observer.transferred("upload", len(data))
+
+
+def delete_manifests_first(connection: Connection, objects: Iterable[ListedObject]) -> None:
+    """Delete objects in an order in which nothing that is partly deleted counts as complete.
+
+    The manifest of a run comes before those of the checkpoints below it.
+    """
+
+    def order(item: ListedObject) -> tuple[bool, int]:
+        return not item.uri.key.endswith(f"/{MANIFEST_FILE}"), item.uri.key.count("/")
+
+    for item in sorted(objects, key=order):
+        delete(connection, item.uri)
 
 
 def delete(connection: Connection, uri: ObjectUri) -> None:

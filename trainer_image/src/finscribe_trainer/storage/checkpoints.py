@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from finscribe_core.constants import CHECKPOINTS_PREFIX, MANIFEST_FILE
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.storage.bucket import delete, list_objects, read_bytes
+from finscribe_trainer.storage.bucket import delete_manifests_first, list_objects, read_bytes
 from finscribe_trainer.storage.connection import Connection
 from finscribe_trainer.storage.manifest import Manifest, damaged_files
 from finscribe_trainer.storage.transfer import Transfers
@@ -33,17 +33,16 @@ class Checkpoints:
     def save(self, folder: Path, keep: Collection[str]) -> None:
         """Upload a checkpoint, its manifest last, then delete those whose names are not in `keep`."""
         self._transfers.publish(folder, self._root.below(folder.name), f"Upload {folder.name}")
-        self._prune({folder.name, *keep})
+        self.prune({folder.name, *keep})
 
-    def _prune(self, keep: set[str]) -> None:
+    def prune(self, keep: Collection[str]) -> None:
+        """Delete the checkpoints whose names are not in `keep`."""
         outdated = [
             item
             for item in list_objects(self._connection, self._root, _MISSING)
             if item.relative.partition("/")[0] not in keep
         ]
-        # Manifests first: a partly deleted checkpoint must not count as complete.
-        for item in sorted(outdated, key=lambda item: not item.relative.endswith(f"/{MANIFEST_FILE}")):
-            delete(self._connection, item.uri)
+        delete_manifests_first(self._connection, outdated)
 
     def complete_names(self) -> list[str]:
         """Names of all complete checkpoints, newest first."""

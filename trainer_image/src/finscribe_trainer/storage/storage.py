@@ -24,6 +24,7 @@ from finscribe_trainer.storage.file_cache import FileCache
 from finscribe_trainer.storage.manifest import damaged_files, read_manifest
 from finscribe_trainer.storage.object_reader import open_object
 from finscribe_trainer.storage.progress import TransferProgress
+from finscribe_trainer.storage.published_runs import PublishedRuns
 from finscribe_trainer.storage.transfer import Transfers
 from finscribe_trainer.storage.uri import ObjectUri, local_path
 from finscribe_trainer.storage.version import FileVersion
@@ -181,6 +182,17 @@ class Storage:
         if keep is None:
             keep = [path.name for path in local_checkpoint_dir.parent.glob("checkpoint-*")]
         Checkpoints(self._connection, ObjectUri.parse(run_uri)).save(local_checkpoint_dir, keep)
+
+    def prune_checkpoints(self, run_uri: str, choose: Callable[[list[str]], list[str]]) -> None:
+        """Delete the uploaded checkpoints of a run, except those that `choose` picks from the names of the
+        complete ones, newest first.
+        """
+        checkpoints = Checkpoints(self._connection, ObjectUri.parse(run_uri))
+        checkpoints.prune(choose(checkpoints.complete_names()))
+
+    def published_runs(self, output_uri: str) -> PublishedRuns:
+        """The runs below an output prefix."""
+        return PublishedRuns(self._connection, ObjectUri.parse(output_uri))
 
     def fetch_last_checkpoint(
         self, run_uri: str, dest_dir: Path, can_be_used: Callable[[Path], bool] = lambda _: True
