@@ -77,7 +77,7 @@ sweep-operator: setup binaries ## Disturb a real operator in eight ways and coun
 binaries: setup
 	@echo "Programs for the tests (missing ones are built once into the user's cache, which takes minutes):"
 	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager \
-		kube-scheduler kubectl helm kstatus
+		kube-scheduler kubectl helm kstatus versitygw
 
 .PHONY: browser
 browser: setup

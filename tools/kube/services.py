@@ -25,17 +25,21 @@ class S3Server:
     folder: Path
     access_key: str
     secret_key: str
+    certificate: tuple[Path, Path] | None = None
+    """Files of its certificate and key; without them it serves plain HTTP."""
 
     @property
     def url(self) -> str:
         """Its URL, from pods and from this machine."""
-        return f"http://{self.address}:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self.address}:{self.port}"
 
     def part(self) -> Part:
         """The S3 server as a part of the cluster; creates its folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         program = provide(["versitygw"])["versitygw"]
         command = [str(program), "--port", f"{self.address}:{self.port}", "--health", "/health"]
+        if self.certificate:
+            command += ["--cert", str(self.certificate[0]), "--key", str(self.certificate[1])]
         command += ["posix", str(self.folder)]
         credentials = {"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret_key}
         return Part("versitygw", command, is_healthy(f"{self.url}/health"), credentials)

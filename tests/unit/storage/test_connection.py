@@ -2,9 +2,10 @@
 
 import pytest
 
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.storage.connection import RetryPolicy, connect
+from tests.support.storage import storage_without_delays
 
 
 def url_of(client) -> str:
@@ -63,3 +64,13 @@ def test_an_unusable_setting_of_the_environment_is_a_user_error_without_its_cred
         connect(StorageEndpoint(), RetryPolicy())
     assert caught.value.reason is FailureReason.InvalidConfig
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_proxy_of_the_environment_is_used_but_for_hosts_of_no_proxy(bucket, s3_env, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(RetryableError, match="proxy"):
+        storage_without_delays(s3_env.endpoint).check_writable(f"s3://{bucket}/team")
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    storage_without_delays(s3_env.endpoint).check_writable(f"s3://{bucket}/team")

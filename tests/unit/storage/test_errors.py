@@ -4,11 +4,13 @@ import itertools
 import urllib.request
 
 import pytest
+from botocore.exceptions import SSLError
 
 from finscribe_core.constants import EXIT_RETRY
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.connection import RetryPolicy
+from finscribe_trainer.storage.errors import translate
 from tests.support.hostile_server import Answer, hostile_server
 from tests.support.storage import storage_without_delays
 
@@ -161,3 +163,21 @@ def test_an_upload_denied_after_a_success_is_retryable(s3_env, tmp_path):
         with pytest.raises(RetryableError) as caught:
             storage.publish_run(tmp_path, "s3://team/out/run")
     assert caught.value.reason is FailureReason.StorageCredentialsExpired
+
+
+@pytest.mark.parametrize(
+    ("was_granted", "kind"),
+    [(False, UserError), (True, RetryableError)],
+    ids=["never trusted", "trusted before"],
+)
+def test_a_certificate_that_is_not_trusted_is_a_user_error_unless_it_was_trusted_before(was_granted, kind):
+    problem = SSLError(
+        endpoint_url="https://minio:9000", error="[SSL] certificate verify failed: has expired"
+    )
+
+    error = translate(
+        problem, "s3://b/a", "https://minio:9000", FailureReason.DatasetNotFound, was_granted=was_granted
+    )
+
+    assert type(error) is kind
+    assert "storage.caBundle" in error.remedy

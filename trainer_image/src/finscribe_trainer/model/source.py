@@ -15,6 +15,7 @@ from finscribe_core.errors import (
     exception_chain,
 )
 from finscribe_trainer.model.model_files import find_problem
+from finscribe_trainer.runtime.certificates import HOW_TO_TRUST, is_untrusted
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
@@ -127,6 +128,10 @@ def _of_the_hub(source: ModelSource, error: Exception) -> FinscribeError | None:
             )
     if isinstance(error, HfHubHTTPError | OfflineModeIsEnabled):
         return UserError(FailureReason.ModelNotFound, f"{source.name}: {_first_line(error)}", source.remedy)
+    if any(is_untrusted(cause) for cause in exception_chain(error)):
+        return UserError(
+            FailureReason.InvalidConfig, f"{source.name}: the hub's certificate is not trusted.", HOW_TO_TRUST
+        )
     if isinstance(error, OSError | ValueError) and _hub_was_unreachable(error):
         return RetryableError(
             FailureReason.StorageUnavailable,

@@ -4,13 +4,20 @@ import os
 import resource
 import warnings
 
+from finscribe_trainer.runtime.certificates import trust_private_authorities
+
 MAX_OPEN_FILES = 65_536
 """Enough for batches of thousands of rows: data workers use file descriptors to share tensors."""
 
 
 def prepare_environment() -> None:
-    """Set the environment variables that libraries read at import, and raise the limit of open files."""
+    """Set the environment variables that libraries read at import, and raise the limit of open files.
+
+    Raises:
+        UserError: InvalidConfig: the file of FINSCRIBE_CA_BUNDLE is unusable.
+    """
     set_library_variables()
+    trust_private_authorities()
     raise_open_file_limit()
     # peft uses the deprecated name
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

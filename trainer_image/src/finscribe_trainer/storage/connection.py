@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.texts import redact_urls
 from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.runtime.certificates import trust_private_authorities
 from finscribe_trainer.storage.errors import ErrorKind, classify, translate
 from finscribe_trainer.storage.uri import ObjectUri
 
@@ -116,6 +117,7 @@ class Connection:
         policy: RetryPolicy | None = None,
     ) -> "Connection":
         """Create the clients; no request is sent yet. See `Storage.from_config`."""
+        trust_private_authorities()
         policy = policy or RetryPolicy()
         client = connect(config, policy)
         upload_client = connect(config, policy, max_attempts=policy.max_attempts)

@@ -12,6 +12,7 @@ from finscribe_core.errors import (
     classify_disk_error,
     is_disk_full,
 )
+from finscribe_trainer.runtime.certificates import HOW_TO_TRUST, is_untrusted
 
 
 class ErrorKind(Enum):
@@ -25,6 +26,8 @@ class ErrorKind(Enum):
     Missing = auto()
     Changed = auto()
     """The object was replaced since the download began: If-Match failed (412), or it is shorter now (416)."""
+    Untrusted = auto()
+    """The endpoint's certificate is not trusted."""
     WrongRegion = auto()
     InvalidName = auto()
     """Not a valid name of a bucket or object."""
@@ -85,6 +88,8 @@ def classify(error: BaseException) -> ErrorKind:
         return _BY_CODE.get(error_code(error.response)) or _BY_STATUS.get(status, ErrorKind.Refused)
     if isinstance(error, OSError) and is_disk_full(error):
         return ErrorKind.DiskFull
+    if isinstance(error, boto.SSLError) and is_untrusted(error):
+        return ErrorKind.Untrusted
     table: tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...] = (
         (
             (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
@@ -129,6 +134,7 @@ def translate(
         f"{what} could not be reached: {detail}.",
         "Check that the object storage is up and its endpoint right.",
     )
+    untrusted = RetryableError if was_granted else UserError  # it was trusted before: it has expired, say
     meanings: dict[ErrorKind, Exception] = {
         ErrorKind.Transient: unreachable,
         ErrorKind.Refused: RetryableError(
@@ -148,6 +154,11 @@ def translate(
         ),
         ErrorKind.Missing: UserError(
             missing, f"{what} does not exist: {detail}.", "Check the bucket and the path."
+        ),
+        ErrorKind.Untrusted: untrusted(
+            FailureReason.StorageUnavailable if was_granted else FailureReason.InvalidConfig,
+            f"The certificate of the endpoint of {what} is not trusted: {detail}.",
+            HOW_TO_TRUST,
         ),
         ErrorKind.WrongRegion: UserError(
             FailureReason.InvalidConfig,
