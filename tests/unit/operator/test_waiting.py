@@ -63,18 +63,139 @@ def test_of_a_secret_that_two_fields_name_the_missing_key_tells_which():
     assert CREDENTIALS not in explain(no_key, wandb="s3")[1]
 
 
+OVERLAY = FineTuneJob.model_validate(
+    a_job(
+        {
+            "storage": {"caBundle": {"configMapName": "company-ca", "key": "bundle.pem"}},
+            "featureCache": {"persistentVolumeClaim": {"name": "features"}},
+            "cache": {"persistentVolumeClaim": {"name": "downloads"}},
+            "pod": {
+                "env": [
+                    {"name": "A", "value": "a"},
+                    {
+                        "name": "HF_ENDPOINT",
+                        "valueFrom": {"configMapKeyRef": {"name": "mirrors", "key": "hub"}},
+                    },
+                    {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+                ],
+                "volumes": [
+                    {"name": "data", "persistentVolumeClaim": {"claimName": "hub-cache"}},
+                    {"name": "settings", "configMap": {"name": "team"}},
+                    {"name": "license", "secret": {"secretName": "license-1"}},
+                    {"name": "model", "image": {"reference": "registry.example.org/base:1"}},
+                ],
+                "volumeMounts": [
+                    {"name": name, "mountPath": f"/data/{name}"}
+                    for name in ("data", "settings", "license", "model")
+                ],
+                "schedulerName": "gpu-scheduler",
+            },
+        }
+    )
+).spec
+MOUNT = "MountVolume.SetUp failed for volume"
+CONFIG, IMAGE = "CreateContainerConfigError", "ImagePullBackOff"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "remedy"),
+    [
+        (CONFIG, 'configmap "mirrors" not found', "Create the ConfigMap that spec.pod.env[1] names"),
+        (
+            CONFIG,
+            "couldn't find key hub in ConfigMap team/mirrors",
+            "Add the key hub to the ConfigMap that spec.pod.env[1] names",
+        ),
+        (
+            CONFIG,
+            "couldn't find key token in Secret team/hub",
+            "Add the key token to the Secret that spec.pod.env[2] names",
+        ),
+        (
+            IMAGE,
+            'Back-off pulling image "registry.example.org/base:1"',
+            "Check spec.pod.volumes[3].image and spec.pod.imagePullSecrets.",
+        ),
+        (IMAGE, 'Back-off pulling image "trainer:2"', "Check spec.image and spec.pod.imagePullSecrets."),
+    ],
+)
+def test_the_field_is_named_that_a_container_can_not_start_with(reason: str, message: str, remedy: str):
+    shown, text = explain_waiting(a_pod("run-1", waiting(reason, message)), OVERLAY)
+
+    assert shown == "ContainerCannotStart"
+    assert text.startswith(f"{reason}: {message}") and remedy in text
+
+
+UNPLACED = {
+    "a missing claim": (
+        'persistentvolumeclaim "hub-cache" not found',
+        "Create the PersistentVolumeClaim that spec.pod.volumes[0] names",
+    ),
+    "claims without a volume": (
+        "pod has unbound immediate PersistentVolumeClaims",
+        "spec.cache.persistentVolumeClaim and spec.pod.volumes[0] names",
+    ),
+    "an affinity": (
+        "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector",
+        "Check spec.pod.nodeSelector or affinity.nodeAffinity.",
+    ),
+    "too few GPUs": ("0/2 nodes are available: 2 Insufficient nvidia.com/gpu", ""),
+}
+
+
+@pytest.mark.parametrize(("message", "remedy"), UNPLACED.values(), ids=UNPLACED.keys())
+def test_a_pod_that_no_node_fits_is_shown_with_the_field_to_correct(message: str, remedy: str):
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    pod = a_pod("run-1", {"phase": "Pending", "conditions": [condition]})
+
+    reason, text = explain_waiting(pod, OVERLAY)
+
+    assert reason == "Unschedulable"
+    assert text.startswith(f"No node fits: {message}") and remedy in text
+    assert bool(remedy) == ("spec." in text)
+
+
+def test_the_scheduler_that_a_job_names_is_shown_while_it_says_nothing():
+    pod = a_pod("run-1", {"phase": "Pending"}) | {"spec": {}}
+
+    assert "gpu-scheduler (spec.pod.schedulerName)" in explain_waiting(pod, OVERLAY)[1]
+
+
 @pytest.mark.parametrize(
     ("reason", "message", "remedy"),
     [
         ("FailedCreatePodSandBox", 'no runtime for "nvidia" is configured', "spec.pod.runtimeClassName"),
-        ("FailedMount", 'MountVolume.SetUp failed for volume "features"', "spec.featureCache"),
-        ("FailedMount", 'MountVolume.SetUp failed for volume "downloads"', "spec.cache"),
-        ("FailedMount", 'MountVolume.SetUp failed for volume "config"', ""),
+        (
+            "FailedMount",
+            f'{MOUNT} "features" : rpc error',
+            "Check the PersistentVolumeClaim that spec.featureCache",
+        ),
+        (
+            "FailedMount",
+            f'{MOUNT} "downloads" : rpc error',
+            "Check the PersistentVolumeClaim that spec.cache",
+        ),
+        (
+            "FailedMount",
+            f'{MOUNT} "ca-bundle" : configmap "company-ca" not found',
+            "Create the ConfigMap that spec.storage.caBundle names",
+        ),
+        (
+            "FailedMount",
+            f'{MOUNT} "ca-bundle" : configmap references non-existent config key: bundle.pem',
+            "Add the key bundle.pem to the ConfigMap that spec.storage.caBundle names",
+        ),
+        (
+            "FailedMount",
+            f'{MOUNT} "license" : secret "license-1" not found',
+            "Create the Secret that spec.pod.volumes[2] names",
+        ),
+        ("FailedMount", f'{MOUNT} "config" : configmap "run-1" not found', ""),
     ],
 )
 def test_a_pod_that_its_node_does_not_start_is_shown_with_the_nodes_last_warning(reason, message, remedy):
     pod = a_pod("run-1", waiting("ContainerCreating", ""))
-    spec = FineTuneJob.model_validate(a_job()).spec
+    spec = OVERLAY
 
     shown, text = explain_waiting(pod, spec, WarningEvent("uid", reason, message, NOW))
 
