@@ -1,4 +1,4 @@
-"""A pod with everything that a job may set is admitted by the Pod Security level `restricted`."""
+"""Pods with everything that a job may set are admitted by the Pod Security level `restricted`."""
 
 from pathlib import Path
 
@@ -6,10 +6,12 @@ import pytest
 import yaml
 
 from tests.apiserver.workspace import Workspace, build_job
+from tests.unit.docs.pages import ALL
 
 SPEC = yaml.safe_load((Path(__file__).parents[1] / "golden" / "pod_overlay" / "input.yaml").read_text())[
     "spec"
 ]
+PAGE = ALL["docs/pods.md"]
 RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
 
 
@@ -33,3 +35,24 @@ def test_a_pod_with_every_field_of_a_job_is_admitted_by_pod_security_restricted(
     kinds = {volume["name"]: set(volume) - {"name"} for volume in stored["volumes"]}
     assert all(kinds[volume["name"]] == set(volume) - {"name"} for volume in wanted["volumes"])
     assert container["resources"]["limits"]["rdma/hca"] == "1"
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_jobs_of_the_page_about_pods_get_pods(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ca.crt").write_text("certificates")
+    workspace.core.patch_namespace(workspace.namespace, RESTRICTED)
+    for command in PAGE.commands:
+        workspace.kubectl(*command.split()[1:])
+    specs = [yaml.safe_load(block)["spec"] for block in PAGE.blocks("yaml")]
+    for number, spec in enumerate(specs):
+        workspace.apply(build_job(f"job-{number}", **spec))
+
+    assert len(specs) >= 7
+    for number in range(len(specs)):
+        workspace.await_pod(f"job-{number}")
+    assert workspace.core.read_namespaced_config_map("company-ca", workspace.namespace).data.keys() == {
+        "ca.crt"
+    }
