@@ -187,7 +187,7 @@ class PodSpec(KubeModel):
     of dnsConfig (None)."""
     dns_config: DnsConfig | None = None
     """What is added to /etc/resolv.conf."""
-    termination_grace_period_seconds: Int | None = Field(None, ge=1, le=86400)
+    termination_grace_period_seconds: Int | None = Field(None, ge=1, le=3600)
     """Seconds that the trainer has to finish its step and to upload a checkpoint before it is killed; 120
     when unset. A preemptible node may give less."""
 

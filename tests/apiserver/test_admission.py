@@ -54,7 +54,7 @@ UNUSUAL = {
     },
     "claim": {"featureCache": {"persistentVolumeClaim": {"name": "a.b"}}},
     "image": {"image": "registry.example.com:5000/a/b@sha256:0"},
-    "seconds": {"activeDeadlineSeconds": 2**31 - 1, "pod": {"terminationGracePeriodSeconds": 86400}},
+    "seconds": {"activeDeadlineSeconds": 2**31 - 1, "pod": {"terminationGracePeriodSeconds": 3600}},
     "extended": {"resources": {"gpus": 0, "extended": {f"a.b/{LONG}": 1_000_000, "rdma/hca_1.a": 1}}},
     "nodes": {
         "pod": {
