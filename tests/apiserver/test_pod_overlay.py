@@ -1,12 +1,15 @@
 """Pods with everything that a job may set are admitted by the Pod Security level `restricted`."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.apiserver.workspace import Workspace, build_job
 from tests.unit.docs.pages import ALL
+from tools.kube.progress import ToolError
 
 SPEC = yaml.safe_load((Path(__file__).parents[1] / "golden" / "pod_overlay" / "input.yaml").read_text())[
     "spec"
@@ -35,6 +38,21 @@ def test_a_pod_with_every_field_of_a_job_is_admitted_by_pod_security_restricted(
     kinds = {volume["name"]: set(volume) - {"name"} for volume in stored["volumes"]}
     assert all(kinds[volume["name"]] == set(volume) - {"name"} for volume in wanted["volumes"])
     assert container["resources"]["limits"]["rdma/hca"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("pod", "words"),
+    [
+        ({"hostNetwork": True}, "spec.pod.hostNetwork"),
+        ({"securityContext": {"runAsUser": 0}}, "spec.pod.securityContext"),
+        ({"volumes": [{"name": "a", "hostPath": {"path": "/"}}]}, "spec.pod.volumes[0].hostPath"),
+        ({"containers": []}, "spec.pod.containers"),
+    ],
+    ids=["the node's network", "another user", "the node's files", "another container"],
+)
+def test_there_is_no_field_for(pod: dict[str, Any], words: str, workspace: Workspace):
+    with pytest.raises(ToolError, match=f'unknown field "{re.escape(words)}"'):
+        workspace.apply(build_job(pod=pod))
 
 
 @pytest.mark.usefixtures("operator")
