@@ -20,7 +20,8 @@ PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 VolumeName = Annotated[str, Field(pattern=DNS_LABEL, max_length=63)]
 _SEGMENT = r"[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*"
 RESERVED_PATHS = (
-    *(WORK_DIR, CONFIG_DIR, CA_DIR, FEATURE_CACHE_DIR, DOWNLOAD_CACHE_DIR, MODEL_DIR, "/tmp"),  # noqa: S108 - a mount path
+    *(WORK_DIR, CONFIG_DIR, CA_DIR, FEATURE_CACHE_DIR, DOWNLOAD_CACHE_DIR, MODEL_DIR),
+    "/tmp",  # noqa: S108 - a mount path
     # The trainer's code, and the system that it runs on.
     *("/opt/finscribe", "/bin", "/lib", "/lib64", "/sbin", "/usr"),
     *("/dev", "/proc", "/sys", "/run/secrets", "/var/run/secrets"),
