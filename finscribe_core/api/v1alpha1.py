@@ -72,6 +72,8 @@ _S3_PATTERN = pattern(
 S3Uri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=1024)]
 ActiveDeadline = Annotated[Int, Field(ge=1, le=MAX_SECONDS)]
 BackoffLimit = Annotated[Int, Field(ge=0, le=100)]
+HistoryLimit = Annotated[Int, Field(ge=0, le=10)]
+Seconds = Annotated[Int, Field(ge=0, le=MAX_SECONDS)]
 OUTPUT_URI_LIMIT = 384
 """A result contains six URIs below it, and has to fit into a pod's termination message."""
 OutputUri = Annotated[str, Field(pattern=_S3_PATTERN, max_length=OUTPUT_URI_LIMIT)]
@@ -341,14 +343,14 @@ class FineTuneJobSpec(KubeModel):
     """Failed attempts that are retried. User errors are never retried, evictions never counted."""
     active_deadline_seconds: ActiveDeadline | None = None
     """Seconds after which the run is stopped and fails, retries included."""
-    start_deadline_seconds: Int = Field(3600, ge=0, le=MAX_SECONDS)
+    start_deadline_seconds: Seconds = 3600
     """Seconds from a pod's assignment to a node, from which on it holds the node's GPUs, until its container
     has to have started (image pulled, volumes mounted, Secrets found); otherwise the run fails. The wait for
     a node does not count. 0: no limit."""
-    history_limit: Int = Field(10, ge=0, le=10)
+    history_limit: HistoryLimit = 10
     """Earlier runs whose records are kept in `status.runs`, and whose Jobs are kept with their pods and logs.
     The last run that succeeded and the last one that was promoted are always kept."""
-    ttl_seconds_after_finished: Int | None = Field(None, ge=0, le=MAX_SECONDS)
+    ttl_seconds_after_finished: Seconds | None = None
     """How long after the run's end `ttlTarget` is deleted; never when unset. Nothing in the bucket is
     deleted."""
     ttl_target: TtlTarget = TtlTarget.Children

@@ -5,7 +5,15 @@ from typing import Any
 from finscribe_core.api.base import KubeModel
 from finscribe_core.api.defaults import complete
 from finscribe_core.api.pod import PodResourcesSpec, PodSpec
-from finscribe_core.api.v1alpha1 import ActiveDeadline, BackoffLimit, JobFeatureCacheSpec, StorageSpec
+from finscribe_core.api.v1alpha1 import (
+    ActiveDeadline,
+    BackoffLimit,
+    CacheSpec,
+    HistoryLimit,
+    JobFeatureCacheSpec,
+    Seconds,
+    StorageSpec,
+)
 from finscribe_core.api.volumes import ImageName
 
 
@@ -25,10 +33,18 @@ class JobDefaults(KubeModel):
     """Connection to the object storage."""
     feature_cache: JobFeatureCacheSpec = JobFeatureCacheSpec()
     """Cache of the vision tower's output."""
+    cache: CacheSpec | None = None
+    """Cache of downloads that several runs share."""
     backoff_limit: BackoffLimit | None = None
     """Failed attempts that are retried."""
     active_deadline_seconds: ActiveDeadline | None = None
     """Seconds after which a run is stopped and fails, retries included."""
+    start_deadline_seconds: Seconds | None = None
+    """Seconds from a pod's assignment to a node until its container has to have started."""
+    history_limit: HistoryLimit | None = None
+    """Earlier runs whose records and Jobs are kept."""
+    ttl_seconds_after_finished: Seconds | None = None
+    """How long after a run's end its Jobs are deleted."""
 
     def over(self, others: "JobDefaults") -> "JobDefaults":
         """These defaults, completed by others as a job is."""
