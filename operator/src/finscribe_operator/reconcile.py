@@ -209,5 +209,8 @@ class Reconciler:
                 await self._children.create_or_patch_experiment(experiment)
             except ConflictError as error:  # the names of the other experiments may be free
                 failure = failure or error
+            except InvalidObjectError as error:  # by an admission policy; the job's own run is not at fault
+                name = experiment["metadata"]["name"]
+                failure = failure or ConflictError(f"The experiment {name} is refused: {error}")
         if failure is not None:
             raise failure

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus, State
-from finscribe_operator.cluster import ConflictError
+from finscribe_operator.cluster import ConflictError, InvalidObjectError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import JobKey, Object
@@ -187,6 +187,29 @@ async def test_a_job_created_concurrently_with_that_name_is_unchanged_and_report
     assert "invoices-lower-rate already exists" in running_message(cluster)
     with pytest.raises(ConflictError, match="belongs to something else"):
         await converge(cluster)
+
+
+class RefusesExperiments(MemoryCluster):
+    """An admission policy refuses FineTuneJobs with a higher rank."""
+
+    async def create(self, manifest: Object) -> Object:
+        if manifest["kind"] == "FineTuneJob" and "r" in manifest["spec"].get("lora", {}):
+            raise InvalidObjectError("denied by a policy")
+        return await super().create(manifest)
+
+
+async def test_an_experiment_that_a_policy_refuses_stops_neither_the_jobs_run_nor_other_experiments():
+    cluster = RefusesExperiments()
+    cluster.seed(job_with(RANK, LOWER))
+
+    with pytest.raises(ConflictError, match="invoices-rank is refused: denied by a policy"):
+        await converge(cluster)
+
+    assert len(cluster.of_kind("Job")) == len(cluster.of_kind("ConfigMap")) == 1
+    assert list(specs(cluster)) == ["invoices-lower-rate"]
+    status = cluster.objects["FineTuneJob", "team", "invoices"]["status"]
+    assert status["summary"]["state"] == "Pending"
+    assert "denied by a policy" in next(c for c in status["conditions"] if c["type"] == "Running")["message"]
 
 
 async def test_of_two_jobs_that_name_the_same_experiment_the_first_keeps_it():
