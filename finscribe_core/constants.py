@@ -77,6 +77,8 @@ ENV_LOG_FORMAT = "FINSCRIBE_LOG_FORMAT"
 """`json` (one object per line) or `text`; unset: text in a terminal, JSON elsewhere."""
 ENV_CA_BUNDLE = "FINSCRIBE_CA_BUNDLE"
 """File of certificates in PEM format that are trusted in addition to the public ones."""
+ENV_IMAGE_MOUNTS = "FINSCRIBE_IMAGE_MOUNTS"
+"""Paths at which images of `pod.volumes` are mounted, separated by ':'."""
 ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
 """Secret key of `finscribe data anonymize`: the same key maps a name to the same pseudonym in every run."""
 

@@ -152,9 +152,10 @@ def test_the_pod_that_looks_for_a_result_uses_no_gpu_and_none_of_its_nodes():
             "schedulerName": "gpu-scheduler",
             "volumes": [
                 {"name": "hub", "persistentVolumeClaim": {"claimName": "hub"}},
+                {"name": "base", "image": {"reference": "base:1"}},
                 {"name": "aws", "configMap": {"name": "aws"}},
             ],
-            "volumeMounts": [{"name": "hub", "mountPath": "/hub"}, {"name": "aws", "mountPath": "/aws"}],
+            "volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name in ("hub", "base", "aws")],
             "env": [{"name": "AWS_CONFIG_FILE", "value": "/aws/config"}],
         },
         "storage": {"caBundle": {"configMapName": "ca"}, "serviceAccountName": "trainer"},
@@ -173,6 +174,7 @@ def test_the_pod_that_looks_for_a_result_uses_no_gpu_and_none_of_its_nodes():
     assert {volume["name"] for volume in pod["volumes"]} == names
     assert {mount["name"] for mount in container["volumeMounts"]} == names
     assert {"name": "AWS_CONFIG_FILE", "value": "/aws/config"} in container["env"]
+    assert "FINSCRIBE_IMAGE_MOUNTS" not in [variable["name"] for variable in container["env"]]
     assert pod["serviceAccountName"] == "trainer"
     assert {"name": "FINSCRIBE_RUN", "value": desired.name} in container["env"]
     assert manifest["metadata"]["name"] == lookup_name(desired.name) != desired.name

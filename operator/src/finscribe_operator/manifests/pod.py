@@ -19,6 +19,7 @@ from finscribe_core.constants import (
     ENV_CA_BUNDLE,
     ENV_CAUSE,
     ENV_HTTP_PORT,
+    ENV_IMAGE_MOUNTS,
     ENV_JOB,
     ENV_LOG_FORMAT,
     ENV_NAMESPACE,
@@ -156,7 +157,15 @@ def _build_env(job: FineTuneJob, run: str, cause: RunCause) -> list[Object]:
         env += _from_secret(secret, WANDB_KEYS_REQUIRED, WANDB_KEYS_OPTIONAL)
     if job.spec.storage.ca_bundle:
         env.append({"name": ENV_CA_BUNDLE, "value": f"{CA_DIR}/{CA_FILE}"})
+    if paths := _find_image_mounts(job.spec.pod):
+        env.append({"name": ENV_IMAGE_MOUNTS, "value": ":".join(paths)})
     return env + [variable.to_kubernetes() for variable in job.spec.pod.env or []]
+
+
+def _find_image_mounts(pod: PodSpec) -> list[str]:
+    """Paths of mounted images: an API server without image volumes drops them, which only the pod can see."""
+    images = {volume.name for volume in pod.volumes or [] if volume.image}
+    return [mount.mount_path for mount in pod.volume_mounts or [] if mount.name in images]
 
 
 def _from_secret(secret: SecretReference, required: Sequence[str], optional: Sequence[str]) -> list[Object]:

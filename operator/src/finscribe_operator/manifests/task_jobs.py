@@ -7,7 +7,7 @@ training data have changed.
 from typing import Any
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
-from finscribe_core.constants import LABEL_RUN, LABEL_TASK, TASK_DATA_CHECK, TASK_LOOKUP
+from finscribe_core.constants import ENV_IMAGE_MOUNTS, LABEL_RUN, LABEL_TASK, TASK_DATA_CHECK, TASK_LOOKUP
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.field_changes import hash_value
 from finscribe_operator.manifests.job import build_job
@@ -95,6 +95,7 @@ def _without_gpu(spec: dict[str, Any], task_args: list[str]) -> dict[str, Any]:
         **{key: value for key, value in container.items() if key != "livenessProbe"},
         "args": [*args, *task_args],
         "resources": RESOURCES,
+        "env": [variable for variable in container["env"] if variable["name"] != ENV_IMAGE_MOUNTS],
         "volumeMounts": mounts,
     }
     kept = {key: value for key, value in spec.items() if key not in _FOR_TRAINING}
