@@ -36,6 +36,20 @@ async def test_an_interrupted_run_resumes_from_its_checkpoint_and_completes(proj
     assert "Running=True" not in output
 
 
+@pytest.mark.timeout(600)
+async def test_a_job_with_the_longest_name_keeps_its_run_though_a_cluster_would_delete_it(project):
+    text = project.job.read_text().replace("name: invoices", f"name: {'i' * 63}")
+    project.job.write_text(text.replace("  output:\n", "  ttlSecondsAfterFinished: 0\n  output:\n"))
+    code, output = await project.run()
+    assert code == 0, output
+
+    code, output = await project.run()
+    assert code == 0 and "Running=True" not in output, output
+    objects = project.directory / ".finscribe/objects"
+    (job,) = objects.glob("Job/default/*.json")
+    assert job.stem.startswith("i" * 52 + "-") and len(project.keys(f"{job.stem}/manifest.json")) == 1
+
+
 async def test_an_error_in_the_manifest_is_reported_with_file_and_line(project):
     project.job.write_text(project.job.read_text().replace("numTrainEpochs", "numTrainEpoch"))
     code, output = await project.run()
