@@ -21,11 +21,14 @@ def find_expiring(observed: Observed) -> list[Object]:
 def find_expiry(observed: Observed) -> str | None:
     """When it is deleted (RFC 3339); None if there is nothing to delete, or the run has not ended.
 
-    A run that is to continue, as after a request for a retry, has not ended.
+    A run that is to continue, as after a request for a retry, has not ended. A pod that looks for its result
+    or checks its data needs its ConfigMap.
     """
     run, ttl = observed.job.status.run, observed.job.spec.ttl_seconds_after_finished
-    has_ended = observed.is_concluded and not (observed.needs_new_attempt or observed.is_looking_for_result)
+    has_ended = observed.is_concluded and not observed.needs_new_attempt
     if ttl is None or run is None or not run.completion_time or not has_ended:
+        return None
+    if observed.is_looking_for_result or observed.tasks:
         return None
     return add_seconds(run.completion_time, ttl) if find_expiring(observed) else None
 

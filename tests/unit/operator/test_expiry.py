@@ -5,7 +5,13 @@ import itertools
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord
-from finscribe_core.constants import ANNOTATION_RETRY, LABEL_EXPERIMENT, LABEL_EXPERIMENT_OF
+from finscribe_core.constants import (
+    ANNOTATION_RETRY,
+    LABEL_EXPERIMENT,
+    LABEL_EXPERIMENT_OF,
+    LABEL_TASK,
+    TASK_DATA_CHECK,
+)
 from finscribe_operator.clock import add_seconds
 from finscribe_operator.decide import Plan, decide
 from finscribe_operator.due import seconds_until_due
@@ -69,6 +75,13 @@ async def test_an_earlier_run_that_is_promoted_again_is_deleted_when_that_is_don
     await start_operator(cluster)
     assert names(cluster, "Job") == names(cluster, "ConfigMap") == []
     assert status_of(cluster).summary.state == "Complete"
+
+
+def test_a_run_is_not_deleted_while_a_pod_that_checks_its_data_needs_its_config_map():
+    check = a_batch_job("check")
+    check["metadata"]["labels"] |= {LABEL_TASK: TASK_DATA_CHECK}
+    assert JOB not in plan(AFTER, that_ended(HOUR), JOB, check).delete
+    assert due(AFTER, that_ended(HOUR), JOB, check) is None
 
 
 def test_what_is_being_deleted_is_not_waited_for():
