@@ -20,14 +20,15 @@ AT_ONCE = {"activeDeadlineSeconds": 1}
 def is_overdue(observed: Observed, now: str) -> bool:
     """Whether the newest pod should have started by now, and the Job has not been told to end.
 
-    A pod that is being deleted or disrupted is not late: its node may be gone.
+    A pod that is being deleted or disrupted is not late: its node may be gone. One of a suspended Job is about
+    to be deleted.
     """
     job, pod, limit = observed.batch_job, observed.newest_pod, observed.job.spec.start_deadline_seconds
     if not limit or job is None or pod is None or find_missed_start(job) or not is_starting(pod):
         return False
     if is_being_deleted(job) or is_being_deleted(pod) or true_condition(pod, "DisruptionTarget"):
         return False
-    if read_outcome(job, ()) is not None:
+    if read_outcome(job, ()) is not None or observed.job.spec.suspend or job["spec"].get("suspend"):
         return False
     return seconds_between(_assigned_at(pod), now) >= limit
 

@@ -76,12 +76,18 @@ def test_every_attempt_has_as_long():
         "the pod's node is lost": [a_batch_job(RUN), a_starting_pod({"conditions": [SCHEDULED, DISRUPTED]})],
         "the pod has failed": [a_batch_job(RUN), a_starting_pod({"phase": "Failed"})],
         "there is no pod": [a_batch_job(RUN)],
+        "a queue has suspended it": [a_batch_job(RUN, spec={"suspend": True}), a_starting_pod()],
         "the Job has ended": [a_batch_job(RUN, ended("Failed", "BackoffLimitExceeded")), a_starting_pod()],
     }.values(),
     ids=lambda value: None,
 )
 def test_nothing_is_ended_when(children: list[Object]):
     assert plan(LATE, *children).patch == {}
+
+
+def test_a_run_that_is_to_be_suspended_is_not_ended():
+    patch = plan(LATE, a_batch_job(RUN), a_starting_pod(), spec=LIMIT | {"suspend": True}).patch
+    assert patch["spec"] == {"suspend": True}
 
 
 def test_without_a_limit_a_pod_may_start_whenever_it_can():
