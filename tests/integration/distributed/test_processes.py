@@ -153,6 +153,7 @@ def test_sharded_weights_reach_the_losses_of_one_process_and_start_from_an_adapt
     assert "fsdp: 2 layers in 2 shards" in run.log
     assert_the_losses_of_one_process(run.out)
     assert run.result.evaluation.documents == 1
+    assert run.result.dataset.samples == 8
 
     config["adapter_name_or_path"] = str(run.out / "final_model")
     config["training"] |= {"max_steps": 2, "learning_rate": 1e-12}

@@ -194,9 +194,14 @@ def test_ten_runs_are_recorded_and_the_job_of_the_eleventh_is_deleted():
 
 
 def test_going_back_to_a_spec_that_succeeded_starts_no_run():
-    record = RunRecord(name=NEXT, outcome="Succeeded", completion_time=EARLIER)
-    result = plan(with_run(CHANGED, RUN, completion_time=NOW, runs=[record]))
+    record = RunRecord(
+        name=NEXT, outcome="Succeeded", completion_time=EARLIER, initial_adapter="s3://b/earlier"
+    )
+    job = with_run(CHANGED, RUN, completion_time=NOW, runs=[record], initial_adapter="s3://b/later")
+    result = plan(job)
     assert result.status is not None and result.status.run is not None
+    assert result.status.run.initial_adapter == "s3://b/earlier"
+    assert [record.initial_adapter for record in result.status.runs] == ["s3://b/later"]
     assert (result.status.run.name, result.status.run.completion_time) == (NEXT, EARLIER)
     assert (result.status.summary.state, result.create) == ("Complete", False)
 

@@ -19,6 +19,7 @@ from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
+from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test
 from tests.support.storage import bucket, storage
 
 __all__ = ["bucket", "storage"]
@@ -125,6 +126,19 @@ def test_a_resumed_training_keeps_its_adapter_though_latest_json_has_moved(
 def fetch(storage, tmp_path):
     """Fetches the adapter that a config names."""
     return lambda config: fetch_initial_adapter(config, tmp_path / "in", storage)
+
+
+@pytest.mark.train
+def test_a_learning_rate_range_test_starts_from_the_adapter(config, saved):
+    losses = [
+        run_range_test(tested, ExponentialSchedule(1e-6, 1e-5, 10), StopSignal()).losses[0]
+        for tested in (config, named(config, saved), named(config, saved))
+    ]
+    assert losses[0] != losses[1] == losses[2]
+    with pytest.raises(UserError, match=r"lora\.r is 4"):
+        run_range_test(
+            with_lora(r=4)(named(config, saved)), ExponentialSchedule(1e-6, 1e-5, 10), StopSignal()
+        )
 
 
 def named(config: TrainerConfig, name: object, policy: AdapterPolicy | None = None) -> TrainerConfig:

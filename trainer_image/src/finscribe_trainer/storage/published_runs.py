@@ -32,7 +32,7 @@ class PublishedRuns:
             self._trainings[str((read_json(connection, item.uri) or {}).get("run"))].append(item.uri)
 
     def newest_first(self) -> list[str]:
-        """The names of the complete runs, by the time of their manifests; without those whose time is unknown."""
+        """The names of the complete runs, by the times of their manifests, as far as they are known."""
         written = {
             name: item.version.modified
             for name, objects in self._objects.items()
