@@ -17,7 +17,6 @@ from tests.unit.operator.builders import NOW, a_job, ended
 from tests.unit.operator.memory_cluster import MemoryCluster
 
 LIMIT = 4
-CONFIG = OperatorConfig(limits=Limits(gpus_per_namespace=LIMIT))
 
 
 class Namespace:
@@ -27,13 +26,14 @@ class Namespace:
         self.cluster = MemoryCluster()
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, limit: int = LIMIT) -> None:
         """A new operator, which knows only what the cluster stores."""
         self.store = Store()
         for kind in ("Job", "FineTuneJob"):
             for obj in self.cluster.of_kind(kind):
                 self.store.put(obj)
-        self.reconciler = Reconciler(self.cluster, self.store, CONFIG, Metrics(self.store), lambda: NOW)
+        config = OperatorConfig(limits=Limits(gpus_per_namespace=limit))
+        self.reconciler = Reconciler(self.cluster, self.store, config, Metrics(self.store), lambda: NOW)
 
     def add(self, name: str, gpus: int, minute: int, **spec: Any) -> JobKey:
         job = a_job({"resources": {"gpus": gpus}, **spec})
@@ -147,6 +147,14 @@ async def test_a_suspended_run_counts_again_when_it_resumes(namespace: Namespace
     assert namespace.active() == {"first"}
 
 
+async def test_a_pod_that_only_looks_for_a_result_holds_no_gpus(namespace: Namespace):
+    restored, second = namespace.add("restored", 4, -46), namespace.add("second", 4, 0)
+    await namespace.reconcile(restored, second)
+
+    assert namespace.running(restored)["reason"] == "LookingForResult"
+    assert "second" in namespace.active()
+
+
 async def test_a_new_run_of_a_job_replaces_its_old_one(namespace: Namespace):
     first = namespace.add("first", 4, 0)
     await namespace.reconcile(first)
@@ -184,6 +192,16 @@ async def test_two_that_start_at_the_same_time_do_not_exceed_the_limit(namespace
     assert namespace.active() == {"job-a"}
 
 
+async def test_one_that_waits_for_more_than_a_lowered_limit_becomes_invalid(namespace: Namespace):
+    first, big, small = namespace.add("first", 2, 0), namespace.add("big", 4, 1), namespace.add("small", 1, 2)
+    await namespace.reconcile(first, big, small)
+
+    namespace.restart(limit=3)
+    await namespace.reconcile(big, small)
+
+    assert namespace.active() == {"first", "small"}
+
+
 async def test_a_new_operator_knows_who_holds_and_who_waits(namespace: Namespace):
     first, big, small = namespace.add("first", 2, 0), namespace.add("big", 4, 1), namespace.add("small", 1, 2)
     await namespace.reconcile(first, big, small)
@@ -198,7 +216,7 @@ async def test_a_new_operator_knows_who_holds_and_who_waits(namespace: Namespace
 async def test_the_oldest_that_waits_is_reconciled_again(namespace: Namespace):
     first, big, small = namespace.add("first", 2, 0), namespace.add("big", 4, 1), namespace.add("small", 1, 2)
     await namespace.reconcile(first, big, small)
-    controller = Controller(namespace.cluster, namespace.store, CONFIG)
+    controller = Controller(namespace.cluster, namespace.store, OperatorConfig())
     namespace.end(first)
     assert controller.is_idle
 

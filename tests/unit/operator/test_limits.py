@@ -120,3 +120,16 @@ def test_a_run_that_exists_when_a_limit_is_introduced_continues():
     store.put(a_batch_job(run_name(job)))
 
     assert isinstance(observe(store, key, Policy(LIMITS)), Observed)
+
+
+def test_a_deadline_that_is_raised_beyond_its_limit_is_refused_though_the_run_exists():
+    job, store, key = a_job({"activeDeadlineSeconds": 60}), Store(), JobKey("team", "invoices")
+    policy = Policy(Limits(active_deadline_seconds=60))
+    store.put(job)
+    store.put(a_batch_job(run_name(job), spec={"activeDeadlineSeconds": 60}))
+    assert isinstance(observe(store, key, policy), Observed)
+
+    job["metadata"]["resourceVersion"] = "2"
+    store.put({**job, "spec": {**job["spec"], "activeDeadlineSeconds": 61}})
+
+    assert isinstance(observe(store, key, policy), InvalidJob)

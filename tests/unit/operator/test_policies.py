@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_core.errors import UserError
 from finscribe_core.yaml_files import read_documents
 from finscribe_operator.cluster import Cluster, ForbiddenError
@@ -13,7 +14,7 @@ from finscribe_operator.objects import JobKey, Object, Ref
 from finscribe_operator.policies import KEPT_SECONDS, Policies, find_policy
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
-from tests.unit.operator.builders import NOW, a_job
+from tests.unit.operator.builders import NOW, a_job, ended
 from tests.unit.operator.memory_cluster import MemoryCluster
 
 CONFIG = OperatorConfig.model_validate(
@@ -131,6 +132,43 @@ async def test_a_run_continues_while_the_namespace_cant_be_read():
     await reconciler(cluster, store).reconcile(key)
 
     assert cluster.of_kind("Job") == before != []
+
+
+@pytest.mark.parametrize("field", ["image", "activeDeadlineSeconds"])
+async def test_a_retry_takes_the_defaults_of_today_and_keeps_them(field: str):
+    cluster, key = MemoryCluster(), JobKey("team", "invoices")
+    cluster.seed(a_job())
+
+    async def reconcile(number: int) -> None:
+        """A new operator with another default reconciles the job until nothing changes."""
+        value = f"trainer:{number}" if field == "image" else number
+        store, config = Store(), OperatorConfig.model_validate({"defaults": {field: value}})
+        for obj in (*cluster.of_kind("Job"), *cluster.of_kind("FineTuneJob")):
+            store.put(obj)
+        for _ in range(4):
+            await Reconciler(cluster, store, config, Metrics(store), lambda: NOW).reconcile(key)
+            for run in store.jobs(key):
+                if cluster.objects.get(("Job", "team", run["metadata"]["name"])) is None:
+                    store.remove(run)
+
+    def used() -> str:
+        spec = cluster.of_kind("Job")[0]["spec"]
+        return str(spec.get(field, spec["template"]["spec"]["containers"][0]["image"]))[-1]
+
+    await reconcile(1)
+    (run,) = cluster.of_kind("Job")
+    cluster.seed({**run, "status": ended("Failed", "BackoffLimitExceeded", failed=4)})
+    await reconcile(2)
+    assert used() == "1"
+
+    live = cluster.objects["FineTuneJob", "team", "invoices"]
+    cluster.seed({**live, "metadata": {**live["metadata"], "annotations": {ANNOTATION_RETRY: "1"}}})
+    await reconcile(2)
+    assert used() == "2"
+
+    before = list(cluster.created)
+    await reconcile(3)
+    assert (used(), cluster.created) == ("2", before)
 
 
 @pytest.mark.parametrize(
