@@ -30,7 +30,7 @@ class Transfers:
 
     def __init__(self, connection: Connection, cache: FileCache | None = None) -> None:
         self._connection = connection
-        self._cache = cache and ObjectCache(connection, cache)
+        self._cache = None if cache is None else ObjectCache(connection, cache)
 
     def fetch(
         self,
