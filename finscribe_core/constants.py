@@ -53,7 +53,8 @@ DOWNLOAD_CACHE_DIR = "/cache"
 CA_DIR = "/etc/finscribe-ca"
 """Mount path of the certificates of `storage.caBundle`."""
 CA_FILE = "ca.crt"
-OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "downloads", "base-model", "ca-bundle")
+MODEL_VOLUME = "base-model"
+OPERATOR_VOLUMES = ("config", "work", "tmp", "shm", "features", "downloads", MODEL_VOLUME, "ca-bundle")
 """Names of the volumes that the operator itself gives a pod."""
 MODEL_DIR = "/model"
 """Mount path of the image of an oci:// model."""

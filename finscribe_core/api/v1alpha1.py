@@ -541,6 +541,8 @@ class RunStatus(KubeModel):
     initial_adapter: AdapterLocation | None = None
     """The adapter that the training started from, as `model.adapter` named it then; unset if it started from
     the base model."""
+    model_image: Location | None = None
+    """The image of an oci:// model: its digest where the node reports it, else as `model.source` names it."""
     outputs: Outputs = Outputs()
     """Locations of the results."""
     training_hash: ShortText = ""

@@ -54,6 +54,7 @@ _STATUSES = {
     "Pod": ("phase", "reason", "message", "podIP", "startTime", "conditions"),
 }
 _CONTAINER = ("name", "ports", "resources")
+_STATUS = ("name", "state", "volumeMounts")
 
 
 def allow_deep_json() -> bool:
@@ -129,8 +130,14 @@ def _child(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Obj
     if kind == "Pod":
         kept_spec["containers"] = list(_trainer(spec.get("containers") or [], _CONTAINER))
         statuses = status.get("containerStatuses") or []
-        kept_status["containerStatuses"] = list(_trainer(statuses, ("name", "state")))
+        kept_status["containerStatuses"] = [_with_image_volumes(each) for each in _trainer(statuses, _STATUS)]
     return {"spec": kept_spec, "status": kept_status}
+
+
+def _with_image_volumes(container_status: Object) -> Object:
+    """A container's status, of whose mounts only those remain that the kubelet reports an image of."""
+    mounts = [each for each in container_status.pop("volumeMounts", None) or () if "volumeStatus" in each]
+    return {**container_status, "volumeMounts": mounts} if mounts else container_status
 
 
 def _trainer(containers: list[Object], fields: tuple[str, ...]) -> Iterator[Object]:

@@ -9,7 +9,7 @@ from finscribe_core.api.v1alpha1 import (
     RunStatus,
     State,
 )
-from finscribe_core.constants import RUNS_PREFIX
+from finscribe_core.constants import MODEL_VOLUME, OCI_SCHEME, RUNS_PREFIX
 from finscribe_core.report import (
     Metrics,
     Outputs,
@@ -22,7 +22,7 @@ from finscribe_core.report import (
 from finscribe_core.texts import to_one_line
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_operator.activity import Activity, read_activity
-from finscribe_operator.attempts import read_result
+from finscribe_operator.attempts import container_status, read_result
 from finscribe_operator.goodput import count_pods
 from finscribe_operator.history import find_record
 from finscribe_operator.objects import Object, has_ended
@@ -245,6 +245,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         "failed_attempts": int(job_status.get("failed", 0)),
         "dataset": (report.dataset if report else None) or run.dataset,
         "initial_adapter": (report.initial_adapter if report else None) or run.initial_adapter,
+        "model_image": _model_image(observed) or run.model_image,
     }
     reported: Object = (
         {"progress": report.progress, "metrics": _merge_metrics(status.metrics, report.metrics)}
@@ -260,6 +261,20 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
     pods = observed.pods.get(observed.desired_run, ())
     run = count_pods(run.model_copy(update=update), pods, observed.reported_at, progress)
     return status.model_copy(update={"run": run, **reported})
+
+
+def _model_image(observed: Observed) -> str | None:
+    """The image of an oci:// model: with its digest if the kubelet reports it, which it seldom does."""
+    source = observed.job.spec.model.source
+    if not source.startswith(OCI_SCHEME):
+        return None
+    run, pod = observed.job.status.run, observed.newest_pod
+    for mount in container_status(pod).get("volumeMounts") or [] if pod else []:
+        reference = (mount["volumeStatus"].get("image") or {}).get("imageRef")
+        if mount.get("name") == MODEL_VOLUME and reference:
+            return str(reference)
+    known = run.model_image if run and run.name == observed.desired_run else None
+    return known or source.removeprefix(OCI_SCHEME)
 
 
 def _outputs(observed: Observed) -> Outputs:

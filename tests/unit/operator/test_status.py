@@ -301,6 +301,28 @@ def test_a_result_that_was_removed_from_the_status_is_read_from_the_pod_again(re
     assert build_status(observed({**JOB, "status": edited}, *children), NOW) == done
 
 
+def test_the_image_of_the_model_is_named_by_its_digest_once_a_node_reports_it_and_kept():
+    job = a_job({"model": {"source": "oci://registry.example/models/a:1"}})
+    run, digest = run_name(job), f"registry.example/models/a@sha256:{'0' * 64}"
+    pod = a_pod(run)
+    waits = build_status(observed(job, a_batch_job(run), pod), NOW)
+    assert waits.run.model_image == "registry.example/models/a:1"
+
+    mounts = [
+        {"name": "work", "mountPath": "/workspace"},
+        {"name": "base-model", "mountPath": "/model", "volumeStatus": {"image": {"imageRef": digest}}},
+    ]
+    (trainer,) = pod["status"]["containerStatuses"]
+    trainer["volumeMounts"] = mounts
+    job = {**job, "status": waits.to_kubernetes()}
+    running = build_status(observed(job, a_batch_job(run), pod), NOW)
+    assert running.run.model_image == digest
+
+    job = {**job, "status": running.to_kubernetes()}
+    vanished = build_status(observed(job, a_batch_job(run, ended("Complete"))), NOW)
+    assert vanished.run.model_image == digest
+
+
 def test_the_adapter_that_the_training_started_from_is_kept_from_the_first_report_on():
     adapter = "s3://models/invoices/runs/w/adapter"
     report = ProgressReport(run=RUN, initial_adapter=adapter)

@@ -32,6 +32,7 @@ from finscribe_core.constants import (
     HUB_KEYS_REQUIRED,
     LABEL_CAUSE,
     MODEL_DIR,
+    MODEL_VOLUME,
     OCI_SCHEME,
     SECRET_KEYS_OPTIONAL,
     SECRET_KEYS_REQUIRED,
@@ -217,7 +218,7 @@ def _build_volumes(job: FineTuneJob, run: str) -> list[Object]:
         claim = cache.persistent_volume_claim
         volumes.append({"name": "downloads", "persistentVolumeClaim": {"claimName": claim.name}})
     if (source := job.spec.model.source).startswith(OCI_SCHEME):
-        volumes.append({"name": "base-model", "image": {"reference": source.removeprefix(OCI_SCHEME)}})
+        volumes.append({"name": MODEL_VOLUME, "image": {"reference": source.removeprefix(OCI_SCHEME)}})
     if bundle := job.spec.storage.ca_bundle:
         items = [{"key": bundle.key, "path": CA_FILE}]
         volumes.append({"name": "ca-bundle", "configMap": {"name": bundle.config_map_name, "items": items}})
@@ -236,7 +237,7 @@ def _build_mounts(spec: FineTuneJobSpec) -> list[Object]:
     if spec.cache:
         mounts.append({"name": "downloads", "mountPath": DOWNLOAD_CACHE_DIR})
     if spec.model.source.startswith(OCI_SCHEME):
-        mounts.append({"name": "base-model", "mountPath": MODEL_DIR, "readOnly": True})
+        mounts.append({"name": MODEL_VOLUME, "mountPath": MODEL_DIR, "readOnly": True})
     if spec.storage.ca_bundle:
         mounts.append({"name": "ca-bundle", "mountPath": CA_DIR, "readOnly": True})
     return mounts + [mount.to_kubernetes() for mount in spec.pod.volume_mounts or []]
