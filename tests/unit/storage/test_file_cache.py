@@ -29,10 +29,10 @@ class Machine:
     """Runs that share a cache, each with a folder of its own."""
 
     def __init__(self, endpoint: str, folder: Path) -> None:
-        self.cache, self._endpoint, self._folder, self._number = folder / "cache", endpoint, folder, 0
+        self.cache, self.endpoint, self._folder, self._number = folder / "cache", endpoint, folder, 0
 
     def storage(self, max_bytes: int = 10**9) -> tuple[Storage, Counter[str]]:
-        connection = connection_without_delays(self._endpoint)
+        connection = connection_without_delays(self.endpoint)
         counts = count_requests(connection)
         return Storage(connection, FileCache(self.cache, max_bytes)), counts
 
@@ -68,6 +68,19 @@ def test_a_second_run_downloads_nothing(machine, stored):
     assert contents(first) == contents(second) == EXPECTED
     assert set(counts) == {"ListObjectsV2", "HeadObject"}
     assert counts["HeadObject"] == 1  # deep/weights; the other three are listed
+
+
+def test_the_versions_of_objects_are_told_wherever_they_come_from(machine, stored, tmp_path):
+    machine.fetch(stored)
+    names = [name.removeprefix("model/") for name in NAMES]
+    pairs = [(f"{stored}/{name}", tmp_path / "run" / name) for name in [*names, "missing"]]
+    machine.entries[0].unlink()  # one is downloaded
+
+    cached = machine.storage()[0].fetch_objects(pairs, skip_missing=True)
+    plain = Storage(connection_without_delays(machine.endpoint)).fetch_objects(pairs, skip_missing=True)
+
+    assert cached == plain
+    assert [version.name for version in cached] == [uri for uri, _ in pairs[:-1]]
 
 
 def test_only_an_object_that_has_changed_is_downloaded_again(machine, stored, s3_env, bucket):

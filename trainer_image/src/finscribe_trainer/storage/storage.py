@@ -60,7 +60,7 @@ class Storage:
             observer: counts bytes and retries; a `RunReporter` is one.
             cancel: once set, transfers end with RetryableError(Interrupted) within seconds.
             policy: attempts, delays and timeouts of requests.
-            cache: files that other runs have downloaded; checkpoints are never in it.
+            cache: files that other runs have downloaded; a run's own checkpoints are not in it.
         """
         return cls(Connection.open(config, observer=observer, cancel=cancel, policy=policy), cache)
 
