@@ -58,6 +58,7 @@ def explain_waiting(
     if reason in _CANNOT_START:
         text = str(waiting.get("message", "")).rstrip(".")
         remedy = _find_image(text, spec) or _CANNOT_START[reason] or _find_object(text, spec)
+        remedy = remedy or _find_runtime(reason, spec)
         return Reason.ContainerCannotStart, f"{reason}: {text}. {remedy}".strip()
     creating = "The node is pulling the image or mounting volumes."
     return Reason.ContainerCreating, f"{creating} {_quote(warning, spec)}" if warning else creating
@@ -96,6 +97,18 @@ def _find_image(message: str, spec: FineTuneJobSpec) -> str:
         if volume.image and volume.image.reference in message:
             return f"Check spec.pod.volumes[{number}].image and spec.pod.imagePullSecrets."
     return ""
+
+
+def _find_runtime(reason: str, spec: FineTuneJobSpec) -> str:
+    """What a node may lack that can't create a container; empty when the pod mounts no image."""
+    is_model = spec.model.source.startswith(OCI_SCHEME)
+    if reason != "CreateContainerError" or not (is_model or any(v.image for v in spec.pod.volumes or [])):
+        return ""
+    field = "spec.model.source" if is_model else "spec.pod.volumes"
+    return (
+        f"If the node can't mount the image that {field} names, its container runtime is too old: image "
+        "volumes need containerd 2.1 or later, for example."
+    )
 
 
 def _find_object(message: str, spec: FineTuneJobSpec) -> str:

@@ -222,3 +222,14 @@ def test_the_image_that_cant_be_pulled_is_that_of_the_model_or_of_the_trainer(im
     _, text = explain_waiting(pod, FineTuneJob.model_validate(job).spec)
 
     assert f"Check {field} and spec.pod.imagePullSecrets." in text
+
+
+@pytest.mark.parametrize(
+    ("source", "is_named"), [("oci://registry.example/models/a:1", True), ("s3://models/a", False)]
+)
+def test_a_runtime_without_image_volumes_is_named_when_the_model_needs_them(source: str, is_named: bool):
+    pod = a_pod("run-1", waiting("CreateContainerError", "failed to generate container spec"))
+
+    _, text = explain_waiting(pod, FineTuneJob.model_validate(a_job({"model": {"source": source}})).spec)
+
+    assert ("containerd 2.1" in text) == is_named
