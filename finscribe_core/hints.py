@@ -62,6 +62,8 @@ _IN_A_JOB = {
     "max_image_pixels": "dataset.max_image_pixels",
     "model_name_or_path": "model.source",
     "model_revision": "model.revision",
+    "cache_dir": "cache.persistent_volume_claim.name",
+    "cache_max_size": "cache.max_size",
     "output_uri": "output.uri",
     "output_dir": "output.uri",
     "output_formats": "output.formats",
