@@ -186,6 +186,24 @@ def failures(life: Life) -> Iterator[str]:
     yield "it failed with a user error"
 
 
+def start_deadline(life: Life) -> Iterator[str]:
+    life.commit(startDeadlineSeconds=2)
+    pod = life.workspace.await_pod()
+    life.workspace.kubelet.report_waiting(pod, "ImagePullBackOff", "Back-off pulling image")
+    eventually(lambda: not life.workspace.pods(), what="the pod is being deleted")
+    life.workspace.kubelet.remove(pod)
+    life.workspace.await_condition("Stalled", "True", FailureReason.StartDeadlineExceeded)
+    yield "it failed because its pod did not start"
+
+
+def expiry(life: Life) -> Iterator[str]:
+    life.commit(ttlSecondsAfterFinished=1)
+    pod = life.run_pod()
+    life.workspace.kubelet.report_succeeded(pod, SUCCESS)
+    eventually(lambda: life.workspace.status().run.outputs.uri and not life.workspace.batch_jobs())
+    yield "its Job was deleted some time after its end"
+
+
 def deadline(life: Life) -> Iterator[str]:
     life.commit(activeDeadlineSeconds=1)
     pod = life.workspace.await_pod()
@@ -286,7 +304,9 @@ LIVES: tuple[Callable[[Life], Iterator[str]], ...] = (
     refused_pods,
     one_attempt,
     failures,
+    start_deadline,
     deadline,
+    expiry,
     suspension,
     runs,
     invalid_spec,

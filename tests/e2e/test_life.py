@@ -24,7 +24,7 @@ def test_a_job_is_corrected_retried_suspended_and_evicted_and_completes(team: Te
         backoffLimit=0,
     )
     message = await_running(team, Reason.ContainerCannotStart)
-    assert "finscribe/trainer:missing" in message and "Check spec.image" in message
+    assert "finscribe/trainer:missing" in message and "correct spec.image" in message
 
     patch(team, {"image": None})
     team.await_condition(NAME, "Failed", FailureReason.DatasetNotFound)
@@ -35,10 +35,10 @@ def test_a_job_is_corrected_retried_suspended_and_evicted_and_completes(team: Te
 
     patch(team, {"suspend": True})
     eventually(lambda: team.status(NAME).summary.state == State.Suspended, within=180)
-    assert not team.pods(NAME)
+    assert {pod["status"]["phase"] for pod in team.pods(NAME)} <= {"Succeeded", "Failed"}
     patch(team, {"suspend": False})
     step = await_step(team, step + 1)
-    evict(team, team.pods(NAME)[0]["metadata"]["name"])
+    evict(team, next(p["metadata"]["name"] for p in team.pods(NAME) if p["status"]["phase"] == "Running"))
     message = await_running(team, Reason.Stopping)
     assert FailureReason.Evicted in message
 

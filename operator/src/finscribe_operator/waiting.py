@@ -14,7 +14,7 @@ _CHECK_IMAGE = "Check spec.image and spec.pod.imagePullSecrets."
 _CANNOT_START = {
     "ErrImagePull": _CHECK_IMAGE,
     "ImagePullBackOff": _CHECK_IMAGE,
-    "ErrImageNeverPull": "Load the image onto the node, or set spec.pod.imagePullPolicy.",
+    "ErrImageNeverPull": "Load the image onto the node, correct spec.image, or set spec.pod.imagePullPolicy.",
     "InvalidImageName": "Correct spec.image.",
     "CreateContainerConfigError": "",
     "CreateContainerError": "",

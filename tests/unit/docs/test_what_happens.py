@@ -27,6 +27,10 @@ TESTS = {
         "unit/operator/test_waiting.py::test_the_field_is_named_whose_secret",
     ),
     "A volume can't be mounted": (STAGES, "apiserver/test_pod_creation.py::test_a_pod_that_its_node"),
+    "The container has not started": (
+        STAGES,
+        "apiserver/test_start_deadline.py::test_a_pod_that_can_not_start",
+    ),
     "The node rejects the pod": ("apiserver/test_disruptions.py::test_pods_that_their_node_rejects",),
     "The pod is evicted": (STAGES, "apiserver/test_nodes.py::test_a_run_on_a_node_that_gets_a_taint"),
     "A pod of higher priority": ("apiserver/test_nodes.py::test_a_run_gives_its_gpu",),
@@ -53,6 +57,7 @@ TESTS = {
     "The credentials are wrong": ("e2e/test_training.py::test_wrong_credentials_fail_the_run_at_once",),
     "The credentials expire": ("unit/storage/test_errors.py::test_an_expired_token",),
     "Data set or model are missing": ("e2e/test_training.py::test_a_missing_dataset",),
+    "The hub refuses": ("integration/model/test_hub.py::test_a_gated_model_needs_a_token",),
     "The bucket of the results": ("unit/storage/test_errors.py::test_a_missing_bucket",),
     "The loss becomes NaN": ("unit/pipeline/test_recipe.py::test_a_nan_loss_ends_the_run",),
     "Checkpoints in the bucket": (
@@ -70,14 +75,19 @@ TESTS = {
     "The API server is down": ("apiserver/test_faults.py::test_an_operator_waits_for_an_api_server",),
     "etcd is restored": ("apiserver/test_faults.py::test_jobs_are_served_after_etcd_was_restored",),
     "A job is restored without": (STAGES, "apiserver/test_lookup.py::test_a_job_that_lost_its_status"),
+    "The labels of the namespace": (
+        "unit/operator/test_policies.py::test_a_run_continues_while_the_namespace",
+    ),
     "The clocks of nodes differ": ("apiserver/test_faults.py::test_times_in_status_are_those",),
     "The CRD is removed": ("apiserver/test_faults.py::test_jobs_are_served_after_the_crd_was_removed",),
     "The namespace is deleted": ("apiserver/test_changes.py::test_a_namespace_is_deleted",),
     "The spec changes": ("apiserver/test_changes.py::test_a_changed_spec_starts_a_new_run",),
+    "Another job has the same": ("apiserver/test_shared_output.py::test_the_younger_of_two_jobs",),
     "`spec.suspend` is set": (STAGES, "apiserver/test_changes.py::test_suspend_terminates_the_pod"),
     "The job is deleted": ("apiserver/test_changes.py::test_deleting_a_job_deletes_its_children",),
     "The run's Job, ConfigMap": ("apiserver/test_hands.py::test_a_config_map_that_was_deleted",),
     "The status is edited": ("apiserver/test_hands.py::test_a_status_that_was_deleted_is_made_again",),
+    "`spec.ttlSecondsAfterFinished`": (STAGES, "apiserver/test_expiry.py::test_the_children_of_all_runs"),
     "A failed run is to be tried": (STAGES, "apiserver/test_changes.py::test_a_failed_run_continues"),
 }
 """The beginning of each row, and the beginnings of the names of the tests that show it."""
