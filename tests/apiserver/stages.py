@@ -283,6 +283,17 @@ def runs(life: Life) -> Iterator[str]:
     yield "its earlier run is promoted again"
 
 
+def held_spec(life: Life) -> Iterator[str]:
+    life.commit(retrain={"onSpecChange": "Ignore"})
+    pod = life.run_pod()
+    life.workspace.kubelet.report_succeeded(pod, SUCCESS)
+    life.workspace.await_condition("Promoted", "True")
+    life.commit(retrain={"onSpecChange": "Ignore"}, lora={"r": 8})
+    generation = life.workspace.job()["metadata"]["generation"]
+    eventually(lambda: life.workspace.status().observed_generation == generation)
+    yield "its new spec is not used yet"
+
+
 def invalid_spec(life: Life) -> Iterator[str]:
     life.commit(experiments=[{"name": "a", "overrides": {"training.unknown": 1}}])
     life.workspace.await_condition("Stalled", "True", Reason.InvalidSpec)
@@ -309,6 +320,7 @@ LIVES: tuple[Callable[[Life], Iterator[str]], ...] = (
     expiry,
     suspension,
     runs,
+    held_spec,
     invalid_spec,
     restored,
 )
