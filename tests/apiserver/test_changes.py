@@ -6,12 +6,11 @@ import pytest
 import yaml
 
 from finscribe_core.api.conditions import Reason
-from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR, LABEL_JOB
+from finscribe_core.constants import EXIT_USER_ERROR, LABEL_JOB
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.fake_kubelet import serving_progress
-from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -48,22 +47,6 @@ def test_deleting_a_job_deletes_its_children(workspace: Workspace):
 
     eventually(lambda: not workspace.batch_jobs() and not workspace.pods())
     eventually(lambda: run not in workspace.kubectl("get", "configmaps", "--output=name"))
-
-
-def test_a_namespace_is_deleted_with_an_active_run(workspace: Workspace, operator: OperatorProcess):
-    first = workspace.await_pod()
-    workspace.change({"spec": {"pod": {"terminationGracePeriodSeconds": 5}}})  # the namespace waits so long
-    pod = workspace.await_pod(other_than=first)
-    workspace.kubelet.report_running(pod)
-
-    workspace.kubectl("delete", "namespace", workspace.namespace, "--wait=false")
-    eventually(lambda: not workspace.pods(), what="the pod is being deleted")
-    workspace.kubelet.report_stopped(pod, EXIT_RETRY)
-    workspace.kubelet.remove(pod)
-
-    eventually(lambda: not workspace.server.try_kubectl("get", "namespace", workspace.namespace).stdout)
-    assert "Defect" not in operator.log.read_text() and operator.health()[0] == 200
-    workspace.kubectl("create", "namespace", workspace.namespace)  # which is deleted after the test
 
 
 def test_a_changed_spec_starts_a_new_run_and_records_the_old_one(workspace: Workspace):

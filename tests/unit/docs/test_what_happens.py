@@ -80,7 +80,7 @@ TESTS = {
     ),
     "The clocks of nodes differ": ("apiserver/test_faults.py::test_times_in_status_are_those",),
     "The CRD is removed": ("apiserver/test_faults.py::test_jobs_are_served_after_the_crd_was_removed",),
-    "The namespace is deleted": ("apiserver/test_changes.py::test_a_namespace_is_deleted",),
+    "The namespace is deleted": ("apiserver/test_hands.py::test_a_namespace_that_is_deleted_during_a_run",),
     "The spec changes": ("apiserver/test_changes.py::test_a_changed_spec_starts_a_new_run",),
     "Another job has the same": ("apiserver/test_shared_output.py::test_the_younger_of_two_jobs",),
     "`spec.suspend` is set": (STAGES, "apiserver/test_changes.py::test_suspend_terminates_the_pod"),
