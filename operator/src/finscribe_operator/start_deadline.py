@@ -20,7 +20,7 @@ AT_ONCE = {"activeDeadlineSeconds": 1}
 def is_overdue(observed: Observed, now: str) -> bool:
     """Whether the newest pod should have started by now, and the Job has not been told to end.
 
-    A pod that is being deleted or disrupted is not late: its node may be gone. One of a suspended Job is about
+    A pod that is being deleted or disrupted is not late: its node may be gone. A suspended Job's pod is about
     to be deleted.
     """
     job, pod, limit = observed.batch_job, observed.newest_pod, observed.job.spec.start_deadline_seconds
