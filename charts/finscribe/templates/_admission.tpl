@@ -37,6 +37,7 @@ expressions) or `text` (for messages).
 {{- $expressions = append $expressions (printf "(?s)^%s$" $quoted) }}
 {{- end }}
 {{- $expressions | toJson }}
+{{- if contains "{namespace}" ($expressions | toJson) }}.map(p, p.replace("{namespace}", request.namespace)){{ end }}
 {{- else if eq .as "text" }}
 {{- $text := ternary (.value | join ", ") (.value | toJson | trimAll `"`) (kindIs "slice" .value) }}
 {{- $text | trunc 200 | default "none" | toJson }}
