@@ -134,6 +134,7 @@ def test_files_that_an_earlier_attempt_has_left_are_neither_copied_nor_downloade
     storage.fetch_prefix(stored, tmp_path / "run")
 
     assert counts["GetObject"] == len(NAMES)
+    assert counts["HeadObject"] == 2  # deep/weights, for each of the two
 
 
 def test_an_object_that_may_not_be_read_is_not_taken_from_the_cache(machine, stored, s3_env, bucket):
