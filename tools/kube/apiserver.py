@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -176,11 +177,19 @@ def _start(
     # Before the garbage collector starts, because it looks for new kinds only every 30 seconds.
     for crd in crds:
         server.kubectl("apply", "--server-side", f"--filename={crd}")
-        wait = ("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
-        if server.try_kubectl(*wait).returncode:  # kubectl fails on a CRD without conditions yet
-            server.kubectl(*wait)
+        _await_established(server, crd)
     server.start(*(part.name for part in parts[2:]))
     return server
+
+
+def _await_established(server: ApiServer, crd: Path) -> None:
+    """Wait until a CRD is served. kubectl fails at once on one that has no conditions yet."""
+    wait = ("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
+    for _ in range(20):
+        if server.try_kubectl(*wait).returncode == 0:
+            return
+        time.sleep(0.5)
+    server.kubectl(*wait)
 
 
 def _stop(processes: Processes) -> None:
