@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client
+from kubernetes import client, config
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import RunResult
-from tests.apiserver.installation import install_account
+from tests.apiserver.installation import CRDS, install_account
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job, open_workspace
-from tools.kube.apiserver import ApiServer
+from tools.kube.apiserver import ApiServer, running_api_server
 
 SETTINGS: dict[str, Any] = {
     "limits": {"gpusPerNamespace": 2},
@@ -28,6 +28,19 @@ SETTINGS: dict[str, Any] = {
     ],
 }
 SYSTEM = "finscribe-policies"
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
+    """An API server of this file: no operator with other settings may serve its namespaces."""
+    with running_api_server(CRDS, keep_logs=lambda: request.session.testsfailed > 0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(server: ApiServer) -> Iterator[client.ApiClient]:
+    with config.new_client_from_config(str(server.kubeconfig)) as connected:
+        yield connected
 
 
 @pytest.fixture
