@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from finscribe_core.api.conditions import Reason
-from finscribe_core.constants import EXIT_USER_ERROR, LABEL_JOB
+from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR, LABEL_JOB
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import Progress, ProgressReport, RunResult
+from finscribe_core.report import Phase, Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.fake_kubelet import serving_progress
 from tests.apiserver.workspace import Workspace, build_job
@@ -38,6 +38,39 @@ def test_suspend_terminates_the_pod_and_resume_creates_another_for_the_same_run(
     workspace.await_pod(other_than=pod)
     workspace.await_condition("Suspended", "False")
     assert [job.metadata.name for job in workspace.batch_jobs()] == [run]
+
+
+def test_a_run_that_is_resumed_while_its_pod_still_ends_starts_only_afterwards(workspace: Workspace):
+    pod = workspace.await_pod()
+    workspace.kubelet.report_running(pod)
+    workspace.change({"spec": {"suspend": True}})
+    eventually(lambda: not workspace.pods(), what="the pod is being deleted")
+
+    workspace.change({"spec": {"suspend": False}})
+
+    workspace.await_condition("Suspended", "False")
+    workspace.await_condition("Running", "True", Reason.Stopping)
+    assert not workspace.pods(), "both pods would write the same checkpoints"
+    workspace.kubelet.report_stopped(pod, EXIT_RETRY)
+    workspace.kubelet.remove(pod)
+    workspace.kubelet.report_running(workspace.await_pod(other_than=pod))
+    workspace.await_condition("Running", "True", Phase.Starting)
+
+
+def test_a_run_that_is_suspended_between_two_attempts_keeps_its_failures(workspace: Workspace):
+    pod = workspace.await_pod()
+    workspace.kubelet.report_running(pod)
+    workspace.kubelet.report_failed(pod, EXIT_RETRY)
+    workspace.await_condition("Running", "False", Reason.Retrying)
+
+    workspace.change({"spec": {"suspend": True}})
+
+    workspace.await_condition("Running", "False", Reason.SuspendedBySpec)
+    assert workspace.table()[0][0] == "Suspended"
+    workspace.change({"spec": {"suspend": False}})
+    workspace.kubelet.report_succeeded(workspace.await_pod(other_than=pod), RunResult(succeeded=True))
+    workspace.await_condition("Complete", "True")
+    assert workspace.status().run.failed_attempts == 1
 
 
 def test_deleting_a_job_deletes_its_children(workspace: Workspace):
