@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from kubernetes.watch import Watch
 
 from finscribe_core.api.conditions import Reason
+from finscribe_core.constants import GROUP, PLURAL, VERSION
 from finscribe_core.report import Phase, Progress, ProgressReport, RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.fake_kubelet import TrainerEndpoint, serving_progress
@@ -40,7 +43,10 @@ def test_changes_while_the_operator_is_down_are_handled_after_its_restart(
     assert len(workspace.batch_jobs()) == len(workspace.batch_jobs("receipts")) == 1
 
 
-def test_a_restart_of_the_operator_changes_no_status(workspace: Workspace, operator: OperatorProcess):
+def test_a_restart_of_the_operator_changes_nothing_that_jobs_show(
+    workspace: Workspace, operator: OperatorProcess
+):
+    jobs = (GROUP, VERSION, workspace.namespace, PLURAL)
     refused = {"storage": {"serviceAccountName": "missing"}}
     workspace.apply(build_job("refused", **refused))
     workspace.apply(build_job("mounting"))
@@ -49,7 +55,8 @@ def test_a_restart_of_the_operator_changes_no_status(workspace: Workspace, opera
     eventually(lambda: "FailedMount" in workspace.condition("Running", "mounting")[2])
     workspace.await_condition("Running", "False", Reason.PodCreationFailed, name="refused")
     with training(workspace, "training"), training(workspace, "another") as trainer:
-        before = versions(workspace)
+        before = {job["metadata"]["name"]: shown(job) for job in workspace.jobs()}
+        version = workspace.custom.list_namespaced_custom_object(*jobs)["metadata"]["resourceVersion"]
 
         operator.kill()
         operator.start()
@@ -59,11 +66,18 @@ def test_a_restart_of_the_operator_changes_no_status(workspace: Workspace, opera
         trainer.report = trainer.report.model_copy(update={"progress": Progress(step=43, total_steps=100)})
         eventually(lambda: workspace.status("another").progress.step == 43)
 
-        after = versions(workspace)
-    changed = {"another", "refused-later"}
-    assert {n: v for n, v in after.items() if n not in changed} == {
-        n: v for n, v in before.items() if n not in changed
-    }
+    watch = workspace.custom.list_namespaced_custom_object
+    events = Watch().stream(watch, *jobs, resource_version=version, timeout_seconds=1)
+    since = [(event["object"]["metadata"]["name"], shown(event["object"])) for event in events]
+    assert "another" in dict(since)
+    assert [(n, s) for n, s in since if n not in ("another", "refused-later") and s != before[n]] == []
+
+
+def shown(job: dict[str, Any]) -> tuple[Any, ...]:
+    """What a job shows of its activity."""
+    conditions = job["status"].get("conditions", [])
+    running = [(c["status"], c["reason"], c["message"]) for c in conditions if c["type"] == "Running"]
+    return job["status"]["summary"], running
 
 
 @contextmanager
@@ -76,10 +90,6 @@ def training(workspace: Workspace, name: str) -> Iterator[TrainerEndpoint]:
     with serving_progress(address, ProgressReport(run=run, progress=progress)) as trainer:
         workspace.await_condition("Running", "True", Phase.Training, name=name)
         yield trainer
-
-
-def versions(workspace: Workspace) -> dict[str, str]:
-    return {job["metadata"]["name"]: job["metadata"]["resourceVersion"] for job in workspace.jobs()}
 
 
 @pytest.mark.parametrize("milliseconds", [0, 50, 250])

@@ -69,7 +69,7 @@ TESTS = {
     "The training data change": ("unit/operator/test_retraining.py::test_start_a_run",),
     "The operator is down": (STAGES, "apiserver/test_crashes.py::test_changes_while_the_operator_is_down"),
     "The operator is restarted": (
-        "apiserver/test_crashes.py::test_a_restart_of_the_operator_changes_no_status",
+        "apiserver/test_crashes.py::test_a_restart_of_the_operator",
         "apiserver/test_upgrade.py::test_an_operator_with_other_defaults_starts_nothing",
     ),
     "The API server is down": ("apiserver/test_faults.py::test_an_operator_waits_for_an_api_server",),
