@@ -1,4 +1,6 @@
-"""New rows in the bucket start a run by themselves, which goes on from the promoted adapter."""
+"""New rows in the bucket start a run by themselves, from the promoted adapter and a cache of downloads."""
+
+from pathlib import Path
 
 from tests.apiserver.eventually import eventually
 from tests.e2e.team import Bucket, Team
@@ -6,7 +8,10 @@ from tests.e2e.team import Bucket, Team
 ROWS = "datasets/growing"
 
 
-def test_new_rows_in_the_bucket_are_trained_on_from_the_promoted_adapter(team: Team, bucket: Bucket):
+def test_new_rows_in_the_bucket_are_trained_on_from_the_promoted_adapter(
+    team: Team, bucket: Bucket, tmp_path: Path
+):
+    make_claim(team, "downloads", tmp_path / "downloads")
     rows = (bucket.sample / "train.jsonl").read_text().splitlines(keepends=True)
     half = len(rows) // 2
     put_rows(bucket, "first.jsonl", rows[:half])
@@ -19,6 +24,7 @@ def test_new_rows_in_the_bucket_are_trained_on_from_the_promoted_adapter(team: T
         },
         model={"adapter": f"{results}/latest.json", "adapterPolicy": "Optional"},
         training={"maxSteps": 4, "evalSteps": 4},
+        cache={"persistentVolumeClaim": {"name": "downloads"}},
         retrain={"onDataChange": {"checkEvery": "1m", "minimumNewSamples": 1}},
     )
     team.await_condition("growing", "Complete")
@@ -31,6 +37,8 @@ def test_new_rows_in_the_bucket_are_trained_on_from_the_promoted_adapter(team: T
     team.await_condition("growing", "Complete")
     second = team.status("growing").run
     assert second.dataset.samples == len(rows) and second.initial_adapter == first.outputs.adapter
+    log = team.kubectl("logs", f"job/{second.name}")
+    assert "files are in the cache" in log, log[-2000:]
     assert bucket.read_json(f"{results}/latest.json")["uri"] == second.outputs.uri
     record = team.status("growing").runs[0]
     assert (record.name, record.cause, record.outcome) == (first.name, "Created", "Succeeded")
@@ -40,3 +48,25 @@ def test_new_rows_in_the_bucket_are_trained_on_from_the_promoted_adapter(team: T
 
 def put_rows(bucket: Bucket, name: str, rows: list[str]) -> None:
     bucket.client.put_object(Bucket=bucket.name, Key=f"{ROWS}/{name}", Body="".join(rows).encode())
+
+
+def make_claim(team: Team, name: str, folder: Path) -> None:
+    """A volume in a folder of the node, and a claim that is bound to it."""
+    folder.mkdir()
+    folder.chmod(0o777)
+    size = {"storage": "1Gi"}
+    common = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": common | {"capacity": size, "hostPath": {"path": str(folder)}},
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": team.namespace},
+        "spec": common | {"volumeName": name, "resources": {"requests": size}},
+    }
+    team.apply(volume)
+    team.apply(claim)
