@@ -2,6 +2,7 @@
 
 from kubernetes import client
 
+from finscribe_operator.clock import utc_now
 from tests.apiserver.eventually import eventually
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job, open_workspace
@@ -23,6 +24,8 @@ def test_the_younger_of_two_jobs_with_one_output_is_told_and_runs(
     reasons = "--output=jsonpath={.items[*].reason}"
     eventually(lambda: workspace.kubectl("get", "events", reasons).split().count("OutputShared") == 1)
 
+    created = workspace.job("first")["metadata"]["creationTimestamp"]
+    eventually(lambda: utc_now() > created)  # times of creation are whole seconds
     with open_workspace(server, api) as other:
         other.apply(build_job("third", output=OUTPUT))
         other.await_pod("third")

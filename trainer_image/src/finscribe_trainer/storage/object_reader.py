@@ -1,7 +1,7 @@
 """Reads an object as a file, by requests of its byte ranges: nothing is written to the disk."""
 
 import io
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from finscribe_core.errors import FailureReason, RetryableError
 from finscribe_trainer.storage.connection import Connection
@@ -9,9 +9,6 @@ from finscribe_trainer.storage.errors import ErrorKind, TruncatedBodyError, clas
 from finscribe_trainer.storage.responses import check_starts_at
 from finscribe_trainer.storage.uri import ObjectUri
 from finscribe_trainer.storage.version import FileVersion
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _PIECE_SIZE = 8 * 1024 * 1024
 """Bytes requested at once, and held in memory."""
@@ -45,7 +42,7 @@ class _ObjectReader(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def readinto(self, buffer: "WriteableBuffer") -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), self._version.size - self._position)
         if wanted <= 0:
