@@ -91,8 +91,9 @@ def _create(
     custom = client.CustomObjectsApi(api)
 
     def create(name: str) -> tuple[float, float]:
+        job = build_job(name, output={"uri": f"s3://team-models/{name}"}, **spec)
         start = time.monotonic()
-        custom.create_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, build_job(name, **spec))
+        custom.create_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, job)
         return start, time.monotonic()
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
