@@ -20,6 +20,8 @@ unexport PYTHONDONTWRITEBYTECODE
 BENCH_ARGS ?=
 # Arguments of the sweeps, such as SWEEP_ARGS="--only kills --seed 7".
 SWEEP_ARGS ?=
+# Arguments of the pretraining, such as TINY_MODEL_ARGS="--minutes 10 --threads 1".
+TINY_MODEL_ARGS ?=
 
 .PHONY: help
 help: ## Show this help.
@@ -145,6 +147,10 @@ update-golden: setup binaries ## Rewrite the expected outputs of golden tests; r
 format: setup ## Format the code and fix what the linter can.
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+.PHONY: tiny-model
+tiny-model: setup ## Pretrain a PaddleOCR-VL of 4 M parameters for at most 40 minutes; again to go on.
+	$(RUN)/python -m tools.tiny_model $(TINY_MODEL_ARGS)
 
 ## Run a cluster
 

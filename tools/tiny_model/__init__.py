@@ -1,0 +1,1 @@
+"""Makes a small pretrained PaddleOCR-VL that reads small pages, from this repository and a seed."""

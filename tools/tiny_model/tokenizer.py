@@ -1,0 +1,62 @@
+"""The tokenizer: one token for each character of the synthetic documents, bytes for all other characters."""
+
+import string
+from functools import cache
+from importlib.resources import files
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from finscribe_trainer.data_tools import synthetic
+from finscribe_trainer.data_tools.sample.tiny_model import (
+    BOS,
+    EOS,
+    IMAGE,
+    IMAGE_END,
+    IMAGE_START,
+    PAD,
+    UNK,
+)
+
+ROLES = ("User: ", "Assistant: ")
+"""Parts of every prompt; one token each."""
+PROMPTS = ("OCR:", "After: ")
+"""Starts of the two instructions of pretraining; one token each."""
+
+_BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+
+@cache
+def characters() -> tuple[str, ...]:
+    """All characters of the synthetic documents: ASCII, and those of their words in any language."""
+    words = files(synthetic).joinpath("words")
+    texts = (file.read_text(encoding="utf-8") for file in words.iterdir() if file.name.endswith(".yaml"))
+    found = {character for text in texts for character in text if character.isprintable()}
+    return tuple(sorted(found | set(string.printable[:95])))
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer whose merges do nothing but join the bytes of one character."""
+    special = [PAD, BOS, EOS, UNK, IMAGE, IMAGE_START, IMAGE_END]
+    tokens = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    merges: list[tuple[str, str]] = []
+    for character in characters():
+        [(spelled, _)] = _BYTES.pre_tokenize_str(character)
+        for end in range(1, len(spelled)):
+            if (merge := (spelled[:end], spelled[end])) not in merges:
+                merges.append(merge)
+                tokens.append(spelled[: end + 1])
+    bpe = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
+    bpe.pre_tokenizer = _BYTES
+    bpe.decoder = decoders.ByteLevel()
+    bpe.add_special_tokens(special)
+    bpe.add_tokens([AddedToken(text, normalized=False) for text in (*ROLES, *PROMPTS)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        unk_token=UNK,
+        extra_special_tokens={"image_token": IMAGE, "start_token": IMAGE_START, "end_token": IMAGE_END},
+        clean_up_tokenization_spaces=False,
+    )

@@ -1,0 +1,141 @@
+"""Words, names, amounts, dates and numbers of pages; each belongs either to training or to the test."""
+
+import random
+import re
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from zlib import crc32
+
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES, Locale, words
+from finscribe_trainer.data_tools.synthetic.parties import read_words
+from tools.tiny_model.tokenizer import characters
+
+HELD_OUT = 8
+"""One of so many values is held out."""
+_LONGEST_WORD = 12
+_SPACE = re.compile(r"\s")
+
+
+def held_out(value: str) -> bool:
+    """Whether a value occurs on test pages only."""
+    return crc32(value.encode()) % HELD_OUT == 0
+
+
+@cache
+def _words(test: bool) -> tuple[str, ...]:
+    """Words of the goods, towns and companies of all countries, of the training or of the test."""
+    texts: list[str] = []
+    for locale in LOCALES.values():
+        for branch in words(locale)["catalogue"].values():
+            texts += branch["names"] + list(branch["items"])
+    for country in read_words("parties").values():
+        texts += re.findall(r"[^\W\d_]{3,}", str(country)) if isinstance(country, dict) else []
+    found = {word for text in texts for word in re.split(r"[\s{}]+", text)}
+    known = set(characters())
+    return tuple(
+        sorted(
+            word
+            for word in found
+            if 2 < len(word) <= _LONGEST_WORD and set(word) <= known and held_out(word) == test
+        )
+    )
+
+
+@cache
+def _labels() -> tuple[str, ...]:
+    """Labels of the synthetic documents, such as "Total"; they occur in training and test."""
+    found = {
+        label
+        for locale in LOCALES.values()
+        for synonyms in words(locale)["labels"].values()
+        for label in synonyms
+    }
+    return tuple(sorted(label for label in found if len(label) <= _LONGEST_WORD))
+
+
+@cache
+def _locales() -> tuple[Locale, ...]:
+    return tuple(LOCALES.values())
+
+
+@dataclass(frozen=True)
+class Values:
+    """A source of random values.
+
+    Attributes:
+        rng: All randomness.
+        test: Whether values are those of the test; they never occur in training.
+    """
+
+    rng: random.Random
+    test: bool
+
+    def _new(self, make: Callable[[], str]) -> str:
+        while held_out(value := make()) != self.test:
+            pass
+        return value
+
+    def word(self) -> str:
+        """A word of the synthetic documents, or random letters."""
+        kind = self.rng.random()
+        if kind < 0.55:
+            return self.rng.choice(_words(self.test))
+        letters = string.ascii_lowercase if kind < 0.8 else string.ascii_uppercase
+        if kind > 0.93:
+            letters = string.ascii_letters + string.digits
+
+        def make() -> str:
+            word = "".join(self.rng.choices(letters, k=self.rng.randint(3, 9)))
+            return word.capitalize() if self.rng.random() < 0.3 else word
+
+        return self._new(make)
+
+    def label(self) -> str:
+        """A label such as "Total"."""
+        return self.rng.choice(_labels())
+
+    def plain_amount(self) -> str:
+        """An amount without currency."""
+        return self._amount(self.rng.choice(_locales()))
+
+    def amount(self) -> str:
+        """An amount in the notation of some country, sometimes with its currency."""
+        locale = self.rng.choice(_locales())
+        amount, symbol = self._amount(locale), _SPACE.sub(" ", locale.symbol)
+        if self.rng.random() < 0.7:
+            return amount
+        return f"{symbol}{amount}" if locale.symbol_first else f"{amount}{symbol}"
+
+    def _amount(self, locale: Locale) -> str:
+        def make() -> str:
+            cents = self.rng.randrange(10 ** self.rng.choice((3, 3, 4, 4, 5, 6)))
+            value = Decimal(cents).scaleb(-2)
+            grouped = self.rng.random() < 0.3
+            text = locale.number(value) if grouped else f"{value}".replace(".", locale.decimal)
+            return _SPACE.sub(" ", text)
+
+        return self._new(make)
+
+    def number(self) -> str:
+        """A number with letters, such as that of an invoice, or only digits."""
+        pattern = self.rng.choice(("#####", "@@-####", "####/##", "@####", "##-###-#", "########", "# @##"))
+        signs = {"#": string.digits, "@": string.ascii_uppercase}
+        return self._new(lambda: "".join(self.rng.choice(signs.get(sign, sign)) for sign in pattern))
+
+    def day(self) -> str:
+        """A date in one of the formats of some country, in figures."""
+        locale = self.rng.choice(_locales())
+        formats = [known for known in locale.date_formats if "b" not in known.lower()] or [
+            "{y}-{m:02}-{d:02}"
+        ]
+        style = self.rng.choice(formats)
+
+        def make() -> str:
+            day = date(2015, 1, 1) + timedelta(self.rng.randrange(7000))
+            return _SPACE.sub(" ", style.format(d=day.day, m=day.month, y=day.year))
+
+        return self._new(make)
