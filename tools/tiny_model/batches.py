@@ -31,7 +31,7 @@ class Batch:
         positions: Positions of the tokens in time, height and width, [3, pages, tokens].
         mask: Which tokens (third dimension) see which (fourth dimension), [pages, 1, tokens, tokens].
         targets: The next token where it belongs to an answer, [pages, tokens].
-        read: Image token (0 is the page's first) that a token of an answer was read from, [pages, tokens].
+        read: Image token (0 is the page's first) that shows the last character, [pages, tokens].
         next: Image token that the next token of an answer is read from, [pages, tokens].
     """
 
@@ -131,23 +131,23 @@ class Batches:
     def _lay_out(self, questions: list[Question], head: int, position: int, across: int) -> list[list[int]]:
         """Tokens, number of the question, positions, targets, and cells of a page's questions."""
         blank = [NOTHING] * head
-        tokens, asked, places, targets, read, following = (
-            [0] * head,
-            [0] * head,
-            [0] * head,
-            [*blank],
-            [*blank],
-            [*blank],
-        )
+        tokens, asked, places = [0] * head, [0] * head, [0] * head
+        targets, read, following = [*blank], [*blank], [*blank]
         for number, question in enumerate(questions, start=1):
             prompt = [*self.encode(question.prompt), *self._assistant]
             answer = self._characters(question.answer)
-            cells = [NOTHING if cell is None else cell[0] * across + cell[1] // 2 for cell in question.cells]
+            cells = [_cell(cell, across) for cell in question.cells]
             before = [NOTHING] * (len(prompt) - 1)
             tokens += prompt + answer
             asked += [number] * (len(prompt) + len(answer))
             places += range(position, position + len(prompt) + len(answer))
             targets += [*before, *answer, self._eos]
             following += [*before, *cells, NOTHING]
-            read += [*before, NOTHING, *cells]
+            start = [_cell(question.start, across)] * 3  # last character, line break, "Assistant: "
+            read += [*before[2:], *start, *cells]
         return [tokens, asked, places, targets, read, following]
+
+
+def _cell(place: tuple[int, int] | None, across: int) -> int:
+    """The image token of a row and column; `across` image tokens are a row."""
+    return NOTHING if place is None else place[0] * across + place[1] // 2

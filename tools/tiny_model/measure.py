@@ -22,13 +22,11 @@ class ErrorRates:
         transcription: Of whole pages.
         lookup: Of the rests of lines after a word.
         exact: Share of lookups without any error.
-        pages: Number of pages.
     """
 
     transcription: float
     lookup: float
     exact: float
-    pages: int
 
 
 def error_rates(
@@ -45,7 +43,7 @@ def error_rates(
     read = generate(model, batches, normalised, reading)
     found = generate(model, batches, normalised, finding) if finding else []
     exact = [answer == question.answer for answer, (_, question) in zip(found, finding, strict=True)]
-    return ErrorRates(_rate(read, reading), _rate(found, finding), sum(exact) / max(1, len(exact)), pages)
+    return ErrorRates(_rate(read, reading), _rate(found, finding), sum(exact) / max(1, len(exact)))
 
 
 def _rate(answers: list[str], asked: list[tuple[int, Question]]) -> float:

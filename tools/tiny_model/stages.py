@@ -39,25 +39,21 @@ class Stage:
     decay: bool = False
 
 
-SMALL, MEDIUM, LARGE, LARGEST = PageSize(12, 2), PageSize(16, 5), PageSize(20, 10), PageSize(24, 14)
+SMALL, MEDIUM, LARGE = PageSize(12, 2), PageSize(16, 5), PageSize(20, 10)
+LARGER, LARGEST = PageSize(24, 14), PageSize(32, 20)
 
 
-def _mixture(small: float, medium: float, large: float = 0, largest: float = 0) -> tuple[Part, ...]:
-    """Batches of about 2,500 tokens, whatever the size of their pages."""
-    parts = (
-        Part(SMALL, 24, 1, small),
-        Part(MEDIUM, 14, 2, medium),
-        Part(LARGE, 7, 4, large),
-        Part(LARGEST, 4, 6, largest),
-    )
-    return tuple(part for part in parts if part.share)
+def _mixture(*shares: int) -> tuple[Part, ...]:
+    """Batches of about 2,500 tokens; the shares belong to the sizes from the smallest on."""
+    parts = ((SMALL, 24, 1), (MEDIUM, 14, 2), (LARGE, 7, 4), (LARGER, 4, 6), (LARGEST, 2, 8))
+    return tuple(Part(*part, share) for part, share in zip(parts, shares, strict=False))
 
 
 STAGES = (
     Stage("lines", _mixture(1, 1), 400),
-    Stage("blocks", _mixture(1, 3, 2), 1200),
-    Stage("pages", _mixture(1, 2, 4, 1), 3500),
-    Stage("end", _mixture(1, 2, 4, 2), 1500, decay=True),
+    Stage("blocks", _mixture(1, 3, 2), 1000),
+    Stage("pages", _mixture(1, 2, 4, 2, 1), 2400),
+    Stage("end", _mixture(1, 2, 4, 3, 2), 1600, decay=True),
 )
 """Pages grow; small pages stay in the mixture, so that reading stays exact."""
 

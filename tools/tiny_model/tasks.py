@@ -15,11 +15,13 @@ class Question:
         prompt: The instruction.
         answer: The expected answer.
         cells: For each character of the answer the row and column it is read from; None for a line break.
+        start: The cell of the last character of the prompt, if it is on the page.
     """
 
     prompt: str
     answer: str
     cells: tuple[tuple[int, int] | None, ...]
+    start: tuple[int, int] | None = None
 
 
 def transcribe(page: list[str]) -> Question:
@@ -53,7 +55,7 @@ def after(page: list[str], rng: random.Random, count: int) -> list[Question]:
     for word, number, end in rng.sample(places, min(count, len(places))):
         first = end + len(page[number][end:]) - len(page[number][end:].lstrip())
         answer, cells = _row(page[number], number, first)
-        questions.append(Question(AFTER + word, answer, tuple(cells)))
+        questions.append(Question(AFTER + word, answer, tuple(cells), (number, end - 1)))
     return questions
 
 
