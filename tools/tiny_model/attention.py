@@ -31,7 +31,7 @@ def _interface(
     attention_mask: torch.Tensor | None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    groups = int(module.num_key_value_groups)
+    groups = query.shape[1] // key.shape[1]
     found = attend(query, repeat_kv(key, groups), repeat_kv(value, groups), kwargs["scaling"], attention_mask)
     return found.transpose(1, 2).contiguous(), None
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from finscribe_trainer.data_tools.sample.tiny_model import BOS, IMAGE, IMAGE_END, IMAGE_START
+from finscribe_trainer.data_tools.sample.tiny_model import BOS, EOS, IMAGE, IMAGE_END, IMAGE_START, PAD
 from tools.tiny_model.drawing import character_indices, draw
 from tools.tiny_model.pages import PageSize, make_page
 from tools.tiny_model.tasks import Question, after, transcribe
@@ -59,13 +59,10 @@ class Batches:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._ids: dict[str, list[int]] = {}
-        self.tokenizer, self.pad = tokenizer, int(tokenizer.pad_token_id)
-        self._image = tokenizer.convert_tokens_to_ids(IMAGE)
-        self._eos = tokenizer.eos_token_id
-        self._before = [*tokenizer.convert_tokens_to_ids([BOS]), *self.encode("User: ")]
-        self._before += tokenizer.convert_tokens_to_ids([IMAGE_START])
-        self._after = tokenizer.convert_tokens_to_ids([IMAGE_END])
-        self._assistant = [*self.encode("\n"), *self.encode("Assistant: ")]
+        self.tokenizer = tokenizer
+        [self.pad], [self._eos], [self._image] = map(self.encode, (PAD, EOS, IMAGE))
+        self._before = self.encode(f"{BOS}User: {IMAGE_START}")
+        self._after, self._assistant = self.encode(IMAGE_END), self.encode("\nAssistant: ")
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text."""

@@ -12,7 +12,7 @@ from tools.tiny_model.checkpoint import Progress
 from tools.tiny_model.curve import write_curve
 from tools.tiny_model.glyphs import FACES
 from tools.tiny_model.measure import ErrorRates, error_rates
-from tools.tiny_model.model import build_processor
+from tools.tiny_model.model import build_model, build_processor
 from tools.tiny_model.pages import PageSize
 from tools.tiny_model.stages import ADAM_RATE, MUON_RATE, Part, Stage
 from tools.tiny_model.train import Training
@@ -38,17 +38,15 @@ def export(training: Training, folder: Path, pages: int) -> list[Measured]:
         The error rates of the files as written (bfloat16).
     """
     tokenizer = training.batches.tokenizer
-    training.losses.model.generation_config = GenerationConfig(
+    model = build_model(tokenizer, seed=0).to(torch.bfloat16)
+    model.load_state_dict(training.losses.model.state_dict())
+    model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         do_sample=False,
     )
-    weights = {
-        name: weight.detach().to("cpu", torch.bfloat16)
-        for name, weight in training.losses.model.state_dict().items()
-    }
-    training.losses.model.save_pretrained(folder, state_dict=weights)
+    model.save_pretrained(folder)
     follow_umask(folder)
     build_processor(tokenizer).save_pretrained(folder)
     write_curve(folder, training.progress)

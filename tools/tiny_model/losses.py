@@ -36,14 +36,14 @@ class Losses(nn.Module):
         self.model = model
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.classifier = nn.Linear(model.config.text_config.hidden_size, 2 * len(characters()))
-        self._seen: dict[int, tuple[torch.Tensor, Any]] = {}
+            self.classifier = nn.Linear(model.lm_head.in_features, 2 * len(characters()))
+        self._seen: dict[nn.Module, tuple[torch.Tensor, Any]] = {}
         for layer in (READ_LAYER, NEXT_LAYER):
             observed = model.model.language_model.layers[layer].self_attn
             observed.register_forward_pre_hook(self._keep, with_kwargs=True)
 
     def _keep(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._seen[int(module.layer_idx)] = kwargs["hidden_states"], kwargs["position_embeddings"]
+        self._seen[module] = kwargs["hidden_states"], kwargs["position_embeddings"]
 
     def forward(self, batch: Batch, *, guided: bool = True) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss to be minimised, and its parts by name; without the additional ones if not `guided`."""
@@ -80,7 +80,7 @@ class Losses(nn.Module):
     def _pointer(self, layer: int, cells: torch.Tensor, first: int, mask: torch.Tensor) -> torch.Tensor:
         """Cross-entropy between the attention of a layer's first head and the right image tokens."""
         observed = self.model.model.language_model.layers[layer].self_attn
-        hidden, (cos, sin) = self._seen.pop(layer)
+        hidden, (cos, sin) = self._seen.pop(observed)
         width = observed.head_dim
         query = functional.linear(hidden, observed.q_proj.weight[:width])[:, None]
         key = functional.linear(hidden, observed.k_proj.weight[:width])[:, None]

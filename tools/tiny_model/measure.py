@@ -66,7 +66,7 @@ def generate(
     length = max(map(len, prompts))
     padded = [[batches.pad] * (length - len(prompt)) + prompt for prompt in prompts]
     tokens = torch.tensor(padded, device=patches.device)
-    generated = model.generate(
+    generated = model.generate(  # type: ignore[misc]  # the class satisfies the protocol at run time
         input_ids=tokens,
         attention_mask=(tokens != batches.pad).long(),
         mm_token_type_ids=(tokens == model.config.image_token_id).int(),

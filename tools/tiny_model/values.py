@@ -10,8 +10,7 @@ from decimal import Decimal
 from functools import cache
 from zlib import crc32
 
-from finscribe_trainer.data_tools.synthetic.locales import LOCALES, Locale, words
-from finscribe_trainer.data_tools.synthetic.parties import read_words
+from finscribe_trainer.data_tools.synthetic.locales import LOCALES, Locale, read_words, words
 from tools.tiny_model.tokenizer import characters
 
 HELD_OUT = 8

@@ -55,4 +55,5 @@ def image_features(model: PaddleOCRVLForConditionalGeneration, patches: torch.Te
     hidden = projector.pre_norm(tower.post_layernorm(hidden))
     blocks = hidden.view(pages, high // 2, 2, wide // 2, 2, -1).transpose(2, 3)
     merged = blocks.reshape(pages, high * wide // 4, -1)
-    return projector.linear_2(projector.act(projector.linear_1(merged)))
+    features: torch.Tensor = projector.linear_2(projector.act(projector.linear_1(merged)))
+    return features
