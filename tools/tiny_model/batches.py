@@ -79,10 +79,10 @@ class Batches:
             self._ids[character] = self.encode(character)
         return [token for character in text for token in self._ids[character]]
 
-    def make(self, size: PageSize, pages: int, seed: str, *, lookups: int, test: bool = False) -> Batch:
-        """A batch of random pages, each with its transcription and up to `lookups` other questions."""
+    def make(self, size: PageSize, pages: int, seed: str, *, lookups: int) -> Batch:
+        """A batch of training pages, each with its transcription and up to `lookups` other questions."""
         rng = random.Random(seed)  # noqa: S311 - pages, not cryptography
-        texts = [make_page(size, rng, test=test) for _ in range(pages)]
+        texts = [make_page(size, rng, test=False) for _ in range(pages)]
         questions = [[transcribe(page), *after(page, rng, lookups)] for page in texts]
         return self.assemble(texts, questions, np.random.default_rng(list(seed.encode())))
 

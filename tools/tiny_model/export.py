@@ -38,7 +38,7 @@ def export(training: Training, folder: Path, pages: int) -> list[Measured]:
         The error rates of the files as written (bfloat16).
     """
     tokenizer = training.batches.tokenizer
-    model = build_model(tokenizer, seed=0).to(torch.bfloat16)
+    model = build_model(tokenizer, seed=0).bfloat16()
     model.load_state_dict(training.losses.model.state_dict())
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,

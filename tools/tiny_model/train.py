@@ -21,7 +21,7 @@ from tools.tiny_model.tokenizer import build_tokenizer
 
 ROW_EVERY = 25
 """Steps between two rows of the curve."""
-MEASURE_EVERY = 300
+MEASURE_EVERY = 500
 """Steps between two measurements of the held-out error rate."""
 SAVE_EVERY_SECONDS = 120
 TEST_PAGES = 16
