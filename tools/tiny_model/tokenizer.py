@@ -28,11 +28,12 @@ _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
 @cache
 def characters() -> tuple[str, ...]:
-    """All characters of the synthetic documents: ASCII, and those of their words in any language."""
+    """ASCII, and all characters of the synthetic documents in any language, with their capitals."""
     words = files(synthetic).joinpath("words")
     texts = (file.read_text(encoding="utf-8") for file in words.iterdir() if file.name.endswith(".yaml"))
     found = {character for text in texts for character in text if character.isprintable()}
-    return tuple(sorted(found | set(string.printable[:95])))
+    capitals = {character.upper() for character in found if len(character.upper()) == 1}
+    return tuple(sorted(found | capitals | set(string.printable[:95])))
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

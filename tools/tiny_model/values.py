@@ -17,6 +17,7 @@ HELD_OUT = 8
 """One of so many values is held out."""
 _LONGEST_WORD = 12
 _SPACE = re.compile(r"\s")
+_ANY = "".join(characters()).replace(" ", "")
 
 
 def held_out(value: str) -> bool:
@@ -85,7 +86,7 @@ class Values:
             return self.rng.choice(_words(self.test))
         letters = string.ascii_lowercase if kind < 0.8 else string.ascii_uppercase
         if kind > 0.93:
-            letters = string.ascii_letters + string.digits
+            letters = _ANY  # an adapter can't teach a character that the base has never written
 
         def make() -> str:
             word = "".join(self.rng.choices(letters, k=self.rng.randint(3, 9)))
