@@ -78,6 +78,7 @@ async def test_suspend_ends_the_process_gracefully_and_resume_starts_another(sta
     local = await start(UNTIL_SIGTERM)
     logs = tmp_path / "state" / "runs" / "run-1"
     await local.until(lambda: any("ready" in log.read_text() for log in logs.glob("*.log")))
+    await local.until(lambda: is_running(local))  # the pod is stored after its process has started
     first = local.pods[0]["metadata"]["name"]
 
     await local.apply(suspend=True)
