@@ -42,6 +42,7 @@ class _Watch:
     """Closes the open stream; None while none is open."""
     problem: str = ""
     must_list: bool = False
+    was_open: bool = False
 
 
 class Watches:
@@ -57,7 +58,8 @@ class Watches:
             for resource, namespace in product(RESOURCES, namespaces)
         }
         self.on_recovery: Callable[[], None] = lambda: None
-        """Called when a stream is open again after a failure: what happened meanwhile may be lost."""
+        """Called when a stream is open for the first time, or again after a failure: what happened since the
+        controller's listing may be lost."""
 
     def expect(self) -> None:
         """From now on the streams are expected to open."""
@@ -69,8 +71,9 @@ class Watches:
         """A request for a stream was accepted."""
         watch = self._watches[key]
         watch.close, watch.changed_at = close, self._now()
-        if watch.problem:
+        if watch.problem or not watch.was_open:
             self.on_recovery()
+        watch.was_open = True
 
     def received(self, key: WatchKey) -> None:
         """A stream delivered something."""

@@ -129,3 +129,14 @@ KEYS = {
 @pytest.mark.parametrize(("path", "key"), KEYS.items())
 def test_listings_and_streams_are_told_from_discovery(path: str, key: tuple[str, str] | None):
     assert watch_key(URL(f"https://host{path}?watch=true")) == key
+
+
+def test_a_listing_is_wanted_when_a_stream_opens_for_the_first_time_and_after_a_failure():
+    watches, wanted = Watches([""]), []
+    watches.on_recovery = lambda: wanted.append(1)
+    key = WatchKey("jobs", "")
+    for count, problem in ((1, ""), (1, ""), (2, "cut")):
+        if problem:
+            watches.failed(key, problem)
+        watches.opened(key, lambda: None)
+        assert len(wanted) == count
