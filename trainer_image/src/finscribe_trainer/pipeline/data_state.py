@@ -10,8 +10,8 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.fetch import list_rows
 from finscribe_trainer.data.row_count import count_rows
 from finscribe_trainer.data.state import dataset_state, row_sources
-from finscribe_trainer.pipeline.outcome import run_and_report
-from finscribe_trainer.reporting import RunReporter, setup_logging
+from finscribe_trainer.pipeline.outcome import run_task
+from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
@@ -26,19 +26,15 @@ def run_data_state_session(load_config: Callable[[], TrainerConfig], known: str 
     Returns:
         the exit code.
     """
-    setup_logging(level=logging.INFO)
-    stop = StopSignal(announce=True)
-    stop.install()
-    reporter = RunReporter()
 
-    def work() -> RunResult:
+    def work(reporter: RunReporter, stop: StopSignal) -> RunResult:
         config = load_config()
         storage = Storage.from_config(config.storage, observer=reporter, cancel=stop.cancel_transfers)
         result = report_data_state(config, storage, known)
         log.info("%s", result.message, extra=AS_PRINTED)
         return result
 
-    return run_and_report(work, reporter)
+    return run_task(work)
 
 
 def report_data_state(config: TrainerConfig, storage: Storage, known: str | None = None) -> RunResult:

@@ -18,12 +18,25 @@ from finscribe_core.fields import in_camel_case
 from finscribe_core.logs import AS_PRINTED
 from finscribe_core.report import RunResult
 from finscribe_trainer.distributed.processes import PeerFailedError
-from finscribe_trainer.reporting import RunReporter
+from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.runtime.out_of_memory import is_out_of_memory
 from finscribe_trainer.runtime.shared_memory import is_worker_failure
-from finscribe_trainer.runtime.stop_signal import StopRequested
+from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 
 log = logging.getLogger(__name__)
+
+
+def run_task(work: Callable[[RunReporter, StopSignal], RunResult]) -> int:
+    """Run work that trains nothing, in a process of its own, and report its result like that of a run.
+
+    Returns:
+        the exit code, as of `run_and_report`.
+    """
+    setup_logging(level=logging.INFO)
+    stop = StopSignal(announce=True)
+    stop.install()
+    reporter = RunReporter()
+    return run_and_report(lambda: work(reporter, stop), reporter)
 
 
 def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter) -> int:

@@ -17,7 +17,7 @@ from finscribe_trainer.distributed.launch import stop_when_launcher_exits
 from finscribe_trainer.distributed.processes import is_main_process
 from finscribe_trainer.pipeline.inputs import open_storage
 from finscribe_trainer.pipeline.next_steps import next_steps
-from finscribe_trainer.pipeline.outcome import run_and_report
+from finscribe_trainer.pipeline.outcome import run_and_report, run_task
 from finscribe_trainer.pipeline.recipe import report_published, train
 from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.reporting.server import ReportServer, http_port
@@ -93,16 +93,12 @@ def run_published_session(load_config: Callable[[], TrainerConfig]) -> int:
     Returns:
         the exit code.
     """
-    setup_logging(level=logging.INFO)
-    stop = StopSignal(announce=True)
-    stop.install()
-    reporter = RunReporter()
 
-    def work() -> RunResult:
+    def work(reporter: RunReporter, stop: StopSignal) -> RunResult:
         config = load_config()
         return report_published(Run(config, run_name(config), None, reporter, stop))
 
-    return run_and_report(work, reporter)
+    return run_task(work)
 
 
 def run_name(config: TrainerConfig) -> str:
