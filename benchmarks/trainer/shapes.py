@@ -8,10 +8,8 @@ import torch
 from transformers import (
     PaddleOCRVLConfig,
     PaddleOCRVLForConditionalGeneration,
-    PaddleOCRVLProcessor,
     PreTrainedTokenizerFast,
 )
-from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
 from finscribe_trainer.data_tools.sample.tiny_model import (
     BOS,
@@ -21,6 +19,7 @@ from finscribe_trainer.data_tools.sample.tiny_model import (
     IMAGE_END,
     IMAGE_START,
     PAD,
+    build_processor,
     build_tokenizer,
 )
 
@@ -65,15 +64,7 @@ def write_model(folder: Path, shape: Shape, texts: list[str], *, seed: int, dtyp
         dtype: Of the weights.
     """
     tokenizer = build_tokenizer(texts, shape.num_tokens)
-    processor = PaddleOCRVLProcessor(
-        image_processor=PaddleOCRVLImageProcessorPil(
-            size={"shortest_edge": 28 * 28, "longest_edge": shape.max_pixels},
-            image_mean=[0.5, 0.5, 0.5],
-            image_std=[0.5, 0.5, 0.5],
-        ),
-        tokenizer=tokenizer,
-        chat_template=CHAT_TEMPLATE_1_5,
-    )
+    processor = build_processor(tokenizer, shape.max_pixels, CHAT_TEMPLATE_1_5)
     torch.manual_seed(seed)
     model: Any = PaddleOCRVLForConditionalGeneration(_config(shape, tokenizer))
     model.to(dtype).save_pretrained(folder)

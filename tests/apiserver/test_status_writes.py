@@ -15,7 +15,7 @@ from tests.apiserver.fake_kubelet import TrainerEndpoint, serving_progress
 from tests.apiserver.installation import CRDS, install_account
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.test_life import RESULT
-from tests.apiserver.workspace import Workspace, build_job, open_workspace
+from tests.apiserver.workspace import Workspace, build_job
 from tests.sweeps.audit import POLICY, count_status_writes
 from tests.sweeps.environment import OPERATOR
 from tools.kube.apiserver import ApiServer, running_api_server
@@ -46,12 +46,6 @@ def operator(server: ApiServer) -> Iterator[OperatorProcess]:
     process.start()
     yield process
     process.stop()
-
-
-@pytest.fixture
-def workspace(server: ApiServer, api: client.ApiClient) -> Iterator[Workspace]:
-    with open_workspace(server, api) as opened:
-        yield opened
 
 
 def restless(request: int) -> ProgressReport:

@@ -7,11 +7,10 @@ from transformers import (
     PaddleOCRVLProcessor,
     PreTrainedTokenizerFast,
 )
-from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
+from finscribe_trainer.data_tools.sample import tiny_model
 from finscribe_trainer.data_tools.sample.tiny_model import (
     BOS,
-    CHAT_TEMPLATE,
     EOS,
     IMAGE,
     IMAGE_END,
@@ -68,12 +67,4 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> PaddleOCRVLFor
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLProcessor:
     """The processor; pages whose sides are multiples of 28 pixels are not scaled."""
-    return PaddleOCRVLProcessor(
-        image_processor=PaddleOCRVLImageProcessorPil(
-            size={"shortest_edge": 28 * 28, "longest_edge": LARGEST_PAGE},
-            image_mean=[0.5, 0.5, 0.5],
-            image_std=[0.5, 0.5, 0.5],
-        ),
-        tokenizer=tokenizer,
-        chat_template=CHAT_TEMPLATE,
-    )
+    return tiny_model.build_processor(tokenizer, LARGEST_PAGE)

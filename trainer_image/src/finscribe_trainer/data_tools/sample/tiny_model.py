@@ -64,21 +64,28 @@ def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
         seed: seed of the weights.
     """
     tokenizer = build_tokenizer(texts)
-    processor = PaddleOCRVLProcessor(
-        image_processor=PaddleOCRVLImageProcessorPil(
-            size={"shortest_edge": 28 * 28, "longest_edge": MAX_IMAGE_PIXELS},
-            image_mean=[0.5, 0.5, 0.5],
-            image_std=[0.5, 0.5, 0.5],
-        ),
-        tokenizer=tokenizer,
-        chat_template=CHAT_TEMPLATE,
-    )
+    processor = build_processor(tokenizer, MAX_IMAGE_PIXELS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = PaddleOCRVLForConditionalGeneration(build_config(tokenizer))
     model.save_pretrained(folder)
     follow_umask(folder)
     processor.save_pretrained(folder)
+
+
+def build_processor(
+    tokenizer: PreTrainedTokenizerFast, max_pixels: int, chat_template: str = CHAT_TEMPLATE
+) -> PaddleOCRVLProcessor:
+    """The processor of a small model; pages of more than `max_pixels` are scaled down."""
+    return PaddleOCRVLProcessor(
+        image_processor=PaddleOCRVLImageProcessorPil(
+            size={"shortest_edge": 28 * 28, "longest_edge": max_pixels},
+            image_mean=[0.5, 0.5, 0.5],
+            image_std=[0.5, 0.5, 0.5],
+        ),
+        tokenizer=tokenizer,
+        chat_template=chat_template,
+    )
 
 
 def build_tokenizer(texts: list[str], vocabulary_size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast:
