@@ -52,8 +52,8 @@ def _mixture(*shares: int) -> tuple[Part, ...]:
 STAGES = (
     Stage("lines", _mixture(1, 1), 400),
     Stage("blocks", _mixture(1, 3, 2), 1000),
-    Stage("pages", _mixture(1, 2, 4, 2, 1), 2400),
-    Stage("end", _mixture(1, 2, 4, 3, 2), 1600, decay=True),
+    Stage("pages", _mixture(1, 2, 5, 2, 1), 3200),
+    Stage("end", _mixture(1, 2, 6, 3, 2), 2200, decay=True),
 )
 """Pages grow; small pages stay in the mixture, so that reading stays exact."""
 

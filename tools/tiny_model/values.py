@@ -54,7 +54,8 @@ def _labels() -> tuple[str, ...]:
         for synonyms in words(locale)["labels"].values()
         for label in synonyms
     }
-    return tuple(sorted(label for label in found if len(label) <= _LONGEST_WORD))
+    known = set(characters())
+    return tuple(sorted(label for label in found if len(label) <= _LONGEST_WORD and set(label) <= known))
 
 
 @cache
@@ -90,7 +91,8 @@ class Values:
 
         def make() -> str:
             word = "".join(self.rng.choices(letters, k=self.rng.randint(3, 9)))
-            return word.capitalize() if self.rng.random() < 0.3 else word
+            capital = word.isascii() and self.rng.random() < 0.3  # others may have no known lower case
+            return word.capitalize() if capital else word
 
         return self._new(make)
 
