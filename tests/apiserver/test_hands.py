@@ -31,6 +31,13 @@ def patch_status(workspace: Workspace, status: dict) -> None:
     )
 
 
+def delete_run(workspace: Workspace, run: str) -> None:
+    """Delete a run's Job and pod, and wait until they are gone."""
+    workspace.batch.delete_namespaced_job(run, workspace.namespace, propagation_policy="Background")
+    eventually(lambda: not workspace.batch_jobs())
+    workspace.kubelet.remove(workspace.core.list_namespaced_pod(workspace.namespace).items[0].metadata.name)
+
+
 def test_a_queue_that_suspends_the_job_is_not_fought(workspace: Workspace, run: str):
     pod = workspace.await_pod()
     workspace.batch.patch_namespaced_job(run, workspace.namespace, {"spec": {"suspend": True}})
@@ -62,15 +69,15 @@ def test_the_parallelism_of_a_job_is_set_back(workspace: Workspace, run: str):
     eventually(lambda: workspace.batch_jobs()[0].spec.parallelism == 1)
 
 
-def test_a_config_map_of_someone_else_is_not_taken_over(workspace: Workspace, run: str):
-    pod = workspace.await_pod()
-    workspace.change({"spec": {"suspend": True}})
-    eventually(lambda: not workspace.pods())
-    workspace.kubelet.remove(pod)
-    workspace.batch.delete_namespaced_job(run, workspace.namespace, propagation_policy="Background")
+def test_a_config_map_of_someone_else_is_not_taken_over(
+    workspace: Workspace, operator: OperatorProcess, run: str
+):
+    operator.stop()  # it would create the ConfigMap again before the other one is there
+    delete_run(workspace, run)
     workspace.core.delete_namespaced_config_map(run, workspace.namespace)
     theirs = {"metadata": {"name": run}, "data": {"of": "someone else"}}
     workspace.core.create_namespaced_config_map(workspace.namespace, theirs)
+    operator.start()
 
     eventually(lambda: "belongs to something else" in workspace.condition("Running")[2])
     config_map = workspace.core.read_namespaced_config_map(run, workspace.namespace)
@@ -79,9 +86,7 @@ def test_a_config_map_of_someone_else_is_not_taken_over(workspace: Workspace, ru
 
 def test_a_job_of_someone_else_is_not_taken_over(workspace: Workspace, operator: OperatorProcess, run: str):
     operator.stop()
-    workspace.batch.delete_namespaced_job(run, workspace.namespace, propagation_policy="Background")
-    eventually(lambda: not workspace.batch_jobs())
-    workspace.kubelet.remove(workspace.core.list_namespaced_pod(workspace.namespace).items[0].metadata.name)
+    delete_run(workspace, run)
     container = {"name": "theirs", "image": "theirs"}
     template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
     theirs = {"metadata": {"name": run}, "spec": {"suspend": True, "template": template}}
