@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from finscribe_trainer.data_tools.sample.tiny_model import BOS, EOS, IMAGE, IMAGE_END, IMAGE_START, PAD
-from tools.tiny_model.drawing import character_indices, draw
+from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw
 from tools.tiny_model.pages import PageSize, make_page
 from tools.tiny_model.tasks import Question, after, transcribe
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from transformers import GenerationConfig, PaddleOCRVLForConditionalGeneration
 
+from finscribe_trainer.data_tools.small_pages.glyphs import FACES
 from finscribe_trainer.runtime.files import follow_umask
 from tools.tiny_model.batches import Batches
 from tools.tiny_model.checkpoint import Progress
 from tools.tiny_model.curve import write_curve
-from tools.tiny_model.glyphs import FACES
 from tools.tiny_model.measure import ErrorRates, error_rates
 from tools.tiny_model.model import build_model, build_processor
 from tools.tiny_model.pages import PageSize

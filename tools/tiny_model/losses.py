@@ -13,9 +13,9 @@ from torch.nn import functional
 from transformers import PaddleOCRVLForConditionalGeneration
 from transformers.models.paddleocr_vl.modeling_paddleocr_vl import apply_rotary_pos_emb
 
+from finscribe_trainer.data_tools.small_pages.characters import characters
 from tools.tiny_model import attention
 from tools.tiny_model.batches import NOTHING, Batch
-from tools.tiny_model.tokenizer import characters
 from tools.tiny_model.vision import image_features
 
 READ_LAYER, NEXT_LAYER = 1, 2

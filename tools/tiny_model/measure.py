@@ -8,8 +8,8 @@ import torch
 from rapidfuzz.distance import Levenshtein
 from transformers import PaddleOCRVLForConditionalGeneration
 
+from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw
 from tools.tiny_model.batches import Batches
-from tools.tiny_model.drawing import character_indices, draw
 from tools.tiny_model.pages import PageSize, make_page
 from tools.tiny_model.tasks import Question, after, transcribe
 

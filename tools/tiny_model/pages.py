@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.tiny_model.values import Values
+from finscribe_trainer.data_tools.small_pages.values import Values
 
 
 @dataclass(frozen=True)

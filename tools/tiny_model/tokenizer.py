@@ -1,13 +1,8 @@
 """The tokenizer: one token for each character of the synthetic documents, bytes for all other characters."""
 
-import string
-from functools import cache
-from importlib.resources import files
-
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from finscribe_trainer.data_tools import synthetic
 from finscribe_trainer.data_tools.sample.tiny_model import (
     BOS,
     EOS,
@@ -17,6 +12,7 @@ from finscribe_trainer.data_tools.sample.tiny_model import (
     PAD,
     UNK,
 )
+from finscribe_trainer.data_tools.small_pages.characters import characters
 
 ROLES = ("User: ", "Assistant: ")
 """Parts of every prompt; one token each."""
@@ -24,16 +20,6 @@ PROMPTS = ("OCR:", "After: ")
 """Starts of the two instructions of pretraining; one token each."""
 
 _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-
-
-@cache
-def characters() -> tuple[str, ...]:
-    """ASCII, and all characters of the synthetic documents in any language, with their capitals."""
-    words = files(synthetic).joinpath("words")
-    texts = (file.read_text(encoding="utf-8") for file in words.iterdir() if file.name.endswith(".yaml"))
-    found = {character for text in texts for character in text if character.isprintable()}
-    capitals = {character.upper() for character in found if len(character.upper()) == 1}
-    return tuple(sorted(found | capitals | set(string.printable[:95])))
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

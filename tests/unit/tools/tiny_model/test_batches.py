@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw, to_image
 from tools.tiny_model.batches import Batches
-from tools.tiny_model.drawing import character_indices, draw, to_image
 from tools.tiny_model.losses import Losses
 from tools.tiny_model.model import build_model, build_processor
 from tools.tiny_model.pages import PageSize, make_page

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoProcessor, PaddleOCRVLForConditionalGeneration
 
-from tools.tiny_model.drawing import character_indices, draw, to_image
+from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw, to_image
 from tools.tiny_model.export import export
 from tools.tiny_model.pages import PageSize
 from tools.tiny_model.stages import Part, Stage

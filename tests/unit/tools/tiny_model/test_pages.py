@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from tools.tiny_model.drawing import character_indices, draw
+from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw
+from finscribe_trainer.data_tools.small_pages.values import Values, held_out
 from tools.tiny_model.pages import PageSize, make_page
 from tools.tiny_model.tasks import after, transcribe
-from tools.tiny_model.values import Values, held_out
 
 SIZES = (PageSize(12, 1), PageSize(16, 5), PageSize(24, 14))
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from functools import cache
 from zlib import crc32
 
+from finscribe_trainer.data_tools.small_pages.characters import characters
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES, Locale, read_words, words
-from tools.tiny_model.tokenizer import characters
 
 HELD_OUT = 8
 """One of so many values is held out."""

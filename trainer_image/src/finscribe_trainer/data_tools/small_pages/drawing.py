@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tools.tiny_model.glyphs import FACES, SHIFTS, atlas
-from tools.tiny_model.tokenizer import characters
+from finscribe_trainer.data_tools.small_pages.characters import characters
+from finscribe_trainer.data_tools.small_pages.glyphs import FACES, SHIFTS, atlas
 
 
 @cache

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from finscribe_trainer.data_tools.small_pages.characters import characters
 from finscribe_trainer.data_tools.synthetic.fonts import FAMILIES
-from tools.tiny_model.tokenizer import characters
 
 WIDTH, HEIGHT = 14, 28
 """Size of a cell in pixels: one patch of the model wide, two high. Two cells are one image token."""

@@ -1,0 +1,1 @@
+"""Small pages of text in a grid of cells: their characters, values and pixels."""
