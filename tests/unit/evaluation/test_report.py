@@ -9,6 +9,7 @@ from finscribe_core.errors import UserError
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import markdown
+from finscribe_trainer.evaluation.report.shown_documents import shown_documents
 from finscribe_trainer.evaluation.report.side_by_side import side_by_side
 from finscribe_trainer.evaluation.report.write import write_reports
 from tests.support.comparison import results_of
@@ -105,6 +106,44 @@ def test_a_page_that_is_not_on_this_machine_is_reported_missing(tmp_path, conten
         comparison_of(GOLD, GOLD, {}, ["page.png"]), {"page.png": page}
     )
     assert "Page 1 was not found" in html(comparison_of(GOLD, GOLD, {}, ["page.png"]))
+
+
+SHOWN = {
+    "one": ([0], [1], ["typical 1"]),
+    "three": ([0, 0, 0], [2, 1, 3], ["best 3", "typical 1", "worst 2"]),
+    "eight": (
+        [0] * 8,
+        [1, 4, 2, 3, 0, 3, 4, 2],
+        ["best 2", "best 7", "typical 6", "typical 3", "worst 1", "worst 5"],
+    ),
+    "the worst has regressed": ([4, 0, 0], [0, 1, 3], ["regressed 1", "best 3", "typical 2"]),
+}
+
+
+@pytest.mark.parametrize(("base", "tuned", "expected"), SHOWN.values(), ids=SHOWN)
+def test_a_report_shows_each_document_once_from_the_best_to_the_worst(base, tuned, expected):
+    fields = {name: name for name in "abcd"}
+    answers = [
+        [(fields, dict(list(fields.items())[:correct])) for correct in corrects] for corrects in (base, tuned)
+    ]
+    sections = shown_documents(compare(results_of("base", answers[0]), results_of("tuned", answers[1])))
+    shown = [one for _, documents in sections for one in documents]
+    assert [f"{one.kind} {one.document.base.where.rpartition(':')[2]}" for one in shown] == expected
+
+
+def test_an_answer_without_json_is_shown_as_it_is_beside_all_values():
+    page = html(comparison_of(GOLD, "Acme\nTotal 12.50", GOLD))
+    assert page.count('aria-label="wrong"') == 1
+    assert page.count('aria-label="correct"') == len(GOLD)
+    assert '<div class="text">Acme\nTotal 12.50</div>' in page
+
+
+def test_the_correct_values_of_a_small_document_are_shown_too():
+    page = html(
+        comparison_of({"vendor": "Acme", "total": "7"}, {"total": "7"}, {"vendor": "Acme", "total": "8"})
+    )
+    marks = re.findall(r'aria-label="(correct|wrong)"', page)
+    assert marks == ["wrong", "correct", "correct", "wrong"]
 
 
 def test_a_huge_document_is_truncated_with_the_number_omitted():

@@ -62,6 +62,22 @@ class DocumentComparison:
     change: float
     """Tuned minus base in field accuracy, from -1 to 1."""
 
+    @property
+    def base_accuracy(self) -> float:
+        """Field accuracy of the base model's answer, from 0 to 1."""
+        return _field_accuracy(self.base)
+
+    @property
+    def tuned_accuracy(self) -> float:
+        """Field accuracy of the tuned model's answer, from 0 to 1."""
+        return _field_accuracy(self.tuned)
+
+
+def _field_accuracy(result: DocumentResult) -> float:
+    value = result.score.metrics[PRIMARY_METRIC].value
+    assert value is not None, "a compared document has fields"
+    return value
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -100,10 +116,6 @@ class Comparison:
     def most_regressed(self, count: int) -> tuple[DocumentComparison, ...]:
         """The documents that regressed most, worst first; at most `count`."""
         return tuple(document for document in self.documents[:count] if document.change < 0)
-
-    def most_improved(self, count: int) -> tuple[DocumentComparison, ...]:
-        """The documents that improved most, best first; at most `count`."""
-        return tuple(document for document in self.documents[: -count - 1 : -1] if document.change > 0)
 
 
 def compare(base: Results, tuned: Results) -> Comparison:

@@ -13,11 +13,12 @@ from markupsafe import Markup
 from PIL import Image
 
 from finscribe_trainer.data.images import open_image
-from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison
+from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.report import labels
 from finscribe_trainer.evaluation.report.pages import Pages
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.report.provenance import provenance
+from finscribe_trainer.evaluation.report.shown_documents import ShownDocument, shown_documents
 from finscribe_trainer.evaluation.report.side_by_side import Leaf, SideBySide, side_by_side
 from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
 
@@ -26,10 +27,11 @@ T = TypeVar("T")
 SHOWN_FIELDS = 500
 """Maximum number of rows in the table of fields."""
 PLOTTED_FIELDS = 24
-SHOWN_DOCUMENTS = 5
-"""Maximum number of regressed and of improved documents."""
 _SHOWN_PAGES = 2
 _SHOWN_LEAVES = 60
+"""A document with more values is shown with those that at least one model got wrong."""
+_UNREADABLE_CHARACTERS = 1000
+"""Of an answer that is no JSON, beside the ground truth's values."""
 _SHOWN_CHARACTERS = 20_000
 """Of one value or answer; the results file has the full text."""
 
@@ -41,14 +43,14 @@ _THUMBNAIL_PIXELS = 1000
 class _DocumentView:
     """A document with what the page shows of it."""
 
-    document: DocumentComparison
+    shown: ShownDocument
     pages: list[str | None]
     """Data URIs; None for a page that is not on this machine."""
     compared: SideBySide
-    wrong: list[Leaf]
-    """Leaves that at least one model got wrong, up to a limit."""
+    leaves: list[Leaf]
+    """All leaves, or those that at least one model got wrong, up to a limit."""
     unshown: int
-    """Number of such leaves beyond the limit."""
+    """Number of wrong leaves beyond the limit."""
 
 
 def html(comparison: Comparison, pages: Pages | None = None) -> str:
@@ -71,6 +73,7 @@ def html(comparison: Comparison, pages: Pages | None = None) -> str:
         "p_value": labels.p_value,
         "words": labels.words,
         "bounded": _bounded,
+        "excerpt": lambda text: _bounded(text, _UNREADABLE_CHARACTERS),
         "breakable": _breakable,
     }
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
@@ -89,14 +92,8 @@ def html(comparison: Comparison, pages: Pages | None = None) -> str:
         fields=comparison.fields[:SHOWN_FIELDS],
         plotted=len(changed_most),
         groups=[
-            (
-                "Most regressed documents",
-                [_document_view(d, pages or {}) for d in comparison.most_regressed(SHOWN_DOCUMENTS)],
-            ),
-            (
-                "Most improved documents",
-                [_document_view(d, pages or {}) for d in comparison.most_improved(SHOWN_DOCUMENTS)],
-            ),
+            (title, [_document_view(document, pages or {}) for document in shown])
+            for title, shown in shown_documents(comparison)
         ],
         provenance=provenance(comparison.base, comparison.tuned),
     )
@@ -107,21 +104,22 @@ def _plot(draw: Callable[[Sequence[T]], str], items: Sequence[T]) -> Markup:
     return Markup(draw(items)) if items else Markup()  # noqa: S704 - see above
 
 
-def _document_view(document: DocumentComparison, pages: Pages) -> _DocumentView:
-    compared = side_by_side(document)
+def _document_view(shown: ShownDocument, pages: Pages) -> _DocumentView:
+    compared = side_by_side(shown.document)
     wrong = [leaf for leaf in compared.leaves if leaf.differs]
+    all_fit = len(compared.leaves) <= _SHOWN_LEAVES
     return _DocumentView(
-        document,
-        [thumbnail_uri(pages.get(name)) for name in document.base.images[:_SHOWN_PAGES]],
+        shown,
+        [thumbnail_uri(pages.get(name)) for name in shown.document.base.images[:_SHOWN_PAGES]],
         compared,
-        wrong[:_SHOWN_LEAVES],
-        max(0, len(wrong) - _SHOWN_LEAVES),
+        list(compared.leaves) if all_fit else wrong[:_SHOWN_LEAVES],
+        0 if all_fit else max(0, len(wrong) - _SHOWN_LEAVES),
     )
 
 
-def _bounded(text: str) -> str:
-    rest = len(text) - _SHOWN_CHARACTERS
-    return text if rest <= 0 else f"{text[:_SHOWN_CHARACTERS]}… ({rest} more characters)"
+def _bounded(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
+    rest = len(text) - characters
+    return text if rest <= 0 else f"{text[:characters]}… ({rest} more characters)"
 
 
 def _breakable(path: str) -> Markup:

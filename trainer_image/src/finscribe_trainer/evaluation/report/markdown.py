@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison, Pair
+from finscribe_trainer.evaluation.compare import Comparison, Pair
 from finscribe_trainer.evaluation.report.labels import (
     EXTRA_LABELS,
     GATE_LABELS,
@@ -14,13 +14,13 @@ from finscribe_trainer.evaluation.report.labels import (
     words,
 )
 from finscribe_trainer.evaluation.report.provenance import provenance
+from finscribe_trainer.evaluation.report.shown_documents import ShownDocument, shown_documents
 from finscribe_trainer.evaluation.report.side_by_side import side_by_side
 from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
 from finscribe_trainer.runtime.markdown import escape
 
 TITLE = "Tuned model against base model"
 SHOWN_FIELDS = 200
-SHOWN_DOCUMENTS = 5
 _SHOWN_LEAVES = 10
 _SHOWN_CHARACTERS = 60
 
@@ -57,8 +57,8 @@ def _sections(comparison: Comparison) -> Iterator[str]:
         yield _pairs("Field", [(pair.name, pair) for pair in comparison.fields[:SHOWN_FIELDS]])
         if len(comparison.fields) > SHOWN_FIELDS:
             yield f"{len(comparison.fields) - SHOWN_FIELDS} more fields are in the results files."
-    yield from _documents("Most regressed documents", comparison.most_regressed(SHOWN_DOCUMENTS))
-    yield from _documents("Most improved documents", comparison.most_improved(SHOWN_DOCUMENTS))
+    for title, shown in shown_documents(comparison):
+        yield from _documents(title, shown)
     yield "## How it was measured"
     yield _provenance(comparison)
 
@@ -122,13 +122,18 @@ def _pairs(what: str, named: Iterable[tuple[str, Pair]]) -> str:
     )
 
 
-def _documents(title: str, documents: Sequence[DocumentComparison]) -> Iterator[str]:
-    if not documents:
-        return
+def _documents(title: str, documents: Sequence[ShownDocument]) -> Iterator[str]:
     yield f"## {title}"
-    for document in documents:
-        yield f"### {escape(document.base.where)}: {points(document.change)}"
+    for shown in documents:
+        document = shown.document
+        yield (
+            f"### {shown.kind.capitalize()}: {percent(document.tuned_accuracy)} of the fields of "
+            f"{escape(document.base.where)}, {percent(document.base_accuracy)} with the base model"
+        )
         wrong = [leaf for leaf in side_by_side(document).leaves if leaf.differs]
+        if not wrong:
+            yield "All fields are correct with both models."
+            continue
         yield _table(
             ("Field", "Ground truth", "Base", "Tuned"),
             (

@@ -49,6 +49,10 @@ class SideBySide:
     """Number of the base model's values that the ground truth does not have."""
     tuned_extra: int
     """Number of the tuned model's values that the ground truth does not have."""
+    base_text: str | None = None
+    """The base model's answer, where it has no JSON, so that none of its values can be aligned."""
+    tuned_text: str | None = None
+    """The same of the tuned model."""
 
 
 def side_by_side(document: DocumentComparison) -> SideBySide:
@@ -57,13 +61,18 @@ def side_by_side(document: DocumentComparison) -> SideBySide:
     if not gold.strict or not isinstance(gold.raw, dict | list):
         texts = (document.base.gold, document.base.predicted, document.tuned.predicted)
         return SideBySide((Leaf(TEXT_FIELD, *(normalize_text(text) for text in texts)),), 0, 0)
-    base, tuned = (parse_answer(record.predicted).value for record in (document.base, document.tuned))
+    answers = [parse_answer(record.predicted) for record in (document.base, document.tuned)]
+    base, tuned = (answer.value for answer in answers)
     aligned = zip(align(gold.value, base), align(gold.value, tuned), strict=True)
     found = tuple(Leaf(path, value, was, now) for (path, value, was), (_, _, now) in aligned)
     return SideBySide(
         found,
         _count(base) - sum(leaf.base is not None for leaf in found),
         _count(tuned) - sum(leaf.tuned is not None for leaf in found),
+        *(
+            None if answer.readable else record.predicted
+            for answer, record in zip(answers, (document.base, document.tuned), strict=True)
+        ),
     )
 
 
