@@ -1,7 +1,5 @@
 """The three models of the benchmark, and the rows that each is trained on."""
 
-import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from benchmarks.learning_rate.training import train
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data_tools.sample.dataset import INSTRUCTION, write_dataset
-from finscribe_trainer.data_tools.sample.invoices import random_invoice
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.data_tools.sample.tiny_model import build_tokenizer, write_tiny_model
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
@@ -22,14 +19,15 @@ _ALL_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 
 def random_weights(folder: Path) -> TrainerConfig:
     """The sample's tiny PaddleOCR-VL with random weights; adapters on all linear layers."""
-    texts = write_dataset(folder, num_rows=48, num_validation_rows=16, seed=1)
+    texts = write_dataset(folder, num_rows=48, num_validation_rows=16, seed=1, text_row_every=8)
     write_tiny_model(folder / "model", texts, seed=1)
     return _config(folder, {"r": 16, "target_modules": _ALL_LAYERS})
 
 
 def text_only(folder: Path) -> TrainerConfig:
     """A Llama of two layers with random weights, on the texts of invoices."""
-    tokenizer = build_tokenizer(_write_text_rows(folder, seed=3))
+    texts = write_dataset(folder, num_rows=48, num_validation_rows=16, seed=3, text_row_every=1)
+    tokenizer = build_tokenizer(texts)
     sizes: dict[str, Any] = {
         "hidden_size": 96,
         "intermediate_size": 192,
@@ -49,24 +47,8 @@ def fine_tuned(folder: Path) -> TrainerConfig:
     merged: PreTrainedModel = train(earlier, 5e-3).model.merge_and_unload()
     merged.save_pretrained(folder / "model")
     load_family(ModelSource(config.model_name_or_path)).processing.save_pretrained(folder / "model")
-    write_dataset(folder, num_rows=48, num_validation_rows=16, seed=2)
+    write_dataset(folder, num_rows=48, num_validation_rows=16, seed=2, text_row_every=8)
     return _config(folder, {"r": 8, "target_modules": _ALL_LAYERS})
-
-
-def _write_text_rows(folder: Path, seed: int) -> list[str]:
-    """Write train.jsonl and val.jsonl; returns the texts, to train a tokenizer on."""
-    rng = random.Random(seed)  # noqa: S311 - sample data, not cryptography
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = [INSTRUCTION]
-    for name, count in (("train.jsonl", 48), ("val.jsonl", 16)):
-        invoices = [random_invoice(rng) for _ in range(count)]
-        rows = [
-            {"instruction": INSTRUCTION, "input": invoice.to_text(), "output": invoice.to_json()}
-            for invoice in invoices
-        ]
-        texts += [text for row in rows for text in (row["input"], row["output"])]
-        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return texts
 
 
 MODELS: dict[str, Callable[[Path], TrainerConfig]] = {

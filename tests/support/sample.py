@@ -29,7 +29,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
         from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
 
     folder = tmp_path_factory.mktemp("sample")
-    texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1)
+    texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1, text_row_every=8)
     write_tiny_model(folder / "model", texts, seed=1)
     return folder
 

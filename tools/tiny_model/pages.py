@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from finscribe_trainer.data_tools.small_pages.lines import between
 from finscribe_trainer.data_tools.small_pages.values import Values
 
 
@@ -66,13 +67,6 @@ def _fit(make: Callable[[], str], width: int, count: int) -> str:
     return text
 
 
-def _between(left: str, right: str, width: int) -> str:
-    """`left` and `right` at the two edges; `left` is cut if there is no space for it."""
-    right = right[:width]
-    space = width - len(right) - 1
-    return left[: max(space, 0)].rstrip().ljust(max(width - len(right), 0)) + right
-
-
 def _text(values: Values, width: int) -> str:
     return _fit(values.word, width, 1 + width // 6)
 
@@ -82,11 +76,11 @@ def _item(values: Values, width: int) -> str:
     name = _fit(values.word, max(3, width - len(amount) - 1), 2)
     if values.rng.random() < 0.3:
         name = f"{values.rng.randint(1, 12)} {values.rng.choice(('x ', '', ''))}{name}"
-    return _between(name, amount, width)
+    return between(name, amount, width)
 
 
 def _labelled(values: Values, width: int) -> str:
-    return _between(values.label() + values.rng.choice(("", "", ":")), values.amount(), width)
+    return between(values.label() + values.rng.choice(("", "", ":")), values.amount(), width)
 
 
 def _dated(values: Values, width: int) -> str:
@@ -102,7 +96,7 @@ def _pair(values: Values, value: str, width: int) -> str:
     label = values.label()
     if values.rng.random() < 0.5 and len(label) + len(value) < width:
         return f"{label} {value}"
-    return _between(label, value, width) if values.rng.random() < 0.8 else value[:width]
+    return between(label, value, width) if values.rng.random() < 0.8 else value[:width]
 
 
 _KINDS = (_text, _text, _item, _item, _labelled, _dated, _numbered)

@@ -105,10 +105,23 @@ def test_a_sample_is_overwritten_only_when_asked_and_keeps_other_files(run, tmp_
     (tmp_path / "out").mkdir()
     for name in ("train.jsonl", "notes.txt"):
         (tmp_path / "out" / name).write_text("mine")
-    result = run(["sample", "--output-dir", "out", "--rows", "1", "--validation-rows", "1", "--overwrite"])
+    result = run(
+        [
+            "sample",
+            "--output-dir",
+            "out",
+            "--rows",
+            "1",
+            "--validation-rows",
+            "1",
+            "--test-rows",
+            "1",
+            "--overwrite",
+        ]
+    )
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
     assert (tmp_path / "out" / "train.jsonl").read_text() != "mine"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("train.jsonl", "val.jsonl", "images", "model", "notes.txt")
+        *("train.jsonl", "val.jsonl", "test.jsonl", "test-template.jsonl", "images", "model", "notes.txt")
     }

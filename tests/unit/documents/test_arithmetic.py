@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from finscribe_trainer.data_tools.sample.invoices import random_invoice
+from finscribe_trainer.data_tools.sample.documents import random_document
 from finscribe_trainer.documents.arithmetic import check_arithmetic
 from finscribe_trainer.documents.numbers import load_json
 from finscribe_trainer.documents.paths import leaves
@@ -163,7 +163,9 @@ def test_a_missing_line_gives_one_problem_even_with_tax_rates_per_line():
 def test_each_of_a_thousand_wrong_numbers_in_random_invoices_is_found():
     rng = random.Random(1)
     for _ in range(100):
-        document = load_json(random_invoice(rng).to_json())
+        while (content := random_document(rng, test=False)).tax_rate is None:
+            pass  # without a subtotal its lines are compared with the total only
+        document = load_json(content.answer())
         assert check_arithmetic(document) == []
         line = rng.randrange(len(document["line_items"]))
         document["line_items"][line]["line_total"] = "99999.99"

@@ -24,18 +24,29 @@ from finscribe_trainer.runtime.garbage import imports_excluded
     show_default=True,
     help="Validation rows.",
 )
+@click.option(
+    "--test-rows",
+    type=click.IntRange(1, 100_000),
+    default=48,
+    show_default=True,
+    help="Rows of each of the two test sets.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Random seed.")
 @overwrite_option
-def sample(output_dir: Path, rows: int, validation_rows: int, seed: int, *, overwrite: bool) -> None:
-    """Write synthetic invoices and a tiny random model, to try out a fine-tuning run.
+def sample(
+    output_dir: Path, rows: int, validation_rows: int, test_rows: int, seed: int, *, overwrite: bool
+) -> None:
+    """Write small synthetic receipts and invoices and a tiny random model, to try out a fine-tuning run.
 
     \b
-    Writes   train.jsonl, val.jsonl   rows: instruction, image (or input), output
-             images/                  rendered invoices
+    Writes   train.jsonl, val.jsonl   rows: instruction, image, output
+             test.jsonl               words, numbers, dates and amounts that no training row has
+             test-template.jsonl      these, with labels and a layout that no training row has
+             images/                  pages of 20 columns and 10 rows
              model/                   a tiny PaddleOCR-VL with random weights
 
     The same options write the same rows, pages and weights. The tiny model trains on a CPU in a minute. With
-    random weights it can't recognize text: it learns the JSON format of these invoices, not their content.
+    random weights it can't recognize text: it learns the JSON format of these pages, not their content.
 
     \b
     Exit codes:  0 done   75 disk full, or interrupted   78 the folder is not empty, or can't be used
@@ -56,8 +67,9 @@ def sample(output_dir: Path, rows: int, validation_rows: int, seed: int, *, over
         claim_folder(output_dir, overwrite=overwrite),
         replace_together(output_dir, last="train.jsonl") as folder,
     ):
-        texts = write_dataset(folder, rows, validation_rows, seed)
+        texts = write_dataset(folder, rows, validation_rows, seed, num_test_rows=test_rows)
         write_tiny_model(folder / "model", texts, seed)
     click.echo(
-        f"Wrote {rows} training and {validation_rows} validation rows and a tiny model to {output_dir}."
+        f"Wrote {rows} training, {validation_rows} validation and {2 * test_rows} test rows, "
+        f"and a tiny model, to {output_dir}."
     )

@@ -141,5 +141,5 @@ def _is_hub_id(name: str) -> bool:
 
 def _synthetic_examples(folder: Path) -> list[Example]:
     """Synthetic invoices, with and without an image, to verify the merge on."""
-    write_dataset(folder, num_rows=4, num_validation_rows=0, seed=0)
+    write_dataset(folder, num_rows=4, num_validation_rows=0, seed=0, text_row_every=4)
     return load_dataset(DataFile(folder / "train.jsonl", "train.jsonl"), max_image_pixels=10**6).examples

@@ -25,8 +25,15 @@ def held_out(value: str) -> bool:
     return crc32(value.encode()) % HELD_OUT == 0
 
 
+def choose_new(make: Callable[[], str], *, test: bool) -> str:
+    """The first value that `make` returns of the training, or of the test."""
+    while held_out(value := make()) != test:
+        pass
+    return value
+
+
 @cache
-def _words(test: bool) -> tuple[str, ...]:
+def dictionary(*, test: bool) -> tuple[str, ...]:
     """Words of the goods, towns and companies of all countries, of the training or of the test."""
     texts: list[str] = []
     for locale in LOCALES.values():
@@ -75,16 +82,11 @@ class Values:
     rng: random.Random
     test: bool
 
-    def _new(self, make: Callable[[], str]) -> str:
-        while held_out(value := make()) != self.test:
-            pass
-        return value
-
     def word(self) -> str:
         """A word of the synthetic documents, or random letters."""
         kind = self.rng.random()
         if kind < 0.55:
-            return self.rng.choice(_words(self.test))
+            return self.rng.choice(dictionary(test=self.test))
         letters = string.ascii_lowercase if kind < 0.8 else string.ascii_uppercase
         if kind > 0.93:
             letters = _ANY  # an adapter can't teach a character that the base has never written
@@ -94,7 +96,7 @@ class Values:
             capital = word.isascii() and self.rng.random() < 0.3  # others may have no known lower case
             return word.capitalize() if capital else word
 
-        return self._new(make)
+        return choose_new(make, test=self.test)
 
     def label(self) -> str:
         """A label such as "Total"."""
@@ -120,13 +122,15 @@ class Values:
             text = locale.number(value) if grouped else f"{value}".replace(".", locale.decimal)
             return _SPACE.sub(" ", text)
 
-        return self._new(make)
+        return choose_new(make, test=self.test)
 
     def number(self) -> str:
         """A number with letters, such as that of an invoice, or only digits."""
         pattern = self.rng.choice(("#####", "@@-####", "####/##", "@####", "##-###-#", "########", "# @##"))
         signs = {"#": string.digits, "@": string.ascii_uppercase}
-        return self._new(lambda: "".join(self.rng.choice(signs.get(sign, sign)) for sign in pattern))
+        return choose_new(
+            lambda: "".join(self.rng.choice(signs.get(sign, sign)) for sign in pattern), test=self.test
+        )
 
     def day(self) -> str:
         """A date in one of the formats of some country, in figures."""
@@ -140,4 +144,4 @@ class Values:
             day = date(2015, 1, 1) + timedelta(self.rng.randrange(7000))
             return _SPACE.sub(" ", style.format(d=day.day, m=day.month, y=day.year))
 
-        return self._new(make)
+        return choose_new(make, test=self.test)
