@@ -277,6 +277,8 @@ class RunResult(KubeModel):
     """State of the data that the run trained on; unset when its files of rows could not be downloaded."""
     initial_adapter: AdapterLocation | None = None
     """The adapter that the training started from; unset if it started from the base model."""
+    under_training: PrintableText = ""
+    """Why the run seems to be under-trained, and what to do; empty when nothing says so."""
 
     @property
     def known_reason(self) -> FailureReason:
@@ -284,12 +286,13 @@ class RunResult(KubeModel):
         return self.reason if isinstance(self.reason, FailureReason) else FailureReason.InternalError
 
     def to_termination_message(self) -> str:
-        """As JSON within the kubelet's size limit: message, remedy and outputs are shortened if needed."""
+        """As JSON within the kubelet's size limit: texts and outputs are shortened if needed."""
         text = self._to_json()
         for limit in (2000, 1000, 500, 100):
             if len(text.encode()) <= TERMINATION_LOG_LIMIT:
                 return text
-            shorter = {"message": _shorten(self.message, limit), "remedy": _shorten(self.remedy, limit)}
+            texts = {"message": self.message, "remedy": self.remedy, "under_training": self.under_training}
+            shorter = {name: _shorten(text, limit) for name, text in texts.items()}
             text = self.model_copy(update={**shorter, "outputs": self.outputs.shortened()})._to_json()
         return text
 

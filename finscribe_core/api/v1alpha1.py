@@ -465,6 +465,7 @@ class Summary(KubeModel):
 
 
 RETRY_TOKEN_LIMIT = 253
+UNDER_TRAINING_LIMIT = 1024
 
 
 class ResultLookup(StrEnum):
@@ -541,6 +542,9 @@ class RunStatus(KubeModel):
     initial_adapter: AdapterLocation | None = None
     """The adapter that the training started from, as `model.adapter` named it then; unset if it started from
     the base model."""
+    under_training: Annotated[str, Field(max_length=UNDER_TRAINING_LIMIT)] = ""
+    """Why the run seems to be under-trained by its own losses and answers, and what to do; empty when nothing
+    says so."""
     model_image: Location | None = None
     """The image of an oci:// model: its digest where the node reports it, else as `model.source` names it."""
     outputs: Outputs = Outputs()

@@ -118,6 +118,9 @@ def _outcome_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Even
         and not _same(promoted, _get(old, ConditionType.Promoted))
     ):
         events.append(Event("Warning", Reason.GateFailed, promoted.message))
+    doubt = new.run.under_training if new.run else ""
+    if doubt and doubt != (old.run.under_training if old.run else ""):
+        events.append(Event("Warning", "UnderTrained", doubt))
     return events
 
 

@@ -3,6 +3,7 @@
 from finscribe_core.api.conditions import ConditionType, Reason, set_condition
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import (
+    UNDER_TRAINING_LIMIT,
     FineTuneJobStatus,
     ResultLookup,
     RunRecord,
@@ -161,6 +162,7 @@ def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
             "completion_time": None,
             "failed_attempts": 0,
             "outputs": Outputs(),
+            "under_training": "",
         }
     )
     why = "The settings of the pod have changed"
@@ -253,7 +255,11 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         else {}
     )
     if result is not None:
-        update |= {"resumed_from": result.resumed_from or run.resumed_from, "outputs": result.outputs}
+        update |= {
+            "resumed_from": result.resumed_from or run.resumed_from,
+            "outputs": result.outputs,
+            "under_training": to_one_line(result.under_training, UNDER_TRAINING_LIMIT),
+        }
         reported["evaluation"] = result.evaluation
     elif outcome is not None and outcome.failure is None:
         update["outputs"] = _outputs(observed)

@@ -20,7 +20,8 @@ def success_message(status: FineTuneJobStatus, outcome: Outcome) -> str:
     results = f", validation loss {loss}" if loss else ""
     results += _describe_accuracy(status.evaluation)
     where = f" Outputs are in {outcome.result.outputs.uri}." if outcome.result.outputs.uri else ""
-    return f"{stopped}{at}{results}.{where}"
+    doubt = f" {status.run.under_training}" if status.run and status.run.under_training else ""
+    return f"{stopped}{at}{results}.{where}{doubt}"
 
 
 def success_conditions(message: str) -> list[ConditionUpdate]:

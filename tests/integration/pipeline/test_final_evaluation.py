@@ -73,8 +73,12 @@ def test_base_and_tuned_model_are_evaluated_on_the_test_documents(train_with, tm
     assert base.model.fingerprint != tuned.model.fingerprint
     assert uri == f"{result.outputs.uri}/evaluation"
     assert latest()["run"] == "first"
-    metrics = json.loads((tmp_path / "first/metrics.json").read_text())["evaluation"]
-    assert metrics == result.evaluation.model_dump(mode="json", exclude_none=True)
+    metrics = json.loads((tmp_path / "first/metrics.json").read_text())
+    assert metrics["evaluation"] == result.evaluation.model_dump(mode="json", exclude_none=True)
+    # A random model that was trained for one step knows nothing.
+    assert "no better than the base model" in result.under_training
+    assert metrics["under_training"] == result.under_training
+    assert result.under_training[:30] in (tmp_path / "first/evaluation/report.html").read_text()
 
 
 def test_a_run_that_fails_its_gate_is_published_but_latest_json_is_unchanged(train_with):

@@ -69,6 +69,7 @@ def test_the_outputs_below_the_longest_output_uri_fit():
     result = RunResult(
         succeeded=True,
         message="x" * 10_000,
+        under_training="x" * 10_000,
         metrics=Metrics(**dict.fromkeys(Metrics.model_fields, "0.00123456")),
         outputs=outputs,
         evaluation=EvaluationReport(

@@ -159,6 +159,14 @@ def test_a_huge_document_is_truncated_with_the_number_omitted():
     assert "991 more fields differ." in text
 
 
+def test_notes_on_the_training_are_shown_before_the_caveats():
+    comparison = comparison_of(GOLD, GOLD, {})
+    note = "The model seems to be under-trained."
+    for text in (html(comparison, notes=[note]), markdown(comparison, [note])):
+        plain = text.replace("\\", "")
+        assert plain.index(note) < plain.index("strict JSON")
+
+
 def test_a_report_on_documents_without_fields_states_it():
     comparison = comparison_of({}, {}, {})
     for text in (html(comparison), markdown(comparison)):

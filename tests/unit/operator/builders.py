@@ -105,7 +105,7 @@ def succeeded(message: str = "") -> Object:
     return {"phase": "Succeeded", **_container({"terminated": {"exitCode": 0, "message": message}})}
 
 
-def a_success(evaluation: EvaluationReport | None = None) -> str:
+def a_success(evaluation: EvaluationReport | None = None, under_training: str = "") -> str:
     """The termination message of a run that succeeded."""
     return RunResult(
         succeeded=True,
@@ -116,6 +116,7 @@ def a_success(evaluation: EvaluationReport | None = None) -> str:
             uri="s3://models/invoices/runs/x", manifest="s3://models/invoices/runs/x/manifest.json"
         ),
         evaluation=evaluation,
+        under_training=under_training,
     ).to_termination_message()
 
 

@@ -264,6 +264,20 @@ def test_a_run_that_fails_its_gate_is_complete_but_not_promoted(evaluation, prom
     assert warned == ([] if promoted else ["GateFailed"])
 
 
+def test_an_under_trained_run_is_complete_with_the_reason_and_a_warning():
+    reason = "The loss was still falling. Raise training.numTrainEpochs."
+    pod = a_pod(RUN, succeeded(a_success(under_training=reason)))
+
+    status = build_status(observed(JOB, a_batch_job(RUN, ended("Complete")), pod), NOW)
+
+    complete = next(c for c in status.conditions if c.type == "Complete")
+    assert (complete.status, complete.reason, status.run.under_training) == ("True", "Succeeded", reason)
+    assert complete.message.endswith(reason)
+    events = build_events(FineTuneJobStatus(), status)
+    assert [(e.reason, e.message) for e in events if e.type == "Warning"] == [("UnderTrained", reason)]
+    assert build_events(status, status) == []
+
+
 def test_a_run_without_a_result_is_not_promoted_when_it_has_a_gate():
     job = a_job({"evaluation": {"gate": {"minimum": 0.9}}})
     run = run_name(job)

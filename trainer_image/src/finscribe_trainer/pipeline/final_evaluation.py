@@ -1,6 +1,7 @@
 """Evaluates base and tuned model on the same documents at the end of a run, and applies the gate."""
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +38,12 @@ REPORT = "report.md"
 
 
 def compare_models(
-    run: Run, tuned: LoadedModel, source: ModelSource, splits: Splits, folder: Path
+    run: Run,
+    tuned: LoadedModel,
+    source: ModelSource,
+    splits: Splits,
+    folder: Path,
+    notes_on: Callable[[EvaluationReport], Sequence[str]] = lambda _: (),
 ) -> EvaluationReport:
     """Evaluate base and tuned model on the test documents, or the validation documents if there are none.
 
@@ -47,6 +53,7 @@ def compare_models(
         source: the base model's source.
         splits: the documents.
         folder: where both results and the report are written to.
+        notes_on: the report's notes about the training, which may depend on the metrics.
     """
     assert isinstance(tuned.model, PeftModel)
     spec, training = run.config.evaluation, run.config.training
@@ -64,14 +71,15 @@ def compare_models(
     comparison = compare(before, after)
     write_results(before, folder / BASE_RESULTS)
     write_results(after, folder / TUNED_RESULTS)
-    write_reports(comparison, folder / REPORT, pages_of(test_set.examples))
-    _log_summary(comparison, after)
-    return EvaluationReport(
+    report = EvaluationReport(
         documents=test_set.info.documents,
         base=_document_metrics(before.summary),
         tuned=_document_metrics(after.summary),
         gate=evaluate_gate(spec.gate, before.summary, after.summary) if spec.gate else None,
     )
+    write_reports(comparison, folder / REPORT, pages_of(test_set.examples), notes_on(report))
+    _log_summary(comparison, after)
+    return report
 
 
 def count_answers(run: Run, splits: Splits) -> int:

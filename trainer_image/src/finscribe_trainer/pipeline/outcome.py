@@ -56,7 +56,7 @@ def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter)
             log.error("%s", error)
         return EXIT_RETRY
     except (Exception, StopRequested) as error:
-        known = _in_spelling_of_the_file(classify(error))
+        known = _respelled(classify(error))
         result, code = _failure(error, known, reporter)
         if known is None:
             log.exception("InternalError: this is a bug in FinScribe, please report it")
@@ -85,12 +85,16 @@ def _failure(
     return result, known.exit_code if known else EXIT_INTERNAL
 
 
-def _in_spelling_of_the_file(error: FinscribeError | None) -> FinscribeError | None:
-    """The error with settings named as in the user's file: in camelCase for a FineTuneJob."""
-    if error is None or not os.environ.get(ENV_JOB):
-        return error
-    message, remedy = (in_camel_case(FineTuneJobSpec, text) for text in (error.message, error.remedy))
+def _respelled(error: FinscribeError | None) -> FinscribeError | None:
+    if error is None:
+        return None
+    message, remedy = (in_spelling_of_the_file(text) for text in (error.message, error.remedy))
     return type(error)(error.reason, message, remedy)
+
+
+def in_spelling_of_the_file(text: str) -> str:
+    """A text with settings named as in the user's file: in camelCase for a FineTuneJob."""
+    return in_camel_case(FineTuneJobSpec, text) if os.environ.get(ENV_JOB) else text
 
 
 def classify(error: BaseException) -> FinscribeError | None:

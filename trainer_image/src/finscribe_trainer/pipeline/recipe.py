@@ -250,6 +250,7 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
         evaluation=evaluation,
         dataset=_dataset_state(run_metrics),
         initial_adapter=run_metrics.get("initial_adapter"),
+        under_training=run_metrics.get("under_training") or "",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 
-from finscribe_core.report import Phase
+from finscribe_core.report import EvaluationReport, Phase
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.data.image_count import with_images
 from finscribe_trainer.data.splits import Splits
@@ -21,6 +21,7 @@ from finscribe_trainer.pipeline.export import export_adapter, write_metrics
 from finscribe_trainer.pipeline.final_evaluation import compare_models, count_answers
 from finscribe_trainer.pipeline.model_card.usage import shared_prompt, usage_for
 from finscribe_trainer.pipeline.model_card.write import write_cards
+from finscribe_trainer.pipeline.outcome import in_spelling_of_the_file
 from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
 from finscribe_trainer.reporting.eta import Plan
 from finscribe_trainer.runtime.output_layout import (
@@ -38,6 +39,7 @@ from finscribe_trainer.training.callbacks import BASE_LOSS
 from finscribe_trainer.training.checkpoints import Checkpoint
 from finscribe_trainer.training.fit import Trained, fit
 from finscribe_trainer.training.run import Run
+from finscribe_trainer.training.under_training import find_under_training
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +108,29 @@ def _write_result(
         run.reporter.set_phase(Phase.Comparing)
         info = describe_model(source, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
-        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR)
-        metrics["evaluation"] = report.model_dump(mode="json", exclude_none=True)
+
+        def notes_on(report: EvaluationReport) -> list[str]:
+            doubt = _under_training(run, _with_evaluation(metrics, report))
+            return [doubt] if doubt else []
+
+        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR, notes_on)
+        metrics = _with_evaluation(metrics, report)
+    metrics["under_training"] = _under_training(run, metrics)
+    if metrics["under_training"]:
+        log.warning("%s", metrics["under_training"])
     write_metrics(metrics, folder / METRICS_FILE)
     usage = usage_for(family, source, shared_prompt(splits.train))
     write_cards(folder, run.name or run.output_dir.resolve().name, run.config, metrics, usage)
     return metrics
+
+
+def _with_evaluation(metrics: dict[str, Any], report: EvaluationReport) -> dict[str, Any]:
+    return {**metrics, "evaluation": report.model_dump(mode="json", exclude_none=True)}
+
+
+def _under_training(run: Run, metrics: dict[str, Any]) -> str | None:
+    doubt = find_under_training(run.config, metrics)
+    return in_spelling_of_the_file(doubt) if doubt else None
 
 
 def _written(output_dir: Path) -> list[str]:

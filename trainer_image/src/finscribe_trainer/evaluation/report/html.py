@@ -53,12 +53,13 @@ class _DocumentView:
     """Number of wrong leaves beyond the limit."""
 
 
-def html(comparison: Comparison, pages: Pages | None = None) -> str:
+def html(comparison: Comparison, pages: Pages | None = None, notes: Sequence[str] = ()) -> str:
     """The page's HTML; all texts of documents and models are escaped.
 
     Args:
         comparison: the comparison to report.
         pages: the images of its documents that are on this machine; none when None.
+        notes: sentences about the training, shown with the caveats.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -80,7 +81,7 @@ def html(comparison: Comparison, pages: Pages | None = None) -> str:
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         summary=summary_sentence(comparison),
-        caveats=caveats(comparison),
+        caveats=[*notes, *caveats(comparison)],
         labels=labels.LABELS,
         extra=labels.EXTRA_LABELS,
         extra_meanings=labels.EXTRA_MEANINGS,

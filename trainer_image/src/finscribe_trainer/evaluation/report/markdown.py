@@ -25,19 +25,24 @@ _SHOWN_LEAVES = 10
 _SHOWN_CHARACTERS = 60
 
 
-def markdown(comparison: Comparison) -> str:
-    """The report, as CommonMark with tables; texts of documents and models are escaped."""
-    return "\n\n".join(_sections(comparison)) + "\n"
+def markdown(comparison: Comparison, notes: Sequence[str] = ()) -> str:
+    """The report, as CommonMark with tables; texts of documents and models are escaped.
+
+    Args:
+        comparison: the comparison to report.
+        notes: sentences about the training, shown with the caveats.
+    """
+    return "\n\n".join(_sections(comparison, notes)) + "\n"
 
 
-def _sections(comparison: Comparison) -> Iterator[str]:
+def _sections(comparison: Comparison, notes: Sequence[str]) -> Iterator[str]:
     yield f"# {TITLE}"
     yield f"**{escape(summary_sentence(comparison))}**"
     yield (
         f"By field accuracy, {comparison.improved} documents improved over the base model, "
         f"{comparison.unchanged} are unchanged, and {comparison.regressed} regressed."
     )
-    if notes := caveats(comparison):
+    if notes := [*notes, *caveats(comparison)]:
         yield "\n".join(f"> - {escape(note)}" for note in notes)
     yield "## Metrics"
     yield _metrics(comparison)

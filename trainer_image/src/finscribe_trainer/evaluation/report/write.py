@@ -1,5 +1,6 @@
 """Writes a comparison's report as Markdown (report.md) and as a self-contained HTML page (report.html)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from finscribe_core.atomic_files import write_atomically
@@ -11,7 +12,9 @@ from finscribe_trainer.evaluation.report.pages import Pages
 from finscribe_trainer.runtime.files import check_writable
 
 
-def write_reports(comparison: Comparison, output: Path, pages: Pages | None = None) -> tuple[Path, Path]:
+def write_reports(
+    comparison: Comparison, output: Path, pages: Pages | None = None, notes: Sequence[str] = ()
+) -> tuple[Path, Path]:
     """Write the report as Markdown to `output`, and as a self-contained HTML page beside it.
 
     An existing report is replaced; each file is written atomically.
@@ -20,6 +23,7 @@ def write_reports(comparison: Comparison, output: Path, pages: Pages | None = No
         comparison: the comparison to report.
         output: a path that ends in .md; its folder is created if missing.
         pages: see `html`.
+        notes: sentences about the training, shown with the caveats.
 
     Returns:
         the paths of report.md and report.html.
@@ -28,7 +32,7 @@ def write_reports(comparison: Comparison, output: Path, pages: Pages | None = No
         UserError: see `check_output`.
     """
     page = check_output(output)
-    for path, text in ((output, markdown(comparison)), (page, html(comparison, pages))):
+    for path, text in ((output, markdown(comparison, notes)), (page, html(comparison, pages, notes))):
         # A model's JSON may contain an escaped lone surrogate, which can't be encoded in UTF-8.
         write_atomically(path, text.encode(errors="replace"))
     return output, page
