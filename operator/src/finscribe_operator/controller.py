@@ -24,7 +24,7 @@ from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.gpu_limit import find_first_waiting
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import JobKey, Object, is_starting, key_of, parent_key
+from finscribe_operator.objects import JobKey, Object, is_starting, keys_of, parent_key
 from finscribe_operator.polls import EVENTS_SECONDS, Polls
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import HistoryChangedError, Store
@@ -79,14 +79,12 @@ class Controller:
 
     def on_event(self, obj: Object, *, deleted: bool = False) -> None:
         """Store a FineTuneJob, Job or Pod, or its deletion, and queue the FineTuneJobs it belongs to."""
-        keys = [parent_key(obj), key_of(obj) if obj["kind"] == KIND else None]
         if deleted:
             self._store.remove(obj)
         elif not self._store.put(obj):
             return
-        for key in keys:
-            if key is not None:
-                self.enqueue(key)
+        for key in keys_of(obj):
+            self.enqueue(key)
 
     def enqueue(self, key: JobKey) -> None:
         """Reconcile a job as soon as possible."""
@@ -139,6 +137,16 @@ class Controller:
         Raises:
             ClusterError: no namespace could be listed.
         """
+        await self.catch_up()
+        for key in self._store.all_keys():
+            self.enqueue(key)
+
+    async def catch_up(self) -> None:
+        """List everything and reconcile the jobs for which that shows a change.
+
+        Raises:
+            ClusterError: no namespace could be listed.
+        """
         try:
             errors = await self._list(self._namespaces)
         except HistoryChangedError:
@@ -156,27 +164,28 @@ class Controller:
         self.metrics.last_resync.set_to_current_time()
 
     async def _list(self, namespaces: Sequence[str]) -> dict[str, ClusterError]:
-        """List namespaces and reconcile their jobs; the errors of those that can't be listed.
+        """List namespaces and reconcile the jobs that have changed; the errors of those that can't be listed.
 
         Raises:
             HistoryChangedError: a listing contradicts what was seen before.
         """
         errors: dict[str, ClusterError] = {}
         for namespace in namespaces:
+            changed: set[JobKey] = set()
             try:
                 for kind in _KINDS:
                     since = self._store.begin_listing(kind)
                     listing = await self._cluster.list_objects(kind, namespace)
-                    self._store.replace(kind, listing, since, namespace)
+                    changed |= self._store.replace(kind, listing, since, namespace)
                 self.listed_at[namespace] = time.monotonic()
                 self.listed_since.setdefault(namespace, self.listed_at[namespace])
             except ClusterError as error:
                 errors[namespace] = error
                 self.listed_since.pop(namespace, None)
+            finally:
+                for key in changed:
+                    self.enqueue(key)
             self._note_failure(namespace, str(errors.get(namespace, "")))
-        for key in self._store.all_keys():
-            if key.namespace in namespaces or namespaces == [""]:
-                self.enqueue(key)
         return errors
 
     def _note_failure(self, namespace: str, error: str) -> None:
@@ -193,7 +202,10 @@ class Controller:
             logger.info("Listing works again", extra=which)
 
     async def _keep_listing(self) -> None:
-        """List everything at the configured interval, and sooner what could not be listed or watched."""
+        """List everything at the configured interval, and sooner what could not be listed or watched.
+
+        Every job is reconciled at that interval only: unchanged jobs must not hold up new ones in between.
+        """
         began = time.monotonic()
         everything_at = began + self._config.resync_interval_seconds
         while True:
@@ -204,9 +216,13 @@ class Controller:
                     await asyncio.sleep(max(SETTLE_SECONDS, began + RETRY_SECONDS - now))
                     self._resync_soon.clear()
                     began = time.monotonic()
-                    everything_at = began + RETRY_SECONDS  # unless it succeeds
-                    await self.resync()
-                    everything_at = time.monotonic() + self._config.resync_interval_seconds
+                    due, everything_at = everything_at, began + RETRY_SECONDS  # unless it succeeds
+                    if now < due:
+                        await self.catch_up()
+                        everything_at = due
+                    else:
+                        await self.resync()
+                        everything_at = time.monotonic() + self._config.resync_interval_seconds
                 elif namespaces := self._overdue(now):
                     await self._list(namespaces)
             except HistoryChangedError:

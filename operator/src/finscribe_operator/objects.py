@@ -54,6 +54,12 @@ def parent_key(child: Object) -> JobKey | None:
     return JobKey(namespace_of(child), name) if name else None
 
 
+def keys_of(obj: Object) -> list[JobKey]:
+    """The FineTuneJobs that an object concerns: the one that it belongs to, and itself if it is one."""
+    keys = [parent_key(obj), key_of(obj) if obj["kind"] == KIND else None]
+    return [key for key in keys if key is not None]
+
+
 def experiment_of(child: Object) -> str:
     """The experiment's name, from the label of its FineTuneJob; empty for other FineTuneJobs."""
     return label(child, LABEL_EXPERIMENT)

@@ -14,7 +14,15 @@ from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import Listing
 from finscribe_operator.intake import REFUSED, take_in
-from finscribe_operator.objects import JobKey, Object, controller_uid, key_of, namespace_of, parent_key
+from finscribe_operator.objects import (
+    JobKey,
+    Object,
+    controller_uid,
+    key_of,
+    keys_of,
+    namespace_of,
+    parent_key,
+)
 from finscribe_operator.shared_output import OutputIndex
 from finscribe_operator.warning_events import WarningEvent
 
@@ -100,9 +108,9 @@ class Store:
         """A marker to take before a listing is requested and to pass to `replace`."""
         return Marker(self._sequence, self._highest.get(kind, 0))
 
-    def replace(self, kind: str, listing: Listing, since: Marker, namespace: str = "") -> None:
+    def replace(self, kind: str, listing: Listing, since: Marker, namespace: str = "") -> set[JobKey]:
         """Replace all objects of a kind, of one or all namespaces, by a listing, except those that changed
-        after `since`.
+        after `since`; the FineTuneJobs for which that changed something.
 
         Raises:
             HistoryChangedError: the listing contradicts what was seen before; the store is unchanged.
@@ -113,14 +121,18 @@ class Store:
             raise HistoryChangedError
         self._note_version(kind, listing.version)
         listed: set[str] = set()
+        changed: set[JobKey] = set()
         for obj in listing.objects:
             listed.add(obj["metadata"].get("uid", ""))
-            self.put(obj)
+            if self.put(obj):
+                changed.update(keys_of(obj))
         for obj in self._of_kind(kind):
             uid = obj["metadata"].get("uid", "")
             is_listed = uid in listed or namespace not in ("", namespace_of(obj))
             if not is_listed and self._updated_at.get(uid, 0) <= since.sequence:
                 self.remove(obj, listing.version)
+                changed.update(keys_of(obj))
+        return changed
 
     def forget_versions(self) -> None:
         """Let the next version of every object replace the stored one, and deleted objects return."""

@@ -5,11 +5,12 @@ import itertools
 from collections.abc import Callable
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_core.constants import LABEL_JOB
 from finscribe_operator.cluster import ForbiddenError, TransientError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.controller import Controller
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.objects import JobKey, Object, Ref, key_of
+from finscribe_operator.objects import JobKey, Object, Ref, key_of, label
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import Store
 from finscribe_operator.work_queue import WorkQueue
@@ -66,6 +67,18 @@ class UndeletableCluster(MemoryCluster):
         raise ForbiddenError("denied by a webhook")
 
 
+class RecordingController(Controller):
+    """Records the jobs that it queues."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        super().__init__(cluster, Store(), OperatorConfig(), clock=lambda: NOW)
+        self.queued: list[JobKey] = []
+
+    def enqueue(self, key: JobKey) -> None:
+        self.queued.append(key)
+        super().enqueue(key)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - a dictionary has no event to wait for
@@ -81,6 +94,25 @@ async def test_a_transient_error_is_retried_and_shown_in_the_status():
     await until(lambda: controller.is_idle)
     await controller.stop()
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
+
+
+async def test_a_listing_after_an_interruption_queues_only_the_jobs_that_it_changes():
+    cluster = MemoryCluster()
+    other = a_job()
+    other["metadata"] |= {"name": "other", "uid": "other-uid"}
+    cluster.seed(a_job())
+    cluster.seed(other)
+    controller = RecordingController(cluster)
+    await controller.start()
+    await until(lambda: controller.is_idle)
+    lost = next(job for job in cluster.of_kind("Job") if label(job, LABEL_JOB) == "other")
+    await cluster.delete(Ref.of(lost))
+    controller.queued.clear()
+
+    await controller.catch_up()
+
+    assert controller.queued == [key_of(other)]
+    await controller.stop()
 
 
 async def test_a_defect_with_one_job_does_not_stop_another():
