@@ -48,9 +48,9 @@ def test_a_page_and_its_answer():
     page = lay_out(document, KNOWN, rng)
 
     assert [row.rstrip() for row in page] == [
+        "Date:     2020/07/12",
         "Invoice # 07302157",
         "   Rzeszów Sklep",
-        "Date:     12/07/2020",
         "Bill to    Werkzeuge",
         "thermometer     5.87",
         "Pas             7.48",
@@ -105,8 +105,7 @@ def test_pages_show_each_value_of_the_answer_in_known_characters(split):
             *answer["financial_summary"].values(),
         ]
         shown += [value for item in answer["line_items"] for value in item.values()]
-        symbols = {"EUR": "€", "USD": "$", "GBP": "£"}
-        assert [value for value in shown if value not in text and symbols.get(value, "?") not in text] == []
+        assert [value for value in shown if value not in text] == []
 
 
 def test_a_new_template_has_no_line_order_label_or_date_format_of_the_training():

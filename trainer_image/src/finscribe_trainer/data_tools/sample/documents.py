@@ -9,8 +9,7 @@ from functools import cache
 
 from finscribe_trainer.data_tools.small_pages.values import choose_new, dictionary
 
-CURRENCIES = {"EUR": "€", "USD": "$", "GBP": "£"}
-"""Codes and symbols."""
+CURRENCIES = ("EUR", "USD", "GBP")
 _TAX_RATES = (7, 19, 20)
 _FIRST_DAY, _DAYS = date(2015, 1, 1), 7000
 _LONGEST_NAME = 18
@@ -64,7 +63,7 @@ class Document:
         return self.subtotal + self.tax
 
     def answer(self) -> str:
-        """Canonical JSON with the fields of the page, without spaces."""
+        """Canonical JSON with the fields of the page, without spaces; the totals in the order of the page."""
         taxed = {"subtotal": money(self.subtotal), "tax_amount": money(self.tax)}
         content = {
             "document_type": self.kind,
@@ -77,8 +76,8 @@ class Document:
             ],
             "financial_summary": {
                 **({} if self.tax_rate is None else taxed),
-                "grand_total": money(self.total),
                 "currency": self.currency,
+                "grand_total": money(self.total),
             },
         }
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
@@ -117,7 +116,7 @@ def random_document(rng: random.Random, *, test: bool) -> Document:
         issued=date.fromisoformat(choose_new(day, test=test)),
         items=tuple(Item(rng.choice(_words(test=test)), cents()) for _ in range(rng.randint(1, 3))),
         tax_rate=rng.choice((*_TAX_RATES, None)),
-        currency=rng.choice(list(CURRENCIES)),
+        currency=rng.choice(CURRENCIES),
     )
 
 

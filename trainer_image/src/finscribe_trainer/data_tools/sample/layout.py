@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from finscribe_trainer.data_tools.sample.documents import CURRENCIES, Document, money
+from finscribe_trainer.data_tools.sample.documents import Document, money
 from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw, to_image
 from finscribe_trainer.data_tools.small_pages.lines import between
 
@@ -41,6 +41,8 @@ KNOWN = Style(
     heads=(
         ("vendor", "number", "date", "client"),
         ("vendor", "client", "date", "number"),
+        ("date", "vendor", "number", "client"),
+        ("date", "number", "vendor", "client"),
         ("vendor", "", "number", "date", "client"),
         ("number", "vendor", "date", "client"),
         ("number", "date", "vendor", "client"),
@@ -50,16 +52,15 @@ KNOWN = Style(
     dates=(
         ("Date", "%Y-%m-%d"),
         ("Date", "%d.%m.%Y"),
-        ("Date:", "%d/%m/%Y"),
-        ("", "%d.%m.%Y"),
+        ("Date:", "%Y/%m/%d"),
+        ("", "%Y-%m-%d"),
     ),
     subtotals=("Subtotal", "Net total"),
     taxes=("Tax", "VAT", "Tax {rate}%"),
     totals=(
         ("Total {currency}", "{amount}"),
-        ("Total", "{symbol}{amount}"),
-        ("Grand total", "{symbol}{amount}"),
-        ("Total", "{amount} {currency}"),
+        ("Total", "{currency} {amount}"),
+        ("To pay {currency}", "{amount}"),
     ),
 )
 """The pages of training, validation and test."""
@@ -68,10 +69,10 @@ NEW = Style(
     heads=(("date", "client", "vendor", "number"),),
     clients=("Buyer",),
     numbers={"receipt": ("Receipt No.",), "invoice": ("Invoice No.",)},
-    dates=(("Issued", "%d-%m-%Y"),),
+    dates=(("Issued", "%Y.%m.%d"),),
     subtotals=("Sub-total",),
     taxes=("VAT {rate}%",),
-    totals=(("Total due", "{symbol}{amount}"),),
+    totals=(("Due {currency}", "{amount}"),),
 )
 """The pages of the second test: none of these choices occurs in training."""
 
@@ -93,11 +94,7 @@ def lay_out(document: Document, style: Style, rng: random.Random) -> list[str]:
         tax = rng.choice(style.taxes).format(rate=document.tax_rate)
         rows.append(between(rng.choice(style.subtotals), money(document.subtotal), COLUMNS))
         rows.append(between(tax, money(document.tax), COLUMNS))
-    values = {
-        "amount": money(document.total),
-        "currency": document.currency,
-        "symbol": CURRENCIES[document.currency],
-    }
+    values = {"amount": money(document.total), "currency": document.currency}
     name, amount = (text.format_map(values) for text in rng.choice(style.totals))
     rows.append(between(name, amount, COLUMNS))
     if len(rows) > ROWS:
