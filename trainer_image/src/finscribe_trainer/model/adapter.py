@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel, set_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
@@ -98,6 +99,20 @@ def load_trained_adapter(model: PreTrainedModel, adapter: Path, source: ModelSou
     if loaded.missing_keys or loaded.unexpected_keys:
         raise _mismatch(adapter, source, _describe_keys(loaded.missing_keys, loaded.unexpected_keys))
     return adapted
+
+
+def adapter_weights(adapted: PeftModel) -> dict[str, Tensor]:
+    """The adapter's weights by name.
+
+    No run resizes embeddings. To find out, PEFT would ask the hub for the base model's config.
+    """
+    weights: dict[str, Tensor] = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    return weights
+
+
+def save_adapter(adapted: PeftModel, folder: Path) -> None:
+    """Write the adapter's weights (safetensors) and config to a folder, without a request to the hub."""
+    adapted.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
 
 def load_weights(adapted: PeftModel, adapter: Path) -> None:

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 def export_adapter(model: "PeftModel", family: "Family", folder: Path) -> None:
     """Write the adapter (safetensors) with its processor or tokenizer, and its generation config."""
+    from finscribe_trainer.model.adapter import save_adapter  # noqa: PLC0415 - slow to import
     from finscribe_trainer.model.generation_config import trained_generation_config  # noqa: PLC0415 - slow to import
 
-    model.save_pretrained(str(folder), safe_serialization=True)
+    save_adapter(model, folder)
     follow_umask(folder)
     family.processing.save_pretrained(folder)
     trained_generation_config(model.get_base_model(), family).save_pretrained(folder)

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 
 from finscribe_core.report import EvaluationReport, Phase
 from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.data.image_count import with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
+from finscribe_trainer.model.adapter import adapter_weights
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.initial_adapter import InitialAdapter
 from finscribe_trainer.model.loading import load_adapted_model
@@ -149,7 +150,7 @@ def _unsharded(
 ) -> PeftModel:
     """Reload the model with the trained adapter: gathering its shards would need the other processes."""
     whole = load_adapted_model(config, source, family).to(shared_out.device)
-    set_peft_model_state_dict(whole, get_peft_model_state_dict(shared_out))
+    set_peft_model_state_dict(whole, adapter_weights(shared_out))
     return whole
 
 

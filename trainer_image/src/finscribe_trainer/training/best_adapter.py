@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finscribe_core.trainer_config import SelectionMetric
+from finscribe_trainer.model.adapter import adapter_weights
 from finscribe_trainer.training.checkpoints import BEST_FILE
 
 
@@ -40,7 +41,7 @@ class BestAdapter(TrainerCallback):
 
     def copy_adapter(self, model: PeftModel) -> None:
         """Copy the model's adapter."""
-        weights = get_peft_model_state_dict(model)
+        weights = adapter_weights(model)
         self._weights = {name: weight.detach().cpu().clone().contiguous() for name, weight in weights.items()}
 
     def save(self, checkpoint: Path) -> None:

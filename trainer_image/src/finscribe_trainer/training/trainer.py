@@ -23,6 +23,7 @@ from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.oom_retry import BatchSizeBackoff, slice_rows
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.loss.answer_loss import answer_loss, total_weight
+from finscribe_trainer.model.adapter import save_adapter
 from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.precision import will_skip_step
 from finscribe_trainer.runtime.files import follow_umask
@@ -375,7 +376,7 @@ class AnswerTrainer(Trainer):
         self.resume_state.loss_since_log = losses / self.processes.world_size
         if self.processes.is_main:
             mark_incomplete(folder)
-            self._adapted_model().save_pretrained(str(folder), safe_serialization=True)
+            save_adapter(self._adapted_model(), folder)
             self.best.save(folder)
             follow_umask(folder)
 
