@@ -105,6 +105,9 @@ OPERATOR_VARIABLES = (
 # Key of a Secret with an access token of the Hugging Face Hub: the variable that its package itself reads.
 HUB_KEYS_REQUIRED = ("HF_TOKEN",)
 
+BUILT_IN_MODEL = "finscribe/tiny-ocr-vl"
+"""Name of the small model in the trainer's package: found without network, token or cache."""
+
 # Names below `output.uri`.
 RUNS_PREFIX = "runs"
 CHECKPOINTS_PREFIX = "checkpoints"

@@ -10,17 +10,17 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from benchmarks.learning_rate.training import train
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
-from finscribe_trainer.data_tools.sample.tiny_model import build_tokenizer, write_tiny_model
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import ModelSource
+from tools.random_model import build_tokenizer, write_random_model
 
 _ALL_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def random_weights(folder: Path) -> TrainerConfig:
-    """The sample's tiny PaddleOCR-VL with random weights; adapters on all linear layers."""
+    """A tiny PaddleOCR-VL with random weights; adapters on all linear layers."""
     texts = write_dataset(folder, num_rows=48, num_validation_rows=16, seed=1, text_row_every=8)
-    write_tiny_model(folder / "model", texts, seed=1)
+    write_random_model(folder / "model", texts, seed=1)
     return _config(folder, {"r": 16, "target_modules": _ALL_LAYERS})
 
 

@@ -11,7 +11,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from finscribe_trainer.data_tools.sample.tiny_model import (
+from tools.random_model import build_tokenizer
+from tools.tiny_model.processor import (
     BOS,
     CHAT_TEMPLATE,
     EOS,
@@ -20,7 +21,6 @@ from finscribe_trainer.data_tools.sample.tiny_model import (
     IMAGE_START,
     PAD,
     build_processor,
-    build_tokenizer,
 )
 
 CHAT_TEMPLATE_1_5 = CHAT_TEMPLATE.replace('"Assistant: "', '"Assistant:\\n"')

@@ -26,11 +26,11 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     with imports_excluded():
         from finscribe_trainer.data_tools.sample.dataset import write_dataset
-        from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model
+        from tools.random_model import write_random_model
 
     folder = tmp_path_factory.mktemp("sample")
     texts = write_dataset(folder, num_rows=8, num_validation_rows=4, seed=1, text_row_every=8)
-    write_tiny_model(folder / "model", texts, seed=1)
+    write_random_model(folder / "model", texts, seed=1)
     return folder
 
 
@@ -40,7 +40,7 @@ def text_model(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from finscribe_trainer.data_tools.sample.tiny_model import build_tokenizer
+    from tools.random_model import build_tokenizer
 
     folder = tmp_path_factory.mktemp("text-model")
     tokenizer = build_tokenizer([(sample / "train.jsonl").read_text()])

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from finscribe_trainer.data_tools.sample.tiny_model import BOS, EOS, IMAGE, IMAGE_END, IMAGE_START, PAD
 from finscribe_trainer.data_tools.small_pages.drawing import character_indices, draw
 from tools.tiny_model.pages import PageSize, make_page
+from tools.tiny_model.processor import BOS, EOS, IMAGE, IMAGE_END, IMAGE_START, PAD
 from tools.tiny_model.tasks import Question, after, transcribe
 
 NOTHING = -1

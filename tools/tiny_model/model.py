@@ -8,15 +8,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from finscribe_trainer.data_tools.sample import tiny_model
-from finscribe_trainer.data_tools.sample.tiny_model import (
-    BOS,
-    EOS,
-    IMAGE,
-    IMAGE_END,
-    IMAGE_START,
-    PAD,
-)
+from tools.tiny_model import processor
+from tools.tiny_model.processor import BOS, EOS, IMAGE, IMAGE_END, IMAGE_START, PAD
 
 LARGEST_PAGE = 800 * 28 * 28
 """In pixels: larger pages are scaled down, which makes their text too small to be read."""
@@ -67,4 +60,4 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> PaddleOCRVLFor
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLProcessor:
     """The processor; pages whose sides are multiples of 28 pixels are not scaled."""
-    return tiny_model.build_processor(tokenizer, LARGEST_PAGE)
+    return processor.build_processor(tokenizer, LARGEST_PAGE)

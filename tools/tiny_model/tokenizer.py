@@ -3,7 +3,8 @@
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from finscribe_trainer.data_tools.sample.tiny_model import (
+from finscribe_trainer.data_tools.small_pages.characters import characters
+from tools.tiny_model.processor import (
     BOS,
     EOS,
     IMAGE,
@@ -12,7 +13,6 @@ from finscribe_trainer.data_tools.sample.tiny_model import (
     PAD,
     UNK,
 )
-from finscribe_trainer.data_tools.small_pages.characters import characters
 
 ROLES = ("User: ", "Assistant: ")
 """Parts of every prompt; one token each."""

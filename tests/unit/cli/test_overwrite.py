@@ -123,5 +123,5 @@ def test_a_sample_is_overwritten_only_when_asked_and_keeps_other_files(run, tmp_
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
     assert (tmp_path / "out" / "train.jsonl").read_text() != "mine"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("train.jsonl", "val.jsonl", "test.jsonl", "test-template.jsonl", "images", "model", "notes.txt")
+        *("train.jsonl", "val.jsonl", "test.jsonl", "test-template.jsonl", "images", "notes.txt")
     }

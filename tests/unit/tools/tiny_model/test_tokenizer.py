@@ -2,8 +2,8 @@
 
 import pytest
 
-from finscribe_trainer.data_tools.sample.tiny_model import EOS, IMAGE
 from finscribe_trainer.data_tools.small_pages.characters import characters
+from tools.tiny_model.processor import EOS, IMAGE
 from tools.tiny_model.tokenizer import build_tokenizer
 
 

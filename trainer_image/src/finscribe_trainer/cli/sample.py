@@ -1,9 +1,10 @@
-"""`finscribe sample`: writes a small data set and a tiny model for trying out FinScribe."""
+"""`finscribe sample`: writes a small data set for trying out FinScribe."""
 
 from pathlib import Path
 
 import click
 
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
 from finscribe_trainer.runtime.garbage import imports_excluded
@@ -36,17 +37,16 @@ from finscribe_trainer.runtime.garbage import imports_excluded
 def sample(
     output_dir: Path, rows: int, validation_rows: int, test_rows: int, seed: int, *, overwrite: bool
 ) -> None:
-    """Write small synthetic receipts and invoices and a tiny random model, to try out a fine-tuning run.
+    """Write small synthetic receipts and invoices, to try out a fine-tuning run.
 
     \b
     Writes   train.jsonl, val.jsonl   rows: instruction, image, output
              test.jsonl               words, numbers, dates and amounts that no training row has
              test-template.jsonl      these, with labels and a layout that no training row has
              images/                  pages of 20 columns and 10 rows
-             model/                   a tiny PaddleOCR-VL with random weights
 
-    The same options write the same rows, pages and weights. The tiny model trains on a CPU in a minute. With
-    random weights it can't recognize text: it learns the JSON format of these pages, not their content.
+    The same options write the same rows and pages. The model for them, finscribe/tiny-ocr-vl, is in this
+    package: it reads small pages, and trains on a CPU in minutes.
 
     \b
     Exit codes:  0 done   75 disk full, or interrupted   78 the folder is not empty, or can't be used
@@ -58,7 +58,6 @@ def sample(
     """  # noqa: D301 - click reads \b as "keep these lines"
     with imports_excluded():
         from finscribe_trainer.data_tools.sample.dataset import write_dataset  # noqa: PLC0415 - likewise
-        from finscribe_trainer.data_tools.sample.tiny_model import write_tiny_model  # noqa: PLC0415 - likewise
     from finscribe_trainer.reporting import setup_logging  # noqa: PLC0415 - `--help` needs no torch
     from finscribe_trainer.runtime.outputs import claim_folder, replace_together  # noqa: PLC0415 - likewise
 
@@ -67,9 +66,8 @@ def sample(
         claim_folder(output_dir, overwrite=overwrite),
         replace_together(output_dir, last="train.jsonl") as folder,
     ):
-        texts = write_dataset(folder, rows, validation_rows, seed, num_test_rows=test_rows)
-        write_tiny_model(folder / "model", texts, seed)
+        write_dataset(folder, rows, validation_rows, seed, num_test_rows=test_rows)
     click.echo(
-        f"Wrote {rows} training, {validation_rows} validation and {2 * test_rows} test rows, "
-        f"and a tiny model, to {output_dir}."
+        f"Wrote {rows} training, {validation_rows} validation and {2 * test_rows} test rows to {output_dir}. "
+        f"A model that reads them: {BUILT_IN_MODEL}"
     )

@@ -1,1 +1,1 @@
-"""Generates a small data set and a tiny model with random weights from a seed, for a first run."""
+"""Generates a small data set from a seed, for a first run."""

@@ -1,61 +1,29 @@
-"""Creates a tiny PaddleOCR-VL model with random weights, small enough to train on a laptop's CPU.
-
-It uses the real model classes, but its answers are meaningless: it is for trials and tests.
-"""
+"""Creates a small PaddleOCR-VL with random weights for tests and benchmarks: its answers are meaningless."""
 
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    PaddleOCRVLConfig,
-    PaddleOCRVLForConditionalGeneration,
-    PaddleOCRVLProcessor,
-    PreTrainedTokenizerFast,
-)
-from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
+from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration, PreTrainedTokenizerFast
 
 from finscribe_trainer.runtime.files import follow_umask
+from tools.tiny_model.processor import (
+    BOS,
+    EOS,
+    IMAGE,
+    IMAGE_END,
+    IMAGE_START,
+    PAD,
+    UNK,
+    build_processor,
+)
 
-BOS, EOS, PAD, UNK = "<|begin_of_sentence|>", "</s>", "<pad>", "<unk>"
-IMAGE, IMAGE_START, IMAGE_END = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"
 VOCABULARY_SIZE = 640
 MAX_IMAGE_PIXELS = 80_000
 """Pages are scaled down to about this size: 100 image tokens of 28 x 28 pixels each."""
 
-CHAT_TEMPLATE = """\
-{{- "<|begin_of_sentence|>" -}}
-{%- for message in messages -%}
-    {%- if message["role"] == "user" -%}
-        {{- "User: " -}}
-        {%- for content in message["content"] if content["type"] == "image" -%}
-            {{- "<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>" -}}
-        {%- endfor -%}
-        {%- for content in message["content"] if content["type"] == "text" -%}
-            {{- content["text"] -}}
-        {%- endfor -%}
-        {{- "\\n" -}}
-    {%- elif message["role"] == "assistant" -%}
-        {{- "Assistant: " -}}
-        {%- for content in message["content"] if content["type"] == "text" -%}
-            {{- content["text"] -}}
-        {%- endfor -%}
-        {{- "</s>" -}}
-    {%- elif message["role"] == "system" -%}
-        {%- for content in message["content"] if content["type"] == "text" -%}
-            {{- content["text"] + "\\n" -}}
-        {%- endfor -%}
-    {%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-    {{- "Assistant: " -}}
-{%- endif -%}
-"""
-"""The format of version 1's template: a system message is its text and a newline, without a role's
-name. Versions 1.5 and later end the prompt with a newline instead."""
 
-
-def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
+def write_random_model(folder: Path, texts: list[str], seed: int) -> None:
     """Write model, processor and tokenizer to `folder`, in the layout of a hub repository.
 
     Args:
@@ -71,21 +39,6 @@ def write_tiny_model(folder: Path, texts: list[str], seed: int) -> None:
     model.save_pretrained(folder)
     follow_umask(folder)
     processor.save_pretrained(folder)
-
-
-def build_processor(
-    tokenizer: PreTrainedTokenizerFast, max_pixels: int, chat_template: str = CHAT_TEMPLATE
-) -> PaddleOCRVLProcessor:
-    """The processor of a small model; pages of more than `max_pixels` are scaled down."""
-    return PaddleOCRVLProcessor(
-        image_processor=PaddleOCRVLImageProcessorPil(
-            size={"shortest_edge": 28 * 28, "longest_edge": max_pixels},
-            image_mean=[0.5, 0.5, 0.5],
-            image_std=[0.5, 0.5, 0.5],
-        ),
-        tokenizer=tokenizer,
-        chat_template=chat_template,
-    )
 
 
 def build_tokenizer(texts: list[str], vocabulary_size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast:
