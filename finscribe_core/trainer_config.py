@@ -638,7 +638,8 @@ class TrainerConfig(KubeModel):
     """The file that `finscribe train --config` reads; for a pod the operator writes it."""
 
     model_name_or_path: PathText = "PaddlePaddle/PaddleOCR-VL"
-    """A hub id, a local folder, or an s3:// prefix of a model."""
+    """A hub id, a local folder, an s3:// prefix of a model, or `finscribe/tiny-ocr-vl`, the small model in
+    the trainer's package."""
     model_revision: str | None = None
     """Commit, tag or branch of a hub model."""
     adapter_name_or_path: PathText | None = None

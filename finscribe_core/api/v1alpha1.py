@@ -27,7 +27,7 @@ from finscribe_core.api.pod import PodSpec, ResourcesSpec
 from finscribe_core.api.references import CaBundle, ClaimReference, SecretReference
 from finscribe_core.api.retraining import RetrainSpec, RetrainStatus, RunCause
 from finscribe_core.api.volumes import ImageName
-from finscribe_core.constants import API_VERSION, KIND
+from finscribe_core.constants import API_VERSION, BUILT_IN_MODEL, KIND
 from finscribe_core.errors import UserError
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.parsing import validation_problems
@@ -96,17 +96,18 @@ class ModelSpec(KubeModel):
         str,
         Field(
             pattern=pattern(
-                r"^(hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+|"
+                rf"^({BUILT_IN_MODEL}|hf://[^/\s@]+/[^/\s@]+|s3://[^/\s@]+/[^\s]+|/[^\s]+|"
                 r"oci://[^/\s@]+/[^\s@]+(:[\w.-]+|@sha256:[0-9a-f]{64}))$",
-                "hf://owner/name, s3://bucket/prefix, oci://registry/image with :tag or @sha256:digest, or "
-                "an absolute path, without spaces or credentials",
+                "hf://owner/name, s3://bucket/prefix, oci://registry/image with :tag or @sha256:digest, "
+                f"an absolute path, or {BUILT_IN_MODEL}, without spaces or credentials",
             ),
             max_length=1024,
         ),
     ]
     """`hf://owner/name`, an `s3://bucket/prefix` that holds a model, an absolute path in the trainer image,
-    or `oci://registry/image:tag`: an image whose root folder holds a model, and which is mounted as an image
-    volume. Kubernetes has image volumes by default from version 1.35 on."""
+    `oci://registry/image:tag`, or `finscribe/tiny-ocr-vl`, the small model in the trainer image. An oci://
+    image has a model in its root folder and is mounted as an image volume, which Kubernetes has by default
+    from version 1.35 on."""
     revision: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Commit, tag or branch of an hf:// model; pin a commit to make runs reproducible."""
     adapter: AdapterUri | None = None

@@ -300,6 +300,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         {"model": {"source": "hf://mallory/PaddlePaddle"}},
         ["spec.model.source", "models"],
     ),
+    "the built-in model, which the list does not name": (
+        {"model": {"source": "finscribe/tiny-ocr-vl"}},
+        ["spec.model.source", "models"],
+    ),
     "a path out of the models' folder": (
         {"model": {"source": "/models/../var/run/secrets"}},
         ["spec.model.source", "models"],

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.evaluation.results import write_results
 from finscribe_trainer.pipeline.final_evaluation import BASE_RESULTS, TUNED_RESULTS
 from finscribe_trainer.pipeline.model_card.adapter import CARD_FILE
-from finscribe_trainer.pipeline.model_card.usage import Usage
+from finscribe_trainer.pipeline.model_card.usage import Usage, how_to_use
 from finscribe_trainer.pipeline.model_card.write import write_cards
 from finscribe_trainer.runtime.output_layout import ADAPTER_DIR, EVALUATION_DIR, MERGED_DIR
 from tests.support.comparison import results_of
@@ -110,3 +111,13 @@ def test_a_base_model_that_is_not_on_the_hub_is_named_by_its_last_path_component
         text = (tmp_path / name / CARD_FILE).read_text()
         assert base.removesuffix("invoices-base") not in text
         assert "`invoices-base`" in text
+
+
+def test_the_code_of_an_adapters_card_finds_the_built_in_base_model_in_the_package():
+    usage = replace(USAGE, base=BUILT_IN_MODEL, revision=None)
+    code = how_to_use(usage).split("```")[1].removeprefix("python\n")
+    line = next(line for line in code.splitlines() if line.startswith("base = "))
+    assert "from_pretrained(find_built_in_model()" in line
+    assert "from finscribe_trainer.model.built_in import find_built_in_model" in code
+    assert "find_built_in_model" not in how_to_use(replace(usage, merged=True))
+    assert (usage.base_on_hub, usage.base_name) == (None, BUILT_IN_MODEL)

@@ -7,7 +7,8 @@ import click
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tools.tiny_model.export import export
+from finscribe_core.constants import BUILT_IN_MODEL
+from tools.tiny_model.export import export, ship
 from tools.tiny_model.train import Training
 
 
@@ -23,7 +24,17 @@ from tools.tiny_model.train import Training
 @click.option("--pages", type=int, help="Stop after so many pages of this run.")
 @click.option("--threads", default=2, help="Threads of PyTorch; the same number gives the same bits.")
 @click.option("--test-pages", default=64, help="Pages of each size for the error rates of the model card.")
-def main(folder: Path, seed: int, minutes: float, pages: int | None, threads: int, test_pages: int) -> None:
+@click.option("--ship", "shipped", is_flag=True, help=f"Replace {BUILT_IN_MODEL} in the trainer's package.")
+def main(  # noqa: PLR0913 - one for each option
+    folder: Path,
+    seed: int,
+    minutes: float,
+    pages: int | None,
+    threads: int,
+    test_pages: int,
+    *,
+    shipped: bool,
+) -> None:
     """Pretrain a PaddleOCR-VL of 4 million parameters on generated pages, and export it.
 
     Run it again to go on. A training that was stopped (Ctrl+C loses at most two minutes) and continued gives
@@ -51,6 +62,13 @@ def main(folder: Path, seed: int, minutes: float, pages: int | None, threads: in
             f"{row.size}: OCR {row.rates.transcription:.2%}, After {row.rates.lookup:.2%} characters wrong"
         )
     click.echo(f"{'Complete' if training.finished else 'Not complete: run it again'}. {folder / 'export'}")
+    if shipped and not training.finished:
+        raise click.ClickException("Only a complete model is shipped.")
+    if shipped:
+        ship(folder / "export")
+        click.echo(
+            f"Replaced {BUILT_IN_MODEL}: commit the files, and update the figures of docs/tiny-model.md."
+        )
 
 
 def _bar() -> Progress:

@@ -1,12 +1,17 @@
-"""Writes the model in the layout of a hub repository, with a model card."""
+"""Writes the model in the layout of a hub repository, with a model card, also into the trainer's package."""
 
+import csv
+import io
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import GenerationConfig, PaddleOCRVLForConditionalGeneration
 
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_trainer.data_tools.small_pages.glyphs import FACES
+from finscribe_trainer.model.built_in import CHECKSUMS, FOLDER, sha256
 from finscribe_trainer.runtime.files import follow_umask
 from tools.tiny_model.batches import Batches
 from tools.tiny_model.checkpoint import Progress
@@ -16,6 +21,9 @@ from tools.tiny_model.model import build_model, build_processor
 from tools.tiny_model.pages import PageSize
 from tools.tiny_model.stages import ADAM_RATE, MUON_RATE, Part, Stage
 from tools.tiny_model.train import Training
+
+FINAL_ERRORS = "final_errors.csv"
+"""Error rates of the exported weights; errors.csv has those during the training."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,37 @@ def export(training: Training, folder: Path, pages: int) -> list[Measured]:
     build_processor(tokenizer).save_pretrained(folder)
     write_curve(folder, training.progress)
     measured = _measure(folder, training.batches, training.stages, pages)
+    (folder / FINAL_ERRORS).write_text(_errors_csv(measured, pages), encoding="utf-8")
     (folder / "README.md").write_text(
         _card(training.progress, training.stages, measured, pages), encoding="utf-8"
     )
     return measured
+
+
+def ship(exported: Path, folder: Path = FOLDER) -> None:
+    """Replace the model in the trainer's package by an exported one, and record the files' checksums.
+
+    Args:
+        exported: The folder that `export` wrote.
+        folder: The model's folder in the package.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    lines = []
+    for file in sorted(exported.iterdir()):
+        shutil.copyfile(file, folder / file.name)
+        lines.append(f"{sha256(file)}  {file.name}\n")
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _errors_csv(measured: list[Measured], pages: int) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("size", "pages", "transcription", "lookup", "exact"))
+    for found in measured:
+        rates = (found.rates.transcription, found.rates.lookup, found.rates.exact)
+        writer.writerow((found.size, pages, *(f"{rate:.4f}" for rate in rates)))
+    return text.getvalue()
 
 
 def _measure(folder: Path, batches: Batches, stages: tuple[Stage, ...], pages: int) -> list[Measured]:
@@ -83,7 +118,7 @@ pipeline_tag: image-text-to-text
 library_name: transformers
 ---
 
-# A tiny PaddleOCR-VL that reads small pages
+# {BUILT_IN_MODEL}: a PaddleOCR-VL that reads small pages
 
 4 million parameters in the classes of PaddleOCR-VL, trained from random weights on generated pages only.
 It transcribes small pages (`OCR:`), and continues a line after a word of it (`After: Total`). It knows no

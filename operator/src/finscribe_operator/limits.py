@@ -14,6 +14,7 @@ from pydantic import Field
 
 from finscribe_core.api.base import CpuQuantity, Int, KubeModel, Quantity, count_bytes, count_cpus
 from finscribe_core.api.v1alpha1 import ActiveDeadline, FineTuneJob
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_core.texts import to_one_line
 
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=256)]
@@ -31,7 +32,8 @@ class Limits(KubeModel):
     buckets: Patterns | None = None
     """s3:// URIs of data sets, models and outputs, such as `s3://{namespace}-docs/*`."""
     models: Patterns | None = None
-    """Values of `model.source` outside buckets: `hf://owner/name`, and absolute paths in the image."""
+    """Values of `model.source` outside buckets: `hf://owner/name`, absolute paths in the image, and
+    `finscribe/tiny-ocr-vl`."""
     endpoints: Patterns | None = None
     """Values of `storage.endpoint`."""
     service_accounts: Patterns | None = None
@@ -126,7 +128,7 @@ REFERENCES = (
     Reference("buckets", "output.uri", is_folder=True),
     Reference("buckets", "model.source", beginning="s3://"),
     Reference("buckets", "model.adapter"),
-    Reference("models", "model.source", beginning="hf://|oci://|/"),
+    Reference("models", "model.source", beginning=f"hf://|oci://|/|{BUILT_IN_MODEL}"),
     Reference("endpoints", "storage.endpoint"),
     Reference("service_accounts", "storage.serviceAccountName"),
     Reference("secrets", "storage.credentialsSecretRef.name"),

@@ -1,10 +1,18 @@
-"""A training without a network: S3 and a mirror of the hub are the only hosts, and no other is asked for."""
+"""Trainings without a network: S3 and a mirror of the hub are the only hosts, and no other is asked for.
+
+The built-in model needs not even these.
+"""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
+from finscribe_core.constants import BUILT_IN_MODEL
+from finscribe_core.trainer_config import TrainerConfig
 from tests.support.hub_mirror import COMMIT, HUB_ID
 
 # Python runs it at the start of every process of the run.
@@ -96,3 +104,35 @@ def test_a_run_trains_a_gated_model_of_a_mirror_with_data_in_s3_and_asks_no_othe
     assert all(f"/{HUB_ID}/" in request for request in run["requests"])
     assert (run["adapter"]["base_model_name_or_path"], run["adapter"]["revision"]) == (HUB_ID, COMMIT)
     assert "hf_verysecret" not in run["log"]
+
+
+def test_the_built_in_model_is_trained_and_merged_without_a_request(config: TrainerConfig, tmp_path: Path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(RECORDS_HOSTS)
+    values = config.model_copy(update={"model_name_or_path": BUILT_IN_MODEL}).model_dump(
+        mode="json", exclude_none=True
+    )
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    finscribe = ["unshare", "--net", "--user", "--map-root-user", sys.executable, "-m", "finscribe_trainer"]
+    hub_is_on = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = hub_is_on | {
+        "ASKED_HOSTS": str(tmp_path / "hosts"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HF_HOME": str(tmp_path / "huggingface"),
+        "PYTHONPATH": str(tmp_path / "site"),
+    }
+    adapter = tmp_path / "out/final_model"
+    for command in (
+        ["train", "--config", tmp_path / "config.yaml"],
+        ["merge", "--adapter-path", adapter, "--output-dir", tmp_path / "merged"],
+    ):
+        done = subprocess.run(
+            [*finscribe, *command], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    assert not (tmp_path / "hosts").exists(), (tmp_path / "hosts").read_text()
+    assert (
+        json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == BUILT_IN_MODEL
+    )
+    assert (tmp_path / "merged" / "model.safetensors").is_file()

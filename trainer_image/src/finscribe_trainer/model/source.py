@@ -1,4 +1,4 @@
-"""Finds a model's files (hub id, folder or s3:// prefix), and classifies the errors of loading them."""
+"""Finds a model's files by its name: built-in, hub id, folder, s3:// prefix; classifies loading errors."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from finscribe_core.constants import OCI_SCHEME
+from finscribe_core.constants import BUILT_IN_MODEL, OCI_SCHEME
 from finscribe_core.errors import (
     FailureReason,
     FinscribeError,
@@ -14,6 +14,7 @@ from finscribe_core.errors import (
     UserError,
     exception_chain,
 )
+from finscribe_trainer.model.built_in import find_built_in_model
 from finscribe_trainer.model.model_files import find_problem
 from finscribe_trainer.runtime.certificates import HOW_TO_TRUST, is_untrusted
 from finscribe_trainer.storage import Storage
@@ -45,20 +46,27 @@ class ModelSource:
 
     @property
     def lasting_name(self) -> str:
-        """A name that finds the model from any working directory: s3:// prefix, absolute path or hub id."""
+        """A name that finds the model from any working directory: no relative path."""
         if self.hub_id is not None:
             return self.hub_id
-        if is_s3_uri(self.given_name) or self.given_name.startswith(OCI_SCHEME):
+        if (
+            self.given_name == BUILT_IN_MODEL
+            or is_s3_uri(self.given_name)
+            or self.given_name.startswith(OCI_SCHEME)
+        ):
             return self.given_name
         return os.path.abspath(self.location) if Path(self.location).is_dir() else self.location  # noqa: PTH100 - keeps links
 
 
 def find_local_or_hub_model(name: str, revision: str | None) -> ModelSource:
-    """The source of a model by a hub id or a local path.
+    """The source of a model by the built-in model's name, a hub id or a local path.
 
     Raises:
-        UserError: ModelNotFound when the name can only be a path, and no folder is there.
+        UserError: ModelNotFound when the name can only be a path and no folder is there, or when the built-in
+            model is damaged.
     """
+    if name.removeprefix("hf://") == BUILT_IN_MODEL:  # in a pod's config the prefix has been removed
+        return ModelSource(str(find_built_in_model()), None, BUILT_IN_MODEL)
     if name.startswith("hf://"):
         return ModelSource(name.removeprefix("hf://"), revision, name)
     if name.startswith(OCI_SCHEME):
@@ -76,10 +84,10 @@ def find_local_or_hub_model(name: str, revision: str | None) -> ModelSource:
 
 
 def fetch_model_files(name: str, revision: str | None, folder: Path, storage: Storage) -> ModelSource:
-    """The source of a model or an adapter by hub id, local path or s3:// prefix.
+    """The source of a model or an adapter by its name.
 
     Args:
-        name: hub id, local path or s3:// prefix.
+        name: the built-in model's name, hub id, local path or s3:// prefix.
         revision: commit, tag or branch of a hub id.
         folder: where to download the files of an s3:// prefix to.
         storage: where to download them from.

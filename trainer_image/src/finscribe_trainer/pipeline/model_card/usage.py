@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.source import ModelSource
@@ -22,7 +23,7 @@ class Usage:
     """All that the section's code depends on."""
 
     base: str
-    """The base model: a hub id or its location."""
+    """The base model: a hub id, the built-in model's name, or its location."""
     revision: str | None
     prompt: str | None
     """The prompt of the training rows; None if they differ."""
@@ -32,15 +33,20 @@ class Usage:
     """True for a merged model, false for an adapter."""
 
     @property
+    def base_is_built_in(self) -> bool:
+        """Whether the base model is in FinScribe's package."""
+        return self.base == BUILT_IN_MODEL
+
+    @property
     def base_on_hub(self) -> str | None:
         """The base model's hub id, if it has one: the hub rejects cards with any other base model."""
         local = self.base.startswith((".", "/", "~")) or Path(self.base).exists()
-        return None if local or self.base.count("/") != 1 else self.base
+        return None if self.base_is_built_in or local or self.base.count("/") != 1 else self.base
 
     @property
     def base_name(self) -> str:
         """The base model's name in the card: without its path on a disk or in a bucket, which is private."""
-        return self.base_on_hub or file_name(self.base)
+        return self.base if self.base_is_built_in else self.base_on_hub or file_name(self.base)
 
     @property
     def task(self) -> str:
