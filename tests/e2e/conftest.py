@@ -65,7 +65,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def bucket(cluster: Cluster, services: Processes) -> Bucket:
-    """An S3 server that pods can reach, with the sample's rows and model in a bucket."""
+    """An S3 server that pods can reach, with the sample's rows in a bucket."""
     server = S3Server(cluster.host_address, 7070, services.folder / "s3", *CREDENTIALS)
     services.start(server.part())
     sample = services.folder / "sample"
@@ -81,7 +81,6 @@ def bucket(cluster: Cluster, services: Processes) -> Bucket:
     )
     client.create_bucket(Bucket=BUCKET)
     bucket = Bucket(client, BUCKET, server, sample)
-    bucket.upload(sample / "model", "models/tiny-paddleocr-vl")
     for name in ("train.jsonl", "val.jsonl", "images"):
         bucket.upload(sample / name, f"datasets/invoices/{name}")
     return bucket

@@ -9,6 +9,7 @@ import yaml
 from finscribe_core.api.conditions import Reason
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Phase
+from finscribe_trainer.model.built_in import find_built_in_model
 from tests.apiserver.eventually import eventually
 from tests.e2e.team import EXAMPLE, RUN_SECONDS, Bucket, Team
 from tests.support.result_layout import EXAMPLE_LAYOUT, layout_of
@@ -36,7 +37,7 @@ def test_the_example_is_trained_and_its_adapter_has_the_reported_loss(
     assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
     assert float(status.evaluation.tuned.field_accuracy) > float(status.evaluation.base.field_accuracy)
     adapter = bucket.download(outputs.adapter, tmp_path / "adapter")
-    loss = eval_loss_of_adapter(bucket.sample / "model", adapter, bucket.sample / "val.jsonl")
+    loss = eval_loss_of_adapter(find_built_in_model(), adapter, bucket.sample / "val.jsonl")
     assert loss == pytest.approx(metrics["best_eval_loss"], rel=1e-3)
 
 
