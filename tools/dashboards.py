@@ -190,6 +190,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="s",
         ),
         Panel(
+            "Replica that works",
+            "The pod that holds the Lease; it changes when another one takes over.",
+            (Query("finscribe_operator_leader", "{{pod}}"),),
+        ),
+        Panel(
             "Jobs waiting to be reconciled",
             "If it keeps growing, the operator is overloaded.",
             (Query("sum(finscribe_operator_queue_depth)", "waiting"),),

@@ -15,7 +15,7 @@ from finscribe_core.constants import API_VERSION, GROUP, PLURAL
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.field_changes import FIELD_CHANGES, Change
-from finscribe_operator.permissions import PERMISSIONS, Permission
+from finscribe_operator.permissions import OWN_PERMISSIONS, PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.admission import limits_text
 from tools.dashboards import dashboard_text
@@ -50,13 +50,15 @@ def chart_crd_text() -> str:
 
 
 def rbac_rules_text() -> str:
-    """The RBAC rules of the operator, as a named template that `rbac.yaml` includes."""
-    return (
-        f"{{{{/* Generated from finscribe_operator/permissions.py by `{COMMAND}`. */}}}}\n"
-        '{{- define "finscribe.rules" -}}\n'
-        + "".join(_rule_text(permission) for permission in PERMISSIONS)
-        + "{{- end }}\n"
-    )
+    """The RBAC rules of the operator, as named templates that `rbac.yaml` includes."""
+    notice = f"{{{{/* Generated from finscribe_operator/permissions.py by `{COMMAND}`. */}}}}\n"
+    rules = {"finscribe.rules": PERMISSIONS, "finscribe.ownRules": OWN_PERMISSIONS}
+    return notice + "".join(_rules_text(name, permissions) for name, permissions in rules.items())
+
+
+def _rules_text(name: str, permissions: tuple[Permission, ...]) -> str:
+    text = "".join(_rule_text(permission) for permission in permissions)
+    return f'{{{{- define "{name}" -}}}}\n{text}{{{{- end }}}}\n'
 
 
 def _rule_text(permission: Permission) -> str:
@@ -66,6 +68,8 @@ def _rule_text(permission: Permission) -> str:
         "verbs": list(permission.verbs),
     }
     text = f"# {permission.why}\n" + yaml.safe_dump([rule], sort_keys=False, default_flow_style=None)
+    if permission.only_its_own:
+        text += '  resourceNames: [{{ include "finscribe.name" . }}]\n'
     if not permission.only_with:
         return text
     return f"{{{{- if .Values.operator.config.{permission.only_with} }}}}\n{text}{{{{- end }}}}\n"

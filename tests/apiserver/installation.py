@@ -14,19 +14,21 @@ ROOT = Path(__file__).parents[2]
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
 RELEASE = "finscribe"
 SYSTEM_NAMESPACE = "finscribe-system"
-RBAC_KINDS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+KINDS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Lease")
 
 
 def install_account(server: ApiServer, *values: str, namespace: str = SYSTEM_NAMESPACE) -> Path:
-    """Kubeconfig of a service account with the RBAC rules of the chart, rendered with some values, only."""
+    """Kubeconfig of a service account with the RBAC rules of the chart, rendered with some values, only; and
+    its Lease.
+    """
     helm = provide(["helm"])["helm"]
     command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={namespace}"]
     command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values)]
     rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
-    rbac = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in RBAC_KINDS]
+    objects = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in KINDS]
     server.kubectl("apply", "--filename=-", stdin=json.dumps(_namespace(namespace)))
-    server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(rbac))
-    account = next(d["metadata"]["name"] for d in rbac if d["kind"] == "ServiceAccount")
+    server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
+    account = next(d["metadata"]["name"] for d in objects if d["kind"] == "ServiceAccount")
     return server.kubeconfig_of_service_account(namespace, account)
 
 

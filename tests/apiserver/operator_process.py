@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from tests.apiserver.eventually import eventually
+from tests.apiserver.installation import RELEASE, SYSTEM_NAMESPACE
 from tools.kube.process import free_ports
 
 
@@ -23,6 +24,8 @@ class OperatorProcess:
         settings: added to its configuration.
         module: what `python -m` starts.
         env: added to its environment.
+        pod: name of its pod, which takes part in the election of the replica that works; empty: it works
+            without a Lease.
     """
 
     def __init__(
@@ -32,8 +35,12 @@ class OperatorProcess:
         settings: dict | None = None,
         module: str = "finscribe_operator",
         env: dict[str, str] | None = None,
+        pod: str = "",
     ) -> None:
-        self._module = module
+        self._command = [sys.executable, "-m", module]
+        if pod:
+            self._command.append(f"--lease={SYSTEM_NAMESPACE}/{RELEASE}-operator")
+            env = {"POD_NAME": pod, "POD_UID": f"uid-of-{pod}", **(env or {})}
         self.health_port, self.metrics_port = free_ports(2)
         self.log = folder / "operator.log"
         self._config = folder / "operator.yaml"
@@ -55,7 +62,7 @@ class OperatorProcess:
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it has listed everything."""
-        command = [sys.executable, "-m", self._module, "--config", str(self._config)]
+        command = [*self._command, "--config", str(self._config)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -74,6 +81,11 @@ class OperatorProcess:
         code = self._process.wait(timeout=within)
         self._process = None
         return code
+
+    def send(self, sig: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(sig)
 
     def exit_code(self, *, within: float = 30) -> int:
         """Wait until it exits by itself, in time; returns the exit code."""
@@ -95,6 +107,10 @@ class OperatorProcess:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
             lines = (line.rpartition(" ") for line in answer.read().decode().splitlines())
             return next((float(value) for key, _, value in lines if key == name), 0.0)
+
+    def leads(self) -> bool:
+        """Whether it is the replica that works."""
+        return self.metric("finscribe_operator_leader") == 1
 
     @property
     def is_running(self) -> bool:

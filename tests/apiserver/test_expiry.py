@@ -9,6 +9,7 @@ from finscribe_core.constants import EXIT_USER_ERROR, LABEL_JOB
 from finscribe_core.report import RunResult
 from finscribe_operator.cluster import ConflictError
 from finscribe_operator.kubernetes_cluster import KubernetesCluster
+from finscribe_operator.leadership import Leadership
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Ref
 from finscribe_operator.store import Store
@@ -112,7 +113,7 @@ async def test_a_job_that_has_changed_since_it_was_read_is_not_deleted(
     read = workspace.job()
     workspace.change({"metadata": {"annotations": {"finscribe.io/retry": "1"}}})
     async with await new_client_from_config(str(operator_kubeconfig)) as api:
-        cluster = KubernetesCluster(api, Metrics(Store()))
+        cluster = KubernetesCluster(api, Metrics(Store()), Leadership.permanent())
         with pytest.raises(ConflictError):
             await cluster.delete(Ref.of(read), read["metadata"]["resourceVersion"])
         assert workspace.jobs()

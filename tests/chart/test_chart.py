@@ -11,7 +11,7 @@ import yaml
 from finscribe_core.api.crd import build_crd
 from finscribe_core.constants import FIELD_MANAGER, HTTP_PORT_NAME
 from finscribe_operator.config import OperatorConfig
-from finscribe_operator.permissions import PERMISSIONS
+from finscribe_operator.permissions import OWN_PERMISSIONS, PERMISSIONS
 from tests.chart.conftest import CHART, KUBE_VERSION
 
 pytestmark = pytest.mark.chart
@@ -66,7 +66,8 @@ def test_the_crd_can_be_deleted_with_the_release(render):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("operator.replicas=2", "additional properties 'replicas' not allowed"),
+        ("operator.replica=2", "additional properties 'replica' not allowed"),
+        ("operator.replicas=-1", "minimum: got -1, want 0"),
         ('operator.config.logLevle="INFO"', "additional properties 'logLevle' not allowed"),
         ('operator.config.metricsPort="9090"', "got string, want integer"),
         ("operator.config.maxConcurrentReconciles=0", "minimum: got 0, want 1"),
@@ -111,23 +112,52 @@ def test_the_cluster_role_holds_the_permissions_and_nothing_else(render):
     assert not any("secrets" in resource for _, resource, _ in granted)
 
 
+def test_the_operator_may_write_its_own_lease_and_no_other(render):
+    objects = render()
+    (role,) = find(objects, "Role", "finscribe-operator-lease")
+    (lease,) = find(objects, "Lease")
+    (deployment,) = find(objects, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+
+    assert granted_by(role) == [(p.group, p.resource, p.verbs) for p in OWN_PERMISSIONS]
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["get", "update"], [lease["metadata"]["name"]]),
+        (["create"], None),  # it can't be limited to a name
+    ]
+    assert role["metadata"]["namespace"] == lease["metadata"]["namespace"] == "finscribe-system"
+    assert container["args"] == ["--lease", "finscribe-system/finscribe-operator"]
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_several_replicas_are_spread_over_nodes_and_drained_one_after_the_other(render, replicas: int):
+    objects = render(f"operator.replicas={replicas}")
+    (deployment,) = find(objects, "Deployment")
+    budgets = find(objects, "PodDisruptionBudget")
+    pod = deployment["spec"]["template"]
+    spread = pod["spec"].get("topologySpreadConstraints", [])
+
+    assert deployment["spec"]["replicas"] == replicas
+    assert len(budgets) == len(spread) == (replicas > 1)
+    for chosen in (*(b["spec"] for b in budgets), *(s["labelSelector"] for s in spread)):
+        selector = chosen.get("selector", chosen)["matchLabels"]
+        assert selector.items() <= pod["metadata"]["labels"].items()
+
+
 @pytest.mark.parametrize("namespaces", [[], ["team-a"]], ids=["cluster", "listed namespaces"])
 def test_namespaces_can_be_read_only_if_policies_select_them(render, namespaces: list[str]):
     policies = 'operator.config.policies=[{"namespaceSelector": {"team": "a"}}]'
     objects = render(policies, f"operator.config.namespaces={json.dumps(namespaces)}", "rbac.aggregate=false")
 
-    (role,) = find(objects, "Role" if namespaces else "ClusterRole")
+    (role,) = find(objects, "Role" if namespaces else "ClusterRole", "finscribe-operator")
     assert granted_by(role) == [(p.group, p.resource, p.verbs) for p in PERMISSIONS]
 
 
 def test_listed_namespaces_get_roles_and_the_cluster_none(render):
     objects = render('operator.config.namespaces=["team-a", "team-b"]', "rbac.aggregate=false")
 
-    assert [role["metadata"]["namespace"] for role in find(objects, "Role")] == ["team-a", "team-b"]
-    assert [binding["metadata"]["namespace"] for binding in find(objects, "RoleBinding")] == [
-        "team-a",
-        "team-b",
-    ]
+    for kind in ("Role", "RoleBinding"):
+        found = find(objects, kind, "finscribe-operator")
+        assert [role["metadata"]["namespace"] for role in found] == ["team-a", "team-b"]
     assert find(objects, "ClusterRole") == []
     assert find(objects, "ClusterRoleBinding") == []
 

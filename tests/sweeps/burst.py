@@ -114,6 +114,8 @@ class Burst:
         self._answers = (
             hold  # otherwise the operator would say after a while that a pod gives no sign of life
         )
+        self.held_back = 0
+        """Jobs that are not created yet, until it is set to less."""
         self._servers = ExitStack()
         self._run_seconds = run_seconds
         self._to_create = list(self.members)
@@ -188,7 +190,8 @@ class Burst:
             self._defect = error
 
     def _create(self) -> None:
-        for name in self._to_create[:CREATED_AT_ONCE]:
+        ready = len(self._to_create) - self.held_back
+        for name in self._to_create[: min(max(ready, 0), CREATED_AT_ONCE)]:
             try:
                 self.workspace.custom.create_namespaced_custom_object(
                     GROUP, VERSION, self.workspace.namespace, PLURAL, build_job(name)

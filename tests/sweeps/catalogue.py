@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.sweeps import clock, disturbances, hands, versions
+from tests.sweeps import clock, disturbances, hands, replicas, versions
 from tests.sweeps.counts import Counts
 from tests.sweeps.environment import Environment
 
@@ -73,5 +73,11 @@ SWEEPS = (
         "two-versions",
         "two operators at once, of which one has other words in its messages",
         {"other words": versions.two_operators},
+    ),
+    Sweep(
+        "replicas",
+        "of two replicas, the one that works is killed, stopped, or frozen for longer than its Lease is "
+        "valid, 20 times while jobs are created",
+        {"failovers": replicas.fail_over},
     ),
 )

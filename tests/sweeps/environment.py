@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -40,12 +40,19 @@ class Scale:
     """Seconds for which status writes at rest are counted."""
     quiet: float = 2.0
     """Seconds without a status write after which all are at rest."""
+    failovers: int = 20
+    """How often another replica has to take over."""
+    election: dict[str, float] = field(default_factory=dict)
+    """The operator's setting `leader_election`."""
 
 
 LONG = Scale()
 # Without retries, as the Job controller waits 10 seconds before each.
 _QUICK = tuple(kind for kind in Kind if kind is not Kind.Retried)
-SHORT = Scale(jobs=8, kinds=_QUICK, seconds=2.0, bound=90.0, rest=0.5, quiet=0.5)
+_TIMES = {"lease_duration_seconds": 3, "renew_deadline_seconds": 2.0, "retry_period_seconds": 0.4}
+SHORT = Scale(
+    jobs=8, kinds=_QUICK, seconds=2.0, bound=90.0, rest=0.5, quiet=0.5, failovers=3, election=_TIMES
+)
 
 
 @dataclass

@@ -39,3 +39,14 @@
   verbs: [get]
 {{- end }}
 {{- end }}
+{{- define "finscribe.ownRules" -}}
+# the Lease of the replica that works
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, update]
+  resourceNames: [{{ include "finscribe.name" . }}]
+# the same, if it was deleted
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+{{- end }}

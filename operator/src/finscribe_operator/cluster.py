@@ -34,6 +34,10 @@ class ForbiddenError(ClusterError):
     """Rejected for lack of permission, by a quota or by an admission webhook (HTTP 401, 403)."""
 
 
+class NotLeaderError(ClusterError):
+    """Not sent, because this replica does not hold the Lease (any more)."""
+
+
 class InvalidObjectError(ClusterError):
     """The object breaks a rule of the API (HTTP 400, 422)."""
 

@@ -1,9 +1,9 @@
 """Reads the operator's configuration: one YAML file, unknown keys are rejected."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from finscribe_core.api.base import Bool, Float, Int, KubeModel, Name
 from finscribe_core.errors import FailureReason, UserError
@@ -24,6 +24,30 @@ class NamespacePolicy(KubeModel):
     """Limits in place of the global ones of the same name. `["*"]` allows everything."""
     defaults: JobDefaults = JobDefaults()
     """Defaults that are preferred to the global ones."""
+
+
+class LeaderElection(KubeModel):
+    """Times of the election of the replica that works. Larger ones cost fewer requests, and delay the
+    takeover when the leader is lost.
+    """
+
+    lease_duration_seconds: Int = Field(15, ge=1, le=3600)
+    """How long a Lease is valid after it was renewed: another replica takes over when it has not changed for
+    this time."""
+    renew_deadline_seconds: Float = Field(10.0, gt=0)
+    """How long the leader writes after the last renewal that succeeded. Less than `leaseDurationSeconds`."""
+    retry_period_seconds: Float = Field(2.0, gt=0)
+    """Seconds between two renewals, or two attempts to take the Lease. At most half of
+    `renewDeadlineSeconds`."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not 2 * self.retry_period_seconds <= self.renew_deadline_seconds < self.lease_duration_seconds:
+            raise ValueError(
+                "renewDeadlineSeconds must be less than leaseDurationSeconds, and at least twice "
+                "retryPeriodSeconds: otherwise two replicas may work at once, or none"
+            )
+        return self
 
 
 class OperatorConfig(KubeModel):
@@ -52,6 +76,8 @@ class OperatorConfig(KubeModel):
     """Seconds between two full listings, in case a watch event was lost."""
     watch_timeout_seconds: Float = Field(600.0, gt=0)
     """Seconds without anything from a watch stream, although listings work, after which `/healthz` fails."""
+    leader_election: LeaderElection = LeaderElection()
+    """Times of the election of the replica that works."""
     max_concurrent_reconciles: Int = Field(16, ge=1, le=1024)
     """Jobs that are reconciled at the same time."""
     bind_address: Annotated[str, Field(min_length=1, max_length=64)] = "0.0.0.0"  # noqa: S104 - a pod's own

@@ -1,12 +1,13 @@
 """Queues FineTuneJobs for reconciliation: on events, on new progress, and after each listing.
 
 Needs neither kopf nor Kubernetes. Callers pass every watched object to `on_event`; `start` fills the store
-from the cluster's listings, so that no decision is made on incomplete data, and runs the workers and the
-periodic tasks until `stop`. Everything is listed again from time to time, in case an event was lost, and more
-often while watch streams are down.
+from the cluster's listings, so that no decision is made on incomplete data. Jobs are worked on from `lead` to
+`step_down`; before and afterwards the store is only kept up to date. Everything is listed again from time to
+time, in case an event was lost, and more often while watch streams are down.
 
     controller = Controller(cluster, Store(), OperatorConfig())
     await controller.start()
+    controller.lead()
     controller.on_event(job)
     ...
     await controller.stop()
@@ -63,19 +64,20 @@ class Controller:
         """When each namespace (empty for all) was last listed, on the monotonic clock."""
         self.listed_since: dict[str, float] = {}
         """Since when each listing of a namespace succeeded; missing when the last one failed."""
-        self.is_started = False
+        self.started = asyncio.Event()
+        """Set when everything has been listed."""
         self._cluster = cluster
         self._store = store
         self._config = config
-        self._reconciler = Reconciler(cluster, store, config, self.metrics, clock)
-        self._polls = Polls(cluster, store, config, clock, self.enqueue)
+        self._clock = clock
         self._watches = watches or Watches()
         self._queue = WorkQueue()
         self._namespaces: Sequence[str] = config.namespaces or [""]
         self._failures: dict[str, str] = {}
         """Why namespaces could not be listed."""
         self._resync_soon = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._listing: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
 
     def on_event(self, obj: Object, *, deleted: bool = False) -> None:
         """Store a FineTuneJob, Job or Pod, or its deletion, and queue the FineTuneJobs it belongs to."""
@@ -87,9 +89,10 @@ class Controller:
             self.enqueue(key)
 
     def enqueue(self, key: JobKey) -> None:
-        """Reconcile a job as soon as possible."""
-        self._queue.add(key)
-        self.metrics.queue_depth.set(len(self._queue))
+        """Reconcile a job as soon as possible. Nothing is queued while this replica does not lead."""
+        if self._work is not None:
+            self._queue.add(key)
+            self.metrics.queue_depth.set(len(self._queue))
 
     @property
     def is_idle(self) -> bool:
@@ -97,39 +100,63 @@ class Controller:
         return self._queue.is_idle
 
     async def start(self) -> None:
-        """Fill the store, then reconcile in the background.
+        """Fill the store, and keep it up to date in the background.
 
         Raises:
             ClusterError: no namespace could be listed.
         """
         await self.resync()
-        await self._poll_first()
         self._watches.on_recovery = self._resync_soon.set
-        workers = [self._run_worker() for _ in range(self._config.max_concurrent_reconciles)]
-        interval = self._config.progress_interval_seconds
-        periodic = [
-            self._repeat(interval, self._polls.poll_progress),
-            self._repeat(min(EVENTS_SECONDS, interval), self._polls.poll_events),
-            self._repeat(interval, self.enqueue_starting),
-            self._repeat(interval, self.enqueue_waiting),
-            self._keep_listing(),
-        ]
-        self._tasks = [asyncio.create_task(task) for task in (*workers, *periodic)]
-        self.is_started = True
+        self._listing = asyncio.create_task(self._keep_listing())
+        self.started.set()
+
+    def lead(self) -> None:
+        """Reconcile every job in the background, now and whenever it changes. Nothing is remembered of an
+        earlier time as leader: another replica may have worked since.
+        """
+        self._queue = WorkQueue()
+        self._store.forget_answers()
+        self._work = asyncio.create_task(self._reconcile_all())
+        for key in self._store.all_keys():
+            self.enqueue(key)
+        self._resync_soon.set()  # in case a watch has delivered nothing lately
+
+    async def step_down(self) -> None:
+        """Cancel all work. Unfinished reconciliations are repeated by the next leader."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        self._queue.close()
+        self.metrics.queue_depth.set(0)
 
     async def stop(self) -> None:
-        """Cancel the background tasks. Unfinished reconciliations are repeated after the next start."""
-        self._queue.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        """Cancel the background tasks."""
+        await self.step_down()
+        if self._listing is not None:
+            self._listing.cancel()
+            await asyncio.gather(self._listing, return_exceptions=True)
 
-    async def _poll_first(self) -> None:
+    async def _reconcile_all(self) -> None:
+        """Run the workers, and what is done periodically."""
+        polls = Polls(self._cluster, self._store, self._config, self._clock, self.enqueue)
+        await self._poll_first(polls)
+        reconciler = Reconciler(self._cluster, self._store, self._config, self.metrics, self._clock)
+        workers = [self._run_worker(reconciler) for _ in range(self._config.max_concurrent_reconciles)]
+        interval = self._config.progress_interval_seconds
+        await asyncio.gather(
+            *workers,
+            self._repeat(interval, polls.poll_progress),
+            self._repeat(min(EVENTS_SECONDS, interval), polls.poll_events),
+            self._repeat(interval, self.enqueue_starting),
+            self._repeat(interval, self.enqueue_waiting),
+        )
+
+    async def _poll_first(self, polls: Polls) -> None:
         """Learn what no watch tells, so that the first statuses do not say less than before a restart."""
-        polls = (self._polls.poll_events(), self._polls.poll_progress())
+        first = (polls.poll_events(), polls.poll_progress())
         with suppress(TimeoutError):  # a failure is logged by the next poll
-            await asyncio.wait_for(asyncio.gather(*polls, return_exceptions=True), FIRST_POLL_SECONDS)
+            await asyncio.wait_for(asyncio.gather(*first, return_exceptions=True), FIRST_POLL_SECONDS)
 
     async def resync(self) -> None:
         """List everything and reconcile every job. A namespace that can't be listed does not stop the others.
@@ -259,17 +286,17 @@ class Controller:
         for key in find_first_waiting(self._store).values():
             self.enqueue(key)
 
-    async def _run_worker(self) -> None:
+    async def _run_worker(self, reconciler: Reconciler) -> None:
         while True:
             key = await self._queue.get()
             self.metrics.queue_depth.set(len(self._queue))
-            result = await self._reconcile(key)
+            result = await self._reconcile(reconciler, key)
             self.metrics.reconciles.labels(result).inc()
 
-    async def _reconcile(self, key: JobKey) -> str:
+    async def _reconcile(self, reconciler: Reconciler, key: JobKey) -> str:
         began = time.monotonic()
         try:
-            due = await self._reconciler.reconcile(key)
+            due = await reconciler.reconcile(key)
         except ClusterError as error:
             delay = self._queue.failed(key)
             logger.warning(

@@ -32,7 +32,7 @@ def build_registry(controller: Controller, watches: Watches) -> kopf.OperatorReg
 
     @kopf.on.startup(registry=registry)
     async def start(**_: Any) -> None:
-        while not controller.is_started:
+        while not controller.started.is_set():
             try:
                 await controller.start()
             except ClusterError:

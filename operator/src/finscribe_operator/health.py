@@ -57,7 +57,7 @@ class Health:
         return runner
 
     def _not_ready(self) -> str:
-        return "" if self._controller.is_started else "Nothing could be listed yet"
+        return "" if self._controller.started.is_set() else "Nothing could be listed yet"
 
 
 def _answer(problem: Callable[[], str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

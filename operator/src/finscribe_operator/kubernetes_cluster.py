@@ -1,5 +1,7 @@
 """Implements `Cluster` with the API server; the only module that uses the Kubernetes client.
 
+Every write passes `_request`, which sends none unless this replica leads; only the Lease itself is written
+whether or not it does.
 Objects stay raw JSON: typed models would cost memory and time, and drop unknown fields.
 """
 
@@ -31,6 +33,7 @@ from finscribe_operator.clock import ServerClock
 from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError, TransientError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.intake import take_in
+from finscribe_operator.leadership import Leadership
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, Ref, label, namespace_of, run_of
@@ -49,6 +52,7 @@ _PLURALS = {
     "ConfigMap": "configmaps",
     "Event": "events",
     "Job": "jobs",
+    "Lease": "leases",
     "Namespace": "namespaces",
     "Pod": "pods",
     KIND: PLURAL,
@@ -61,8 +65,9 @@ _MERGE = "application/merge-patch+json"
 class KubernetesCluster:
     """A client of an API server; `close` it after use."""
 
-    def __init__(self, api: ApiClient, metrics: Metrics) -> None:
+    def __init__(self, api: ApiClient, metrics: Metrics, leadership: Leadership) -> None:
         self._api = api
+        self._leadership = leadership
         self._metrics = metrics
         self.clock = ServerClock()
         """The API server's time, from its responses."""
@@ -70,7 +75,7 @@ class KubernetesCluster:
         self._pods = aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT)
 
     @classmethod
-    async def connect(cls, config: OperatorConfig, metrics: Metrics) -> Self:
+    async def connect(cls, config: OperatorConfig, metrics: Metrics, leadership: Leadership) -> Self:
         """Connect with the pod's service account, or outside a cluster with KUBECONFIG or ~/.kube/config.
 
         Raises:
@@ -89,7 +94,7 @@ class KubernetesCluster:
         configuration.connection_pool_maxsize = 2 * config.max_concurrent_reconciles
         api = ApiClient(configuration)
         api.user_agent = FIELD_MANAGER
-        return cls(api, metrics)
+        return cls(api, metrics, leadership)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -142,6 +147,13 @@ class KubernetesCluster:
         }
         path = f"{_path_of(Ref.of(job))}/status"
         return await self._request("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, _MERGE)
+
+    async def write_lease(self, lease: Object) -> Object:
+        """Create the Lease, or replace it if it has a resourceVersion, and has that one still."""
+        ref = Ref.of(lease)
+        if "resourceVersion" in lease["metadata"]:
+            return await self._send("PUT", _path_of(ref), {}, lease)
+        return await self._send("POST", _collection_path(ref.api_version, ref.kind, ref.namespace), {}, lease)
 
     async def fetch_progress(self, pod: Object) -> ProgressReport | None:
         """The response of the pod's `/progress`, within 2 seconds and 64 KiB."""
@@ -244,12 +256,24 @@ class KubernetesCluster:
         body: Any = None,
         type_: str = _JSON,
     ) -> Object:
+        """Send a request, a write only if this replica leads.
+
+        Raises:
+            ClusterError: there was no response, or an error; or this replica does not lead.
+        """
+        if method != "GET":
+            self._leadership.require()
+        return await self._send(method, path, query or {}, body, type_)
+
+    async def _send(
+        self, method: str, path: str, query: dict[str, str], body: Any, type_: str = _JSON
+    ) -> Object:
         code, sent = 0, time.time()
         try:
             verb, url, headers, data, _ = await self._api.param_serialize(
                 method,
                 path,
-                query_params=list((query or {}).items()),
+                query_params=list(query.items()),
                 header_params={"Accept": _JSON, "Content-Type": type_},
                 body=body,
                 auth_settings=["BearerToken"],

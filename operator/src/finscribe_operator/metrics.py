@@ -12,6 +12,7 @@ from finscribe_core.api.conditions import ConditionType, find_true
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State
 from finscribe_core.errors import FailureReason
+from finscribe_operator.leadership import Leadership
 from finscribe_operator.store import Store
 from finscribe_operator.watches import Watches
 
@@ -21,7 +22,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """The operator's metrics, in a registry of their own."""
 
-    def __init__(self, store: Store, watches: Watches | None = None) -> None:
+    def __init__(
+        self, store: Store, watches: Watches | None = None, leadership: Leadership | None = None
+    ) -> None:
+        leadership = leadership or Leadership.permanent()
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
             "finscribe_operator_reconcile",
@@ -74,8 +78,9 @@ class Metrics:
             "Times that the API server's state was older than before, as after a restored backup.",
             registry=self.registry,
         )
-        self.registry.register(_StoreMetrics(store))
+        self.registry.register(_StoreMetrics(store, leadership))
         self.registry.register(_WatchMetrics(watches or Watches()))
+        self.registry.register(_LeaderMetrics(leadership))
 
     def count_ended_runs(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
         """Count the runs that a change of status ended."""
@@ -98,16 +103,19 @@ def _bounded(reason: str) -> str:
 
 
 class _StoreMetrics(Collector):
-    """Reads the store when scraped, so that the metrics can't drift from it."""
+    """Reads the store when scraped, so that the metrics can't drift from it. Replicas that stand by say
+    nothing about jobs, so that sums over all replicas are right.
+    """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, leadership: Leadership) -> None:
         self._store = store
+        self._leadership = leadership
 
     def collect(self) -> Iterator[Metric]:
         """The number of FineTuneJobs in each state and of those that were refused, and what runs cost."""
         tally = Tally(self._store.states())
         family = GaugeMetricFamily("finscribe_finetunejobs", "FineTuneJobs by state.", labels=["state"])
-        for state in State:
+        for state in State if self._leadership.is_held else ():
             family.add_metric([state], tally[state])
         yield family
         yield CounterMetricFamily(
@@ -127,7 +135,7 @@ class _StoreMetrics(Collector):
             "Share of the pods' time in which that run took the steps that it keeps.",
             labels=labels,
         )
-        for key, status in self._store.runs():
+        for key, status in self._store.runs() if self._leadership.is_held else ():
             needed = {name: status[name] for name in ("name", "attempts", "goodput") if name in status}
             try:
                 run = RunStatus.model_validate(needed)
@@ -156,3 +164,23 @@ class _WatchMetrics(Collector):
         for key, age in self._watches.ages():
             family.add_metric([key.resource, key.namespace], age)
         yield family
+
+
+class _LeaderMetrics(Collector):
+    """Reads when scraped whether this replica leads."""
+
+    def __init__(self, leadership: Leadership) -> None:
+        self._leadership = leadership
+
+    def collect(self) -> Iterator[Metric]:
+        """Whether it leads, and how often it began to."""
+        yield GaugeMetricFamily(
+            "finscribe_operator_leader",
+            "1 for the replica that works, 0 for one that stands by.",
+            value=self._leadership.is_held,
+        )
+        yield CounterMetricFamily(
+            "finscribe_operator_leader_transitions",
+            "Times that this replica began to work.",
+            value=self._leadership.transitions,
+        )

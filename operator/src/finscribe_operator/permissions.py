@@ -1,6 +1,7 @@
 """Lists the operator's RBAC permissions, which are minimal; the chart's roles are generated from it.
 
 All are namespaced, so that a Role suffices where a ClusterRole is not allowed. Secrets are not among them.
+Those of `PERMISSIONS` are for the namespaces with jobs, those of `OWN_PERMISSIONS` for the operator's own.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ class Permission:
     """Shown as a comment beside the rule."""
     only_with: str = ""
     """Key of the operator's configuration; without it the permission is not granted."""
+    only_its_own: bool = False
+    """For the object that has the operator's name, and no other."""
 
 
 WATCH = ("list", "watch")
@@ -37,4 +40,15 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
     Permission("", "events", ("list",), "why a pod can't be created or started, which only Events say"),
     Permission("", "namespaces", ("get",), "labels that policies select a namespace by", "policies"),
+)
+
+OWN_PERMISSIONS: tuple[Permission, ...] = (
+    Permission(
+        "coordination.k8s.io",
+        "leases",
+        ("get", "update"),
+        "the Lease of the replica that works",
+        only_its_own=True,
+    ),
+    Permission("coordination.k8s.io", "leases", ("create",), "the same, if it was deleted"),
 )

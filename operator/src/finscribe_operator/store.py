@@ -251,6 +251,12 @@ class Store:
         """Since when the pod has given no sign of life (RFC 3339); empty when it does."""
         return self._silent_since.get(pod["metadata"]["uid"], "")
 
+    def forget_answers(self) -> None:
+        """Forget what pods have answered and Events have said: while another replica leads, nobody asks."""
+        answers = (self._reports, self._reported_at, self._last_answers)
+        for by_uid in (*answers, self._silent_since, self._warnings):
+            by_uid.clear()
+
     def put_warning(self, obj: Object, warning: WarningEvent | None) -> bool:
         """Store the newest Event about a Job or Pod; whether it differs from the one that was known."""
         uid = obj["metadata"]["uid"]

@@ -9,7 +9,7 @@ from finscribe_core.errors import FailureReason
 from finscribe_core.report import Phase
 from finscribe_operator.limits import Limits
 from finscribe_operator.metrics import Metrics
-from finscribe_operator.permissions import PERMISSIONS
+from finscribe_operator.permissions import OWN_PERMISSIONS, PERMISSIONS
 from finscribe_operator.store import Store
 from finscribe_trainer.reporting.metrics import RunMetrics
 from tests.support.gitops_states import GITOPS_STATES
@@ -37,7 +37,7 @@ def test_the_security_page_lists_the_operators_permissions():
             ", ".join(p.verbs),
             f"{p.why} (only with `{p.only_with}`)" if p.only_with else p.why,
         ]
-        for p in PERMISSIONS
+        for p in (*PERMISSIONS, *OWN_PERMISSIONS)
     ]
 
 

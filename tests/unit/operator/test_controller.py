@@ -90,6 +90,7 @@ async def test_a_transient_error_is_retried_and_shown_in_the_status():
     cluster.seed(a_job())
     controller = Controller(cluster, Store(), OperatorConfig(), clock=lambda: NOW)
     await controller.start()
+    controller.lead()
     await until(lambda: "no answer" in str(cluster.of_kind("FineTuneJob")[0].get("status", "")))
     await until(lambda: controller.is_idle)
     await controller.stop()
@@ -123,6 +124,7 @@ async def test_a_defect_with_one_job_does_not_stop_another():
     cluster.seed(defective)
     controller = Controller(cluster, Store(), OperatorConfig(max_concurrent_reconciles=1), clock=lambda: NOW)
     await controller.start()
+    controller.lead()
     await until(lambda: bool(cluster.of_kind("Job")) and cluster.defects > 1)
     await controller.stop()
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == [run_name(a_job())]
@@ -134,6 +136,7 @@ async def test_the_status_shows_why_an_older_run_cannot_be_deleted():
     cluster.seed(a_batch_job("invoices-older"))
     controller = Controller(cluster, Store(), OperatorConfig(), clock=lambda: NOW)
     await controller.start()
+    controller.lead()
     await until(lambda: "denied by a webhook" in str(cluster.of_kind("FineTuneJob")[0].get("status", "")))
     await controller.stop()
     assert [job["metadata"]["name"] for job in cluster.of_kind("Job")] == ["invoices-older"]

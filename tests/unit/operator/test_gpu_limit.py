@@ -216,10 +216,15 @@ async def test_a_new_operator_knows_who_holds_and_who_waits(namespace: Namespace
 async def test_the_oldest_that_waits_is_reconciled_again(namespace: Namespace):
     first, big, small = namespace.add("first", 2, 0), namespace.add("big", 4, 1), namespace.add("small", 1, 2)
     await namespace.reconcile(first, big, small)
-    controller = Controller(namespace.cluster, namespace.store, OperatorConfig())
+    config = OperatorConfig(limits=Limits(gpus_per_namespace=LIMIT))
+    controller = Controller(namespace.cluster, namespace.store, config, clock=lambda: NOW)
+    controller.lead()
+    async with asyncio.timeout(10):
+        while not controller.is_idle:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)
     namespace.end(first)
-    assert controller.is_idle
 
     await controller.enqueue_waiting()
 
     assert not controller.is_idle
+    await controller.step_down()

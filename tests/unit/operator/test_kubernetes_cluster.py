@@ -1,6 +1,8 @@
 """Responses of the API server and of pods, as the reconciler gets them."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
+from inspect import iscoroutinefunction
 
 import pytest
 from aiohttp import web
@@ -12,19 +14,23 @@ from finscribe_core.report import Progress, ProgressReport
 from finscribe_operator.api_errors import translate
 from finscribe_operator.cluster import (
     AlreadyExistsError,
+    Cluster,
     ClusterError,
     ConflictError,
+    Event,
     ForbiddenError,
     InvalidObjectError,
     NotFoundError,
+    NotLeaderError,
     TransientError,
 )
 from finscribe_operator.kubernetes_cluster import PROGRESS_LIMIT, KubernetesCluster
+from finscribe_operator.leadership import Leadership
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, Ref
 from finscribe_operator.store import Store
-from tests.unit.operator.builders import a_pod
+from tests.unit.operator.builders import a_batch_job, a_job, a_pod
 
 Serve = Callable[[web.Response], Awaitable[Object]]
 
@@ -76,7 +82,8 @@ async def conflicting() -> AsyncIterator[KubernetesCluster]:
     app.router.add_route("*", "/apis/batch/v1/namespaces/team/jobs/invoices-1", answer)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
-    connected = KubernetesCluster(ApiClient(Configuration(host=str(server.make_url("")))), Metrics(Store()))
+    api = ApiClient(Configuration(host=str(server.make_url(""))))
+    connected = KubernetesCluster(api, Metrics(Store()), Leadership.permanent())
     yield connected
     await connected.close()
     await server.close()
@@ -93,7 +100,7 @@ async def test_an_object_is_gone_when_another_one_has_its_name(conflicting: Kube
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[KubernetesCluster]:
-    cluster = KubernetesCluster(ApiClient(Configuration()), Metrics(Store()))
+    cluster = KubernetesCluster(ApiClient(Configuration()), Metrics(Store()), Leadership.permanent())
     yield cluster
     await cluster.close()
 
@@ -143,3 +150,45 @@ async def test_a_response_is_ignored_when_it(name: str, cluster: KubernetesClust
 
 async def test_a_pod_that_does_not_listen_has_no_progress(cluster: KubernetesCluster):
     assert await cluster.fetch_progress(a_pod("run-1")) is None
+
+
+REF = Ref("batch/v1", "Job", "team", "invoices-1")
+WRITES: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
+    "create": lambda cluster: cluster.create(a_batch_job("invoices-1")),
+    "patch": lambda cluster: cluster.patch(REF, {"spec": {"suspend": True}}),
+    "delete": lambda cluster: cluster.delete(REF),
+    "patch_status": lambda cluster: cluster.patch_status(a_job(), {}),
+    "emit_event": lambda cluster: cluster.emit_event(a_job(), Event("Normal", "Complete", "")),
+}
+READS = {"get", "list_objects", "list_pods_of", "list_warnings", "fetch_progress"}
+
+
+def test_the_table_of_writes_is_complete():
+    calls = {name for name, member in vars(Cluster).items() if iscoroutinefunction(member)}
+    assert calls == READS | WRITES.keys()
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+async def test_a_replica_that_does_not_lead_sends_no(write: Callable[[KubernetesCluster], Awaitable[object]]):
+    requests = []
+
+    async def answer(request: web.Request) -> web.Response:
+        requests.append(request.method)
+        return web.json_response({"metadata": {}})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server()
+    leadership = Leadership()
+    api = ApiClient(Configuration(host=str(server.make_url(""))))
+    cluster = KubernetesCluster(api, Metrics(Store()), leadership)
+    with pytest.raises(NotLeaderError):
+        await write(cluster)
+    assert requests == []
+
+    leadership.extend(math.inf)
+    await write(cluster)
+    assert requests != []
+    await cluster.close()
+    await server.close()

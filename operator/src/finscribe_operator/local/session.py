@@ -91,6 +91,7 @@ class Session:
                 try:
                     await self._cluster.start()
                     await self._controller.start()
+                    self._controller.lead()
                     await self._cluster.apply(self._build_manifest(job))
                     await self._wait()
                 finally:
