@@ -81,6 +81,8 @@ class FaultyProxy:
     def __init__(self, server: ApiServer, seed: int = 0) -> None:
         self.faults = Faults()
         self.num_faults = 0
+        self.requests: list[tuple[str, str]] = []
+        """Method and path of all of them."""
         self._target = server.url.rstrip("/")
         self._context = ssl.create_default_context(cafile=str(server.ca))
         self._random = random.Random(seed)
@@ -142,6 +144,7 @@ class FaultyProxy:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         is_watch = "watch" in request.query
+        self.requests.append((request.method, request.path))
         fault = self._choose(request, is_watch)
         if isinstance(fault, int):
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault}

@@ -32,7 +32,7 @@ nothing happens. Each problem is printed with its evidence. Of six jobs of a bur
 the others fail once, fail, are suspended, or get other training settings or more memory.
 
 examples:
-  python -m tests.sweeps                                        all sweeps: 15 minutes on 2 idle cores
+  python -m tests.sweeps                                        all sweeps: 20 minutes on 2 idle cores
   python -m tests.sweeps --only requests --seed 7 8 --jobs 20   one sweep, with other seeds
   python -m tests.sweeps --only kills --only hands              two sweeps
   python -m tests.sweeps --write                                also write docs/reliability.md

@@ -70,14 +70,14 @@ SWEEPS = (
         {"other defaults": versions.upgrade},
     ),
     Sweep(
-        "two-versions",
-        "two operators at once, of which one has other words in its messages",
-        {"other words": versions.two_operators},
-    ),
-    Sweep(
         "replicas",
         "of two replicas, the one that works is killed, stopped, or frozen for longer than its Lease is "
         "valid, 20 times while jobs are created",
         {"failovers": replicas.fail_over},
+    ),
+    Sweep(
+        "two-versions",
+        "two operators at once, without a Lease, of which one has other words in its messages",
+        {"other words": versions.two_operators},
     ),
 )

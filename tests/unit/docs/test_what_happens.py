@@ -68,6 +68,11 @@ TESTS = {
     "The tuned model does not pass": (STAGES, "e2e/test_training.py::test_a_run_that_fails_its_gate"),
     "The training data change": ("unit/operator/test_retraining.py::test_start_a_run",),
     "The operator is down": (STAGES, "apiserver/test_crashes.py::test_changes_while_the_operator_is_down"),
+    "One of several operator replicas": (
+        "unit/operator/test_election.py::test_another_replica_takes_over",
+        "apiserver/test_sweeps.py::test_nothing_is_lost",
+    ),
+    "A replica hangs": ("apiserver/test_replicas.py::test_a_leader_that_was_frozen_writes_nothing",),
     "The operator is restarted": (
         "apiserver/test_crashes.py::test_a_restart_of_the_operator",
         "apiserver/test_upgrade.py::test_an_operator_with_other_defaults_starts_nothing",

@@ -24,7 +24,7 @@ def validate(document: Document) -> None:
         parse_strictly(ExperimentsFile, document)
         return
     if "operator" in document.data:  # values of the chart
-        parse_strictly(OperatorConfig, replace(document, data=document.data["operator"]["config"]))
+        parse_strictly(OperatorConfig, replace(document, data=document.data["operator"].get("config", {})))
         return
     if kind is None and set(document.data) == {"spec"}:  # sections of a FineTuneJob
         spec = VALID["spec"] | document.data["spec"]
