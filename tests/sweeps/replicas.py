@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tests.apiserver.operator_process import OperatorProcess
 from tests.sweeps.burst import Burst
@@ -25,7 +26,11 @@ class Failover:
 
 def _restart(operator: OperatorProcess) -> None:
     operator.exit_code()
-    operator.start()
+    operator.start(wait=False)
+
+
+def _stands_by(operator: OperatorProcess) -> bool:
+    return operator.health("/readyz")[0] == 200 and not operator.leads()
 
 
 FAILOVERS = (
@@ -70,7 +75,7 @@ def fail_over(environment: Environment) -> Counts:
                     late.append(f"defect: {failover.name}, taken over after {time.monotonic() - since:.0f} s")
                 time.sleep(rng.uniform(0.0, 2.0))
                 failover.end(leader)
-                burst.wait(lambda leader=leader: not leader.leads(), scale.bound)
+                burst.wait(partial(_stands_by, leader), scale.bound)
             counts = environment.judge(burst, one, two, faults=len(chosen))
     counts.defects += len(late)
     counts.evidence += late

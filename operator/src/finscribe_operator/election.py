@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import uuid4
@@ -29,7 +28,7 @@ _UNKNOWN = "unknown"
 """Stands for the holder of a Lease that does not exist."""
 STEP_DOWN_SECONDS = 5.0
 """Work that is cancelled ends within this time; otherwise the process ends."""
-RELEASE_SECONDS = 2.0
+RELEASE_SECONDS = 4.0
 
 
 class Leases(Protocol):
@@ -209,12 +208,16 @@ class Election:
 
     async def _release(self) -> None:
         """Let another replica take the Lease at once."""
-        with suppress(ClusterError, TimeoutError):
+        try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._read()
                 if self._live is not None and self._holder == self._identity:
                     await self._leases.write_lease(self._build(""))
-                    logger.info("Released the Lease", extra={"lease": str(self._ref)})
+        except (ClusterError, TimeoutError) as error:
+            logger.warning(
+                "The Lease is not released: another replica waits until it has expired",
+                extra={"error": f"{type(error).__name__}: {error}"},
+            )
 
 
 def identify(environment: Mapping[str, str] = os.environ) -> str:
