@@ -60,6 +60,8 @@ class Phase(StrEnum):
     """Fetching dataset, model or checkpoint from the object storage."""
     Preparing = "Preparing"
     """Reading rows, loading the model."""
+    Calibrating = "Calibrating"
+    """Choosing the learning rate by a range test (`training.learningRate: auto`)."""
     Training = "Training"
     """Taking optimizer steps."""
     Evaluating = "Evaluating"
@@ -78,6 +80,7 @@ class PhaseSeconds(KubeModel):
     starting: Count | None = None
     downloading: Count | None = None
     preparing: Count | None = None
+    calibrating: Count | None = None
     training: Count | None = None
     evaluating: Count | None = None
     comparing: Count | None = None
@@ -238,6 +241,24 @@ class DatasetState(KubeModel):
     """Number of files of rows."""
 
 
+CurvePoints = Annotated[list[MetricText], Field(max_length=16)]
+
+
+class LearningRateChoice(KubeModel):
+    """The learning rate that a range test chose: short training steps, with a rate that rises."""
+
+    chosen: MetricText = None
+    """The peak learning rate of the training."""
+    lowest: MetricText = None
+    """The lowest of the useful rates; unset if the test found none, and a usual one was chosen."""
+    highest: MetricText = None
+    """The highest of them, from which on the loss rises."""
+    rates: CurvePoints = []
+    """Learning rates of some steps of the test."""
+    losses: CurvePoints = []
+    """The training loss at each of them, smoothed."""
+
+
 class ProgressReport(KubeModel):
     """The response body of the trainer's `/progress`."""
 
@@ -249,6 +270,8 @@ class ProgressReport(KubeModel):
     """State of the data that this run trains on; unset until its files of rows are downloaded."""
     initial_adapter: AdapterLocation | None = None
     """The adapter that the training started from; unset if it started from the base model."""
+    learning_rate: LearningRateChoice | None = None
+    """The learning rate that was chosen; unset if the spec has a number."""
 
 
 class RunResult(KubeModel):
@@ -277,6 +300,8 @@ class RunResult(KubeModel):
     """State of the data that the run trained on; unset when its files of rows could not be downloaded."""
     initial_adapter: AdapterLocation | None = None
     """The adapter that the training started from; unset if it started from the base model."""
+    learning_rate: LearningRateChoice | None = None
+    """The learning rate that was chosen; unset if the spec has a number."""
     under_training: PrintableText = ""
     """Why the run seems to be under-trained, and what to do; empty when nothing says so."""
 

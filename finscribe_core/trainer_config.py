@@ -7,10 +7,20 @@ FineTuneJob's spec (camelCase); `TrainerConfig` is the whole file.
 import os
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    GetPydanticSchema,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import core_schema
 
 from finscribe_core.api.base import (
     Bool,
@@ -165,6 +175,40 @@ Epochs = Annotated[
 """A number of epochs, which may be a fraction; 5.0 is written as 5."""
 
 
+AUTO: Literal["auto"] = "auto"
+"""In place of a learning rate: the run chooses it."""
+
+
+def _auto_or_number(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, str) and value != AUTO and not value[:1].isdigit():
+        raise ValueError(f"must be a number or {AUTO}, not {value[:32]!r}")
+    return value if value == AUTO else check(value)
+
+
+LearningRate = Annotated[
+    float | Literal["auto"],
+    GetPydanticSchema(
+        lambda source, handler: core_schema.no_info_wrap_validator_function(
+            _auto_or_number,
+            core_schema.float_schema(strict=True, gt=0, le=1, allow_inf_nan=False),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+        )
+    ),
+    # A structural schema has no unions: each of these keywords applies to values of one type.
+    WithJsonSchema(
+        {
+            "x-kubernetes-preserve-unknown-fields": True,
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+            "pattern": f"^{AUTO}$",
+            "not": {"enum": [True, False]},
+            **{"minItems": 1, "maxItems": 0, "minProperties": 1, "maxProperties": 0},
+        }
+    ),
+]
+"""A number above 0, at most 1, or `auto`."""
+
+
 class TrainingSpec(KubeModel):
     """Hyperparameters of the training loop, by Hugging Face's argument names."""
 
@@ -172,8 +216,9 @@ class TrainingSpec(KubeModel):
         "metric_for_best_model": "Hugging Face's name of `early_stopping.metric`.",
     }  # TrainerConfig._read_metric_for_best_model
 
-    learning_rate: Float = Field(2.0e-5, gt=0, le=1)
-    """Peak learning rate, the most important hyperparameter; start with a low value."""
+    learning_rate: LearningRate = 2.0e-5
+    """Peak learning rate, the most important hyperparameter: a number, or `auto`, with which the run chooses
+    it by a range test before its first step."""
     num_train_epochs: Epochs = 5
     """Epochs, also a fraction such as 0.5; early stopping may end training earlier."""
     max_steps: Int | None = Field(None, ge=1)
@@ -262,6 +307,24 @@ class TrainingSpec(KubeModel):
             "only an evaluated checkpoint can be the best one",
         ),
     )
+
+    @model_validator(mode="after")
+    def _check_auto(self) -> Self:
+        """Not a `Rule`: CEL can't read a field of several types."""
+        if self.fsdp and self.learning_rate == AUTO:
+            raise ValueError("learningRate auto can't test a model that fsdp shards; set a number")
+        return self
+
+    @property
+    def known_learning_rate(self) -> float:
+        """The learning rate as a number.
+
+        Raises:
+            ValueError: the run has not chosen it yet.
+        """
+        if isinstance(self.learning_rate, str):
+            raise ValueError("the learning rate has not been chosen yet")
+        return self.learning_rate
 
 
 class DocumentMetric(StrEnum):

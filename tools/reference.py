@@ -115,6 +115,8 @@ def _type(field: Schema) -> str:
         return f"list of {_type(field['items'])}"
     if "additionalProperties" in field:
         return "map of strings"
+    if "not" in field:
+        return f"number or `{field['pattern'].strip('^$')}`"
     return str(field["type"])
 
 
@@ -124,6 +126,8 @@ def _limits(field: Schema) -> str:
         limits.append(f"{'>' if field.get('exclusiveMinimum') else '≥'} {field['minimum']}")
     if "maximum" in field:
         limits.append(f"{'<' if field.get('exclusiveMaximum') else '≤'} {field['maximum']}")
+    if "not" in field:  # a number or a word; the other keywords exclude other types
+        return ", ".join(limits)
     for kind, unit in (("Length", "characters"), ("Items", "items")):
         low, high = field.get(f"min{kind}"), field.get(f"max{kind}")
         if low or high:

@@ -15,7 +15,8 @@ from benchmarks.learning_rate.models import MODELS
 from benchmarks.learning_rate.training import train
 from finscribe_trainer.runtime.progress import progress
 from finscribe_trainer.runtime.stop_signal import StopSignal
-from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test
+from finscribe_trainer.training.range_test.run import ExponentialSchedule
+from finscribe_trainer.tuning.lr_finder.range_test import run_range_test
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 RECORDED = Path(__file__).with_name("recorded")

@@ -46,7 +46,7 @@ PRINTER_COLUMNS: list[Schema] = [
 _SAME_KEYWORDS = {
     *("description", "type", "enum", "pattern", "format", "required"),
     *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
-    *("minProperties", "maxProperties"),
+    *("minProperties", "maxProperties", "not"),
     "anyOf",  # with x-kubernetes-int-or-string, which requires it; elsewhere it is resolved first
 }
 _DROPPED_KEYWORDS = {"title", "$defs", "propertyNames"}  # structural schemas have no propertyNames

@@ -37,6 +37,7 @@ from finscribe_core.report import (
     Count,
     DatasetState,
     EvaluationReport,
+    LearningRateChoice,
     Location,
     Metrics,
     MetricText,
@@ -543,6 +544,8 @@ class RunStatus(KubeModel):
     initial_adapter: AdapterLocation | None = None
     """The adapter that the training started from, as `model.adapter` named it then; unset if it started from
     the base model."""
+    learning_rate: LearningRateChoice | None = None
+    """The learning rate that `training.learningRate: auto` chose; unset if the spec has a number."""
     under_training: Annotated[str, Field(max_length=UNDER_TRAINING_LIMIT)] = ""
     """Why the run seems to be under-trained by its own losses and answers, and what to do; empty when nothing
     says so."""

@@ -247,6 +247,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         "failed_attempts": int(job_status.get("failed", 0)),
         "dataset": (report.dataset if report else None) or run.dataset,
         "initial_adapter": (report.initial_adapter if report else None) or run.initial_adapter,
+        "learning_rate": (report.learning_rate if report else None) or run.learning_rate,
         "model_image": _model_image(observed) or run.model_image,
     }
     reported: Object = (

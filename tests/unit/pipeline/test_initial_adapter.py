@@ -18,8 +18,9 @@ from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
+from finscribe_trainer.training.range_test.run import ExponentialSchedule
 from finscribe_trainer.training.run import Run
-from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test
+from finscribe_trainer.tuning.lr_finder.range_test import run_range_test
 from tests.support.storage import bucket, storage
 
 __all__ = ["bucket", "storage"]

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from finscribe_trainer.cli.lr_finder import lr_finder
 from finscribe_trainer.pipeline.export import write_config
-from finscribe_trainer.tuning.lr_finder.curve import Divergence, analyse
-from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule
+from finscribe_trainer.training.range_test.curve import Divergence, analyse
+from finscribe_trainer.training.range_test.run import ExponentialSchedule
 from tests.unit.docs.pages import ROOT
 
 NUM_STEPS = 100

@@ -79,8 +79,9 @@ def lr_finder(
     with command_session("No steps were recorded.") as stop:
         config = load_config(config_file, overrides)
         with imports_excluded():
-            from finscribe_trainer.tuning.lr_finder.plot import write_curve  # noqa: PLC0415
-            from finscribe_trainer.tuning.lr_finder.range_test import ExponentialSchedule, run_range_test  # noqa: PLC0415 - likewise
+            from finscribe_trainer.training.range_test.plot import write_curve  # noqa: PLC0415
+            from finscribe_trainer.training.range_test.run import ExponentialSchedule  # noqa: PLC0415
+            from finscribe_trainer.tuning.lr_finder.range_test import run_range_test  # noqa: PLC0415 - likewise
 
         with claim_files(output, output.with_suffix(".json"), overwrite=overwrite):
             curve = run_range_test(config, ExponentialSchedule(start_lr, end_lr, num_steps), stop)

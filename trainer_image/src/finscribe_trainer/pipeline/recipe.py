@@ -11,6 +11,7 @@ from finscribe_core.errors import FailureReason, UserError, disk_errors_as_finsc
 from finscribe_core.report import (
     DatasetState,
     EvaluationReport,
+    LearningRateChoice,
     Metrics,
     Outputs,
     Phase,
@@ -251,6 +252,7 @@ def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunR
         dataset=_dataset_state(run_metrics),
         initial_adapter=run_metrics.get("initial_adapter"),
         under_training=run_metrics.get("under_training") or "",
+        learning_rate=_learning_rate(run_metrics),
     )
 
 
@@ -262,6 +264,11 @@ def _evaluation(run_metrics: dict[str, Any]) -> EvaluationReport | None:
 def _dataset_state(run_metrics: dict[str, Any]) -> DatasetState | None:
     found = run_metrics.get("dataset", {}).get("state")  # a run of an older version has none
     return None if found is None else DatasetState.model_validate(found)
+
+
+def _learning_rate(run_metrics: dict[str, Any]) -> LearningRateChoice | None:
+    found = run_metrics.get("learning_rate_choice")
+    return None if found is None else LearningRateChoice.model_validate(found)
 
 
 def _outputs(run: Run) -> Outputs:

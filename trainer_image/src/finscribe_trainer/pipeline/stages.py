@@ -39,6 +39,7 @@ from finscribe_trainer.training.arguments import steps_per_epoch
 from finscribe_trainer.training.callbacks import BASE_LOSS
 from finscribe_trainer.training.checkpoints import Checkpoint
 from finscribe_trainer.training.fit import Trained, fit
+from finscribe_trainer.training.range_test.choose import choose_learning_rate
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.under_training import find_under_training
 
@@ -72,6 +73,7 @@ def train_and_export(
     adapter = start.folder if isinstance(start, InitialAdapter) else None
     family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits, adapter))
     run.reporter.set_plan(_plan(run, splits, model))
+    run = choose_learning_rate(run, model, family, splits, checkpoint)
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:
         return None
@@ -179,7 +181,8 @@ def export(
 
 
 def _run_metrics(run: Run, source: ModelSource, trained: Trained, splits: Splits) -> dict[str, Any]:
-    state, dataset_state = trained.state, run.reporter.snapshot().dataset
+    state, reported = trained.state, run.reporter.snapshot()
+    dataset_state, choice = reported.dataset, reported.learning_rate
     best, base = trained.best_loss, trained.base.get(BASE_LOSS)
     if best is not None and base is not None and best >= base:
         log.warning(
@@ -191,6 +194,8 @@ def _run_metrics(run: Run, source: ModelSource, trained: Trained, splits: Splits
         "model_revision": source.revision,
         "method": str(run.config.method),
         "initial_adapter": run.initial_adapter,
+        "learning_rate_choice": choice.model_dump(mode="json", exclude_none=True) if choice else None,
+        "range_test": run.range_test,
         "base_eval_loss": base,
         "best_eval_loss": best,
         "best_step": state.best_global_step,

@@ -41,6 +41,9 @@ class RunMetrics:
             "Share of the answers that are valid and add up in the last evaluation.",
         )
         self.learning_rate = self._gauge("learning_rate", "Learning rate of the last step.")
+        self.chosen_learning_rate = self._gauge(
+            "chosen_learning_rate", "Peak learning rate chosen by a range test (learning_rate auto)."
+        )
         self.step = self._gauge("train_step", "Optimizer steps taken.")
         self.planned_steps = self._gauge("train_planned_steps", "Optimizer steps planned.")
         self.epoch = self._gauge("epoch", "Epochs trained so far, as a fraction.")

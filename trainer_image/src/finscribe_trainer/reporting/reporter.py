@@ -11,6 +11,7 @@ from finscribe_core.constants import ENV_CAUSE, ENV_JOB, ENV_RUN
 from finscribe_core.report import (
     BestEvaluation,
     DatasetState,
+    LearningRateChoice,
     Metrics,
     Phase,
     PhaseSeconds,
@@ -61,6 +62,7 @@ class RunReporter:
         self._metrics = Metrics()
         self._dataset: DatasetState | None = None
         self._initial_adapter: str | None = None
+        self._learning_rate: LearningRateChoice | None = None
         self._watchdog = Watchdog(clock)
 
     def set_run_info(self, model: str, method: str) -> None:
@@ -207,6 +209,12 @@ class RunReporter:
         with self._lock:
             self._initial_adapter = location
 
+    def set_learning_rate(self, choice: LearningRateChoice) -> None:
+        """Report the learning rate that was chosen by a range test."""
+        with self._lock:
+            self._learning_rate = choice
+        self.prometheus.set(self.prometheus.chosen_learning_rate, float(choice.chosen or "nan"))
+
     def transferred(self, direction: str, num_bytes: int) -> None:
         """Count bytes transferred from or to the object storage."""
         self.prometheus.transferred(direction, num_bytes)
@@ -232,6 +240,7 @@ class RunReporter:
                 metrics=self._metrics,
                 dataset=self._dataset,
                 initial_adapter=self._initial_adapter,
+                learning_rate=self._learning_rate,
             )
 
     def set_step_timeout(self, seconds: float) -> None:

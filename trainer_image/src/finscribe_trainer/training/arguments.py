@@ -29,7 +29,7 @@ def build_arguments(
     _warn_of_unused_settings(spec)
     arguments = TrainingArguments(
         output_dir=str(output_dir),
-        learning_rate=spec.learning_rate,
+        learning_rate=spec.known_learning_rate,
         num_train_epochs=spec.num_train_epochs,
         max_steps=spec.max_steps or -1,
         per_device_train_batch_size=spec.per_device_train_batch_size,

@@ -80,6 +80,12 @@ class Checkpoint:
         found = self.callback_state(RESUME_STATE).get("attributes", {}).get("initial_adapter")
         return found if isinstance(found, str) else None
 
+    @property
+    def range_test(self) -> dict[str, Any] | None:
+        """The curve by which the learning rate was chosen, as JSON values; None if it was given."""
+        found = self.callback_state(RESUME_STATE).get("attributes", {}).get("range_test")
+        return found if isinstance(found, dict) else None
+
     def logged(self, prefix: str) -> dict[str, float]:
         """The last value of every metric in the history whose name begins with `prefix`."""
         return {

@@ -118,6 +118,7 @@ def fit(
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
     trainer.resume_state.inputs = training_inputs(run.config, splits)
     trainer.resume_state.initial_adapter = run.initial_adapter
+    trainer.resume_state.range_test = run.range_test
     if checkpoint:
         trainer.resume_state.load_state(checkpoint.callback_state(ResumeState.__name__))
         report.base = checkpoint.logged(BASE_PREFIX)

@@ -11,7 +11,8 @@ from finscribe_trainer.runtime.progress import create_bar
 class ProgressBar(TrainerCallback):
     """Shows the optimizer steps done and planned, the last loss and the time left, below the log lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "Training") -> None:
+        self._title = title
         self._bar = create_bar()
         self._task: TaskID | None = None
 
@@ -20,7 +21,7 @@ class ProgressBar(TrainerCallback):
     ) -> None:
         """Draw the bar."""
         self._task = self._bar.add_task(
-            "Training", total=state.max_steps, completed=state.global_step, details="steps"
+            self._title, total=state.max_steps, completed=state.global_step, details="steps"
         )
         self._bar.start()
 

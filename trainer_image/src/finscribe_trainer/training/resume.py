@@ -38,6 +38,7 @@ class ResumeState(TrainerCallback, ExportableState):
     Attributes:
         inputs: what the training depends on, by dotted name.
         initial_adapter: the adapter that the training started from; None for the base model.
+        range_test: the curve by which the learning rate was chosen, as JSON values; None if it was given.
         loss_since_log: the losses of the steps since the last log line, added up.
         last_logged: step of the last log line.
         evaluated: the checkpoint's state with the evaluation that a stop had cut off; None if it had one.
@@ -47,6 +48,7 @@ class ResumeState(TrainerCallback, ExportableState):
     def __init__(self) -> None:
         self.inputs: dict[str, Any] = {}
         self.initial_adapter: str | None = None
+        self.range_test: dict[str, Any] | None = None
         self.loss_since_log: torch.Tensor | float = 0.0
         self.last_logged = 0
         self.evaluated: TrainerState | None = None
@@ -64,6 +66,7 @@ class ResumeState(TrainerCallback, ExportableState):
         attributes = {
             "facts": self.inputs,
             "initial_adapter": self.initial_adapter,
+            "range_test": self.range_test,
             "loss_since_log": float(self.loss_since_log),
             "last_logged": self.last_logged,
         }
@@ -98,6 +101,12 @@ class ResumeState(TrainerCallback, ExportableState):
 
 
 ResumeState.__name__ = RESUME_STATE
+
+
+def trained_learning_rate(checkpoint: Checkpoint) -> float:
+    """The learning rate that a checkpoint was trained with, given or chosen."""
+    inputs = checkpoint.callback_state(ResumeState.__name__)["attributes"]["facts"]
+    return float(inputs["training.learning_rate"])
 
 
 def check_adapter_settings(checkpoint: Checkpoint, config: TrainerConfig) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from finscribe_core.constants import RUNS_PREFIX
 from finscribe_core.trainer_config import TrainerConfig
@@ -29,6 +30,8 @@ class Run:
     """Whether the run may have an earlier attempt: its Job starts it again under the same name."""
     initial_adapter: str | None = None
     """The adapter that the training started from, once it is known; None for the base model."""
+    range_test: dict[str, Any] | None = None
+    """The curve by which the learning rate was chosen, as JSON values; None if the config has a number."""
     processes: Processes = field(default_factory=Processes)
     """The run's processes, this one among them."""
 

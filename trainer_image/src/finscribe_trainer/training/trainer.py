@@ -98,6 +98,8 @@ class AnswerTrainer(Trainer):
         self.before_save = before_save
         self.count_rows = count_rows
         self.set_activity = set_activity
+        self.fail = processes.raise_on_all
+        """Called in every process with the error of a loss or gradient that is NaN or infinite, or None."""
         alone = processes.world_size == 1
         self.train_backoff = BatchSizeBackoff("training", "per_device_train_batch_size", can_halve=alone)
         self.eval_backoff = BatchSizeBackoff("evaluation", "per_device_eval_batch_size", can_halve=alone)
@@ -235,11 +237,11 @@ class AnswerTrainer(Trainer):
         if not torch.isfinite(torch.stack(self.step_losses)).all():
             rows = self._find_rows(lambda: rows_with_non_finite_loss(batches, self._summed_loss))
             failure = non_finite_error("the training loss", step, rows)
-        self.processes.raise_on_all(failure)
+        self.fail(failure)
         norm = get_total_norm(weight.grad for weight in model.parameters() if weight.grad is not None)
         if not torch.isfinite(norm) and not will_skip_step(self.accelerator.scaler):
             rows = self._find_rows(lambda: rows_with_non_finite_gradient(model, batches, self._summed_loss))
-            self.processes.raise_on_all(non_finite_error("the gradient", step, rows))  # the same in all
+            self.fail(non_finite_error("the gradient", step, rows))  # the same in all
         self.state.num_input_tokens_seen += self.step_tokens
         self.tokens_since_start += self.step_tokens
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.trainer_config import AUTO, TrainerConfig
 from finscribe_trainer.training.callbacks import BASE_LOSS
 
 _STILL_FALLING = 0.1
@@ -113,11 +113,14 @@ def _no_better(metrics: Mapping[str, Any]) -> str | None:
 
 
 def _remedy(config: TrainerConfig, metrics: Mapping[str, Any]) -> str:
-    rate, (low, high) = config.training.learning_rate, _USUAL_RATES
+    rate, (low, high) = config.training.known_learning_rate, _USUAL_RATES
     length = "training.max_steps" if config.training.max_steps else "training.num_train_epochs"
     length = "early_stopping.patience" if metrics.get("stopped_early") else length
     usual = f"; recipes for PaddleOCR-VL use {low:g} to {high:g}" if rate < high else ""
-    remedy = f"Raise {length} or training.learning_rate (now {rate:g}{usual})"
+    if metrics.get("range_test"):
+        remedy = f"Raise {length} (training.learning_rate auto chose {rate:g})"
+    else:
+        remedy = f"Raise {length} or training.learning_rate (now {rate:g}{usual}), or set it to {AUTO}"
     if not set(_LINEAR_LAYERS) <= set(config.lora.target_modules):
         layers = ", ".join(_LINEAR_LAYERS)
         remedy += f"; let the adapter change all linear layers (lora.target_modules: [{layers}])"

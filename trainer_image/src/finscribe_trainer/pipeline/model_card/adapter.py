@@ -14,6 +14,7 @@ from finscribe_trainer.evaluation.results import BASE_RESULTS, TUNED_RESULTS, Re
 from finscribe_trainer.pipeline.model_card.usage import Usage, file_name, how_to_use, render
 
 CARD_FILE = "README.md"
+LEARNING_RATE_PLOT = "learning_rate.png"
 _SETTINGS = {
     *("method", "lora", "training", "early_stopping", "loss", "augmentation", "curriculum"),
     "max_image_pixels",
@@ -51,6 +52,7 @@ def adapter_card(
         test_data=compared[1].data if compared else None,
         rows=_rows(*compared) if compared else [],
         metric=config.early_stopping.metric,
+        learning_rate_plot=LEARNING_RATE_PLOT,
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         versions=metrics["versions"],
     )

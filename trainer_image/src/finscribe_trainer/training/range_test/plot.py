@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.runtime.plot_style import MUTED, STYLE
-from finscribe_trainer.tuning.lr_finder.curve import Curve
+from finscribe_trainer.training.range_test.curve import Curve
 
 _LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
 
