@@ -200,7 +200,8 @@ LearningRate = Annotated[
             "x-kubernetes-preserve-unknown-fields": True,
             "exclusiveMinimum": 0,
             "maximum": 1,
-            "pattern": f"^{AUTO}$",
+            "pattern": pattern(f"^{AUTO}$", f"a number or {AUTO}"),
+            "maxLength": 32,
             "not": {"enum": [True, False]},
             **{"minItems": 1, "maxItems": 0, "minProperties": 1, "maxProperties": 0},
         }

@@ -32,6 +32,7 @@ LONG = "x" * 63
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 UNUSUAL = {
+    "learning-rate": {"training": {"learningRate": "auto"}},
     "quantities": {"resources": {"memory": "0.5Gi", "cpu": "0.001", "scratch": 1}},
     "quantities-with-zeros": {"resources": {"memory": "0016.50Gi", "cpu": "00500m", "scratch": "1.0P"}},
     "resource": {"resources": {"gpuResourceName": f"a-b.example.com/{LONG}"}},

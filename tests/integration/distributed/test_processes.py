@@ -146,6 +146,18 @@ def test_two_machines_reach_the_losses_of_one_process(config, tmp_path):
     assert_the_losses_of_one_process(written)
 
 
+def test_all_processes_train_with_the_rate_that_was_chosen_for_them(config, tmp_path):
+    config["training"] |= {"learning_rate": "auto"}
+    with started(tmp_path / "auto", config) as auto:
+        assert auto.ends() == EXIT_DONE, auto.log
+    config["training"] |= {"learning_rate": float(auto.result.learning_rate.chosen)}
+    with started(tmp_path / "by-hand", config, []) as by_hand:
+        assert by_hand.ends() == EXIT_DONE, by_hand.log
+    assert auto.result.learning_rate.lowest is not None
+    for metric, values in curve(by_hand.out).items():
+        assert curve(auto.out)[metric] == pytest.approx(values, rel=1e-3), metric
+
+
 def test_sharded_weights_reach_the_losses_of_one_process_and_start_from_an_adapter(config, tmp_path):
     config["evaluation"] = {"training_documents": 1, "max_documents": 1, "max_new_tokens": 8}
     with started(tmp_path / "run", config, [*TWO, "--set", "training.fsdp=true"]) as run:

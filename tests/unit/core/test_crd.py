@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, WithJsonSchema, create_model
 from finscribe_core.api.base import Int, KubeModel, Quantity, Rule
 from finscribe_core.api.crd import Schema, build_crd, build_schema, enum_descriptions
 from finscribe_core.api.v1alpha1 import ExperimentSpec, FineTuneJob
+from finscribe_core.trainer_config import TrainingSpec
 from tests.cases.invalid_specs import load_invalid_specs
 
 
@@ -87,6 +88,16 @@ def test_a_quantity_may_be_a_number_or_a_text():
 
     assert schema["x-kubernetes-int-or-string"] is True
     assert "type" not in schema
+
+
+def test_a_learning_rate_is_written_as_it_was_given_and_may_be_auto():
+    for written in (2e-5, 1, "auto"):
+        training = TrainingSpec.model_validate({"learningRate": written})
+        assert training.as_written() == {"learningRate": written}
+    with pytest.raises(ValidationError, match="learningRate auto can't test a model that fsdp shards"):
+        TrainingSpec.model_validate({"learningRate": "auto", "fsdp": True})
+    with pytest.raises(ValueError, match="has not been chosen"):
+        _ = TrainingSpec(learning_rate="auto").known_learning_rate
 
 
 def test_a_field_named_title_is_kept():

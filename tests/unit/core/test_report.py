@@ -15,6 +15,7 @@ from finscribe_core.report import (
     DocumentMetrics,
     EvaluationReport,
     GateVerdict,
+    LearningRateChoice,
     Metrics,
     Outputs,
     Phase,
@@ -55,6 +56,11 @@ EVERY_FIGURE = Progress(
 )
 
 
+LONGEST_CHOICE = LearningRateChoice(
+    chosen="0.00012", lowest="0.00012", highest="0.00012", rates=["1.2e-05"] * 12, losses=["0.01234"] * 12
+)
+
+
 def test_the_outputs_below_the_longest_output_uri_fit():
     longest = "s3://" + "b" * (OUTPUT_URI_LIMIT - len("s3://"))
     run = f"{longest}/runs/{'r' * 61}"
@@ -70,6 +76,7 @@ def test_the_outputs_below_the_longest_output_uri_fit():
         succeeded=True,
         message="x" * 10_000,
         under_training="x" * 10_000,
+        learning_rate=LONGEST_CHOICE,
         metrics=Metrics(**dict.fromkeys(Metrics.model_fields, "0.00123456")),
         outputs=outputs,
         evaluation=EvaluationReport(

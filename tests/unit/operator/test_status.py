@@ -10,6 +10,7 @@ from finscribe_core.report import (
     DocumentMetrics,
     EvaluationReport,
     GateVerdict,
+    LearningRateChoice,
     Metrics,
     Outputs,
     Phase,
@@ -335,6 +336,14 @@ def test_the_image_of_the_model_is_named_by_its_digest_once_a_node_reports_it_an
     job = {**job, "status": running.to_kubernetes()}
     vanished = build_status(observed(job, a_batch_job(run, ended("Complete"))), NOW)
     assert vanished.run.model_image == digest
+
+
+def test_the_learning_rate_that_a_run_chose_is_kept_from_the_first_report_on():
+    chosen = LearningRateChoice(chosen="0.0087", rates=["1e-05"], losses=["2.3"])
+    children = a_batch_job(RUN), a_pod(RUN)
+    seen = build_status(observed(JOB, *children, report=ProgressReport(run=RUN, learning_rate=chosen)), NOW)
+    later = build_status(observed({**JOB, "status": seen.to_kubernetes()}, *children), NOW)
+    assert seen.run.learning_rate == later.run.learning_rate == chosen
 
 
 def test_the_adapter_that_the_training_started_from_is_kept_from_the_first_report_on():

@@ -90,7 +90,7 @@ def test_the_reason_has_numbers_and_the_remedy_names_settings_and_their_values()
         "the validation loss was still falling, by 22 % over the last quarter",
         "no better than the base model (field accuracy 0.05, base model 0.1)",
         "training.num_train_epochs",
-        "training.learning_rate (now 2e-05; recipes for PaddleOCR-VL use 0.0001 to 0.0005)",
+        "training.learning_rate (now 2e-05; recipes for PaddleOCR-VL use 0.0001 to 0.0005), or set it",
         "lora.target_modules: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]",
     ):
         assert part in text

@@ -137,7 +137,7 @@ class RangeTestCallback(TrainerCallback):
             self.diverged = self._divergence.observe(logs["loss"])
         else:
             self.diverged = True
-            log.info("the loss is NaN or infinite at a learning rate of %.3g", self.current)
+            log.info("the loss or its gradient is NaN or infinite at a learning rate of %.3g", self.current)
         if self.processes.any(self.diverged or self.stop.requested.is_set()):
             control.should_training_stop = True
         return control
