@@ -150,7 +150,8 @@ def test_all_processes_train_with_the_rate_that_was_chosen_for_them(config, tmp_
     config["training"] |= {"learning_rate": "auto"}
     with started(tmp_path / "auto", config) as auto:
         assert auto.ends() == EXIT_DONE, auto.log
-    config["training"] |= {"learning_rate": float(auto.result.learning_rate.chosen)}
+    chosen = float(auto.result.learning_rate.chosen)
+    config["training"] |= {"learning_rate": chosen, "per_device_train_batch_size": 2}
     with started(tmp_path / "by-hand", config, []) as by_hand:
         assert by_hand.ends() == EXIT_DONE, by_hand.log
     assert auto.result.learning_rate.lowest is not None

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from finscribe_core.report import Phase
-from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.trainer_config import Method, TrainerConfig
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
@@ -48,7 +48,9 @@ def losses(config: TrainerConfig) -> list:
     ]
 
 
-def test_the_training_is_the_same_as_with_the_chosen_rate_given_by_hand(config, tmp_path):
+@pytest.mark.parametrize("method", Method)
+def test_the_training_is_the_same_as_with_the_chosen_rate_given_by_hand(config, tmp_path, method):
+    config = config.model_copy(update={"method": method})
     auto = with_rate(config, "auto", "auto")
     run = start(auto)
     result = train(run)
@@ -98,7 +100,7 @@ def test_a_checkpoint_of_a_training_with_a_number_is_resumed_with_that_number(co
 
 
 def test_a_usual_rate_is_used_with_a_warning_when_the_test_finds_none(config, monkeypatch, caplog):
-    monkeypatch.setattr(choose, "SCHEDULE", ExponentialSchedule(1e-9, 1e-8, 12))
+    monkeypatch.setattr(choose, "SCHEDULE", ExponentialSchedule(1e-9, 1e-8, 8))  # too few steps
     result = train(start(with_rate(config, "auto", "auto")))
     assert (result.learning_rate.chosen, result.learning_rate.lowest) == ("0.0002", None)
     assert "The training uses 0.0002" in caplog.text
