@@ -66,9 +66,7 @@ def main(  # noqa: PLR0913 - one for each option
         raise click.ClickException("Only a complete model is shipped.")
     if shipped:
         ship(folder / "export")
-        click.echo(
-            f"Replaced {BUILT_IN_MODEL}: commit the files, and update the figures of docs/tiny-model.md."
-        )
+        click.echo(f"Replaced {BUILT_IN_MODEL} in the trainer's package.")
 
 
 def _bar() -> Progress:
