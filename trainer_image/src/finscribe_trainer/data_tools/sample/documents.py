@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from finscribe_trainer.data_tools.small_pages.values import choose_new, dictionary
 
@@ -65,7 +66,7 @@ class Document:
     def answer(self) -> str:
         """Canonical JSON with the fields of the page, without spaces; the totals in the order of the page."""
         taxed = {"subtotal": money(self.subtotal), "tax_amount": money(self.tax)}
-        content = {
+        content: dict[str, Any] = {
             "document_type": self.kind,
             "vendor": {"name": self.vendor},
             **({} if self.client is None else {"client": {"name": self.client}}),
