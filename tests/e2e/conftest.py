@@ -69,8 +69,10 @@ def bucket(cluster: Cluster, services: Processes) -> Bucket:
     server = S3Server(cluster.host_address, 7070, services.folder / "s3", *CREDENTIALS)
     services.start(server.part())
     sample = services.folder / "sample"
+    counts = ("--rows", "48", "--validation-rows", "16", "--test-rows", "8")
     subprocess.run(
-        [sys.executable, "-m", "finscribe_trainer", "sample", "--output-dir", str(sample)], check=True
+        [sys.executable, "-m", "finscribe_trainer", "sample", "--output-dir", str(sample), *counts],
+        check=True,
     )
     client = boto3.client(
         "s3",
@@ -81,7 +83,7 @@ def bucket(cluster: Cluster, services: Processes) -> Bucket:
     )
     client.create_bucket(Bucket=BUCKET)
     bucket = Bucket(client, BUCKET, server, sample)
-    for name in ("train.jsonl", "val.jsonl", "images"):
+    for name in ("train.jsonl", "val.jsonl", "test.jsonl", "images"):
         bucket.upload(sample / name, f"datasets/invoices/{name}")
     return bucket
 

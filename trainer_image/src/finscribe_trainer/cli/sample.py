@@ -17,18 +17,20 @@ from finscribe_trainer.runtime.garbage import imports_excluded
     required=True,
     help="Folder to write to: new or empty.",
 )
-@click.option("--rows", type=click.IntRange(1, 100_000), default=96, show_default=True, help="Training rows.")
+@click.option(
+    "--rows", type=click.IntRange(1, 100_000), default=2400, show_default=True, help="Training rows."
+)
 @click.option(
     "--validation-rows",
     type=click.IntRange(1, 100_000),
-    default=16,
+    default=32,
     show_default=True,
     help="Validation rows.",
 )
 @click.option(
     "--test-rows",
     type=click.IntRange(1, 100_000),
-    default=48,
+    default=64,
     show_default=True,
     help="Rows of each of the two test sets.",
 )
