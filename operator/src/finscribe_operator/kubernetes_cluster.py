@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config as kube_config
@@ -92,6 +94,9 @@ class KubernetesCluster:
                 config_file=file, client_configuration=configuration
             )
         configuration.connection_pool_maxsize = 2 * config.max_concurrent_reconciles
+        configuration.proxy = configuration.proxy or find_proxy(configuration.host)
+        # aiohttp would look for a proxy and a .netrc file for each request, in two threads.
+        configuration.client_session_kwargs = {"trust_env": False}
         api = ApiClient(configuration)
         api.user_agent = FIELD_MANAGER
         return cls(api, metrics, leadership)
@@ -270,15 +275,15 @@ class KubernetesCluster:
     ) -> Object:
         code, sent = 0, time.time()
         try:
-            verb, url, headers, data, _ = await self._api.param_serialize(
+            verb, url, headers, _, _ = await self._api.param_serialize(
                 method,
                 path,
                 query_params=list(query.items()),
                 header_params={"Accept": _JSON, "Content-Type": type_},
-                body=body,
                 auth_settings=["BearerToken"],
             )
-            response = await self._api.call_api(verb, url, headers, data, _request_timeout=REQUEST_TIMEOUT)
+            # The body, which is JSON already, does not pass `param_serialize`: it would copy every value.
+            response = await self._api.call_api(verb, url, headers, body, _request_timeout=REQUEST_TIMEOUT)
             code = response.status
             self.clock.observe(response.response.headers.get("Date"), sent, time.time())
             content = _parse(await response.response.read(), code)
@@ -299,6 +304,12 @@ class KubernetesCluster:
                 if len(body) > PROGRESS_LIMIT:
                     raise aiohttp.ClientPayloadError(f"more than {PROGRESS_LIMIT} bytes")
             return body
+
+
+def find_proxy(server: str) -> str | None:
+    """The proxy for requests to a URL, as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; None without one."""
+    url = urlsplit(server)
+    return None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
 
 
 def _known_fields(status: Object) -> Object:

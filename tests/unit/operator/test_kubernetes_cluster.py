@@ -1,8 +1,12 @@
 """Responses of the API server and of pods, as the reconciler gets them."""
 
+import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from inspect import iscoroutinefunction
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -24,7 +28,8 @@ from finscribe_operator.cluster import (
     NotLeaderError,
     TransientError,
 )
-from finscribe_operator.kubernetes_cluster import PROGRESS_LIMIT, KubernetesCluster
+from finscribe_operator.config import OperatorConfig
+from finscribe_operator.kubernetes_cluster import PROGRESS_LIMIT, KubernetesCluster, find_proxy
 from finscribe_operator.leadership import Leadership
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
@@ -96,6 +101,56 @@ async def test_a_deletion_that_a_conflict_prevents_is_repeated(conflicting: Kube
 
 async def test_an_object_is_gone_when_another_one_has_its_name(conflicting: KubernetesCluster):
     await conflicting.delete(Ref("batch/v1", "Job", "team", "invoices-1", "gone"))
+
+
+PROXIES = {
+    "the one for HTTPS": (
+        {"HTTPS_PROXY": "http://proxy:3128", "HTTP_PROXY": "http://other"},
+        "http://proxy:3128",
+    ),
+    "none for an excepted host": (
+        {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".cluster,10.0.0.1"},
+        None,
+    ),
+    "none without a variable": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("variables", "proxy"), PROXIES.values(), ids=PROXIES.keys())
+def test_the_proxy_of_the_environment_is(
+    variables: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert find_proxy("https://10.0.0.1:6443") == proxy
+
+
+async def test_requests_are_sent_without_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"uid": "present"}})
+
+    app = web.Application()
+    app.router.add_get("/apis/batch/v1/namespaces/team/jobs/invoices-1", answer)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server()
+    cluster = {"name": "test", "cluster": {"server": str(server.make_url("")).rstrip("/")}}
+    context = {"name": "test", "context": {"cluster": "test", "user": ""}}
+    kubeconfig = {"clusters": [cluster], "contexts": [context], "current-context": "test"}
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    connected = await KubernetesCluster.connect(OperatorConfig(), Metrics(Store()), Leadership.permanent())
+    no_threads = ThreadPoolExecutor()
+    no_threads.shutdown()
+    asyncio.get_running_loop().set_default_executor(no_threads)
+
+    assert await connected.get(Ref("batch/v1", "Job", "team", "invoices-1"))
+
+    await connected.close()
+    await server.close()
 
 
 @pytest.fixture
