@@ -9,7 +9,8 @@ therefore go through a session with this middleware, which turns
 - an error within a stream into "410 Gone", after which kopf lists again;
 - a failed discovery into repeated requests;
 
-and makes the next request of that kind and namespace wait.
+and makes the next request of that kind and namespace wait. What the store would not keep is left out of the
+events of a stream: it is most of their bytes, which kopf would parse with Python's slower parser.
 """
 
 import asyncio
@@ -21,9 +22,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from finscribe_core.constants import GROUP, PLURAL, VERSION
+from finscribe_operator.intake import take_in
 from finscribe_operator.watches import RESOURCES, Watches, WatchKey
 
 logger = logging.getLogger(__name__)
@@ -157,7 +160,8 @@ class _Stream:
                 return
             async for chunk in self._content.iter_chunked(size):
                 lines, newline, rest = (rest + chunk).rpartition(b"\n")
-                if newline and not all(_is_event(line) for line in lines.split(b"\n")):
+                events = lines.split(b"\n") if newline else []
+                if not all(_is_event(line) for line in events):
                     raise aiohttp.ClientPayloadError("a line of the stream is no event")
                 if _ERROR in lines and (problem := _error_in(lines)) is not None:
                     if problem:
@@ -167,7 +171,7 @@ class _Stream:
                 self._watches.received(self._key)
                 self._failures.pop(self._key, None)
                 if newline:
-                    yield lines + newline
+                    yield b"\n".join(map(shorten, events)) + newline
         except (aiohttp.ClientError, OSError) as error:
             if not self._watches.must_list(self._key):
                 self._failed(f"{type(error).__name__}: {error}")
@@ -217,6 +221,21 @@ async def _describe(response: aiohttp.ClientResponse) -> str:
 def _is_event(line: bytes) -> bool:
     """Whether a line can be an event; kopf parses it."""
     return not line or (line[0] == ord("{") and line[-1] == ord("}"))
+
+
+def shorten(line: bytes) -> bytes:
+    """An event without the fields of its object that the store does not keep; other lines as they are.
+
+    So is what orjson can't parse, such as objects that are nested deeper than 1024 levels.
+    """
+    try:
+        event = orjson.loads(line)
+        if event["type"] not in ("ADDED", "MODIFIED", "DELETED"):
+            return line
+        event["object"] = take_in(event["object"])
+        return orjson.dumps(event)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, KeyError, TypeError, AttributeError):
+        return line
 
 
 def _error_in(lines: bytes) -> str | None:

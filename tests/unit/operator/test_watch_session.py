@@ -1,5 +1,6 @@
 """kopf's HTTP session turns what would end kopf into errors after which it tries again."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,8 +12,10 @@ from yarl import URL
 
 from finscribe_core.constants import GROUP, PLURAL, VERSION
 from finscribe_operator import watch_session
+from finscribe_operator.objects import Object
 from finscribe_operator.watch_session import WatchMiddleware, watch_key
 from finscribe_operator.watches import Watches, WatchKey
+from tests.unit.operator.builders import a_batch_job
 
 KEY = WatchKey("pods", "")
 EVENT = b'{"type":"ADDED","object":{}}\n'
@@ -63,6 +66,25 @@ STREAMS = {
 async def test_kopf_sees_events_and_no_error_but_410(watches: Watches, sent: bytes, seen: bytes):
     async with session(watches, answering(sent)) as opened:
         assert await read(opened) == seen
+
+
+async def test_kopf_sees_only_the_fields_that_the_store_keeps(watches: Watches):
+    job = a_batch_job("invoices-1")
+    rest = {"spec": {**job["spec"], "template": {}}, "status": {**job["status"], "active": 1}}
+    whole = {**job, **rest, "metadata": {**job["metadata"], "managedFields": [{"manager": "finscribe"}]}}
+    async with session(watches, answering(as_event(whole))) as opened:
+        assert json.loads(await read(opened)) == {"type": "MODIFIED", "object": job}
+
+
+async def test_kopf_sees_events_that_are_nested_too_deep_to_be_shortened(watches: Watches):
+    nested = b'{"a":' * 2000 + b"{}" + b"}" * 2000
+    event = as_event({**a_batch_job("invoices-1"), "spec": "NESTED"}).replace(b'"NESTED"', nested)
+    async with session(watches, answering(event)) as opened:
+        assert await read(opened) == event
+
+
+def as_event(obj: Object) -> bytes:
+    return json.dumps({"type": "MODIFIED", "object": obj}).encode() + b"\n"
 
 
 FAILURES = {
