@@ -28,7 +28,7 @@ def build_registry(controller: Controller, watches: Watches) -> kopf.OperatorReg
 
     @kopf.on.login(registry=registry)
     async def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.AiohttpSession:
-        return _open_session(watches, settings)
+        return _open_session(controller, watches, settings)
 
     @kopf.on.startup(registry=registry)
     async def start(**_: Any) -> None:
@@ -52,7 +52,9 @@ def build_registry(controller: Controller, watches: Watches) -> kopf.OperatorReg
     return registry
 
 
-def _open_session(watches: Watches, settings: kopf.OperatorSettings) -> kopf.AiohttpSession:
+def _open_session(
+    controller: Controller, watches: Watches, settings: kopf.OperatorSettings
+) -> kopf.AiohttpSession:
     """A session for all requests of kopf."""
 
     def read_headers() -> Mapping[str, str]:
@@ -63,7 +65,7 @@ def _open_session(watches: Watches, settings: kopf.OperatorSettings) -> kopf.Aio
         connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
         proxy=info.proxy_url,
         trust_env=info.trust_env,
-        middlewares=(WatchMiddleware(watches, read_headers),),
+        middlewares=(WatchMiddleware(watches, read_headers, controller.knows),),
     )
     return kopf.AiohttpSession(
         server=info.server, default_namespace=info.default_namespace, aiohttp_session=session

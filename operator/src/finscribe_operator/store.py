@@ -70,12 +70,17 @@ class Store:
         self.refused = 0
         """Number of versions of FineTuneJobs that were refused (see `intake`)."""
 
+    def knows(self, obj: Object) -> bool:
+        """Whether this version of the object, a newer one, or its end is known."""
+        uid = obj["metadata"].get("uid", "")
+        return _version(obj) <= max(self._tombstones.get(uid, -1), self._known_version(self._find(obj)))
+
     def put(self, obj: Object) -> bool:
         """Store the object unless this version or a newer one is known; whether it was stored."""
+        if self.knows(obj):
+            return False
         uid = obj["metadata"].get("uid", "")
         old = self._find(obj)
-        if _version(obj) <= max(self._tombstones.get(uid, -1), self._known_version(old)):
-            return False
         self._tombstones.pop(uid, None)
         self._forgotten.discard(uid)
         self._note_version(obj["kind"], _version(obj))

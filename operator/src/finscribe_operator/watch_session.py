@@ -9,8 +9,10 @@ therefore go through a session with this middleware, which turns
 - an error within a stream into "410 Gone", after which kopf lists again;
 - a failed discovery into repeated requests;
 
-and makes the next request of that kind and namespace wait. What the store would not keep is left out of the
-events of a stream: it is most of their bytes, which kopf would parse with Python's slower parser.
+and makes the next request of that kind and namespace wait.
+
+kopf spends more time on an event than the operator. It therefore gets neither the fields that the store does
+not keep, which are most of the bytes, nor the versions of objects that the store knows.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ from yarl import URL
 
 from finscribe_core.constants import GROUP, PLURAL, VERSION
 from finscribe_operator.intake import take_in
+from finscribe_operator.objects import Object
 from finscribe_operator.watches import RESOURCES, Watches, WatchKey
 
 logger = logging.getLogger(__name__)
@@ -48,9 +51,15 @@ CRD that was just created is served before it can be discovered."""
 class WatchMiddleware:
     """A client middleware of aiohttp for listings, streams and discovery."""
 
-    def __init__(self, watches: Watches, read_headers: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        watches: Watches,
+        read_headers: Callable[[], Mapping[str, str]],
+        is_known: Callable[[Object], bool],
+    ) -> None:
         self._watches = watches
         self._read_headers = read_headers
+        self._is_known = is_known
         self._failures: Counter[WatchKey | str] = Counter()
 
     async def __call__(
@@ -118,7 +127,7 @@ class WatchMiddleware:
             self._watches.require_listing(key)
             response.status = 200  # `_Stream` says "410 Gone"; kopf would end at the status
         self._watches.opened(key, response.close)
-        stream: Any = _Stream(key, response, self._watches, self._failures)
+        stream: Any = _Stream(key, response, self._watches, self._failures, self._is_known)
         response.content = stream
         return response
 
@@ -136,8 +145,10 @@ class _Stream:
         response: aiohttp.ClientResponse,
         watches: Watches,
         failures: Counter[WatchKey | str],
+        is_known: Callable[[Object], bool],
     ) -> None:
         self._key = key
+        self._is_known = is_known
         self._close = response.close
         self._content = response.content
         self._watches = watches
@@ -171,7 +182,7 @@ class _Stream:
                 self._watches.received(self._key)
                 self._failures.pop(self._key, None)
                 if newline:
-                    yield b"\n".join(map(shorten, events)) + newline
+                    yield b"\n".join(_shorten(event, self._is_known) for event in events) + newline
         except (aiohttp.ClientError, OSError) as error:
             if not self._watches.must_list(self._key):
                 self._failed(f"{type(error).__name__}: {error}")
@@ -223,16 +234,18 @@ def _is_event(line: bytes) -> bool:
     return not line or (line[0] == ord("{") and line[-1] == ord("}"))
 
 
-def shorten(line: bytes) -> bytes:
-    """An event without the fields of its object that the store does not keep; other lines as they are.
+def _shorten(line: bytes, is_known: Callable[[Object], bool]) -> bytes:
+    """An event without the fields of its object that the store does not keep; empty if that version is known.
 
-    So is what orjson can't parse, such as objects that are nested deeper than 1024 levels.
+    Other lines stay as they are, and so does what orjson can't parse: more than 1024 nested levels.
     """
     try:
         event = orjson.loads(line)
         if event["type"] not in ("ADDED", "MODIFIED", "DELETED"):
             return line
         event["object"] = take_in(event["object"])
+        if event["type"] != "DELETED" and is_known(event["object"]):
+            return b""
         return orjson.dumps(event)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, KeyError, TypeError, AttributeError):
         return line

@@ -13,6 +13,7 @@ from yarl import URL
 from finscribe_core.constants import GROUP, PLURAL, VERSION
 from finscribe_operator import watch_session
 from finscribe_operator.objects import Object
+from finscribe_operator.store import Store
 from finscribe_operator.watch_session import WatchMiddleware, watch_key
 from finscribe_operator.watches import Watches, WatchKey
 from tests.unit.operator.builders import a_batch_job
@@ -29,10 +30,13 @@ def watches() -> Watches:
 
 
 @asynccontextmanager
-async def session(watches: Watches, handler: Handler) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(
+    watches: Watches, handler: Handler, store: Store | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application()
     app.router.add_get("/{path:.*}", handler)
-    middleware = WatchMiddleware(watches, lambda: {"Authorization": "Bearer token"})
+    headers = {"Authorization": "Bearer token"}
+    middleware = WatchMiddleware(watches, lambda: headers, (store or Store()).knows)
     async with TestServer(app, host="127.0.0.1") as server:
         url = f"http://127.0.0.1:{server.port}/"
         async with aiohttp.ClientSession(url, middlewares=(middleware,)) as opened:
@@ -74,6 +78,20 @@ async def test_kopf_sees_only_the_fields_that_the_store_keeps(watches: Watches):
     whole = {**job, **rest, "metadata": {**job["metadata"], "managedFields": [{"manager": "finscribe"}]}}
     async with session(watches, answering(as_event(whole))) as opened:
         assert json.loads(await read(opened)) == {"type": "MODIFIED", "object": job}
+
+
+async def test_kopf_sees_no_version_that_the_store_knows_but_each_deletion(watches: Watches):
+    known, newer = a_batch_job("invoices-1"), a_batch_job("invoices-1")
+    newer["metadata"]["resourceVersion"] = "2"
+    store = Store()
+    store.put(known)
+    deletion = as_event(known).replace(b"MODIFIED", b"DELETED")
+    async with session(watches, answering(as_event(known) + as_event(newer) + deletion), store) as opened:
+        seen = [json.loads(line) for line in (await read(opened)).splitlines() if line]
+    assert seen == [
+        {"type": "MODIFIED", "object": newer},
+        {"type": "DELETED", "object": known},
+    ]
 
 
 async def test_kopf_sees_events_that_are_nested_too_deep_to_be_shortened(watches: Watches):
