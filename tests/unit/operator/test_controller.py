@@ -105,6 +105,7 @@ async def test_a_listing_after_an_interruption_queues_only_the_jobs_that_it_chan
     cluster.seed(other)
     controller = RecordingController(cluster)
     await controller.start()
+    controller.lead()
     await until(lambda: controller.is_idle)
     lost = next(job for job in cluster.of_kind("Job") if label(job, LABEL_JOB) == "other")
     await cluster.delete(Ref.of(lost))
