@@ -1,4 +1,4 @@
-"""Builds the demo's final output: losses, a comparison of base and tuned model, the bucket's content."""
+"""Describes the demo's training and the content of its bucket."""
 
 import re
 from collections.abc import Iterable
@@ -10,12 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
-from finscribe_core.report import EvaluationReport
 from finscribe_operator.local.embedded_s3 import StoredObject
 
-FOLDED = re.compile(
-    r"^(datasets/[^/]+/images|models/[^/]+|.*/checkpoints/[^/]+|.*/runs/[^/]+/(adapter|merged|logs))/"
-)
+FOLDED = re.compile(r"^(datasets/[^/]+/images|.*/checkpoints/[^/]+|.*/runs/[^/]+/(adapter|merged|logs))/")
 """Prefixes that are shown as one row."""
 HEADING = re.compile(r"^(results/[^/]+/runs/[^/]+|[^/]+/[^/]+)/")
 """The part of a key that is shown once, above its rows."""
@@ -24,8 +21,9 @@ NAME_WIDTH = 39
 DESCRIPTIONS = (
     (r"^datasets/.*/images/", "rendered invoices"),
     (r"^datasets/.*train\.jsonl$", "training rows: instruction, image, expected answer"),
-    (r"^datasets/.*val\.jsonl$", "validation rows"),
-    (r"^models/", "the base model: PaddleOCR-VL's classes, tiny and random"),
+    (r"^datasets/.*val\.jsonl$", "validation rows, for early stopping"),
+    (r"^datasets/.*test\.jsonl$", "test rows, of other vendors"),
+    (r"^datasets/.*test-template\.jsonl$", "test rows, of another template"),
     (r"/checkpoints/", "what an interrupted run resumes from"),
     (r"/adapter/", "the result: the LoRA adapter, with tokenizer, processor and model card"),
     (r"/merged/", "the base model with the adapter merged in"),
@@ -75,30 +73,6 @@ def fold(key: str) -> str:
 def explain(key: str) -> str:
     """What an object contains."""
     return next((description for pattern, description in DESCRIPTIONS if re.search(pattern, key)), "")
-
-
-METRIC_LABELS = {
-    "field_accuracy": "field accuracy",
-    "teds_score": "TEDS of line-item tables",
-    "numeric_accuracy": "numeric accuracy",
-    "validation_pass_rate": "validation pass rate",
-}
-"""The rows of the comparison."""
-
-
-def build_comparison(evaluation: EvaluationReport) -> Table:
-    """A table of the metrics of base and tuned model on the same documents."""
-    table = Table(f"of {evaluation.documents} documents", "base", "tuned", header_style="bold")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name, description in METRIC_LABELS.items():
-        base, tuned = getattr(evaluation.base, name), getattr(evaluation.tuned, name)
-        table.add_row(description, _percent(base), f"[bold green]{_percent(tuned)}[/bold green]")
-    return table
-
-
-def _percent(share: str | None) -> str:
-    return "-" if share is None else f"{100 * float(share):.1f} %"
 
 
 def describe_loss(status: FineTuneJobStatus) -> str:

@@ -12,10 +12,10 @@ RUN = "results/invoices/runs/invoices-1a2b3c4d"
 KEYS = [
     "datasets/invoices/images/train-0.png",
     "datasets/invoices/images/val-0.png",
+    "datasets/invoices/test-template.jsonl",
+    "datasets/invoices/test.jsonl",
     "datasets/invoices/train.jsonl",
     "datasets/invoices/val.jsonl",
-    "models/tiny-paddleocr-vl/config.json",
-    "models/tiny-paddleocr-vl/model.safetensors",
     "results/invoices/latest.json",
     f"{RUN}/adapter/README.md",
     f"{RUN}/adapter/adapter_config.json",
@@ -37,7 +37,8 @@ KEYS = [
 ROWS = {
     "  images/ (2 files)": "rendered invoices",
     "  train.jsonl": "training rows",
-    "  (2 files)": "the base model",
+    "  test.jsonl": "test rows, of other vendors",
+    "  test-template.jsonl": "test rows, of another",
     "  latest.json": "names the newest",
     "  adapter/ (4 files)": "the result: the LoRA",
     "  checkpoints/checkpoint-156/ (2 files)": "what an interrupted",
@@ -67,7 +68,6 @@ def test_a_name_is_whole_and_has_its_own_description(lines, name, description):
 def test_a_prefix_is_printed_once_and_whole(lines):
     assert [line for line in lines if line and not line.startswith(" ")] == [
         "datasets/invoices/",
-        "models/tiny-paddleocr-vl/",
         "results/invoices/",
         f"{RUN}/",
     ]
