@@ -44,7 +44,7 @@ $(SETUP): pyproject.toml uv.lock | $(UV)
 	.venv-bootstrap/bin/pip install --quiet uv
 
 .PHONY: demo
-demo: setup ## Fine-tune a tiny model on synthetic invoices, from S3 to S3, on this machine's CPU.
+demo: setup ## Fine-tune a small model on synthetic receipts, from S3 to S3, on this machine's CPU.
 	$(RUN)/finscribe demo
 
 ## Test it
@@ -142,6 +142,11 @@ update-golden: setup binaries ## Rewrite the expected outputs of golden tests; r
 	$(RUN)/pytest tests/golden tests/unit/training/test_loss_curves.py --update-golden
 	UPDATE_GOLDEN=1 $(RUN)/pytest -m chart tests/chart
 	UPDATE_GOLDEN=1 $(RUN)/pytest -m apiserver tests/apiserver -k exactly_as_expected
+
+.PHONY: demo-pictures
+demo-pictures: setup browser ## Make the pictures of docs/tutorial.md from the newest report of `make demo`.
+	$(RUN)/python -m tools.report_pictures \
+		"$$(ls -t finscribe-demo/results/*/runs/*/evaluation/report.html | head -n 1)"
 
 .PHONY: format
 format: setup ## Format the code and fix what the linter can.

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.evaluation.compare import compare
 from finscribe_trainer.evaluation.report.write import write_reports
 from tests.support.comparison import results_of
+from tools.report_pictures import main
 
 pytestmark = pytest.mark.browser
 ARGUMENTS = [
@@ -197,3 +199,11 @@ def test_a_count_of_zero_has_no_colour(improved: int, tile: str, browser: Browse
     colour = "one => getComputedStyle(one).color"
     assert number.evaluate(colour) == plain.evaluate(colour)
     page.close()
+
+
+def test_the_pictures_of_the_tutorial_are_made_from_a_report(report: Path, tmp_path: Path):
+    assert main.main([str(report), "--folder", str(tmp_path)], standalone_mode=False) is None
+    for name in ("demo-result.png", "demo-answer.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.width == 1100
+            assert 300 < picture.height < 2500
