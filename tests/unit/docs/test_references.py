@@ -27,8 +27,8 @@ OUTPUT_FILES = {
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
 """Files of runs and models, which are not in the repository."""
-USER_FILES = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml")
-"""Prefixes of a user's own files in the commands of the training guide."""
+USER_FILES = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml", "finscribe-demo/")
+"""Prefixes of a user's own files in the commands of the training guide and the tutorial."""
 SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl")
 
 pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
