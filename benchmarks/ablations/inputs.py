@@ -1,0 +1,65 @@
+"""Writes what all cells share: documents, and a base model with random weights."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from transformers import PaddleOCRVLForConditionalGeneration
+
+from benchmarks.ablations.cells import DOCUMENTS
+from benchmarks.ablations.results import INPUTS, Inputs
+from finscribe_trainer.data_tools.sample.dataset import write_dataset
+from finscribe_trainer.model.families.registry import load_family
+from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.runtime.outputs import replace_together
+
+RANDOM_BASE = "random-base"
+VALIDATION_DOCUMENTS = 24
+TEST_DOCUMENTS = 24
+_SEED = 1
+
+
+def prepare(folder: Path, base: str) -> None:
+    """Write documents, the random base and `inputs.json`, unless they are there."""
+    if (folder / INPUTS).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with replace_together(folder, last=INPUTS) as part:
+        _write_documents(part)
+        family = load_family(ModelSource(base))
+        torch.manual_seed(_SEED)
+        PaddleOCRVLForConditionalGeneration(family.config).save_pretrained(part / RANDOM_BASE)
+        family.processing.save_pretrained(part / RANDOM_BASE)
+        inputs = Inputs(_sha256(Path(base) / "model.safetensors"), _sha256(*sorted(part.glob("*.jsonl"))))
+        (part / INPUTS).write_text(json.dumps(asdict(inputs)), encoding="utf-8")
+
+
+def train_file(folder: Path, documents: int) -> Path:
+    """The rows of the first `documents` training documents."""
+    return folder / f"train-{documents}.jsonl"
+
+
+def validation_file(folder: Path) -> Path:
+    """The rows of the validation loss."""
+    return folder / "val.jsonl"
+
+
+def test_file(folder: Path) -> Path:
+    """The rows on which all models are evaluated."""
+    return folder / "val.jsonl"
+
+
+def _write_documents(folder: Path) -> None:
+    write_dataset(folder, max(DOCUMENTS), VALIDATION_DOCUMENTS, _SEED)
+    lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    for number in DOCUMENTS:
+        train_file(folder, number).write_text("".join(lines[:number]), encoding="utf-8")
+
+
+def _sha256(*files: Path) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
