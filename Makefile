@@ -20,6 +20,8 @@ unexport PYTHONDONTWRITEBYTECODE
 BENCH_ARGS ?=
 # Arguments of the sweeps, such as SWEEP_ARGS="--only kills --seed 7".
 SWEEP_ARGS ?=
+# Arguments of the ablations, such as ABLATIONS_ARGS="--only vision --seeds 1".
+ABLATIONS_ARGS ?=
 # Arguments of the pretraining, such as TINY_MODEL_ARGS="--minutes 10 --threads 1".
 TINY_MODEL_ARGS ?=
 
@@ -106,6 +108,10 @@ bench-operator: setup binaries ## Start a burst of jobs with this operator and a
 .PHONY: bench-storage
 bench-storage: setup ## Compare S3 transfers with boto3's: time, memory, faults (BENCH_ARGS="--write" keeps it).
 	$(RUN)/python -m benchmarks.storage $(BENCH_ARGS)
+
+.PHONY: ablations
+ablations: setup ## Measure what each feature of the trainer is worth; again to go on (ABLATIONS_ARGS=--write saves it).
+	$(RUN)/python -m benchmarks.ablations $(ABLATIONS_ARGS)
 
 .PHONY: agreement
 agreement: setup ## Compare the metrics with reference implementations; writes the table of docs/metrics.md.

@@ -13,7 +13,7 @@ STEPS = 160
 DEFAULT: dict[str, Any] = {
     "lora": {"r": 16, "alpha": 32, "dropout": 0.0, "target_modules": ALL_LINEAR},
     "training": {
-        "learning_rate": 5e-3,
+        "learning_rate": 7e-3,
         "bf16": True,
         "max_steps": STEPS,
         "per_device_train_batch_size": 4,

@@ -12,12 +12,12 @@ from benchmarks.ablations.cells import DOCUMENTS
 from benchmarks.ablations.results import INPUTS, Inputs
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.model.source import find_local_or_hub_model
 from finscribe_trainer.runtime.outputs import replace_together
 
 RANDOM_BASE = "random-base"
-VALIDATION_DOCUMENTS = 24
-TEST_DOCUMENTS = 24
+VALIDATION_DOCUMENTS = 32
+TEST_DOCUMENTS = 32
 _SEED = 1
 
 
@@ -26,13 +26,15 @@ def prepare(folder: Path, base: str) -> None:
     if (folder / INPUTS).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
+    source = find_local_or_hub_model(base, None)
     with replace_together(folder, last=INPUTS) as part:
         _write_documents(part)
-        family = load_family(ModelSource(base))
+        family = load_family(source)
         torch.manual_seed(_SEED)
         PaddleOCRVLForConditionalGeneration(family.config).save_pretrained(part / RANDOM_BASE)
         family.processing.save_pretrained(part / RANDOM_BASE)
-        inputs = Inputs(_sha256(Path(base) / "model.safetensors"), _sha256(*sorted(part.glob("*.jsonl"))))
+        weights = Path(source.location) / "model.safetensors"
+        inputs = Inputs(_sha256(weights), _sha256(*sorted(part.glob("*.jsonl"))))
         (part / INPUTS).write_text(json.dumps(asdict(inputs)), encoding="utf-8")
 
 
@@ -48,11 +50,11 @@ def validation_file(folder: Path) -> Path:
 
 def test_file(folder: Path) -> Path:
     """The rows on which all models are evaluated."""
-    return folder / "val.jsonl"
+    return folder / "test.jsonl"
 
 
 def _write_documents(folder: Path) -> None:
-    write_dataset(folder, max(DOCUMENTS), VALIDATION_DOCUMENTS, _SEED)
+    write_dataset(folder, max(DOCUMENTS), VALIDATION_DOCUMENTS, _SEED, num_test_rows=TEST_DOCUMENTS)
     lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     for number in DOCUMENTS:
         train_file(folder, number).write_text("".join(lines[:number]), encoding="utf-8")
