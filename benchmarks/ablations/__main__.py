@@ -67,13 +67,15 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make ablations",
-        description="Measure what each feature of the trainer is worth on the small model. Run it again to go on.",
+        description="Measure what each feature of the trainer is worth. Run it again to go on.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--only", default="", metavar="ROW", help="only rows with this text in their name, and the default")
     add("--seeds", type=int, choices=range(1, NUM_SEEDS + 1), default=NUM_SEEDS, help="seeds of each cell")
-    add("--minutes", type=float, default=float("inf"), metavar="N", help="start no cell after so many minutes")
+    add(
+        "--minutes", type=float, default=float("inf"), metavar="N", help="start no cell after so many minutes"
+    )
     add("--workers", type=int, default=1, metavar="N", help="cells at a time, each with one thread")
     add("--list", action="store_true", help="list the cells and whether they are measured; measure nothing")
     add("--write", action="store_true", help="also write results.json, docs/ablations.md and its plot")
@@ -115,7 +117,9 @@ def _measure(
             print(f"{cell}: failed with exit code {code}; see {log_file(folder, cell)}", flush=True)
         else:
             result = read_results(folder)[cell.id]
-            print(f"{cell}: {result.field_accuracy:.1%} of the fields, {result.cpu_seconds:.0f} s", flush=True)
+            print(
+                f"{cell}: {result.field_accuracy:.1%} of the fields, {result.cpu_seconds:.0f} s", flush=True
+            )
     return failed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ALL_LINEAR = [*ATTENTION, "gate_proj", "up_proj", "down_proj"]
-STEPS = 160
+STEPS = 120
 DEFAULT: dict[str, Any] = {
     "lora": {"r": 16, "alpha": 32, "dropout": 0.0, "target_modules": ALL_LINEAR},
     "training": {
@@ -130,9 +130,7 @@ FEATURES = (
     Setting("loss", "label smoothing 0.1", {"loss.use_label_smoothing": True}),
     Setting("loss", "numbers weigh 2", {"loss.number_weight": 2.0}),
     Setting("vision tower", "adapted", {"lora.scope": "All"}),
-    Setting(
-        "curriculum", "random", {"curriculum.enabled": True, "curriculum.difficulty_schedule": "random"}
-    ),
+    Setting("curriculum", "random", {"curriculum.enabled": True, "curriculum.difficulty_schedule": "random"}),
 )
 """All settings besides the table of learning rates."""
 

@@ -49,22 +49,32 @@ def _state(recorded: Recorded) -> Iterator[str]:
 
 
 def rates(recorded: Recorded) -> list[str]:
-    """Field accuracy for each learning rate and kind of adapter, as a Markdown table."""
-    lines = [
-        f"| Adapter | {' | '.join(map(rate_text, RATES))} |",
-        f"|---|{'---:|' * len(RATES)}",
+    """Two Markdown tables by learning rate and kind of adapter: field accuracy, validation loss."""
+    return [
+        "Field accuracy by learning rate:",
+        "",
+        *_by_rate(recorded, lambda results: _percent([result.field_accuracy for result in results])),
+        "",
+        "Validation loss by learning rate:",
+        "",
+        *_by_rate(recorded, lambda results: _losses([result.eval_loss for result in results])),
     ]
+
+
+def _by_rate(recorded: Recorded, shown: Callable[[Sequence[Result]], str]) -> Iterator[str]:
+    yield f"| Adapter | {' | '.join(map(rate_text, RATES))} |"
+    yield f"|---|{'---:|' * len(RATES)}"
     for targets, rank in product(TARGETS, RANKS):
-        found = [of_setting(recorded.results, learning_rate(targets, rank, rate)) for rate in RATES]
-        shown = [_percent([each.field_accuracy for each in results]) for results in found]
-        lines.append(f"| {targets}, rank {rank} | {' | '.join(shown)} |")
-    return lines
+        row = [of_setting(recorded.results, learning_rate(targets, rank, rate)) for rate in RATES]
+        yield f"| {targets}, rank {rank} | {' | '.join(map(shown, row))} |"
 
 
 def features(recorded: Recorded) -> list[str]:
     """All other settings, compared with the default, as a Markdown table."""
     default = of_setting(recorded.results, THE_DEFAULT)
     lines = [
+        "All other settings, each compared with the default:",
+        "",
         "| Changed | To | Seeds | Field accuracy | Against the default | Numeric accuracy | TEDS "
         "| Training loss | Validation loss | CPU seconds |",
         "|---|---|---:|---:|---|---:|---:|---:|---:|---:|",
@@ -77,20 +87,17 @@ def features(recorded: Recorded) -> list[str]:
 
 
 def _row(setting: Setting, results: Sequence[Result], default: Sequence[Result]) -> list[str]:
-    def column(value: Callable[[Result], float | None]) -> list[float]:
-        return [found for result in results if (found := value(result)) is not None]
-
     is_default = setting is THE_DEFAULT
     return [
         *(["nothing", ""] if is_default else [setting.row, setting.name]),
         str(len(results)),
-        _percent(column(lambda result: result.field_accuracy)),
+        _percent([result.field_accuracy for result in results]),
         "" if is_default else _verdict(results, default),
-        _percent(column(lambda result: result.numeric_accuracy)),
-        _percent(column(lambda result: result.teds)),
-        _range(column(lambda result: result.train_loss), "{:.3f}".format),
-        _range(column(lambda result: result.eval_loss), "{:.3f}".format),
-        _range(column(lambda result: result.cpu_seconds), "{:.0f}".format),
+        _percent([result.numeric_accuracy for result in results]),
+        _percent([result.teds for result in results]),
+        _losses([result.train_loss for result in results]),
+        _losses([result.eval_loss for result in results]),
+        _range([result.cpu_seconds for result in results], "{:.0f}".format),
     ]
 
 
@@ -107,6 +114,10 @@ def _verdict(results: Sequence[Result], default: Sequence[Result]) -> str:
 
 def _percent(values: Sequence[float]) -> str:
     return _range([100 * value for value in values], "{:.1f}".format, " %")
+
+
+def _losses(values: Sequence[float | None]) -> str:
+    return _range([value for value in values if value is not None], "{:.3f}".format)
 
 
 def _range(values: Sequence[float], text: Callable[[float], str], unit: str = "") -> str:

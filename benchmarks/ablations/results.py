@@ -63,7 +63,7 @@ def read_recorded(file: Path = RECORDED) -> Recorded:
 
 
 def write_recorded(recorded: Recorded, cells: Iterable[Cell], file: Path = RECORDED) -> None:
-    """Write the results of these cells, one in a line; results of settings that no longer exist are left out."""
+    """Write the results of these cells, one in a line; those of settings that are gone are left out."""
     found = [recorded.results[cell.id] for cell in cells if cell.id in recorded.results]
     lines = ",\n".join(json.dumps(asdict(result)) for result in found)
     inputs = json.dumps(asdict(recorded.inputs) if recorded.inputs else None)

@@ -1,4 +1,4 @@
-"""`make ablations`: what it measures, that it goes on where it was stopped, and that its page is up to date."""
+"""`make ablations`: what it measures, that it goes on where it was stopped, that its page is up to date."""
 
 import multiprocessing
 import os
@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ablations.cells import DEFAULT, FEATURES, RATES, THE_DEFAULT, Cell, Setting, cells, learning_rate
+from benchmarks.ablations.cells import (
+    DEFAULT,
+    FEATURES,
+    RATES,
+    THE_DEFAULT,
+    Cell,
+    Setting,
+    cells,
+    learning_rate,
+)
 from benchmarks.ablations.page import BEGIN, END, PAGE, block, features, rates
 from benchmarks.ablations.plot import bars, curves
 from benchmarks.ablations.results import (
@@ -118,10 +127,10 @@ class TestPage:
 
     def test_learning_rates_show_mean_and_range_and_leave_out_what_was_not_measured(self):
         lines = rates(recorded({learning_rate("attention", 4, RATES[1]): [0.25, 0.35]}))
-        assert lines[2] == "| attention, rank 4 |  | 30.0 % (25.0 to 35.0) |" + "  |" * (len(RATES) - 2)
+        assert lines[4] == "| attention, rank 4 |  | 30.0 % (25.0 to 35.0) |" + "  |" * (len(RATES) - 2)
 
     def test_features_are_compared_with_the_default(self):
-        lines = features(recorded({THE_DEFAULT: [0.5, 0.52], FOCAL: [0.6]}))[2:]
+        lines = features(recorded({THE_DEFAULT: [0.5, 0.52], FOCAL: [0.6]}))[4:]
         assert [line.split(" | ")[3:5] for line in lines] == [
             ["51.0 % (50.0 to 52.0)", ""],
             ["60.0 %", "**+9.0 points**"],
@@ -132,7 +141,7 @@ class TestPlot:
     MADE = recorded({THE_DEFAULT: [0.5, 0.6], learning_rate("attention", 64, 1e-3): [0.2]})
 
     def test_a_curve_has_the_rates_that_were_measured(self):
-        found = {(targets, rank): points for targets, rank, points in curves(self.MADE)}
+        found = {(targets, rank): points for targets, rank, points in curves(self.MADE, "field_accuracy")}
         assert len(found) == 6
         assert {rate: point.mean for rate, point in found["attention", 64].items()} == {1e-3: 0.2}
 
