@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 1100, 800
@@ -60,8 +60,8 @@ def _picture(page: Page, path: Path, elements: tuple[str, ...]) -> Path:
     boxes = [page.locator(element).first.bounding_box() for element in elements]
     top = min(box["y"] for box in boxes if box)
     bottom = max(box["y"] + box["height"] for box in boxes if box)
-    clip = {"x": 0.0, "y": max(0.0, top - 16), "width": float(WIDTH), "height": bottom - top + 32}
-    screenshot = page.screenshot(clip=clip, full_page=True)  # type: ignore[arg-type] # a dict is a FloatRect
+    clip = FloatRect(x=0, y=max(0, top - 16), width=WIDTH, height=bottom - top + 32)
+    screenshot = page.screenshot(clip=clip, full_page=True)
     with Image.open(io.BytesIO(screenshot)) as picture:
         picture.convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     if path.stat().st_size > MAX_BYTES:
