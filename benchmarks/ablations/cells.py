@@ -108,9 +108,9 @@ def settings() -> Iterator[Setting]:
     for (rank, targets), rate in product(adapters, COARSE_RATES):
         yield learning_rate(targets, rank, rate)
     yield from FEATURES
-    for rate, (rank, targets) in product(RATES, adapters):
-        if rate not in COARSE_RATES:
-            yield learning_rate(targets, rank, rate)
+    fine_rates = [rate for rate in RATES if rate not in COARSE_RATES]
+    for fine_rate, (rank, targets) in product(fine_rates, adapters):
+        yield learning_rate(targets, rank, fine_rate)
 
 
 FEATURES = (

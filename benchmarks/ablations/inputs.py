@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from transformers import PaddleOCRVLForConditionalGeneration
+from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from benchmarks.ablations.cells import DOCUMENTS
 from benchmarks.ablations.results import INPUTS, Inputs
@@ -31,7 +31,9 @@ def prepare(folder: Path, base: str) -> None:
         _write_documents(part)
         family = load_family(source)
         torch.manual_seed(_SEED)
-        PaddleOCRVLForConditionalGeneration(family.config).save_pretrained(part / RANDOM_BASE)
+        config = family.config
+        assert isinstance(config, PaddleOCRVLConfig)
+        PaddleOCRVLForConditionalGeneration(config).save_pretrained(part / RANDOM_BASE)
         family.processing.save_pretrained(part / RANDOM_BASE)
         weights = Path(source.location) / "model.safetensors"
         inputs = Inputs(_sha256(weights), _sha256(*sorted(part.glob("*.jsonl"))))

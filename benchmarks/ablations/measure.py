@@ -53,7 +53,7 @@ def measure(cell: Cell, folder: Path, base: str) -> None:
     log.unlink()
 
 
-_NOTHING = {"train_loss": None, "eval_loss": None, "cpu_seconds": 0.0, "wall_seconds": 0.0}
+_NOTHING: dict[str, Any] = {"train_loss": None, "eval_loss": None, "cpu_seconds": 0.0, "wall_seconds": 0.0}
 
 
 def config(cell: Cell, folder: Path, work: Path, model: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def config(cell: Cell, folder: Path, work: Path, model: str) -> dict[str, Any]:
     return apply_overrides(TrainerConfig, DEFAULT, {**cell.setting.overrides, **paths}, "the cell's")
 
 
-def _train(cell: Cell, settings: dict[str, Any], work: Path) -> dict[str, float | None]:
+def _train(cell: Cell, settings: dict[str, Any], work: Path) -> dict[str, Any]:
     file = work / "config.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     cpu, wall = time.process_time(), time.monotonic()

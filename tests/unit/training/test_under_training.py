@@ -64,6 +64,7 @@ WELL_TRAINED = {
     "a loss that has settled": training(approach(8.0), **answers("0", "0.9")),
     "a loss that has settled, with a constant rate": training(approach(8.0), constant),
     "noisy training losses around a floor": training(approach(8.0), constant, noise=0.1, evaluations=1),
+    "a loss whose fall early stopping found too small": training(approach(1.0), stopped_early=True),
     "a slow power law": training(lambda t: min(BASE, 0.1 * (t + 1e-3) ** -0.5), **answers("0", "0.9")),
     "overfitted, no better": training(overfits, **answers("0.1", "0.1")),
     "diverged": training(lambda t: BASE + t, **answers("0.1", "0")),
