@@ -17,7 +17,7 @@ import boto3
 import pytest
 
 from tests.e2e.scrape_targets import serving_targets
-from tests.e2e.team import Bucket, Team
+from tests.e2e.team import FEW_ROWS, Bucket, Team
 from tools.kube.binaries import provide
 from tools.kube.cluster import Cluster, local_cluster
 from tools.kube.images import TARGETS, image_name
@@ -30,6 +30,8 @@ SYSTEM_NAMESPACE = "finscribe-system"
 BUCKET = "finscribe-demo"
 CREDENTIALS = ("finscribe", "only-for-this-test")
 WATCH_SECONDS = 1.0
+EXAMPLE_ROWS = 800
+"""A third of the sample: enough to read some fields."""
 POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -65,15 +67,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 @pytest.fixture(scope="session")
 def bucket(cluster: Cluster, services: Processes) -> Bucket:
-    """An S3 server that pods can reach, with the sample's rows in a bucket."""
+    """An S3 server that pods can reach, with the rows of two samples in a bucket."""
     server = S3Server(cluster.host_address, 7070, services.folder / "s3", *CREDENTIALS)
     services.start(server.part())
-    sample = services.folder / "sample"
-    counts = ("--rows", "48", "--validation-rows", "16", "--test-rows", "8")
-    subprocess.run(
-        [sys.executable, "-m", "finscribe_trainer", "sample", "--output-dir", str(sample), *counts],
-        check=True,
-    )
     client = boto3.client(
         "s3",
         endpoint_url=server.url,
@@ -82,10 +78,21 @@ def bucket(cluster: Cluster, services: Processes) -> Bucket:
         region_name="us-east-1",
     )
     client.create_bucket(Bucket=BUCKET)
-    bucket = Bucket(client, BUCKET, server, sample)
-    for name in ("train.jsonl", "val.jsonl", "test.jsonl", "images"):
-        bucket.upload(sample / name, f"datasets/invoices/{name}")
+    few, example = (
+        _write_sample(services.folder / name, rows) for name, rows in (("few", 48), ("example", EXAMPLE_ROWS))
+    )
+    bucket = Bucket(client, BUCKET, server, few, example)
+    for sample, prefix in ((few, FEW_ROWS), (example, "datasets/invoices")):
+        for name in ("train.jsonl", "val.jsonl", "test.jsonl", "images"):
+            bucket.upload(sample / name, f"{prefix}/{name}")
     return bucket
+
+
+def _write_sample(folder: Path, rows: int) -> Path:
+    counts = ("--rows", str(rows), "--validation-rows", "16", "--test-rows", "8")
+    command = [sys.executable, "-m", "finscribe_trainer", "sample", "--output-dir", str(folder), *counts]
+    subprocess.run(command, check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

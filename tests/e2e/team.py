@@ -13,6 +13,8 @@ from tools.kube.cluster import Cluster
 from tools.kube.services import S3Server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "finetunejob.yaml"
+FEW_ROWS = "datasets/few"
+"""Key prefix of rows for trainings that need not learn anything."""
 RUN_SECONDS = 900.0
 """Timeout of a run on two busy cores, with the imports of torch."""
 
@@ -23,7 +25,9 @@ class Bucket:
     name: str
     server: S3Server
     sample: Path
-    """The folder that was uploaded."""
+    """The folder that was uploaded to `FEW_ROWS`."""
+    example_sample: Path
+    """The folder that was uploaded to where the example's rows are."""
 
     def upload(self, source: Path, prefix: str) -> None:
         files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
@@ -70,13 +74,15 @@ class Team:
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
 
     def submit(self, name: str, **changes: Any) -> None:
-        """Apply the example under another name, without evaluation; keyword arguments are merged into the
-        sections of its spec.
+        """Apply the example under another name, with few rows and without evaluation; keyword arguments are
+        merged into the sections of its spec.
         """
         job = yaml.safe_load(EXAMPLE.read_text())
         job["metadata"] = {"name": name, "namespace": self.namespace}
         job["spec"]["output"]["uri"] = f"s3://finscribe-demo/results/{name}"
         job["spec"]["output"]["formats"] = ["Adapter"]
+        rows = f"s3://finscribe-demo/{FEW_ROWS}"
+        job["spec"]["dataset"] = {"train": f"{rows}/train.jsonl", "validation": f"{rows}/val.jsonl"}
         job["spec"]["evaluation"] = {"enabled": False, "trainingDocuments": 0}
         for section, change in changes.items():
             old = job["spec"].get(section)

@@ -1,8 +1,12 @@
-"""The whole demo, with the shipped model and the example's training."""
+"""The demo: the example's training of the shipped model on the sample, from S3 to S3."""
 
+import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.demo import run_demo
+from tests.support.result_layout import EXAMPLE_LAYOUT, layout_of
 
 MIN_ACCURACY = 0.70
 """Floor of field and numeric accuracy and TEDS; docs/tutorial.md has what was measured."""
@@ -11,7 +15,7 @@ MIN_ON_UNSEEN_TEMPLATE = 0.03
 
 
 def test_the_tuned_model_reads_most_fields_of_unseen_documents_and_the_base_model_none(
-    tmp_path: Path, monkeypatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
@@ -21,3 +25,9 @@ def test_the_tuned_model_reads_most_fields_of_unseen_documents_and_the_base_mode
         assert demo.metric("base", metric) < 0.05
         assert demo.metric("tuned", metric) > MIN_ACCURACY
     assert demo.metric("template", "field_accuracy") > MIN_ON_UNSEEN_TEMPLATE
+    files = [path.relative_to(demo.results).as_posix() for path in demo.results.rglob("*") if path.is_file()]
+    assert layout_of(files, demo.run.name) == EXAMPLE_LAYOUT | {"runs/<run>/evaluation/results-template.json"}
+    assert re.search(r"^results/invoices/\s*\n  latest\.json ", demo.output, re.MULTILINE), demo.output
+    for printed in ("of the base model", "field accuracy", "of an unseen template", "ground truth"):
+        assert printed in demo.output
+    assert f"open {demo.run}/evaluation/report.html" in demo.output

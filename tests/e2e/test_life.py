@@ -19,7 +19,7 @@ def test_a_job_is_corrected_retried_suspended_and_evicted_and_completes(team: Te
         NAME,
         image="finscribe/trainer:missing",
         dataset={"train": f"s3://finscribe-demo/{ROWS}/train.jsonl"},
-        training={"numTrainEpochs": 4, "evalSteps": 8, "saveSteps": 8},
+        training={"numTrainEpochs": 6, "evalSteps": 8, "saveSteps": 8},
         earlyStopping={"enabled": False},
         backoffLimit=0,
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.apiserver.eventually import eventually
-from tests.e2e.team import Bucket, Team
+from tests.e2e.team import FEW_ROWS, Bucket, Team
 
 ROWS = "datasets/growing"
 
@@ -20,7 +20,7 @@ def test_new_rows_in_the_bucket_are_trained_on_from_the_promoted_adapter(
         "growing",
         dataset={
             "train": f"s3://finscribe-demo/{ROWS}/",
-            "imageRoot": "s3://finscribe-demo/datasets/invoices/",
+            "imageRoot": f"s3://finscribe-demo/{FEW_ROWS}/",
         },
         model={"adapter": f"{results}/latest.json", "adapterPolicy": "Optional"},
         training={"maxSteps": 4, "evalSteps": 4},

@@ -37,8 +37,8 @@ def test_the_example_is_trained_and_its_adapter_has_the_reported_loss(
     assert metrics["best_eval_loss"] < metrics["base_eval_loss"]
     assert float(status.evaluation.tuned.field_accuracy) > float(status.evaluation.base.field_accuracy)
     adapter = bucket.download(outputs.adapter, tmp_path / "adapter")
-    loss = eval_loss_of_adapter(find_built_in_model(), adapter, bucket.sample / "val.jsonl")
-    assert loss == pytest.approx(metrics["best_eval_loss"], rel=1e-3)
+    loss = eval_loss_of_adapter(find_built_in_model(), adapter, bucket.example_sample / "val.jsonl")
+    assert loss == pytest.approx(metrics["best_eval_loss"], rel=0.05)  # the run computed in bfloat16
 
 
 def test_a_run_that_fails_its_gate_is_complete_and_latest_json_is_not_written(team: Team, bucket: Bucket):
@@ -59,7 +59,7 @@ def test_a_run_that_fails_its_gate_is_complete_and_latest_json_is_not_written(te
 
 
 def test_a_pod_that_is_deleted_during_training_resumes_from_its_checkpoint(team: Team, bucket: Bucket):
-    training = {"numTrainEpochs": 3, "evalSteps": 8, "saveSteps": 8}
+    training = {"numTrainEpochs": 6, "evalSteps": 8, "saveSteps": 8}
     team.submit("interrupted", training=training, earlyStopping={"enabled": False})
     eventually(lambda: team.status("interrupted").progress.step >= 9, within=RUN_SECONDS)
     eventually(lambda: [k for k in bucket.keys("results/interrupted/") if "checkpoint" in k], within=60)
@@ -102,7 +102,7 @@ def test_a_missing_dataset_fails_the_run_at_once(team: Team):
 
 
 def test_a_suspended_run_has_no_pod_and_resumes_later(team: Team):
-    training = {"numTrainEpochs": 2, "evalSteps": 8, "saveSteps": 8}
+    training = {"numTrainEpochs": 4, "evalSteps": 8, "saveSteps": 8}
     team.submit("suspended", training=training, earlyStopping={"enabled": False})
     eventually(lambda: team.status("suspended").progress.phase == Phase.Training, within=RUN_SECONDS)
 
