@@ -33,7 +33,7 @@ def training(team: Team) -> Iterator[str]:
     """A run that trains long enough for all queries, after one that failed: ended runs are counted, too."""
     team.submit("failed", dataset={"train": "s3://finscribe-demo/nowhere/train.jsonl"})
     team.await_condition("failed", "Failed")
-    training = {"numTrainEpochs": 4, "evalSteps": 8}
+    training = {"numTrainEpochs": 8, "evalSteps": 8}
     evaluation = {"trainingDocuments": 2}
     team.submit("watched", training=training, evaluation=evaluation, earlyStopping={"enabled": False})
     eventually(lambda: team.status("watched").progress.step >= 9, within=RUN_SECONDS)
