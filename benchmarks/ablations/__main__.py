@@ -9,11 +9,9 @@ import multiprocessing
 import os
 import platform
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import psutil
@@ -22,14 +20,13 @@ from benchmarks.ablations.cells import Cell, cells
 from benchmarks.ablations.page import NUM_SEEDS, block, write_page
 from benchmarks.ablations.plot import write_plot
 from benchmarks.ablations.results import (
-    Recorded,
+    known_results,
     log_file,
-    read_inputs,
-    read_recorded,
     read_results,
     write_recorded,
 )
 from benchmarks.ablations.run import IMPORTS, measure, prepare, run_cells
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_trainer.runtime.environment import set_library_variables
 from finscribe_trainer.runtime.progress import progress
 
@@ -44,17 +41,13 @@ def main(arguments: list[str] | None = None) -> None:
     if len(planned) == options.seeds:
         parser.error(f"no row has {options.only!r} in its name")
     folder = options.folder.resolve()
-    os.environ |= ONE_THREAD
-    set_library_variables()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([IMPORTS])  # imported once for all cells
-    known = _known(folder, context, options.base)
     if options.list:
+        known = known_results(folder, _machine())
         for cell in planned:
             print(f"{'measured' if cell.id in known.results else 'missing ':8} {cell}")
         return
-    failed = _measure(planned, known, folder, context, options)
-    known = replace(known, results={**known.results, **read_results(folder)})
+    failed = _measure(planned, folder, options)
+    known = known_results(folder, _machine())
     print(block(known))
     if options.write:
         write_recorded(known, cells(NUM_SEEDS))
@@ -80,31 +73,22 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list the cells and whether they are measured; measure nothing")
     add("--write", action="store_true", help="also write results.json, docs/ablations.md and its plot")
     add("--folder", type=Path, default=Path("ablations"), help="results so far; logs of failed cells")
-    add("--base", default="finscribe/tiny-ocr-vl", help="pretrained base model")
+    add("--base", default=BUILT_IN_MODEL, help="pretrained base model")
     return parser
 
 
-def _known(folder: Path, context: ForkServerContext, base: str) -> Recorded:
-    """The results in the repository and in the folder, after writing what all cells share."""
-    process = context.Process(target=prepare, args=(folder, base))
+def _measure(planned: list[Cell], folder: Path, options: argparse.Namespace) -> int:
+    """Measure the missing cells; returns the number of failed ones."""
+    os.environ |= ONE_THREAD
+    set_library_variables()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([IMPORTS])  # imported once for all cells
+    process = context.Process(target=prepare, args=(folder, options.base))
     process.start()
     process.join()
     if process.exitcode:
         sys.exit(process.exitcode)
-    inputs, recorded = read_inputs(folder), read_recorded()
-    if recorded.inputs == inputs:
-        return replace(recorded, results={**recorded.results, **read_results(folder)})
-    return Recorded(inputs, _machine(), read_results(folder))
-
-
-def _measure(
-    planned: list[Cell],
-    known: Recorded,
-    folder: Path,
-    context: ForkServerContext,
-    options: argparse.Namespace,
-) -> int:
-    """Measure the missing cells; returns the number of failed ones."""
+    known = known_results(folder, _machine())
     missing = [cell for cell in planned if cell.id not in known.results]
     one = partial(measure, folder=folder, base=options.base)
     ended = run_cells(missing, one, context, options.workers, 60 * options.minutes)

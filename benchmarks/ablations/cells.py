@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from finscribe_core.trainer_config import AUTO
+
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ALL_LINEAR = [*ATTENTION, "gate_proj", "up_proj", "down_proj"]
-STEPS = 120
+DEFAULT_RATE = 6e-3
+STEPS = 240
 DEFAULT: dict[str, Any] = {
     "lora": {"r": 16, "alpha": 32, "dropout": 0.0, "target_modules": ALL_LINEAR},
     "training": {
-        "learning_rate": 7e-3,
+        "learning_rate": DEFAULT_RATE,
+        "warmup_ratio": 0.05,
         "bf16": True,
         "max_steps": STEPS,
         "per_device_train_batch_size": 4,
@@ -32,8 +36,8 @@ and after the last one; documents are evaluated by the benchmark, for the tuned 
 
 TARGETS = {"attention": ATTENTION, "all linear": ALL_LINEAR}
 RANKS = (4, 16, 64)
-RATES: tuple[float | str, ...] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-COARSE_RATES = (1e-3, 1e-2, 1e-4)
+RATES: tuple[float | str, ...] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, AUTO)
+COARSE_RATES: tuple[float | str, ...] = (1e-2, 1e-3, AUTO)
 """Measured for all adapters before anything else."""
 DOCUMENTS = (50, 200, 800)
 DEFAULT_DOCUMENTS = 200

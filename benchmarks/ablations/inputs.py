@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from benchmarks.ablations.cells import DOCUMENTS
-from benchmarks.ablations.results import INPUTS, Inputs
+from benchmarks.ablations.results import INPUTS, Inputs, read_inputs
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.source import find_local_or_hub_model
@@ -22,11 +23,17 @@ _SEED = 1
 
 
 def prepare(folder: Path, base: str) -> None:
-    """Write documents, the random base and `inputs.json`, unless they are there."""
-    if (folder / INPUTS).exists():
+    """Write documents, the random base and `inputs.json`, unless they are there.
+
+    Ends the process with a message if the folder has results of another base model.
+    """
+    source = find_local_or_hub_model(base, None)
+    weights = _sha256(Path(source.location) / "model.safetensors")
+    if written := read_inputs(folder):
+        if written.base != weights:
+            sys.exit(f"{folder} has results of another base model. Remove it, or name another --folder.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    source = find_local_or_hub_model(base, None)
     with replace_together(folder, last=INPUTS) as part:
         _write_documents(part)
         family = load_family(source)
@@ -35,8 +42,7 @@ def prepare(folder: Path, base: str) -> None:
         assert isinstance(config, PaddleOCRVLConfig)
         PaddleOCRVLForConditionalGeneration(config).save_pretrained(part / RANDOM_BASE)
         family.processing.save_pretrained(part / RANDOM_BASE)
-        weights = Path(source.location) / "model.safetensors"
-        inputs = Inputs(_sha256(weights), _sha256(*sorted(part.glob("*.jsonl"))))
+        inputs = Inputs(weights, _sha256(*sorted(part.glob("*.jsonl"))))
         (part / INPUTS).write_text(json.dumps(asdict(inputs)), encoding="utf-8")
 
 

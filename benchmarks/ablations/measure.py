@@ -81,11 +81,13 @@ def _train(cell: Cell, settings: dict[str, Any], work: Path) -> dict[str, Any]:
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     metrics = json.loads((work / "run" / METRICS_FILE).read_text(encoding="utf-8"))
     eval_loss = None if cell.setting.prompt_labels else metrics["eval_history"][-1]["eval_loss"]
+    choice = metrics["learning_rate_choice"]
     return {
         "train_loss": metrics["train_history"][-1]["loss"],
         "eval_loss": eval_loss,
         "cpu_seconds": cpu,
         "wall_seconds": wall,
+        "chosen_rate": float(choice["chosen"]) if choice else None,
     }
 
 

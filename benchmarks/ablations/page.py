@@ -66,7 +66,14 @@ def _by_rate(recorded: Recorded, shown: Callable[[Sequence[Result]], str]) -> It
     yield f"|---|{'---:|' * len(RATES)}"
     for targets, rank in product(TARGETS, RANKS):
         row = [of_setting(recorded.results, learning_rate(targets, rank, rate)) for rate in RATES]
-        yield f"| {targets}, rank {rank} | {' | '.join(map(shown, row))} |"
+        fields = [f"{shown(results)}{_chosen(results)}" for results in row]
+        yield f"| {targets}, rank {rank} | {' | '.join(fields)} |"
+
+
+def _chosen(results: Sequence[Result]) -> str:
+    """The rates that `auto` chose, one for each seed."""
+    chosen = [result.chosen_rate for result in results if result.chosen_rate is not None]
+    return f" with {', '.join(map(rate_text, chosen))}" if chosen else ""
 
 
 def features(recorded: Recorded) -> list[str]:

@@ -12,7 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from benchmarks.ablations.cells import FEATURES, RANKS, RATES, TARGETS, THE_DEFAULT, Setting, learning_rate
+from benchmarks.ablations.cells import (
+    DEFAULT_RATE,
+    FEATURES,
+    RANKS,
+    RATES,
+    TARGETS,
+    THE_DEFAULT,
+    Setting,
+    learning_rate,
+)
 from benchmarks.ablations.results import Recorded, of_setting
 from finscribe_trainer.runtime.plot_style import INK, STYLE
 
@@ -40,7 +49,7 @@ def point(recorded: Recorded, setting: Setting, quantity: Quantity) -> Point | N
 
 def curves(recorded: Recorded, quantity: Quantity) -> Iterator[tuple[str, int, dict[float, Point]]]:
     """For each kind of adapter its layers, its rank, and the points by learning rate."""
-    numbers = [rate for rate in RATES if isinstance(rate, float)]
+    numbers = sorted({rate for rate in RATES if isinstance(rate, float)} | {DEFAULT_RATE})
     for targets, rank in product(TARGETS, RANKS):
         found = {rate: point(recorded, learning_rate(targets, rank, rate), quantity) for rate in numbers}
         yield targets, rank, {rate: value for rate, value in found.items() if value}
@@ -64,7 +73,7 @@ def write_plot(recorded: Recorded, file: Path = PLOT) -> None:
         loss.set_yscale("log")
         _draw_bars(others, recorded)
         for axis in (accuracy.yaxis, others.xaxis):
-            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+            axis.set_major_formatter(PercentFormatter(xmax=1))
         canvas.savefig(file, format="png")
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -31,6 +31,8 @@ class Result:
     """Of the training, from the start of the session to the saved adapter."""
     wall_seconds: float
     """The same by the clock."""
+    chosen_rate: float | None = None
+    """Learning rate that `auto` chose."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ def write_recorded(recorded: Recorded, cells: Iterable[Cell], file: Path = RECOR
     write_atomically(file, text.encode())
 
 
-def read_inputs(folder: Path) -> Inputs:
-    """The inputs in a folder."""
+def read_inputs(folder: Path) -> Inputs | None:
+    """The inputs in a folder; None before anything was measured there."""
+    if not (folder / INPUTS).exists():
+        return None
     return Inputs(**json.loads((folder / INPUTS).read_text(encoding="utf-8")))
 
 
@@ -101,6 +105,21 @@ def read_results(folder: Path) -> dict[tuple[str, int], Result]:
     files = sorted((folder / "results").glob("*.json"))
     found = [Result(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
     return {(result.key, result.seed): result for result in found}
+
+
+def known_results(folder: Path, machine: str, file: Path = RECORDED) -> Recorded:
+    """The results in the folder, and those in the repository if they are of the same base and documents.
+
+    Args:
+        folder: Of the benchmark.
+        machine: This machine, for a table that is begun.
+        file: The results in the repository.
+    """
+    recorded, results = read_recorded(file), read_results(folder)
+    inputs = read_inputs(folder) or recorded.inputs
+    if inputs == recorded.inputs:
+        return replace(recorded, results={**recorded.results, **results})
+    return Recorded(inputs, machine, results)
 
 
 def of_setting(results: Mapping[tuple[str, int], Result], setting: Setting) -> list[Result]:

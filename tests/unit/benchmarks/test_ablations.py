@@ -1,5 +1,6 @@
 """`make ablations`: what it measures, that it goes on where it was stopped, that its page is up to date."""
 
+import json
 import multiprocessing
 import os
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.ablations.cells import (
     DEFAULT,
+    DEFAULT_RATE,
     FEATURES,
     RATES,
     THE_DEFAULT,
@@ -18,13 +20,16 @@ from benchmarks.ablations.cells import (
     cells,
     learning_rate,
 )
+from benchmarks.ablations.inputs import prepare
 from benchmarks.ablations.page import BEGIN, END, PAGE, block, features, rates
 from benchmarks.ablations.plot import bars, curves
 from benchmarks.ablations.results import (
+    INPUTS,
     Inputs,
     Recorded,
     Result,
     difference,
+    known_results,
     read_recorded,
     read_results,
     write_recorded,
@@ -63,8 +68,8 @@ class TestCells:
         assert {cell.seed for cell in second[len(first) :]} == {1}
 
     def test_a_setting_that_equals_the_default_is_not_measured_again(self):
-        same = replace(THE_DEFAULT, row="learning rate", overrides={"training.learning_rate": 5e-3})
-        other = replace(same, overrides={"training.learning_rate": 6e-3})
+        same = replace(THE_DEFAULT, row="learning rate", overrides={"training.learning_rate": DEFAULT_RATE})
+        other = replace(same, overrides={"training.learning_rate": 7e-3})
         assert same.key == THE_DEFAULT.key != other.key
 
     @pytest.mark.parametrize("cell", cells(1), ids=str)
@@ -96,6 +101,15 @@ class TestRun:
     def test_no_cell_is_started_after_the_time(self, tmp_path):
         assert self.ended(tmp_path, seconds=0.0) == {}
 
+    def test_results_of_another_base_model_are_never_continued(self, tmp_path):
+        base, folder = tmp_path / "base", tmp_path / "folder"
+        for made in (base, folder):
+            made.mkdir()
+        (base / "model.safetensors").write_bytes(b"weights")
+        (folder / INPUTS).write_text(json.dumps({"base": "another", "data": ""}))
+        with pytest.raises(SystemExit, match="another base model"):
+            prepare(folder, str(base))
+
 
 class TestResults:
     def test_the_file_in_the_repository_has_the_results_of_known_cells_only(self, tmp_path):
@@ -104,6 +118,19 @@ class TestResults:
         write_recorded(made, cells(3), tmp_path / "results.json")
         found = read_recorded(tmp_path / "results.json")
         assert found == replace(made, results={k: r for k, r in made.results.items() if k[0] != gone.key})
+
+    @pytest.mark.parametrize(
+        ("base", "known_seeds"), [("base", {0, 1}), ("another", {1})], ids=["same base", "other base"]
+    )
+    def test_results_in_the_repository_are_continued_if_they_are_of_the_same_base(
+        self, tmp_path, base, known_seeds
+    ):
+        file = tmp_path / "results.json"
+        write_recorded(recorded({THE_DEFAULT: [0.5]}), cells(3), file)
+        write_result(tmp_path, (second := Cell(THE_DEFAULT, 1)), result(second))
+        (tmp_path / INPUTS).write_text(json.dumps({"base": base, "data": "data"}))
+        found = known_results(tmp_path, "This machine.", file)
+        assert {seed for _, seed in found.results} == known_seeds
 
     @pytest.mark.parametrize(
         ("values", "default", "value", "is_real"),
@@ -144,6 +171,7 @@ class TestPlot:
         found = {(targets, rank): points for targets, rank, points in curves(self.MADE, "field_accuracy")}
         assert len(found) == 6
         assert {rate: point.mean for rate, point in found["attention", 64].items()} == {1e-3: 0.2}
+        assert set(found["all linear", 16]) == {DEFAULT_RATE}  # the default is one of the adapters
 
     def test_bars_span_the_seeds(self):
         [(label, point)] = bars(self.MADE).items()
