@@ -21,7 +21,7 @@ def test_tokens_are_counted_with_the_models_tokenizer(sample: Path, tmp_path: Pa
     rows = tmp_path / "train-changed.jsonl"
     invalid = json.dumps({"prompt": "Total? </s>", "completion": "{}"})
     rows.write_text((sample / "train.jsonl").read_text() + invalid + "\n")
-    command = [*COMMAND, "--input", rows, "--model", sample / "model", "--max-sequence-length", "260"]
+    command = [*COMMAND, "--input", rows, "--model", sample / "model", "--max-sequence-length", "200"]
 
     command += ["--output", tmp_path / "report.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
