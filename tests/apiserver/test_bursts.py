@@ -72,5 +72,10 @@ def start_creation(workspace: Workspace, names: list[str]) -> threading.Thread:
 
 def assert_one_run_each(workspace: Workspace, names: list[str]) -> None:
     eventually(lambda: {row[0] for row in workspace.table()} == {"Suspended"}, within=60)
-    jobs = workspace.batch.list_namespaced_job(workspace.namespace).items
-    assert sorted(job.metadata.owner_references[0].name for job in jobs) == sorted(names)
+
+    def owners() -> list[str]:
+        jobs = workspace.batch.list_namespaced_job(workspace.namespace).items
+        return sorted(job.metadata.owner_references[0].name for job in jobs)
+
+    eventually(lambda: set(owners()) == set(names))
+    assert owners() == sorted(names)

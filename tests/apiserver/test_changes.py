@@ -32,7 +32,7 @@ def test_suspend_terminates_the_pod_and_resume_creates_another_for_the_same_run(
     workspace.assert_table_is_full()
     eventually(lambda: not workspace.pods())
     workspace.kubelet.remove(pod)
-    assert workspace.table()[0][0] == "Suspended"
+    eventually(lambda: workspace.table()[0][0] == "Suspended")
 
     workspace.change({"spec": {"suspend": False}})
     workspace.await_pod(other_than=pod)

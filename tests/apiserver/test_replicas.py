@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from finscribe_core.report import RunResult
+from finscribe_operator.controller import RETRY_SECONDS, SETTLE_SECONDS
 from tests.apiserver.eventually import eventually
 from tests.apiserver.faulty_proxy import Fault, Faults
 from tests.apiserver.operator_process import OperatorProcess
@@ -15,7 +16,8 @@ from tests.apiserver.workspace import build_job
 from tests.sweeps.environment import SHORT, Environment, running_environment
 
 SETTINGS = {"leader_election": SHORT.election}
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = RETRY_SECONDS + SETTLE_SECONDS + 1.5
+"""Each replica lists once more so long after it has begun to watch, or to lead."""
 REST_SECONDS = 10.0
 
 
