@@ -1,12 +1,15 @@
 """`learning_rate: auto`: a run chooses its learning rate by a range test before its first step."""
 
 import json
+import socket
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_core.report import Phase
 from finscribe_core.trainer_config import Method, TrainerConfig
 from finscribe_trainer.pipeline.recipe import train
@@ -67,7 +70,7 @@ def test_the_training_is_the_same_as_with_the_chosen_rate_given_by_hand(config, 
     ) == pytest.approx(chosen)
     assert result.progress.phase_seconds.calibrating is not None
     test = figures(auto)["range_test"]
-    assert chosen == choose.middle(*test["range"])
+    assert chosen == test["suggestion"]
     assert len(test["losses"]) == len(test["learning_rates"]) <= 24
     card = (tmp_path / "out-auto" / "final_model" / "README.md").read_text()
     assert f"The learning rate {chosen:g} was chosen by a range test" in card
@@ -105,6 +108,23 @@ def test_a_usual_rate_is_used_with_a_warning_when_the_test_finds_none(config, mo
     result = train(start(with_rate(config, "auto", "auto")))
     assert (result.learning_rate.chosen, result.learning_rate.lowest) == ("0.0002", None)
     assert "The training uses 0.0002" in caplog.text
+
+
+def test_the_hub_is_not_asked_for_the_built_in_model(config, monkeypatch):
+    asked = []
+
+    def refuse(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror(f"no network: {host}")
+
+    monkeypatch.setattr(choose, "SCHEDULE", ExponentialSchedule(1e-9, 1e-8, 2))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    built_in = config.model_copy(update={"model_name_or_path": BUILT_IN_MODEL})
+    train(start(with_rate(built_in, "auto", "auto", max_steps=1)))
+    assert not asked
 
 
 def test_a_stop_during_the_test_ends_the_run(config):

@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 
 from finscribe_core.report import LearningRateChoice, Phase, format_metric
 from finscribe_core.trainer_config import AUTO
 from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.model.adapter import adapter_weights
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.runtime.stop_signal import StopRequested
 from finscribe_trainer.training.checkpoints import Checkpoint
@@ -47,8 +48,8 @@ def choose_learning_rate(
         log.info("learning_rate auto: %g, as before", rate)
     else:
         curve = _test(run, model, family, splits)
-        rate = FALLBACK if curve["range"] is None else middle(*curve["range"])
-        if curve["range"] is None:
+        rate = curve["suggestion"] or FALLBACK
+        if curve["suggestion"] is None:
             log.warning("learning_rate auto: %s The training uses %g.", curve["message"], rate)
         else:
             log.info("learning_rate auto: %g. %s", rate, curve["message"])
@@ -62,7 +63,7 @@ def _test(run: Run, model: PeftModel, family: Family, splits: Splits) -> dict[st
     first, last, count = SCHEDULE.start, SCHEDULE.end, SCHEDULE.num_steps
     log.info("learning_rate auto: a test of at most %d steps at rates from %g to %g", count, first, last)
     run.reporter.set_phase(Phase.Calibrating)
-    adapter = {name: weight.detach().clone() for name, weight in get_peft_model_state_dict(model).items()}
+    adapter = {name: weight.detach().clone() for name, weight in adapter_weights(model).items()}
     with torch.random.fork_rng():
         curve = range_test(run, model, family, splits, SCHEDULE)
     set_peft_model_state_dict(model, adapter)
@@ -71,18 +72,6 @@ def _test(run: Run, model: PeftModel, family: Family, splits: Splits) -> dict[st
     if run.processes.any(run.stop.requested.is_set()):
         raise StopRequested
     return run.processes.broadcast_from_main(lambda: asdict(curve))
-
-
-def middle(low: float, high: float) -> float:
-    """The geometric mean of the useful rates' ends, in two digits.
-
-    It is a little below the finder's suggestion: a training is longer than the test, and a rate that is too
-    high costs more than one that is too low.
-
-    >>> middle(0.0044, 0.013)
-    0.0076
-    """
-    return float(f"{math.sqrt(low * high):.2g}")
 
 
 def describe_choice(rate: float, curve: Mapping[str, Any] | None) -> LearningRateChoice:
