@@ -26,12 +26,12 @@ CLIFF = np.where(DECADES < -4, 3.0, 0.5) + 20 * (DECADES > -3.6)
 
 
 @pytest.mark.parametrize("losses", [FALLS_THEN_RISES, CLIFF], ids=["falls, then rises", "falls off a cliff"])
-def test_a_rate_within_a_factor_of_two_of_that_from_which_the_loss_rises_is_suggested(losses):
+def test_a_rate_within_a_factor_of_two_of_that_until_which_the_loss_falls_is_suggested(losses):
     curve = suggestion_of(losses + NOISE, diverged=True)
-    assert 10**-4.1 < curve.rises_from < 10**-1.8
-    assert curve.suggestion == pytest.approx(curve.rises_from / math.sqrt(2), rel=0.05)
-    assert curve.range == pytest.approx((curve.rises_from / 3, curve.rises_from), rel=0.05)
-    assert f"rises from {curve.range[1]:g} on" in curve.message
+    assert 10**-4.1 < curve.falls_until < 10**-1.8
+    assert curve.suggestion == pytest.approx(curve.falls_until / math.sqrt(2), rel=0.05)
+    assert curve.range == pytest.approx((curve.falls_until / 3, curve.falls_until), rel=0.05)
+    assert f"falls until {curve.range[1]:g}:" in curve.message
 
 
 RECORDED = sorted((ROOT / "benchmarks" / "learning_rate" / "recorded").glob("*.json"))
@@ -71,16 +71,16 @@ def test_a_loss_that_still_falls_at_the_end_gives_the_advice_to_raise_a_low_end(
     rates = np.geomspace(1e-7, end, NUM_STEPS)
     falls = 3 - 0.2 * (np.log10(rates) + 7) + NOISE / 5
     curve = analyse(list(rates), list(falls), NUM_STEPS, diverged=False)
-    assert curve.rises_from is None
+    assert curve.falls_until is None
     assert "still falls at the end" in curve.message
     assert ("raise --end-lr" in curve.message) is advised
 
 
-def test_the_rise_begins_at_the_first_minimum_even_if_the_loss_falls_again():
+def test_the_fall_ends_at_the_first_minimum_even_if_the_loss_falls_again():
     bump = 2 * np.exp(-(((DECADES + 1) / 0.4) ** 2))
     curve = suggestion_of(3 - 2 / (1 + np.exp(-4 * (DECADES + 4))) - 0.4 * (DECADES > -0.5) + bump + NOISE)
-    assert 10**-3.3 < curve.rises_from < 10**-1.3
-    assert curve.rises_from / 2 < curve.suggestion < curve.rises_from
+    assert 10**-3.3 < curve.falls_until < 10**-1.3
+    assert curve.falls_until / 2 < curve.suggestion < curve.falls_until
 
 
 def test_an_exploding_loss_does_not_change_the_suggestion():

@@ -56,8 +56,8 @@ def lr_finder(
     a training. The learning rate rises exponentially; the test ends early when the loss exceeds four times
     its minimum. The adapter is discarded, and no documents are evaluated.
 
-    The suggestion is the learning rate from which the smoothed loss rises, divided by the square root of 2.
-    If the loss never falls, the reason is reported instead of a suggestion.
+    The suggestion is the learning rate at which the smoothed loss stops falling, divided by the square root
+    of 2. If the loss never falls, the reason is reported instead of a suggestion.
 
     Ctrl+C ends the test; the steps so far are plotted.
 

@@ -1,10 +1,11 @@
 """Suggests a learning rate from the losses of a range test. Pure.
 
-The rule is that of L. N. Smith, Cyclical Learning Rates for Training Neural Networks (arXiv 1506.01186,
-section 3.3), and Y. Bengio, Practical Recommendations for Gradient-Based Training of Deep Architectures
-(arXiv 1206.5533): the best rate is within a factor of two of the largest one with which the loss does not
-rise, and the range of useful rates begins at a third of it. The rate of the steepest fall, which other tools
-suggest, is far lower: docs/benchmarks.md compares both with ten rates.
+The rule follows L. N. Smith, Cyclical Learning Rates for Training Neural Networks (arXiv 1506.01186, section
+3.3), and Y. Bengio, Practical Recommendations for Gradient-Based Training of Deep Architectures (arXiv
+1206.5533): the best rate is within a factor of two of the largest one with which the loss does not rise, and
+the range of useful rates begins at a third of it. The largest rate is here also the one at which the loss
+stops falling: with adapters of attention layers only it may not rise for long, at any rate. The rate of the
+steepest fall, which other tools suggest, is far lower: docs/benchmarks.md compares both with ten rates.
 """
 
 import math
@@ -27,8 +28,14 @@ _RANGE = 3.0
 """The suggested range begins at the largest rate divided by this."""
 _SMOOTHING = 0.03
 """Standard deviation of the smoothing window, as a share of the planned steps."""
-_PART = 0.5
-"""A rise counts only after this share of the whole decrease, and if it reverses this share of that."""
+_FALLS = 0.05
+"""The loss still falls if this share of its decrease so far came ..."""
+_PATIENCE = 3.0
+"""... while the learning rate rose by this factor."""
+_MOST = 0.5
+"""It has stopped only after this share of its decrease in the whole test: pauses before do not count."""
+_RISES = 0.02
+"""It rises when it is above its minimum by more than this share of its decrease."""
 _OUTLIER_WINDOW = 7
 """Window of a median filter that removes outlier batches."""
 _HIGHEST = 1.0
@@ -57,8 +64,8 @@ class Curve:
     """The suggested range, to search further in; None when the curve allows none."""
     steepest: float | None
     """Learning rate at which the smoothed loss falls most steeply."""
-    rises_from: float | None
-    """Learning rate at which the loss begins to rise clearly; None when it still falls at the end."""
+    falls_until: float | None
+    """Learning rate at which the loss stops falling; None when it still falls at the end."""
     message: str
     """Reason for the suggestion, or why there is none."""
 
@@ -93,24 +100,24 @@ def analyse(
         diverged: whether the test ended early because the loss diverged.
     """
     smoothed = smooth(losses, num_planned)
-    found: dict[str, Any] = {"suggestion": None, "range": None, "steepest": None, "rises_from": None}
+    found: dict[str, Any] = {"suggestion": None, "range": None, "steepest": None, "falls_until": None}
     first = _first(losses, smoothed, num_planned)
     can_be_raised = len(losses) > 0 and learning_rates[-1] < _HIGHEST
     message = _refusal(losses, smoothed, first, can_be_raised=can_be_raised)
     if message is None:
         kept = _before_divergence(losses, first)
         calm = smooth(median_filter(kept, _OUTLIER_WINDOW, mode="nearest").tolist(), num_planned)
-        lowest = _first_bottom(calm, first, _clear(losses, first)) or int(smooth(kept, num_planned).argmin())
-        steepest = learning_rates[_steepest(smoothed[: lowest + 1], first)]
-        turned = diverged or lowest < len(smoothed) - 2
-        largest = learning_rates[lowest]
+        end = _end_of_fall(learning_rates, calm, first)
+        steepest = learning_rates[_steepest(smoothed[: end + 1], first)]
+        stopped = diverged or end < len(smoothed) - 2
+        largest = learning_rates[end]
         found = {
             "suggestion": _rounded(largest / math.sqrt(_WITHIN)),
             "range": (_rounded(largest / _RANGE), _rounded(largest)),
             "steepest": steepest,
-            "rises_from": largest if turned else None,
+            "falls_until": largest if stopped else None,
         }
-        message = _explanation(found["range"], rises=turned, can_be_raised=can_be_raised)
+        message = _explanation(found["range"], stopped=stopped, can_be_raised=can_be_raised)
     return Curve(
         tuple(learning_rates), tuple(losses), tuple(smoothed.tolist()), diverged, message=message, **found
     )
@@ -152,27 +159,34 @@ def _steepest(falling: npt.NDArray[np.float64], first: float) -> int:
     return begin + int(np.gradient(falling[begin:]).argmin())
 
 
-def _first_bottom(calm: npt.NDArray[np.float64], first: float, clear: float) -> int | None:
-    """The first minimum after which the loss rises clearly, though it may fall again; None without one.
-
-    Higher learning rates are not reliable, however low the loss gets. A minimum counts only after most of
-    the fall, and if the rise undoes a good part of it.
+def _end_of_fall(rates: Sequence[float], calm: npt.NDArray[np.float64], first: float) -> int:
+    """The last step before the loss rises, or has stopped falling though the learning rate rises further.
 
     Args:
+        rates: learning rates of the steps.
         calm: the smoothed loss without outlier batches.
         first: the initial loss.
-        clear: the smallest change that counts.
     """
-    deepest = int(calm.argmin())
-    lowest = 0
-    for step in range(deepest):
-        if calm[step] < calm[lowest]:
-            lowest = step
-        fall, rise = first - calm[lowest], calm[step] - calm[lowest]
-        most = lowest > 1 and fall >= _PART * (first - calm[deepest])
-        if most and rise >= max(clear, _PART * fall):
-            return lowest
-    return None
+    end = _stop_of_fall(rates, calm, first)
+    lowest = int(calm[:end].argmin())
+    allowed = calm[lowest] + _RISES * max(0.0, first - calm[lowest])
+    rises = np.flatnonzero(calm[lowest:end] > allowed)
+    return lowest + int(rises[0]) - 1 if len(rises) else end - 1
+
+
+def _stop_of_fall(rates: Sequence[float], calm: npt.NDArray[np.float64], first: float) -> int:
+    """The step at which it is clear that the loss has stopped falling; the number of steps if it never is.
+
+    What comes later does not count: the loss may fall again, slowly, at rates that are far too high.
+    """
+    most = _MOST * (first - calm.min())
+    reached = 0
+    for step, loss in enumerate(calm):
+        if calm[reached] - loss > _FALLS * (first - loss):
+            reached = step
+        elif first - calm[reached] >= most and rates[step] > _PATIENCE * rates[reached]:
+            return step
+    return len(calm)
 
 
 def _clear(losses: Sequence[float], first: float) -> float:
@@ -201,10 +215,10 @@ def _refusal(
     )
 
 
-def _explanation(useful: tuple[float, float], *, rises: bool, can_be_raised: bool) -> str:
+def _explanation(useful: tuple[float, float], *, stopped: bool, can_be_raised: bool) -> str:
     low, high = useful
-    if rises:
-        return f"The loss rises from {high:g} on: useful learning rates are {low:g} to {high:g}."
+    if stopped:
+        return f"The loss falls until {high:g}: useful learning rates are {low:g} to {high:g}."
     higher = ": raise --end-lr" if can_be_raised else ""
     return f"The loss still falls at the end{higher}. Useful learning rates are {low:g} to {high:g} or more."
 

@@ -17,7 +17,7 @@ _LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
 
 
 def draw(curve: Curve, format_: str) -> bytes:
-    """Plot loss by learning rate, with the steepest point, the suggestion, and where the loss rises.
+    """Plot loss by learning rate, with the steepest point, the suggestion, and where the loss stops falling.
 
     Args:
         curve: of the test.
@@ -54,9 +54,9 @@ def _limit(axes: Axes, curve: Curve) -> None:
 def _mark(axes: Axes, curve: Curve) -> None:
     if curve.range is not None:
         axes.axvspan(*curve.range, color=_GOOD, alpha=0.08, linewidth=0)
-    if curve.rises_from is not None:
-        axes.axvspan(curve.rises_from, curve.learning_rates[-1], color=_BAD, alpha=0.08, linewidth=0)
-        axes.axvline(curve.rises_from, color=_BAD, linewidth=1, label=f"rises from {curve.rises_from:.2g}")
+    if curve.falls_until is not None:
+        axes.axvspan(curve.falls_until, curve.learning_rates[-1], color=_BAD, alpha=0.08, linewidth=0)
+        axes.axvline(curve.falls_until, color=_BAD, linewidth=1, label=f"falls until {curve.falls_until:.2g}")
     if curve.steepest is not None:
         height = curve.smoothed[curve.learning_rates.index(curve.steepest)]
         axes.plot(
