@@ -298,7 +298,7 @@ class Controller:
             self.metrics.reconciles.labels(result).inc()
 
     async def _reconcile(self, reconciler: Reconciler, key: JobKey) -> str:
-        began = time.monotonic()
+        began, before = time.monotonic(), self._store.finetunejob(key)
         try:
             due = await reconciler.reconcile(key)
         except ClusterError as error:
@@ -314,9 +314,19 @@ class Controller:
             return "error"
         finally:
             self.metrics.reconcile_seconds.observe(time.monotonic() - began)
+            self._enqueue_parent(key, before)
         self._queue.succeeded(key)
         self._queue.add_later(key, due)
         return "success"
+
+    def _enqueue_parent(self, key: JobKey, before: Object | None) -> None:
+        """Reconcile the job whose experiment has got another status: the watch event of a write whose
+        response is stored already queues no job.
+        """
+        after = self._store.finetunejob(key)
+        parent = parent_key(after) if after is not None and after is not before else None
+        if parent is not None:
+            self.enqueue(parent)
 
     async def _repeat(self, seconds: float, task: Callable[[], Awaitable[None]]) -> None:
         while True:

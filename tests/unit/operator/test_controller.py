@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
-from finscribe_core.constants import LABEL_JOB
+from finscribe_core.constants import LABEL_EXPERIMENT_OF, LABEL_JOB
 from finscribe_operator.cluster import ForbiddenError, TransientError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.controller import Controller
@@ -115,6 +115,22 @@ async def test_a_listing_after_an_interruption_queues_only_the_jobs_that_it_chan
 
     assert controller.queued == [key_of(other)]
     await controller.stop()
+
+
+async def test_a_new_status_of_an_experiment_queues_its_parent():
+    cluster = MemoryCluster()
+    experiment = a_job()
+    experiment["metadata"]["labels"] = {LABEL_EXPERIMENT_OF: "parent"}
+    cluster.seed(experiment)
+    controller = RecordingController(cluster)
+    await controller.start()
+    controller.queued.clear()
+    controller.lead()
+    await until(lambda: controller.is_idle)
+    await controller.stop()
+
+    assert "status" in cluster.of_kind("FineTuneJob")[0]
+    assert set(controller.queued) == {key_of(experiment), JobKey("team", "parent")}
 
 
 async def test_a_defect_with_one_job_does_not_stop_another():
