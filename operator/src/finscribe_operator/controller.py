@@ -160,7 +160,8 @@ class Controller:
         """Learn what no watch tells, so that the first statuses do not say less than before a restart."""
         first = (polls.poll_events(), polls.poll_progress())
         with suppress(TimeoutError):  # a failure is logged by the next poll
-            await asyncio.wait_for(asyncio.gather(*first, return_exceptions=True), FIRST_POLL_SECONDS)
+            async with asyncio.timeout(FIRST_POLL_SECONDS):
+                await asyncio.gather(*first, return_exceptions=True)
 
     async def resync(self) -> None:
         """List everything and reconcile every job. A namespace that can't be listed does not stop the others.
@@ -266,7 +267,9 @@ class Controller:
     async def _wait(self, seconds: float) -> None:
         """Wait, or until a listing is wanted soon."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._resync_soon.wait(), seconds)
+            # Python 3.11's wait_for loses a cancellation at the moment of the event.
+            async with asyncio.timeout(seconds):
+                await self._resync_soon.wait()
 
     def _overdue(self, now: float) -> list[str]:
         """The namespaces that could not be listed, and from time to time those without working watches."""

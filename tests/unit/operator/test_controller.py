@@ -4,6 +4,8 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
+import pytest
+
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_core.constants import LABEL_EXPERIMENT_OF, LABEL_JOB
 from finscribe_operator.cluster import ForbiddenError, TransientError
@@ -131,6 +133,19 @@ async def test_a_new_status_of_an_experiment_queues_its_parent():
 
     assert "status" in cluster.of_kind("FineTuneJob")[0]
     assert set(controller.queued) == {key_of(experiment), JobKey("team", "parent")}
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_controller_that_is_stopped_just_after_it_leads_ends(turns: int):
+    controller = Controller(MemoryCluster(), Store(), OperatorConfig(), clock=lambda: NOW)
+    await controller.start()
+    for _ in range(3):
+        await asyncio.sleep(0)  # it waits for something to list
+    controller.lead()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await controller.stop()
 
 
 async def test_a_defect_with_one_job_does_not_stop_another():
