@@ -71,7 +71,7 @@ def test_the_command_writes_results_and_prints_metrics_with_intervals(sample, ou
     written = json.loads(output.read_text())
     assert written["data"]["documents"] == 3 < written["data"]["rows"] == 4
     assert written["summary"]["metrics"].keys() == {str(metric) for metric in DocumentMetric}
-    assert {"line_items.quantity", "vendor.name"} <= written["summary"]["fields"].keys()
+    assert {"line_items.line_total", "vendor.name"} <= written["summary"]["fields"].keys()
     assert written["ceiling"]["json"]["value"] == 1
     names = [image for document in written["documents"] for image in document["images"]]
     assert names
