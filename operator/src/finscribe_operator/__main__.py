@@ -20,7 +20,7 @@ from finscribe_operator.health import Health
 from finscribe_operator.intake import allow_deep_json
 from finscribe_operator.kubernetes_cluster import KubernetesCluster
 from finscribe_operator.leadership import Leadership
-from finscribe_operator.logs import configure_logging
+from finscribe_operator.logs import configure_logging, log_loop_error
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Ref
 from finscribe_operator.store import Store
@@ -81,6 +81,7 @@ async def run_operator(config: OperatorConfig, watchdog: Watchdog, lease: Ref | 
     Raises:
         Exception: a task of kopf failed, or a port is in use, or there are no credentials.
     """
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     store, watches = Store(), Watches(config.namespaces or [""])
     leadership = Leadership() if lease else Leadership.permanent()
     metrics = Metrics(store, watches, leadership)
