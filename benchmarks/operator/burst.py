@@ -7,6 +7,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -90,13 +91,15 @@ def _create(
     watching.start()
     custom = client.CustomObjectsApi(api)
 
-    def create(name: str) -> tuple[float, float]:
+    def create(name: str, **options: Any) -> tuple[float, float]:
         job = build_job(name, output={"uri": f"s3://team-models/{name}"}, **spec)
         start = time.monotonic()
-        custom.create_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, job)
+        custom.create_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, job, **options)
         return start, time.monotonic()
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
+        # The first requests to a new API server take two seconds at times, whatever the operator does.
+        list(pool.map(partial(create, dry_run="All"), names[:AT_ONCE]))
         created = dict(zip(names, pool.map(create, names), strict=True))
     watching.join(TIMEOUT_SECONDS)
     assert len(seen) == jobs, f"{len(seen)} of {jobs} Jobs were created in {TIMEOUT_SECONDS} s"
