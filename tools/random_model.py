@@ -11,11 +11,11 @@ from tools.tiny_model.processor import (
     BOS,
     EOS,
     IMAGE,
-    IMAGE_END,
-    IMAGE_START,
     PAD,
+    SPECIAL_TOKENS,
     UNK,
     build_processor,
+    special_token_ids,
 )
 
 VOCABULARY_SIZE = 640
@@ -48,7 +48,7 @@ def build_tokenizer(texts: list[str], vocabulary_size: int = VOCABULARY_SIZE) ->
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
-        special_tokens=[PAD, BOS, EOS, UNK, IMAGE, IMAGE_START, IMAGE_END],
+        special_tokens=SPECIAL_TOKENS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -65,10 +65,6 @@ def build_tokenizer(texts: list[str], vocabulary_size: int = VOCABULARY_SIZE) ->
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
     """A configuration with a hundred-thousandth of the parameters of the real model."""
-
-    def ids(token: str) -> int:
-        return int(tokenizer.get_vocab()[token])
-
     return PaddleOCRVLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -79,9 +75,9 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
             "num_key_value_heads": 2,
             "head_dim": 32,
             "initializer_range": 0.08,
-            "pad_token_id": ids(PAD),
-            "bos_token_id": ids(BOS),
-            "eos_token_id": ids(EOS),
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 500000.0,
@@ -95,8 +91,5 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
             "num_attention_heads": 2,
             "image_size": 56,
         },
-        image_token_id=ids(IMAGE),
-        vision_start_token_id=ids(IMAGE_START),
-        vision_end_token_id=ids(IMAGE_END),
-        video_token_id=len(tokenizer) + 1,
+        **special_token_ids(tokenizer),
     )

@@ -9,7 +9,7 @@ from transformers import (
 )
 
 from tools.tiny_model import processor
-from tools.tiny_model.processor import BOS, EOS, IMAGE, IMAGE_END, IMAGE_START, PAD
+from tools.tiny_model.processor import special_token_ids
 
 LARGEST_PAGE = 800 * 28 * 28
 """In pixels: larger pages are scaled down, which makes their text too small to be read."""
@@ -17,10 +17,6 @@ LARGEST_PAGE = 800 * 28 * 28
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
     """Vision: 2 layers of width 128; language model: 4 layers of width 256."""
-
-    def ids(token: str) -> int:
-        return int(tokenizer.get_vocab()[token])
-
     return PaddleOCRVLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -31,9 +27,9 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
             "num_key_value_heads": 2,
             "head_dim": 64,
             "max_position_embeddings": 4096,
-            "pad_token_id": ids(PAD),
-            "bos_token_id": ids(BOS),
-            "eos_token_id": ids(EOS),
+            "pad_token_id": tokenizer.pad_token_id,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12]},
         },
         vision_config={
@@ -43,10 +39,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> PaddleOCRVLConfig:
             "num_attention_heads": 4,
             "image_size": 24 * 14,
         },
-        image_token_id=ids(IMAGE),
-        vision_start_token_id=ids(IMAGE_START),
-        vision_end_token_id=ids(IMAGE_END),
-        video_token_id=len(tokenizer) + 1,
+        **special_token_ids(tokenizer),
         tie_word_embeddings=True,
     )
 

@@ -1,10 +1,14 @@
 """Special tokens, chat template and processor of small models in the classes of PaddleOCR-VL."""
 
+from typing import Any
+
 from transformers import PaddleOCRVLProcessor, PreTrainedTokenizerFast
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
 BOS, EOS, PAD, UNK = "<|begin_of_sentence|>", "</s>", "<pad>", "<unk>"
 IMAGE, IMAGE_START, IMAGE_END = "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_START|>", "<|IMAGE_END|>"
+SPECIAL_TOKENS = [PAD, BOS, EOS, UNK, IMAGE, IMAGE_START, IMAGE_END]
+"""The first tokens of every vocabulary."""
 
 CHAT_TEMPLATE = """\
 {{- "<|begin_of_sentence|>" -}}
@@ -36,6 +40,17 @@ CHAT_TEMPLATE = """\
 """
 """The format of version 1's template: a system message is its text and a newline, without a role's
 name. Versions 1.5 and later end the prompt with a newline instead."""
+
+
+def special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """The arguments of a model's configuration that are tokens; there is none for videos."""
+    ids = tokenizer.get_vocab()
+    return {
+        "image_token_id": ids[IMAGE],
+        "vision_start_token_id": ids[IMAGE_START],
+        "vision_end_token_id": ids[IMAGE_END],
+        "video_token_id": len(tokenizer) + 1,
+    }
 
 
 def build_processor(

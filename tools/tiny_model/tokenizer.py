@@ -11,6 +11,7 @@ from tools.tiny_model.processor import (
     IMAGE_END,
     IMAGE_START,
     PAD,
+    SPECIAL_TOKENS,
     UNK,
 )
 
@@ -24,8 +25,7 @@ _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer whose merges do nothing but join the bytes of one character."""
-    special = [PAD, BOS, EOS, UNK, IMAGE, IMAGE_START, IMAGE_END]
-    tokens = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokens = [*SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
     merges: list[tuple[str, str]] = []
     for character in characters():
         [(spelled, _)] = _BYTES.pre_tokenize_str(character)
@@ -36,7 +36,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     bpe = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
     bpe.pre_tokenizer = _BYTES
     bpe.decoder = decoders.ByteLevel()
-    bpe.add_special_tokens(special)
+    bpe.add_special_tokens(SPECIAL_TOKENS)
     bpe.add_tokens([AddedToken(text, normalized=False) for text in (*ROLES, *PROMPTS)])
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,

@@ -34,8 +34,8 @@ def find_under_training(config: TrainerConfig, metrics: Mapping[str, Any]) -> st
     -s / 4 >= 0.1 * (log(first loss) - log(last loss)): the last quarter brought a tenth of the whole fall or
     more. Of an exponential approach that is the case up to t = 2 time constants. The losses are those of the
     validation rows, the first one the base model's; if fewer than three of them have t >= 1/2, those of the
-    training rows. A training that early stopping ended has this sign never: its loss fell by less than
-    `min_delta`.
+    training rows. A training that was ended by early stopping never has this sign: its loss fell by less
+    than `min_delta`.
 
     *The tuned model answers no better than the base model*: its field accuracy is not higher, that of the
     base model is below 1, and the validation loss did not rise: the last one is at most 1.05 times the lowest
