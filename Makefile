@@ -101,6 +101,10 @@ bench-trainer: setup ## Train the same rows with FinScribe, plain Trainer, TRL, 
 bench-learning-rate: setup ## Compare the suggested learning rate with ten others (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.learning_rate $(BENCH_ARGS)
 
+.PHONY: bench-example
+bench-example: setup ## Train the example's model with five seeds, LoRA and QLoRA; again to go on (BENCH_ARGS="--write" saves it).
+	$(RUN)/python -m benchmarks.example $(BENCH_ARGS)
+
 .PHONY: bench-operator
 bench-operator: setup binaries ## Start a burst of jobs with this operator and another commit's (BENCH_ARGS="--baseline v1").
 	$(RUN)/python -m benchmarks.operator $(BENCH_ARGS)

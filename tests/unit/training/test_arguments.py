@@ -35,6 +35,11 @@ def test_the_number_of_cycles_is_used_only_by_cosine_with_restarts(tmp_path, cap
     assert "lr_scheduler_num_cycles has no effect" in caplog.text
 
 
+def test_defaults_that_are_written_in_the_config_as_in_a_job_cause_no_warning(tmp_path, caplog):
+    arguments(tmp_path, **TrainingSpec().model_dump() | {"lr_scheduler_type": "constant"})
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("optimizer", Optimizer)
 def test_every_optimizer_is_accepted_by_hugging_face(optimizer, tmp_path):
     assert arguments(tmp_path, optim=optimizer).optim == str(optimizer)

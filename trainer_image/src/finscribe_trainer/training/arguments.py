@@ -79,11 +79,13 @@ def _scheduler_options(spec: TrainingSpec) -> dict[str, int]:
 
 
 def _warn_of_unused_settings(spec: TrainingSpec) -> None:
-    warmups = [name for name in ("warmup_ratio", "warmup_steps") if name in spec.model_fields_set]
+    """Warn of settings that are not used, unless they are the default: a job's config contains them all."""
+    chosen = {name for name, field in type(spec).model_fields.items() if getattr(spec, name) != field.default}
+    warmups = [name for name in ("warmup_ratio", "warmup_steps") if name in chosen]
     if spec.lr_scheduler_type is LrScheduler.constant and warmups:
         log.warning("%s has no effect with lr_scheduler_type constant; use constant_with_warmup", warmups[0])
     elif len(warmups) == 2 and spec.warmup_steps is not None:
         log.warning("warmup_ratio has no effect if warmup_steps is set")
     restarts = spec.lr_scheduler_type is LrScheduler.cosine_with_restarts
-    if "lr_scheduler_num_cycles" in spec.model_fields_set and not restarts:
+    if "lr_scheduler_num_cycles" in chosen and not restarts:
         log.warning("lr_scheduler_num_cycles has no effect without lr_scheduler_type cosine_with_restarts")
