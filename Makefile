@@ -22,6 +22,10 @@ BENCH_ARGS ?=
 SWEEP_ARGS ?=
 # Arguments of the ablations, such as ABLATIONS_ARGS="--only vision --seeds 1".
 ABLATIONS_ARGS ?=
+# Where `make sbom` writes.
+DIST ?= dist
+# What an image installs: the locked packages without those of development, as in the Dockerfile.
+EXPORT := $(UV) export --locked --no-dev --quiet --extra
 # Arguments of the pretraining, such as TINY_MODEL_ARGS="--minutes 10 --threads 1".
 TINY_MODEL_ARGS ?=
 
@@ -166,6 +170,22 @@ format: setup ## Format the code and fix what the linter can.
 .PHONY: tiny-model
 tiny-model: setup ## Pretrain a PaddleOCR-VL of 4 M parameters for at most 40 minutes; again to go on.
 	$(RUN)/python -m tools.tiny_model $(TINY_MODEL_ARGS)
+
+## Publish it
+
+.PHONY: sbom
+sbom: setup ## Write what is in the images to dist/: SBOM (CycloneDX) and licences; fails on a GPL licence.
+	@mkdir -p $(DIST)
+	@for image in operator trainer; do \
+		$(EXPORT) $$image --format cyclonedx1.5 --output-file $(DIST)/sbom-$$image.json; \
+		packages=$$($(EXPORT) $$image --no-emit-project --no-hashes --no-annotate --no-header | sed 's/[=; ].*//'); \
+		$(RUN)/pip-licenses --order license --format markdown --with-urls --packages $$packages \
+			--fail-on "GPL;GNU" --partial-match --output-file $(DIST)/licences-$$image.md; \
+	done
+
+.PHONY: audit
+audit: setup ## Look up known vulnerabilities of the images' packages; needs the internet.
+	$(UV) audit --locked --no-dev
 
 ## Run a cluster
 
