@@ -11,6 +11,7 @@ import kopf
 import uvloop
 from prometheus_client import start_http_server
 
+from finscribe_core.core_dumps import forbid_core_dumps
 from finscribe_core.errors import FinscribeError
 from finscribe_operator.config import OperatorConfig, read_config
 from finscribe_operator.controller import Controller
@@ -131,4 +132,5 @@ async def _work(controller: Controller, election: Election | None) -> None:
 
 
 if __name__ == "__main__":
+    forbid_core_dumps()
     main()
