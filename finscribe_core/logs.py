@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from finscribe_core.constants import ENV_JOB, ENV_NAMESPACE, ENV_RUN
 from finscribe_core.texts import redact_urls
@@ -35,7 +36,7 @@ class Redactor:
         # Errors quote a line end at a value's end ("Invalid header value b'...\\n'") differently.
         values = {name: environ.get(name, "").strip() for name in _MIN_SECRET_LENGTHS}
         found = {value for name, value in values.items() if len(value) >= _MIN_SECRET_LENGTHS[name]}
-        secrets = {form for value in found for form in (value, json.dumps(value)[1:-1])}
+        secrets = {form for value in found for form in _forms(value)}
         self._secrets = sorted(secrets, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -43,6 +44,11 @@ class Redactor:
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]")
         return redact_urls(text)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """A value as it is, in JSON, and in URLs."""
+    return value, json.dumps(value)[1:-1], quote(value), quote(value, safe="")
 
 
 class JsonFormatter(logging.Formatter):

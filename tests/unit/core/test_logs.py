@@ -102,6 +102,13 @@ def test_a_short_key_id_is_not_redacted_as_uris_may_contain_it(key_id: str, show
     assert key_id == "finscribe" or key_id not in redact(f"the key {key_id} is refused")
 
 
+def test_a_credential_is_recognised_in_json_and_in_urls():
+    redact = Redactor({"AWS_SESSION_TOKEN": 'a+b/c=="d'})
+
+    for text in ('a+b/c=="d', 'a+b/c==\\"d', "a%2Bb/c%3D%3D%22d", "a%2Bb%2Fc%3D%3D%22d"):
+        assert redact(f"X-Amz-Security-Token:{text} refused") == "X-Amz-Security-Token:[redacted] refused"
+
+
 URLS = {
     "https://user:hunter2@minio:9000/b": "https://[redacted]@minio:9000/b",
     "https://user:hunt@er2@minio:9000/b": "https://[redacted]@minio:9000/b",

@@ -181,3 +181,12 @@ def test_a_certificate_that_is_not_trusted_is_a_user_error_unless_it_was_trusted
 
     assert type(error) is kind
     assert "storage.caBundle" in error.remedy
+
+
+def test_a_credential_in_a_long_error_is_removed_before_the_error_is_cut(monkeypatch: pytest.MonkeyPatch):
+    token = "session-token-0123456789"
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+
+    for start in range(460, 500):
+        error = translate(RuntimeError("x" * start + token), "s3://b/k", "", FailureReason.DatasetNotFound)
+        assert "x" * start in str(error) and token[:4] not in str(error)

@@ -1,5 +1,6 @@
 """Maps exceptions of botocore and of the disk to the errors that a run reports."""
 
+import os
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,7 @@ from finscribe_core.errors import (
     classify_disk_error,
     is_disk_full,
 )
+from finscribe_core.logs import Redactor
 from finscribe_trainer.runtime.certificates import HOW_TO_TRUST, is_untrusted
 
 
@@ -177,7 +179,11 @@ def translate(
 
 
 def _shortened(text: str) -> str:
-    """The text in at most 500 characters: an error may quote a whole page of HTML."""
+    """The text in at most 500 characters: an error may quote a whole page of HTML.
+
+    Credentials are removed here already: what is left of one that was cut would not be recognised later.
+    """
+    text = Redactor(os.environ)(text)
     return text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}..."
 
 
