@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,15 +22,20 @@ def install_account(server: ApiServer, *values: str, namespace: str = SYSTEM_NAM
     """Kubeconfig of a service account with the RBAC rules of the chart, rendered with some values, only; and
     its Lease.
     """
-    helm = provide(["helm"])["helm"]
-    command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={namespace}"]
-    command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values)]
-    rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
-    objects = [d for d in yaml.safe_load_all(rendered) if d and d["kind"] in KINDS]
+    objects = [made for made in render_chart(*values, namespace=namespace) if made["kind"] in KINDS]
     server.kubectl("apply", "--filename=-", stdin=json.dumps(_namespace(namespace)))
     server.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
     account = next(d["metadata"]["name"] for d in objects if d["kind"] == "ServiceAccount")
     return server.kubeconfig_of_service_account(namespace, account)
+
+
+def render_chart(*values: str, namespace: str = SYSTEM_NAMESPACE) -> list[dict[str, Any]]:
+    """The objects of the chart, with some values set."""
+    helm = provide(["helm"])["helm"]
+    command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={namespace}"]
+    command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values)]
+    rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
+    return [made for made in yaml.safe_load_all(rendered) if made]
 
 
 def _namespace(name: str) -> dict:

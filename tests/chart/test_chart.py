@@ -17,6 +17,7 @@ from tests.chart.conftest import CHART, KUBE_VERSION
 pytestmark = pytest.mark.chart
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
+DIGEST = f"sha256:{'0' * 64}"
 
 
 def find(objects: Iterable[dict[str, Any]], kind: str, name: str | None = None) -> list[dict[str, Any]]:
@@ -72,6 +73,7 @@ def test_the_crd_can_be_deleted_with_the_release(render):
         ('operator.config.metricsPort="9090"', "got string, want integer"),
         ("operator.config.maxConcurrentReconciles=0", "minimum: got 0, want 1"),
         ("crd.enabled=false", "additional properties 'crd' not allowed"),
+        ('operator.image.digest="latest"', "'latest' does not match pattern"),
     ],
 )
 def test_an_invalid_value_is_refused(helm, setting: str, message: str):
@@ -87,6 +89,21 @@ def test_the_default_configuration_is_the_operators_own(render):
     assert (
         OperatorConfig.model_validate(yaml.safe_load(config_map["data"]["config.yaml"])) == OperatorConfig()
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "image"),
+    [
+        ((), "finscribe/operator:0.1.0"),
+        (('operator.image.tag="2"',), "finscribe/operator:2"),
+        (('operator.image.tag="2"', f'operator.image.digest="{DIGEST}"'), f"finscribe/operator@{DIGEST}"),
+    ],
+    ids=["the chart's version", "a tag", "a digest"],
+)
+def test_the_operators_image_is_chosen_by(render, settings: tuple[str, ...], image: str):
+    (deployment,) = find(render(*settings), "Deployment")
+
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == image
 
 
 def test_a_setting_reaches_the_operator_and_restarts_it(render):

@@ -14,3 +14,18 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
+
+{{/* Labels of the pods of all runs. */}}
+{{- define "finscribe.runLabels" -}}
+app.kubernetes.io/managed-by: finscribe-operator
+app.kubernetes.io/component: trainer
+{{- end }}
+
+{{/* The egress rule for name servers. Takes: the value networkPolicy. */}}
+{{- define "finscribe.toNameServers" -}}
+- to:
+    {{- toYaml .nameServers | nindent 4 }}
+  ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end }}

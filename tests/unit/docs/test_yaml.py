@@ -1,7 +1,9 @@
 """The YAML blocks of every page pass strict validation."""
 
+import json
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
@@ -13,8 +15,10 @@ from finscribe_core.yaml_files import Document, read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.local.manifest_file import Secret
 from tests.cases.invalid_specs import VALID
-from tests.unit.docs.pages import ALL
+from tests.unit.docs.pages import ALL, ROOT
 
+CHART = json.loads((ROOT / "charts/finscribe/values.schema.json").read_text())
+"""The schema of the chart's values."""
 KINDS = {KIND: FineTuneJob, "Secret": Secret, None: TrainerConfig}
 
 
@@ -23,8 +27,10 @@ def validate(document: Document) -> None:
     if "experiments" in document.data:
         parse_strictly(ExperimentsFile, document)
         return
-    if "operator" in document.data:  # values of the chart
-        parse_strictly(OperatorConfig, replace(document, data=document.data["operator"].get("config", {})))
+    if document.data.keys() & CHART["properties"].keys():
+        jsonschema.validate(document.data, CHART)
+        config = document.data.get("operator", {}).get("config", {})
+        parse_strictly(OperatorConfig, replace(document, data=config))
         return
     if kind is None and set(document.data) == {"spec"}:  # sections of a FineTuneJob
         spec = VALID["spec"] | document.data["spec"]
