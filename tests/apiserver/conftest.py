@@ -8,6 +8,7 @@ from kubernetes import client, config
 
 from tests.apiserver.installation import CRDS, install_account
 from tests.apiserver.operator_process import OperatorProcess
+from tests.apiserver.requests import POLICY, read_forbidden
 from tests.apiserver.workspace import Workspace, open_workspace
 from tools.kube.apiserver import ApiServer, running_api_server
 
@@ -20,8 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
-    with running_api_server(CRDS, keep_logs=lambda: request.session.testsfailed > 0) as running:
+    with running_api_server(CRDS, lambda: request.session.testsfailed > 0, POLICY) as running:
         yield running
+        assert read_forbidden(running.audit_log) == [], "requests that the operator has no right to"
 
 
 @pytest.fixture(scope="session")

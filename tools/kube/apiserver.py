@@ -157,6 +157,8 @@ def _start(
         plane.apiserver(
             "--endpoint-reconciler-type=none",  # no pod connects to the API server
             "--authorization-mode=RBAC",
+            # As on OpenShift: who creates an object that blocks its owner's deletion needs a right for that.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
             *arguments,
         ),
         plane.controller_manager(*controllers),
