@@ -24,12 +24,13 @@ OUTPUT_FILES = {
     *("adapter_config.json", "adapter_model.safetensors", "config.json", "final_model/README.md"),
     *("adapter_model.bin", "training_state.json", "chat_template.jinja"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
+    *("sbom-operator.json", "sbom-trainer.json", "licences-operator.md", "licences-trainer.md"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
-"""Files of runs and models, which are not in the repository."""
+"""Files of runs, models and `make sbom`, which are not in the repository."""
 USER_FILES = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml", "finscribe-demo/")
 """Prefixes of a user's own files in the commands of the training guide and the tutorial."""
-SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl")
+SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl", ".lock")
 
 pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
 
