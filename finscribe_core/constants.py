@@ -28,7 +28,7 @@ ANNOTATION_SUSPENDED = f"{GROUP}/suspended"
 ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 """Annotation of a Job: the hash of the settings of its pod."""
 ANNOTATION_GPUS = f"{GROUP}/gpus"
-"""Annotation of a Job: the number of GPUs of its pod."""
+"""Annotation of a Job: the number of GPUs of its pods together."""
 ANNOTATION_RETRY = f"{GROUP}/retry"
 """Annotation of a FineTuneJob: a token; when it changes, a failed run continues from its last checkpoint."""
 ANNOTATION_OCCASION = f"{GROUP}/occasion"
@@ -37,6 +37,8 @@ LABEL_CAUSE = f"{GROUP}/cause"
 """Label of a run's Job and pods: why the run was started."""
 ANNOTATION_START_DEADLINE = f"{GROUP}/start-deadline"
 """Annotation of a Job that is ended because its pod did not start in time: what the pod waited for."""
+LABEL_NODE_RANK = "batch.kubernetes.io/job-completion-index"
+"""Label and annotation that Kubernetes sets on the pods of a run with several nodes: the pod's number."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = FIELD_MANAGER
@@ -83,6 +85,16 @@ ENV_IMAGE_MOUNTS = "FINSCRIBE_IMAGE_MOUNTS"
 ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
 """Secret key of `finscribe data anonymize`: the same key maps a name to the same pseudonym in every run."""
 
+# The variables by which torchrun is configured, too, for several machines.
+ENV_NODES = "PET_NNODES"
+ENV_NODE_RANK = "PET_NODE_RANK"
+ENV_PROCESSES_PER_NODE = "PET_NPROC_PER_NODE"
+ENV_MASTER_ADDRESS = "PET_MASTER_ADDR"
+ENV_MASTER_PORT = "PET_MASTER_PORT"
+NODE_VARIABLES = (ENV_NODES, ENV_NODE_RANK, ENV_PROCESSES_PER_NODE, ENV_MASTER_ADDRESS, ENV_MASTER_PORT)
+MASTER_PORT = 29500
+"""Port of the first machine at which the others join it."""
+
 # Keys of a credentials Secret: environment variables that boto3 itself reads.
 SECRET_KEYS_REQUIRED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 SECRET_KEYS_OPTIONAL = ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
@@ -99,6 +111,7 @@ OPERATOR_VARIABLES = (
     *WANDB_KEYS_REQUIRED,
     *WANDB_KEYS_OPTIONAL,
     *CA_VARIABLES,
+    *NODE_VARIABLES,
 )
 """Environment variables that operator and trainer set themselves, besides those with ENV_PREFIX."""
 
@@ -120,6 +133,9 @@ MANIFEST_FILE = "manifest.json"
 LATEST_FILE = "latest.json"
 
 EXIT_DONE = 0
+EXIT_PEER_LOST = 69
+"""Another machine of the run has ended, and reports the cause (sysexits EX_UNAVAILABLE): a restart of all
+machines counts once, by the exit code of that one."""
 EXIT_INTERNAL = 70
 """A defect of FinScribe (sysexits EX_SOFTWARE): retried within the backoff limit."""
 EXIT_RETRY = 75

@@ -52,6 +52,8 @@ class FailureReason(StrEnum):
     """The pod was evicted: its node lacked a resource, was drained, or got a taint."""
     Preempted = "Preempted"
     """A pod of higher priority took the place of the pod."""
+    PeerLost = "PeerLost"
+    """Another pod of a run with several nodes has ended, or can't be reached."""
     NodeLost = "NodeLost"
     """The pod's node was shut down or deleted."""
     NodeRejected = "NodeRejected"

@@ -8,7 +8,7 @@ from typing import Any
 
 from finscribe_core.api.defaults import defaults_of
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec
-from finscribe_operator.limits import AMOUNTS, REFERENCES, UNSET, Reference, name_of
+from finscribe_operator.limits import AMOUNTS, NODES, REFERENCES, UNSET, Reference, name_of
 
 
 def limits_text() -> str:
@@ -16,7 +16,7 @@ def limits_text() -> str:
 
     `values` is the CEL of the values that are refused, `amount` that of an amount. The template replaces
     `FILTER` by the filter of what is refused, and `DEFAULT` by the platform team's default at `path`, or by
-    `default`. `first` selects the first refused value.
+    `default`. `first` selects the first refused value. An amount counts `nodes` times.
     """
     table = {
         "references": [
@@ -36,6 +36,7 @@ def limits_text() -> str:
                 "variable": f"{amount.limit}_asked",
                 "limit": name_of(amount.limit),
                 "field": amount.field,
+                "nodes": _NODES if amount.is_per_node else "1",
                 "amount": f"string({_optional('object.spec', amount.path)}.orValue(dyn(DEFAULT)))",
                 **_default(amount.path, UNSET),
             }
@@ -79,3 +80,6 @@ def _refused_of_lists(base: str, parts: list[str], missing: str) -> str:
 
 def _optional(base: str, path: str) -> str:
     return f"{base}.?{path.removeprefix('.').replace('.', '.?')}"
+
+
+_NODES = f"{_optional('object.spec', NODES)}.orValue(1)"

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from finscribe_core.api.base import (
@@ -79,11 +79,30 @@ class PodResourcesSpec(KubeModel):
 
 
 class ResourcesSpec(PodResourcesSpec):
-    """Resource requests and limits of the run's pod."""
+    """Resource requests and limits of each of the run's pods."""
 
     gpus: Int = Field(1, ge=0, le=16)
     """GPUs of the pod. The trainer starts one process per GPU (data parallel), each with its own batch.
     0 trains on the CPU."""
+    nodes: Int | None = Field(None, ge=1, le=10)
+    """Number of pods that train together, each with these resources; 1 when unset. For models or data for
+    which the GPUs of one node do not suffice."""
+
+    @field_validator("nodes")
+    @classmethod
+    def _one_is_the_default(cls, nodes: int | None) -> int | None:
+        """So that to write the default starts no new run."""
+        return None if nodes == 1 else nodes
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of pods."""
+        return self.nodes or 1
+
+    @property
+    def total_gpus(self) -> int:
+        """GPUs of all pods together."""
+        return self.gpus * self.num_nodes
 
 
 class Toleration(KubeModel):

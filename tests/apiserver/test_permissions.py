@@ -113,6 +113,19 @@ def live(workspace: Workspace, operator: OperatorProcess) -> None:
     workspace.await_condition("Complete", "True")
     workspace.delete()
     eventually(lambda: not workspace.jobs())
+    live_with_two_pods(workspace)
+
+
+def live_with_two_pods(workspace: Workspace) -> None:
+    """A run with several nodes, and another one that has no need of its Service."""
+    workspace.apply(build_job(resources={"gpus": 0, "nodes": 2}))
+    eventually(lambda: len(workspace.pods()) == 2, what="two pods")
+    workspace.change({"spec": {"resources": {"nodes": None}}})
+    services = workspace.core.list_namespaced_service
+    eventually(lambda: not services(workspace.namespace).items, what="the Service is deleted")
+    workspace.await_pod()
+    workspace.delete()
+    eventually(lambda: not workspace.jobs())
 
 
 def lose_lease(workspace: Workspace, operator: OperatorProcess) -> None:

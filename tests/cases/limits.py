@@ -321,6 +321,10 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
         {"resources": {"gpus": 5}},
         ["spec.resources.gpus: 5", "gpusPerNamespace (4)"],
     ),
+    "more GPUs than the namespace has, on all nodes together": (
+        {"resources": {"gpus": 2, "nodes": 3}},
+        ["spec.resources.gpus: 2", "gpusPerNamespace (4)"],
+    ),
     "CPUs": ({"resources": {"cpu": "32001m"}}, ["spec.resources.cpu: 32001m", "cpu (32)"]),
     "memory": ({"resources": {"memory": "64Ti"}}, ["spec.resources.memory: 64Ti", "memory (256Gi)"]),
     "scratch": ({"resources": {"scratch": "900Ti"}}, ["spec.resources.scratch: 900Ti", "scratch (1Ti)"]),

@@ -11,7 +11,7 @@ from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import read_documents
 from finscribe_operator.config import OperatorConfig
-from finscribe_operator.manifests import build_config_map, build_job
+from finscribe_operator.manifests import build_config_map, build_job, build_service
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import find_run
 
@@ -40,10 +40,12 @@ def children_of(folder: Path) -> dict[str, Object]:
     job = job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": UID})})
     _, desired = find_run({**job.to_kubernetes(), "spec": job.spec.as_written()}, job.status)
     run = desired.name
-    return {
+    children = {
         "config_map.yaml": build_config_map(job, run),
         "job.yaml": build_job(job, run, OperatorConfig()),
     }
+    several = job.spec.resources.num_nodes > 1
+    return children | ({"service.yaml": build_service(job, run)} if several else {})
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

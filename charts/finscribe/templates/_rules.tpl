@@ -24,6 +24,10 @@
 - apiGroups: ['']
   resources: [configmaps]
   verbs: [get, create, delete]
+# the names by which a run's pods find each other
+- apiGroups: ['']
+  resources: [services]
+  verbs: [get, create, delete]
 # Events of a job, for `kubectl describe`
 - apiGroups: ['']
   resources: [events]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import Progress, ProgressReport
 from finscribe_operator.attempts import container_status, explain_disruption, explain_failure
-from finscribe_operator.objects import Object, has_ended, is_being_deleted
+from finscribe_operator.objects import Object, has_ended, is_being_deleted, is_node_silent, node_rank
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
-from finscribe_operator.pod_creation import explain_creation_failure, is_current
+from finscribe_operator.pod_creation import explain_creation_failure, is_current, lacks_pod
 from finscribe_operator.waiting import explain_waiting
 
 _GIVE_UP = (
@@ -33,7 +33,7 @@ SUSPENDED = Activity(False, Reason.SuspendedBySpec, "No pod exists while spec.su
 
 def read_activity(observed: Observed) -> Activity:
     """What the desired run does or waits for."""
-    pod = observed.newest_pod
+    pod = observed.slowest_pod
     job = observed.batch_job
     if observed.stray_pods:
         stray = observed.stray_pods[0]
@@ -61,7 +61,7 @@ def _unless_lost(observed: Observed, pod: Object, stopping: Activity) -> Activit
     if node and observed.silent_since.get(pod["metadata"]["uid"]) == deadline:
         late = f"Pod {name} should have ended by {deadline}, but node {node} has not confirmed its end."
         return Activity(None, Reason.NodeUnreachable, f"{late} {_GIVE_UP.format(node=node)}")
-    return _read_node_silent(pod) if _is_node_silent(pod) else stopping
+    return _read_node_silent(pod) if is_node_silent(pod) else stopping
 
 
 def _read_no_pod(observed: Observed) -> Activity:
@@ -85,7 +85,7 @@ def _creation_failure(observed: Observed) -> Activity | None:
 
 def _read_pod(observed: Observed, pod: Object) -> Activity:
     phase = pod.get("status", {}).get("phase", "Pending")
-    if _is_node_silent(pod):
+    if is_node_silent(pod):
         return _read_node_silent(pod)
     if phase == "Running":
         return _read_running(observed, pod)
@@ -93,11 +93,18 @@ def _read_pod(observed: Observed, pod: Object) -> Activity:
         return Activity(False, Reason.Finished, "The pod has succeeded; the Job is about to complete.")
     if phase == "Failed":
         return _creation_failure(observed) or _read_failed_attempt(observed)
-    return Activity(False, *explain_waiting(pod, observed.job.spec, observed.pod_warning))
+    reason, message = explain_waiting(pod, observed.job.spec, observed.pod_warning)
+    if node_rank(pod) > 0:
+        message = f"The run waits for its pod {pod['metadata']['name']}. {message}"
+    return Activity(False, reason, message)
 
 
 def _read_running(observed: Observed, pod: Object) -> Activity:
     report = observed.report
+    if lacks_pod(observed.batch_job or {}, observed.pods[observed.desired_run]) and (
+        failure := _creation_failure(observed)
+    ):
+        return failure
     if since := observed.silent_since.get(pod["metadata"]["uid"]):
         return _read_silent(pod, report, since)
     if report is None:
@@ -151,21 +158,6 @@ def _read_failed_attempt(observed: Observed) -> Activity:
     else:
         message = f"Attempt failed ({failed} of at most {limit})"
     return Activity(False, Reason.Retrying, f"{message}; the next resumes from its last checkpoint. {cause}")
-
-
-def _is_node_silent(pod: Object) -> bool:
-    """Whether the control plane says that the pod's node does not answer.
-
-    It then sets a running pod's Ready to False, without a reason, which a kubelet always gives.
-    """
-    status = pod.get("status", {})
-    if status.get("phase") == "Unknown":
-        return True
-    if status.get("phase") != "Running":
-        return False
-    ready: Object = next((c for c in status.get("conditions") or [] if c.get("type") == "Ready"), {})
-    not_ready = ready.get("status") in ("False", "Unknown") and ready.get("reason", "") in ("", "NodeLost")
-    return not_ready or status.get("reason") == "NodeLost"
 
 
 def _is_running(pod: Object) -> bool:

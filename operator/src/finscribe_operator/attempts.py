@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from finscribe_core.constants import CONTAINER_NAME
+from finscribe_core.constants import CONTAINER_NAME, EXIT_PEER_LOST, EXIT_RETRY, LABEL_NODE_RANK
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
-from finscribe_operator.objects import Object, true_condition
+from finscribe_operator.objects import Object, label, true_condition
 
 _LAST_LINE_LIMIT = 400
 _DISRUPTIONS = {
@@ -42,6 +42,13 @@ class Failure:
         return f"{self.message} {self.remedy}".strip()
 
 
+_PEER_LOST = Failure(
+    FailureReason.PeerLost,
+    "Another pod of the run has ended or can't be reached, and all start again.",
+    "See the logs of the other pods.",
+)
+
+
 def read_result(pod: Object) -> RunResult | None:
     """The trainer's RunResult; None while it runs, or when it was killed before it wrote one."""
     return RunResult.from_termination_message(str(_terminated(pod).get("message", "")))
@@ -51,7 +58,17 @@ def explain_failure(pod: Object) -> Failure | None:
     """Why a pod failed; None when it did not."""
     if pod.get("status", {}).get("phase") != "Failed":
         return None
-    return replace(_explain(pod), counts=true_condition(pod, "DisruptionTarget") is None)
+    counts = true_condition(pod, "DisruptionTarget") is None
+    if _terminated(pod).get("exitCode") == EXIT_PEER_LOST:
+        return replace(_PEER_LOST, counts=False)
+    return replace(_PEER_LOST if _counts_for_all(pod) else _explain(pod), counts=counts)
+
+
+def _counts_for_all(pod: Object) -> bool:
+    """Whether a pod, the first one, could not reach another one of its run, and no pod is the cause."""
+    has_peers, code = bool(label(pod, LABEL_NODE_RANK)), _terminated(pod).get("exitCode")
+    knows_more = read_result(pod) is not None or explain_disruption(pod) is not None
+    return has_peers and code == EXIT_RETRY and not knows_more
 
 
 def explain_disruption(pod: Object) -> Failure | None:

@@ -1,4 +1,4 @@
-"""Creates, restores and deletes a FineTuneJob's children: ConfigMap, Job, FineTuneJobs of experiments."""
+"""Creates, restores and deletes a FineTuneJob's children: ConfigMap, Service, Job and experiments."""
 
 import logging
 
@@ -6,7 +6,13 @@ from finscribe_operator.clock import Clock, seconds_between
 from finscribe_operator.cluster import Cluster, ConflictError, NotFoundError
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.experiments import build_change
-from finscribe_operator.manifests import build_config_map, build_data_check_job, build_job, build_lookup_job
+from finscribe_operator.manifests import (
+    build_config_map,
+    build_data_check_job,
+    build_job,
+    build_lookup_job,
+    build_service,
+)
 from finscribe_operator.objects import (
     Object,
     Ref,
@@ -41,7 +47,7 @@ class Children:
         self._checked: dict[str, str] = {}
 
     async def create_run(self, observed: Observed) -> None:
-        """Create the desired run's ConfigMap and Job. Those that exist count as created.
+        """Create the desired run's ConfigMap, Service and Job. Those that exist count as created.
 
         Raises:
             ConflictError: an object of that name belongs to something else.
@@ -49,6 +55,8 @@ class Children:
         """
         run = observed.desired_run
         await self._create_config_map(observed)
+        if observed.job.spec.resources.num_nodes > 1:
+            await self._create(build_service(observed.job, run))
         self._store.put(await self._create(self._build_job(observed)))
         logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
 
@@ -81,7 +89,10 @@ class Children:
 
     async def delete_run(self, job: Object) -> None:
         """Delete a run's children, the Job last: while it exists, an interrupted deletion is resumed."""
-        await self.delete_config_map(job, job["metadata"]["name"])
+        run = job["metadata"]["name"]
+        await self.delete_config_map(job, run)
+        if job["spec"].get("parallelism", 1) > 1:
+            await self._delete_owned(job, Ref("v1", "Service", namespace_of(job), run))
         await self._cluster.delete(Ref.of(job))
         logger.info("Run deleted", extra={"job": str(parent_key(job)), "run": job["metadata"]["name"]})
 
@@ -114,8 +125,11 @@ class Children:
             sibling: the run's Job, or the FineTuneJob.
             run: the run's name.
         """
+        await self._delete_owned(sibling, Ref("v1", "ConfigMap", namespace_of(sibling), run))
+
+    async def _delete_owned(self, sibling: Object, ref: Ref) -> None:
         try:
-            live = await self._cluster.get(Ref("v1", "ConfigMap", namespace_of(sibling), run))
+            live = await self._cluster.get(ref)
         except NotFoundError:
             return
         if controller_uid(live) in (controller_uid(sibling), sibling["metadata"]["uid"]):
@@ -153,9 +167,9 @@ class Children:
             return await self._cluster.patch(Ref.of(live), {"metadata": {"labels": labels}})
         return live
 
-    async def restore_config_map(self, observed: Observed) -> None:
-        """Create the ConfigMap again if it was deleted, and the run's pod waits for it."""
-        pod = observed.newest_pod
+    async def restore_needed(self, observed: Observed) -> None:
+        """Create ConfigMap and Service again if they were deleted, and the run's pod waits for them."""
+        pod = observed.slowest_pod
         if pod is None or not is_starting(pod):
             return
         uid, now = pod["metadata"]["uid"], self._clock()
@@ -163,12 +177,15 @@ class Children:
         wait = RECHECK_SECONDS if uid in self._checked else SLOW_START_SECONDS
         if seconds_between(since, now) < wait:
             return
-        manifest = build_config_map(observed.job, observed.desired_run)
-        try:
-            await self._cluster.get(Ref.of(manifest))
-        except NotFoundError:
-            await self._create(manifest)
-            logger.info("ConfigMap created again", extra={"run": observed.desired_run})
+        needed = [build_config_map(observed.job, observed.desired_run)]
+        if observed.job.spec.resources.num_nodes > 1:
+            needed.append(build_service(observed.job, observed.desired_run))
+        for manifest in needed:
+            try:
+                await self._cluster.get(Ref.of(manifest))
+            except NotFoundError:
+                await self._create(manifest)
+                logger.info("%s created again", manifest["kind"], extra={"run": observed.desired_run})
         if len(self._checked) >= MAX_CHECKED:
             self._checked.clear()
         self._checked[uid] = now

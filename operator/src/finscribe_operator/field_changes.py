@@ -45,7 +45,7 @@ FIELD_CHANGES: Mapping[str, Change] = {
     **{f"training.{name}": Change.NewRun for name in _TRAINING},
     **{f"training.{name}": Change.NewAttempt for name in _TRAINING_IN_THE_SAME_WAY},
     # One process per GPU, each with its own batch: their number changes the effective batch size.
-    "resources.gpus": Change.NewRun,
+    **{f"resources.{name}": Change.NewRun for name in ("gpus", "nodes")},
     **{f"resources.{name}": Change.NewAttempt for name in _POD_RESOURCES},
     "retrain.trigger": Change.NewRun,
     **{f"retrain.{name}": Change.InPlace for name in ("onSpecChange", "schedule", "onDataChange")},

@@ -39,7 +39,7 @@ def find_gpu_wait(
         limit: most GPUs of the namespace's runs together.
         reserved: GPUs of the jobs whose runs are being started.
     """
-    gpus = spec.resources.gpus
+    gpus = spec.resources.total_gpus
     if gpus == 0 or spec.suspend or (batch_job and not batch_job["spec"].get("suspend")):
         return ""
     holders = {
@@ -72,7 +72,7 @@ def _count_gpus(store: Store, key: JobKey, batch_job: Object) -> int:
     if noted.isdecimal():
         return int(noted)
     resources = ((store.finetunejob(key) or {}).get("spec") or {}).get("resources")
-    written = resources.get("gpus") if isinstance(resources, dict) else None
+    written = resources.get("gpus") if isinstance(resources, dict) else None  # it had one pod
     return written if isinstance(written, int) else ResourcesSpec().gpus
 
 

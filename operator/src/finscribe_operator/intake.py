@@ -20,6 +20,7 @@ from finscribe_core.constants import (
     CONTAINER_NAME,
     GROUP,
     KIND,
+    LABEL_NODE_RANK,
     LABEL_RESTORED,
 )
 from finscribe_operator.objects import Object
@@ -110,7 +111,7 @@ def _metadata(meta: Mapping[str, Any]) -> Object:
     labels = {
         name: value
         for name, value in (meta.get("labels") or {}).items()
-        if name.startswith(f"{GROUP}/") or name == LABEL_RESTORED
+        if name.startswith(f"{GROUP}/") or name in (LABEL_RESTORED, LABEL_NODE_RANK)
     }
     theirs = meta.get("annotations") or {}
     annotations = {name: str(theirs[name])[:limit] for name, limit in _ANNOTATIONS.items() if name in theirs}

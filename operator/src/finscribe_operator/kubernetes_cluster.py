@@ -58,6 +58,7 @@ _PLURALS = {
     "Lease": "leases",
     "Namespace": "namespaces",
     "Pod": "pods",
+    "Service": "services",
     KIND: PLURAL,
 }
 _API_VERSIONS = {"Job": "batch/v1", "Pod": "v1", KIND: API_VERSION}

@@ -72,7 +72,7 @@ class Limits(KubeModel):
     extended_resources: Patterns | None = None
     """Names in `resources.extended`."""
     gpus: Int | None = Field(None, ge=0)
-    """Most GPUs of a job."""
+    """Most GPUs of a job; of all its nodes together, like the next four."""
     gpus_per_namespace: Int | None = Field(None, ge=0)
     """Most GPUs of all active runs of a namespace together. A run that exceeds it waits until others end."""
     cpu: CpuQuantity | None = None
@@ -178,6 +178,11 @@ class Amount:
         """The field to correct, for messages."""
         return f"spec.{self.path}"
 
+    @property
+    def is_per_node(self) -> bool:
+        """Whether each of the job's pods has the amount."""
+        return self.path.startswith("resources.")
+
 
 AMOUNTS = (
     Amount("gpus", "resources.gpus", int),
@@ -188,6 +193,8 @@ AMOUNTS = (
     Amount("active_deadline_seconds", "activeDeadlineSeconds", int),
 )
 """Which maximum limits which field."""
+NODES = "resources.nodes"
+"""Where the number of the job's pods is in the spec."""
 UNSET = "unlimited"
 """What an unset amount is called in messages."""
 
@@ -227,8 +234,9 @@ def _only_stars(pattern: str) -> str:
 def _amounts(spec: dict[str, Any], limits: Limits) -> Iterator[str]:
     for amount in AMOUNTS:
         most, asked = getattr(limits, amount.limit), _at(spec, amount.path)
-        if most is not None and (asked is None or amount.count(asked) > amount.count(most)):
-            shown = UNSET if asked is None else asked
+        nodes = (_at(spec, NODES) or 1) if amount.is_per_node else 1
+        if most is not None and (asked is None or amount.count(asked) * nodes > amount.count(most)):
+            shown = UNSET if asked is None else f"{asked} on each of {nodes} nodes" if nodes > 1 else asked
             limit = f"{name_of(amount.limit)} ({most})"
             yield f"{amount.field}: {shown} is more than the operator's limit {limit}."
 

@@ -2,7 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from finscribe_core.constants import KIND, LABEL_EXPERIMENT, LABEL_EXPERIMENT_OF, LABEL_JOB, LABEL_RUN
+from finscribe_core.constants import (
+    KIND,
+    LABEL_EXPERIMENT,
+    LABEL_EXPERIMENT_OF,
+    LABEL_JOB,
+    LABEL_NODE_RANK,
+    LABEL_RUN,
+)
 
 Object = dict[str, Any]
 """An object of the API, as JSON."""
@@ -70,6 +77,12 @@ def run_of(child: Object) -> str:
     return label(child, LABEL_RUN)
 
 
+def node_rank(pod: Object) -> int:
+    """The pod's number among those of its run; 0 for the only one."""
+    text = label(pod, LABEL_NODE_RANK)
+    return int(text) if text.isdecimal() else 0
+
+
 def label(obj: Object, name: str) -> str:
     """A label's value; empty when there is none."""
     return str((obj["metadata"].get("labels") or {}).get(name, ""))
@@ -96,6 +109,21 @@ def has_ended(pod: Object) -> bool:
 def is_starting(pod: Object) -> bool:
     """Whether a node is preparing the pod."""
     return pod.get("status", {}).get("phase") == "Pending" and bool(pod.get("spec", {}).get("nodeName"))
+
+
+def is_node_silent(pod: Object) -> bool:
+    """Whether the control plane says that the pod's node does not answer.
+
+    It then sets a running pod's Ready to False, without a reason, which a kubelet always gives.
+    """
+    status = pod.get("status", {})
+    if status.get("phase") == "Unknown":
+        return True
+    if status.get("phase") != "Running":
+        return False
+    ready: Object = next((c for c in status.get("conditions") or [] if c.get("type") == "Ready"), {})
+    not_ready = ready.get("status") in ("False", "Unknown") and ready.get("reason", "") in ("", "NodeLost")
+    return not_ready or status.get("reason") == "NodeLost"
 
 
 def true_condition(obj: Object, type_: str) -> Object | None:

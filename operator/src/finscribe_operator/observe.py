@@ -17,7 +17,18 @@ from finscribe_operator.gpu_limit import find_gpu_wait
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import find_excesses
 from finscribe_operator.manifests import data_check_name, lookup_name
-from finscribe_operator.objects import JobKey, Object, controller_uid, experiment_of, has_ended, label, run_of
+from finscribe_operator.objects import (
+    JobKey,
+    Object,
+    controller_uid,
+    experiment_of,
+    has_ended,
+    is_being_deleted,
+    is_node_silent,
+    label,
+    node_rank,
+    run_of,
+)
 from finscribe_operator.outcome import find_missed_start, read_outcome
 from finscribe_operator.policies import Policy
 from finscribe_operator.runs import DesiredRun, find_run
@@ -56,7 +67,7 @@ class Observed:
     job_warning: WarningEvent | None = None
     """Why the desired run's next pod could not be created."""
     pod_warning: WarningEvent | None = None
-    """Why the desired run's newest pod could not be started."""
+    """Why the desired run's slowest pod could not be started."""
     shares_output_with: JobKey | None = None
     """The oldest FineTuneJob with the same `spec.output.uri`, unless that is this one."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
@@ -122,9 +133,13 @@ class Observed:
 
     @property
     def newest_pod(self) -> Object | None:
-        """The pod of the desired run's last attempt."""
-        pods = self.pods.get(self.desired_run)
-        return pods[-1] if pods else None
+        """The pod of the desired run's last attempt; of several the first node's, which reports."""
+        return find_newest(self.pods.get(self.desired_run, ()))
+
+    @property
+    def slowest_pod(self) -> Object | None:
+        """The newest pod, or one that it waits for: another node's that does not run, or is about to end."""
+        return _find_slowest(self.pods.get(self.desired_run, ()))
 
 
 @dataclass(frozen=True)
@@ -187,7 +202,7 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
         if excesses := find_excesses(job, policy.limits):
             return InvalidJob(raw, generation, status, " ".join(excesses))
     pods = {name: _oldest_first(store.pods_of(j)) for name, j in (jobs | tasks).items()}
-    newest = pods[run][-1] if pods.get(run) else None
+    newest, slowest = find_newest(pods.get(run, ())), _find_slowest(pods.get(run, ()))
     stray = [pod for pod in store.pods(key) if _is_stray(pod, run, jobs)]
     observed = Observed(
         raw=raw,
@@ -205,7 +220,7 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
             if (since := store.silent_since(pod))
         },
         job_warning=store.warning(jobs[run]) if run in jobs else None,
-        pod_warning=store.warning(newest) if newest else None,
+        pod_warning=store.warning(slowest) if slowest else None,
         shares_output_with=store.find_older_with_same_output(raw),
         experiments={
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid
@@ -277,6 +292,29 @@ def read_status(raw: Object) -> FineTuneJobStatus:
 def _sentence(loc: tuple[str | int, ...], text: str) -> str:
     """The message of a broken rule, with the path of the object it is about."""
     return text if text.startswith(dotted(loc)) or not loc else f"{dotted(loc)}: {text}"
+
+
+def find_newest(pods: Sequence[Object], rank: int = 0) -> Object | None:
+    """The newest pod of a node, the first one by default; pods are oldest first."""
+    return next((pod for pod in reversed(pods) if node_rank(pod) == rank), None)
+
+
+def _find_slowest(pods: Sequence[Object]) -> Object | None:
+    first = find_newest(pods)
+    if first is None or not _is_running(first):
+        return first
+    others = (find_newest(pods, rank) for rank in sorted({node_rank(pod) for pod in pods} - {0}))
+    waiting = (pod for pod in others if pod and not _is_running(pod) and not _has_succeeded(pod))
+    return next(waiting, first)
+
+
+def _is_running(pod: Object) -> bool:
+    runs = bool(pod.get("status", {}).get("phase") == "Running")
+    return runs and not is_being_deleted(pod) and not is_node_silent(pod)
+
+
+def _has_succeeded(pod: Object) -> bool:
+    return bool(pod.get("status", {}).get("phase") == "Succeeded")
 
 
 def _is_stray(pod: Object, run: str, jobs: Mapping[str, Object]) -> bool:

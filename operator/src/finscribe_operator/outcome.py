@@ -7,7 +7,7 @@ from finscribe_core.constants import ANNOTATION_START_DEADLINE
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 from finscribe_operator.attempts import Failure, explain_failure, read_result
-from finscribe_operator.objects import Object, true_condition
+from finscribe_operator.objects import Object, node_rank, true_condition
 
 _START_AGAIN = (
     "Correct that, or raise spec.startDeadlineSeconds if it only takes long, and set the annotation "
@@ -44,9 +44,13 @@ def find_missed_start(job: Object) -> str:
 
 
 def last_failure(pods: Sequence[Object]) -> Failure | None:
-    """Why the last failed attempt failed."""
-    failures = (explain_failure(pod) for pod in reversed(pods))
-    return next((failure for failure in failures if failure is not None), None)
+    """Why the last failed attempt failed: of several nodes' pods that one which did not only lose another."""
+    failed = [pod for pod in reversed(pods) if pod.get("status", {}).get("phase") == "Failed"]
+    ranks = list(dict.fromkeys(node_rank(pod) for pod in failed))
+    last = [next(pod for pod in failed if node_rank(pod) == rank) for rank in ranks]
+    found = [failure for pod in last if (failure := explain_failure(pod))]
+    # min returns the first of equals: the newest.
+    return min(found, key=lambda f: (f.reason == FailureReason.PeerLost, not f.counts), default=None)
 
 
 def _last_result(pods: Sequence[Object], *, succeeded: bool) -> RunResult | None:

@@ -37,6 +37,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("batch", "jobs", (*WATCH, *MAKE, "patch"), "one for each run"),
     Permission("", "pods", WATCH, "why a run waits, and the address of its /progress"),
     Permission("", "configmaps", MAKE, "a run's configuration"),
+    Permission("", "services", MAKE, "the names by which a run's pods find each other"),
     Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
     Permission("", "events", ("list",), "why a pod can't be created or started, which only Events say"),
     Permission("", "namespaces", ("get",), "labels that policies select a namespace by", "policies"),

@@ -1,6 +1,7 @@
 """Explains why the Job controller could not create a run's pod, from its `FailedCreate` Events."""
 
 import re
+from collections.abc import Sequence
 
 from finscribe_operator.objects import Object, has_ended, is_being_deleted, true_condition
 from finscribe_operator.warning_events import WarningEvent
@@ -55,10 +56,10 @@ def is_current(event: WarningEvent, job: Object, newest_pod: Object | None) -> b
     return event.time >= str(job.get("status", {}).get("startTime") or "")
 
 
-def lacks_pod(job: Object, pods: list[Object]) -> bool:
+def lacks_pod(job: Object, pods: Sequence[Object]) -> bool:
     """Whether the Job controller should create a pod for this Job, of which these are all pods."""
     if job.get("spec", {}).get("suspend") or is_being_deleted(job):
         return False
     if any(true_condition(job, type_) for type_ in ("Complete", "Failed", "FailureTarget")):
         return False
-    return all(has_ended(pod) for pod in pods)
+    return sum(not has_ended(pod) for pod in pods) < int(job.get("spec", {}).get("parallelism", 1))

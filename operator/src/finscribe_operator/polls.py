@@ -18,6 +18,7 @@ from finscribe_operator.objects import (
     is_being_deleted,
     is_starting,
     namespace_of,
+    node_rank,
     parent_key,
 )
 from finscribe_operator.pod_creation import lacks_pod
@@ -88,7 +89,7 @@ class Polls:
             if is_being_deleted(pod):
                 # The time at which its grace period ends, not that of the request.
                 self._note_silence(pod, pod["metadata"]["deletionTimestamp"])
-            elif pod.get("status", {}).get("phase") == "Running":
+            elif pod.get("status", {}).get("phase") == "Running" and node_rank(pod) == 0:  # which reports
                 running.append(pod)
         uids = {pod["metadata"]["uid"] for pod in running}
         self._shown = {uid: shown for uid, shown in self._shown.items() if uid in uids}

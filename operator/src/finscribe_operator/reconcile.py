@@ -92,7 +92,7 @@ class Reconciler:
             observed = again
         plan = decide(observed, self._clock())
         if plan.create or plan.patch:
-            self._reserved[key] = observed.job.spec.resources.gpus
+            self._reserved[key] = observed.job.spec.resources.total_gpus
         try:
             await self._carry_out(key, observed, plan)
         finally:
@@ -196,7 +196,7 @@ class Reconciler:
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, plan.patch))
-        await self._children.restore_config_map(observed)
+        await self._children.restore_needed(observed)
         await self._apply_tasks(observed, plan)
         await self._apply_experiments(plan)
 

@@ -18,12 +18,12 @@ AT_ONCE = {"activeDeadlineSeconds": 1}
 
 
 def is_overdue(observed: Observed, now: str) -> bool:
-    """Whether the newest pod should have started by now, and the Job has not been told to end.
+    """Whether the pod should have started by now, and the Job has not been told to end.
 
     A pod that is being deleted or disrupted is not late: its node may be gone. A suspended Job's pod is about
     to be deleted.
     """
-    job, pod, limit = observed.batch_job, observed.newest_pod, observed.job.spec.start_deadline_seconds
+    job, pod, limit = observed.batch_job, observed.slowest_pod, observed.job.spec.start_deadline_seconds
     if not limit or job is None or pod is None or find_missed_start(job) or not is_starting(pod):
         return False
     if is_being_deleted(job) or is_being_deleted(pod) or true_condition(pod, "DisruptionTarget"):
@@ -35,7 +35,7 @@ def is_overdue(observed: Observed, now: str) -> bool:
 
 def build_give_up_patch(observed: Observed) -> Object:
     """Merge patch of the Job that ends it. What its pod waits for is lost with the pod, so it is noted."""
-    pod = observed.newest_pod
+    pod = observed.slowest_pod
     assert pod is not None
     _, waiting = explain_waiting(pod, observed.job.spec, observed.pod_warning)
     text = (

@@ -26,7 +26,7 @@ from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import container_status, read_result
 from finscribe_operator.goodput import count_pods
 from finscribe_operator.history import find_record
-from finscribe_operator.objects import Object, has_ended
+from finscribe_operator.objects import Object, has_ended, node_rank
 from finscribe_operator.observe import InvalidJob, Observed, PostponedJob
 from finscribe_operator.outcome import Outcome, read_outcome
 from finscribe_operator.status_conditions import (
@@ -265,7 +265,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
     elif outcome is not None and outcome.failure is None:
         update["outputs"] = _outputs(observed)
     progress = report.progress if report else Progress()
-    pods = observed.pods.get(observed.desired_run, ())
+    pods = [pod for pod in observed.pods.get(observed.desired_run, ()) if node_rank(pod) == 0]
     run = count_pods(run.model_copy(update=update), pods, observed.reported_at, progress)
     return status.model_copy(update={"run": run, **reported})
 

@@ -40,6 +40,10 @@ TESTS = {
         "apiserver/test_nodes.py::test_a_run_on_a_node_that_is_silent",
         "apiserver/test_disruptions.py::test_a_run_whose_node_is_lost",
     ),
+    "One pod of": (
+        "integration/distributed/test_nodes.py::test_a_run_that_is_disturbed",
+        "apiserver/test_several_nodes.py::test_two_pods_find_each_other",
+    ),
     "Someone deletes the pod": ("e2e/test_training.py::test_a_pod_that_is_deleted_during_training_resumes",),
     "The container needs more memory": (
         "e2e/test_training.py::test_a_run_that_exceeds_its_memory_limit",

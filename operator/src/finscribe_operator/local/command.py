@@ -67,6 +67,7 @@ def execute(local_run: LocalRun, console: Console) -> LocalResult:
         FinscribeError: the run can't be started on this machine.
     """
     check_trainer_is_installed()
+    check_number_of_nodes(local_run.manifest.job)
     with lock_state_directory(local_run.state_dir), View(console) as view:
         print_differences_from_cluster(local_run.manifest, view)
         return asyncio.run(_run(local_run, view))
@@ -83,6 +84,20 @@ def check_trainer_is_installed() -> None:
             FailureReason.InvalidConfig,
             "The trainer's packages are not installed.",
             "In a checkout of FinScribe run: pip install '.[operator,trainer]'",
+        )
+
+
+def check_number_of_nodes(job: FineTuneJob) -> None:
+    """Check that the run has one pod.
+
+    Raises:
+        UserError: InvalidConfig when it has several.
+    """
+    if job.spec.resources.num_nodes > 1:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"spec.resources.nodes is {job.spec.resources.nodes}, but this is one machine.",
+            "Remove it to run here, or apply the job to a cluster.",
         )
 
 

@@ -10,6 +10,7 @@ from finscribe_core.constants import (
     ANNOTATION_OCCASION,
     ANNOTATION_SUSPENDED,
     CONTAINER_NAME,
+    EXIT_PEER_LOST,
     EXIT_USER_ERROR,
     LABEL_CAUSE,
 )
@@ -40,10 +41,10 @@ def build_job(
         "spec": {
             "suspend": job.spec.suspend,
             **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
-            "completions": 1,
+            **_build_group(job.spec.resources.num_nodes),
             # A new pod waits until the last one has ended: two must never write the same checkpoints.
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": _failure_rules()},
+            "podFailurePolicy": {"rules": _failure_rules(job.spec.resources.num_nodes)},
             "template": build_pod_template(job, run, config, cause),
         },
     }
@@ -57,7 +58,18 @@ def build_mutable_fields(spec: FineTuneJobSpec) -> dict[str, Any]:
     return {
         "backoffLimit": spec.backoff_limit,
         "activeDeadlineSeconds": spec.active_deadline_seconds,
-        "parallelism": 1,
+        "parallelism": spec.resources.num_nodes,
+    }
+
+
+def _build_group(nodes: int) -> Object:
+    """How many pods have to succeed. Of several the first one, which alone publishes the result."""
+    if nodes == 1:
+        return {"completions": 1}
+    return {
+        "completions": nodes,
+        "completionMode": "Indexed",
+        "successPolicy": {"rules": [{"succeededIndexes": "0"}]},
     }
 
 
@@ -65,7 +77,7 @@ def _build_annotations(spec: FineTuneJobSpec, occasion: str) -> dict[str, str]:
     """The settings that the Job was created with, what for, and whether the operator has suspended it."""
     return {
         ANNOTATION_ATTEMPT: hash_settings(spec, Change.NewAttempt),
-        ANNOTATION_GPUS: str(spec.resources.gpus),
+        ANNOTATION_GPUS: str(spec.resources.total_gpus),
         **({ANNOTATION_OCCASION: occasion} if occasion else {}),
         **({ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}),
     }
@@ -80,12 +92,18 @@ def build_suspend_patch(suspended: bool) -> Object:
     }
 
 
-def _failure_rules() -> list[Object]:
-    """A user error fails the Job at once; evictions, preemptions and node drains do not count as failures."""
+def _failure_rules(nodes: int) -> list[Object]:
+    """A user error fails the Job at once; evictions, preemptions and node drains do not count as failures.
+
+    Neither do the ends of pods that have only lost another one: the restart of all counts once.
+    """
     return [
-        {
-            "action": "FailJob",
-            "onExitCodes": {"containerName": CONTAINER_NAME, "operator": "In", "values": [EXIT_USER_ERROR]},
-        },
+        _rule("FailJob", EXIT_USER_ERROR),
+        *([_rule("Ignore", EXIT_PEER_LOST)] if nodes > 1 else []),
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
+
+
+def _rule(action: str, exit_code: int) -> Object:
+    codes = {"containerName": CONTAINER_NAME, "operator": "In", "values": [exit_code]}
+    return {"action": action, "onExitCodes": codes}

@@ -22,7 +22,12 @@ from finscribe_core.constants import (
     ENV_IMAGE_MOUNTS,
     ENV_JOB,
     ENV_LOG_FORMAT,
+    ENV_MASTER_ADDRESS,
+    ENV_MASTER_PORT,
     ENV_NAMESPACE,
+    ENV_NODE_RANK,
+    ENV_NODES,
+    ENV_PROCESSES_PER_NODE,
     ENV_RUN,
     ENV_TERMINATION_LOG,
     ENV_TRAINING_HASH,
@@ -31,6 +36,8 @@ from finscribe_core.constants import (
     HTTP_PORT_NAME,
     HUB_KEYS_REQUIRED,
     LABEL_CAUSE,
+    LABEL_NODE_RANK,
+    MASTER_PORT,
     MODEL_DIR,
     MODEL_VOLUME,
     OCI_SCHEME,
@@ -44,6 +51,7 @@ from finscribe_core.constants import (
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.field_changes import Change, hash_settings
 from finscribe_operator.manifests.metadata import build_labels
+from finscribe_operator.manifests.service import first_pod_address
 from finscribe_operator.objects import Object
 
 GRACE_SECONDS = 120
@@ -69,6 +77,8 @@ def build_pod_template(
         "containers": [_build_container(job, run, config, cause)],
         "volumes": _build_volumes(job, run),
     }
+    if job.spec.resources.num_nodes > 1:
+        spec["subdomain"] = run
     if job.spec.storage.service_account_name:
         spec["serviceAccountName"] = job.spec.storage.service_account_name
     labels = {**job.spec.pod.labels, **build_labels(job, run), LABEL_CAUSE: str(cause)}
@@ -150,6 +160,8 @@ def _build_env(job: FineTuneJob, run: str, cause: RunCause) -> list[Object]:
         "OMP_NUM_THREADS": str(_whole_cpus(job.spec.resources.cpu)),
     }
     env: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
+    if job.spec.resources.num_nodes > 1:
+        env += _build_node_env(job, run)
     if secret := job.spec.storage.credentials_secret_ref:
         env += _from_secret(secret, SECRET_KEYS_REQUIRED, SECRET_KEYS_OPTIONAL)
     if secret := job.spec.model.token_secret_ref:
@@ -161,6 +173,21 @@ def _build_env(job: FineTuneJob, run: str, cause: RunCause) -> list[Object]:
     if paths := _find_image_mounts(job.spec.pod):
         env.append({"name": ENV_IMAGE_MOUNTS, "value": ":".join(paths)})
     return env + [variable.to_kubernetes() for variable in job.spec.pod.env or []]
+
+
+def _build_node_env(job: FineTuneJob, run: str) -> list[Object]:
+    """The pod's place among those of the run, in the variables of torchrun."""
+    values = {
+        ENV_NODES: str(job.spec.resources.num_nodes),
+        ENV_PROCESSES_PER_NODE: str(max(1, job.spec.resources.gpus)),
+        ENV_MASTER_ADDRESS: first_pod_address(job, run),
+        ENV_MASTER_PORT: str(MASTER_PORT),
+    }
+    rank = {"fieldRef": {"fieldPath": f"metadata.annotations['{LABEL_NODE_RANK}']"}}
+    return [
+        *({"name": name, "value": value} for name, value in values.items()),
+        {"name": ENV_NODE_RANK, "valueFrom": rank},
+    ]
 
 
 def _find_image_mounts(pod: PodSpec) -> list[str]:

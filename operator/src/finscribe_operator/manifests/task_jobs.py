@@ -71,7 +71,7 @@ def _build_task_job(
     job: FineTuneJob, run: str, name: str, task: str, args: list[str], config: OperatorConfig
 ) -> Object:
     """The Job. It mounts the run's ConfigMap, and has a run label of its own: it is none of its attempts."""
-    manifest = build_job(job, run, config)
+    manifest = build_job(_on_one_node(job), run, config)
     labels = {LABEL_RUN: name, LABEL_TASK: task}
     manifest["metadata"] = {
         **{key: value for key, value in manifest["metadata"].items() if key != "annotations"},
@@ -83,6 +83,11 @@ def _build_task_job(
     template["spec"] = _without_gpu(template["spec"], args)
     manifest["spec"] |= {"suspend": False, "backoffLimit": 2, "activeDeadlineSeconds": DEADLINE_SECONDS}
     return manifest
+
+
+def _on_one_node(job: FineTuneJob) -> FineTuneJob:
+    resources = job.spec.resources.model_copy(update={"nodes": None})
+    return job.model_copy(update={"spec": job.spec.model_copy(update={"resources": resources})})
 
 
 def _without_gpu(spec: dict[str, Any], task_args: list[str]) -> dict[str, Any]:

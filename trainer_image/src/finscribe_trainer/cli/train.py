@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from finscribe_core.constants import EXIT_RETRY
+from finscribe_core.constants import ENV_NODES, ENV_PROCESSES_PER_NODE, EXIT_RETRY
 from finscribe_core.trainer_config import DifficultySchedule, TrainerConfig
 from finscribe_trainer.cli.config_options import config_options
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
@@ -32,10 +32,11 @@ from finscribe_trainer.runtime.garbage import imports_excluded
 )
 @click.option(
     "--nproc-per-node",
+    envvar=ENV_PROCESSES_PER_NODE,
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Number of training processes on this machine: one per GPU.",
+    help="Number of training processes on this machine: one per GPU; also PET_NPROC_PER_NODE, of torchrun.",
 )
 @click.option(
     "--published-only",
@@ -84,6 +85,7 @@ def train(  # noqa: PLR0913 - one for each option
 
     \b
     Exit codes:  0 done   78 user error: change config or data   75 transient error: run again   70 bug
+                 69 another machine has ended
 
     \b
     Examples:
@@ -116,7 +118,8 @@ def train(  # noqa: PLR0913 - one for each option
 
         sys.exit(run_published_session(load))
     # With RANK it is a child of `launch_session` or of torchrun.
-    if dry_run or nproc_per_node == 1 or "RANK" in os.environ:
+    is_alone = nproc_per_node == 1 and os.environ.get(ENV_NODES, "1") == "1"
+    if dry_run or is_alone or "RANK" in os.environ:
         with imports_excluded():
             from finscribe_trainer.pipeline.session import run_session  # noqa: PLC0415 - imports torch
         sys.exit(run_session(load, resume, overwrite=overwrite, check_only=dry_run))

@@ -1,5 +1,7 @@
 """Starts the processes of `--nproc-per-node` and combines their exit codes and termination messages.
 
+With several machines each has its launcher; `nodes.py` says how they find each other.
+
 torchrun could start them, but exits with 1 whatever their exit codes are, and kills a process that has not
 saved its checkpoint within 30 seconds. Exit code and termination message of a pod are a contract with the
 operator.
@@ -15,13 +17,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
-from finscribe_core.constants import ENV_TERMINATION_LOG, EXIT_DONE, EXIT_RETRY
+from finscribe_core.constants import ENV_TERMINATION_LOG, EXIT_DONE, EXIT_PEER_LOST, EXIT_RETRY
 from finscribe_trainer.distributed.environment import ENV_STORE_SOCKET
+from finscribe_trainer.distributed.nodes import LOOPBACK_ADDRESS, Peers, Place, listen
 
 log = logging.getLogger(__name__)
 
@@ -30,28 +34,45 @@ _EXIT_TIMEOUT = 20.0
 _EXIT_TIMEOUT_AFTER_STOP = 5.0
 """The same after a stop was requested and a process has exited: all stop at the same step, except those that
 can't handle signals, such as one that waits for the others in its rendezvous."""
+_POLL = 0.1
 _CHECKPOINT_TIMEOUT = 60.0
 """Seconds to finish the current step and save a checkpoint when the launcher is gone."""
-_LOOPBACK_ADDRESS = "127.0.0.1"
 _ENV_LAUNCHER_PIPE = "FINSCRIBE_LAUNCHER_PIPE"
 """In a child process: file descriptor of a pipe whose other end the launcher holds open."""
+ALONE = Place()
 
 
-def launch(num_processes: int, arguments: Sequence[str]) -> int:
+def launch(
+    num_processes: int,
+    arguments: Sequence[str],
+    place: Place = ALONE,
+    answer_probes: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> int:
     """Run `finscribe <arguments>` in `num_processes` processes and wait for them.
 
     The first SIGTERM or Ctrl+C is forwarded to them as SIGTERM; a second Ctrl+C kills them. The termination
     message of the process that `combined_outcome` picks becomes that of the run.
 
+    Args:
+        num_processes: on this machine.
+        arguments: of the command.
+        place: which of the run's machines this is.
+        answer_probes: answers the kubelet while there is no process that does.
+
     Returns:
-        the exit code: see `combined_outcome`.
+        the exit code: see `combined_outcome` and `Peers.exit_code`.
     """
     with TemporaryDirectory(prefix="finscribe-") as folder:
         messages = [Path(folder) / str(rank) for rank in range(num_processes)]
-        children = _Children()
+        peers = Peers(place) if place.nodes > 1 else None
+        children = _Children(peers)
         with _launcher_pipe() as pipe:
-            with _store_socket() as store:  # the first process has it then, and alone
-                children.start(arguments, messages, pipe, store)
+            with _store_socket(place) as store:  # the first process has it then, and alone
+                own_port = int(store.getsockname()[1])
+                with answer_probes():
+                    at = peers.meet(own_port, children.is_stopping) if peers else (LOOPBACK_ADDRESS, own_port)
+                if at is not None:
+                    children.start(arguments, messages, pipe, store, at, place)
             children.wait()
         if children.killed_by_user or len(children.all) < num_processes:
             return EXIT_RETRY
@@ -65,7 +86,31 @@ def launch(num_processes: int, arguments: Sequence[str]) -> int:
         if termination_log and reporting is not None:
             # In place, not by renaming: the kubelet mounts this file itself.
             shutil.copyfile(messages[reporting], termination_log)
-        return code
+        if peers is None:
+            return EXIT_RETRY if code == EXIT_PEER_LOST else code
+        if code != EXIT_DONE:
+            return peers.exit_code(code, stopped=children.is_stopping())
+        peers.say("done")
+        if place.is_first:
+            return EXIT_DONE
+        with answer_probes():
+            return _wait_for_first_machine(peers, children.is_stopping)
+
+
+def _wait_for_first_machine(peers: Peers, is_stopping: Callable[[], bool]) -> int:
+    """Wait until the first machine has completed the run, whose last stages it has alone.
+
+    If these fail, the run starts again and needs all machines, but Kubernetes starts none again that has
+    succeeded.
+    """
+    while not is_stopping():
+        has_ended = peers.have_ended()
+        if peers.is_done:
+            return EXIT_DONE
+        if has_ended:
+            return EXIT_PEER_LOST
+        time.sleep(_POLL)
+    return EXIT_RETRY
 
 
 def combined_outcome(
@@ -93,7 +138,8 @@ def combined_outcome(
     if failed:
         first = min(failed, key=lambda rank: written[rank])
         return codes[first], first
-    return next((code for code in codes if code > 0), EXIT_RETRY), None
+    causes = (code for code in codes if code > 0 and code != EXIT_PEER_LOST)
+    return next(causes, EXIT_PEER_LOST if EXIT_PEER_LOST in codes else EXIT_RETRY), None
 
 
 def stop_when_launcher_exits() -> None:
@@ -126,9 +172,9 @@ def _launcher_pipe() -> Iterator[int]:
         os.close(held)
 
 
-def _store_socket() -> socket.socket:
-    """A socket for the processes' store, which only processes of this machine can reach."""
-    return socket.create_server((_LOOPBACK_ADDRESS, 0))
+def _store_socket(place: Place) -> socket.socket:
+    """A socket for the processes' store, which other machines can reach only if the run has several."""
+    return listen(0) if place.nodes > 1 else socket.create_server((LOOPBACK_ADDRESS, 0))
 
 
 def _loopback_interface() -> str:
@@ -145,29 +191,40 @@ class _Children:
         killed_by_user: whether a second Ctrl+C killed them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers | None) -> None:
         self.all: list[subprocess.Popen[bytes]] = []
         self.killed: int | None = None
         self.killed_by_user = False
+        self._peers = peers
         self._stop_requested = False
         for number in (signal.SIGTERM, signal.SIGINT):  # before there is a child that could be orphaned
             signal.signal(number, self._forward)
 
+    def is_stopping(self) -> bool:
+        """Whether a stop was requested."""
+        return self._stop_requested
+
     def start(
-        self, arguments: Sequence[str], messages: Sequence[Path], pipe: int, store: socket.socket
+        self,
+        arguments: Sequence[str],
+        messages: Sequence[Path],
+        pipe: int,
+        store: socket.socket,
+        store_at: tuple[str, int],
+        place: Place,
     ) -> None:
         """Start one process for each termination message file, until a stop is requested."""
         count = len(messages)
         loopback = _loopback_interface()
+        interfaces = {"NCCL_SOCKET_IFNAME": loopback, "GLOO_SOCKET_IFNAME": loopback}
         threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
         shared = {
             **os.environ,
-            "NCCL_SOCKET_IFNAME": loopback,
-            "GLOO_SOCKET_IFNAME": loopback,
-            "WORLD_SIZE": str(count),
+            **(interfaces if place.nodes == 1 else {}),
+            "WORLD_SIZE": str(count * place.nodes),
             "LOCAL_WORLD_SIZE": str(count),
-            "MASTER_ADDR": _LOOPBACK_ADDRESS,
-            "MASTER_PORT": str(store.getsockname()[1]),
+            "MASTER_ADDR": store_at[0],
+            "MASTER_PORT": str(store_at[1]),
             ENV_STORE_SOCKET: "",
             "OMP_NUM_THREADS": str(max(1, threads // count)),
             _ENV_LAUNCHER_PIPE: str(pipe),
@@ -176,9 +233,13 @@ class _Children:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for rank, file in enumerate(messages):
-                own = {"RANK": str(rank), "LOCAL_RANK": str(rank), ENV_TERMINATION_LOG: str(file)}
+                own = {
+                    "RANK": str(place.rank * count + rank),
+                    "LOCAL_RANK": str(rank),
+                    ENV_TERMINATION_LOG: str(file),
+                }
                 fds = [pipe]
-                if rank == 0:
+                if rank == 0 and place.is_first:
                     own[ENV_STORE_SOCKET] = str(store.fileno())
                     fds.append(store.fileno())
                 if not self._stop_requested:
@@ -208,19 +269,37 @@ class _Children:
                 process.send_signal(signum)
 
     def wait(self) -> None:
-        """Wait until all have exited; when one fails, end the others, by SIGTERM and then by SIGKILL."""
-        while self._running() and not self._failed():
-            time.sleep(0.1)
+        """Wait until all have exited; when one fails, end the others, by SIGTERM and then by SIGKILL.
+
+        The same when another machine has ended.
+        """
+        while self._running() and not self._failed() and not self._peers_have_ended():
+            time.sleep(_POLL)
+        self._tell_peers()
         for signum in (signal.SIGTERM, signal.SIGKILL):
             timeout = _EXIT_TIMEOUT_AFTER_STOP if self._stop_requested else _EXIT_TIMEOUT
             deadline = time.monotonic() + timeout
             while self._running() and time.monotonic() < deadline:
-                time.sleep(0.1)
+                time.sleep(_POLL)
             self.killed = self._find_killed() if signum == signal.SIGTERM else self.killed
             if self._running():
                 self._send(signum)
         for process in self.all:
             process.wait()
+
+    def _peers_have_ended(self) -> bool:
+        if self._peers is None:
+            return False
+        if self._stop_requested:
+            self._peers.say("stopping")
+        return self._peers.have_ended()
+
+    def _tell_peers(self) -> None:
+        """Tell the other machines that this one ends, unless its first process has finished."""
+        codes = [process.poll() for process in self.all]
+        if self._peers is not None and codes and codes[0] != EXIT_DONE:
+            has_cause = any(code not in (None, EXIT_DONE, EXIT_PEER_LOST) for code in codes)
+            self._peers.say("failed" if has_cause else "following")
 
     def _running(self) -> bool:
         return any(process.poll() is None for process in self.all)

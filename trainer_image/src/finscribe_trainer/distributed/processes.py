@@ -92,3 +92,8 @@ class Processes:
 def is_main_process() -> bool:
     """Whether this is the run's first process, by the environment variable RANK."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def is_first_on_machine() -> bool:
+    """Whether this is the first process of its machine, by the environment variable LOCAL_RANK."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec
-from finscribe_core.constants import ENV_JOB, EXIT_DONE, EXIT_INTERNAL, EXIT_RETRY
+from finscribe_core.constants import ENV_JOB, EXIT_DONE, EXIT_INTERNAL, EXIT_PEER_LOST
 from finscribe_core.errors import (
     FailureReason,
     FinscribeError,
@@ -46,7 +46,8 @@ def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter)
     PeerFailedError.
 
     Returns:
-        the exit code: 0 done, 78 user error, 75 transient error, 70 bug.
+        the exit code: 0 done, 78 user error, 75 transient error, 70 bug, 69 another process has
+        ended.
     """
     try:
         result = train()
@@ -54,7 +55,7 @@ def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter)
     except PeerFailedError as error:
         if str(error):
             log.error("%s", error)
-        return EXIT_RETRY
+        return EXIT_PEER_LOST
     except (Exception, StopRequested) as error:
         known = _respelled(classify(error))
         result, code = _failure(error, known, reporter)

@@ -14,7 +14,7 @@ from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.distributed.join import join
 from finscribe_trainer.distributed.launch import stop_when_launcher_exits
-from finscribe_trainer.distributed.processes import is_main_process
+from finscribe_trainer.distributed.processes import is_first_on_machine, is_main_process
 from finscribe_trainer.pipeline.inputs import open_storage
 from finscribe_trainer.pipeline.next_steps import next_steps
 from finscribe_trainer.pipeline.outcome import run_and_report, run_task
@@ -63,7 +63,7 @@ def run_session(
             run = Run(config, "", resume, reporter, stop, overwrite=overwrite, may_have_begun=in_a_job)
             log.info("%s", dry_run(run, storage), extra=AS_PRINTED)
             return None
-        port = http_port() if is_main_process() else None
+        port = http_port() if is_first_on_machine() else None  # the kubelet asks on each
         with ReportServer(reporter, port) if port else contextlib.nullcontext():
             prepare_environment()
             reporter.set_step_timeout(config.training.step_timeout_seconds)

@@ -14,7 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from finscribe_core.constants import CHECKPOINTS_PREFIX
-from finscribe_core.errors import FailureReason, UserError
+from finscribe_core.errors import FailureReason, FinscribeError, RetryableError, UserError
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.runtime.output_layout import RESULT_NAMES
 from finscribe_trainer.storage import Storage
@@ -239,23 +239,34 @@ def _is_complete(folder: Path) -> bool:
     return True
 
 
-def check_same_checkpoint(checkpoint: Checkpoint | None, processes: Processes) -> None:
+def check_same_checkpoint(
+    checkpoint: Checkpoint | None, processes: Processes, *, from_bucket: bool = False
+) -> None:
     """Check that every process resumes from the same checkpoint; warn if there are more or fewer now.
+
+    Args:
+        checkpoint: that of this process.
+        processes: all of them.
+        from_bucket: whether each machine has downloaded the newest one. Only a damaged copy makes a
+            difference then: none is uploaded before this check.
 
     Raises:
         UserError: InvalidConfig when a machine lacks the checkpoint of the others.
+        RetryableError: StorageUnavailable when the bucket had it.
     """
     step = checkpoint.step if checkpoint else 0
     differs = processes.sum(step)[0] != step * processes.world_size
-    processes.raise_on_all(
-        UserError(
+    what = f"Not every machine has the same checkpoint: here it is that of step {step}."
+    error: FinscribeError = (
+        RetryableError(FailureReason.StorageUnavailable, what)
+        if from_bucket
+        else UserError(
             FailureReason.InvalidConfig,
-            f"Not every machine has the same checkpoint: here it is that of step {step}.",
+            what,
             "Let output_dir be a folder that all machines share, or set output_uri.",
         )
-        if differs
-        else None
     )
+    processes.raise_on_all(error if differs else None)
     if checkpoint and len(list(checkpoint.folder.glob("rng_state*.pth"))) != processes.world_size:
         log.warning(
             "%s was not saved by %d processes: the result will differ from that of an uninterrupted training",

@@ -114,7 +114,7 @@ def fit(
     if sharded:
         trainer.gathered = sharded.gathered
     trainer.before_save = uploads.wait
-    check_same_checkpoint(checkpoint, processes)
+    check_same_checkpoint(checkpoint, processes, from_bucket=bool(run.uri and run.resume is None))
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
     trainer.resume_state.inputs = training_inputs(run.config, splits)
     trainer.resume_state.initial_adapter = run.initial_adapter

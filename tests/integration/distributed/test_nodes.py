@@ -1,0 +1,187 @@
+"""A run on several machines, which are processes here: killed at its stages, started again as by its Job."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from finscribe_core.constants import EXIT_DONE, EXIT_PEER_LOST, EXIT_RETRY
+from tests.support.s3 import S3Server
+
+RUN = "invoices-1a2b3c4d"
+PATIENCE = 240
+KILLED = 128 + signal.SIGKILL
+END_WITHIN = 60
+"""Seconds for both machines to end, with time for the first one's last stages."""
+
+
+class Machine:
+    """A pod of the Indexed Job: its launcher, in a process group of its own, with its own folder."""
+
+    def __init__(self, folder: Path, config: dict, server: S3Server, variables: dict[str, str]) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(folder / "work")}))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            **server.env,
+            **variables,
+            "FINSCRIBE_RUN": RUN,
+            "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
+            "FINSCRIBE_LOG_FORMAT": "json",
+            "GLOO_SOCKET_IFNAME": "lo",
+            "OMP_NUM_THREADS": "1",
+        }
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "finscribe_trainer", "train", "--config", str(folder / "config.yaml")],
+                env=environment,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def wait_for(self, pattern: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.log):
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    def kill_trainer(self) -> None:
+        """SIGKILL a process of the training; the launcher remains."""
+        psutil.Process(self.process.pid).children()[0].kill()
+
+    def kill(self) -> None:
+        """SIGKILL the whole container."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+    def drain(self) -> None:
+        """What a kubelet sends to the container of a pod that is evicted."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def ends(self) -> int:
+        code = self.process.wait(timeout=PATIENCE)
+        return code if code >= 0 else 128 - code  # as a container's
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.kill()
+            self.process.wait()
+
+
+Machines = list[Machine]
+
+
+@pytest.fixture
+def start(config: dict, s3_env: S3Server, tmp_path: Path):
+    """Starts an attempt of the run, on two machines with one process each."""
+    with ExitStack() as stack:
+
+        def start(attempt: str, nodes: int = 2, processes: int = 1) -> Machines:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = str(free.getsockname()[1])
+            variables = {"PET_NNODES": str(nodes), "PET_NPROC_PER_NODE": str(processes)}
+            variables |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": port}
+            found = []
+            for rank in range(nodes):
+                own = {**variables, "PET_NODE_RANK": str(rank)}
+                found.append(Machine(tmp_path / attempt / str(rank), config, s3_env, own))
+                stack.callback(found[-1].close)
+            return found
+
+        yield start
+
+
+@pytest.fixture
+def config(s3_env: S3Server, sample: Path) -> dict:
+    bucket = s3_env.create_bucket()
+    return {
+        "model_name_or_path": str(sample / "model"),
+        "dataset_path": str(sample / "train.jsonl"),
+        "validation_path": str(sample / "val.jsonl"),
+        "output_uri": f"s3://{bucket}/out",
+        "lora": {"dropout": 0.2},
+        "training": {
+            "learning_rate": 5e-3,
+            "max_steps": 12,
+            "per_device_train_batch_size": 1,
+            "gradient_accumulation_steps": 2,
+            "eval_steps": 3,
+            "logging_steps": 1,
+            "gradient_checkpointing": False,
+            "dataloader_num_workers": 0,
+        },
+        "early_stopping": {"enabled": False},
+        "evaluation": {"training_documents": 0, "max_documents": 2, "max_new_tokens": 16},
+    }
+
+
+def end_all(machines: Machines) -> list[int]:
+    return [machine.ends() for machine in machines]
+
+
+def published(config: dict, server: S3Server) -> bytes:
+    """The adapter of the run, in the bucket."""
+    bucket = config["output_uri"].removeprefix("s3://").partition("/")[0]
+    found = server.client().get_object(Bucket=bucket, Key=f"out/runs/{RUN}/adapter/adapter_model.safetensors")
+    return found["Body"].read()
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What happens to a machine, and the exit codes of both machines then."""
+
+    when: str
+    """What the first machine has logged by then."""
+    rank: int
+    disturb: Callable[[Machine], None]
+    codes: tuple[int, int]
+
+
+DISTURBANCES = (
+    Disturbance("all 2 machines have joined", 1, Machine.kill, (EXIT_PEER_LOST, KILLED)),
+    Disturbance("Upload checkpoint-3", 1, Machine.kill_trainer, (EXIT_PEER_LOST, KILLED)),
+    Disturbance("Upload checkpoint-6", 0, Machine.kill_trainer, (KILLED, EXIT_PEER_LOST)),
+    Disturbance("Upload checkpoint-9", 0, Machine.kill, (KILLED, EXIT_PEER_LOST)),
+    Disturbance("resuming from", 1, Machine.drain, (EXIT_PEER_LOST, EXIT_RETRY)),
+    Disturbance("evaluating base and tuned model", 0, Machine.kill, (KILLED, EXIT_PEER_LOST)),
+    Disturbance("evaluating base and tuned model", 1, Machine.kill, (EXIT_DONE, KILLED)),
+)
+"""One after the other of the same run, which comes a little further each time."""
+
+
+@pytest.mark.timeout(1800)
+def test_a_run_that_is_disturbed_at_each_stage_ends_with_the_bytes_of_an_undisturbed_one(
+    config, start, s3_env
+):
+    assert end_all(start("undisturbed")) == [EXIT_DONE, EXIT_DONE]
+    undisturbed = published(config, s3_env)
+    config["output_uri"] = f"s3://{s3_env.create_bucket()}/out"
+    for attempt, disturbance in enumerate(DISTURBANCES):
+        machines = start(str(attempt))
+        machines[0].wait_for(disturbance.when)
+        disturbed_at = time.monotonic()
+        disturbance.disturb(machines[disturbance.rank])
+        codes = end_all(machines)
+        log = "\n".join(machine.log for machine in machines)
+        assert tuple(codes) == disturbance.codes, f"{disturbance}\n{log}"
+        assert time.monotonic() - disturbed_at < END_WITHIN, disturbance
+        assert ("resuming from" in log or "all steps are done" in log) == (attempt > 1), disturbance
+    assert published(config, s3_env) == undisturbed
+    assert not (machines[1].folder / "work/final_model").exists(), "the first machine alone writes results"
