@@ -180,6 +180,8 @@ NAME_PATTERN = pattern(
 )
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=253)]
 """The name of another object in the same namespace."""
+LabelledName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
+"""The name of another object that is the value of a label."""
 NO_SPACES = pattern(r"^[^\s]+$", "a name without spaces")
 DNS_LABEL = pattern(
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",

@@ -45,6 +45,13 @@ class Reason(StrEnum):
     """The run's pod does not exist yet."""
     Queued = "Queued"
     """Another controller, such as Kueue, has suspended the run's Job until it admits it."""
+    QuotaReserved = "QuotaReserved"
+    """The queue has reserved the run's quota; the run waits for the queue's admission checks."""
+    Requeued = "Requeued"
+    """The queue has taken the run's quota back (a preemption, a queue that was stopped); the run waits to be
+    admitted again, and resumes from its last checkpoint."""
+    Deactivated = "Deactivated"
+    """The run's Workload is inactive, and `spec.suspend` is not the cause: the queue does not admit it."""
     GpuLimitReached = "GpuLimitReached"
     """The runs of the namespace hold the GPUs that the limit `gpusPerNamespace` allows; the run waits."""
     PolicyUnknown = "PolicyUnknown"

@@ -16,6 +16,7 @@ from finscribe_core.api.base import (
     Float,
     Int,
     KubeModel,
+    LabelledName,
     Name,
     Quantity,
     Rule,
@@ -341,6 +342,12 @@ class FineTuneJobSpec(KubeModel):
     results below `<output.uri>/experiments/<experiment>`. This job is the baseline they are compared with."""
     suspend: Bool = False
     """True terminates the run's pod, which saves a checkpoint first; false resumes from that checkpoint."""
+    queue_name: LabelledName | None = None
+    """LocalQueue of Kueue, in the job's namespace, that decides when the run starts, and may take its place
+    away for another one; without it the run starts at once."""
+    queue_priority_class: LabelledName | None = None
+    """WorkloadPriorityClass of Kueue, by which the queue orders its runs and preempts others; the priority of
+    `pod.priorityClassName` when unset."""
     backoff_limit: BackoffLimit = 3
     """Failed attempts that are retried. User errors are never retried, evictions never counted."""
     active_deadline_seconds: ActiveDeadline | None = None
@@ -392,6 +399,11 @@ class FineTuneJobSpec(KubeModel):
             ),
             message="ttlTarget FineTuneJob deletes the job that retrain.schedule and retrain.onDataChange "
             "train again; remove it or them",
+        ),
+        Rule(
+            cel="!has(self.queuePriorityClass) || has(self.queueName)",
+            check=lambda s: s.queue_priority_class is None or s.queue_name is not None,
+            message="queuePriorityClass needs queueName; set it, or remove queuePriorityClass",
         ),
         Rule(
             cel="!(has(self.model.tokenSecretRef) && has(self.pod) && has(self.pod.env) && "

@@ -5,7 +5,15 @@ from kubernetes import client
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.api.v1alpha1 import State
-from finscribe_core.constants import EXIT_RETRY, GROUP, LABEL_JOB, PLURAL, VERSION
+from finscribe_core.constants import (
+    EXIT_RETRY,
+    GROUP,
+    LABEL_JOB,
+    LABEL_QUEUE,
+    LABEL_QUEUE_PRIORITY,
+    PLURAL,
+    VERSION,
+)
 from finscribe_core.report import Outputs, RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.operator_process import OperatorProcess
@@ -50,6 +58,19 @@ def test_a_queue_that_suspends_the_job_is_not_fought(workspace: Workspace, run: 
 
     workspace.batch.patch_namespaced_job(run, workspace.namespace, {"spec": {"suspend": False}})
     workspace.await_pod(other_than=pod)
+
+
+def test_a_job_in_a_queue_waits_in_a_cluster_without_kueue_and_says_so(workspace: Workspace):
+    workspace.apply(build_job(queueName="gpus", queuePriorityClass="urgent"))
+
+    assert "not installed" in workspace.await_condition("Running", "False", Reason.Queued)
+    (job,) = workspace.batch_jobs()
+    labels = {LABEL_QUEUE: "gpus", LABEL_QUEUE_PRIORITY: "urgent"}
+    assert job.spec.suspend is True and labels.items() <= job.metadata.labels.items()
+
+    workspace.batch.patch_namespaced_job(job.metadata.name, workspace.namespace, {"spec": {"suspend": False}})
+    workspace.kubelet.report_running(workspace.await_pod())
+    workspace.await_condition("Running", "True")
 
 
 def test_the_label_of_a_job_is_restored(workspace: Workspace, run: str):

@@ -27,6 +27,8 @@ LIMITS = Limits.model_validate(
         "imagePullSecrets": ["registry"],
         "persistentVolumeClaims": ["features-*"],
         "priorityClasses": ["batch-*"],
+        "queues": ["team-*"],
+        "queuePriorityClasses": ["batch"],
         "runtimeClasses": [],
         "labels": ["example.org/*"],
         "annotations": ["example.org/*"],
@@ -54,6 +56,8 @@ ALLOWED: Object = {
     "output": {"uri": "s3://team-models"},
     "image": "registry.example.org/finscribe/trainer:0.1.0",
     "activeDeadlineSeconds": 86400,
+    "queueName": "team-gpus",
+    "queuePriorityClass": "batch",
     "storage": {"endpoint": "https://s3.example.org", "credentialsSecretRef": {"name": "s3-credentials"}},
     "featureCache": {"persistentVolumeClaim": {"name": "features-1"}},
     "resources": {
@@ -270,6 +274,11 @@ EXCESSES: dict[str, tuple[Object, list[str]]] = {
     "a priority class": (
         {"pod": {"priorityClassName": "system-node-critical"}},
         ["spec.pod.priorityClassName", "priorityClasses"],
+    ),
+    "a queue": ({"queueName": "other-gpus"}, ["spec.queueName: other-gpus", "queues"]),
+    "a priority in the queue": (
+        {"queuePriorityClass": "urgent"},
+        ["spec.queuePriorityClass: urgent", "queuePriorityClasses"],
     ),
     "a runtime class": ({"pod": {"runtimeClassName": "kata"}}, ["spec.pod.runtimeClassName", "(none)"]),
     "a label": (

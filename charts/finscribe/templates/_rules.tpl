@@ -36,6 +36,10 @@
 - apiGroups: ['']
   resources: [events]
   verbs: [list]
+# what a run in a queue waits for; to suspend it and to resume it
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [list, patch]
 {{- if .Values.operator.config.policies }}
 # labels that policies select a namespace by
 - apiGroups: ['']

@@ -10,6 +10,7 @@ from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
 from finscribe_operator.pod_creation import explain_creation_failure, is_current, lacks_pod
 from finscribe_operator.waiting import explain_waiting
+from finscribe_operator.workloads import explain_queue, is_in_queue
 
 _GIVE_UP = (
     "See `kubectl get node {node}`. If the node is gone for good, `kubectl delete node {node}`, or add the "
@@ -44,14 +45,20 @@ def read_activity(observed: Observed) -> Activity:
         return Activity(False, Reason.Stopping, "The run's Job is being deleted.")
     if observed.gpu_wait and (pod is None or has_ended(pod)):
         return Activity(False, Reason.GpuLimitReached, observed.gpu_wait)
-    if pod is None or (observed.job.spec.suspend and has_ended(pod)):
+    if pod is None or (_is_suspended(observed) and has_ended(pod)):
         return _read_no_pod(observed)
     if is_being_deleted(pod) and not has_ended(pod):
         disruption = explain_disruption(pod)
-        why = f" {disruption.reason}: {disruption.message}" if disruption else ""
+        why = f" {disruption.reason}: {disruption.message}" if disruption else _explain_eviction(observed)
         message = f"The pod is being terminated; it saves a checkpoint first.{why}"
         return _unless_lost(observed, pod, Activity(_is_running(pod), Reason.Stopping, message))
     return _read_pod(observed, pod)
+
+
+def _is_suspended(observed: Observed) -> bool:
+    """Whether no pod is created until the spec changes, or another controller resumes the Job."""
+    job = observed.batch_job
+    return observed.job.spec.suspend or (job is not None and bool(job["spec"].get("suspend")))
 
 
 def _unless_lost(observed: Observed, pod: Object, stopping: Activity) -> Activity:
@@ -64,10 +71,19 @@ def _unless_lost(observed: Observed, pod: Object, stopping: Activity) -> Activit
     return _read_node_silent(pod) if is_node_silent(pod) else stopping
 
 
+def _explain_eviction(observed: Observed) -> str:
+    workload = observed.workload
+    is_evicted = workload is not None and workload.reason is Reason.Requeued
+    return f" {workload.message}" if workload and is_evicted else ""
+
+
 def _read_no_pod(observed: Observed) -> Activity:
     if observed.job.spec.suspend:
         return SUSPENDED
-    if observed.batch_job is not None and observed.batch_job["spec"].get("suspend"):
+    job = observed.batch_job
+    if job is not None and job["spec"].get("suspend") and is_in_queue(job):
+        return Activity(False, *explain_queue(job, observed.workload))
+    if job is not None and job["spec"].get("suspend"):
         message = "Another controller, such as Kueue, has suspended the Job; it starts when that resumes it."
         return Activity(False, Reason.Queued, message)
     if failure := _creation_failure(observed):

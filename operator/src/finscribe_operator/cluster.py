@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from finscribe_core.report import ProgressReport
 from finscribe_operator.objects import Object, Ref
 from finscribe_operator.warning_events import Kind, WarningEvent
+from finscribe_operator.workloads import Workload
 
 
 class ClusterError(Exception):
@@ -119,6 +120,10 @@ class Cluster(Protocol):
 
     async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
         """The newest Event of each Job or Pod of the namespace, of those that `warning_events` names."""
+        ...
+
+    async def list_workloads(self, namespace: str, jobs: Sequence[Object]) -> Sequence[Workload]:
+        """The Workloads of these Jobs of the namespace; none where Kueue is not installed."""
         ...
 
     async def emit_event(self, job: Object, event: Event) -> None:

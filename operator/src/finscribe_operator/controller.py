@@ -152,13 +152,14 @@ class Controller:
             *workers,
             self._repeat(interval, polls.poll_progress),
             self._repeat(min(EVENTS_SECONDS, interval), polls.poll_events),
+            self._repeat(min(EVENTS_SECONDS, interval), polls.poll_workloads),
             self._repeat(interval, self.enqueue_starting),
             self._repeat(interval, self.enqueue_waiting),
         )
 
     async def _poll_first(self, polls: Polls) -> None:
         """Learn what no watch tells, so that the first statuses do not say less than before a restart."""
-        first = (polls.poll_events(), polls.poll_progress())
+        first = (polls.poll_events(), polls.poll_progress(), polls.poll_workloads())
         with suppress(TimeoutError):  # a failure is logged by the next poll
             async with asyncio.timeout(FIRST_POLL_SECONDS):
                 await asyncio.gather(*first, return_exceptions=True)

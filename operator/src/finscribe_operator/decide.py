@@ -36,6 +36,7 @@ from finscribe_operator.retraining import is_check_due
 from finscribe_operator.start_deadline import AT_ONCE, build_give_up_patch, is_overdue
 from finscribe_operator.status import build_new_attempt_status, build_new_run_status
 from finscribe_operator.status_lookup import build_lookup_status
+from finscribe_operator.workloads import build_activation_patch, is_in_queue
 
 LOST_STATUS_SECONDS = 300
 """Age of a job from which on an empty status counts as lost: the operator writes it within seconds."""
@@ -53,6 +54,8 @@ class Plan:
     """Whether to create the desired run's children."""
     patch: Object = field(default_factory=dict)
     """Merge patch of the desired run's Job."""
+    patch_workload: Object = field(default_factory=dict)
+    """Merge patch of that Job's Workload in a queue."""
     apply_experiments: list[Object] = field(default_factory=list)
     """FineTuneJobs of experiments to create or patch."""
     delete_experiments: list[Object] = field(default_factory=list)
@@ -85,11 +88,14 @@ def decide(observed: Observed, now: str) -> Plan:
         delete=expired or _obsolete_jobs(observed, status or observed.job.status),
         # A pod that outlives its deleted Job would write the same checkpoints as the new pod.
         create=observed.batch_job is None
-        and not (finished or looking or observed.stray_pods or observed.gpu_wait),
+        and not (finished or looking or observed.stray_pods or observed.gpu_wait)
+        # Kueue would admit it before its Workload can be made inactive.
+        and not (observed.job.spec.suspend and observed.job.spec.queue_name),
         create_lookup=looking and observed.lookup_job is None and not observed.job.spec.suspend,
         create_data_check=checking and observed.data_check_job is None,
         delete_tasks=[job for job in observed.tasks.values() if _is_obsolete(job, observed, looking)],
         patch={} if finished else _changed_fields(observed, now),
+        patch_workload={} if finished else _changed_activation(observed),
         apply_experiments=build_missing_or_changed(observed),
         delete_experiments=find_obsolete(observed),
     )
@@ -191,9 +197,22 @@ def _changed_fields(observed: Observed, now: str) -> Object:
 def _suspend_patch(observed: Observed, job: Object) -> Object:
     """The patch that suspends the Job, or resumes it if the operator had suspended it.
 
-    A Job that another controller has suspended (a queue, until it admits the Job) is left to it.
+    A Job that another controller has suspended is left to it, and a Job in a queue of Kueue always: setting
+    its `suspend` would be undone.
     """
+    if is_in_queue(job):
+        return {}
     suspended, desired = bool(job["spec"].get("suspend")), observed.job.spec.suspend
     if suspended == desired or (suspended and (observed.gpu_wait or not observed.is_suspended_by_spec)):
         return {}
     return build_suspend_patch(desired)
+
+
+def _changed_activation(observed: Observed) -> Object:
+    """The patch by which the queue suspends the run, or resumes it if the operator had suspended it."""
+    job, workload, desired = observed.batch_job, observed.workload, not observed.job.spec.suspend
+    if job is None or workload is None or read_outcome(job, ()) is not None:
+        return {}
+    if workload.active == desired or (desired and not workload.suspended_by_spec):
+        return {}
+    return build_activation_patch(desired)

@@ -8,7 +8,10 @@ from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
 from finscribe_operator.cluster import Event
 from finscribe_operator.shared_output import find_shared_output
 
-_WARNINGS = (Reason.Retrying, Reason.PodCreationFailed, Reason.ProgressUnknown, Reason.NodeUnreachable)
+_WARNINGS = (
+    *(Reason.Retrying, Reason.PodCreationFailed, Reason.ProgressUnknown, Reason.NodeUnreachable),
+    *(Reason.Requeued, Reason.Deactivated),
+)
 """Reasons of the Running condition that are worth an Event."""
 
 

@@ -14,6 +14,7 @@ from finscribe_core.constants import ANNOTATION_GPUS, LABEL_TASK
 from finscribe_operator.objects import JobKey, Object, is_being_deleted, label, parent_key
 from finscribe_operator.outcome import read_outcome
 from finscribe_operator.store import Store
+from finscribe_operator.workloads import is_in_queue
 
 MAX_NAMED = 10
 """Most jobs that are named as holders of GPUs."""
@@ -40,7 +41,7 @@ def find_gpu_wait(
         reserved: GPUs of the jobs whose runs are being started.
     """
     gpus = spec.resources.total_gpus
-    if gpus == 0 or spec.suspend or (batch_job and not batch_job["spec"].get("suspend")):
+    if gpus == 0 or spec.suspend or (batch_job and _may_run(batch_job)):
         return ""
     holders = {
         other: held for other, held in _holders(store, key.namespace, reserved).items() if other != key
@@ -87,9 +88,15 @@ def _holders(store: Store, namespace: str, reserved: Mapping[JobKey, int]) -> Ma
 
 
 def _is_active(batch_job: Object) -> bool:
-    """Whether a Job is that of a run, and its pod exists or is about to."""
-    is_task = bool(label(batch_job, LABEL_TASK))
-    return not is_task and not batch_job["spec"].get("suspend") and read_outcome(batch_job, ()) is None
+    """Whether a Job is that of a run, and its pod exists or may be created."""
+    return not label(batch_job, LABEL_TASK) and _may_run(batch_job) and read_outcome(batch_job, ()) is None
+
+
+def _may_run(batch_job: Object) -> bool:
+    """Whether the operator has left it to others when the Job's pod is created: a queue resumes its Jobs
+    whenever it has room.
+    """
+    return is_in_queue(batch_job) or not batch_job["spec"].get("suspend")
 
 
 def _is_waiting(job: Object) -> bool:

@@ -21,6 +21,7 @@ from finscribe_core.constants import (
     GROUP,
     KIND,
     LABEL_NODE_RANK,
+    LABEL_QUEUE,
     LABEL_RESTORED,
 )
 from finscribe_operator.objects import Object
@@ -111,7 +112,7 @@ def _metadata(meta: Mapping[str, Any]) -> Object:
     labels = {
         name: value
         for name, value in (meta.get("labels") or {}).items()
-        if name.startswith(f"{GROUP}/") or name in (LABEL_RESTORED, LABEL_NODE_RANK)
+        if name.startswith(f"{GROUP}/") or name in (LABEL_RESTORED, LABEL_NODE_RANK, LABEL_QUEUE)
     }
     theirs = meta.get("annotations") or {}
     annotations = {name: str(theirs[name])[:limit] for name, limit in _ANNOTATIONS.items() if name in theirs}

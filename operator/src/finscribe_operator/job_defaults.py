@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finscribe_core.api.base import KubeModel
+from finscribe_core.api.base import KubeModel, LabelledName
 from finscribe_core.api.defaults import complete
 from finscribe_core.api.pod import PodResourcesSpec, PodSpec
 from finscribe_core.api.v1alpha1 import (
@@ -35,6 +35,10 @@ class JobDefaults(KubeModel):
     """Cache of the vision tower's output."""
     cache: CacheSpec | None = None
     """Cache of downloads that several runs share."""
+    queue_name: LabelledName | None = None
+    """LocalQueue of Kueue that decides when runs start."""
+    queue_priority_class: LabelledName | None = None
+    """WorkloadPriorityClass of Kueue."""
     backoff_limit: BackoffLimit | None = None
     """Failed attempts that are retried."""
     active_deadline_seconds: ActiveDeadline | None = None

@@ -41,12 +41,20 @@ from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, Ref, label, namespace_of, run_of
 from finscribe_operator.warning_events import REASONS, Kind, WarningEvent
+from finscribe_operator.workloads import (
+    LABEL_JOB_UID,
+    WORKLOAD_API_VERSION,
+    WORKLOAD_KIND,
+    Workload,
+)
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 PROGRESS_LIMIT = 64 * 1024
 PAGE_SIZE = 20
 """Objects per page of a listing. Each may have 1.5 MB, and several times that once it is parsed."""
+UIDS_PER_LISTING = 50
+"""What a URL has room for."""
 EVENT_MESSAGE_LIMIT = 1024
 _LABEL_CONTROLLER = "batch.kubernetes.io/controller-uid"
 """Set by Kubernetes on the pods of a Job, and in their selector."""
@@ -59,6 +67,7 @@ _PLURALS = {
     "Namespace": "namespaces",
     "Pod": "pods",
     "Service": "services",
+    WORKLOAD_KIND: "workloads",
     KIND: PLURAL,
 }
 _API_VERSIONS = {"Job": "batch/v1", "Pod": "v1", KIND: API_VERSION}
@@ -187,6 +196,21 @@ class KubernetesCluster:
                 if event.uid not in newest or event.time >= newest[event.uid].time:
                     newest[event.uid] = event
         return list(newest.values())
+
+    async def list_workloads(self, namespace: str, jobs: Sequence[Object]) -> Sequence[Workload]:
+        """Selected by the Jobs' uids, as the queues of a namespace may hold much else."""
+        path = _collection_path(WORKLOAD_API_VERSION, WORKLOAD_KIND, namespace)
+        uids = [job["metadata"]["uid"] for job in jobs]
+        found: list[Workload] = []
+        try:
+            for start in range(0, len(uids), UIDS_PER_LISTING):
+                some = ",".join(uids[start : start + UIDS_PER_LISTING])
+                query = {"limit": str(PAGE_SIZE), "labelSelector": f"{LABEL_JOB_UID} in ({some})"}
+                async for items, _ in self._pages(path, query):
+                    found += map(Workload.of, items)
+        except NotFoundError:
+            return []
+        return found
 
     async def emit_event(self, job: Object, event: Event) -> None:
         """Post an Event. Without a name it gets a unique one, as client-go gives it."""

@@ -48,6 +48,10 @@ class Limits(KubeModel):
     """Claims of caches and volumes."""
     priority_classes: Patterns | None = None
     """Values of `pod.priorityClassName`."""
+    queues: Patterns | None = None
+    """Values of `queueName`."""
+    queue_priority_classes: Patterns | None = None
+    """Values of `queuePriorityClass`."""
     runtime_classes: Patterns | None = None
     """Values of `pod.runtimeClassName`."""
     labels: Patterns | None = None
@@ -144,6 +148,8 @@ REFERENCES = (
     Reference("persistent_volume_claims", "cache.persistentVolumeClaim.name"),
     Reference("persistent_volume_claims", "pod.volumes[].persistentVolumeClaim.claimName"),
     Reference("priority_classes", "pod.priorityClassName"),
+    Reference("queues", "queueName"),
+    Reference("queue_priority_classes", "queuePriorityClass"),
     Reference("runtime_classes", "pod.runtimeClassName"),
     Reference("labels", "pod.labels{}"),
     Reference("annotations", "pod.annotations{}"),

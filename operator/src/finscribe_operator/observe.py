@@ -34,6 +34,7 @@ from finscribe_operator.policies import Policy
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
 from finscribe_operator.warning_events import WarningEvent
+from finscribe_operator.workloads import Workload
 
 NO_POLICY = Policy()
 NO_GPUS: Mapping[JobKey, int] = MappingProxyType({})
@@ -68,6 +69,8 @@ class Observed:
     """Why the desired run's next pod could not be created."""
     pod_warning: WarningEvent | None = None
     """Why the desired run's slowest pod could not be started."""
+    workload: Workload | None = None
+    """The Workload of the desired run's Job, if the Job is in a queue and it has been looked up."""
     shares_output_with: JobKey | None = None
     """The oldest FineTuneJob with the same `spec.output.uri`, unless that is this one."""
     experiments: Mapping[str, Object] = field(default_factory=dict)
@@ -221,6 +224,7 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
         },
         job_warning=store.warning(jobs[run]) if run in jobs else None,
         pod_warning=store.warning(slowest) if slowest else None,
+        workload=store.workload(jobs[run]) if run in jobs else None,
         shares_output_with=store.find_older_with_same_output(raw),
         experiments={
             experiment_of(e): e for e in store.experiments(key) if controller_uid(e) == job.metadata.uid

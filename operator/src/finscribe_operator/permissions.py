@@ -40,6 +40,12 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("", "services", MAKE, "the names by which a run's pods find each other"),
     Permission("", "events", ("create",), "Events of a job, for `kubectl describe`"),
     Permission("", "events", ("list",), "why a pod can't be created or started, which only Events say"),
+    Permission(
+        "kueue.x-k8s.io",
+        "workloads",
+        ("list", "patch"),
+        "what a run in a queue waits for; to suspend it and to resume it",
+    ),
     Permission("", "namespaces", ("get",), "labels that policies select a namespace by", "policies"),
 )
 

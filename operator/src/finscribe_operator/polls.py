@@ -1,4 +1,6 @@
-"""Asks for what no watch tells: progress, silent pods, and why pods are missing or don't start."""
+"""Asks for what no watch tells: progress, silent pods, why pods are missing or don't start, and what queues
+say.
+"""
 
 import asyncio
 import logging
@@ -21,9 +23,11 @@ from finscribe_operator.objects import (
     node_rank,
     parent_key,
 )
+from finscribe_operator.outcome import read_outcome
 from finscribe_operator.pod_creation import lacks_pod
 from finscribe_operator.store import Store
 from finscribe_operator.warning_events import Kind
+from finscribe_operator.workloads import WORKLOAD_KIND, is_in_queue
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +37,12 @@ PROGRESS_WRITES_PER_SECOND = 10.0
 """Writes of progress over all running jobs: each is written less often the more there are. A phase that the
 attempt had not had before, and all other changes, are written at once."""
 EVENTS_SECONDS = 2.0
-"""Between two look-ups of Events."""
+"""Between two look-ups of Events, and of Workloads."""
 RECENT_SECONDS, ROUNDS_OF_OLD = 60.0, 10
 """What has waited for longer is looked up in every tenth round only: listings of Events are expensive."""
-_WAITS: dict[Kind, float] = {"Job": 1.0, "Pod": 10.0}
-"""Age in seconds from which Events are looked up about a Job without a pod, or a pod that does not start."""
+_WAITS = {"Job": 1.0, "Pod": 10.0, WORKLOAD_KIND: 0.0}
+"""Age in seconds from which Events are looked up about a Job without a pod, or a pod that does not start, and
+the Workload of a Job in a queue."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Polls:
         self._timer = timer
         self._shown: dict[str, _Shown] = {}
         self._rounds = 0
-        self._waiting_since: dict[Kind, dict[str, float]] = {"Job": {}, "Pod": {}}
+        self._waiting_since: dict[str, dict[str, float]] = {what: {} for what in _WAITS}
 
     async def poll_events(self) -> None:
         """Look up why Jobs lack a pod, and why pods do not start."""
@@ -78,6 +83,27 @@ class Polls:
         starting = [pod for pod in self._store.all_pods() if is_starting(pod)]
         await self._look_up("Job", jobs)
         await self._look_up("Pod", starting)
+
+    async def poll_workloads(self) -> None:
+        """Look up what suspended Jobs in queues wait for, and the Workloads that are to be suspended."""
+        waiting = [job for job in self._store.all_batch_jobs() if self._waits_in_queue(job)]
+        for namespace, jobs in self._find_due(WORKLOAD_KIND, waiting).items():
+            try:
+                found = await self._cluster.list_workloads(namespace, jobs)
+            except ClusterError as error:
+                logger.warning("Workloads not listed", extra={"namespace": namespace, "error": str(error)})
+                continue
+            by_job = {workload.job_uid: workload for workload in found}
+            for job in jobs:
+                if self._store.put_workload(job, by_job.get(job["metadata"]["uid"])):
+                    self._enqueue_parent(job)
+
+    def _waits_in_queue(self, job: Object) -> bool:
+        if not is_in_queue(job) or is_being_deleted(job) or read_outcome(job, ()) is not None:
+            return False
+        key = parent_key(job)
+        spec = (self._store.finetunejob(key) or {}).get("spec", {}) if key else {}
+        return bool(job["spec"].get("suspend") or spec.get("suspend"))
 
     async def poll_progress(self) -> None:
         """Fetch the progress of running pods, a bounded number at a time, and note those that are silent."""
@@ -131,17 +157,7 @@ class Polls:
 
     async def _look_up(self, kind: Kind, objects: Sequence[Object]) -> None:
         """Look up Events with one listing for each namespace that has such an object."""
-        by_namespace: dict[str, list[Object]] = defaultdict(list)
-        now, known = self._timer(), self._waiting_since[kind]
-        waiting_since = {obj["metadata"]["uid"]: known.get(obj["metadata"]["uid"], now) for obj in objects}
-        self._waiting_since[kind] = waiting_since
-        for obj in objects:
-            age = seconds_between(obj["metadata"]["creationTimestamp"], self._clock())
-            waited = now - waiting_since[obj["metadata"]["uid"]]
-            is_turn = waited < RECENT_SECONDS or self._rounds % ROUNDS_OF_OLD == 0
-            if age >= _WAITS[kind] and is_turn:
-                by_namespace[namespace_of(obj)].append(obj)
-        for namespace, waiting in by_namespace.items():
+        for namespace, waiting in self._find_due(kind, objects).items():
             try:
                 warnings = await self._cluster.list_warnings(namespace, kind)
             except ClusterError as error:
@@ -151,6 +167,20 @@ class Polls:
             for obj in waiting:
                 if self._store.put_warning(obj, by_uid.get(obj["metadata"]["uid"])):
                     self._enqueue_parent(obj)
+
+    def _find_due(self, what: str, objects: Sequence[Object]) -> dict[str, list[Object]]:
+        """By namespace the objects that wait, about which something is to be looked up in this round."""
+        by_namespace: dict[str, list[Object]] = defaultdict(list)
+        now, known = self._timer(), self._waiting_since[what]
+        waiting_since = {obj["metadata"]["uid"]: known.get(obj["metadata"]["uid"], now) for obj in objects}
+        self._waiting_since[what] = waiting_since
+        for obj in objects:
+            age = seconds_between(obj["metadata"]["creationTimestamp"], self._clock())
+            waited = now - waiting_since[obj["metadata"]["uid"]]
+            is_turn = waited < RECENT_SECONDS or self._rounds % ROUNDS_OF_OLD == 0
+            if age >= _WAITS[what] and is_turn:
+                by_namespace[namespace_of(obj)].append(obj)
+        return by_namespace
 
     def _enqueue_parent(self, child: Object) -> None:
         if (key := parent_key(child)) is not None:

@@ -30,6 +30,7 @@ from finscribe_operator.status import (
 )
 from finscribe_operator.status_writer import StatusWriter
 from finscribe_operator.store import Store
+from finscribe_operator.workloads import Workload
 
 
 class Reconciler:
@@ -196,6 +197,9 @@ class Reconciler:
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)
             self._store.put(await self._cluster.patch(ref, plan.patch))
+        if plan.patch_workload and observed.workload is not None and observed.batch_job is not None:
+            live = await self._cluster.patch(observed.workload.ref, plan.patch_workload)
+            self._store.put_workload(observed.batch_job, Workload.of(live))
         await self._children.restore_needed(observed)
         await self._apply_tasks(observed, plan)
         await self._apply_experiments(plan)

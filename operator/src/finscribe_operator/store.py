@@ -7,7 +7,7 @@ all calls come from one event loop.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import KIND
@@ -25,6 +25,7 @@ from finscribe_operator.objects import (
 )
 from finscribe_operator.shared_output import OutputIndex
 from finscribe_operator.warning_events import WarningEvent
+from finscribe_operator.workloads import Workload
 
 _MAX_TOMBSTONES = 4096
 
@@ -60,6 +61,7 @@ class Store:
         self._last_answers: dict[str, str] = {}
         self._silent_since: dict[str, str] = {}
         self._warnings: dict[str, WarningEvent] = {}
+        self._workloads: dict[str, Workload] = {}
         self._outputs = OutputIndex()
         self._tombstones: dict[str, int] = {}
         """The uids of removed objects, and the version by which each was gone."""
@@ -258,8 +260,7 @@ class Store:
 
     def forget_answers(self) -> None:
         """Forget what pods have answered and Events have said: while another replica leads, nobody asks."""
-        answers = (self._reports, self._reported_at, self._last_answers)
-        for by_uid in (*answers, self._silent_since, self._warnings):
+        for by_uid in self._answers():
             by_uid.clear()
 
     def put_warning(self, obj: Object, warning: WarningEvent | None) -> bool:
@@ -276,6 +277,26 @@ class Store:
     def warning(self, obj: Object) -> WarningEvent | None:
         """The newest Event about a Job or Pod when it was looked up last; it may be past by now."""
         return self._warnings.get(obj["metadata"]["uid"])
+
+    def put_workload(self, job: Object, workload: Workload | None) -> bool:
+        """Store the Workload of a Job in a queue; whether it differs from the one that was known."""
+        uid = job["metadata"]["uid"]
+        if uid in self._tombstones or self._workloads.get(uid) == workload:
+            return False
+        if workload is None:
+            del self._workloads[uid]
+        else:
+            self._workloads[uid] = workload
+        return True
+
+    def workload(self, job: Object) -> Workload | None:
+        """The Workload of a Job in a queue when it was looked up last."""
+        return self._workloads.get(job["metadata"]["uid"])
+
+    def _answers(self) -> Iterator[dict[str, Any]]:
+        """What has been asked about children, by their uids."""
+        yield from (self._reports, self._reported_at, self._last_answers)
+        yield from (self._silent_since, self._warnings, self._workloads)
 
     def _children_of(self, key: JobKey, kind: str) -> list[Object]:
         return [child for child in self._children.get(key, {}).values() if child["kind"] == kind]
@@ -310,8 +331,7 @@ class Store:
             children.pop(uid, None)
             if not children:
                 self._children.pop(parent, None)
-        answers = (self._reports, self._reported_at, self._last_answers)
-        for by_uid in (*answers, self._silent_since, self._warnings):
+        for by_uid in self._answers():
             by_uid.pop(uid, None)
         self._updated_at.pop(uid, None)
         self._forgotten.discard(uid)

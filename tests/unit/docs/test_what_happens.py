@@ -19,7 +19,15 @@ TESTS = {
     "The namespace has no GPUs left": (
         "unit/operator/test_gpu_limit.py::test_it_starts_when_another_has_ended",
     ),
-    "A queue such as Kueue": (STAGES, "apiserver/test_hands.py::test_a_queue_that_suspends_the_job"),
+    "A queue has not admitted": (
+        STAGES,
+        "apiserver/test_hands.py::test_a_queue_that_suspends_the_job",
+        "apiserver/test_queue.py::test_three_jobs_share_the_quota_of_two",
+    ),
+    "The queue's quota can never": (
+        "apiserver/test_queue.py::test_a_job_leaves_the_queue_with_its_name",
+        "apiserver/test_queue.py::test_a_queue_that_does_not_exist",
+    ),
     "No node has room": (STAGES, "apiserver/test_nodes.py::test_a_run_gives_its_gpu"),
     "The image does not exist": (STAGES,),
     "The Secret does not exist": (
@@ -34,6 +42,10 @@ TESTS = {
     "The node rejects the pod": ("apiserver/test_disruptions.py::test_pods_that_their_node_rejects",),
     "The pod is evicted": (STAGES, "apiserver/test_nodes.py::test_a_run_on_a_node_that_gets_a_taint"),
     "A pod of higher priority": ("apiserver/test_nodes.py::test_a_run_gives_its_gpu",),
+    "A job of higher priority preempts": ("apiserver/test_queue.py::test_three_jobs_share_the_quota_of_two",),
+    "Kueue, or somebody, deactivates": (
+        "apiserver/test_queue.py::test_a_suspended_run_makes_room_in_the_queue",
+    ),
     "A spot node is reclaimed": ("apiserver/test_disruptions.py::test_a_run_whose_spot_node_is_reclaimed",),
     "The node does not answer": (STAGES, "apiserver/test_nodes.py::test_a_run_on_a_node_that_is_silent"),
     "The node is deleted": (

@@ -12,6 +12,7 @@ from finscribe_operator.cluster import AlreadyExistsError, ConflictError, Event,
 from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, namespace_of, run_of
 from finscribe_operator.warning_events import Kind, WarningEvent
+from finscribe_operator.workloads import Workload
 
 
 class Killed(BaseException):
@@ -75,6 +76,11 @@ class MemoryCluster:
 
     async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
         return []
+
+    async def list_workloads(self, namespace: str, jobs: Sequence[Object]) -> Sequence[Workload]:
+        uids = [job["metadata"]["uid"] for job in jobs]
+        found = map(Workload.of, self.of_kind("Workload"))
+        return [workload for workload in found if workload.job_uid in uids]
 
     async def emit_event(self, job: Object, event: Event) -> None:
         self.events.append(event)

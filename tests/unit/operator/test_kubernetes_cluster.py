@@ -215,7 +215,7 @@ WRITES: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
     "patch_status": lambda cluster: cluster.patch_status(a_job(), {}),
     "emit_event": lambda cluster: cluster.emit_event(a_job(), Event("Normal", "Complete", "")),
 }
-READS = {"get", "list_objects", "list_pods_of", "list_warnings", "fetch_progress"}
+READS = {"get", "list_objects", "list_pods_of", "list_warnings", "list_workloads", "fetch_progress"}
 
 
 def test_the_table_of_writes_is_complete():

@@ -23,6 +23,7 @@ from finscribe_operator.local.object_files import ObjectFiles
 from finscribe_operator.merge_patch import apply_merge_patch
 from finscribe_operator.objects import Object, Ref, is_being_deleted, run_of
 from finscribe_operator.warning_events import Kind, WarningEvent
+from finscribe_operator.workloads import Workload
 
 WATCHED = (KIND, "Job", "Pod")
 PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
@@ -139,6 +140,10 @@ class LocalCluster:
 
     async def list_warnings(self, namespace: str, kind: Kind) -> Sequence[WarningEvent]:
         """None: a process that can't be started is a failure of its pod."""
+        return []
+
+    async def list_workloads(self, namespace: str, jobs: Sequence[Object]) -> Sequence[Workload]:
+        """None: this machine has no queues."""
         return []
 
     async def emit_event(self, job: Object, event: Event) -> None:

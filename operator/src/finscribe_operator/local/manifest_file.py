@@ -90,9 +90,12 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _without_the_clusters(job: FineTuneJob) -> FineTuneJob:
-    """The job without its pod's settings and certificates, for which this machine's environment stands."""
+    """The job without its pod's settings and certificates, for which this machine's environment stands, and
+    without its queue.
+    """
     storage = job.spec.storage.model_copy(update={"ca_bundle": None})
-    spec = job.spec.model_copy(update={"pod": PodSpec(), "storage": storage})
+    queue = {"queue_name": None, "queue_priority_class": None}
+    spec = job.spec.model_copy(update={"pod": PodSpec(), "storage": storage, **queue})
     return job.model_copy(update={"spec": spec})
 
 

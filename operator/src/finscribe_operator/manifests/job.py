@@ -13,6 +13,8 @@ from finscribe_core.constants import (
     EXIT_PEER_LOST,
     EXIT_USER_ERROR,
     LABEL_CAUSE,
+    LABEL_QUEUE,
+    LABEL_QUEUE_PRIORITY,
 )
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.field_changes import Change, hash_settings
@@ -35,11 +37,11 @@ def build_job(
         "kind": "Job",
         "metadata": {
             **metadata,
-            "labels": {**metadata["labels"], LABEL_CAUSE: str(cause)},
+            "labels": {**metadata["labels"], LABEL_CAUSE: str(cause), **_build_queue_labels(job.spec)},
             "annotations": _build_annotations(job.spec, occasion),
         },
         "spec": {
-            "suspend": job.spec.suspend,
+            "suspend": job.spec.suspend or job.spec.queue_name is not None,
             **{name: value for name, value in build_mutable_fields(job.spec).items() if value is not None},
             **_build_group(job.spec.resources.num_nodes),
             # A new pod waits until the last one has ended: two must never write the same checkpoints.
@@ -81,6 +83,12 @@ def _build_annotations(spec: FineTuneJobSpec, occasion: str) -> dict[str, str]:
         **({ANNOTATION_OCCASION: occasion} if occasion else {}),
         **({ANNOTATION_SUSPENDED: "true"} if spec.suspend else {}),
     }
+
+
+def _build_queue_labels(spec: FineTuneJobSpec) -> dict[str, str]:
+    """The labels by which Kueue takes the Job into a queue, with its pods."""
+    labels = {LABEL_QUEUE: spec.queue_name, LABEL_QUEUE_PRIORITY: spec.queue_priority_class}
+    return {name: value for name, value in labels.items() if value is not None}
 
 
 def build_suspend_patch(suspended: bool) -> Object:

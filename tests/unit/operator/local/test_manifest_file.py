@@ -74,8 +74,10 @@ def test_a_mistake_is_named_with_file_and_line(read, text, message):
 def test_what_applies_to_a_clusters_pods_is_left_out(read):
     storage = "{region: eu-central-1, caBundle: {configMapName: ca}}"
     job = JOB.replace("{credentialsSecretRef: {name: s3}}", storage)
+    job += "  queueName: gpus\n"
     job += "  pod: {env: [{name: HTTPS_PROXY, value: 'http://proxy.cluster:3128'}]}\n"
 
     spec = read(job).job.spec
 
     assert (spec.pod.env, spec.storage.ca_bundle, spec.storage.region) == (None, None, "eu-central-1")
+    assert spec.queue_name is None
