@@ -56,8 +56,8 @@ demo: setup ## Fine-tune a small model on synthetic receipts, from S3 to S3, on 
 ## Test it
 
 .PHONY: test
-test: setup binaries browser ## Run all tests but e2e: unit, golden, integration, chart, API server, browser.
-	$(RUN)/pytest -m "not e2e" $(PARALLEL) $(PYTEST_ARGS)
+test: setup binaries browser ## Run all tests but e2e and Kueue: unit, golden, integration, chart, API server, browser.
+	$(RUN)/pytest -m "not e2e and not kueue" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## Run the unit tests but those of test-train: less than a minute.
@@ -67,6 +67,11 @@ test-unit: setup ## Run the unit tests but those of test-train: less than a minu
 .PHONY: test-train
 test-train: setup ## Run the unit tests that train or generate with the tiny model, loss curves included.
 	$(RUN)/pytest tests/unit tests/golden -m train $(PARALLEL) $(PYTEST_ARGS)
+
+.PHONY: test-kueue
+test-kueue: setup binaries ## Run jobs in queues of the real Kueue, which is built once (minutes).
+	@$(RUN)/python -m tools.kube binaries kueue
+	$(RUN)/pytest -m kueue tests/apiserver/test_queue.py $(PYTEST_ARGS)
 
 .PHONY: test-chart
 test-chart: setup ## Run the chart's tests with the real helm.

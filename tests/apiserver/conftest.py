@@ -15,7 +15,7 @@ from tools.kube.apiserver import ApiServer, running_api_server
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("kueue"):
             item.add_marker(pytest.mark.apiserver)
 
 

@@ -66,6 +66,13 @@ TOOLS = {
         ),
         Tool("versitygw", VERSITYGW_MODULE, "v1.8.0", f"{VERSITYGW_MODULE}/cmd/versitygw"),
         Tool(
+            "kueue",
+            "sigs.k8s.io/kueue",
+            "v0.17.0",
+            "sigs.k8s.io/kueue/pkg/controller/core",
+            source=Path(__file__).parent / "kueue_jobs" / "main.go",
+        ),
+        Tool(
             "kstatus",
             "sigs.k8s.io/cli-utils",
             "v0.37.2",

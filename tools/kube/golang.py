@@ -95,17 +95,31 @@ def _is_running(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+def find_module(go: Path, module: str, version: str) -> Path:
+    """The folder of a module, which is downloaded if needed.
+
+    Raises:
+        ToolError: It can't be downloaded.
+    """
+    return Path(_download(go, module, version)["Dir"])
+
+
+def _download(go: Path, module: str, version: str) -> dict[str, str]:
+    command = [str(go), "mod", "download", "-json", f"{module}@{version}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"{module} {version} can't be downloaded: {done.stdout}{done.stderr}")
+    paths: dict[str, str] = json.loads(done.stdout)
+    return paths
+
+
 def kubernetes_go_mod(go: Path, tool: Tool) -> str:
     """A go.mod that builds Kubernetes' commands outside of its repository.
 
     Kubernetes' own go.mod replaces the staging modules (k8s.io/api and the like) by folders of the
     repository; the same modules are published as v0.X.Y for Kubernetes v1.X.Y.
     """
-    download = [str(go), "mod", "download", "-json", f"{tool.module}@{tool.version}"]
-    done = subprocess.run(download, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ToolError(f"{tool.module} {tool.version} can't be downloaded: {done.stdout}{done.stderr}")
-    original = Path(json.loads(done.stdout)["GoMod"]).read_text()
+    original = Path(_download(go, tool.module, tool.version)["GoMod"]).read_text()
     staging = sorted(set(re.findall(r"^\s*(k8s\.io/[\w-]+) => \./staging", original, re.MULTILINE)))
     published = tool.version.replace("v1.", "v0.", 1)
     go_version = re.search(r"^go .*$", original, re.MULTILINE)

@@ -1,0 +1,89 @@
+"""Runs Kueue's scheduler, controllers and webhooks for Jobs on this machine, with an API server of the tests.
+
+CRDs and webhooks are those of its Go module; the API server reaches the webhooks by URL. The CRDs get no
+conversion between versions, as nothing uses another than the stored one.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.kube.apiserver import ApiServer
+from tools.kube.binaries import provide
+from tools.kube.catalogue import TOOLS
+from tools.kube.certificates import Certificates
+from tools.kube.control_plane import is_healthy
+from tools.kube.golang import find_go, find_module
+from tools.kube.process import Part, free_ports
+
+GROUPS = {"batch", "kueue.x-k8s.io"}
+"""API groups whose webhooks are installed: those of the other frameworks need their CRDs."""
+
+
+def find_crds() -> list[Path]:
+    """The files of Kueue's CRDs."""
+    return sorted((_manifests() / "crd" / "bases").glob("*.yaml"))
+
+
+@contextmanager
+def running_kueue(server: ApiServer) -> Iterator[None]:
+    """Install Kueue's webhooks on a server that has `find_crds`, and run it until the body ends."""
+    program = provide(["kueue"])["kueue"]
+    webhook_port, health_port = free_ports(2)
+    certificates = Certificates(server.ca.parent)
+    certificates.issue_server("tls", "/CN=kueue", "IP:127.0.0.1")
+    config = server.folder / "kueue.yaml"
+    config.write_text(yaml.safe_dump(_build_config(webhook_port, health_port, certificates.folder)))
+    part = Part(
+        "kueue",
+        [str(program), f"--config={config}"],
+        is_healthy(f"http://127.0.0.1:{health_port}/readyz"),
+        {"KUBECONFIG": str(server.kubeconfig)},
+    )
+    try:
+        server.processes.start(part)
+        for manifest in _build_webhooks(webhook_port, server.ca.read_bytes()):
+            server.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(manifest))
+        yield
+    finally:
+        server.processes.stop("kueue")
+
+
+def _build_config(webhook_port: int, health_port: int, certificates: Path) -> dict[str, Any]:
+    return {
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "health": {"healthProbeBindAddress": f"127.0.0.1:{health_port}"},
+        "metrics": {"bindAddress": "0"},
+        "webhook": {"host": "127.0.0.1", "port": webhook_port, "certDir": str(certificates)},
+        "leaderElection": {"leaderElect": False},
+        "integrations": {"frameworks": ["batch/job"]},
+        "internalCertManagement": {"enable": False},
+    }
+
+
+def _manifests() -> Path:
+    tool = TOOLS["kueue"]
+    return find_module(find_go(), tool.module, tool.version) / "config" / "components"
+
+
+def _build_webhooks(port: int, authority: bytes) -> Iterator[dict[str, Any]]:
+    """Kueue's webhooks of the kinds that are here."""
+    for manifest in yaml.safe_load_all((_manifests() / "webhook" / "manifests.yaml").read_text()):
+        webhooks = [
+            webhook
+            for webhook in manifest["webhooks"]
+            if all(set(rule["apiGroups"]) <= GROUPS for rule in webhook["rules"])
+        ]
+        for webhook in webhooks:
+            path = webhook["clientConfig"]["service"]["path"]
+            webhook["clientConfig"] = {
+                "url": f"https://127.0.0.1:{port}{path}",
+                "caBundle": base64.b64encode(authority).decode(),
+            }
+        yield manifest | {"webhooks": webhooks}
