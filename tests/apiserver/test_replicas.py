@@ -4,9 +4,11 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from finscribe_core.constants import EXIT_USER_ERROR
 from finscribe_core.report import RunResult
 from finscribe_operator.controller import RETRY_SECONDS, SETTLE_SECONDS
 from tests.apiserver.eventually import eventually
@@ -19,6 +21,8 @@ SETTINGS = {"leader_election": SHORT.election}
 QUIET_SECONDS = RETRY_SECONDS + SETTLE_SECONDS + 1.5
 """Each replica lists once more so long after it has begun to watch, or to lead."""
 REST_SECONDS = 10.0
+TAKEOVER_SECONDS = 5.0
+"""From the signal that stops a leader, whose process ends within three seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +98,36 @@ def test_a_leader_that_was_frozen_writes_nothing_when_it_continues(environment: 
             assert writes == []
             assert one.metric("finscribe_operator_leader_transitions_total") == 1
             assert two.leads()
+
+
+def test_a_changed_configuration_is_taken_over_by_the_next_replica_and_disturbs_nothing(
+    environment: Environment, tmp_path: Path
+):
+    with (
+        environment.workspace() as workspace,
+        environment.operator(pod="old", settings=SETTINGS) as old,
+    ):
+        eventually(old.leads)
+        workspace.apply(build_job("running"))
+        pod = workspace.await_pod("running")
+        workspace.kubelet.report_running(pod)
+        workspace.await_condition("Running", "True", name="running")
+        invalid = OperatorProcess(tmp_path, environment.account, {"limits": {"gpu": 1}}, pod="invalid")
+        invalid.start(wait=False)
+        assert invalid.exit_code() == EXIT_USER_ERROR and "limits.gpu" in invalid.log.read_text()
+        assert old.leads()
+
+        with environment.operator(pod="new", settings=SETTINGS | {"limits": {"gpus": 1}}) as new:
+            assert not new.leads()
+            began = time.monotonic()
+            old.stop()
+            eventually(new.leads)
+            assert time.monotonic() - began < TAKEOVER_SECONDS
+            workspace.apply(build_job("large", resources={"gpus": 2}))
+            message = workspace.await_condition("Accepted", "False", name="large")
+            assert "gpus (1)" in message
+
+            workspace.kubelet.report_succeeded(pod, RunResult(succeeded=True))
+            workspace.await_condition("Complete", "True", name="running")
+            run = workspace.status("running").run
+            assert run is not None and run.attempts == 1
