@@ -9,6 +9,7 @@ from kubernetes import config
 from finscribe_core.constants import EXIT_RETRY, GROUP, LABEL_JOB, LABEL_RUN, PLURAL
 from finscribe_core.report import RunResult
 from finscribe_operator.permissions import OWN_PERMISSIONS, PERMISSIONS
+from finscribe_operator.workloads import LABEL_JOB_UID, WORKLOAD_API_VERSION, WORKLOAD_KIND
 from tests.apiserver.eventually import eventually
 from tests.apiserver.fake_kubelet import serving_progress
 from tests.apiserver.installation import CRDS, RELEASE, SYSTEM_NAMESPACE, install_account
@@ -17,6 +18,7 @@ from tests.apiserver.requests import POLICY, Request, read_forbidden, read_reque
 from tests.apiserver.test_life import TRAINING
 from tests.apiserver.workspace import Workspace, build_job, open_workspace
 from tools.kube.apiserver import ApiServer, running_api_server
+from tools.kube.kueue import find_crds
 
 TEAM = "team-a"
 NAME = f"{RELEASE}-operator"
@@ -39,7 +41,7 @@ def namespaces(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture(scope="module")
 def server(namespaces: list[str]) -> Iterator[ApiServer]:
     """An API server of this file, which logs all that the operator asks for."""
-    with running_api_server(CRDS, audit_policy=POLICY) as running:
+    with running_api_server([*CRDS, *find_crds("workloads")], audit_policy=POLICY) as running:
         yield running
 
 
@@ -76,6 +78,7 @@ def live(workspace: Workspace, operator: OperatorProcess) -> None:
     """Experiments, suspension, a retry, new training settings, repairs, a failover, the end and deletion."""
     kubelet = workspace.kubelet
     lose_lease(workspace, operator)
+    suspend_in_queue(workspace)
     workspace.apply(build_job(experiments=[EXPERIMENT]))
     workspace.await_pod("invoices-lower-rate")
     workspace.change({"spec": {"experiments": [CHANGED]}})
@@ -135,6 +138,26 @@ def lose_lease(workspace: Workspace, operator: OperatorProcess) -> None:
     leases = ("get", "lease", NAME, f"--namespace={SYSTEM_NAMESPACE}")
     eventually(lambda: workspace.server.try_kubectl(*leases).returncode == 0, what="the Lease is back")
     eventually(operator.leads, what="the operator leads again")
+
+
+def suspend_in_queue(workspace: Workspace) -> None:
+    """Suspend a run through its Workload, which Kueue would have made."""
+    workspace.apply(build_job("queued", queueName="gpus"))
+    (job,) = eventually(lambda: workspace.batch_jobs("queued"))
+    container = {"name": "trainer", "image": "trainer"}
+    pods = {"name": "main", "count": 1, "template": {"spec": {"containers": [container]}}}
+    workload = {
+        "apiVersion": WORKLOAD_API_VERSION,
+        "kind": WORKLOAD_KIND,
+        "metadata": {"name": "queued", "labels": {LABEL_JOB_UID: job.metadata.uid}},
+        "spec": {"queueName": "gpus", "podSets": [pods]},
+    }
+    workspace.kubectl("apply", "--filename=-", stdin=json.dumps(workload))
+    workspace.change({"spec": {"suspend": True}}, "queued")
+    active = ("get", "workload", "queued", "--output=jsonpath={.spec.active}")
+    eventually(lambda: workspace.kubectl(*active) == "false", what="the Workload is inactive")
+    workspace.delete("queued")
+    eventually(lambda: not workspace.jobs())
 
 
 def remove_labels(workspace: Workspace) -> None:

@@ -25,9 +25,9 @@ GROUPS = {"batch", "kueue.x-k8s.io"}
 """API groups whose webhooks are installed: those of the other frameworks need their CRDs."""
 
 
-def find_crds() -> list[Path]:
-    """The files of Kueue's CRDs."""
-    return sorted((_manifests() / "crd" / "bases").glob("*.yaml"))
+def find_crds(plural: str = "*") -> list[Path]:
+    """The files of Kueue's CRDs, all by default."""
+    return sorted((_manifests() / "crd" / "bases").glob(f"kueue.x-k8s.io_{plural}.yaml"))
 
 
 @contextmanager
