@@ -5,10 +5,11 @@ import contextlib
 import random
 import ssl
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,59 @@ class Faults:
     """Only requests whose path contains this text fail."""
 
 
+@dataclass
+class Killing:
+    """Kills the client, a process, at each of its writes.
+
+    Only writes that the API server accepts count, so that each life of the process makes progress: one that
+    repeats a write in vain, such as that of an Event that exists, is killed at a later one.
+    """
+
+    kill: Callable[[], None]
+    """Sends SIGKILL."""
+    before: bool
+    """Whether the write never arrives; otherwise the client never gets its response."""
+    limit: int
+    """The largest number of kills."""
+    num_kills: int = 0
+    life: int = 0
+    """How often the client was started again."""
+    is_dead: bool = False
+    """Whether the client was killed, and not started again."""
+    _has_written: bool = False
+    """Whether a write was accepted since the client was started."""
+
+    def revive(self) -> None:
+        """Forward requests again, before the client is started again."""
+        self.is_dead = self._has_written = False
+        self.life += 1
+
+    def at_request(self) -> None:
+        """Kill it if it may not send this write. One life has one write, so that no write is lost twice."""
+        if self.before and self._has_written:
+            self._kill()
+
+    def at_response(self, status: int) -> None:
+        """Kill it if it may not receive this response."""
+        if status < HTTPStatus.MULTIPLE_CHOICES:
+            self._has_written = True
+            if not self.before:
+                self._kill()
+
+    def _kill(self) -> None:
+        if self.num_kills < self.limit:
+            self.num_kills += 1
+            self.is_dead = True
+            self.kill()
+
+
 class FaultyProxy:
     """Forwards http://127.0.0.1:<port> to an API server, in a thread of its own."""
 
     def __init__(self, server: ApiServer, seed: int = 0) -> None:
         self.faults = Faults()
         self.num_faults = 0
+        self.killing: Killing | None = None
         self.requests: list[tuple[str, str]] = []
         """Method and path of all of them."""
         self._target = server.url.rstrip("/")
@@ -145,6 +193,8 @@ class FaultyProxy:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         is_watch = "watch" in request.query
         self.requests.append((request.method, request.path))
+        if self.killing is not None and request.method != "GET":
+            return await self._forward_unless_killed(request, self.killing)
         fault = self._choose(request, is_watch)
         if isinstance(fault, int):
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": fault}
@@ -163,6 +213,20 @@ class FaultyProxy:
             await asyncio.Event().wait()
         finally:
             del self._watches[id(request)]
+        raise AssertionError("unreachable")
+
+    async def _forward_unless_killed(self, request: web.Request, killing: Killing) -> web.StreamResponse:
+        if not killing.is_dead:
+            killing.at_request()
+        if not killing.is_dead:
+            life = killing.life
+            response = await self._forward(request, is_watch=False, fault=None)
+            if not killing.is_dead and killing.life == life:
+                killing.at_response(response.status)
+                if not killing.is_dead:
+                    return response
+        _close(request)
+        await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
     def _choose(self, request: web.Request, is_watch: bool) -> Fault | int | None:

@@ -17,12 +17,22 @@ from kubernetes.client import ApiException, V1Pod
 from urllib3.exceptions import HTTPError
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State
-from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR, GROUP, KIND, LABEL_RUN, PLURAL, VERSION
+from finscribe_core.constants import (
+    ANNOTATION_RETRY,
+    EXIT_RETRY,
+    EXIT_USER_ERROR,
+    GROUP,
+    KIND,
+    LABEL_RUN,
+    LABEL_TASK,
+    PLURAL,
+    VERSION,
+)
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import Metrics, Outputs, Progress, ProgressReport, RunResult
 from tests.apiserver.fake_kubelet import serving_progress
 from tests.apiserver.workspace import Workspace, build_job
-from tests.sweeps.counts import CreatedJob, Expected, is_settled
+from tests.sweeps.counts import ENDS, CreatedJob, Expected, is_settled
 
 PAUSE_SECONDS = 0.2
 CREATED_AT_ONCE = 10
@@ -45,14 +55,32 @@ class Kind(StrEnum):
     """Its memory changes while it runs: its run continues in a new pod."""
     Suspended = "suspended"
     """It is suspended while it runs, and resumed."""
+    Repeated = "repeated"
+    """It fails, and the annotation asks for another attempt, which succeeds."""
+    Triggered = "triggered"
+    """After its end `retrain.trigger` starts another run."""
+    RolledBack = "rolled back"
+    """After its end other training settings start another run; then the first settings come back."""
 
+
+CHANGED_AFTER_THE_END = (Kind.Repeated, Kind.Triggered, Kind.RolledBack)
 
 _CHANGES: dict[Kind, list[dict[str, Any]]] = {
-    Kind.Retrained: [{"lora": {"r": 8}}],
-    Kind.Resized: [{"resources": {"memory": "64Gi"}}],
-    Kind.Suspended: [{"suspend": True}, {"suspend": False}],
+    Kind.Retrained: [{"spec": {"lora": {"r": 8}}}],
+    Kind.Resized: [{"spec": {"resources": {"memory": "64Gi"}}}],
+    Kind.Suspended: [{"spec": {"suspend": True}}, {"spec": {"suspend": False}}],
 }
-"""Changes of the spec, the first one while the pod runs, the next one when no pod is left."""
+"""Changes, the first one while the pod runs, the next one when no pod is left."""
+_LATER_CHANGES: dict[Kind, list[dict[str, Any]]] = {
+    Kind.Repeated: [{"metadata": {"annotations": {ANNOTATION_RETRY: "1"}}}],
+    Kind.Triggered: [{"spec": {"retrain": {"trigger": "again"}}}],
+    Kind.RolledBack: [{"spec": {"lora": {"r": 8}}}, {"spec": {"lora": {"r": 16}}}],
+}
+"""Changes, each when the job has ended."""
+_MORE_JOBS = {Kind.Retrained: 1, Kind.Resized: 1, Kind.Repeated: 1, Kind.Triggered: 1, Kind.RolledBack: 2}
+"""Jobs besides the first one; the last one of RolledBack promotes the first run."""
+_MORE_RUNS = {Kind.Retrained: 1, Kind.Triggered: 1, Kind.RolledBack: 2}
+"""Names of Jobs besides the first one."""
 
 
 @dataclass
@@ -62,14 +90,19 @@ class Member:
     name: str
     kind: Kind
     changes: list[dict[str, Any]]
-    """Of the spec, which are still to be made."""
+    """Which are still to be made while it runs."""
+    later_changes: list[dict[str, Any]]
+    """Which are still to be made after its end."""
     held: set[str] = field(default_factory=set)
     """Pods (by uid) that run until they are deleted, because a change replaces them."""
     failed_pod: str = ""
     """The pod (by uid) of the attempt that failed and is repeated."""
     result: RunResult | None = None
     """What its last pod reported."""
+    results: list[RunResult] = field(default_factory=list)
+    """What its pods have reported that trained with success, in their order."""
     ended: bool = False
+    """Whether its last pod has ended."""
     max_jobs: int = 1
 
     @property
@@ -80,8 +113,8 @@ class Member:
             State.Failed if self.kind is Kind.Failing else State.Complete,
             self.result,
             self.ended,
-            max_runs=2 if self.kind is Kind.Retrained else 1,
-            max_jobs=self.max_jobs + (self.kind in (Kind.Retrained, Kind.Resized)),
+            max_runs=1 + _MORE_RUNS.get(self.kind, 0),
+            max_jobs=self.max_jobs + _MORE_JOBS.get(self.kind, 0),
         )
 
 
@@ -107,7 +140,7 @@ class Burst:
     ) -> None:
         self.workspace = workspace
         self.members = {
-            name: Member(name, kind, list(_CHANGES.get(kind, [])))
+            name: Member(name, kind, list(_CHANGES.get(kind, [])), list(_LATER_CHANGES.get(kind, [])))
             for name, kind in ((f"{prefix}-{number:03}", kind) for number, kind in enumerate(kinds))
         }
         self.hold = hold
@@ -220,6 +253,16 @@ class Burst:
             is_between = member.held and not any(_is_alive(pod) for pod in pods[name])
             if member.changes and is_between:
                 self._change(member)
+        self._change_after_the_end()
+
+    def _change_after_the_end(self) -> None:
+        waiting = [m for _, m in self._all() if m.later_changes and m.ended]
+        statuses = self.statuses() if waiting else {}
+        for member in waiting:
+            if statuses[member.name].summary.state in ENDS:
+                self.workspace.change(member.later_changes[0], member.name)
+                member.later_changes.pop(0)
+                member.ended = False
 
     def _run(self, member: Member, pod: V1Pod) -> None:
         uid, name = pod.metadata.uid, pod.metadata.name
@@ -250,7 +293,7 @@ class Burst:
         self.workspace.kubelet.report_failed(pod, EXIT_RETRY, result.to_termination_message())
 
     def _change(self, member: Member) -> None:
-        self.workspace.change({"spec": member.changes[0]}, member.name)
+        self.workspace.change(member.changes[0], member.name)
         member.changes.pop(0)
 
     def _end(self, member: Member, pod: V1Pod) -> None:
@@ -262,13 +305,17 @@ class Burst:
             )
             self.workspace.kubelet.report_failed(name, EXIT_RETRY, result.to_termination_message())
             return
-        if member.kind is Kind.Failing:
+        if member.kind is Kind.Failing or (member.kind is Kind.Repeated and member.later_changes):
             result = RunResult(
                 succeeded=False, reason=FailureReason.DatasetInvalid, message="row 3: no image"
             )
             self.workspace.kubelet.report_failed(name, EXIT_USER_ERROR, result.to_termination_message())
         else:
-            result = _build_result(uid)
+            if LABEL_TASK in pod.metadata.labels:  # it finds the result of the first run
+                result = member.results[0]
+            else:
+                result = _build_result(uid)
+                member.results.append(result)
             self.workspace.kubelet.report_succeeded(name, result)
         member.result, member.ended = result, True
 

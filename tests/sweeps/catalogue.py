@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.sweeps import clock, disturbances, hands, replicas, versions
+from tests.sweeps import clock, disturbances, hands, replicas, versions, writes
 from tests.sweeps.counts import Counts
 from tests.sweeps.environment import Environment
 
@@ -48,6 +48,12 @@ SWEEPS = (
             "etcd": disturbances.kill_etcd,
             "controller manager": disturbances.kill_controller_manager,
         },
+    ),
+    Sweep(
+        "writes",
+        "the operator is killed at every single write in the lives of nine jobs; some are retried by the "
+        "annotation, triggered again, or rolled back to an earlier run",
+        {"before each": writes.kill_before_each, "after each": writes.kill_after_each},
     ),
     Sweep(
         "rights",

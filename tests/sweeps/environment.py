@@ -15,7 +15,7 @@ from tests.apiserver.installation import CRDS, SYSTEM_NAMESPACE, install_account
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, open_workspace
 from tests.sweeps.audit import POLICY, count_status_writes, read_created_jobs
-from tests.sweeps.burst import Burst, Kind, mix
+from tests.sweeps.burst import CHANGED_AFTER_THE_END, Burst, Kind, mix
 from tests.sweeps.counts import Counts, Found, count
 from tools.kube.apiserver import ApiServer, running_api_server
 
@@ -30,7 +30,7 @@ class Scale:
 
     jobs: int = 50
     """Jobs in a burst."""
-    kinds: tuple[Kind, ...] = tuple(Kind)
+    kinds: tuple[Kind, ...] = tuple(kind for kind in Kind if kind not in CHANGED_AFTER_THE_END)
     """What happens to them."""
     seconds: float = 20.0
     """How long a disturbance lasts."""
@@ -40,6 +40,8 @@ class Scale:
     """Seconds for which status writes at rest are counted."""
     quiet: float = 2.0
     """Seconds without a status write after which all are at rest."""
+    kills: int = 1000
+    """How often the operator is killed at a write, at most."""
     failovers: int = 20
     """How often another replica has to take over."""
     election: dict[str, float] = field(default_factory=dict)
@@ -48,10 +50,10 @@ class Scale:
 
 LONG = Scale()
 # Without retries, as the Job controller waits 10 seconds before each.
-_QUICK = tuple(kind for kind in Kind if kind is not Kind.Retried)
+_QUICK = tuple(kind for kind in Scale.kinds if kind is not Kind.Retried)
 _TIMES = {"lease_duration_seconds": 3, "renew_deadline_seconds": 2.0, "retry_period_seconds": 0.4}
 SHORT = Scale(
-    jobs=8, kinds=_QUICK, seconds=2.0, bound=90.0, rest=0.5, quiet=0.5, failovers=3, election=_TIMES
+    jobs=8, kinds=_QUICK, seconds=2.0, bound=90.0, rest=0.5, quiet=0.5, kills=4, failovers=3, election=_TIMES
 )
 
 

@@ -27,7 +27,7 @@ HEADINGS = (
         "Results lost",
         "Events lost",
     ),
-    *("Writes at rest", "Defects", "Seconds", "Load", "Date"),
+    *("Writes at rest", "Defects", "Seconds", "Load", "CPU", "Date"),
 )
 
 
@@ -46,19 +46,19 @@ class Row:
         """Its row of the table."""
         cells = [self.sweep, self.case, ", ".join(map(str, self.seeds)), *map(str, self.counts.numbers())]
         load = f"{os.getloadavg()[1]:.0f}"
-        cells += [f"{self.seconds:.0f}", load, f"{datetime.now(UTC):%Y-%m-%d}"]
+        cells += [f"{self.seconds:.0f}", load, _cpu(), f"{datetime.now(UTC):%Y-%m-%d}"]
         return f"| {' | '.join(cells)} |"
 
 
 def heading() -> list[str]:
-    """The machine, and the heading of the table."""
+    """The versions, and the heading of the table."""
     kind = "--:"
     return [
-        f"Machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}; Kubernetes "
-        f"{KUBERNETES_VERSION}, Python {platform.python_version()}.",
+        f"On {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, Kubernetes {KUBERNETES_VERSION}, "
+        f"Python {platform.python_version()}.",
         "",
         f"| {' | '.join(HEADINGS)} |",
-        f"|---|---|{'|'.join([kind] * (len(HEADINGS) - 3))}|---|",
+        f"|---|---|{'|'.join([kind] * (len(HEADINGS) - 4))}|---|---|",
     ]
 
 
@@ -79,4 +79,4 @@ def write(rows: Iterable[Row], path: Path = PAGE) -> None:
 def _cpu() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return names[0].replace("(R)", "").removesuffix(" Processor") if names else platform.machine()
