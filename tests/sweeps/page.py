@@ -54,8 +54,8 @@ def heading() -> list[str]:
     """The versions, and the heading of the table."""
     kind = "--:"
     return [
-        f"On {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, Kubernetes {KUBERNETES_VERSION}, "
-        f"Python {platform.python_version()}.",
+        f"On {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, "
+        f"Kubernetes {KUBERNETES_VERSION}, Python {platform.python_version()}.",
         "",
         f"| {' | '.join(HEADINGS)} |",
         f"|---|---|{'|'.join([kind] * (len(HEADINGS) - 4))}|---|---|",
