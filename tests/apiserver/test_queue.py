@@ -192,3 +192,14 @@ def test_a_queue_that_does_not_exist_is_named(team: Workspace):
     team.apply(build_job("lost", queueName="missing"))
 
     await_message(team, "lost", Reason.Queued, "LocalQueue missing doesn't exist")
+
+
+def test_the_pods_of_a_run_on_several_nodes_are_admitted_together(team: Workspace):
+    team.apply(a_job("single"))
+    single = start(team, "single")
+    team.apply(a_job("group", resources={"nodes": 2, "cpu": "1"}))
+    await_message(team, "group", Reason.Queued, "insufficient unused quota for")
+    assert team.pods("group") == [], "there is room for one of them"
+
+    succeed(team, "single", single)
+    eventually(lambda: len(team.pods("group")) == 2)
