@@ -27,6 +27,7 @@ _OTHER_NAMES = {
     "training.per_device_train_batch_size": "batch batch_size micro_batch_size per_gpu_train_batch_size "
     "train_batch_size train_micro_batch_size_per_gpu",
     "training.per_device_eval_batch_size": "eval_batch_size per_gpu_eval_batch_size val_batch_size",
+    "training.effective_batch_size": "global_batch_size total_batch_size",
     "training.gradient_accumulation_steps": "accumulate_grad_batches accumulation_steps grad_accum "
     "grad_accumulation gradient_accumulation",
     "training.warmup_ratio": "warmup warmup_proportion",

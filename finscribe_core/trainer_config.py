@@ -230,6 +230,10 @@ class TrainingSpec(KubeModel):
     """Rows per device and batch in evaluation; the training batch size when unset."""
     gradient_accumulation_steps: Int = Field(2, ge=1, le=4096)
     """Batches per optimizer step: effective batch size = batch size x accumulation x processes."""
+    effective_batch_size: Int | None = Field(None, ge=1, le=1048576)
+    """Rows per optimizer step, of all processes together; overrides `gradient_accumulation_steps`, which then
+    follows from the number of processes. So GPUs and nodes may change during a run. A multiple of the batch
+    size x processes."""
     warmup_ratio: Float = Field(0.1, ge=0, lt=1)
     """Share of the steps for linear warm-up from 0 to the peak learning rate."""
     warmup_steps: Int | None = Field(None, ge=0)
@@ -315,6 +319,23 @@ class TrainingSpec(KubeModel):
         if self.fsdp and self.learning_rate == AUTO:
             raise ValueError("learningRate auto can't test a model that fsdp shards; set a number")
         return self
+
+    def accumulation_for(self, num_processes: int) -> int:
+        """Batches per optimizer step of each process.
+
+        Raises:
+            ValueError: `effective_batch_size` is no multiple of the rows of one batch in all processes.
+        """
+        if self.effective_batch_size is None:
+            return self.gradient_accumulation_steps
+        rows = self.per_device_train_batch_size * num_processes
+        if self.effective_batch_size % rows:
+            raise ValueError(
+                f"training.effective_batch_size {self.effective_batch_size} is no multiple of "
+                f"training.per_device_train_batch_size x processes, {self.per_device_train_batch_size} x "
+                f"{num_processes}"
+            )
+        return self.effective_batch_size // rows
 
     @property
     def known_learning_rate(self) -> float:

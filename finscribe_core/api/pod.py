@@ -83,10 +83,10 @@ class ResourcesSpec(PodResourcesSpec):
 
     gpus: Int = Field(1, ge=0, le=16)
     """GPUs of the pod. The trainer starts one process per GPU (data parallel), each with its own batch.
-    0 trains on the CPU."""
+    0 trains on the CPU. Another number starts a new run, unless `training.effectiveBatchSize` is set."""
     nodes: Int | None = Field(None, ge=1, le=10)
-    """Number of pods that train together, each with these resources; 1 when unset. For models or data for
-    which the GPUs of one node do not suffice."""
+    """Number of pods that train together, each with these resources; 1 when unset. For
+    trainings for which the GPUs of one node do not suffice. A change has the effect of one of `gpus`."""
 
     @field_validator("nodes")
     @classmethod

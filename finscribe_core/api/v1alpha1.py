@@ -292,6 +292,11 @@ class TtlTarget(StrEnum):
     """The job itself, and with it all that it owns."""
 
 
+def _can_be_divided(training: TrainingSpec, num_processes: int) -> bool:
+    rows = training.per_device_train_batch_size * num_processes
+    return training.effective_batch_size is None or training.effective_batch_size % rows == 0
+
+
 class FineTuneJobSpec(KubeModel):
     """Model, data, hyperparameters and output of the fine-tuning.
 
@@ -378,6 +383,16 @@ class FineTuneJobSpec(KubeModel):
                 (ReportTo.wandb in s.training.report_to) == (s.reporting.wandb_secret_ref is not None)
             ),
             message="training.reportTo wandb and reporting.wandbSecretRef go together; set both or neither",
+        ),
+        Rule(
+            cel="!has(self.training) || !has(self.training.effectiveBatchSize) || "
+            f"self.training.effectiveBatchSize % ({cel_value('training.perDeviceTrainBatchSize', 8)} * "
+            "(has(self.resources) && has(self.resources.nodes) ? self.resources.nodes : 1) * "
+            f"({cel_value('resources.gpus', 1)} == 0 ? 1 : "
+            f"{cel_value('resources.gpus', 1)})) == 0",
+            check=lambda s: _can_be_divided(s.training, max(1, s.resources.gpus) * s.resources.num_nodes),
+            message="training.effectiveBatchSize must be a multiple of training.perDeviceTrainBatchSize x "
+            "resources.gpus x resources.nodes: every process trains with whole batches",
         ),
         Rule(
             cel="!has(self.experiments) || "

@@ -29,10 +29,18 @@ _TRAINING_IN_THE_SAME_WAY = (
 """Settings of `training` with which the same adapter is trained."""
 _TRAINING = (
     *("learningRate", "numTrainEpochs", "maxSteps", "perDeviceTrainBatchSize", "perDeviceEvalBatchSize"),
-    *("gradientAccumulationSteps", "warmupRatio", "warmupSteps", "weightDecay", "maxGradNorm"),
+    *(
+        "gradientAccumulationSteps",
+        "effectiveBatchSize",
+        "warmupRatio",
+        "warmupSteps",
+        "weightDecay",
+        "maxGradNorm",
+    ),
     *("lrSchedulerType", "lrSchedulerNumCycles", "bf16", "fp16", "optim", "attnImplementation"),
     *("torchCompile", "packing", "groupByLength", "fsdp", "maxSequenceLength", "evalSteps", "seed"),
 )
+_PROCESSES = ("gpus", "nodes")
 _POD_RESOURCES = ("gpuResourceName", "cpu", "memory", "scratch", "extended")
 
 FIELD_CHANGES: Mapping[str, Change] = {
@@ -44,8 +52,9 @@ FIELD_CHANGES: Mapping[str, Change] = {
     **{f"output.{name}": Change.NewAttempt for name in ("keepCheckpoints", "keepRuns")},
     **{f"training.{name}": Change.NewRun for name in _TRAINING},
     **{f"training.{name}": Change.NewAttempt for name in _TRAINING_IN_THE_SAME_WAY},
-    # One process per GPU, each with its own batch: their number changes the effective batch size.
-    **{f"resources.{name}": Change.NewRun for name in ("gpus", "nodes")},
+    # One process per GPU, each with its own batch: their number changes the effective batch size, unless that
+    # is set (`_change`).
+    **{f"resources.{name}": Change.NewRun for name in _PROCESSES},
     **{f"resources.{name}": Change.NewAttempt for name in _POD_RESOURCES},
     "retrain.trigger": Change.NewRun,
     **{f"retrain.{name}": Change.InPlace for name in ("onSpecChange", "schedule", "onDataChange")},
@@ -62,6 +71,18 @@ _DIVIDED = {path.split(".")[0] for path in FIELD_CHANGES if "." in path}
 
 def select(spec: Object, change: Change) -> Object:
     """The part of a spec whose change leads to `change`. Fields that are not listed start a new run."""
+    return _select(spec, change, keeps_batch=_keeps_batch(spec))
+
+
+def _keeps_batch(spec: Object) -> bool:
+    """Whether the effective batch size stays the same with another number of processes."""
+    training = spec.get("training")
+    return isinstance(training, dict) and training.get("effectiveBatchSize") is not None
+
+
+def _select(spec: Object, change: Change, *, keeps_batch: bool) -> Object:
+    processes = dict.fromkeys((f"resources.{name}" for name in _PROCESSES if keeps_batch), Change.NewAttempt)
+    changes = {**FIELD_CHANGES, **processes}
     selected: Object = {}
     for name, value in spec.items():
         if name in _DIVIDED:
@@ -69,11 +90,11 @@ def select(spec: Object, change: Change) -> Object:
             part = {
                 key: item
                 for key, item in section.items()
-                if FIELD_CHANGES.get(f"{name}.{key}", Change.NewRun) is change
+                if changes.get(f"{name}.{key}", Change.NewRun) is change
             }
             if part:
                 selected[name] = part
-        elif FIELD_CHANGES.get(name, Change.NewRun) is change:
+        elif changes.get(name, Change.NewRun) is change:
             selected[name] = value
     return selected
 
@@ -81,7 +102,11 @@ def select(spec: Object, change: Change) -> Object:
 def replace_training_settings(spec: Object, settings: Object) -> Object:
     """A written spec with the training settings of another one (those that `select` with NewRun returns)."""
     result: Object = {}
-    for part in (settings, select(spec, Change.NewAttempt), select(spec, Change.InPlace)):
+    keeps_batch = _keeps_batch(settings)
+    of_pod = (
+        _select(spec, change, keeps_batch=keeps_batch) for change in (Change.NewAttempt, Change.InPlace)
+    )
+    for part in (settings, *of_pod):
         for name, value in part.items():
             result[name] = {**result.get(name, {}), **value} if name in _DIVIDED else value
     return result

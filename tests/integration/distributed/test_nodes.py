@@ -1,5 +1,6 @@
 """A run on several machines, which are processes here: killed at its stages, started again as by its Job."""
 
+import json
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from finscribe_core.constants import EXIT_DONE, EXIT_PEER_LOST, EXIT_RETRY
+from finscribe_core.constants import EXIT_DONE, EXIT_PEER_LOST, EXIT_RETRY, EXIT_USER_ERROR
 from tests.support.s3 import S3Server
 
 RUN = "invoices-1a2b3c4d"
@@ -183,5 +184,47 @@ def test_a_run_that_is_disturbed_at_each_stage_ends_with_the_bytes_of_an_undistu
         assert tuple(codes) == disturbance.codes, f"{disturbance}\n{log}"
         assert time.monotonic() - disturbed_at < END_WITHIN, disturbance
         assert ("resuming from" in log or "all steps are done" in log) == (attempt > 1), disturbance
+        assert "was saved by" not in log, "the number of processes is the same"
     assert published(config, s3_env) == undisturbed
     assert not (machines[1].folder / "work/final_model").exists(), "the first machine alone writes results"
+
+
+@pytest.mark.timeout(900)
+def test_a_run_goes_on_with_another_number_of_processes_and_the_same_rows_in_each_step(config, start, s3_env):
+    config["training"] |= {"effective_batch_size": 4, "save_total_limit": 10}
+    config["evaluation"] = {"enabled": False, "training_documents": 0}
+    assert end_all(start("of-two")) == [EXIT_DONE, EXIT_DONE]
+    whole = losses(config, s3_env)
+    config["output_uri"] = f"s3://{s3_env.create_bucket()}/out"
+    four = start("of-four", nodes=2, processes=2)
+    four[0].wait_for("Upload checkpoint-6")
+    four[0].kill()
+    assert end_all(four) == [KILLED, EXIT_PEER_LOST]
+
+    (one,) = start("of-one", nodes=1)
+    assert one.ends() == EXIT_DONE, one.log
+    assert "was saved by 4 processes, and is resumed by 1" in one.log
+    assert "uninterrupted" not in one.log
+    assert losses(config, s3_env) == pytest.approx(whole, rel=1e-4)
+
+
+@pytest.mark.timeout(900)
+def test_another_effective_batch_is_refused_by_name(config, start):
+    four = start("of-four", nodes=2, processes=2)
+    four[0].wait_for("Upload checkpoint-3")
+    four[1].kill()
+    end_all(four)
+
+    (one,) = start("of-one", nodes=1)
+    assert one.ends() == EXIT_USER_ERROR, one.log
+    assert "training.effective_batch_size to 8" in one.log
+
+
+def losses(config: dict, server: S3Server) -> list[float]:
+    """The training loss of each step, and the validation losses."""
+    bucket = config["output_uri"].removeprefix("s3://").partition("/")[0]
+    body = server.client().get_object(Bucket=bucket, Key=f"out/runs/{RUN}/metrics.json")["Body"]
+    metrics = json.loads(body.read())
+    return [entry["loss"] for entry in metrics["train_history"]] + [
+        entry["eval_loss"] for entry in metrics["eval_history"]
+    ]

@@ -15,7 +15,7 @@ from finscribe_core.api.v1alpha1 import (
 )
 from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_operator import runs
-from finscribe_operator.field_changes import FIELD_CHANGES, Change
+from finscribe_operator.field_changes import FIELD_CHANGES, Change, replace_training_settings
 from finscribe_operator.job_defaults import JobDefaults
 from finscribe_operator.manifests import lookup_name
 from finscribe_operator.objects import Object
@@ -99,6 +99,29 @@ def test_the_run_continues_in_a_new_pod_when_it_gets(spec: Object):
 @pytest.mark.parametrize("spec", OTHER_RUN.values(), ids=OTHER_RUN.keys())
 def test_another_run_starts_when_this_changes(spec: Object):
     assert desired(spec, started()).name != desired().name
+
+
+def test_a_run_whose_effective_batch_is_set_continues_with_other_gpus_and_nodes():
+    def spec(batch: int, **resources: int) -> Object:
+        return {"training": {"effectiveBatchSize": batch}, "resources": resources}
+
+    before = desired(spec(64, gpus=8))
+    status = FineTuneJobStatus(run=before.build_status())
+    for resources in ({"gpus": 4}, {"gpus": 2, "nodes": 4}, {}):
+        after = desired(spec(64, **resources), status)
+        assert after.name == before.name
+        assert after.attempt_hash != before.attempt_hash
+    assert desired(spec(128, gpus=8), status).name != before.name
+    assert desired({"resources": {"gpus": 8}}, status).name != before.name
+
+
+def test_a_run_that_is_held_keeps_its_number_of_processes_unless_its_effective_batch_is_set():
+    spec: Object = {"training": {"effectiveBatchSize": 64}, "resources": {"gpus": 4}}
+    written = {"resources": {"gpus": 2}}
+
+    assert replace_training_settings(spec, written)["resources"] == {"gpus": 2}
+    held = replace_training_settings(spec, {"training": {"effectiveBatchSize": 32}})
+    assert (held["training"]["effectiveBatchSize"], held["resources"]["gpus"]) == (32, 4)
 
 
 PLATFORM: Object = {"image": "trainer:7", "pod": {"labels": {"cost": "1"}}, "backoffLimit": 1}

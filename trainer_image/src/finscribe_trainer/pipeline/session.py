@@ -23,6 +23,7 @@ from finscribe_trainer.reporting import RunReporter, setup_logging
 from finscribe_trainer.reporting.server import ReportServer, http_port
 from finscribe_trainer.runtime.environment import prepare_environment
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.accumulation import with_known_accumulation
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,15 @@ def run_session(
 
             prepare_environment()
             storage = open_storage(config, stop.cancel_transfers, reporter)
-            run = Run(config, "", resume, reporter, stop, overwrite=overwrite, may_have_begun=in_a_job)
+            run = Run(
+                with_known_accumulation(config),
+                "",
+                resume,
+                reporter,
+                stop,
+                overwrite=overwrite,
+                may_have_begun=in_a_job,
+            )
             log.info("%s", dry_run(run, storage), extra=AS_PRINTED)
             return None
         port = http_port() if is_first_on_machine() else None  # the kubelet asks on each
@@ -69,7 +78,7 @@ def run_session(
             reporter.set_step_timeout(config.training.step_timeout_seconds)
             processes = join(config.training.step_timeout_seconds)
             run = Run(
-                config,
+                with_known_accumulation(config, processes.world_size),
                 processes.broadcast_from_main(lambda: run_name(config)),
                 resume,
                 reporter,

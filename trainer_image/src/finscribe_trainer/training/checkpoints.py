@@ -75,6 +75,12 @@ class Checkpoint:
         return dict(found[-1] if isinstance(found, list) else found)
 
     @property
+    def num_processes(self) -> int:
+        """Number of processes that saved it. One of an older version has the random state of each."""
+        found = self.callback_state(RESUME_STATE).get("attributes", {}).get("num_processes")
+        return found if isinstance(found, int) else len(list(self.folder.glob("rng_state*.pth")))
+
+    @property
     def initial_adapter(self) -> str | None:
         """The adapter that the training started from; None for the base model."""
         found = self.callback_state(RESUME_STATE).get("attributes", {}).get("initial_adapter")
@@ -242,7 +248,7 @@ def _is_complete(folder: Path) -> bool:
 def check_same_checkpoint(
     checkpoint: Checkpoint | None, processes: Processes, *, from_bucket: bool = False
 ) -> None:
-    """Check that every process resumes from the same checkpoint; warn if there are more or fewer now.
+    """Check that every process resumes from the same checkpoint.
 
     Args:
         checkpoint: that of this process.
@@ -267,12 +273,6 @@ def check_same_checkpoint(
         )
     )
     processes.raise_on_all(error if differs else None)
-    if checkpoint and len(list(checkpoint.folder.glob("rng_state*.pth"))) != processes.world_size:
-        log.warning(
-            "%s was not saved by %d processes: the result will differ from that of an uninterrupted training",
-            checkpoint.folder,
-            processes.world_size,
-        )
 
 
 def read_named_checkpoint(resume: str, output_dir: Path, storage: Storage) -> Checkpoint:

@@ -39,7 +39,12 @@ from finscribe_trainer.training.checkpoints import Checkpoint, CheckpointUploads
 from finscribe_trainer.training.curriculum.prepare import prepare_curriculum
 from finscribe_trainer.training.curves.setup import open_curves
 from finscribe_trainer.training.progress_bar import ProgressBar
-from finscribe_trainer.training.resume import ResumeState, evaluation_is_missing, training_inputs
+from finscribe_trainer.training.resume import (
+    ResumeState,
+    check_effective_batch,
+    evaluation_is_missing,
+    training_inputs,
+)
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.sampler import DataOrder
 from finscribe_trainer.training.trainer import BASE_PREFIX, AnswerTrainer
@@ -115,8 +120,12 @@ def fit(
         trainer.gathered = sharded.gathered
     trainer.before_save = uploads.wait
     check_same_checkpoint(checkpoint, processes, from_bucket=bool(run.uri and run.resume is None))
+    inputs = training_inputs(run.config, splits, processes.world_size)
+    if checkpoint:
+        check_effective_batch(checkpoint, inputs, processes.world_size)
     processes.broadcast(weight for weight in model.parameters() if weight.requires_grad)
-    trainer.resume_state.inputs = training_inputs(run.config, splits)
+    trainer.resume_state.inputs = inputs
+    trainer.resume_state.num_processes = processes.world_size
     trainer.resume_state.initial_adapter = run.initial_adapter
     trainer.resume_state.range_test = run.range_test
     if checkpoint:
@@ -207,7 +216,7 @@ def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
         spec.seed,
         prepare_curriculum(run.config, splits.train, num_epochs),
         splits.train_lengths if spec.group_by_length else None,
-        rows_at_once,
+        spec.effective_batch_size or rows_at_once,
     )
 
 

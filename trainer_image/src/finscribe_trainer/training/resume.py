@@ -18,6 +18,8 @@ _WITHOUT_EFFECT = frozenset(
     f"training.{name}"
     for name in (
         "dataloader_num_workers",
+        "effective_batch_size",
+        "gradient_accumulation_steps",
         "per_device_eval_batch_size",
         "report_to",
         "save_steps",
@@ -25,7 +27,8 @@ _WITHOUT_EFFECT = frozenset(
         "step_timeout_seconds",
     )
 )
-"""Settings of the sections below that do not change the result."""
+"""Settings of the sections below that do not change the result; the effective batch is a fact of its own."""
+EFFECTIVE_BATCH = "the effective batch (rows per step)"
 _ADAPTER_SETTINGS = frozenset(
     {"model_name_or_path", "model_revision", "lora.r", "lora.target_modules", "lora.scope"}
 )
@@ -39,6 +42,7 @@ class ResumeState(TrainerCallback, ExportableState):
         inputs: what the training depends on, by dotted name.
         initial_adapter: the adapter that the training started from; None for the base model.
         range_test: the curve by which the learning rate was chosen, as JSON values; None if it was given.
+        num_processes: number of processes that train.
         loss_since_log: the losses of the steps since the last log line, added up.
         last_logged: step of the last log line.
         evaluated: the checkpoint's state with the evaluation that a stop had cut off; None if it had one.
@@ -49,6 +53,7 @@ class ResumeState(TrainerCallback, ExportableState):
         self.inputs: dict[str, Any] = {}
         self.initial_adapter: str | None = None
         self.range_test: dict[str, Any] | None = None
+        self.num_processes = 1
         self.loss_since_log: torch.Tensor | float = 0.0
         self.last_logged = 0
         self.evaluated: TrainerState | None = None
@@ -67,6 +72,7 @@ class ResumeState(TrainerCallback, ExportableState):
             "facts": self.inputs,
             "initial_adapter": self.initial_adapter,
             "range_test": self.range_test,
+            "num_processes": self.num_processes,
             "loss_since_log": float(self.loss_since_log),
             "last_logged": self.last_logged,
         }
@@ -130,9 +136,44 @@ def _changes(state: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [f"{name} was {before[name]!r} and is {now[name]!r}" for name in changed]
 
 
-def training_inputs(config: TrainerConfig, splits: Splits) -> dict[str, Any]:
+def check_effective_batch(checkpoint: Checkpoint, inputs: dict[str, Any], num_processes: int) -> None:
+    """Check that another number of processes trains with the checkpoint's effective batch; log what differs.
+
+    Args:
+        checkpoint: the one to resume from.
+        inputs: those of this run, as `training_inputs` returns them.
+        num_processes: number of processes now.
+
+    Raises:
+        UserError: InvalidConfig when it has another size: the rows of each step would be others.
+    """
+    saved_by = checkpoint.num_processes
+    if saved_by == num_processes:
+        return  # a changed setting is reported by `load_state`
+    before = checkpoint.callback_state(ResumeState.__name__).get("attributes", {}).get("facts", {})
+    rows, now = before.get(EFFECTIVE_BATCH), inputs[EFFECTIVE_BATCH]
+    if rows not in (None, now):
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"The checkpoint was saved by {saved_by} processes with an effective batch of {rows} rows; with "
+            f"{num_processes} processes it has {now}.",
+            f"Set training.effective_batch_size to {rows}, or train with {saved_by} processes again.",
+        )
+    what = "the result will differ from that of an uninterrupted training"
+    if rows is not None:
+        what = (
+            "each step has the same rows, but their gradients are added up in another order, so the result "
+            "differs by rounding"
+        )
+    name = checkpoint.folder.name
+    log.warning("%s was saved by %d processes, and is resumed by %d: %s", name, saved_by, num_processes, what)
+
+
+def training_inputs(config: TrainerConfig, splits: Splits, num_processes: int = 1) -> dict[str, Any]:
     """Everything that the trained weights depend on, by dotted name, as JSON values."""
+    spec = config.training
     return _settings(config) | {
+        EFFECTIVE_BATCH: spec.per_device_train_batch_size * spec.gradient_accumulation_steps * num_processes,
         "the training data (its SHA-256)": splits.train_fingerprint,
         "the validation data (its SHA-256)": splits.validation_fingerprint,
         "the number of training rows": len(splits.train),

@@ -11,6 +11,7 @@ from finscribe_trainer.pipeline.inputs import fetch_model, load_splits, open_sto
 from finscribe_trainer.pipeline.rows_of_model import load_family_and_rows
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
+from finscribe_trainer.training.accumulation import with_known_accumulation
 from finscribe_trainer.training.range_test.curve import Curve
 from finscribe_trainer.training.range_test.run import ExponentialSchedule, range_test
 from finscribe_trainer.training.run import Run
@@ -34,5 +35,6 @@ def run_range_test(config: TrainerConfig, schedule: ExponentialSchedule, stop: S
         check_adapter_fits(adapter.folder, adapter.location, config, source)
     family, splits = load_family_and_rows(config, source, splits)
     model = load_adapted_model(config, source, family, adapter.folder if adapter else None)
+    config = with_known_accumulation(config)
     run = Run(config, "", None, RunReporter(run="", job=""), stop, show_bar=sys.stderr.isatty())
     return range_test(run, model, family, splits, schedule)
