@@ -190,7 +190,7 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
     generation = int(raw["metadata"].get("generation", 1))
     if REFUSED in raw:
         return InvalidJob(raw, generation, status, str(raw[REFUSED]))
-    owned = [j for j in store.jobs(key) if controller_uid(j) == raw["metadata"].get("uid")]
+    owned = [j for j in store.jobs(key) if _is_own(j, raw)]
     jobs = {run_of(j): j for j in owned if not label(j, LABEL_TASK)}
     tasks = {run_of(j): j for j in owned if label(j, LABEL_TASK)}
     try:
@@ -235,6 +235,15 @@ def observe(  # noqa: PLR0911 - each kind of problem ends it
         return observed
     wait = find_gpu_wait(store, key, job.spec, observed.batch_job, limit, reserved)
     return replace(observed, gpu_wait=wait)
+
+
+def _is_own(job: Object, finetunejob: Object) -> bool:
+    """Whether the operator made the Job for the FineTuneJob.
+
+    Others can give one of theirs the same labels and the same owner, but not the run's name.
+    """
+    owner = finetunejob["metadata"].get("uid")
+    return controller_uid(job) == owner and run_of(job) == str(job["metadata"]["name"])
 
 
 def _needs_permission(job: FineTuneJob, desired: DesiredRun, batch_job: Object | None) -> bool:

@@ -35,6 +35,13 @@ def test_a_job_with_the_same_labels_and_another_owner_is_ignored():
     assert plan(JOB, other) == Plan(create=True)
 
 
+def test_a_job_with_the_labels_and_the_owner_of_the_runs_job_and_another_name_is_ignored():
+    forged = a_batch_job(RUN, ended("Complete"))
+    forged["metadata"] |= {"name": "forged", "uid": "forged-uid"}
+
+    assert plan(JOB, a_batch_job(RUN), forged) == Plan()
+
+
 def test_mutable_fields_are_patched():
     job = a_job({"suspend": True, "backoffLimit": 5})
     batch = a_batch_job(RUN, spec={"activeDeadlineSeconds": 60})
