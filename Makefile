@@ -83,7 +83,7 @@ e2e: setup ## Run a real cluster on this machine, and the tests that need one.
 	$(RUN)/pytest -m e2e tests/e2e $(PYTEST_ARGS)
 
 .PHONY: sweep-operator
-sweep-operator: setup binaries ## Disturb a real operator in eight ways and count what it loses (SWEEP_ARGS=--write saves it).
+sweep-operator: setup binaries ## Disturb a real operator in eleven ways and count what it loses (SWEEP_ARGS=--write saves it).
 	$(RUN)/python -m tests.sweeps $(SWEEP_ARGS)
 
 .PHONY: binaries

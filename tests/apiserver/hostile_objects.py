@@ -2,9 +2,20 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from finscribe_core.constants import API_VERSION, KIND, LABEL_EXPERIMENT_OF, LABEL_JOB, LABEL_RUN
+from finscribe_core.constants import (
+    API_VERSION,
+    GROUP,
+    KIND,
+    LABEL_EXPERIMENT_OF,
+    LABEL_JOB,
+    LABEL_RUN,
+    PLURAL,
+    VERSION,
+)
+from tests.apiserver.workspace import Workspace
 
 DEPTH = 9900
 """Nested lists or maps; an API server refuses more than 10,000, those around the value included."""
@@ -96,6 +107,22 @@ def _odd_metadata() -> dict[str, Any]:
         "its-own-experiment": {"labels": {LABEL_EXPERIMENT_OF: "its-own-experiment", LABEL_JOB: "x"}},
         "labelled-as-a-run": {"labels": {LABEL_JOB: "labelled-as-a-run", LABEL_RUN: "labelled-as-a-run"}},
     }
+
+
+def create(workspace: Workspace, hostile: Hostile, folder: Path) -> bool:
+    """Post the object as it is; whether the API server accepted it."""
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{workspace.namespace}/{PLURAL}"
+    file = folder / "hostile.json"
+    file.write_text(hostile.body)
+    return workspace.try_kubectl("create", f"--raw={path}", f"--filename={file}").returncode == 0
+
+
+def states(workspace: Workspace) -> dict[str, str]:
+    """The state of each job by name, as kubectl reads it: Python's decoder can't nest as deeply."""
+    columns = "--output=custom-columns=NAME:.metadata.name,STATE:.status.summary.state"
+    return dict(
+        line.split() for line in workspace.kubectl("get", PLURAL, columns, "--no-headers").splitlines()
+    )
 
 
 class _Raw(str):

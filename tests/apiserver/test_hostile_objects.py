@@ -3,16 +3,15 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from finscribe_core.api.v1alpha1 import State
-from finscribe_core.constants import GROUP, PLURAL, VERSION
+from finscribe_core.constants import PLURAL
 from tests.apiserver.eventually import eventually
-from tests.apiserver.hostile_objects import Hostile, build_hostile_objects
+from tests.apiserver.hostile_objects import Hostile, build_hostile_objects, create, states
 from tests.apiserver.installation import ROOT
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.test_life import RESULT
@@ -43,7 +42,7 @@ def test_hostile_objects_harm_no_other_job(
         accepted = {
             name: hostile
             for name, hostile in build_hostile_objects().items()
-            if _create(workspace, hostile, server.folder)
+            if create(workspace, hostile, server.folder)
         }
         assert len(accepted) >= 50
         eventually(lambda: _as_expected(workspace, accepted), within=2 * MINUTES)
@@ -70,7 +69,7 @@ def test_the_schema_refuses_nested_overrides(workspace: Workspace, server: ApiSe
     nested = [name for name in hostile if name.startswith("override-of")]
 
     assert len(nested) >= 9
-    refused = [name for name in nested if not _create(workspace, hostile[name], server.folder)]
+    refused = [name for name in nested if not create(workspace, hostile[name], server.folder)]
     # Their paths are for the operator to refuse: CEL can't read them.
     assert set(nested) - set(refused) == {
         "override-of-a-long-path",
@@ -102,23 +101,13 @@ def _accepts_anything(server: ApiServer) -> bool:
     return server.try_kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(job)).returncode == 0
 
 
-def _create(workspace: Workspace, hostile: Hostile, folder: Path) -> bool:
-    """Post the object as it is; whether the API server accepted it."""
-    path = f"/apis/{GROUP}/{VERSION}/namespaces/{workspace.namespace}/{PLURAL}"
-    file = folder / "hostile.json"
-    file.write_text(hostile.body)
-    return workspace.server.try_kubectl("create", f"--raw={path}", f"--filename={file}").returncode == 0
-
-
 def _as_expected(workspace: Workspace, accepted: dict[str, Hostile]) -> bool:
-    columns = "--output=custom-columns=NAME:.metadata.name,STATE:.status.summary.state"
-    lines = workspace.kubectl("get", PLURAL, columns, "--no-headers").splitlines()
-    states = dict(line.split() for line in lines)
-    assert states.keys() >= accepted.keys()
+    found = states(workspace)
+    assert found.keys() >= accepted.keys()
     wrong = {
-        name: states[name]
+        name: found[name]
         for name, hostile in accepted.items()
-        if (states[name] == State.Invalid) != hostile.invalid or states[name] == "<none>"
+        if (found[name] == State.Invalid) != hostile.invalid or found[name] == "<none>"
     }
     assert not wrong, wrong
     return True

@@ -27,14 +27,15 @@ POLICY: dict[str, Any] = {
 """What the API server has to log for this."""
 
 
-def read_created_jobs(log: Path, namespace: str) -> set[CreatedJob]:
-    """The Jobs that were created for the FineTuneJobs of the namespace, whether or not they still exist.
+def read_created_jobs(log: Path, namespace: str, user: str) -> set[CreatedJob]:
+    """The Jobs that this service account has created for the FineTuneJobs of the namespace, whether or not
+    they still exist.
 
     One whose creator was killed before it got the response is not among them.
     """
     found = set()
     for entry in _read(log, namespace):
-        if entry["verb"] != "create":
+        if entry["verb"] != "create" or not entry["user"]["username"].startswith(user):
             continue
         meta = entry["responseObject"]["metadata"]
         owners = [o["name"] for o in meta.get("ownerReferences", []) if o["kind"] == KIND]

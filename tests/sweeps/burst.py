@@ -242,8 +242,8 @@ class Burst:
             job = "-".join(pod.metadata.name.split("-")[:2])
             if job in pods:
                 pods[job].append(pod)
-                for owner in pod.metadata.owner_references or []:
-                    self.seen_jobs.add(CreatedJob(job, owner.name, owner.uid))
+                owners = [o for o in pod.metadata.owner_references or [] if o.kind == "Job"]
+                self.seen_jobs |= {CreatedJob(job, owner.name, owner.uid) for owner in owners}
         for name, member in self._all():
             for pod in pods[name]:
                 try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.sweeps import clock, disturbances, hands, replicas, versions, writes
+from tests.sweeps import clock, disturbances, hands, hostile, replicas, versions, writes
 from tests.sweeps.counts import Counts
 from tests.sweeps.environment import Environment
 
@@ -69,6 +69,12 @@ SWEEPS = (
         "hands",
         "children and statuses are edited and deleted by hand, something else for each job",
         {"while it runs": hands.while_it_runs, "after its end": hands.after_its_end},
+    ),
+    Sweep(
+        "hostile",
+        "beside each running job others put an object that looks like one of its own or is absurd, or they "
+        "change one of its own so; in another namespace there are hostile FineTuneJobs",
+        {"objects of others": hostile.others_objects},
     ),
     Sweep(
         "upgrade",

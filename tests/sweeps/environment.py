@@ -112,7 +112,7 @@ class Environment:
     def find(self, burst: Burst) -> Found:
         """What the API server says about the jobs."""
         namespace = burst.workspace.namespace
-        created = read_created_jobs(self.server.audit_log, namespace) | burst.seen_jobs
+        created = read_created_jobs(self.server.audit_log, namespace, OPERATOR) | burst.seen_jobs
         return Found(burst.statuses(), sorted(created), burst.events())
 
     def count_writes_at_rest(self, workspace: Workspace, seconds: float) -> int:

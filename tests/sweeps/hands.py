@@ -16,7 +16,7 @@ from tests.sweeps.environment import Environment
 
 START_SECONDS = 60.0
 LONG_AGO = "2020-01-01T00:00:00Z"
-_MERGE = "application/merge-patch+json"
+MERGE = "application/merge-patch+json"
 _NO_LABELS = {"metadata": {"labels": {LABEL_JOB: None, LABEL_RUN: None}}}
 _NO_OWNER = {"metadata": {"ownerReferences": None}}
 
@@ -41,7 +41,7 @@ class Target:
     def patch_job(self, patch: dict) -> None:
         """Patch its Job."""
         self.workspace.batch.patch_namespaced_job(
-            self.run, self.workspace.namespace, patch, _content_type=_MERGE
+            self.run, self.workspace.namespace, patch, _content_type=MERGE
         )
 
     def delete_job(self, propagation: str = "Background") -> None:
@@ -53,7 +53,7 @@ class Target:
     def patch_pod(self, patch: dict) -> None:
         """Patch its pod."""
         self.workspace.core.patch_namespaced_pod(
-            self.pod, self.workspace.namespace, patch, _content_type=_MERGE
+            self.pod, self.workspace.namespace, patch, _content_type=MERGE
         )
 
     def delete_pod(self) -> None:
@@ -63,7 +63,7 @@ class Target:
     def patch_config_map(self, patch: dict) -> None:
         """Patch its ConfigMap."""
         self.workspace.core.patch_namespaced_config_map(
-            self.run, self.workspace.namespace, patch, _content_type=_MERGE
+            self.run, self.workspace.namespace, patch, _content_type=MERGE
         )
 
     def delete_config_map(self) -> None:
@@ -74,7 +74,7 @@ class Target:
         """A merge patch of its status; None removes all of it."""
         patch = {"status": status if status is not None else dict.fromkeys(self._status())}
         self.workspace.custom.patch_namespaced_custom_object_status(
-            *(GROUP, VERSION, self.workspace.namespace, PLURAL, self.name, patch), _content_type=_MERGE
+            *(GROUP, VERSION, self.workspace.namespace, PLURAL, self.name, patch), _content_type=MERGE
         )
 
     def patch_condition(self, type_: str, **changed: str) -> None:
@@ -177,13 +177,13 @@ AFTER_ITS_END = (
 )
 
 
-def while_it_runs(environment: Environment) -> Counts:
+def while_it_runs(environment: Environment, acts: tuple[Act, ...] = WHILE_IT_RUNS) -> Counts:
     """Something is done by hand to each job while its pod runs."""
     with environment.workspace() as workspace:
-        burst = Burst(workspace, [Kind.Plain] * len(WHILE_IT_RUNS), hold=True)
+        burst = Burst(workspace, [Kind.Plain] * len(acts), hold=True)
         with environment.operator() as operator, burst.playing():
             burst.wait(burst.are_running, START_SECONDS)
-            names = _lay_hands(environment, burst, WHILE_IT_RUNS)
+            names = _lay_hands(environment, burst, acts)
             burst.hold = False
             return _with_names(environment.judge(burst, operator, faults=len(names)), names)
 
