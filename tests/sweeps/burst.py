@@ -259,7 +259,7 @@ class Burst:
         waiting = [m for _, m in self._all() if m.later_changes and m.ended]
         statuses = self.statuses() if waiting else {}
         for member in waiting:
-            if statuses[member.name].summary.state in ENDS:
+            if _shows_the_end(statuses[member.name], member.result):
                 self.workspace.change(member.later_changes[0], member.name)
                 member.later_changes.pop(0)
                 member.ended = False
@@ -335,6 +335,13 @@ def _build_result(uid: str) -> RunResult:
         metrics=Metrics(eval_loss=f"0.{int(uid[:6], 16) + 1}"),
         outputs=Outputs(uri=f"s3://team-models/invoices/runs/{uid}"),
     )
+
+
+def _shows_the_end(status: FineTuneJobStatus, result: RunResult | None) -> bool:
+    """Whether a job has ended with this result, and not with that of an earlier run."""
+    if status.summary.state not in ENDS or status.run is None or result is None:
+        return False
+    return not result.succeeded or status.run.outputs == result.outputs
 
 
 def _is_alive(pod: V1Pod) -> bool:
