@@ -66,7 +66,8 @@ class LocalProcess:
         """Send SIGTERM to the group, and SIGKILL after the grace period; returns the exit code."""
         self._signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(asyncio.shield(self.wait()), self._grace_seconds)
+            async with asyncio.timeout(self._grace_seconds):  # wait_for may lose a cancellation
+                return await asyncio.shield(self.wait())
         except TimeoutError:
             self.kill()
             return await self.wait()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from finscribe_core.errors import RetryableError, UserError
 from finscribe_operator.local import supervisor
 from finscribe_operator.local.lock import lock_state_directory
 from finscribe_operator.local.object_files import ObjectFiles
+from finscribe_operator.local.process import LocalProcess
 
 SAVES_ON_SIGTERM = """
 import signal, sys, time
@@ -126,3 +128,19 @@ def test_a_damaged_object_is_named_with_what_to_do(tmp_path):
         with pytest.raises(UserError, match=r"run-1\.json: is damaged") as caught:
             read()
         assert "Delete" in caught.value.remedy
+
+
+async def test_a_stop_that_is_cancelled_when_the_process_ends_is_cancelled(monkeypatch: pytest.MonkeyPatch):
+    ended = asyncio.get_running_loop().create_future()
+    process = LocalProcess(SimpleNamespace(pid=0), grace_seconds=60)
+    monkeypatch.setattr(process, "_signal", lambda number: None)
+    monkeypatch.setattr(process, "wait", lambda: ended)
+    stopping = asyncio.create_task(process.stop())
+    await asyncio.sleep(0)
+
+    ended.set_result(0)
+    await asyncio.sleep(0)
+    stopping.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
