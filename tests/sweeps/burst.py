@@ -112,7 +112,7 @@ class Member:
             self.name,
             State.Failed if self.kind is Kind.Failing else State.Complete,
             self.result,
-            self.ended,
+            self.ended and not self.later_changes,
             max_runs=1 + _MORE_RUNS.get(self.kind, 0),
             max_jobs=self.max_jobs + _MORE_JOBS.get(self.kind, 0),
         )

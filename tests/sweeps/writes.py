@@ -10,8 +10,8 @@ from tests.sweeps.counts import Counts
 from tests.sweeps.environment import Environment
 
 WAIT_SECONDS = 0.1
-SETTLE_SECONDS = 8.0
-"""Without a kill, after which no other write is expected: a start takes some seconds of it."""
+SETTLE_SECONDS = 4.0
+"""After the last start and the end of all jobs, within which the last writes are expected."""
 BOUND_SECONDS = 900.0
 """For all kills."""
 
@@ -40,14 +40,18 @@ def _kill_at_writes(environment: Environment, *, before: bool) -> Counts:
 
 def _restart_until_settled(killing: Killing, operator: OperatorProcess, burst: Burst) -> None:
     """Start the operator again after each kill, until all jobs have ended and no kill follows."""
-    last_kill = time.monotonic()
-    deadline = last_kill + BOUND_SECONDS
+    deadline = time.monotonic() + BOUND_SECONDS
+    settled_since: float | None = None
     while time.monotonic() < deadline:
         if not operator.is_running:
             operator.kill()
             killing.revive()
             operator.start(wait=False)
-            last_kill = time.monotonic()
-        elif burst.wait(burst.is_settled, WAIT_SECONDS) and time.monotonic() - last_kill > SETTLE_SECONDS:
+            settled_since = None
+        elif not burst.wait(burst.is_settled, WAIT_SECONDS):
+            settled_since = None
+        elif settled_since is None:
+            settled_since = time.monotonic()
+        elif time.monotonic() - settled_since > SETTLE_SECONDS:
             return
         time.sleep(WAIT_SECONDS)
