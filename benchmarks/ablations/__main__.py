@@ -7,14 +7,9 @@ are in the folder or in the repository are not measured again.
 import argparse
 import multiprocessing
 import os
-import platform
 import sys
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-
-import psutil
 
 from benchmarks.ablations.cells import Cell, cells
 from benchmarks.ablations.page import NUM_SEEDS, block, write_page
@@ -26,6 +21,7 @@ from benchmarks.ablations.results import (
     write_recorded,
 )
 from benchmarks.ablations.run import IMPORTS, measure, prepare, run_cells
+from benchmarks.machine import describe_machine
 from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_trainer.runtime.environment import set_library_variables
 from finscribe_trainer.runtime.progress import progress
@@ -42,12 +38,12 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"no row has {options.only!r} in its name")
     folder = options.folder.resolve()
     if options.list:
-        known = known_results(folder, _machine())
+        known = known_results(folder, describe_machine())
         for cell in planned:
             print(f"{'measured' if cell.id in known.results else 'missing ':8} {cell}")
         return
     failed = _measure(planned, folder, options)
-    known = known_results(folder, _machine())
+    known = known_results(folder, describe_machine())
     print(block(known))
     if options.write:
         write_recorded(known, cells(NUM_SEEDS))
@@ -88,7 +84,7 @@ def _measure(planned: list[Cell], folder: Path, options: argparse.Namespace) -> 
     process.join()
     if process.exitcode:
         sys.exit(process.exitcode)
-    known = known_results(folder, _machine())
+    known = known_results(folder, describe_machine())
     missing = [cell for cell in planned if cell.id not in known.results]
     one = partial(measure, folder=folder, base=options.base)
     ended = run_cells(missing, one, context, options.workers, 60 * options.minutes)
@@ -105,15 +101,6 @@ def _measure(planned: list[Cell], folder: Path, options: argparse.Namespace) -> 
                 f"{cell}: {result.field_accuracy:.1%} of the fields, {result.cpu_seconds:.0f} s", flush=True
             )
     return failed
-
-
-def _machine() -> str:
-    return (
-        f"One thread of {os.cpu_count()} CPU cores of {platform.machine()}, "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB; Python {platform.python_version()}, "
-        f"{', '.join(f'{name} {version(name)}' for name in ('torch', 'transformers', 'peft'))}; "
-        f"{datetime.now(UTC):%Y-%m-%d}."
-    )
 
 
 if __name__ == "__main__":

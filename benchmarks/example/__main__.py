@@ -7,22 +7,19 @@ sample`, and the tuned model answers the test rows. What is in the folder is not
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import mean
 from typing import Any
 
-import psutil
 import yaml
 
 from benchmarks.example.config import METHODS, training_config
+from benchmarks.machine import describe_machine
 from finscribe_core.constants import BUILT_IN_MODEL
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -48,7 +45,9 @@ def main() -> None:
             done = _measure(folder, method, seed, options.threads)
             print(method, "seed", seed, json.dumps(done), flush=True)
             results.setdefault(METHODS[method].title, []).append(done)
-    text = "\n".join([*_table(results), "", _machine(options.threads), ""])
+    text = "\n".join(
+        [*_table(results), "", f"Base model {BUILT_IN_MODEL}. {describe_machine(options.threads)}", ""]
+    )
     print(text)
     if options.write:
         RESULTS.write_text(f"# Results of `make bench-example`\n\n{text}", encoding="utf-8")
@@ -135,15 +134,6 @@ def _percent(values: Sequence[float]) -> str:
 def _range(values: Sequence[float]) -> str:
     low, high = min(values), max(values)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _machine(threads: int) -> str:
-    memory = round(psutil.virtual_memory().total / 2**30)
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft"))
-    return (
-        f"Base model {BUILT_IN_MODEL}, {threads} thread(s) of {psutil.cpu_count()} CPU cores of "
-        f"{platform.machine()}, {memory} GiB; {packages}; {datetime.now(UTC):%Y-%m-%d}."
-    )
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
         assert read_forbidden(running.audit_log) == [], "requests that the operator has no right to"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(server: ApiServer) -> Iterator[client.ApiClient]:
+    """A connection of the administrator; a file may have an API server of its own."""
     with config.new_client_from_config(str(server.kubeconfig)) as connected:
         yield connected
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 from finscribe_core.report import RunResult
 from tests.apiserver.eventually import eventually
@@ -34,12 +34,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
     """An API server of this file: these tests break it, and no other operator may serve it."""
     with running_api_server([CRD], keep_logs=lambda: request.session.testsfailed > 0) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def api(server: ApiServer) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(server.kubeconfig)) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from kubernetes import client, config
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.constants import EXIT_RETRY
@@ -26,12 +25,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
         CRDS, keep_logs=lambda: request.session.testsfailed > 0, with_nodes=True
     ) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def api(server: ApiServer) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(server.kubeconfig)) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module", autouse=True)

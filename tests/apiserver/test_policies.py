@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import RunResult
@@ -35,12 +35,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
     """An API server of this file: no operator with other settings may serve its namespaces."""
     with running_api_server(CRDS, keep_logs=lambda: request.session.testsfailed > 0) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def api(server: ApiServer) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(server.kubeconfig)) as connected:
-        yield connected
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from kubernetes import client, config
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.constants import EXIT_RETRY, LABEL_QUEUE
@@ -33,12 +32,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
         running_kueue(running),
     ):
         yield running
-
-
-@pytest.fixture(scope="module")
-def api(server: ApiServer) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(server.kubeconfig)) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module", autouse=True)

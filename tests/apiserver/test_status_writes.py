@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from kubernetes import client, config
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import BestEvaluation, Metrics, Phase, PhaseSeconds, Progress, ProgressReport
@@ -32,12 +31,6 @@ POLLS = 20
 def server() -> Iterator[ApiServer]:
     with running_api_server(CRDS, audit_policy=POLICY) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def api(server: ApiServer) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(server.kubeconfig)) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

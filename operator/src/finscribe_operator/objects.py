@@ -121,14 +121,18 @@ def is_node_silent(pod: Object) -> bool:
         return True
     if status.get("phase") != "Running":
         return False
-    ready: Object = next((c for c in status.get("conditions") or [] if c.get("type") == "Ready"), {})
+    ready = find_condition(pod, "Ready") or {}
     not_ready = ready.get("status") in ("False", "Unknown") and ready.get("reason", "") in ("", "NodeLost")
     return not_ready or status.get("reason") == "NodeLost"
 
 
+def find_condition(obj: Object, type_: str) -> Object | None:
+    """The object's condition of that type; None without it."""
+    conditions = obj.get("status", {}).get("conditions") or []
+    return next((dict(c) for c in conditions if c.get("type") == type_), None)
+
+
 def true_condition(obj: Object, type_: str) -> Object | None:
     """The object's condition of that type if it is True, else None."""
-    for condition in obj.get("status", {}).get("conditions") or []:
-        if condition.get("type") == type_ and condition.get("status") == "True":
-            return dict(condition)
-    return None
+    condition = find_condition(obj, type_)
+    return condition if condition and condition.get("status") == "True" else None

@@ -7,7 +7,7 @@ all calls come from one event loop.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import KIND
@@ -28,6 +28,7 @@ from finscribe_operator.warning_events import WarningEvent
 from finscribe_operator.workloads import Workload
 
 _MAX_TOMBSTONES = 4096
+_Answer = TypeVar("_Answer")
 
 
 class HistoryChangedError(Exception):
@@ -265,14 +266,7 @@ class Store:
 
     def put_warning(self, obj: Object, warning: WarningEvent | None) -> bool:
         """Store the newest Event about a Job or Pod; whether it differs from the one that was known."""
-        uid = obj["metadata"]["uid"]
-        if uid in self._tombstones or self._warnings.get(uid) == warning:
-            return False
-        if warning is None:
-            del self._warnings[uid]
-        else:
-            self._warnings[uid] = warning
-        return True
+        return self._put_answer(self._warnings, obj, warning)
 
     def warning(self, obj: Object) -> WarningEvent | None:
         """The newest Event about a Job or Pod when it was looked up last; it may be past by now."""
@@ -280,18 +274,22 @@ class Store:
 
     def put_workload(self, job: Object, workload: Workload | None) -> bool:
         """Store the Workload of a Job in a queue; whether it differs from the one that was known."""
-        uid = job["metadata"]["uid"]
-        if uid in self._tombstones or self._workloads.get(uid) == workload:
-            return False
-        if workload is None:
-            del self._workloads[uid]
-        else:
-            self._workloads[uid] = workload
-        return True
+        return self._put_answer(self._workloads, job, workload)
 
     def workload(self, job: Object) -> Workload | None:
         """The Workload of a Job in a queue when it was looked up last."""
         return self._workloads.get(job["metadata"]["uid"])
+
+    def _put_answer(self, answers: dict[str, _Answer], obj: Object, answer: _Answer | None) -> bool:
+        """Store what was found out about a child; None removes it. Returns whether it is new."""
+        uid = obj["metadata"]["uid"]
+        if uid in self._tombstones or answers.get(uid) == answer:
+            return False
+        if answer is None:
+            del answers[uid]
+        else:
+            answers[uid] = answer
+        return True
 
     def _answers(self) -> Iterator[dict[str, Any]]:
         """What has been asked about children, by their uids."""

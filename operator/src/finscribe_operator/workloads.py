@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.constants import ANNOTATION_SUSPENDED, LABEL_QUEUE
-from finscribe_operator.objects import Object, Ref, label, true_condition
+from finscribe_operator.objects import Object, Ref, find_condition, label, true_condition
 
 WORKLOAD_API_VERSION = "kueue.x-k8s.io/v1beta2"
 """Served by Kueue from version 0.15 on."""
@@ -76,22 +76,17 @@ def _explain(obj: Object) -> tuple[Reason, str]:
     was_resumed = evicted is not None and evicted.get("reason", "").startswith("Deactivated")
     if evicted and not was_resumed:  # its quota may still be reserved until its pod has ended
         gave = f"The run has to give its quota back, and waits in the {queue} again."
-        wait = "" if reserved else _quote(_find_condition(obj, "QuotaReserved"))
+        wait = "" if reserved else _quote(find_condition(obj, "QuotaReserved"))
         return Reason.Requeued, f"{gave}{_quote(evicted)}{wait}"
     if reserved:
         is_admitted = true_condition(obj, "Admitted") is not None
         wait = "The queue is about to resume the Job." if is_admitted else "Waiting for the admission checks."
         return Reason.QuotaReserved, f"{wait}{_quote(reserved)}"
-    return Reason.Queued, f"The run waits in the {queue}.{_quote(_find_condition(obj, 'QuotaReserved'))}"
+    return Reason.Queued, f"The run waits in the {queue}.{_quote(find_condition(obj, 'QuotaReserved'))}"
 
 
 def _is_active(obj: Object) -> bool:
     return bool(obj["spec"].get("active", True))
-
-
-def _find_condition(obj: Object, type_: str) -> Object | None:
-    found = (c for c in obj.get("status", {}).get("conditions") or [] if c.get("type") == type_)
-    return next(found, None)
 
 
 def _quote(condition: Object | None) -> str:

@@ -1,12 +1,8 @@
 """A run on several machines, which are processes here: killed at its stages, started again as by its Job."""
 
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,74 +11,31 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from finscribe_core.constants import EXIT_DONE, EXIT_PEER_LOST, EXIT_RETRY, EXIT_USER_ERROR
 from tests.support.s3 import S3Server
+from tests.support.trainer_process import TrainerProcess, environment_with
 
 RUN = "invoices-1a2b3c4d"
-PATIENCE = 240
 KILLED = 128 + signal.SIGKILL
 END_WITHIN = 60
 """Seconds for both machines to end, with time for the first one's last stages."""
 
 
-class Machine:
+class Machine(TrainerProcess):
     """A pod of the Indexed Job: its launcher, in a process group of its own, with its own folder."""
-
-    def __init__(self, folder: Path, config: dict, server: S3Server, variables: dict[str, str]) -> None:
-        folder.mkdir(parents=True)
-        self.folder = folder
-        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(folder / "work")}))
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            **server.env,
-            **variables,
-            "FINSCRIBE_RUN": RUN,
-            "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
-            "FINSCRIBE_LOG_FORMAT": "json",
-            "GLOO_SOCKET_IFNAME": "lo",
-            "OMP_NUM_THREADS": "1",
-        }
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "finscribe_trainer", "train", "--config", str(folder / "config.yaml")],
-                env=environment,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    def wait_for(self, pattern: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.log):
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.02)
 
     def kill_trainer(self) -> None:
         """SIGKILL a process of the training; the launcher remains."""
         psutil.Process(self.process.pid).children()[0].kill()
-
-    def kill(self) -> None:
-        """SIGKILL the whole container."""
-        os.killpg(self.process.pid, signal.SIGKILL)
 
     def drain(self) -> None:
         """What a kubelet sends to the container of a pod that is evicted."""
         self.process.send_signal(signal.SIGTERM)
 
     def ends(self) -> int:
-        code = self.process.wait(timeout=PATIENCE)
+        code = super().ends()
         return code if code >= 0 else 128 - code  # as a container's
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.kill()
-            self.process.wait()
 
 
 Machines = list[Machine]
@@ -101,8 +54,10 @@ def start(config: dict, s3_env: S3Server, tmp_path: Path):
             variables |= {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": port}
             found = []
             for rank in range(nodes):
-                own = {**variables, "PET_NODE_RANK": str(rank)}
-                found.append(Machine(tmp_path / attempt / str(rank), config, s3_env, own))
+                own = {"PET_NODE_RANK": str(rank), "FINSCRIBE_RUN": RUN, "GLOO_SOCKET_IFNAME": "lo"}
+                environment = {**environment_with(s3_env), **variables, **own}
+                folder = tmp_path / attempt / str(rank)
+                found.append(Machine(folder, config, environment=environment))
                 stack.callback(found[-1].close)
             return found
 
@@ -186,7 +141,7 @@ def test_a_run_that_is_disturbed_at_each_stage_ends_with_the_bytes_of_an_undistu
         assert ("resuming from" in log or "all steps are done" in log) == (attempt > 1), disturbance
         assert "was saved by" not in log, "the number of processes is the same"
     assert published(config, s3_env) == undisturbed
-    assert not (machines[1].folder / "work/final_model").exists(), "the first machine alone writes results"
+    assert not (machines[1].folder / "out/final_model").exists(), "the first machine alone writes results"
 
 
 @pytest.mark.timeout(900)

@@ -5,20 +5,18 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from finscribe_core.constants import EXIT_DONE, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import RunResult
+from tests.support.trainer_process import PATIENCE, TRAINER, TrainerProcess
 
 GOLDEN = Path(__file__).parents[2] / "golden/loss_curves/lora.json"
 """The losses of one process; tests/unit/training/test_loss_curves.py writes them."""
@@ -46,71 +44,27 @@ def config(sample: Path) -> dict:
     }
 
 
-class Started:
+class Started(TrainerProcess):
     """`finscribe train` in a folder of its own."""
-
-    def __init__(self, folder: Path, config: dict, program: list[str], options: list[str]) -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder, self.out = folder, folder / "out"
-        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(self.out)}))
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "FINSCRIBE_LOG_FORMAT": "json",
-            "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
-        }
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [*program, "train", "--config", str(folder / "config.yaml"), *options],
-                env=environment,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    @property
-    def result(self) -> RunResult:
-        result = RunResult.from_termination_message((self.folder / "termination").read_text())
-        assert result, self.log
-        return result
 
     def rank(self, number: int) -> psutil.Process:
         """A training process."""
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if child.environ().get("RANK") == str(number))
 
-    def wait_for(self, pattern: str) -> None:
-        """Wait until the log contains the pattern."""
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.log):
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.05)
 
-    def ends(self) -> int:
-        return self.process.wait(timeout=PATIENCE)
-
-
-PATIENCE = 240
-"""Seconds: importing torch in each process takes long on a busy machine."""
-TRAINER = [sys.executable, "-m", "finscribe_trainer"]
 TWO = ["--nproc-per-node", "2"]
 
 
 @contextmanager
 def started(
-    folder: Path, config: dict, options: list[str] = TWO, program: list[str] = TRAINER
+    folder: Path, config: dict, options: Sequence[str] = TWO, program: Sequence[str] = TRAINER
 ) -> Iterator[Started]:
-    run = Started(folder, config, program, options)
+    run = Started(folder, config, options, program=program)
     try:
         yield run
     finally:
-        if run.process.poll() is None:
-            os.killpg(run.process.pid, signal.SIGKILL)
-            run.process.wait()
+        run.close()
 
 
 def curve(out: Path) -> dict[str, list[float]]:

@@ -2,71 +2,23 @@
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from finscribe_core.constants import EXIT_DONE, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason
-from finscribe_core.report import RunResult
 from tests.support.s3 import S3Server
+from tests.support.trainer_process import TrainerProcess, environment_with
 
 RUN = "invoices-1a2b3c4d"
 
 
-class Pod:
+class Pod(TrainerProcess):
     """One attempt of the run: a process group with its own scratch folder, termination file and log."""
-
-    def __init__(self, folder: Path, config: dict, server: S3Server, *options: str, run: str = RUN) -> None:
-        folder.mkdir()
-        self.folder = folder
-        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "output_dir": str(folder / "work")}))
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            **server.env,
-            "FINSCRIBE_RUN": run,
-            "FINSCRIBE_TRAINING_HASH": "0123456789abcdef",
-            "FINSCRIBE_TERMINATION_LOG": str(folder / "termination"),
-            "FINSCRIBE_LOG_FORMAT": "json",
-            "OMP_NUM_THREADS": "1",
-        }
-        command = [sys.executable, "-m", "finscribe_trainer", "train"]
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "--config", str(folder / "config.yaml"), *options],
-                env=environment,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    @property
-    def result(self) -> RunResult:
-        result = RunResult.from_termination_message((self.folder / "termination").read_text())
-        assert result, self.log
-        return result
-
-    def wait_for(self, pattern: str, seconds: float = 120) -> None:
-        """Wait until the log contains the pattern."""
-        deadline = time.monotonic() + seconds
-        while not re.search(pattern, self.log):
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
-            assert time.monotonic() < deadline, self.log
-            try:
-                self.process.wait(timeout=0.1)
-            except subprocess.TimeoutExpired:
-                continue
 
     def end(self, signum: signal.Signals) -> None:
         """Signal the whole group, data workers included, as a terminal or a kubelet may."""
@@ -75,13 +27,14 @@ class Pod:
 
 @contextmanager
 def pod(folder: Path, config: dict, server: S3Server, *options: str, run: str = RUN) -> Iterator[Pod]:
-    started = Pod(folder, config, server, *options, run=run)
+    variables = {"FINSCRIBE_RUN": run, "FINSCRIBE_TRAINING_HASH": "0123456789abcdef"}
+    started = Pod(
+        folder, config, options, environment={**environment_with(server), **variables}, patience=120
+    )
     try:
         yield started
     finally:
-        if started.process.poll() is None:
-            started.process.kill()
-            started.process.wait()
+        started.close()
 
 
 @pytest.fixture
