@@ -18,7 +18,6 @@ DEFAULT: dict[str, Any] = {
     "training": {
         "learning_rate": DEFAULT_RATE,
         "warmup_ratio": 0.05,
-        "bf16": True,
         "max_steps": STEPS,
         "per_device_train_batch_size": 4,
         "gradient_accumulation_steps": 1,

@@ -23,14 +23,21 @@ from tools.tiny_model.train import Training
 @click.option("--minutes", default=40.0, help="Stop after so many minutes.")
 @click.option("--pages", type=int, help="Stop after so many pages of this run.")
 @click.option("--threads", default=2, help="Threads of PyTorch; the same number gives the same bits.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float32"]),
+    default="bfloat16",
+    help="Of products. float32 is faster on a CPU with slow instructions for bfloat16, or none.",
+)
 @click.option("--test-pages", default=64, help="Pages of each size for the error rates of the model card.")
 @click.option("--ship", "shipped", is_flag=True, help=f"Replace {BUILT_IN_MODEL} in the trainer's package.")
-def main(  # noqa: PLR0913 - one for each option
+def main(  # noqa: PLR0913, PLR0917 - one for each option
     folder: Path,
     seed: int,
     minutes: float,
     pages: int | None,
     threads: int,
+    dtype: str,
     test_pages: int,
     *,
     shipped: bool,
@@ -41,7 +48,7 @@ def main(  # noqa: PLR0913 - one for each option
     the same weights as one without a stop, on the same machine with the same number of threads.
     """
     torch.set_num_threads(threads)
-    training = Training(folder, seed)
+    training = Training(folder, seed, dtype=getattr(torch, dtype))
     end, first = time.monotonic() + 60 * minutes, training.progress.pages
 
     def stop() -> bool:

@@ -37,8 +37,16 @@ class Training:
         stages: The course of the training.
     """
 
-    def __init__(self, folder: Path, seed: int, stages: tuple[Stage, ...] = STAGES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        stages: tuple[Stage, ...] = STAGES,
+        dtype: torch.dtype = torch.bfloat16,
+    ) -> None:
+        torch.set_flush_denormal(True)  # else attention probabilities near zero are slow on Intel's CPUs
         tokenizer = build_tokenizer()
+        self._dtype = dtype
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.losses = Losses(build_model(tokenizer, seed), seed).to(self.device)
         self.batches = Batches(tokenizer)
@@ -86,7 +94,7 @@ class Training:
         seed = f"{progress.seed}/{stage.name}/{progress.step}"
         part = _pick(stage, seed)
         batch = self.batches.make(part.size, part.pages, seed, lookups=part.lookups).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with self._autocast():
             loss, parts = self.losses(batch)
         loss.backward()
         self._optimizers.step(rate_factor(stage, progress.step, progress.total))
@@ -102,6 +110,10 @@ class Training:
             self._measure(stage)
         if progress.step == stage.steps:
             progress.stage, progress.step = progress.stage + 1, 0
+
+    def _autocast(self) -> torch.autocast:
+        """Products in the training's dtype; weights and sums stay in float32."""
+        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32)
 
     def _place(self, stage: Stage) -> dict[str, object]:
         progress = self.progress
@@ -119,7 +131,7 @@ class Training:
 
     def _measure(self, stage: Stage) -> None:
         for part in stage.parts:
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with self._autocast():
                 rates = error_rates(self.losses.model, self.batches, part.size, TEST_PAGES)
             rounded = {name: round(value, 4) for name, value in asdict(rates).items()}
             self.progress.errors.append(self._place(stage) | {"size": str(part.size)} | rounded)

@@ -19,7 +19,7 @@ from finscribe_trainer.evaluation.results import ModelInfo
 from finscribe_trainer.model.adapter import find_base_model, load_trained_adapter
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
-from finscribe_trainer.model.precision import choose_dtype
+from finscribe_trainer.model.precision import choose_dtype, flush_denormals
 from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
 
@@ -63,6 +63,8 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     family = load_family(source)
     info = describe_model(source, name, adapter)
     on_gpu = torch.cuda.is_available()
+    if not on_gpu:
+        flush_denormals()
     dtype = choose_dtype(TrainingSpec())
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
     model: Any = family.load_model(source, dtype=dtype)

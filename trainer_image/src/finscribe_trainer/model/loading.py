@@ -26,6 +26,7 @@ from finscribe_trainer.model.precision import (
     choose_attention,
     choose_dtype,
     describe_choices,
+    flush_denormals,
 )
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.runtime.cpu_memory import return_freed_memory
@@ -45,6 +46,7 @@ def load_adapted_model(
     on_cpu = not torch.cuda.is_available()
     if on_cpu:
         return_freed_memory()
+        flush_denormals()
     set_seed(spec.seed)
     dtype = choose_dtype(spec)
     attention = choose_attention(spec.attn_implementation, dtype, family.model_class)

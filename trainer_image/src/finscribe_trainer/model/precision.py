@@ -43,6 +43,14 @@ def choose_dtype(spec: TrainingSpec) -> torch.dtype:
     return torch.bfloat16 if spec.bf16 or (spec.bf16 is None and has_bf16) else torch.float32
 
 
+def flush_denormals() -> None:
+    """Round numbers below the smallest normal float32, 1.2e-38, to zero, here and in threads started later.
+
+    Attention probabilities are often that small, and slow on Intel's CPUs (docs/speed.md). Only for x86.
+    """
+    torch.set_flush_denormal(True)
+
+
 def choose_attention(
     wanted: Attention | None, dtype: torch.dtype, model_class: type[PreTrainedModel]
 ) -> Attention:
