@@ -84,7 +84,8 @@ class Commands(SuggestingGroup):
         try:
             command = self.entry_points[cmd_name].load()
         except ModuleNotFoundError as error:
-            extra = "operator" if "operator" in self.entry_points[cmd_name].value else "trainer"
+            package = self.entry_points[cmd_name].value.partition(".")[0]
+            extra = package.removeprefix("finscribe_")
             raise not_installed(cmd_name, error, extra) from error
         assert isinstance(command, click.Command)
         return command

@@ -1,0 +1,1 @@
+"""The commands of `finscribe` for jobs on a cluster, one per file."""

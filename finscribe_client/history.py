@@ -1,0 +1,15 @@
+"""The losses of a run by step: from the logs of its pods, or once they are gone from its metrics.json."""
+
+from finscribe_client.jobs import Job
+from finscribe_client.log_lines import LossPoint, read_losses
+from finscribe_client.pods import LogOptions
+from finscribe_client.reader import Reader
+
+
+def losses_of_log(reader: Reader, job: Job, run: str) -> list[LossPoint]:
+    """The losses in the logs of all attempts that still have a pod."""
+    lines: list[str] = []
+    for pod in reader.pods(job, run):
+        if pod.node == 0 and not pod.waits_for:
+            lines += reader.log(pod, LogOptions())
+    return read_losses(lines)

@@ -1,0 +1,41 @@
+"""What can be read about jobs, on a cluster and on this machine: a protocol."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from finscribe_client.jobs import Job
+from finscribe_client.pods import LogOptions, Pod
+from finscribe_client.timeline import TimelineEvent
+
+
+class Reader(Protocol):
+    """Jobs and what belongs to them. Every method raises a FinscribeError that says what to do."""
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are, for messages."""
+        ...
+
+    def list(self, *, all_namespaces: bool = False, selector: str = "") -> Sequence[Job]:
+        """The jobs, by name."""
+        ...
+
+    def get(self, name: str) -> Job:
+        """A job."""
+        ...
+
+    def follow(self, name: str, timeout: float | None = None) -> Iterator[Job]:
+        """The job whenever it has changed, until it has ended."""
+        ...
+
+    def pods(self, job: Job, run: str) -> Sequence[Pod]:
+        """The pods of a run that still exist, oldest first."""
+        ...
+
+    def log(self, pod: Pod, options: LogOptions) -> Iterator[str]:
+        """The lines of a pod's log."""
+        ...
+
+    def events(self, job: Job) -> Sequence[TimelineEvent]:
+        """What happened to a job, its pods and its experiments, in order."""
+        ...

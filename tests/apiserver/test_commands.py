@@ -1,0 +1,198 @@
+"""The commands of `finscribe` for a cluster, against a real API server."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from finscribe_client import ClientReason
+from finscribe_core.cli import main_command
+from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
+from finscribe_core.errors import FailureReason, FinscribeError
+from finscribe_core.report import RunResult
+from tests.apiserver.eventually import eventually
+from tests.apiserver.test_life import RESULT
+from tests.apiserver.workspace import Workspace, build_job
+from tools.kube.process import free_ports
+
+Finscribe = Callable[..., Result]
+
+
+@pytest.fixture
+def finscribe(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Finscribe:
+    """Runs a command in the workspace's namespace; an error is the result's `exception`."""
+    monkeypatch.setenv("KUBECONFIG", str(workspace.server.kubeconfig))
+
+    def call(*arguments: str, stdin: str = "", **given: object) -> Result:
+        command = [arguments[0], "--namespace", workspace.namespace, *arguments[1:]]
+        return CliRunner().invoke(main_command, command, input=stdin, prog_name="finscribe")
+
+    return call
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(build_job(), sort_keys=False))
+    return path
+
+
+def error_of(result: Result) -> FinscribeError:
+    assert isinstance(result.exception, FinscribeError), result.output
+    return result.exception
+
+
+def test_a_job_is_submitted_listed_and_shown(workspace: Workspace, finscribe: Finscribe, manifest: Path):
+    dry = finscribe("submit", str(manifest), "--dry-run")
+    assert dry.output == f"FineTuneJob {workspace.namespace}/invoices created (dry run)\n"
+    assert workspace.jobs() == []
+
+    submitted = finscribe("submit", str(manifest))
+    assert f"FineTuneJob {workspace.namespace}/invoices created\nNext: finscribe watch" in submitted.output
+    assert "unchanged" in finscribe("submit", str(manifest)).output
+    manifest.write_text(manifest.read_text() + "  backoffLimit: 5\n")
+    assert "configured" in finscribe("submit", str(manifest)).output
+    assert workspace.job()["spec"]["backoffLimit"] == 5
+
+    header, row = finscribe("list").output.splitlines()
+    assert header.split() == ["NAME", "STATE", "PROGRESS", "ETA", "LOSS", "AGE"]
+    assert row.split()[:5] == ["invoices", "Pending", "0%", "-", "-"]
+    assert finscribe("list", "-o", "name").output == "finetunejob.finscribe.io/invoices\n"
+    assert json.loads(finscribe("list", "-o", "json").output)["items"][0]["metadata"]["name"] == "invoices"
+    assert finscribe("list", "--state", "Failed").output.startswith("No jobs in namespace")
+    assert workspace.namespace in finscribe("list", "--all-namespaces").output
+
+    assert finscribe("status", "invoices").output.startswith(f"{workspace.namespace}/invoices: Pending")
+    assert yaml.safe_load(finscribe("status", "invoices", "-o", "yaml").output)["spec"]["backoffLimit"] == 5
+
+
+INVALID = {
+    "a value of the wrong type": ("backoffLimit: 3", "backoffLimit: three", ":15: spec.backoffLimit"),
+    "a key that does not exist": ("backoffLimit: 3", "backofLimit: 3", ":15: unknown key spec.backofLimit"),
+    "a namespace that is not the one asked for": (
+        "name: invoices",
+        "name: invoices\n  namespace: other",
+        ":5: the namespace other is not that of --namespace",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), INVALID.values(), ids=INVALID)
+def test_an_invalid_file_is_named_with_its_line_and_nothing_is_written(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path, old: str, new: str, message: str
+):
+    manifest.write_text((manifest.read_text() + "  backoffLimit: 3\n").replace(old, new))
+    other = manifest.with_name("other.yaml")
+    other.write_text(yaml.safe_dump(build_job("receipts")))
+
+    error = error_of(finscribe("submit", str(other), str(manifest)))
+
+    assert f"{manifest}{message}" in error.message
+    assert error.exit_code == EXIT_USER_ERROR
+    assert workspace.jobs() == []
+
+
+def test_what_the_api_server_rejects_is_named_with_its_line(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path
+):
+    manifest.write_text(
+        manifest.read_text().replace("name: invoices", "name: invoices\n  labels: {team: 'a b'}")
+    )
+
+    error = error_of(finscribe("submit", str(manifest)))
+
+    assert f"{manifest}:5: metadata.labels" in error.message
+    assert workspace.jobs() == []
+
+
+def test_fields_of_somebody_else_are_taken_over_only_when_asked_for(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path
+):
+    workspace.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(build_job(backoffLimit=1)))
+    manifest.write_text(manifest.read_text() + "  backoffLimit: 5\n")
+
+    error = error_of(finscribe("submit", str(manifest)))
+
+    assert "backoffLimit" in error.message and "--force-conflicts" in error.remedy
+    assert "configured" in finscribe("submit", str(manifest), "--force-conflicts").output
+    assert workspace.job()["spec"]["backoffLimit"] == 5
+
+
+def test_errors_say_what_to_do(
+    workspace: Workspace,
+    finscribe: Finscribe,
+    manifest: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    missing = error_of(finscribe("status", "receipts"))
+    assert missing.reason == ClientReason.NotFound and "finscribe list" in missing.remedy
+    elsewhere = error_of(
+        CliRunner().invoke(main_command, ["submit", str(manifest), "--namespace", "nowhere"])
+    )
+    assert elsewhere.reason == ClientReason.NamespaceNotFound and "no namespace nowhere" in elsewhere.message
+
+    viewer = workspace.server.kubeconfig_of_service_account(workspace.namespace, "default")
+    monkeypatch.setenv("KUBECONFIG", str(viewer))
+    denied = error_of(finscribe("list"))
+    assert denied.reason == ClientReason.AccessDenied
+    assert denied.remedy.startswith(f"Ask for the role `view` in namespace {workspace.namespace}")
+    assert "`edit`" in error_of(finscribe("suspend", "invoices")).remedy
+
+    config = yaml.safe_load(viewer.read_text())
+    other = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(other))
+    assert error_of(finscribe("list")).reason == ClientReason.NoCluster
+    other.write_text(yaml.safe_dump(config))
+    assert "no context" in error_of(finscribe("list", "--context", "no context")).message
+    config["users"][0]["user"] = {"token": "expired"}
+    other.write_text(yaml.safe_dump(config))
+    assert "Log in again" in error_of(finscribe("list")).remedy
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_ports(1)[0]}"
+    other.write_text(yaml.safe_dump(config))
+    unreachable = error_of(finscribe("list"))
+    assert unreachable.reason == ClientReason.ClusterUnreachable and unreachable.exit_code == EXIT_RETRY
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_job_is_suspended_resumed_retried_trained_again_and_deleted(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path
+):
+    assert finscribe("submit", str(manifest)).exit_code == 0
+    pod = workspace.await_pod()
+    assert error_of(finscribe("retry", "invoices")).reason == ClientReason.WrongState
+
+    assert "finscribe resume invoices" in finscribe("suspend", "invoices").output
+    workspace.await_condition("Suspended", "True")
+    assert "It is suspended" in finscribe("submit", str(manifest)).output
+    finscribe("resume", "invoices")
+    pod = workspace.await_pod(other_than=pod)
+
+    workspace.kubelet.report_running(pod)
+    failure = RunResult(succeeded=False, reason=FailureReason.DatasetNotFound, message="No rows.")
+    workspace.kubelet.report_failed(pod, EXIT_USER_ERROR, failure.to_termination_message())
+    waited = finscribe("submit", str(manifest), "--wait", "--timeout", "30")
+    assert "invoices is Failed (DatasetNotFound). No rows." in waited.output and waited.exit_code == 1
+    assert "finscribe retry invoices" in finscribe("status", "invoices").output
+
+    assert "is tried again" in finscribe("retry", "invoices").output
+    pod = workspace.await_pod(other_than=pod)
+    workspace.kubelet.report_succeeded(pod, RESULT)
+    assert "invoices is Complete" in finscribe("submit", str(manifest), "--wait").output
+
+    first = workspace.status().run
+    assert first is not None
+    finscribe("retrain", "invoices", "--trigger", "2026-03")
+    workspace.await_pod(other_than=pod)
+    assert f"{first.name}: Succeeded" in eventually(
+        lambda: shown if "Earlier run" in (shown := finscribe("status", "invoices").output) else ""
+    )
+
+    asked = finscribe("delete", "invoices", stdin="n\n")
+    assert "Its results stay below s3://team-models/invoices." in asked.output
+    assert "Nothing was deleted." in asked.output and asked.exit_code == 1
+    assert "deleted" in finscribe("delete", "invoices", "--yes").output
+    assert workspace.jobs() == []
