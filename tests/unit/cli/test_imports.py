@@ -7,7 +7,7 @@ CODE = """
 import sys
 from click.testing import CliRunner
 from finscribe_core.cli import main_command
-for command in ("train", "evaluate", "compare"):
+for command in ("train", "evaluate", "compare", "predict"):
     assert CliRunner().invoke(main_command, [command, "--help"]).exit_code == 0
     assert "torch" not in sys.modules, command
 import finscribe_trainer.pipeline.launcher

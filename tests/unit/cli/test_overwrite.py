@@ -46,6 +46,9 @@ FILES: dict[str, tuple[list[str], str]] = {
         ],
         "report.md",
     ),
+    "predict": (["predict", "--model", "model", "images", "--output", "out/answers.jsonl"], "answers.jsonl"),
+    "predict, a table": (["predict", "--model", "model", "images", "--output", "out/a.csv"], "a.csv"),
+    "predict, reviews": (["predict", "--model", "model", "images", "--draft", "out/a.jsonl"], "a.jsonl"),
     "data validate": (["data", "validate", "--input", "val.jsonl", "--output", "out/rows.json"], "rows.md"),
     "data anonymize": (["data", "anonymize", "--input", "val.jsonl", "--output", "out/a.jsonl"], "a.jsonl"),
     "data corrections": (

@@ -88,6 +88,7 @@ def test_commands_and_options_in_inline_code_exist(page):
         ("docs/trainer.md", "train"),
         ("docs/local.md", "run"),
         ("docs/evaluation.md", "compare"),
+        ("docs/predict.md", "predict"),
         ("docs/deploy.md", "merge"),
         ("docs/tuning.md", "lr-finder"),
         ("docs/tuning.md", "sweep"),

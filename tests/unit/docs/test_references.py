@@ -81,7 +81,7 @@ def test_link_targets_exist(page):
 @pages
 def test_named_files_exist(page):
     outputs = {word for text in page.blocks("") for word in re.findall(r"[\w.-]+/?", text)}
-    outputs |= {name for line in page.commands for name in re.findall(r"--output(?:-dir)? (\S+)", line)}
+    outputs |= {name for line in page.commands for name in re.findall(r"--(?:output(?:-dir)?|html) (\S+)", line)}
     assert {path for path in named_paths(page) if not exists(path)} - outputs == set()
 
 

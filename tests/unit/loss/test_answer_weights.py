@@ -7,7 +7,7 @@ import pytest
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LossSpec
 from finscribe_trainer.batches.dataset import EncodedExamples, RowKey
-from finscribe_trainer.loss.value_spans import find_value_spans
+from finscribe_trainer.loss.value_spans import find_spans_before_error, find_value_spans
 from finscribe_trainer.loss.weights import TokenWeights, create_token_weights
 from finscribe_trainer.model.batch import LOSS_WEIGHTS
 
@@ -89,6 +89,13 @@ def test_the_spans_of_json_values_contain_them(answer):
             yield json.dumps(data).strip('"')
 
     assert [answer[p.start : p.end] for p in find_value_spans(answer)] == list(values(json.loads(answer)))
+
+
+def test_the_spans_before_an_error_are_those_of_the_valid_part():
+    answer = '```json\n{"a": [1, {"b": "x"}], "c": "cut'
+    spans = find_spans_before_error(answer)
+    assert [(span.path, answer[span.start : span.end]) for span in spans] == [("a[0]", "1"), ("a[1].b", "x")]
+    assert find_spans_before_error("no JSON") == find_spans_before_error("") == []
 
 
 def test_a_token_has_the_maximum_weight_of_its_characters():

@@ -96,6 +96,16 @@ def test_the_last_review_that_is_not_pending_decides(source, tmp_path):
     assert outcome.counts == {"superseded": 2, "pending": 2, "rejected": 1, "written": 1}
 
 
+def test_a_review_of_several_pages_becomes_a_row_with_all_of_them(source, tmp_path):
+    pages = {**review(), "image": "", "images": ["2.png", "1.png"]}
+    later = {**pages, "images": ["./2.png", "1.png"], "corrected": INVOICE}
+    del later["corrections"]
+    outcome = write_corrections(source(pages, later), tmp_path / "rows.jsonl")
+    [row] = read_lines(tmp_path / "rows.jsonl")
+    assert outcome.counts == {"superseded": 1, "written": 1}
+    assert parse_row(row).images == ("./2.png", "1.png")
+
+
 BAD = {
     "status": (review(status="ok"), "status must be accepted, rejected or pending, not 'ok'"),
     "does not add up": (review(corrections={}), r"\[.+\] line_items\[0\]"),
@@ -104,7 +114,9 @@ BAD = {
     "path": (review(corrections={"line_items[9].quantity": 1}), r"corrections: 'line_items\[9\].quantity'"),
     "image": (review("9.png"), "image '9.png' does not exist"),
     "both": (review(corrected=INVOICE), "exclude each other"),
-    "no document": (review(image=""), "image, input or prompt must identify"),
+    "one of the pages": ({**review(), "image": "", "images": ["1.png", "9.png"]}, "'9.png' does not exist"),
+    "pages and a page": ({**review(), "images": ["1.png"]}, "image and images exclude each other"),
+    "no document": (review(image=""), "image, images, input or prompt must identify"),
 }
 
 

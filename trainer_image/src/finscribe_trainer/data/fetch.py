@@ -1,6 +1,7 @@
 """Downloads rows and the images they name from S3; local files are used in place."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,9 +36,13 @@ def fetch_rows(uri: str, folder: Path, storage: Storage, image_root: str | None 
         path = folder / uri.rpartition("/")[2]
         file = DataFile(path, uri, root, tuple(storage.fetch_objects([(uri, path)])))
     if file.images.in_bucket:
-        # Missing images are reported, with their rows, when the rows are validated.
-        storage.fetch_objects(_image_objects(file), skip_missing=True)
+        fetch_images(file, image_names(file), storage)
     return file
+
+
+def fetch_images(file: DataFile, names: Iterable[str], storage: Storage) -> None:
+    """Download the images that rows name; missing ones are reported when the rows are validated."""
+    storage.fetch_objects(_image_objects(file, names), skip_missing=True)
 
 
 def list_rows(uri: str, storage: Storage) -> list[FileVersion]:
@@ -67,10 +72,10 @@ def _image_root(name: str, downloads: Path) -> Folder:
     return Folder(name, path)
 
 
-def _image_objects(file: DataFile) -> list[tuple[str, Path]]:
+def _image_objects(file: DataFile, names: Iterable[str]) -> list[tuple[str, Path]]:
     """(URI, local path) of each object that the rows name; invalid names are reported by `load_dataset`."""
     objects: dict[str, Path] = {}
-    for name in image_names(file):
+    for name in names:
         with contextlib.suppress(ImageError, UserError):
             for uri, path in file.images.objects(name):
                 local_path(Path(), ObjectUri.parse(uri).key)  # raises where no file can have the name

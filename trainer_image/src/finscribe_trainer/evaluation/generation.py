@@ -10,17 +10,26 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 from peft import PeftModel
-from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from finscribe_trainer.batches.dataset import load_row_images
 from finscribe_trainer.batches.features.cache import FeatureCache
 from finscribe_trainer.batches.model_inputs import ModelInputs
 from finscribe_trainer.batches.oom_retry import BatchSizeBackoff
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.evaluation.token_probabilities import ChosenTokens, Token, read_tokens
 from finscribe_trainer.model.families.base import Family
 
 MIN_ANSWER_TOKENS = 32
 """Lower bound of the default max_new_tokens."""
+_Tokens = tuple[list[int], list[float]]
+"""The token ids of an answer, and the log-probability of each (of more, after the end; none if not asked)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class Answer:
     """True when it reached max_new_tokens before its end token."""
     seconds: float
     """Inference time: the batch's divided by its documents."""
+    scored_tokens: tuple[Token, ...] = ()
+    """The tokens with their probabilities, if the generator was asked for them."""
 
 
 def max_answer_tokens(family: Family, examples: Sequence[Example]) -> int:
@@ -57,9 +68,10 @@ class AnswerGenerator:
         batch_size: prompts per batch.
         stop: called after every token; when it returns True, generation ends and discards the current batch.
         features: feature cache, if the model's vision tower is frozen.
+        score_tokens: whether answers have the probabilities of their tokens.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - model, limits and what each answer contains
         self,
         model: PreTrainedModel | PeftModel,
         family: Family,
@@ -67,6 +79,8 @@ class AnswerGenerator:
         batch_size: int,
         stop: Callable[[], bool] = lambda: False,
         features: FeatureCache | None = None,
+        *,
+        score_tokens: bool = False,
     ) -> None:
         self.model: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self.family = family
@@ -74,6 +88,7 @@ class AnswerGenerator:
         self.batch_size = batch_size
         self.stop = stop
         self.features = features
+        self.score_tokens = score_tokens
         self.backoff = BatchSizeBackoff("evaluating documents", "per_device_eval_batch_size")
         self.end_tokens = _end_tokens(model, family)
 
@@ -97,8 +112,8 @@ class AnswerGenerator:
             if self.stop():
                 return
             seconds = (time.perf_counter() - started) / len(indices)
-            for index, ids in zip(indices, answers, strict=True):
-                yield self._answer(index, ids, seconds)
+            for index, (ids, log_probs) in zip(indices, answers, strict=True):
+                yield self._answer(index, ids, log_probs, seconds)
 
     def _batches(self, examples: Sequence[Example]) -> list[list[int]]:
         """Batches of similar lengths: a batch takes as long as its longest prompt and answer."""
@@ -111,12 +126,12 @@ class AnswerGenerator:
         order = sorted(range(len(examples)), key=lengths, reverse=True)
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
-    def _generate_with_backoff(self, rows: list[Example]) -> list[list[int]]:
+    def _generate_with_backoff(self, rows: list[Example]) -> list[_Tokens]:
         parts = self.backoff.work(len(rows), lambda part: self._generate(rows[part]))
-        return [ids for answers in parts for ids in answers]
+        return [tokens for answers in parts for tokens in answers]
 
-    def _generate(self, examples: list[Example]) -> list[list[int]]:
-        """The token ids of each answer, up to and including its end token."""
+    def _generate(self, examples: list[Example]) -> list[_Tokens]:
+        """The tokens of each answer, up to and including its end token."""
         store = self.features.store if self.features else None
         rows = [self.family.encode_prompt(row, load_row_images(row, store=store)) for row in examples]
         batch = send_to_device(self.family.collate(rows, padding="left"), self.model.device)
@@ -128,25 +143,43 @@ class AnswerGenerator:
             eos_token_id=sorted(self.end_tokens),
             pad_token_id=min(self.end_tokens),  # tokens after the end token are removed
         )
+        chosen = ChosenTokens()
         with _generation_mode(self.model):
             sequences = self.model.generate(
                 **prompts,
                 generation_config=config,
+                logits_processor=LogitsProcessorList([chosen] if self.score_tokens else []),
                 stopping_criteria=StoppingCriteriaList([_StopCriterion(self.stop)]),
             )
         prompt_length = prompts["input_ids"].shape[1]
-        return [self._until_end(ids) for ids in sequences[:, prompt_length:].tolist()]
+        answers = [self._until_end(ids) for ids in sequences[:, prompt_length:].tolist()]
+        log_probs = chosen.log_probs() if self.score_tokens else [[] for _ in answers]
+        return list(zip(answers, log_probs, strict=True))
 
     def _until_end(self, ids: list[int]) -> list[int]:
         end = next((i for i, token in enumerate(ids) if token in self.end_tokens), len(ids))
         return ids[: end + 1]
 
-    def _answer(self, index: int, ids: list[int], seconds: float) -> Answer:
+    def _answer(self, index: int, ids: list[int], log_probs: list[float], seconds: float) -> Answer:
         ended = bool(ids) and ids[-1] in self.end_tokens
-        text = self.family.tokenizer.decode(
-            ids[:-1] if ended else ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        body = ids[:-1] if ended else ids
+        scored = read_tokens(body, log_probs, self._decode) if self.score_tokens else []
+        if scored and ended:
+            end = scored[-1].end
+            scored.append(Token(end, end + 1, log_probs[len(body)]))
+        return Answer(
+            index,
+            self._decode(body),
+            len(ids),
+            cut_off=not ended,
+            seconds=seconds,
+            scored_tokens=tuple(scored),
         )
-        return Answer(index, str(text), len(ids), cut_off=not ended, seconds=seconds)
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(
+            self.family.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        )
 
 
 def _end_tokens(model: Any, family: Family) -> frozenset[int]:

@@ -1,10 +1,12 @@
 """Finds the character spans of an answer's values: JSON fields, table cells and numbers."""
 
 import re
+from contextlib import suppress
 from json import JSONDecoder
 from typing import NamedTuple
 
 from finscribe_trainer.documents.numbers import load_json
+from finscribe_trainer.documents.paths import field_of
 from finscribe_trainer.documents.schema import Document
 from finscribe_trainer.metrics.fields import read_number
 
@@ -18,9 +20,14 @@ class ValueSpan(NamedTuple):
     start: int
     end: int
     path: str = ""
-    """The field's path without list indices (`line_items.quantity`); empty outside JSON."""
+    """The path in the document (`line_items[0].quantity`); empty outside JSON."""
     is_number: bool = False
     is_cell: bool = False
+
+    @property
+    def field(self) -> str:
+        """The path without list indices."""
+        return field_of(self.path)
 
 
 def find_value_spans(answer: str) -> list[ValueSpan]:
@@ -35,6 +42,19 @@ def find_value_spans(answer: str) -> list[ValueSpan]:
         return _text_spans(answer)
     spans: list[ValueSpan] = []
     _walk(answer, _skip(answer, 0), "", spans)
+    return spans
+
+
+def find_spans_before_error(answer: str) -> list[ValueSpan]:
+    """The spans of the values of invalid JSON up to its first error, such as the end of one that was cut off.
+
+    A text before the JSON, such as a code fence, is skipped.
+    """
+    spans: list[ValueSpan] = []
+    first = min((at for at in map(answer.find, "{[") if at >= 0), default=None)
+    if first is not None:
+        with suppress(ValueError, IndexError, RecursionError):
+            _walk(answer, first, "", spans)
     return spans
 
 
@@ -76,15 +96,18 @@ def _walk_object(text: str, at: int, path: str, spans: list[ValueSpan]) -> int:
     while text[at] != "}":
         name, at = _DECODER.raw_decode(text, at)
         colon = _skip(text, at)
+        if not isinstance(name, str) or text[colon] != ":":
+            raise ValueError("not JSON")
         at = _walk(text, _skip(text, colon + 1), f"{path}.{name}" if path else name, spans)
         at = _next(text, at)
     return at + 1
 
 
 def _walk_list(text: str, at: int, path: str, spans: list[ValueSpan]) -> int:
-    at = _skip(text, at + 1)
+    at, index = _skip(text, at + 1), 0
     while text[at] != "]":
-        at = _next(text, _walk(text, at, path, spans))
+        at = _next(text, _walk(text, at, f"{path}[{index}]", spans))
+        index += 1
     return at + 1
 
 
@@ -101,7 +124,8 @@ def _skip(text: str, at: int) -> int:
 
 
 def _leaf(path: str, start: int, end: int, value: str) -> ValueSpan:
-    names = path.split(".")
+    field = field_of(path)
+    names = field.split(".")
     if set(names) & set(Document.never_scored):
         return ValueSpan(start, end, path)
-    return ValueSpan(start, end, path, read_number(path, value) is not None, names[0] in TABLES)
+    return ValueSpan(start, end, path, read_number(field, value) is not None, names[0] in TABLES)

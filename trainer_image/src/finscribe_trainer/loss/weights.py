@@ -75,7 +75,7 @@ class TokenWeights:
             yield "loss.number_weight"
         if value.is_cell and "loss.table_cell_weight" in self.weights:
             yield "loss.table_cell_weight"
-        path = f".{value.path}."
+        path = f".{value.field}."
         for name, wanted in self._paths.items():
             if any(each in path for each in wanted):
                 yield name

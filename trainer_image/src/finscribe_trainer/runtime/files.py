@@ -1,10 +1,12 @@
-"""Sets the modes of weight files, and checks that an output file can be written."""
+"""Sets the modes of weight files, links files, and checks that an output file can be written."""
 
 import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
+from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, UserError
 
 
@@ -34,3 +36,13 @@ def check_writable(output: Path) -> None:
         problem = f"can't be written: {error.strerror}"
     if problem:
         raise UserError(FailureReason.InvalidConfig, f"{output} {problem}.", "Name another --output.")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link a file to a path that is free; copy it where hard links are not possible."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        with atomic_path(target) as part:
+            shutil.copyfile(source, part)

@@ -119,15 +119,17 @@ class Storage:
             )
         return dest_dir
 
-    def names(self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound) -> list[str]:
-        """Names of the objects directly below a prefix, sorted; empty when there are none."""
-        return sorted(self.versions_below(uri, missing))
+    def names(
+        self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound, *, deep: bool = False
+    ) -> list[str]:
+        """Names of the objects directly below a prefix (with `deep`, all below it), sorted; or none."""
+        return sorted(self.versions_below(uri, missing, deep=deep))
 
     def versions_below(
-        self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound
+        self, uri: str, missing: FailureReason = FailureReason.DatasetNotFound, *, deep: bool = False
     ) -> dict[str, FileVersion]:
-        """Versions of the objects directly below a prefix, by name; empty when there are none."""
-        listed = list_objects(self._connection, ObjectUri.parse(uri), missing, deep=False)
+        """Versions of the objects directly below a prefix (with `deep`, all below it), by name; or none."""
+        listed = list_objects(self._connection, ObjectUri.parse(uri), missing, deep=deep)
         return {item.relative: item.version for item in listed}
 
     def version(self, uri: str) -> FileVersion:

@@ -99,32 +99,37 @@ def _status(review: Any) -> str:
 
 def _document(review: dict[str, Any]) -> bytes:
     """A digest that identifies the reviewed document by its image or text."""
-    instruction, input_value = _instruction_and_input(review)
-    if names_file(input_value):
-        input_value = str(PurePosixPath(input_value))  # ./a.png is a.png
-    text = input_value or instruction
+    instruction, input_value, images = _prompt(review)
+    names = images or ([input_value] if names_file(input_value) else [])
+    text = "\n".join(str(PurePosixPath(name)) for name in names)  # ./a.png is a.png
+    text = text or input_value or instruction
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _instruction_and_input(review: dict[str, Any]) -> tuple[str, str]:
-    """Instruction and input of a review."""
+def _prompt(review: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """Instruction, input and (of a document of several pages) images of a review."""
     for key in ("image", "input", "prompt", "instruction"):
         if not isinstance(review.get(key, ""), str):
             raise ReviewError(f"{key} must be a text")
     instruction = review.get("instruction") or review.get("prompt")
+    images = review.get("images", [])
+    if not isinstance(images, list) or not all(isinstance(name, str) and name.strip() for name in images):
+        raise ReviewError("images must be a list of paths")
+    if images and review.get("image"):
+        raise ReviewError("image and images exclude each other")
     input_value = review.get("image") or review.get("input") or ""
-    if not input_value.strip() and not (instruction or "").strip():
-        raise ReviewError("image, input or prompt must identify the document")
-    return instruction or INSTRUCTION, input_value.strip()
+    if not images and not input_value.strip() and not (instruction or "").strip():
+        raise ReviewError("image, images, input or prompt must identify the document")
+    return instruction or INSTRUCTION, input_value.strip(), [name.strip() for name in images]
 
 
 def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
-    instruction, input_value = _instruction_and_input(review)
-    if review.get("image") or names_file(input_value):
-        if not names_file(input_value):
-            raise ReviewError(f"image {input_value!r} does not have the suffix of an image file")
+    instruction, input_value, images = _prompt(review)
+    for name in images or ([input_value] if review.get("image") or names_file(input_value) else []):
+        if not names_file(name):
+            raise ReviewError(f"image {name!r} does not have the suffix of an image file")
         try:
-            resolve_image(root, input_value)
+            resolve_image(root, name)
         except ImageError as error:
             raise ReviewError(f"{error} (below {root}, the output's folder)") from None
     document, problems = check.check(dump_json(_corrected(review)))
@@ -133,8 +138,9 @@ def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
         first, more = problems[0], len(problems) - 1
         path = f"{first.path}: " if first.path else ""
         raise ReviewError(f"[{first.rule}] {path}{first.message}" + (f" (and {more} more)" if more else ""))
-    row = {"instruction": instruction, "input": input_value, "output": to_answer(parse_document(document))}
-    return dump_json(row)
+    answer = to_answer(parse_document(document))
+    pages = {"images": images} if images else {}
+    return dump_json({"instruction": instruction, "input": input_value, **pages, "output": answer})
 
 
 def _corrected(review: dict[str, Any]) -> Any:

@@ -2,13 +2,11 @@
 
 import hashlib
 import random
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finscribe_core.atomic_files import atomic_path
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_folders import ImageError, resolve_image
@@ -21,6 +19,7 @@ from finscribe_trainer.data.same_document import Groups, document_keys
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.runtime.files import link_or_copy
 from finscribe_trainer.runtime.progress import progress
 
 SPLITS = ("train", "val", "test")
@@ -222,12 +221,7 @@ def _link(root: Path, output_dir: Path, name: str) -> None:
             f"{target} exists already with other content.",
             "Name another folder.",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        with atomic_path(target) as part:
-            shutil.copyfile(source, part)
+    link_or_copy(source, target)
 
 
 def _too_few(source: Path, split: str) -> UserError:

@@ -53,16 +53,10 @@ class _DocumentView:
     """Number of wrong leaves beyond the limit."""
 
 
-def html(comparison: Comparison, pages: Pages | None = None, notes: Sequence[str] = ()) -> str:
-    """The page's HTML; all texts of documents and models are escaped.
-
-    Args:
-        comparison: the comparison to report.
-        pages: the images of its documents that are on this machine; none when None.
-        notes: sentences about the training, shown with the caveats.
-    """
+def page_environment(*folders: Path) -> Environment:
+    """The templates in these folders, with the filters of pages; all texts are escaped."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -77,6 +71,18 @@ def html(comparison: Comparison, pages: Pages | None = None, notes: Sequence[str
         "excerpt": lambda text: _bounded(text, _UNREADABLE_CHARACTERS),
         "breakable": _breakable,
     }
+    return environment
+
+
+def html(comparison: Comparison, pages: Pages | None = None, notes: Sequence[str] = ()) -> str:
+    """The page's HTML; all texts of documents and models are escaped.
+
+    Args:
+        comparison: the comparison to report.
+        pages: the images of its documents that are on this machine; none when None.
+        notes: sentences about the training, shown with the caveats.
+    """
+    environment = page_environment(Path(__file__).parent)
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,

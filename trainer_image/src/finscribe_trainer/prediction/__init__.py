@@ -1,0 +1,1 @@
+"""`finscribe predict`: reads documents without ground truth, and writes the answers with their confidence."""
