@@ -81,7 +81,8 @@ def test_link_targets_exist(page):
 @pages
 def test_named_files_exist(page):
     outputs = {word for text in page.blocks("") for word in re.findall(r"[\w.-]+/?", text)}
-    outputs |= {name for line in page.commands for name in re.findall(r"--(?:output(?:-dir)?|html) (\S+)", line)}
+    option = r"--(?:output(?:-dir)?|html) (\S+)"
+    outputs |= {name for line in page.commands for name in re.findall(option, line)}
     assert {path for path in named_paths(page) if not exists(path)} - outputs == set()
 
 
