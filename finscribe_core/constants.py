@@ -42,6 +42,9 @@ LABEL_CAUSE = f"{GROUP}/cause"
 """Label of a run's Job and pods: why the run was started."""
 ANNOTATION_START_DEADLINE = f"{GROUP}/start-deadline"
 """Annotation of a Job that is ended because its pod did not start in time: what the pod waited for."""
+ANNOTATION_GAVE_UP = f"{GROUP}/gave-up"
+"""Annotation of a Job that is ended because its container has failed in one pod too often: the reason of the
+last failure, a space, and what happened."""
 LABEL_NODE_RANK = "batch.kubernetes.io/job-completion-index"
 """Label and annotation that Kubernetes sets on the pods of a run with several nodes: the pod's number."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -143,7 +146,10 @@ EXIT_PEER_LOST = 69
 machines counts once, by the exit code of that one."""
 EXIT_INTERNAL = 70
 """A defect of FinScribe (sysexits EX_SOFTWARE): retried within the backoff limit."""
+EXIT_MACHINE_FULL = 71
+"""The machine's disk or memory does not suffice (sysexits EX_OSERR): retried, never in the same pod."""
 EXIT_RETRY = 75
-"""A transient error or an interruption (sysexits EX_TEMPFAIL): retried, resuming from the last checkpoint."""
+"""A transient error or an interruption (sysexits EX_TEMPFAIL): retried, resuming from the last checkpoint, in
+the same pod where the cluster can."""
 EXIT_USER_ERROR = 78
 """A user error (sysexits EX_CONFIG): the job can't succeed as written and is never retried."""

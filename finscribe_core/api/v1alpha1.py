@@ -354,7 +354,8 @@ class FineTuneJobSpec(KubeModel):
     """WorkloadPriorityClass of Kueue, by which the queue orders its runs and preempts others; the priority of
     `pod.priorityClassName` when unset."""
     backoff_limit: BackoffLimit = 3
-    """Failed attempts that are retried. User errors are never retried, evictions never counted."""
+    """Failed attempts that are retried, in the same pod or in another. User errors are never retried,
+    evictions never counted."""
     active_deadline_seconds: ActiveDeadline | None = None
     """Seconds after which the run is stopped and fails, retries included."""
     start_deadline_seconds: Seconds = 3600
@@ -544,6 +545,8 @@ class Goodput(KubeModel):
     """Name of the newest pod."""
     newest_pod_created: ShortText = ""
     """When it was created (RFC 3339)."""
+    newest_pod_restarts: Count = 0
+    """How often its container has failed and was started again in it, as far as counted in `restarts`."""
 
 
 class RunStatus(KubeModel):
@@ -561,9 +564,12 @@ class RunStatus(KubeModel):
     completion_time: ShortText | None = None
     """When the run ended (RFC 3339)."""
     failed_attempts: Count = 0
-    """Number of failed pods of this run."""
+    """Number of failed attempts of this run: of pods that failed, and of `restarts`."""
+    restarts: Count = 0
+    """Attempts that failed and were followed by another one in the same pod."""
     attempts: Count = 0
-    """Number of pods of this run so far, also of those that an eviction or a suspension ended."""
+    """Number of attempts of this run so far, also of those that an eviction or a suspension ended: one in
+    each pod, and one more for each restart."""
     goodput: Goodput = Goodput()
     """What the attempts have cost."""
     resumed_from: Location | None = None

@@ -70,6 +70,20 @@ class FakeKubelet:
     def report_failed(self, pod: str, exit_code: int, message: str = "", reason: str = "Error") -> None:
         self._ended(pod, exit_code, reason, message)
 
+    def report_back_off(self, pod: str, restarts: int, exit_code: int, message: str) -> None:
+        """Report that the container has failed, and will be started again in its pod after a pause."""
+        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed"}}
+        last = _terminated(exit_code, "Error", message)
+        self._patch_status(pod, {"phase": "Running", **_container(waiting, last, restarts)})
+
+    def report_restarted(self, pod: str, restarts: int, exit_code: int, message: str) -> None:
+        """Report that the container has failed, and was started again in its pod."""
+        last = _terminated(exit_code, "Error", message)
+        ended = _container({"terminated": last}, None, restarts - 1)
+        self._patch_status(pod, {"phase": "Running", **ended})
+        running = {"running": {"startedAt": _now()}}
+        self._patch_status(pod, {"phase": "Running", **_container(running, last, restarts)})
+
     def report_disrupted(self, pod: str, exit_code: int, reason: str, message: str) -> None:
         """Report the end of a container that the scheduler, an eviction or the node's shutdown ended."""
         self._ended(pod, exit_code, "Error", "", [_disruption(reason, message)])
@@ -125,15 +139,8 @@ class FakeKubelet:
         conditions: Sequence[dict[str, Any]] = (),
         reason_of_pod: str | None = None,
     ) -> None:
-        terminated = {
-            "exitCode": exit_code,
-            "reason": reason,
-            "message": message,
-            "startedAt": _now(),
-            "finishedAt": _now(),
-        }
         phase = "Failed" if exit_code else "Succeeded"
-        ended = _container({"terminated": terminated})
+        ended = _container({"terminated": _terminated(exit_code, reason, message)})
         status = {"phase": phase, "reason": reason_of_pod, "conditions": [_SCHEDULED, *conditions], **ended}
         self._patch_status(pod, status)
 
@@ -150,14 +157,23 @@ def _disruption(reason: str, message: str) -> dict[str, Any]:
     return {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
 
 
-def _container(state: dict[str, Any]) -> dict[str, Any]:
-    image = {"image": "finscribe/trainer:test", "imageID": "sha256:0"}
-    ready = "running" in state
-    return {
-        "containerStatuses": [
-            {"name": CONTAINER_NAME, "ready": ready, "restartCount": 0, "state": state, **image}
-        ]
+def _terminated(exit_code: int, reason: str, message: str) -> dict[str, Any]:
+    times = {"startedAt": _now(), "finishedAt": _now()}
+    return {"exitCode": exit_code, "reason": reason, "message": message, **times}
+
+
+def _container(
+    state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0
+) -> dict[str, Any]:
+    status = {
+        "name": CONTAINER_NAME,
+        "ready": "running" in state,
+        "restartCount": restarts,
+        "state": state,
+        "image": "finscribe/trainer:test",
+        "imageID": "sha256:0",
     }
+    return {"containerStatuses": [status | ({"lastState": {"terminated": last}} if last else {})]}
 
 
 def _now() -> str:

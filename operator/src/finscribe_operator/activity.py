@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 from finscribe_core.api.conditions import Reason
 from finscribe_core.report import Progress, ProgressReport
-from finscribe_operator.attempts import container_status, explain_disruption, explain_failure
+from finscribe_operator.attempts import (
+    Failure,
+    container_status,
+    explain_disruption,
+    explain_failure,
+    explain_restart,
+)
 from finscribe_operator.objects import Object, has_ended, is_being_deleted, is_node_silent, node_rank
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import last_failure
@@ -103,12 +109,14 @@ def _read_pod(observed: Observed, pod: Object) -> Activity:
     phase = pod.get("status", {}).get("phase", "Pending")
     if is_node_silent(pod):
         return _read_node_silent(pod)
+    if observed.is_restarting:
+        return _read_failed_attempt(observed, explain_restart(pod))
     if phase == "Running":
         return _read_running(observed, pod)
     if phase == "Succeeded":
         return Activity(False, Reason.Finished, "The pod has succeeded; the Job is about to complete.")
     if phase == "Failed":
-        return _creation_failure(observed) or _read_failed_attempt(observed)
+        return _creation_failure(observed) or _read_failed_attempt(observed, _last_failure(observed))
     reason, message = explain_waiting(pod, observed.job.spec, observed.pod_warning)
     if node_rank(pod) > 0:
         message = f"The run waits for its pod {pod['metadata']['name']}. {message}"
@@ -159,13 +167,16 @@ def describe_progress(progress: Progress) -> str:
     return f"Step {progress.step} of {progress.total_steps}, epoch {progress.epoch:.2f}."
 
 
-def _read_failed_attempt(observed: Observed) -> Activity:
+def _last_failure(observed: Observed) -> Failure | None:
+    return last_failure(observed.pods[observed.desired_run])
+
+
+def _read_failed_attempt(observed: Observed, failure: Failure | None) -> Activity:
     pods = observed.pods[observed.desired_run]
-    failure = last_failure(pods)
     limit = observed.job.spec.backoff_limit + 1
     # A pod's end is often seen before the Job's count of it; the Job also counts pods that are gone.
     counted = sum(1 for pod in pods if (why := explain_failure(pod)) and why.counts)
-    failed = max(counted, int((observed.batch_job or {}).get("status", {}).get("failed", 0)))
+    failed = max(counted + observed.restarts, observed.failed_attempts)
     cause = f"{failure.reason}: {failure}" if failure else "the pod failed."
     if failure is not None and not failure.counts:
         message = (

@@ -85,6 +85,16 @@ def explain_disruption(pod: Object) -> Failure | None:
     return Failure(reason, f"{what}{details}.", remedy)
 
 
+def explain_restart(pod: Object) -> Failure | None:
+    """Why the pod's container failed that was, or is about to be, started again; None when none was."""
+    status = container_status(pod)
+    terminated = (status.get("lastState") or {}).get("terminated")
+    if not terminated or "terminated" in (status.get("state") or {}):
+        return None
+    before = {**status, "state": {"terminated": terminated}}
+    return _explain({**pod, "status": {**pod["status"], "containerStatuses": [before]}})
+
+
 def container_status(pod: Object) -> Object:
     """The status of the trainer's container; empty before the kubelet has reported one."""
     for status in pod.get("status", {}).get("containerStatuses") or []:

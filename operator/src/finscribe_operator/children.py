@@ -57,7 +57,8 @@ class Children:
         await self._create_config_map(observed)
         if observed.job.spec.resources.num_nodes > 1:
             await self._create(build_service(observed.job, run))
-        self._store.put(await self._create(self._build_job(observed)))
+        rules = await self._cluster.knows_restart_rules()
+        self._store.put(await self._create(self._build_job(observed, knows_restart_rules=rules)))
         logger.info("Run created", extra={"job": str(key_of(observed.raw)), "run": run})
 
     async def create_lookup(self, observed: Observed) -> None:
@@ -76,9 +77,10 @@ class Children:
         )
         self._store.put(await self._create(manifest))
 
-    def _build_job(self, observed: Observed) -> Object:
+    def _build_job(self, observed: Observed, *, knows_restart_rules: bool = False) -> Object:
         desired = observed.desired
-        return build_job(observed.job, desired.name, self._config, desired.cause, desired.occasion)
+        cause, occasion = desired.cause, desired.occasion
+        return build_job(observed.job, desired.name, self._config, cause, occasion, knows_restart_rules)
 
     async def _create_config_map(self, observed: Observed) -> None:
         manifest = build_config_map(observed.job, observed.desired_run)

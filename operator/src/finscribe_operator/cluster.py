@@ -134,6 +134,10 @@ class Cluster(Protocol):
         """
         ...
 
+    async def knows_restart_rules(self) -> bool:
+        """Whether a container can be started again in its pod, by rules for its exit code."""
+        ...
+
     async def list_pods_of(self, job: Object) -> Sequence[Object]:
         """The pods of a Job, as they are now."""
         ...

@@ -31,8 +31,9 @@ from finscribe_operator.manifests import (
 )
 from finscribe_operator.objects import Object, is_being_deleted, label
 from finscribe_operator.observe import Observed
-from finscribe_operator.outcome import find_missed_start, read_outcome
+from finscribe_operator.outcome import is_told_to_end, read_outcome
 from finscribe_operator.retraining import is_check_due
+from finscribe_operator.retry_limit import build_retry_limit_patch, has_used_up_retries
 from finscribe_operator.start_deadline import AT_ONCE, build_give_up_patch, is_overdue
 from finscribe_operator.status import build_new_attempt_status, build_new_run_status
 from finscribe_operator.status_lookup import build_lookup_status
@@ -184,9 +185,11 @@ def _has_result(status: FineTuneJobStatus) -> bool:
 def _changed_fields(observed: Observed, now: str) -> Object:
     if is_overdue(observed, now):
         return build_give_up_patch(observed)
+    if has_used_up_retries(observed):
+        return build_retry_limit_patch(observed)
     for job in _unless_being_deleted(observed.batch_job):
         if read_outcome(job, ()) is None:
-            desired = build_mutable_fields(observed.job.spec) | (AT_ONCE if find_missed_start(job) else {})
+            desired = build_mutable_fields(observed.job.spec) | (AT_ONCE if is_told_to_end(job) else {})
             changed = {name: value for name, value in desired.items() if job["spec"].get(name) != value}
             patch = _suspend_patch(observed, job)
             spec = patch.get("spec", {}) | changed

@@ -6,7 +6,8 @@ Each half has its own memory. The trainer keeps the seconds of its steps in each
 begins with the sum of the checkpoint that it resumes from, or with 0, so that steps that are repeated count
 once. The operator keeps the seconds of the pods in `status.run.goodput`, where it counts each pod once: the
 newest one by its name, and all that were created before it in one sum. A pod that was removed before its end
-was seen counts up to its last report.
+was seen counts up to its last report. So are the attempts counted: one for each pod, and one more for each
+restart of its container.
 """
 
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ from finscribe_core.report import Progress, format_metric
 from finscribe_operator.attempts import container_status
 from finscribe_operator.clock import seconds_between
 from finscribe_operator.objects import Object, has_ended, true_condition
+from finscribe_operator.restarts import count_restarts, restarts_of
 
 
 def count_pods(run: RunStatus, pods: Sequence[Object], reported_at: str, progress: Progress) -> RunStatus:
-    """The run with the time of its pods so far.
+    """The run with the attempts and the time of its pods so far.
 
     Args:
         run: as it was recorded last.
@@ -27,15 +29,17 @@ def count_pods(run: RunStatus, pods: Sequence[Object], reported_at: str, progres
         reported_at: when the last report of the newest pod came in (RFC 3339); empty without one.
         progress: the last progress that the newest pod reported.
     """
-    known, attempts = run.goodput, run.attempts
+    known, restarts = run.goodput, count_restarts(run, pods)
+    attempts = run.attempts + restarts - run.restarts
     pod_seconds, earlier = known.pod_seconds, known.earlier_pod_seconds
-    newest, created = known.newest_pod, known.newest_pod_created
+    newest, created, counted = known.newest_pod, known.newest_pod_created, known.newest_pod_restarts
     for pod in pods:
         name, creation = pod["metadata"]["name"], pod["metadata"]["creationTimestamp"]
         if name != newest:
             if creation <= created:
                 continue
-            attempts, earlier, newest, created = attempts + 1, pod_seconds, name, creation
+            attempts, earlier, newest, created, counted = attempts + 1, pod_seconds, name, creation, 0
+        counted = max(counted, restarts_of(pod))
         end = _end(pod) or (reported_at if pod is pods[-1] else "")
         pod_seconds = max(pod_seconds, earlier + _seconds_until(pod, end))
     step_seconds = known.step_seconds if progress.step_seconds is None else progress.step_seconds
@@ -50,8 +54,9 @@ def count_pods(run: RunStatus, pods: Sequence[Object], reported_at: str, progres
         earlier_pod_seconds=earlier,
         newest_pod=newest,
         newest_pod_created=created,
+        newest_pod_restarts=counted,
     )
-    return run.model_copy(update={"attempts": attempts, "goodput": goodput})
+    return run.model_copy(update={"attempts": attempts, "restarts": restarts, "goodput": goodput})
 
 
 def _end(pod: Object) -> str:

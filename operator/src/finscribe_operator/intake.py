@@ -12,6 +12,7 @@ from typing import Any
 from finscribe_core.api.v1alpha1 import RETRY_TOKEN_LIMIT
 from finscribe_core.constants import (
     ANNOTATION_ATTEMPT,
+    ANNOTATION_GAVE_UP,
     ANNOTATION_GPUS,
     ANNOTATION_OCCASION,
     ANNOTATION_RETRY,
@@ -43,11 +44,12 @@ _METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion"),
     *("creationTimestamp", "deletionTimestamp"),
 )
-START_DEADLINE_LIMIT = 2048
+NOTE_LIMIT = 2048
+"""Characters of the annotation that says why a Job was ended."""
 _ANNOTATIONS = {
     **dict.fromkeys((ANNOTATION_ATTEMPT, ANNOTATION_GPUS, ANNOTATION_OCCASION, ANNOTATION_SUSPENDED), 253),
     ANNOTATION_RETRY: RETRY_TOKEN_LIMIT,
-    ANNOTATION_START_DEADLINE: START_DEADLINE_LIMIT,
+    **dict.fromkeys((ANNOTATION_START_DEADLINE, ANNOTATION_GAVE_UP), NOTE_LIMIT),
 }
 """The annotations that are read, and how many of their characters are kept."""
 _SPECS = {"Job": ("suspend", "backoffLimit", "activeDeadlineSeconds", "parallelism"), "Pod": ("nodeName",)}
@@ -56,7 +58,7 @@ _STATUSES = {
     "Pod": ("phase", "reason", "message", "podIP", "startTime", "conditions"),
 }
 _CONTAINER = ("name", "ports", "resources")
-_STATUS = ("name", "state", "volumeMounts")
+_STATUS = ("name", "state", "lastState", "restartCount", "volumeMounts")
 
 
 def allow_deep_json() -> bool:

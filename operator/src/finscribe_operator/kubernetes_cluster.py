@@ -7,6 +7,7 @@ Objects stay raw JSON: typed models would cost memory and time, and drop unknown
 
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
@@ -33,7 +34,14 @@ from finscribe_core.constants import (
 from finscribe_core.report import ProgressReport
 from finscribe_operator.api_errors import translate
 from finscribe_operator.clock import ServerClock
-from finscribe_operator.cluster import ConflictError, Event, Listing, NotFoundError, TransientError
+from finscribe_operator.cluster import (
+    ConflictError,
+    Event,
+    ForbiddenError,
+    Listing,
+    NotFoundError,
+    TransientError,
+)
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.intake import take_in
 from finscribe_operator.leadership import Leadership
@@ -53,6 +61,8 @@ PROGRESS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 PROGRESS_LIMIT = 64 * 1024
 PAGE_SIZE = 20
 """Objects per page of a listing. Each may have 1.5 MB, and several times that once it is parsed."""
+RESTART_RULES_SINCE = (1, 35)
+"""The version of Kubernetes from which on containers have `restartPolicyRules` by default."""
 UIDS_PER_LISTING = 50
 """What a URL has room for."""
 EVENT_MESSAGE_LIMIT = 1024
@@ -84,6 +94,7 @@ class KubernetesCluster:
         self._metrics = metrics
         self.clock = ServerClock()
         """The API server's time, from its responses."""
+        self._knows_restart_rules: bool | None = None
         # trust_env stays off: a proxy can't reach pod addresses.
         self._pods = aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT)
 
@@ -238,6 +249,19 @@ class KubernetesCluster:
         }
         await self._request("POST", _collection_path("v1", "Event", namespace), body=body)
 
+    async def knows_restart_rules(self) -> bool:
+        """By the API server's version, which is asked once: an upgrade is used after the next start.
+
+        A server whose feature gate is off drops the rules, and so does an older node: the pod then fails.
+        """
+        if self._knows_restart_rules is None:
+            try:
+                version = _read_version(await self._request("GET", "/version"))
+                self._knows_restart_rules = version >= RESTART_RULES_SINCE
+            except (ForbiddenError, NotFoundError):
+                self._knows_restart_rules = False
+        return self._knows_restart_rules
+
     async def list_pods_of(self, job: Object) -> Sequence[Object]:
         """The Job's pods, as they are now, also those that have lost the operator's labels."""
         meta = job["metadata"]
@@ -381,6 +405,17 @@ def _parse(body: bytes, code: int) -> Object:
         if code < 300:
             raise
         return {"message": f"HTTP {code} {body[:200].decode(errors='replace')}".strip()}
+
+
+def _read_version(content: Object) -> tuple[int, int]:
+    """Major and minor version in the response of `/version`; zeros if it says none.
+
+    >>> _read_version({"major": "1", "minor": "35+"}), _read_version({})
+    ((1, 35), (0, 0))
+    """
+    parts = (re.match(r"\d+", str(content.get(name, ""))) for name in ("major", "minor"))
+    major, minor = (int(part.group()) if part else 0 for part in parts)
+    return major, minor
 
 
 def _http_port(pod: Object) -> int:

@@ -128,7 +128,7 @@ class _StoreMetrics(Collector):
     def _runs(self) -> Iterator[Metric]:
         labels = ["namespace", "finetunejob", "run"]
         attempts = GaugeMetricFamily(
-            "finscribe_run_attempts", "Pods of the job's current or last run so far.", labels=labels
+            "finscribe_run_attempts", "Attempts of the job's current or last run so far.", labels=labels
         )
         goodput = GaugeMetricFamily(
             "finscribe_run_goodput_ratio",

@@ -7,12 +7,13 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from finscribe_core.api.conditions import ConditionType, find_true
-from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLookup
+from finscribe_core.api.conditions import ConditionType, Reason, find_true
+from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLookup, RunStatus
 from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, LABEL_TASK
 from finscribe_core.fields import dotted
 from finscribe_core.parsing import validation_problems
 from finscribe_core.report import ProgressReport, RunResult
+from finscribe_operator.attempts import container_status, explain_restart
 from finscribe_operator.gpu_limit import find_gpu_wait
 from finscribe_operator.intake import REFUSED
 from finscribe_operator.limits import find_excesses
@@ -29,8 +30,9 @@ from finscribe_operator.objects import (
     node_rank,
     run_of,
 )
-from finscribe_operator.outcome import find_missed_start, read_outcome
+from finscribe_operator.outcome import is_told_to_end, read_outcome
 from finscribe_operator.policies import Policy
+from finscribe_operator.restarts import count_restarts
 from finscribe_operator.runs import DesiredRun, find_run
 from finscribe_operator.store import Store
 from finscribe_operator.warning_events import WarningEvent
@@ -138,6 +140,36 @@ class Observed:
     def newest_pod(self) -> Object | None:
         """The pod of the desired run's last attempt; of several the first node's, which reports."""
         return find_newest(self.pods.get(self.desired_run, ()))
+
+    @property
+    def restarts(self) -> int:
+        """How often the desired run's container was started again in its pod."""
+        run, name = self.job.status.run, self.desired_run
+        known = run if run is not None and run.name == name else RunStatus(name=name)
+        return count_restarts(known, self.pods.get(name, ()))
+
+    @property
+    def failed_attempts(self) -> int:
+        """Failed attempts of the desired run: pods, and containers that were, or will be, started again."""
+        failed = int((self.batch_job or {}).get("status", {}).get("failed", 0))
+        state = container_status(self.newest_pod).get("state") or {} if self.newest_pod else {}
+        return failed + self.restarts + (self.is_restarting and "waiting" in state)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether the container of the newest pod has failed, and the next one in the pod has not reported.
+
+        An operator that has just started has no report: a restart that the status shows is past then.
+        """
+        pod, status = self.newest_pod, self.job.status
+        if pod is None or has_ended(pod) or explain_restart(pod) is None:
+            return False
+        if "running" not in container_status(pod)["state"]:
+            return True
+        running = next((c for c in status.conditions if c.type == ConditionType.Running), None)
+        is_shown = running is not None and running.reason == Reason.Retrying
+        is_new = self.restarts > (status.run.restarts if status.run else 0)
+        return self.report is None and (is_shown or is_new)
 
     @property
     def slowest_pod(self) -> Object | None:
@@ -259,7 +291,7 @@ def _needs_permission(job: FineTuneJob, desired: DesiredRun, batch_job: Object |
 
 def _has_changed_deadline(job: FineTuneJob, batch_job: Object | None) -> bool:
     """Whether the run's Job, which has not ended, has another deadline than the spec."""
-    if batch_job is None or read_outcome(batch_job, ()) is not None or find_missed_start(batch_job):
+    if batch_job is None or read_outcome(batch_job, ()) is not None or is_told_to_end(batch_job):
         return False
     deadline: int | None = batch_job["spec"].get("activeDeadlineSeconds")
     return deadline != job.spec.active_deadline_seconds

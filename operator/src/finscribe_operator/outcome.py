@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finscribe_core.constants import ANNOTATION_START_DEADLINE
+from finscribe_core.constants import ANNOTATION_GAVE_UP, ANNOTATION_START_DEADLINE
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 from finscribe_operator.attempts import Failure, explain_failure, read_result
@@ -38,9 +38,19 @@ def read_outcome(job: Object, pods: Sequence[Object]) -> Outcome | None:
     return None
 
 
-def find_missed_start(job: Object) -> str:
-    """What the pod of a Job waited for that was told to end, as the pod did not start in time; else empty."""
-    return str((job["metadata"].get("annotations") or {}).get(ANNOTATION_START_DEADLINE, ""))
+def is_told_to_end(job: Object) -> bool:
+    """Whether the operator has told the Job to end, and has noted why."""
+    return bool(_find_note(job, ANNOTATION_START_DEADLINE) or _find_note(job, ANNOTATION_GAVE_UP))
+
+
+def _find_note(job: Object, annotation: str) -> str:
+    return str((job["metadata"].get("annotations") or {}).get(annotation, ""))
+
+
+def describe_giving_up(failed: int, last: Failure | None) -> str:
+    """How often a run has failed, and why the last time."""
+    gave_up = f"Gave up after {failed} failed attempt{'' if failed == 1 else 's'}"
+    return f"{gave_up}; the last one: {last.message}" if last else f"{gave_up}."
 
 
 def last_failure(pods: Sequence[Object]) -> Failure | None:
@@ -61,8 +71,11 @@ def _last_result(pods: Sequence[Object], *, succeeded: bool) -> RunResult | None
 def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure:
     """The last attempt's failure where the Job only says that it gave up; else the Job's own reason."""
     reason = condition.get("reason", "")
-    if reason == "DeadlineExceeded" and (missed_start := find_missed_start(job)):
+    if reason == "DeadlineExceeded" and (missed_start := _find_note(job, ANNOTATION_START_DEADLINE)):
         return Failure(FailureReason.StartDeadlineExceeded, missed_start, _START_AGAIN)
+    if reason == "DeadlineExceeded" and (gave_up := _find_note(job, ANNOTATION_GAVE_UP)):
+        last, _, message = gave_up.partition(" ")
+        return Failure(last, message)
     if reason == "DeadlineExceeded":
         seconds = job["spec"].get("activeDeadlineSeconds")
         return Failure(
@@ -72,8 +85,7 @@ def _explain(job: Object, condition: Object, attempt: Failure | None) -> Failure
         )
     if reason != "BackoffLimitExceeded":
         return attempt or Failure(FailureReason.InternalError, condition.get("message", "The Job failed."))
-    attempts = int(job["status"].get("failed", 0))
-    gave_up = f"Gave up after {attempts} failed attempt{'' if attempts == 1 else 's'}"
+    gave_up = describe_giving_up(int(job["status"].get("failed", 0)), attempt)
     if attempt is None:
-        return Failure(FailureReason.BackoffLimitExceeded, f"{gave_up}.", "Raise spec.backoffLimit.")
-    return Failure(attempt.reason, f"{gave_up}; the last one: {attempt.message}", attempt.remedy)
+        return Failure(FailureReason.BackoffLimitExceeded, gave_up, "Raise spec.backoffLimit.")
+    return Failure(attempt.reason, gave_up, attempt.remedy)

@@ -7,10 +7,10 @@ ends the pod and the Job, and the annotation tells the reason from an exceeded `
 from finscribe_core.constants import ANNOTATION_START_DEADLINE
 from finscribe_core.texts import to_one_line
 from finscribe_operator.clock import seconds_between
-from finscribe_operator.intake import START_DEADLINE_LIMIT
+from finscribe_operator.intake import NOTE_LIMIT
 from finscribe_operator.objects import Object, is_being_deleted, is_starting, true_condition
 from finscribe_operator.observe import Observed
-from finscribe_operator.outcome import find_missed_start, read_outcome
+from finscribe_operator.outcome import is_told_to_end, read_outcome
 from finscribe_operator.waiting import explain_waiting
 
 AT_ONCE = {"activeDeadlineSeconds": 1}
@@ -24,7 +24,7 @@ def is_overdue(observed: Observed, now: str) -> bool:
     to be deleted.
     """
     job, pod, limit = observed.batch_job, observed.slowest_pod, observed.job.spec.start_deadline_seconds
-    if not limit or job is None or pod is None or find_missed_start(job) or not is_starting(pod):
+    if not limit or job is None or pod is None or is_told_to_end(job) or not is_starting(pod):
         return False
     if is_being_deleted(job) or is_being_deleted(pod) or true_condition(pod, "DisruptionTarget"):
         return False
@@ -42,7 +42,7 @@ def build_give_up_patch(observed: Observed) -> Object:
         f"Pod {pod['metadata']['name']} has not started within "
         f"{observed.job.spec.start_deadline_seconds} s on node {pod['spec']['nodeName']}: {waiting}"
     )
-    annotations = {ANNOTATION_START_DEADLINE: to_one_line(text, START_DEADLINE_LIMIT)}
+    annotations = {ANNOTATION_START_DEADLINE: to_one_line(text, NOTE_LIMIT)}
     return {"metadata": {"annotations": annotations}, "spec": AT_ONCE}
 
 

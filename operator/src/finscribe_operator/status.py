@@ -161,6 +161,7 @@ def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
             "defaults": dict(observed.desired.defaults),
             "completion_time": None,
             "failed_attempts": 0,
+            "restarts": 0,
             "outputs": Outputs(),
             "under_training": "",
         }
@@ -244,7 +245,7 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
     update: Object = {
         "start_time": run.start_time or job_status.get("startTime"),
         "completion_time": outcome.completion_time if outcome else None,
-        "failed_attempts": int(job_status.get("failed", 0)),
+        "failed_attempts": observed.failed_attempts,
         "dataset": (report.dataset if report else None) or run.dataset,
         "initial_adapter": (report.initial_adapter if report else None) or run.initial_adapter,
         "learning_rate": (report.learning_rate if report else None) or run.learning_rate,

@@ -23,6 +23,7 @@ from finscribe_operator.objects import (
     namespace_of,
     parent_key,
 )
+from finscribe_operator.restarts import restarts_of
 from finscribe_operator.shared_output import OutputIndex
 from finscribe_operator.warning_events import WarningEvent
 from finscribe_operator.workloads import Workload
@@ -90,6 +91,10 @@ class Store:
         if old is not None and (old["metadata"].get("uid") != uid or parent_key(old) != parent_key(obj)):
             self._drop(old)
         kept = take_in(obj)
+        if old is not None and kept["kind"] == "Pod" and restarts_of(kept) > restarts_of(old):
+            # They are those of the container before.
+            self._reports.pop(uid, None)
+            self._reported_at.pop(uid, None)
         if kept.get(REFUSED) != (old or {}).get(REFUSED, ""):
             self.refused += REFUSED in kept
         self._add(kept)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from finscribe_core.constants import EXIT_DONE, EXIT_RETRY
+from finscribe_core.constants import EXIT_DONE, EXIT_MACHINE_FULL
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
 
@@ -104,7 +104,7 @@ def test_a_killed_worker_ends_the_run_as_retryable(sample, tmp_path):
             time.sleep(0.05)
         workers = [c for c in psutil.Process(process.pid).children() if "multiprocessing" not in c.cmdline()]
         workers[-1].send_signal(signal.SIGKILL)
-        assert process.wait(timeout=PATIENCE) == EXIT_RETRY, log.read_text()
+        assert process.wait(timeout=PATIENCE) == EXIT_MACHINE_FULL, log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -69,7 +69,10 @@ TESTS = {
     "A step hangs": ("unit/reporting/test_watchdog.py::test_a_hung_activity",),
     "The trainer runs, but the operator": ("unit/operator/test_activity.py::test_the_status_describes",),
     "The run takes too long": (STAGES,),
-    "S3 does not answer": ("integration/bad_input/test_bad_input.py::test_permanently_unavailable_storage",),
+    "S3 does not answer": (
+        "integration/bad_input/test_bad_input.py::test_permanently_unavailable_storage",
+        "apiserver/test_restarts.py::test_restarts_in_the_pod_count",
+    ),
     "The credentials are wrong": ("e2e/test_training.py::test_wrong_credentials_fail_the_run_at_once",),
     "The credentials expire": ("unit/storage/test_errors.py::test_an_expired_token",),
     "Data set or model are missing": ("e2e/test_training.py::test_a_missing_dataset",),

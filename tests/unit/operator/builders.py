@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
-from finscribe_core.constants import CONTAINER_NAME, LABEL_JOB, LABEL_RUN
+from finscribe_core.constants import CONTAINER_NAME, EXIT_RETRY, LABEL_JOB, LABEL_RUN
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import EvaluationReport, Metrics, Outputs, Phase, Progress, RunResult
 from finscribe_operator.objects import Object
@@ -99,6 +99,14 @@ def waiting(reason: str, message: str) -> Object:
 def failed(exit_code: int, message: str = "", reason: str = "Error") -> Object:
     terminated = {"exitCode": exit_code, "reason": reason, "message": message}
     return {"phase": "Failed", **_container({"terminated": terminated})}
+
+
+def restarted(times: int, message: str = "", state: Object | None = None) -> Object:
+    """The status of a pod whose container has failed, and was started again; or will be: state `waiting`."""
+    last = {"terminated": {"exitCode": EXIT_RETRY, "reason": "Error", "message": message}}
+    status = _container(state or {"running": {"startedAt": NOW}})
+    status["containerStatuses"][0] |= {"restartCount": times, "lastState": last}
+    return {"phase": "Running", **status}
 
 
 def succeeded(message: str = "") -> Object:

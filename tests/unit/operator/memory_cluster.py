@@ -85,6 +85,9 @@ class MemoryCluster:
     async def emit_event(self, job: Object, event: Event) -> None:
         self.events.append(event)
 
+    async def knows_restart_rules(self) -> bool:
+        return True
+
     async def list_pods_of(self, job: Object) -> Sequence[Object]:
         return [pod for pod in self.of_kind("Pod") if run_of(pod) == job["metadata"]["name"]]
 

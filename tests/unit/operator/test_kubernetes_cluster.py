@@ -74,6 +74,35 @@ def test_a_merge_patch_has_only_changes_and_removes_missing_keys():
     assert build_merge_patch(old, new) == {"summary": {"eta": "-"}, "runs": [1, 2], "run": None}
 
 
+VERSIONS = {
+    "1.34": (200, {"major": "1", "minor": "34"}, False),
+    "1.35, by a provider": (200, {"major": "1", "minor": "35+"}, True),
+    "2.0": (200, {"major": "2", "minor": "0"}, True),
+    "none": (200, {}, False),
+    "a secret": (403, {"message": "not for you"}, False),
+}
+
+
+@pytest.mark.parametrize(("code", "body", "knows"), VERSIONS.values(), ids=VERSIONS)
+async def test_rules_for_restarts_depend_on_the_version_which_is_asked_once(
+    code: int, body: Object, knows: bool
+):
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response(body, status=code)
+
+    app = web.Application()
+    app.router.add_get("/version", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        api = ApiClient(Configuration(host=str(server.make_url("")).rstrip("/")))
+        cluster = KubernetesCluster(api, Metrics(Store()), Leadership.permanent())
+        assert [await cluster.knows_restart_rules() for _ in range(2)] == [knows, knows]
+        await cluster.close()
+    assert asked == ["/version"]
+
+
 @pytest.fixture
 async def conflicting() -> AsyncIterator[KubernetesCluster]:
     """A cluster that rejects each deletion of its only object, whose uid is `present`."""
@@ -215,7 +244,10 @@ WRITES: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
     "patch_status": lambda cluster: cluster.patch_status(a_job(), {}),
     "emit_event": lambda cluster: cluster.emit_event(a_job(), Event("Normal", "Complete", "")),
 }
-READS = {"get", "list_objects", "list_pods_of", "list_warnings", "list_workloads", "fetch_progress"}
+READS = {
+    *("get", "list_objects", "list_pods_of", "list_warnings", "list_workloads"),
+    *("fetch_progress", "knows_restart_rules"),
+}
 
 
 def test_the_table_of_writes_is_complete():

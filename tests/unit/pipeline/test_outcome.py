@@ -25,16 +25,16 @@ CASES = {
         True,
     ),
     "a stop": (StopRequested(), 75, "Interrupted", True),
-    "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 75, "DiskFull", True),
+    "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 71, "DiskFull", True),
     "a full disk, reported by a library": (
         RuntimeError("I/O error: No space left on device (os error 28)"),
-        75,
+        71,
         "DiskFull",
         True,
     ),
     "a full disk, reported by torch.save": (
         RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 56832 vs 56720"),
-        75,
+        71,
         "DiskFull",
         True,
     ),
@@ -68,7 +68,7 @@ def test_an_error_is_classified_by_its_cause(tmp_path, monkeypatch):
         except OSError as error:
             raise RuntimeError("could not save") from error
 
-    assert run_and_report(fail, RunReporter(run="r", job="j")) == 75
+    assert run_and_report(fail, RunReporter(run="r", job="j")) == 71
 
 
 @pytest.mark.parametrize(

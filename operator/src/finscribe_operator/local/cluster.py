@@ -149,6 +149,10 @@ class LocalCluster:
     async def emit_event(self, job: Object, event: Event) -> None:
         """Do nothing: the terminal shows changes as they happen."""
 
+    async def knows_restart_rules(self) -> bool:
+        """Not needed: the next attempt is a process of the same machine anyway."""
+        return False
+
     async def list_pods_of(self, job: Object) -> Sequence[Object]:
         """The Job's pods."""
         return [pod for pod in self.objects.list("Pod") if run_of(pod) == job["metadata"]["name"]]

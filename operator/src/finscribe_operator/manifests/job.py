@@ -11,6 +11,7 @@ from finscribe_core.constants import (
     ANNOTATION_SUSPENDED,
     CONTAINER_NAME,
     EXIT_PEER_LOST,
+    EXIT_RETRY,
     EXIT_USER_ERROR,
     LABEL_CAUSE,
     LABEL_QUEUE,
@@ -22,6 +23,15 @@ from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.manifests.pod import build_pod_template
 from finscribe_operator.objects import Object
 
+_RESTARTED_IN_PLACE = {
+    "restartPolicy": "Never",
+    "restartPolicyRules": [
+        {"action": "Restart", "exitCodes": {"operator": "In", "values": [EXIT_RETRY]}},
+    ],
+}
+"""Fields of the trainer's container: after a transient error the kubelet starts it again in the same pod,
+which keeps its node, its GPUs and its scratch volume."""
+
 
 def build_job(
     job: FineTuneJob,
@@ -29,9 +39,13 @@ def build_job(
     config: OperatorConfig,
     cause: RunCause = RunCause.Created,
     occasion: str = "",
+    knows_restart_rules: bool = False,
 ) -> Object:
     """The Job. Its pod template is immutable; the fields of `build_mutable_fields` are not."""
     metadata = build_metadata(job, run)
+    template = build_pod_template(job, run, config, cause)
+    if knows_restart_rules and job.spec.resources.num_nodes == 1 and job.spec.backoff_limit > 0:
+        template["spec"]["containers"][0] |= _RESTARTED_IN_PLACE
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -47,7 +61,7 @@ def build_job(
             # A new pod waits until the last one has ended: two must never write the same checkpoints.
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules(job.spec.resources.num_nodes)},
-            "template": build_pod_template(job, run, config, cause),
+            "template": template,
         },
     }
 

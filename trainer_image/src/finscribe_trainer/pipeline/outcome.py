@@ -5,7 +5,13 @@ import os
 from collections.abc import Callable
 
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec
-from finscribe_core.constants import ENV_JOB, EXIT_DONE, EXIT_INTERNAL, EXIT_PEER_LOST
+from finscribe_core.constants import (
+    ENV_JOB,
+    EXIT_DONE,
+    EXIT_INTERNAL,
+    EXIT_MACHINE_FULL,
+    EXIT_PEER_LOST,
+)
 from finscribe_core.errors import (
     FailureReason,
     FinscribeError,
@@ -24,6 +30,8 @@ from finscribe_trainer.runtime.shared_memory import is_worker_failure
 from finscribe_trainer.runtime.stop_signal import StopRequested, StopSignal
 
 log = logging.getLogger(__name__)
+
+_MACHINE_FULL = (FailureReason.DiskFull, FailureReason.OOMKilled)
 
 
 def run_task(work: Callable[[RunReporter, StopSignal], RunResult]) -> int:
@@ -46,8 +54,8 @@ def run_and_report(train: Callable[[], RunResult | None], reporter: RunReporter)
     PeerFailedError.
 
     Returns:
-        the exit code: 0 done, 78 user error, 75 transient error, 70 bug, 69 another process has
-        ended.
+        the exit code: 0 done, 78 user error, 75 transient error, 71 full disk or memory, 70 bug, 69 another
+        process has ended.
     """
     try:
         result = train()
@@ -83,7 +91,13 @@ def _failure(
         dataset=now.dataset,
         initial_adapter=now.initial_adapter,
     )
-    return result, known.exit_code if known else EXIT_INTERNAL
+    return result, _exit_code(known)
+
+
+def _exit_code(known: FinscribeError | None) -> int:
+    if known is None:
+        return EXIT_INTERNAL
+    return EXIT_MACHINE_FULL if known.reason in _MACHINE_FULL else known.exit_code
 
 
 def _respelled(error: FinscribeError | None) -> FinscribeError | None:
