@@ -86,6 +86,11 @@ e2e: setup ## Run a real cluster on this machine, and the tests that need one.
 sweep-operator: setup binaries ## Disturb a real operator in eleven ways and count what it loses (SWEEP_ARGS=--write saves it).
 	$(RUN)/python -m tests.sweeps $(SWEEP_ARGS)
 
+.PHONY: sweep-trainer
+sweep-trainer: setup ## Kill, drain and starve real trainings at each stage, and compare their adapters (SWEEP_ARGS=--write).
+	@$(RUN)/python -m tools.kube binaries versitygw
+	$(RUN)/python -m tests.trainer_sweeps $(SWEEP_ARGS)
+
 .PHONY: binaries
 binaries: setup
 	@echo "Programs for the tests (missing ones are built once into the user's cache, which takes minutes):"

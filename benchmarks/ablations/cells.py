@@ -12,14 +12,14 @@ from finscribe_core.trainer_config import AUTO
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 ALL_LINEAR = [*ATTENTION, "gate_proj", "up_proj", "down_proj"]
 DEFAULT_RATE = 6e-3
-STEPS = 240
+STEPS = 480
 DEFAULT: dict[str, Any] = {
     "lora": {"r": 16, "alpha": 32, "dropout": 0.0, "target_modules": ALL_LINEAR},
     "training": {
         "learning_rate": DEFAULT_RATE,
         "warmup_ratio": 0.05,
         "max_steps": STEPS,
-        "per_device_train_batch_size": 4,
+        "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": 1,
         "gradient_checkpointing": False,
         "dataloader_num_workers": 0,
@@ -36,10 +36,10 @@ and after the last one; documents are evaluated by the benchmark, for the tuned 
 TARGETS = {"attention": ATTENTION, "all linear": ALL_LINEAR}
 RANKS = (4, 16, 64)
 RATES: tuple[float | str, ...] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, AUTO)
-COARSE_RATES: tuple[float | str, ...] = (1e-2, 1e-3, AUTO)
+COARSE_RATES: tuple[float | str, ...] = (1e-2, AUTO, 3e-3, 3e-2)
 """Measured for all adapters before anything else."""
 DOCUMENTS = (50, 200, 800)
-DEFAULT_DOCUMENTS = 200
+DEFAULT_DOCUMENTS = 800
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Writes the table of docs/reliability.md."""
+"""Writes the operator's table of docs/reliability.md."""
 
 import os
 import platform
@@ -46,7 +46,7 @@ class Row:
         """Its row of the table."""
         cells = [self.sweep, self.case, ", ".join(map(str, self.seeds)), *map(str, self.counts.numbers())]
         load = f"{os.getloadavg()[1]:.0f}"
-        cells += [f"{self.seconds:.0f}", load, _cpu(), f"{datetime.now(UTC):%Y-%m-%d}"]
+        cells += [f"{self.seconds:.0f}", load, cpu_name(), f"{datetime.now(UTC):%Y-%m-%d}"]
         return f"| {' | '.join(cells)} |"
 
 
@@ -76,7 +76,8 @@ def write(rows: Iterable[Row], path: Path = PAGE) -> None:
     path.write_text(f"{before}{BEGIN}\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
+    """The processor's name, as Linux has it."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0].replace("(R)", "").removesuffix(" Processor") if names else platform.machine()

@@ -83,6 +83,11 @@ def team(s3_env, bucket, storage, tmp_path) -> TeamBucket:
     return team
 
 
+def test_checkpoints_that_a_killed_attempt_has_left_are_deleted_at_the_end(team):
+    team.end_run(training={"save_total_limit": 1})
+    assert team.checkpoints(OWN) == {"checkpoint-2"}
+
+
 @pytest.mark.parametrize(
     ("keep", "left"),
     [

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from finscribe_core.constants import LATEST_FILE, RUNS_PREFIX
 from finscribe_core.errors import FailureReason, FinscribeError, UserError
-from finscribe_core.trainer_config import KeepCheckpoints
+from finscribe_core.trainer_config import KeepCheckpoints, TrainerConfig
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 
@@ -20,6 +20,9 @@ _HASH = re.compile(r"(?<=^local)-\d{8}-\d{6}-[0-9a-f]{8}$|-[0-9a-f]{8}$")
 def delete_outdated(run: Run, storage: Storage, best_step: int | None) -> None:
     """Delete what `keep_checkpoints` and `keep_runs` do not keep; an error is only a warning.
 
+    Without `keep_checkpoints`, the newest `save_total_limit` remain, as during the training: an attempt that
+    was killed may have left more of them.
+
     Args:
         run: the run, whose result is complete in the bucket.
         storage: where it is.
@@ -28,9 +31,8 @@ def delete_outdated(run: Run, storage: Storage, best_step: int | None) -> None:
     config = run.config
     if run.uri is None or config.output_uri is None:
         return
-    if config.keep_checkpoints is not None:
-        with _errors_as_warnings("Checkpoints"):
-            _delete_checkpoints(run.uri, storage, config.keep_checkpoints, best_step)
+    with _errors_as_warnings("Checkpoints"):
+        _delete_checkpoints(run.uri, storage, config, best_step)
     if config.keep_runs is not None:
         with _errors_as_warnings("Older runs"):
             _delete_runs(run, config.output_uri.rstrip("/"), config.keep_runs, storage)
@@ -44,8 +46,12 @@ def _errors_as_warnings(what: str) -> Iterator[None]:
         log.warning("%s remain in the bucket: %s", what, error)
 
 
-def _delete_checkpoints(run_uri: str, storage: Storage, keep: KeepCheckpoints, best_step: int | None) -> None:
+def _delete_checkpoints(run_uri: str, storage: Storage, config: TrainerConfig, best_step: int | None) -> None:
+    keep = config.keep_checkpoints
+
     def choose(newest_first: list[str]) -> list[str]:
+        if keep is None:
+            return newest_first[: config.training.save_total_limit]
         best = f"checkpoint-{best_step}"
         if keep is KeepCheckpoints.Best and best in newest_first:
             return [best]
