@@ -1,21 +1,24 @@
 """Defines the operator's Prometheus metrics."""
 
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import ValidationError
 
-from finscribe_core.api.conditions import ConditionType, find_true
+from finscribe_core.api.conditions import ConditionType, Reason, find_true
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State
 from finscribe_core.errors import FailureReason
 from finscribe_operator.leadership import Leadership
+from finscribe_operator.objects import JobKey, Object, find_condition
 from finscribe_operator.store import Store
 from finscribe_operator.watches import Watches
 
+_JOB = ("namespace", "finetunejob")
+_ENDED = (State.Complete, State.Failed)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -62,6 +65,9 @@ class Metrics:
             ["outcome", "reason"],
             registry=self.registry,
         )
+        # From 0 on, so that `increase` counts the first one, too.
+        for outcome, reason in [("Succeeded", ""), *(("Failed", reason) for reason in FailureReason)]:
+            self.runs_finished.labels(outcome, reason)
         self.namespace_unavailable = Gauge(
             "finscribe_operator_namespace_unavailable",
             "1 for a namespace of the operator's configuration that could not be listed the last time.",
@@ -112,40 +118,67 @@ class _StoreMetrics(Collector):
         self._leadership = leadership
 
     def collect(self) -> Iterator[Metric]:
-        """The number of FineTuneJobs in each state and of those that were refused, and what runs cost."""
-        tally = Tally(self._store.states())
-        family = GaugeMetricFamily("finscribe_finetunejobs", "FineTuneJobs by state.", labels=["state"])
-        for state in State if self._leadership.is_held else ():
-            family.add_metric([state], tally[state])
-        yield family
+        """FineTuneJobs in each state and those that were refused; of each job its state and its run."""
+        statuses = list(self._store.statuses()) if self._leadership.is_held else []
+        states = {key: _state(status) for key, status in statuses}
+        yield self._tally(states)
         yield CounterMetricFamily(
             "finscribe_operator_objects_refused",
             "FineTuneJobs that were refused when they were read: too large, or nested too deeply.",
             value=self._store.refused,
         )
-        yield from self._runs()
+        active = GaugeMetricFamily(
+            "finscribe_finetunejob_state",
+            "1 for the state of a FineTuneJob that has not ended.",
+            labels=[*_JOB, "state"],
+        )
+        for key, state in states.items():
+            if state not in _ENDED:
+                active.add_metric([*key, state], 1)
+        yield active
+        yield from _runs(statuses)
 
-    def _runs(self) -> Iterator[Metric]:
-        labels = ["namespace", "finetunejob", "run"]
-        attempts = GaugeMetricFamily(
-            "finscribe_run_attempts", "Attempts of the job's current or last run so far.", labels=labels
-        )
-        goodput = GaugeMetricFamily(
-            "finscribe_run_goodput_ratio",
-            "Share of the pods' time in which that run took the steps that it keeps.",
-            labels=labels,
-        )
-        for key, status in self._store.runs() if self._leadership.is_held else ():
-            needed = {name: status[name] for name in ("name", "attempts", "goodput") if name in status}
-            try:
-                run = RunStatus.model_validate(needed)
-            except ValidationError:  # another program wrote it
-                continue
-            attempts.add_metric([*key, run.name], run.attempts)
-            if run.goodput.ratio is not None:
-                goodput.add_metric([*key, run.name], float(run.goodput.ratio))
-        yield attempts
-        yield goodput
+    def _tally(self, states: Mapping[JobKey, str]) -> Metric:
+        tally = Tally(states.values())
+        family = GaugeMetricFamily("finscribe_finetunejobs", "FineTuneJobs by state.", labels=["state"])
+        for state in State if self._leadership.is_held else ():
+            family.add_metric([state], tally[state])
+        return family
+
+
+def _state(status: Object) -> str:
+    summary = status.get("summary")
+    return str(summary.get("state", State.Pending)) if isinstance(summary, dict) else State.Pending
+
+
+def _runs(statuses: Iterable[tuple[JobKey, Object]]) -> Iterator[Metric]:
+    """What the current or last run of each job has cost, and whether it passed its gate."""
+    labels = [*_JOB, "run"]
+    attempts = GaugeMetricFamily(
+        "finscribe_run_attempts", "Attempts of the job's current or last run so far.", labels=labels
+    )
+    goodput = GaugeMetricFamily(
+        "finscribe_run_goodput_ratio",
+        "Share of the pods' time in which that run took the steps that it keeps.",
+        labels=labels,
+    )
+    gate = GaugeMetricFamily(
+        "finscribe_run_gate_passed", "1 if that run passed its gate, 0 if it did not.", labels=labels
+    )
+    for key, status in statuses:
+        known = status.get("run") if isinstance(status.get("run"), dict) else {}
+        needed = {name: known[name] for name in ("name", "attempts", "goodput") if name in known}
+        try:
+            run = RunStatus.model_validate(needed)
+        except ValidationError:  # there is none, or another program wrote it
+            continue
+        attempts.add_metric([*key, run.name], run.attempts)
+        if run.goodput.ratio is not None:
+            goodput.add_metric([*key, run.name], float(run.goodput.ratio))
+        promoted = find_condition({"status": status}, ConditionType.Promoted)
+        if promoted and promoted.get("reason") in (Reason.GatePassed, Reason.GateFailed):
+            gate.add_metric([*key, run.name], promoted["reason"] == Reason.GatePassed)
+    yield from (attempts, goodput, gate)
 
 
 class _WatchMetrics(Collector):

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from finscribe_core.api.v1alpha1 import State
 from finscribe_core.constants import KIND
 from finscribe_core.report import ProgressReport
 from finscribe_operator.cluster import Listing
@@ -178,18 +177,10 @@ class Store:
         """The keys of all FineTuneJobs."""
         return list(self._jobs)
 
-    def states(self) -> Iterator[str]:
-        """The state of each FineTuneJob, from its status."""
-        for job in list(self._jobs.values()):  # a copy: Prometheus scrapes from its own thread
-            summary = job["status"].get("summary")
-            yield summary.get("state", State.Pending) if isinstance(summary, dict) else State.Pending
-
-    def runs(self) -> Iterator[tuple[JobKey, Object]]:
-        """The status of each FineTuneJob's run, not parsed."""
-        for key, job in list(self._jobs.items()):
-            run = job["status"].get("run")
-            if isinstance(run, dict):
-                yield key, run
+    def statuses(self) -> Iterator[tuple[JobKey, Object]]:
+        """The status of each FineTuneJob, not parsed."""
+        for key, job in list(self._jobs.items()):  # a copy: Prometheus scrapes from its own thread
+            yield key, job["status"]
 
     def finetunejob(self, key: JobKey) -> Object | None:
         """The FineTuneJob, or None."""

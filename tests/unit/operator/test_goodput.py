@@ -1,5 +1,6 @@
 """Goodput: the share of its pods' time in which a run took the steps that it keeps."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -157,10 +158,12 @@ def test_the_result_of_an_attempt_says_the_seconds_of_its_steps():
     assert (status.run.goodput.pod_seconds, status.run.goodput.ratio) == (600, "0.6")
 
 
-def test_metrics_show_what_each_run_costs_and_skip_a_status_that_another_program_wrote():
+def test_metrics_show_each_jobs_state_and_run_and_skip_a_run_that_another_program_wrote():
     store = Store()
     run = {"name": RUN, "attempts": 2, "goodput": {"ratio": "0.5"}}
-    for name, status in (("invoices", {"run": run}), ("letters", {"run": {"attempts": "many"}})):
+    promoted = {"type": "Promoted", "status": "False", "reason": "GateFailed"}
+    complete = {"run": run, "summary": {"state": "Complete"}, "conditions": [promoted]}
+    for name, status in (("invoices", complete), ("letters", {"run": {"attempts": "many"}})):
         job = a_job(status=status)
         job["metadata"] |= {"name": name, "uid": name}
         store.put(job)
@@ -169,4 +172,9 @@ def test_metrics_show_what_each_run_costs_and_skip_a_status_that_another_program
 
     assert registry.get_sample_value("finscribe_run_attempts", labels) == 2
     assert registry.get_sample_value("finscribe_run_goodput_ratio", labels) == 0.5
-    assert "letters" not in generate_latest(registry).decode()
+    assert registry.get_sample_value("finscribe_run_gate_passed", labels) == 0
+    served = generate_latest(registry).decode()
+    assert re.findall("finscribe_finetunejob_state{.*", served) == [
+        'finscribe_finetunejob_state{finetunejob="letters",namespace="team",state="Pending"} 1.0'
+    ]
+    assert not re.findall("finscribe_run_.*letters", served)

@@ -49,6 +49,9 @@ class RunMetrics:
         self.epoch = self._gauge("epoch", "Epochs trained so far, as a fraction.")
         self.best_step = self._gauge("best_step", "Optimizer steps taken at the best evaluation so far.")
         self.eta = self._gauge("eta_seconds", "Estimated time until the result is uploaded.")
+        self.last_checkpoint = self._gauge(
+            "last_checkpoint_timestamp_seconds", "Unix time of the last upload of a checkpoint."
+        )
         self.tokens = self._counter("tokens", "Tokens trained on by this process.")
         self.samples = self._counter("samples", "Rows trained on by this process.")
         self.retried = self._counter("storage_requests_retried", "Storage requests that were retried.")

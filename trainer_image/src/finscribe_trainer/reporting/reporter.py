@@ -138,6 +138,7 @@ class RunReporter:
         """Report how long an upload of a checkpoint took."""
         with self._lock:
             self._pace = replace(self._pace, uploaded_byte=seconds / max(1, num_bytes))
+        self.prometheus.set(self.prometheus.last_checkpoint, time.time())
 
     def measured(self) -> dict[str, float]:
         """What the next attempt needs, for the checkpoint: see `resume`."""
