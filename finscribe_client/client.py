@@ -1,17 +1,18 @@
 """What a user does with FineTuneJobs on a cluster, as Python calls, which the commands use, too."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from finscribe_client.api import APPLY, MERGE, Api, Object, core_path, jobs_path
 from finscribe_client.errors import ClientError, ClientReason
 from finscribe_client.jobs import Job, Run
 from finscribe_client.pods import LogOptions, Pod
+from finscribe_client.reader import find_run
 from finscribe_client.submission import Submission, read_submissions, submission_of
 from finscribe_client.timeline import TimelineEvent, build_timeline
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, State
@@ -24,6 +25,9 @@ from finscribe_core.constants import (
     LABEL_RUN,
     LABEL_TASK,
 )
+
+if TYPE_CHECKING:
+    from finscribe_client.bucket import Downloaded
 
 FIELD_MANAGER = "finscribe-cli"
 POLL_SECONDS = 1.0
@@ -219,20 +223,38 @@ class Client:
         )
 
     def find_run(self, name: str) -> tuple[Job, Run]:
-        """A run and its job, by the run's name, by `job/run`, or by the name of a job, which is its last run.
+        """A run and its job, by the run's name, `job/run`, or the name of a job for its current run."""
+        return find_run(self, name)
 
-        Raises:
-            ClientError: NotFound.
+    def download(
+        self,
+        run: str,
+        folder: str | Path | None = None,
+        only: Collection[str] = (),
+        endpoint: str | None = None,
+    ) -> "Downloaded":
+        """Download the result of a run, and verify each file; an interrupted download is resumed.
+
+        Args:
+            run: as for `find_run`; of a job the newest run that has a result.
+            folder: by default the run's name.
+            only: parts of the result, such as `adapter`; all of it when empty.
+            endpoint: URL of the object storage, if it has another one here than in the cluster.
         """
-        job_name, _, run_name = name.rpartition("/")
-        jobs = [self.get(job_name)] if job_name else self.list()
-        for job in jobs:
-            if found := job.find_run(run_name):
-                return job, found
-            if not job_name and job.name == name and job.runs:
-                return job, job.runs[0]
-        remedy = "See the runs of a job with `finscribe status JOB`."
-        raise ClientError(ClientReason.NotFound, f"There is no run {name} in {self.namespace}.", remedy)
+        from finscribe_client.bucket import Result  # noqa: PLC0415 - needs boto3
+
+        job, found = self.find_run(run)
+        if run == job.name:
+            found = next((one for one in job.runs if one.outputs.uri), found)
+        return Result.of(job, found, endpoint).download(Path(folder or found.name), only)
+
+    def promote(
+        self, run: str, *, force: bool = False, dry_run: bool = False, endpoint: str | None = None
+    ) -> bool:
+        """Make latest.json name a run, with `force` also one below its gate; False if it does already."""
+        from finscribe_client.bucket import Result  # noqa: PLC0415 - needs boto3
+
+        return Result.of(*self.find_run(run), endpoint).promote(force=force, dry_run=dry_run)
 
     def _change(self, name: str, patch: Object, read: Job | None = None, *, dry_run: bool = False) -> Job:
         """Apply a merge patch; to a job as it was read only, if `read` is given."""

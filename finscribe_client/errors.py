@@ -34,6 +34,8 @@ class ClientReason(StrEnum):
     """The job's state does not permit what was asked for."""
     TimedOut = "TimedOut"
     """The job has not ended in time."""
+    Damaged = "Damaged"
+    """A downloaded file is not the one that was uploaded."""
     WouldOverwrite = "WouldOverwrite"
     """A file exists with other content."""
 

@@ -1,6 +1,6 @@
 """The losses of a run by step: from the logs of its pods, or once they are gone from its metrics.json."""
 
-from finscribe_client.jobs import Job
+from finscribe_client.jobs import Job, Run
 from finscribe_client.log_lines import LossPoint, read_losses
 from finscribe_client.pods import LogOptions
 from finscribe_client.reader import Reader
@@ -13,3 +13,10 @@ def losses_of_log(reader: Reader, job: Job, run: str) -> list[LossPoint]:
         if pod.node == 0 and not pod.waits_for:
             lines += reader.log(pod, LogOptions())
     return read_losses(lines)
+
+
+def losses_of_result(job: Job, run: Run, endpoint: str | None) -> list[LossPoint]:
+    """The losses in the bucket."""
+    from finscribe_client.bucket import Result  # noqa: PLC0415 - slow to import
+
+    return Result.of(job, run, endpoint).losses()

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from finscribe_client.jobs import Job
+from finscribe_client.errors import ClientError, ClientReason
+from finscribe_client.jobs import Job, Run
 from finscribe_client.pods import LogOptions, Pod
 from finscribe_client.timeline import TimelineEvent
 
@@ -39,3 +40,19 @@ class Reader(Protocol):
     def events(self, job: Job) -> Sequence[TimelineEvent]:
         """What happened to a job, its pods and its experiments, in order."""
         ...
+
+
+def find_run(reader: Reader, name: str) -> tuple[Job, Run]:
+    """A run and its job, by the run's name, by `job/run`, or by the name of a job, which is its current run.
+
+    Raises:
+        ClientError: NotFound.
+    """
+    job_name, _, run_name = name.rpartition("/")
+    for job in [reader.get(job_name)] if job_name else reader.list():
+        if found := job.find_run(run_name):
+            return job, found
+        if name == job.name and job.runs:
+            return job, job.runs[0]
+    remedy = "`finscribe list` shows the jobs, `finscribe status JOB` the runs of a job."
+    raise ClientError(ClientReason.NotFound, f"There is no run {name} in {reader.place}.", remedy)

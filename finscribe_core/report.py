@@ -1,6 +1,7 @@
 """Defines what a run reports: progress and metrics while it runs, its result at the end."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -338,6 +339,16 @@ class RunResult(KubeModel):
 
 def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def published_metrics(run_metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The metrics of a run's metrics.json that latest.json names, as texts.
+
+    >>> published_metrics({"eval_loss": 0.5, "train_loss": None, "steps": 3})
+    {'eval_loss': '0.5'}
+    """
+    names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
+    return {name: format_metric(value) for name in names if (value := run_metrics.get(name)) is not None}
 
 
 def format_rate(value: float) -> str:

@@ -18,6 +18,7 @@ from finscribe_operator.field_changes import FIELD_CHANGES, Change
 from finscribe_operator.permissions import OWN_PERMISSIONS, PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.admission import limits_text
+from tools.command_reference import command_reference_text
 from tools.dashboards import dashboard_text
 from tools.reference import aliases_text, file_reference_text, key_of_fields, kind_reference_text
 
@@ -138,6 +139,13 @@ def _generated_page(source: str) -> str:
     return f"Generated from the docstrings of `{source}` by `{COMMAND}`."
 
 
+def commands_reference_text() -> str:
+    """The reference page of the command line."""
+    return command_reference_text(
+        f"What `--help` prints. Generated from the code of each command by `{COMMAND}`."
+    )
+
+
 def document_schema_text() -> str:
     """The JSON Schema of the documents."""
     return json.dumps(schema_json(), indent=2, ensure_ascii=False) + "\n"
@@ -154,6 +162,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/finetunejob.md": job_reference_text,
     "docs/reference/trainer-config.md": trainer_config_reference_text,
     "docs/reference/operator-config.md": operator_config_reference_text,
+    "docs/reference/commands.md": commands_reference_text,
 }
 
 

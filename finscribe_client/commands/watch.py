@@ -39,14 +39,15 @@ def watch(reader: Reader, *, job: str, timeout: float | None) -> None:
       finscribe watch invoices --local
     """  # noqa: D301 - click reads \b as "keep these lines"
     console = Console()
-    last = (_show_live if console.is_terminal else _print_lines)(reader, job, timeout, console)
+    last = (show_live if console.is_terminal else _print_lines)(reader, job, timeout, console)
     for line in describe(last):
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
     if last.state in (State.Failed, State.Invalid):
         sys.exit(EXIT_FAILED)
 
 
-def _show_live(reader: Reader, name: str, timeout: float | None, console: Console) -> Job:
+def show_live(reader: Reader, name: str, timeout: float | None, console: Console) -> Job:
+    """Draw the job until it has ended; returns it as it is then."""
     job = reader.get(name)
     losses = Losses(_known_losses(reader, job))
     with Live(build_view(job, losses), console=console, transient=True, auto_refresh=False) as live:

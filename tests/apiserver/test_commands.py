@@ -1,6 +1,9 @@
 """The commands of `finscribe` for a cluster, against a real API server."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +17,10 @@ from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason, FinscribeError
 from finscribe_core.report import RunResult
 from tests.apiserver.eventually import eventually
+from tests.apiserver.log_server import bind, serving_logs
 from tests.apiserver.test_life import RESULT
 from tests.apiserver.workspace import Workspace, build_job
+from tools.kube.binaries import provide
 from tools.kube.process import free_ports
 
 Finscribe = Callable[..., Result]
@@ -196,3 +201,91 @@ def test_a_job_is_suspended_resumed_retried_trained_again_and_deleted(
     assert "Nothing was deleted." in asked.output and asked.exit_code == 1
     assert "deleted" in finscribe("delete", "invoices", "--yes").output
     assert workspace.jobs() == []
+
+
+def line(message: str, step: int) -> str:
+    record = {
+        "time": "2026-03-01T10:00:00Z",
+        "level": "info",
+        "logger": "x",
+        "message": message,
+        "step": step,
+    }
+    return json.dumps(record)
+
+
+@pytest.mark.usefixtures("operator")
+def test_logs_events_curves_and_the_end_of_a_job_are_shown(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path, tmp_path: Path
+):
+    finscribe("submit", str(manifest))
+    first = workspace.await_pod()
+    assert "has not started" in error_of(finscribe("logs", "invoices")).message
+    with serving_logs(workspace.core, tmp_path / "pki") as node:
+        bind(workspace.core, workspace.namespace, first)
+        workspace.kubelet.report_running(first)
+        node.logs[first] = [line("{'loss': 2.0}", 10), "Killed"]
+        assert finscribe("logs", "invoices").output.endswith("INFO    {'loss': 2.0} step=10\nKilled\n")
+        assert finscribe("logs", "invoices", "--raw", "--tail", "1").output == "Killed\n"
+
+        workspace.kubelet.report_failed(first, EXIT_RETRY, "connection reset")
+        second = workspace.await_pod(other_than=first)
+        bind(workspace.core, workspace.namespace, second)
+        workspace.kubelet.report_running(second)
+        node.logs[second] = [line("{'loss': 1.0}", 20), line("{'eval_loss': 1.5}", 20)]
+        assert "Killed" in finscribe("logs", "invoices", "--previous").output
+        assert "Killed" in finscribe("logs", "invoices", "--attempt", "1").output
+        assert "2 still have a pod" in error_of(finscribe("logs", "invoices", "--attempt", "3")).message
+
+        workspace.kubelet.report_succeeded(second, RESULT)
+        workspace.await_condition("Reconciling", "False")
+        assert "{'loss': 1.0} step=20" in finscribe("logs", "invoices", "--follow").output
+        assert node.queries[-1]["follow"] == ["true"]
+        curve = finscribe("metrics", "invoices", "--plot", "--png", str(tmp_path / "loss.png")).output
+        assert "2 ┤•" in curve and "x" in curve.partition("┤•")[2]
+        assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+    shown = finscribe("events", "invoices").output.splitlines()
+    assert shown[0].split() == ["AGE", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    reasons = [row.split()[2] for row in shown[1:]]
+    assert reasons.index("RunStarted") < reasons.index("Complete")
+    assert any(f"Job/{second.rpartition('-')[0]}" in row for row in shown)
+
+    watched = finscribe("watch", "invoices", "--timeout", "30")
+    assert watched.exit_code == 0 and "invoices: Complete Succeeded 100% loss 0.21" in watched.output
+
+    manifest.write_text(yaml.safe_dump(build_job(training={"learningRate": 0.001})))
+    finscribe("submit", str(manifest))
+    workspace.await_pod(other_than=second)
+    run = eventually(lambda: workspace.status().run if workspace.status().runs else None)
+    assert run is not None
+    earlier = workspace.status().runs[0].name
+    compared = finscribe("compare-runs", f"invoices/{earlier}", run.name).output
+    assert compared.splitlines()[0].split() == ["METRIC", earlier, run.name]
+    assert ["eval_loss", "0.31", "-"] in [row.split() for row in compared.splitlines()]
+    missing = error_of(finscribe("compare-runs", earlier, "receipts"))
+    assert missing.reason == ClientReason.NotFound and "no run receipts" in missing.message
+
+
+def test_a_command_works_as_a_kubectl_plugin_and_completes_names(
+    workspace: Workspace, manifest: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KUBECONFIG", str(workspace.server.kubeconfig))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+    kubectl = provide(["kubectl"])["kubectl"]
+    plugin = subprocess.run(
+        [kubectl, "finscribe", "submit", "-", "--namespace", workspace.namespace, "-o", "name"],
+        input=manifest.read_text(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert plugin.stdout == "finetunejob.finscribe.io/invoices\n"
+
+    words = f"finscribe status --namespace {workspace.namespace} inv"
+    asked = {"_FINSCRIBE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    completed = subprocess.run(
+        ["finscribe"], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout == "plain,invoices\n"

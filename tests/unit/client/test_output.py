@@ -1,17 +1,21 @@
 """Tables, descriptions and live views of jobs."""
 
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from finscribe_client.commands import watch
 from finscribe_client.curve import plot, sparkline
 from finscribe_client.description import describe
+from finscribe_client.jobs import Job
 from finscribe_client.output import print_jobs
+from finscribe_client.pods import LogOptions, Pod
 from finscribe_client.watch_view import Losses, build_view
 from finscribe_core.api.v1alpha1 import RunRecord, RunStatus, State, Summary
 from finscribe_core.report import DocumentMetrics, EvaluationReport, GateVerdict, Metrics, Outputs, Progress
-from tests.unit.client.builders import build_condition, build_job
+from tests.unit.client.builders import build_condition, build_job, build_pod
 
 RUNNING = build_job(
     conditions=[
@@ -134,3 +138,29 @@ def test_curves_show_where_a_loss_falls():
         "         └─────",
         "          0  10",
     ]
+
+
+class Finishing:
+    """A job that is first running, then complete; its log has earlier losses."""
+
+    def get(self, name: str) -> Job:
+        return RUNNING
+
+    def follow(self, name: str, timeout: float | None = None) -> Iterator[Job]:
+        yield from (RUNNING, COMPLETE)
+
+    def pods(self, job: Job, run: str) -> list[Pod]:
+        return [build_pod("a")]
+
+    def log(self, pod: Pod, options: LogOptions) -> Iterator[str]:
+        yield '{"time": "", "level": "info", "message": "{\'loss\': 1.6}", "step": 100}'
+
+
+def test_a_watched_job_is_drawn_in_a_terminal_with_the_losses_of_its_log():
+    output = StringIO()
+    console = Console(file=output, width=100, force_terminal=True, color_system=None)
+
+    assert watch.show_live(Finishing(), "invoices", None, console) is COMPLETE
+
+    assert sparkline([1.6, 0.412], 48) in output.getvalue()
+    assert "team/invoices  Complete" in output.getvalue()

@@ -1,9 +1,11 @@
 """`finscribe compare`: compares two models on the same documents."""
 
+import sys
 from pathlib import Path
 
 import click
 
+from finscribe_core.cli import main_command
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.image_root_option import image_root_option
 from finscribe_trainer.cli.inference_options import inference_options
@@ -12,13 +14,13 @@ from finscribe_trainer.runtime.garbage import imports_excluded
 
 
 @click.command(context_settings=HELP_SETTINGS)
+@click.argument("runs", nargs=-1, metavar="[RUN RUN]")
 @click.option("--baseline-model", help="The base model: a folder, an s3:// prefix, or a hub id.")
 @click.option("--finetuned-model", help="The tuned model: likewise; an adapter is loaded onto its base.")
 @click.option("--test-dir", help="Test documents: a folder, a rows file, or an s3:// URI.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     help="Report to write, such as evaluation/comparison_report.md.",
 )
 @click.option(
@@ -38,10 +40,11 @@ from finscribe_trainer.runtime.garbage import imports_excluded
 @inference_options
 @overwrite_option
 def compare(  # noqa: PLR0913, PLR0917 - one for each option
+    runs: tuple[str, ...],
     baseline_model: str | None,
     finetuned_model: str | None,
     test_dir: str | None,
-    output: Path,
+    output: Path | None,
     baseline_results: Path | None,
     finetuned_results: Path | None,
     base_model: str | None,
@@ -55,7 +58,9 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
     """Evaluate two models on the same documents, and report the differences.
 
     Both generate answers to the same prompts by greedy decoding with the same --max-new-tokens. Each is given
-    as a model, or as the results that `finscribe evaluate` wrote.
+    as a model, or as the results that `finscribe evaluate` wrote. --output is required.
+
+    `finscribe compare RUN RUN` shows two runs of a cluster instead, as `finscribe compare-runs` does.
 
     \b
     Writes
@@ -77,6 +82,10 @@ def compare(  # noqa: PLR0913, PLR0917 - one for each option
       finscribe compare --baseline-results evaluation/base.json \\
         --finetuned-results evaluation/results.json --output evaluation/comparison_report.md
     """  # noqa: D301 - click reads \b as "keep these lines"
+    if runs:
+        sys.exit(main_command.main(["compare-runs", *runs], prog_name="finscribe"))
+    if output is None:
+        raise click.UsageError("Missing option '--output'.")
     from finscribe_trainer.cli.session import command_session  # noqa: PLC0415 - `--help` is fast
 
     with command_session():

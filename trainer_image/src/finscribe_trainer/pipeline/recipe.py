@@ -16,8 +16,8 @@ from finscribe_core.report import (
     Outputs,
     Phase,
     RunResult,
-    format_metric,
     outputs_below,
+    published_metrics,
 )
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_trainer.data.image_count import image_count
@@ -220,8 +220,7 @@ def _published_metrics(uri: str, storage: Storage) -> dict[str, Any] | None:
 
 def _finish_run(run: Run, storage: Storage, run_metrics: dict[str, Any]) -> RunResult:
     """Point latest.json to this run, unless it failed its gate, and build the RunResult."""
-    names = ("train_loss", "eval_loss", "best_eval_loss", "base_eval_loss", "learning_rate")
-    known = {name: format_metric(value) for name in names if (value := run_metrics.get(name)) is not None}
+    known = published_metrics(run_metrics)
     metrics = run.reporter.snapshot().metrics.model_copy(update=known)
     outputs = _outputs(run)
     evaluation = _evaluation(run_metrics)
