@@ -90,6 +90,8 @@ ENV_CA_BUNDLE = "FINSCRIBE_CA_BUNDLE"
 """File of certificates in PEM format that are trusted in addition to the public ones."""
 ENV_IMAGE_MOUNTS = "FINSCRIBE_IMAGE_MOUNTS"
 """Paths at which images of `pod.volumes` are mounted, separated by ':'."""
+ENV_PDF_PASSWORD = "FINSCRIBE_PDF_PASSWORD"  # noqa: S105 - the name of a variable
+"""The password of encrypted PDFs that are imported."""
 ENV_ANONYMIZE_KEY = "FINSCRIBE_ANONYMIZE_KEY"
 """Secret key of `finscribe data anonymize`: the same key maps a name to the same pseudonym in every run."""
 

@@ -63,9 +63,12 @@ BAD_FILES = {
     ),
     "input is a PDF": (
         [GOOD, with_input("text.pdf")],
-        "rows.jsonl:2: image 'text.pdf' .*; write each of its pages as an image",
+        "rows.jsonl:2: image 'text.pdf' .*; `finscribe data import` writes its pages",
     ),
-    "input is a HEIC": ([with_input("a 1.HEIC")], "rows.jsonl:1: image 'a 1.HEIC' .*; convert it to PNG"),
+    "input is a HEIC": (
+        [with_input("a 1.HEIC")],
+        "rows.jsonl:1: image 'a 1.HEIC' .*; convert it to PNG.*data import",
+    ),
     "input has no suffix": ([with_input("images/0001")], "rows.jsonl:1: image 'images/0001' does not exist"),
     "input is a file without suffix": ([with_input("text")], "rows.jsonl:1: image 'text' is not in a supp"),
     "input is an URL with a query": (

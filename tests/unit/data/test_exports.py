@@ -10,60 +10,42 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.files import DataFile
 
-TURNS = [{"from": "human", "value": "<image>Read."}, {"from": "gpt", "value": "12"}]
-SHAREGPT = {"conversations": TURNS, "images": ["images/0.png"]}
-ALPACA = {"instruction": "<image>Read.", "input": "", "output": "12", "images": ["images/0.png"]}
-MESSAGES = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
 LABEL_STUDIO = {"id": 0, "data": {"ocr": "/data/local-files/?d=images/0.png"}, "annotations": []}
-ERNIE = {"image_info": [{"image_url": "./images/0.png"}], "text_info": [{"text": "OCR:", "tag": "mask"}]}
 DONUT = {"file_name": "0.png", "ground_truth": '{"gt_parse": {"total": "12"}}'}
 DOCVQA = {"question": "Which total?", "answers": ["12"], "image": "images/0.png"}
 HUGGING_FACE = {"image": {"bytes": b"\x89PNG", "path": "0.png"}, "ground_truth": "{}"}
+COCO = {"images": [{"id": 1, "file_name": "0.png"}], "annotations": []}
 
 FILES = {
-    "ShareGPT": ("train.jsonl", [SHAREGPT], "train.jsonl:1: the ShareGPT"),
-    "ShareGPT array": (
-        "train.json",
-        json.dumps([SHAREGPT], indent=2),
-        "train.json:1: .*array in .*ShareGPT",
-    ),
-    "ShareGPT array on one line": (
-        "train.json",
-        json.dumps([SHAREGPT]),
-        "train.json:1: .*array in .*ShareGPT",
-    ),
-    "Alpaca array": ("train.json", json.dumps([ALPACA], indent=2), "train.json:1: .*array in .*Alpaca"),
-    "messages array": ("train.json", json.dumps([MESSAGES]), "train.json:1: .*array in .*OpenAI messages"),
-    "array in a .jsonl file": ("train.jsonl", json.dumps([MESSAGES]), "train.jsonl:1: .*array in .*OpenAI"),
-    "array of texts": (
-        "train.json",
-        json.dumps(["a"], indent=1),
-        "train.json:1: the whole file is .* array,",
-    ),
-    "object": (
-        "train.json",
-        json.dumps(MESSAGES, indent=1),
-        "train.json:1: .* is one JSON object",
-    ),
+    "object": ("train.json", json.dumps({"a": {}}, indent=1), "train.json:1: .* is one JSON object", ""),
     "Label Studio": (
-        "export.json",
+        "a.json",
         json.dumps([LABEL_STUDIO], indent=2),
-        "export.json:1: .*Label Studio",
+        "a.json:1: the Label Studio",
+        "label-studio",
     ),
-    "ERNIEKit": ("train.jsonl", [ERNIE], "train.jsonl:1: the ERNIEKit"),
-    "Donut": ("metadata.jsonl", [DONUT], "metadata.jsonl:1: the Donut format"),
-    "DocVQA": ("qa.jsonl", [DOCVQA], "qa.jsonl:1: the DocVQA format"),
-    "ImageFolder": ("metadata.jsonl", [{"file_name": "0.png", "text": "12"}], ":1: the Hugging Face Image"),
-    "ms-swift": ("train.jsonl", [{"query": "a", "response": "b"}], "train.jsonl:1: the ms-swift format"),
-    "Hugging Face": ("train.parquet", [HUGGING_FACE], "train.parquet:1: .*Hugging Face image columns"),
-    "PPOCRLabel": ("Label.txt", "images/0.png\t[]\n", "Label.txt: the PaddleOCR .PPOCRLabel. format"),
-    "PaddleOCR": ("rec_gt_train.txt", "images/0.png\t12\n", "rec_gt_train.txt: the PaddleOCR .recognition."),
-    "CSV": ("train.csv", "image,output\nimages/0.png,12\n", "train.csv: the CSV format"),
+    "COCO": ("a.json", json.dumps(COCO, indent=2), "a.json:1: the COCO format", "coco-text"),
+    "Donut": ("metadata.jsonl", [DONUT], "metadata.jsonl:1: the Donut format", "donut"),
+    "DocVQA": ("qa.jsonl", [DOCVQA], "qa.jsonl:1: the DocVQA format", "docvqa"),
+    "ImageFolder": (
+        "metadata.jsonl",
+        [{"file_name": "0.png", "text": "12"}],
+        ":1: the Hugging Face Image",
+        "imagefolder",
+    ),
+    "Hugging Face": ("a.parquet", [HUGGING_FACE], "a.parquet:1: .*Hugging Face image columns", "hf-parquet"),
+    "Arrow": ("a.arrow", "ARROW1", "a.arrow: the Hugging Face Arrow format .*to_parquet", "hf-parquet"),
+    "PPOCRLabel": ("Label.txt", "images/0.png\t[]\n", "Label.txt: the PaddleOCR .PPOCRLabel.", "paddleocr"),
+    "PaddleOCR": ("rec_gt.txt", "images/0.png\t12\n", "rec_gt.txt: the PaddleOCR .recognition.", "paddleocr"),
+    "CSV": ("train.csv", "image,output\nimages/0.png,12\n", "train.csv: the CSV format", "csv"),
+    "Excel": ("train.xlsx", "PK", "train.xlsx: the Excel format .*save it as CSV", "csv"),
 }
 
 
-@pytest.mark.parametrize(("name", "content", "message"), FILES.values(), ids=FILES)
-def test_a_file_of_another_program_is_refused_by_its_formats_name(name, content, message, tmp_path):
+@pytest.mark.parametrize(("name", "content", "message", "importer"), FILES.values(), ids=FILES)
+def test_a_file_of_another_program_is_refused_by_its_formats_name_with_the_command_that_reads_it(
+    name, content, message, importer, tmp_path
+):
     path = tmp_path / name
     if path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(content), path)
@@ -74,13 +56,19 @@ def test_a_file_of_another_program_is_refused_by_its_formats_name(name, content,
     with pytest.raises(UserError, match=message) as caught:
         load_dataset(DataFile(path, name), max_image_pixels=10**6)
     assert caught.value.reason is FailureReason.DatasetInvalid
-    assert "write " in caught.value.message
+    assert (
+        f"`finscribe data import {f'--from {importer} ' if importer else ''}IN OUT`" in caught.value.message
+    )
     assert len(caught.value.message.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("entries", "message"),
-    [(("img/", "box/", "entities/"), "d: the SROIE format"), (("images/", "Label.txt"), "d: the PaddleOCR")],
+    [
+        (("img/", "box/", "entities/"), "d: the SROIE format"),
+        (("images/", "Label.txt"), "d: the PaddleOCR"),
+        (("a.pdf", "a.json"), "d: the PDF and JSON format"),
+    ],
 )
 def test_a_folder_of_another_program_is_refused_by_its_formats_name(entries, message, tmp_path):
     for entry in entries:

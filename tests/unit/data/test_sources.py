@@ -117,7 +117,7 @@ def test_a_truncated_gz_yields_its_rows_and_names_the_last_line(tmp_path):
     assert len(rows) > 1000
     assert all(isinstance(row, Row) for _, row in rows)
     assert (where, problem.rule) == (f"rows.jsonl.gz:{len(rows) + 1}", "damaged-file")
-    assert f"after {len(rows)} lines" in problem.message
+    assert f"after {len(rows)} rows" in problem.message
 
 
 def damaged_parquet(path: Path) -> Path:
@@ -148,7 +148,7 @@ def test_a_table_with_image_bytes_is_rejected_with_a_remedy(tmp_path):
     rows = [{"prompt": "a", "completion": "b", "image": {"bytes": b"\x89PNG", "path": "a.png"}}]
     [(where, problem)] = scan(write(tmp_path / "rows.parquet", rows))
     assert (where, problem.rule, problem.path) == ("rows.parquet:1", "image-bytes", "image")
-    assert "write each image to a file" in problem.message
+    assert "finscribe data import --from hf-parquet" in problem.message
 
 
 def test_dates_of_a_table_become_iso_8601(tmp_path):

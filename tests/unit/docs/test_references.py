@@ -25,9 +25,24 @@ OUTPUT_FILES = {
     *("adapter_model.bin", "training_state.json", "chat_template.jinja"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
     *("sbom-operator.json", "sbom-trainer.json", "licences-operator.md", "licences-trainer.md"),
+    *("import.json", "rows.jsonl", "pages/", "rows/train.json"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
 """Files of runs, models and `make sbom`, which are not in the repository."""
+OTHER_PROGRAMS = {
+    *(
+        "0001.pdf",
+        "0001.json",
+        "invoices/",
+        "imported/",
+        "fields.yaml",
+        "metadata.jsonl",
+        "metadata.NAME",
+        "Label.txt",
+    ),
+    *("rec_gt.txt", "img/", "entities/", "key/", "images/", "annotations/"),
+}
+"""What is imported, in the names of users and of other programs."""
 USER_FILES = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml", "finscribe-demo/")
 """Prefixes of a user's own files in the commands of the training guide and the tutorial."""
 SUFFIXES = (".py", ".md", ".html", ".yaml", ".yml", ".json", ".toml", ".tpl", ".lock")
@@ -62,7 +77,7 @@ def named_paths(page: Page) -> set[str]:
     found = {word for word in words if re.fullmatch(r"\.?[\w.-]+(/[\w.-]+)*/?", word)}
     return {
         word
-        for word in found - OUTPUT_FILES
+        for word in found - OUTPUT_FILES - OTHER_PROGRAMS
         if word.partition("/")[0] in top or word.endswith("/") or word.endswith(SUFFIXES)
     }
 
@@ -142,7 +157,7 @@ def dotted_names(page: Page) -> list[str]:
     return [
         name
         for name in names
-        if name not in OUTPUT_FILES and not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))
+        if name not in OUTPUT_FILES | OTHER_PROGRAMS and not f".{name}".endswith((*SUFFIXES, *ROW_SUFFIXES))
     ]
 
 

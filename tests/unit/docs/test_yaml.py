@@ -14,6 +14,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import Document, read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.local.manifest_file import Secret
+from finscribe_trainer.data_tools.importing.mapping import FieldMapping
 from tests.cases.invalid_specs import VALID
 from tests.unit.docs.pages import ALL, ROOT
 
@@ -26,6 +27,9 @@ def validate(document: Document) -> None:
     kind = document.data.get("kind")
     if "experiments" in document.data:
         parse_strictly(ExperimentsFile, document)
+        return
+    if "fields" in document.data:
+        parse_strictly(FieldMapping, document)
         return
     if document.data.keys() & CHART["properties"].keys():
         jsonschema.validate(document.data, CHART)

@@ -8,6 +8,7 @@ from finscribe_core.cli import SuggestingGroup, not_installed
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 
 SUBCOMMANDS = {
+    "import": "finscribe_trainer.cli.import_command",
     "validate": "finscribe_trainer.cli.validate",
     "generate": "finscribe_trainer.cli.generate",
     "split": "finscribe_trainer.cli.split",
@@ -15,7 +16,7 @@ SUBCOMMANDS = {
     "corrections": "finscribe_trainer.cli.corrections",
     "contact-sheet": "finscribe_trainer.cli.contact_sheet",
 }
-"""Each subcommand's module, which contains a command of the same name (with _ for -)."""
+"""Each subcommand's module, which contains a command of the module's name."""
 
 
 class Subcommands(SuggestingGroup):
@@ -34,7 +35,8 @@ class Subcommands(SuggestingGroup):
         if cmd_name not in SUBCOMMANDS:
             return None
         try:
-            command = getattr(import_module(SUBCOMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+            module = import_module(SUBCOMMANDS[cmd_name])
+            command = getattr(module, module.__name__.rpartition(".")[2])
         except ModuleNotFoundError as error:
             raise not_installed(f"data {cmd_name}", error, "trainer") from error
         assert isinstance(command, click.Command)

@@ -2,22 +2,23 @@
 
 from pathlib import Path
 
+_IMPORT = "run `finscribe data import IN OUT`, which writes its pages as images"
 _CONVERT = "convert it to PNG or JPEG"
 _PAGES = "convert each page to a PNG"
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"%PDF-", "a PDF document", _PAGES),
+    (0, b"%PDF-", "a PDF document", _IMPORT),
     (0, b"%!PS", "a PostScript document", _PAGES),
     (0, b"\xd0\xcf\x11\xe0", "an Office document", _PAGES),
     (0, b"PK\x03\x04", "a ZIP archive or an Office document", "unpack it, or convert each page to a PNG"),
     (0, b"AT&TFORM", "a DjVu document", _PAGES),
     (4, b"ftypavif", "an AVIF image", _CONVERT),
     (4, b"ftypavis", "an AVIF image", _CONVERT),
-    (4, b"ftyphe", "a HEIC photo", _CONVERT),
-    (4, b"ftypmif1", "a HEIC photo", _CONVERT),
-    (4, b"ftypmsf1", "a HEIC photo", _CONVERT),
+    (4, b"ftyphe", "a HEIC photo", _IMPORT),
+    (4, b"ftypmif1", "a HEIC photo", _IMPORT),
+    (4, b"ftypmsf1", "a HEIC photo", _IMPORT),
     (4, b"ftyp", "a video", "export each page as a PNG"),
-    (4, b"jP  \r\n", "a JPEG 2000 image", _CONVERT),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image", _CONVERT),
+    (4, b"jP  \r\n", "a JPEG 2000 image", _IMPORT),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image", _IMPORT),
     (4, b"JXL ", "a JPEG XL image", _CONVERT),
     (0, b"\xff\x0a", "a JPEG XL image", _CONVERT),
     (0, b"\x97JB2", "a JBIG2 image", _CONVERT),

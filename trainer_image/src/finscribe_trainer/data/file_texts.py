@@ -94,5 +94,9 @@ def names_file_below(root: Path, text: str) -> bool:
 def how_to_convert(name: str) -> str:
     """What to do with a file of a format that is not read, by its suffix; empty for any other name."""
     if _ends_in(name, _DOCUMENT_SUFFIXES):
-        return "; write each of its pages as an image, such as PNG"
-    return "; convert it to PNG or JPEG" if _ends_in(name, _OTHER_IMAGE_SUFFIXES) else ""
+        return "; `finscribe data import` writes its pages as images"
+    return (
+        "; convert it to PNG or JPEG, or use `finscribe data import`"
+        if _ends_in(name, _OTHER_IMAGE_SUFFIXES)
+        else ""
+    )

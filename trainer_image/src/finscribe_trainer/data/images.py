@@ -76,15 +76,15 @@ def open_image(path: Path) -> Image.Image:
         return to_rgb(ImageOps.exif_transpose(image), white_is_zero=is_white_zero(image))
 
 
-def _check_header(image: Image.Image, path: Path, name: str, max_pixels: int) -> None:
-    """Check what is known before the pixels are decoded.
+def check_shape(size: tuple[int, int], what: str, max_pixels: int) -> None:
+    """Check width and height, before anything is decoded.
 
     Raises:
-        ImageError: the image can't be used, or would take too long to decode.
+        ImageError: too large, too small, or too narrow.
     """
-    width, height = image.size
-    short, long = sorted(image.size)
-    shape = f"image {name!r} has {width} x {height} pixels"
+    width, height = size
+    short, long = sorted(size)
+    shape = f"{what} has {width} x {height} pixels"
     if width * height > max_pixels:
         raise ImageError(f"{shape}, more than max_image_pixels = {max_pixels}")
     if short < _MIN_SIDE:
@@ -93,10 +93,20 @@ def _check_header(image: Image.Image, path: Path, name: str, max_pixels: int) ->
         raise ImageError(
             f"{shape}, but one side may be at most {_MAX_ASPECT_RATIO} times the other; cut it into pages"
         )
+
+
+def _check_header(image: Image.Image, path: Path, name: str, max_pixels: int) -> None:
+    """Check what is known before the pixels are decoded.
+
+    Raises:
+        ImageError: the image can't be used, or would take too long to decode.
+    """
+    check_shape(image.size, f"image {name!r}", max_pixels)
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise ImageError(
             f"image {name!r} contains {_count_pages(image)} pages (frames), of which only the first would be "
-            "read; write each page to a file of its own, and name all of them in `images`"
+            "read; run `finscribe data import IN OUT`, which writes each page to a file of its own, or name "
+            "all of them in `images`"
         )
     if image.format in ("JPEG", "MPO") and has_too_many_scans(path):
         raise ImageError(

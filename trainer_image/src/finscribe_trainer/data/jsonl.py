@@ -1,4 +1,4 @@
-"""Reads JSON values from a .jsonl or .jsonl.gz file line by line; an invalid line yields a problem."""
+"""Reads the JSON values of a .jsonl, .jsonl.gz or .json file one by one; an invalid one yields a problem."""
 
 import gzip
 import json
@@ -9,7 +9,8 @@ from typing import Any, BinaryIO, cast
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.expansion import Expansion
-from finscribe_trainer.data.exports import is_json_document, json_document_refusal
+from finscribe_trainer.data.exports import is_json_document, json_object_refusal
+from finscribe_trainer.data.json_array import elements
 from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired_surrogate, load_json
 from finscribe_trainer.documents.problems import Problem
 
@@ -27,18 +28,20 @@ def row_too_long() -> Problem:
 def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield every line's number (from 1) and JSON value or `Problem`; blank lines are skipped.
 
-    A file that is one JSON document, such as an array of rows, yields one problem.
+    Of a file that is one JSON array, yield each element with its number. One that is another JSON document
+    yields one problem.
 
-    Memory holds one line, of at most MAX_ROW_BYTES, also for a .gz that decompresses to more.
+    Memory holds one row, of at most MAX_ROW_BYTES, also for a .gz that decompresses to more.
     """
     with _open(path) as file:
         number = 0
         expansion = Expansion(path.stat().st_size) if _is_compressed(path) else None
         try:
-            if (document := _document(file)) is not None:
-                yield 1, document
+            rows = _rows(file)
+            if isinstance(rows, Problem):
+                yield 1, rows
                 return
-            for number, line in _lines(file):
+            for number, line in rows:
                 if expansion and (problem := expansion.add(MAX_ROW_BYTES if line is None else len(line))):
                     yield number, problem
                     return
@@ -47,7 +50,7 @@ def scan_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
                 elif line.strip():
                     yield number, _value(line, "utf-8-sig" if number == 1 else "utf-8")
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            message = f"the .gz file is cut off or damaged here, after {number} lines ({error})"
+            message = f"the file is cut off or damaged here, after {number} rows ({error})"
             yield number + 1, Problem("damaged-file", "", message)
 
 
@@ -66,17 +69,18 @@ def _open(path: Path) -> BinaryIO:
         ) from None
 
 
-def _document(file: BinaryIO) -> Problem | None:
-    """The problem of a file that is one JSON document, by its first line; None for rows.
-
-    A file of rows is then at its beginning again.
-    """
+def _rows(file: BinaryIO) -> Iterator[tuple[int, bytes | None]] | Problem:
+    """The texts of the rows; a problem if the file is one JSON document, and no array of rows."""
     first = file.readline(_HEAD_BYTES)
-    if is_json_document(first.decode("utf-8-sig", "replace")):
+    text = first.decode("utf-8-sig", "replace")
+    array = text.lstrip().startswith("[")
+    if is_json_document(text) and not array:
         head = (first + file.read(_HEAD_BYTES)).decode("utf-8-sig", "replace")
-        return Problem("row-format", "", json_document_refusal(head))
+        return Problem("row-format", "", json_object_refusal(head))
     file.seek(0)
-    return None
+    if is_json_document(text):
+        return enumerate(elements(file, MAX_ROW_BYTES), start=1)
+    return _lines(file)
 
 
 def _value(line: bytes, encoding: str) -> Any:

@@ -141,8 +141,8 @@ def _bytes_column(schema: "pa.Schema") -> Problem | None:
                 "image-bytes",
                 field.name,
                 f"column {field.name!r} contains bytes ({field.type}), as Hugging Face image columns do, but "
-                "images are read from files; write each image to a file beside the .parquet file, and its "
-                f"path to a column {'images' if 'list' in str(field.type) else 'image'!r}",
+                "images are read from files; run `finscribe data import --from hf-parquet IN OUT`, which "
+                "writes them to files",
             )
     return None
 

@@ -6,6 +6,9 @@ from typing import BinaryIO, cast
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.expansion import Expansion
+from finscribe_trainer.data.exports import is_json_document
+from finscribe_trainer.data.json_array import elements
+from finscribe_trainer.data.jsonl import MAX_ROW_BYTES
 
 _BLOCK_SIZE = 2**20
 _LARGEST_FOOTER = 64 * 2**20
@@ -28,14 +31,28 @@ def count_rows(name: str, file: BinaryIO, size: int) -> int:
             return _count_in_table(file, size)
         if name.lower().endswith(".gz"):
             with gzip.open(file, "rb") as lines:
-                return _count_lines(cast("BinaryIO", lines), Expansion(size))
-        return _count_lines(file, None)
+                return _count(cast("BinaryIO", lines), Expansion(size))
+        return _count(file, None)
     except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
         raise UserError(
             FailureReason.DatasetInvalid,
             f"{name}: the rows can't be counted, as the file is damaged: {error}.",
             "Upload the file again.",
         ) from error
+
+
+def _count(file: BinaryIO, expansion: Expansion | None) -> int:
+    """The number of elements of a JSON array, or else of lines."""
+    first = file.readline(_BLOCK_SIZE).decode("utf-8-sig", "replace")
+    file.seek(0)
+    if not (is_json_document(first) and first.lstrip().startswith("[")):
+        return _count_lines(file, expansion)
+    rows = 0
+    for element in elements(file, MAX_ROW_BYTES):
+        if expansion and (problem := expansion.add(MAX_ROW_BYTES if element is None else len(element))):
+            raise ValueError(problem.message)
+        rows += 1
+    return rows
 
 
 def _count_lines(file: BinaryIO, expansion: Expansion | None) -> int:

@@ -1,4 +1,4 @@
-"""Parses a row in any of the three row formats (docs/data.md)."""
+"""Parses a row in any of the row formats (docs/data.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Any
 from finscribe_trainer.data.exports import export_of_row, refusal
 from finscribe_trainer.data.file_texts import is_encoded, names_file, names_file_below, names_image
 from finscribe_trainer.data.image_marks import MARK
+from finscribe_trainer.data.row_dialects import as_messages
 from finscribe_trainer.data.row_fields import (
     Role,
     RowError,
@@ -21,6 +22,7 @@ from finscribe_trainer.data.unread_keys import unread_image
 from finscribe_trainer.documents.numbers import UNPAIRED_SURROGATE, has_unpaired_surrogate
 
 _IMAGE_KEYS = ("images", "image")
+_IMAGE_PARTS = ("image", "image_url")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def parse_row(data: Any, root: Path | None = None) -> Row:
     """
     if not isinstance(data, dict):
         raise RowError(f"a row must be a JSON object, not {json_type(data)}")
+    data = as_messages(data)
     if "messages" in data:
         row = _from_messages(data)
     elif "completion" in data or "prompt" in data:
@@ -178,10 +181,11 @@ def _turn(message: Any, where: str) -> tuple[Turn, list[str | None]]:
     slots: list[str | None] = []
     for part in parts:
         kind = part.get("type") if isinstance(part, dict) else None
-        if kind == "image" and role != "user":
+        if kind in _IMAGE_PARTS and role != "user":
             raise RowError(f"{where} has an image; only a user's message can have images")
-        if kind == "image":
-            slots.extend([None] if part.get("image") is None else read_images(part["image"], "image"))
+        if kind in _IMAGE_PARTS:
+            name = _image_of(part)
+            slots.extend([None] if name is None else read_images(name, kind))
         elif kind == "text" and isinstance(part.get("text"), str):
             text, marks = read_prompt_text(part["text"], role, where)
             texts.append(text)
@@ -190,11 +194,17 @@ def _turn(message: Any, where: str) -> tuple[Turn, list[str | None]]:
             raise RowError(f"{where}.content must be a text, or a list of text and image parts")
     for data, keys in (
         (message, ("role", "content")),
-        *((part, ("type", "text", "image")) for part in parts),
+        *((part, ("type", "text", *_IMAGE_PARTS)) for part in parts),
     ):
         if unread := unread_image(data, keys, ()):
             raise RowError(f"{where}: {unread}")
     return Turn(role, "\n".join(texts), len(slots)), slots
+
+
+def _image_of(part: dict[str, Any]) -> Any:
+    """The path in a part with an image, which OpenAI writes as `{"image_url": {"url": path}}`."""
+    name = part.get(part["type"])
+    return name.get("url") if isinstance(name, dict) else name
 
 
 def _check_encodable(row: Row) -> None:

@@ -1,0 +1,1 @@
+"""Imports documents, and data sets in the formats of other programs: writes rows, and images beside them."""
