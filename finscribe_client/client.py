@@ -1,7 +1,6 @@
 """What a user does with FineTuneJobs on a cluster, as Python calls, which the commands use, too."""
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from finscribe_client.api import APPLY, MERGE, Api, Object, core_path, jobs_path
 from finscribe_client.errors import ClientError, ClientReason
+from finscribe_client.follow import follow_job
 from finscribe_client.jobs import Job, Run
+from finscribe_client.log_stream import stream_log
 from finscribe_client.pods import LogOptions, Pod
 from finscribe_client.reader import find_run
 from finscribe_client.submission import Submission, read_submissions, submission_of
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from finscribe_client.bucket import Downloaded
 
 FIELD_MANAGER = "finscribe-cli"
-POLL_SECONDS = 1.0
-"""Between two looks at a job that is waited for."""
 Change = Literal["created", "configured", "unchanged"]
 
 
@@ -137,21 +136,9 @@ class Client:
         """The job whenever it has changed, until it has ended: complete, failed, invalid or suspended.
 
         Raises:
-            ClientError: TimedOut after `timeout` seconds; or a call failed.
+            ClientError: TimedOut after `timeout` seconds; or the job can't be read.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        version = ""
-        while True:
-            job = self.get(name)
-            if job.raw["metadata"]["resourceVersion"] != version:
-                version = job.raw["metadata"]["resourceVersion"]
-                yield job
-            if job.has_ended:
-                return
-            if deadline is not None and time.monotonic() > deadline:
-                message = f"{name} is {job.state} after {timeout:g} seconds."
-                raise ClientError(ClientReason.TimedOut, message, f"See `finscribe status {name}`.")
-            time.sleep(POLL_SECONDS)
+        return follow_job(lambda: self.get(name), timeout)
 
     def wait(
         self, name: str, timeout: float | None = None, on_change: Callable[[Job], object] | None = None
@@ -209,10 +196,19 @@ class Client:
 
     def log(self, pod: Pod, options: LogOptions) -> Iterator[str]:
         """The lines of a pod's log; with `follow` until its container ends."""
-        query = {"container": CONTAINER_NAME, **({"follow": "true"} if options.follow else {})}
+        query = {"container": CONTAINER_NAME}
         query |= {} if options.tail is None else {"tailLines": str(options.tail)}
         query |= {} if options.since_seconds is None else {"sinceSeconds": str(options.since_seconds)}
-        yield from self.api.lines(f"{core_path(pod.namespace, 'pods', pod.name)}/log", query)
+        path = core_path(pod.namespace, "pods", pod.name)
+
+        def read(part: Mapping[str, str]) -> Iterator[str]:
+            return self.api.lines(f"{path}/log", {"container": CONTAINER_NAME, **part})
+
+        def is_running() -> bool:
+            found = self._read_or_none(path)
+            return found is not None and not Pod(found).has_ended
+
+        return stream_log(read, is_running, query) if options.follow else read(query)
 
     def events(self, job: Job) -> Sequence[TimelineEvent]:
         """What happened to a job, its pods and its experiments, in order, as long as Kubernetes keeps it."""

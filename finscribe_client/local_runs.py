@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from finscribe_client.client import POLL_SECONDS
 from finscribe_client.errors import ClientError, ClientReason
+from finscribe_client.follow import POLL_SECONDS, follow_job
 from finscribe_client.jobs import Job
 from finscribe_client.pods import LogOptions, Pod
 from finscribe_client.timeline import TimelineEvent
@@ -49,18 +49,7 @@ class LocalRuns:
         Raises:
             ClientError: NotFound, or TimedOut after `timeout` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        version = ""
-        while True:
-            job = self.get(name)
-            if job.raw["metadata"]["resourceVersion"] != version:
-                version = job.raw["metadata"]["resourceVersion"]
-                yield job
-            if job.has_ended:
-                return
-            if deadline is not None and time.monotonic() > deadline:
-                raise ClientError(ClientReason.TimedOut, f"{name} is {job.state} after {timeout:g} seconds.")
-            time.sleep(POLL_SECONDS)
+        return follow_job(lambda: self.get(name), timeout)
 
     def pods(self, job: Job, run: str) -> Sequence[Pod]:
         """The processes of a run, oldest first."""

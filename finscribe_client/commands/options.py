@@ -1,13 +1,15 @@
 """Options that several commands have: where the jobs are, and how they are printed."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from finscribe_client.output import FORMATS
+from finscribe_core.cli import not_installed
 
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 Command = Callable[..., Any]
@@ -49,9 +51,10 @@ def on_cluster(command: Command) -> Command:
 
     @functools.wraps(command)
     def call(*args: Any, namespace: str | None, context: str | None, **options: Any) -> Any:
-        from finscribe_client.client import Client  # noqa: PLC0415 - `--help` is fast
+        with _packages_of_client():
+            from finscribe_client.client import Client  # noqa: PLC0415 - `--help` is fast
 
-        return command(Client(namespace, context), *args, **options)
+            return command(Client(namespace, context), *args, **options)
 
     return _NAMESPACE(_CONTEXT(call))
 
@@ -60,23 +63,28 @@ def on_cluster_or_local(command: Command) -> Command:
     """Call the command with a client of a cluster, or with --local with the runs of this machine."""
 
     @functools.wraps(command)
-    def call(
-        *args: Any,
-        namespace: str | None,
-        context: str | None,
-        local: bool,
-        state_dir: Path,
-        **options: Any,
-    ) -> Any:
-        from finscribe_client.client import Client  # noqa: PLC0415 - `--help` is fast
-
+    def call(*args: Any, local: bool, state_dir: Path, **options: Any) -> Any:
         if not local:
-            return command(Client(namespace, context), *args, **options)
+            return on_cluster(command)(*args, **options)
         from finscribe_client.local_runs import LocalRuns  # noqa: PLC0415 - only for --local
 
+        del options["namespace"], options["context"]
         return command(LocalRuns(state_dir), *args, **options)
 
     return _NAMESPACE(_CONTEXT(_LOCAL(_STATE_DIR(call))))
+
+
+@contextmanager
+def _packages_of_client() -> Iterator[None]:
+    """Name the packages to install if one is missing.
+
+    Raises:
+        click.ClickException: one is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise not_installed(str(click.get_current_context().info_name), error, "client") from error
 
 
 def names_of_jobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -20,7 +20,8 @@ class LogServer:
 
     def __init__(self) -> None:
         self.logs: dict[str, list[str]] = {}
-        self.queries: list[dict[str, list[str]]] = []
+        self.cut_after: dict[str, int] = {}
+        """After how many lines the connection of a pod is cut, once."""
 
     def read(self, path: str) -> bytes | None:
         """The answer to a request for `/containerLogs/<namespace>/<pod>/<container>?...`."""
@@ -28,10 +29,13 @@ class LogServer:
         _, kind, _, pod, container = parts.path.split("/")
         if (kind, container) != ("containerLogs", "trainer") or pod not in self.logs:
             return None
-        query = parse_qs(parts.query)
-        self.queries.append(query)
-        tail = int(query.get("tailLines", ["1000"])[0])
-        return "".join(f"{line}\n" for line in self.logs[pod][-tail:]).encode()
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        lines = list(enumerate(self.logs[pod]))[-int(query.get("tailLines", 1000)) :]
+        if "timestamps" in query:  # three lines in each second
+            lines = [(i, f"2026-03-01T10:00:{i // 3:02}.{i % 3 // 2:09}Z {text}") for i, text in lines]
+        since = query.get("sinceTime", "")[:19]
+        shown = [text for _, text in lines if text[:19] >= since]
+        return "".join(f"{text}\n" for text in shown[: self.cut_after.pop(pod, None)]).encode()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from finscribe_client import ClientReason
+from finscribe_client import ClientError, ClientReason
+from finscribe_client.api import Api
 from finscribe_core.cli import main_command
 from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason, FinscribeError
@@ -133,6 +135,8 @@ def test_errors_say_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ):
+    with pytest.raises(ClientError, match="This cluster has no FineTuneJobs"):
+        Api.connect(None).request("GET", "/apis/other.example/v1/namespaces/default/finetunejobs")
     missing = error_of(finscribe("status", "receipts"))
     assert missing.reason == ClientReason.NotFound and "finscribe list" in missing.remedy
     elsewhere = error_of(
@@ -237,10 +241,15 @@ def test_logs_events_curves_and_the_end_of_a_job_are_shown(
         assert "Killed" in finscribe("logs", "invoices", "--attempt", "1").output
         assert "2 still have a pod" in error_of(finscribe("logs", "invoices", "--attempt", "3")).message
 
-        workspace.kubelet.report_succeeded(second, RESULT)
+        node.logs[second] += [f"line {number}" for number in range(6)]
+        node.cut_after[second] = 4
+        ending = threading.Timer(1.5, workspace.kubelet.report_succeeded, (second, RESULT))
+        ending.start()
+        followed = finscribe("logs", "invoices", "--follow").output.splitlines()
+        ending.join()
+        assert followed[-7:] == [followed[-7], *node.logs[second][2:]] and "eval_loss" in followed[-7]
+        assert len(followed) == len(node.logs[second]), "no line is lost or shown twice by the cut"
         workspace.await_condition("Reconciling", "False")
-        assert "{'loss': 1.0} step=20" in finscribe("logs", "invoices", "--follow").output
-        assert node.queries[-1]["follow"] == ["true"]
         curve = finscribe("metrics", "invoices", "--plot", "--png", str(tmp_path / "loss.png")).output
         assert "2 ┤•" in curve and "x" in curve.partition("┤•")[2]
         assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
