@@ -61,6 +61,7 @@ _IN_A_JOB = {
     "validation_split": "dataset.validation_split",
     "test_path": "dataset.test",
     "max_image_pixels": "dataset.max_image_pixels",
+    "max_pages": "dataset.max_pages",
     "model_name_or_path": "model.source",
     "model_revision": "model.revision",
     "cache_dir": "cache.persistent_volume_claim.name",

@@ -159,6 +159,9 @@ class DatasetSpec(KubeModel):
     only. A relative path that is not there is looked up in it."""
     max_image_pixels: Int = Field(50_000_000, ge=784)
     """Largest image in pixels; a larger one fails the run, as a protection against decompression bombs."""
+    max_pages: Int | None = Field(None, ge=1)
+    """Most images of a training or validation row, such as the pages of a document; a row with more is left
+    out and reported. No limit besides `training.maxSequenceLength` when unset."""
     require_images: Bool = True
     """Refuse to train a model that reads images if no training row has one; set false for a data set of texts
     only. No effect on text models."""

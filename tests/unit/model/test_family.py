@@ -8,7 +8,7 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
-from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.batches.selection import RowLimits, select_rows
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.data.rows import Row, Turn
@@ -100,11 +100,46 @@ def test_rows_with_and_without_image_share_a_batch(family, dataset):
 
 def test_too_long_rows_are_excluded_not_truncated(family, dataset):
     lengths = sorted(family.count_tokens(example) for example in dataset.examples)
-    kept = select_rows(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=lengths[3])
+    kept = select_rows(Splits(dataset.examples, dataset.examples, "", None), family, RowLimits(lengths[3]))
     assert sorted(family.count_tokens(example) for example in kept.train) == lengths[:4]
     assert kept.num_excluded == 2 * (len(lengths) - 4)
     with pytest.raises(UserError, match="Every training row is longer than max_sequence_length = 16"):
-        select_rows(Splits(dataset.examples, dataset.examples, "", None), family, max_tokens=16)
+        select_rows(Splits(dataset.examples, dataset.examples, "", None), family, RowLimits(16))
+
+
+def test_rows_with_more_pages_than_allowed_are_excluded_from_training_and_validation(
+    family, dataset, several_images, caplog
+):
+    one = next(example for example in dataset.examples if example.images)
+    splits = Splits([one, several_images], [several_images, one], "", None, test=[several_images])
+    kept = select_rows(splits, family, RowLimits(10_000, pages=2))
+    assert (kept.train, kept.validation, kept.test) == ([one], [one], [several_images])
+    assert (kept.num_excluded, len(kept.train_lengths)) == (2, 1)
+    assert f"{several_images.where}: excluded: 3 pages, more than max_pages = 2" in caplog.text
+    assert select_rows(splits, family, RowLimits(10_000, pages=3)).num_excluded == 0
+    with pytest.raises(UserError, match=r"or has more than max_pages = 1 pages\."):
+        select_rows(Splits([several_images], [one], "", None), family, RowLimits(10_000, pages=1))
+
+
+def test_the_pages_of_a_row_are_encoded_in_their_order(family, several_images):
+    encoded = family.encode(several_images)
+    one_page = Row((Turn("user", "Read.", 1),), "x")
+    pages = [
+        family.encode_prompt(replace(several_images, row=one_page, images=(path,)))
+        for path in several_images.images
+    ]
+    for page, alone in zip(encoded["images"], pages, strict=True):
+        assert torch.equal(page["pixel_values"], alone["images"][0]["pixel_values"])
+    assert not torch.equal(encoded["images"][0]["pixel_values"], encoded["images"][1]["pixel_values"])
+    inputs = family.model_inputs(family.collate([encoded]))
+    assert torch.equal(
+        inputs["pixel_values"], torch.cat([page["pixel_values"] for page in encoded["images"]])
+    )
+    image_tokens = int((encoded["input_ids"] == family.config.image_token_id).sum())
+    assert image_tokens == sum(
+        family.features_shape(page["image_grid_thw"].tolist())[0] for page in encoded["images"]
+    )
+    assert len(encoded["input_ids"]) == family.count_tokens(several_images)
 
 
 def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, family):
@@ -113,7 +148,7 @@ def test_a_training_row_that_augmentation_makes_too_long_is_excluded(dataset, fa
     text = next(example for example in dataset.examples if not example.images)
     most = max(family.count_tokens(half), family.count_tokens(text))
     assert most < family.count_tokens(large)
-    kept = select_rows(Splits([half, text], [half], "", None), family, most, scales=(1.0, 2.0))
+    kept = select_rows(Splits([half, text], [half], "", None), family, RowLimits(most), scales=(1.0, 2.0))
     assert (kept.train, kept.validation, kept.num_excluded) == ([text], [half], 1)
 
 

@@ -7,7 +7,7 @@ from tokenizers import AddedToken
 from transformers import AutoTokenizer
 
 from finscribe_core.errors import FailureReason, UserError
-from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.batches.selection import RowLimits, select_rows
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.rows import Row, Turn
 from finscribe_trainer.data.splits import Splits
@@ -32,7 +32,7 @@ WITHOUT_SYSTEM = """{%- for m in messages if m["role"] != "system" -%}{{ m["cont
 def check(family, *turns, completion="x"):
     examples = [Example(Row((Turn("user", "Read."),), "x"), "rows.jsonl:1")]
     examples.append(Example(Row(turns, completion), "rows.jsonl:2"))
-    return select_rows(Splits(examples, examples[:1], "", None), family, max_tokens=1000)
+    return select_rows(Splits(examples, examples[:1], "", None), family, RowLimits(1000))
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         test_path=spec.dataset.test,
         image_root=spec.dataset.image_root,
         max_image_pixels=spec.dataset.max_image_pixels,
+        max_pages=spec.dataset.max_pages,
         require_images=spec.dataset.require_images,
         method=spec.method,
         lora=spec.lora,

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.data import page_process
 from finscribe_trainer.data.dataset import load_dataset
 from finscribe_trainer.data.document_pages import PageOptions
 from finscribe_trainer.data.files import DataFile
 from finscribe_trainer.data.image_folders import ImageError
+from finscribe_trainer.data.page_process import PageProcess
 from finscribe_trainer.data_tools.importing import import_data as module
-from finscribe_trainer.data_tools.importing import page_process
 from finscribe_trainer.data_tools.importing.import_data import Request, import_data
-from finscribe_trainer.data_tools.importing.page_process import PageProcess
 from tests.support.command import finscribe
 from tests.unit.data_tools.importing.documents import HEIC, encrypted_pdf, page, pdf
 

@@ -1,8 +1,8 @@
-"""Excludes rows that are longer than max_sequence_length, and rejects those that the model can't take."""
+"""Excludes rows with too many tokens or pages, and rejects those that the model can't take."""
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from finscribe_core.errors import FailureReason, UserError
@@ -17,10 +17,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class RowLimits:
+    """What training and validation rows may have at most."""
+
+    tokens: int
+    """Prompt and answer together: max_sequence_length."""
+    pages: int | None = None
+    """Images: max_pages."""
+
+    def excess(self, example: Example, num_tokens: int) -> str | None:
+        """What a row has more of than it may."""
+        if self.pages is not None and len(example.images) > self.pages:
+            return f"{len(example.images)} pages, more than max_pages = {self.pages}"
+        if num_tokens > self.tokens:
+            return f"{num_tokens} tokens, more than max_sequence_length = {self.tokens}"
+        return None
+
+
 def select_rows(
-    splits: Splits, family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)
+    splits: Splits, family: "Family", limits: RowLimits, scales: Collection[float] = (1.0,)
 ) -> Splits:
-    """Exclude training and validation rows that are too long, and log them.
+    """Exclude training and validation rows that are beyond the limits, and log them.
 
     Test rows are kept whatever their length: inference takes less memory than training, and metrics without
     the longest documents would be biased.
@@ -28,22 +46,23 @@ def select_rows(
     Args:
         splits: validated rows.
         family: counts tokens.
-        max_tokens: limit for prompt and answer together.
+        limits: of each row.
         scales: scales of the training images; the one with the most tokens counts.
 
     Raises:
         UserError: DatasetInvalid when no row is left, or the model can't take one (`check_prompts`).
     """
     check_prompts([*splits.train, *splits.validation, *(splits.test or [])], family)
-    train, lengths, long_train = _fitting(splits.train, family, max_tokens, scales)
-    validation, _, long_validation = _fitting(splits.validation, family, max_tokens)
-    _report([*long_train, *long_validation], max_tokens)
+    train, lengths, long_train = _fitting(splits.train, family, limits, scales)
+    validation, _, long_validation = _fitting(splits.validation, family, limits)
+    _report([*long_train, *long_validation])
     for name, kept in (("training", train), ("validation", validation)):
         if not kept:
             raise UserError(
                 FailureReason.DatasetInvalid,
-                f"Every {name} row is longer than max_sequence_length = {max_tokens} tokens.",
-                "Raise training.max_sequence_length, or use smaller images or shorter texts.",
+                f"Every {name} row is longer than max_sequence_length = {limits.tokens} tokens"
+                + (f", or has more than max_pages = {limits.pages} pages." if limits.pages else "."),
+                "Raise training.max_sequence_length, or use smaller images, fewer pages or shorter texts.",
             )
     return replace(
         splits,
@@ -73,25 +92,26 @@ def check_prompts(examples: Sequence[Example], family: "Family") -> None:
 
 
 def _fitting(
-    examples: list[Example], family: "Family", max_tokens: int, scales: Collection[float] = (1.0,)
-) -> tuple[list[Example], tuple[int, ...], list[tuple[Example, int]]]:
-    counted = [
-        (example, max(family.count_tokens(_at_scale(example, scale)) for scale in scales))
-        for example in examples
-    ]
-    kept = [(example, count) for example, count in counted if count <= max_tokens]
-    too_long = [(example, count) for example, count in counted if count > max_tokens]
-    return [example for example, _ in kept], tuple(count for _, count in kept), too_long
+    examples: list[Example], family: "Family", limits: RowLimits, scales: Collection[float] = (1.0,)
+) -> tuple[list[Example], tuple[int, ...], list[tuple[Example, str]]]:
+    """The rows within the limits with their numbers of tokens, and the others with what is too much."""
+    kept, lengths, beyond = [], [], []
+    for example in examples:
+        length = max(family.count_tokens(_at_scale(example, scale)) for scale in scales)
+        if excess := limits.excess(example, length):
+            beyond.append((example, excess))
+        else:
+            kept.append(example)
+            lengths.append(length)
+    return kept, tuple(lengths), beyond
 
 
 def _at_scale(example: Example, scale: float) -> Example:
     return replace(example, sizes=tuple(scaled_size(size, scale) for size in example.sizes))
 
 
-def _report(too_long: list[tuple[Example, int]], max_tokens: int) -> None:
-    for example, count in too_long[:MAX_LISTED]:
-        log.warning(
-            "%s: excluded: %d tokens, more than max_sequence_length = %d", example.where, count, max_tokens
-        )
-    if too_long:
-        log.warning("%d rows are longer than max_sequence_length and were excluded", len(too_long))
+def _report(beyond: list[tuple[Example, str]]) -> None:
+    for example, excess in beyond[:MAX_LISTED]:
+        log.warning("%s: excluded: %s", example.where, excess)
+    if beyond:
+        log.warning("%d rows have too many tokens or pages and were excluded", len(beyond))

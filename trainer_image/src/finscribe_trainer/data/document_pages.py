@@ -57,7 +57,7 @@ class Page:
 def read_pages(path: Path, options: PageOptions) -> Iterator[Page] | None:
     """The pages of a document in their order; None for an image that rows can name as it is.
 
-    Decoders run in this process: see `data_tools/importing/page_process.py` for files of strangers.
+    Decoders run in this process: see `page_process.py` for files of strangers.
 
     Raises:
         ImageError: at once or while pages are read: the document is damaged, encrypted, too large, of too

@@ -15,7 +15,7 @@ class Splits:
     validation_fingerprint: str | None
     """None when the validation rows were held out from the training file."""
     num_excluded: int = 0
-    """Rows that were excluded because they are longer than max_sequence_length."""
+    """Rows that were excluded: longer than max_sequence_length, or of more pages than max_pages."""
     train_lengths: tuple[int, ...] = ()
     """Tokens of each training row; empty until rows are selected by length."""
     test: list[Example] | None = None

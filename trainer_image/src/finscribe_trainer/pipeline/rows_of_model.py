@@ -2,7 +2,7 @@
 
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.batches.augmentation.augment import token_count_scales
-from finscribe_trainer.batches.selection import select_rows
+from finscribe_trainer.batches.selection import RowLimits, select_rows
 from finscribe_trainer.data.image_count import check_any_image
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.model.families.base import Family
@@ -11,7 +11,7 @@ from finscribe_trainer.model.source import ModelSource
 
 
 def load_family_and_rows(config: TrainerConfig, source: ModelSource, splits: Splits) -> tuple[Family, Splits]:
-    """The family, and the rows without those that are too long; loads no weights.
+    """The family, and the rows without those beyond the limits; loads no weights.
 
     Raises:
         UserError: ModelNotFound, ModelUnsupported, or DatasetInvalid when rows can't be used with the model.
@@ -20,4 +20,5 @@ def load_family_and_rows(config: TrainerConfig, source: ModelSource, splits: Spl
     if family.reads_images and config.require_images:
         check_any_image(splits.train, source.name)
     scales = token_count_scales(config.augmentation)
-    return family, select_rows(splits, family, config.training.max_sequence_length, scales)
+    limits = RowLimits(config.training.max_sequence_length, config.max_pages)
+    return family, select_rows(splits, family, limits, scales)

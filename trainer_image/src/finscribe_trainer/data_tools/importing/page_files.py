@@ -8,7 +8,7 @@ from typing import Self
 from finscribe_core.atomic_files import atomic_path
 from finscribe_trainer.data.document_pages import PageOptions
 from finscribe_trainer.data.image_folders import ImageError, check_name
-from finscribe_trainer.data_tools.importing.page_process import PageProcess
+from finscribe_trainer.data.page_process import PageProcess
 from finscribe_trainer.data_tools.importing.source import EmbeddedImage, Source
 
 _SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"BM": ".bmp", b"%PDF": ".pdf"}

@@ -17,7 +17,7 @@ CARD_FILE = "README.md"
 LEARNING_RATE_PLOT = "learning_rate.png"
 _SETTINGS = {
     *("method", "lora", "training", "early_stopping", "loss", "augmentation", "curriculum"),
-    "max_image_pixels",
+    *("max_image_pixels", "max_pages"),
 }
 """Parts of the config that affect the weights, which the card shows."""
 
