@@ -22,7 +22,9 @@ BENCH_ARGS ?=
 SWEEP_ARGS ?=
 # Arguments of the ablations, such as ABLATIONS_ARGS="--only vision --seeds 1".
 ABLATIONS_ARGS ?=
-# Where `make sbom` writes.
+# Where the archive of the kubectl plugin is served.
+KREW_URL ?= https://example.org/finscribe/releases/download
+# Where `make sbom` and `make krew` write.
 DIST ?= dist
 # What an image installs: the locked packages without those of development, as in the Dockerfile.
 EXPORT := $(UV) export --locked --no-dev --quiet --extra
@@ -182,6 +184,10 @@ tiny-model: setup ## Pretrain a PaddleOCR-VL of 4 M parameters for at most 40 mi
 	$(RUN)/python -m tools.tiny_model $(TINY_MODEL_ARGS)
 
 ## Publish it
+
+.PHONY: krew
+krew: setup ## Write archive and manifest of the kubectl plugin to dist/krew/ (KREW_URL=where the archive is served).
+	$(RUN)/python -m tools.krew $(DIST)/krew $(KREW_URL)
 
 .PHONY: sbom
 sbom: setup ## Write what is in the images to dist/: SBOM (CycloneDX) and licences; fails on a GPL licence.

@@ -37,7 +37,8 @@ def describe(job: Job) -> Iterator[str]:
         yield _line("Experiment", f"{experiment.name}: {experiment.state} ({experiment.job})")
     for run in job.runs[1:]:
         loss = f", loss {run.metrics.eval_loss}" if run.metrics.eval_loss else ""
-        yield _line("Earlier run", f"{run.name}: {run.outcome}, {run.cause}{loss}, {age(run.start_time)} ago")
+        when = f", {age(run.start_time)} ago" if run.start_time else ""
+        yield _line("Earlier run", f"{run.name}: {run.outcome}, {run.cause}{loss}{when}")
     if next_step := _NEXT.get(job.state):
         yield _line("Next", next_step.format(name=job.name))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -50,12 +50,8 @@ def build_view(job: Job, losses: Losses) -> RenderableType:
     for label, value in _rows(job, losses):
         grid.add_row(label, value)
     colour = _COLOURS.get(job.state, "white")
-    parts: list[RenderableType] = [grid]
-    if job.status.progress.total_steps:
-        total, step = job.status.progress.total_steps, job.status.progress.step
-        parts.insert(0, ProgressBar(total=total, completed=step, width=SPARKLINE_WIDTH))
     title = Text.assemble((f"{job.namespace}/{job.name}", "bold"), "  ", (str(job.state), colour))
-    return Panel(Group(*parts), title=title, title_align="left", border_style=colour)
+    return Panel(grid, title=title, title_align="left", border_style=colour)
 
 
 def _rows(job: Job, losses: Losses) -> list[tuple[str, RenderableType]]:
@@ -77,4 +73,8 @@ def _rows(job: Job, losses: Losses) -> list[tuple[str, RenderableType]]:
         rows.append(("validation", f"{metrics.eval_loss}{best}{base}"))
     if run and run.outputs.uri:
         rows.append(("result", run.outputs.uri))
-    return [(label, Text(printable(value))) for label, value in rows]
+    shown: list[tuple[str, RenderableType]] = [(label, Text(printable(value))) for label, value in rows]
+    if progress.total_steps:
+        bar = ProgressBar(total=progress.total_steps, completed=progress.step, width=SPARKLINE_WIDTH)
+        shown.insert(0, ("progress", bar))
+    return shown
