@@ -140,7 +140,7 @@ agreement: setup ## Compare the metrics with reference implementations; writes t
 ## Check and generate
 
 .PHONY: check
-check: setup lint types imports verify ## Lint, format, types, import rules, generated files.
+check: setup lint types imports verify docs ## Lint, format, types, import rules, generated files, the documentation's links.
 
 .PHONY: lint
 lint: setup
@@ -150,6 +150,11 @@ lint: setup
 .PHONY: types
 types: setup
 	$(RUN)/mypy
+
+.PHONY: docs
+docs: setup ## Build the documentation as a site into dist/site; a link to nothing is an error.
+	@NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet
+	@echo "dist/site/index.html"
 
 .PHONY: imports
 imports: setup

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from finscribe_core.constants import EXIT_DONE, EXIT_PEER_LOST, EXIT_RETRY
+from finscribe_core.constants import EXIT_DONE, EXIT_MACHINE_FULL, EXIT_PEER_LOST, EXIT_RETRY
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from tests.support.machines import Machine, nodes_environment
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server
@@ -24,7 +24,7 @@ RUN = "invoices-1a2b3c4d"
 STEPS = 9
 MAX_ATTEMPTS = 6
 KILLED = 128 + signal.SIGKILL
-STARTED_AGAIN = {EXIT_RETRY, EXIT_PEER_LOST, KILLED}
+STARTED_AGAIN = {EXIT_RETRY, EXIT_MACHINE_FULL, EXIT_PEER_LOST, KILLED}
 """Exit codes after which the Job starts another attempt."""
 
 
