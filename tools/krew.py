@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 NAME = "finscribe"
 SCRIPT = f"kubectl-{NAME}"
-_INSTALL = f"Install it with Python 3.11 or later: pip install '{NAME}[client]'"
+_INSTALL = "In a checkout of FinScribe run: pip install '.[client]'"
 _SCRIPT_TEXT = f"""#!/bin/sh
 if ! command -v {NAME} >/dev/null; then
     echo "kubectl {NAME}: {NAME} is not installed." >&2

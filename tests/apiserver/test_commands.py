@@ -207,6 +207,30 @@ def test_a_job_is_suspended_resumed_retried_trained_again_and_deleted(
     assert workspace.jobs() == []
 
 
+@pytest.mark.usefixtures("operator")  # installs the chart's roles
+def test_the_role_view_suffices_to_read_and_edit_to_change(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path, monkeypatch: pytest.MonkeyPatch
+):
+    finscribe("submit", str(manifest))
+    user = workspace.server.kubeconfig_of_service_account(workspace.namespace, "default")
+    account = f"--serviceaccount={workspace.namespace}:default"
+    monkeypatch.setenv("KUBECONFIG", str(user))
+
+    workspace.kubectl("create", "rolebinding", "reader", "--clusterrole=view", account)
+    eventually(lambda: finscribe("list").exit_code == 0, what="the binding is in force")
+    for command in (("status",), ("events",), ("metrics",), ("watch", "--timeout", "0")):
+        error = finscribe(command[0], "invoices", *command[1:]).exception
+        assert error is None or getattr(error, "reason", "") in (ClientReason.NotFound, ClientReason.TimedOut)
+    for command in ("suspend", "retrain"):
+        denied = error_of(finscribe(command, "invoices"))
+        assert denied.reason == ClientReason.AccessDenied and "role `edit`" in denied.remedy
+
+    workspace.kubectl("create", "rolebinding", "editor", "--clusterrole=edit", account)
+    eventually(lambda: finscribe("suspend", "invoices").exit_code == 0, what="the binding is in force")
+    assert finscribe("submit", str(manifest)).exit_code == 0
+    assert finscribe("delete", "invoices", "--yes").exit_code == 0
+
+
 def line(message: str, step: int) -> str:
     record = {
         "time": "2026-03-01T10:00:00Z",
@@ -250,6 +274,8 @@ def test_logs_events_curves_and_the_end_of_a_job_are_shown(
         assert followed[-7:] == [followed[-7], *node.logs[second][2:]] and "eval_loss" in followed[-7]
         assert len(followed) == len(node.logs[second]), "no line is lost or shown twice by the cut"
         workspace.await_condition("Reconciling", "False")
+        again = finscribe("submit", str(manifest), "--follow").output
+        assert "line 5" in again and "invoices is Complete" in again
         curve = finscribe("metrics", "invoices", "--plot", "--png", str(tmp_path / "loss.png")).output
         assert "2 ┤•" in curve and "x" in curve.partition("┤•")[2]
         assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")

@@ -46,7 +46,7 @@ def test_the_same_archive_is_built_each_time():
 
 PATHS = {
     "installed": (str(Path(sys.executable).parent), 0, "Usage: finscribe list"),
-    "not installed": ("", 78, "pip install 'finscribe[client]'"),
+    "not installed": ("", 78, "pip install '.[client]'"),
 }
 
 
