@@ -166,11 +166,13 @@ def _runs(statuses: Iterable[tuple[JobKey, Object]]) -> Iterator[Metric]:
         "finscribe_run_gate_passed", "1 if that run passed its gate, 0 if it did not.", labels=labels
     )
     for key, status in statuses:
-        known = status.get("run") if isinstance(status.get("run"), dict) else {}
+        known = status.get("run")
+        if not isinstance(known, dict):
+            continue
         needed = {name: known[name] for name in ("name", "attempts", "goodput") if name in known}
         try:
             run = RunStatus.model_validate(needed)
-        except ValidationError:  # there is none, or another program wrote it
+        except ValidationError:  # another program wrote it
             continue
         attempts.add_metric([*key, run.name], run.attempts)
         if run.goodput.ratio is not None:
