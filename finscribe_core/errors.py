@@ -34,6 +34,8 @@ class FailureReason(StrEnum):
     """The bucket holds no complete result of the run."""
     MergeMismatch = "MergeMismatch"
     """The merged model does not compute the same logits as base plus adapter."""
+    PreflightFailed = "PreflightFailed"
+    """A check before the first step found that the model would not learn to read the pages."""
     NonFiniteLoss = "NonFiniteLoss"
     """The loss became NaN or infinite."""
     # Transient errors: a retry resumes from the last checkpoint.

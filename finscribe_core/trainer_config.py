@@ -719,6 +719,13 @@ PathText = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_
 """A local path, in which `~` is the home folder; where a setting allows it, an s3:// URI or a hub id."""
 
 
+class PreflightSpec(KubeModel):
+    """Checks before the first step that the model sees the pages. They take seconds, and change no weight."""
+
+    enabled: Bool = True
+    """Whether a training that would not learn to read its pages is stopped."""
+
+
 class TrainerConfig(KubeModel):
     """The file that `finscribe train --config` reads; for a pod the operator writes it."""
 
@@ -779,6 +786,8 @@ class TrainerConfig(KubeModel):
     cache_max_size: Quantity | None = None
     """Maximum size of `cache_dir` on disk, 100Gi when unset; the files that were not used for the longest
     time make room for others."""
+    preflight: PreflightSpec = PreflightSpec()
+    """Checks before the first step."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Evaluation on documents, during training and at its end."""
     output_dir: Annotated[str, Field(min_length=1), AfterValidator(_expand_home)] = "./finetuned_model"

@@ -62,6 +62,7 @@ from finscribe_core.trainer_config import (
     LossSpec,
     Method,
     OutputFormat,
+    PreflightSpec,
     ReportTo,
     StorageEndpoint,
     TrainingSpec,
@@ -329,6 +330,8 @@ class FineTuneJobSpec(KubeModel):
     """Cache of the vision tower's output."""
     cache: CacheSpec | None = None
     """Cache of downloads that several runs share; every pod downloads its own when unset."""
+    preflight: PreflightSpec | None = None
+    """Checks before the first step, which are enabled when this is unset."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """Evaluation on documents, during training and at its end, and the gate for `latest.json`."""
     output: OutputSpec

@@ -112,6 +112,7 @@ def config(sample: Path, tmp_path: Path) -> TrainerConfig:
                 "gradient_checkpointing": False,
                 "dataloader_num_workers": 0,
             },
+            "preflight": {"enabled": False},  # a second of each test
             "evaluation": {"enabled": False, "training_documents": 0},
         }
     )

@@ -59,7 +59,7 @@ FIELD_CHANGES: Mapping[str, Change] = {
     "retrain.trigger": Change.NewRun,
     **{f"retrain.{name}": Change.InPlace for name in ("onSpecChange", "schedule", "onDataChange")},
     **dict.fromkeys(("featureCache", "cache", "storage", "reporting", "pod", "image"), Change.NewAttempt),
-    **dict.fromkeys(("queueName", "queuePriorityClass"), Change.NewAttempt),
+    **dict.fromkeys(("preflight", "queueName", "queuePriorityClass"), Change.NewAttempt),
     **dict.fromkeys(("experiments", "suspend", "backoffLimit", "activeDeadlineSeconds"), Change.InPlace),
     **dict.fromkeys(("startDeadlineSeconds", "historyLimit"), Change.InPlace),
     **dict.fromkeys(("ttlSecondsAfterFinished", "ttlTarget"), Change.InPlace),

@@ -78,6 +78,10 @@ TESTS = {
     "Data set or model are missing": ("e2e/test_training.py::test_a_missing_dataset",),
     "The hub refuses": ("integration/model/test_hub.py::test_a_gated_model_needs_a_token",),
     "The bucket of the results": ("unit/storage/test_errors.py::test_a_missing_bucket",),
+    "The model would not learn to read": (
+        "unit/training/preflight/test_preflight.py::test_a_planted_defect_is_named",
+        "unit/pipeline/test_recipe.py::test_a_defect_ends_a_run_before_its_first_step",
+    ),
     "The loss becomes NaN": ("unit/pipeline/test_recipe.py::test_a_nan_loss_ends_the_run",),
     "Checkpoints in the bucket": (
         "unit/training/test_bucket_checkpoints.py::test_of_checkpoints_that_cant_be_used",

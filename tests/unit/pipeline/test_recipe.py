@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from finscribe_core.errors import FailureReason, RetryableError, UserError
 from finscribe_core.report import Phase
-from finscribe_core.trainer_config import LrScheduler, OutputFormat, TrainerConfig
+from finscribe_core.trainer_config import LrScheduler, OutputFormat, PreflightSpec, TrainerConfig
 from finscribe_trainer.loss.answer_loss import answer_loss
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.merge import check_merge
@@ -219,21 +219,43 @@ def test_an_incomplete_checkpoint_is_rejected(damage, config, tmp_path):
     assert "omit --resume" in caught.value.remedy
 
 
-def test_a_nan_loss_ends_the_run(config, sample, tmp_path):
-    broken = tmp_path / "model"
-    broken.mkdir()
+def with_weights(sample, folder, part, value):
+    """A copy of the model in which the first weights with this name have one value."""
+    folder.mkdir()
     for path in (sample / "model").iterdir():
-        (broken / path.name).write_bytes(path.read_bytes())
-    weights = load_file(broken / "model.safetensors")
-    name = next(name for name in weights if name.endswith("o_proj.weight"))
-    save_file(
-        weights | {name: torch.full_like(weights[name], torch.nan)},
-        broken / "model.safetensors",
-        {"format": "pt"},
-    )
+        (folder / path.name).write_bytes(path.read_bytes())
+    weights = load_file(folder / "model.safetensors")
+    changed = {name: torch.full_like(weight, value) for name, weight in weights.items() if part in name}
+    save_file(weights | changed, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_a_nan_loss_ends_the_run(config, sample, tmp_path):
+    broken = with_weights(sample, tmp_path / "model", "o_proj.weight", torch.nan)
     with pytest.raises(UserError, match="became NaN or infinite at step 0") as caught:
         train(start(config.model_copy(update={"model_name_or_path": str(broken)})))
     assert caught.value.reason is FailureReason.NonFiniteLoss
+
+
+@pytest.mark.train
+def test_a_defect_ends_a_run_before_its_first_step(config, sample, tmp_path):
+    blind = with_weights(sample, tmp_path / "model", "projector", 0.0)
+    checked = {"model_name_or_path": str(blind), "preflight": PreflightSpec()}
+    run = start(config.model_copy(update=checked))
+    with pytest.raises(UserError, match=r"^page without effect: ") as caught:
+        train(run)
+    assert caught.value.reason is FailureReason.PreflightFailed
+    assert run.reporter.snapshot().progress.step == 0
+
+
+@pytest.mark.train
+def test_a_sound_run_is_not_changed_by_its_preflight(config, tmp_path):
+    weights = []
+    for name, enabled in (("with", True), ("without", False)):
+        changes = {"output_dir": str(tmp_path / name), "preflight": PreflightSpec(enabled=enabled)}
+        train(start(config.model_copy(update=changes)))
+        weights.append((tmp_path / name / "final_model/adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
 
 
 def test_a_merge_with_different_logits_is_rejected(config, family, source, dataset, tmp_path):

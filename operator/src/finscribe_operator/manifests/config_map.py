@@ -12,7 +12,7 @@ from finscribe_core.constants import (
     OCI_SCHEME,
     WORK_DIR,
 )
-from finscribe_core.trainer_config import FeatureCacheSpec, StorageEndpoint, TrainerConfig
+from finscribe_core.trainer_config import FeatureCacheSpec, PreflightSpec, StorageEndpoint, TrainerConfig
 from finscribe_operator.manifests.metadata import build_metadata
 from finscribe_operator.objects import Object
 
@@ -61,6 +61,7 @@ def build_trainer_config(job: FineTuneJob) -> TrainerConfig:
         feature_cache_dir=FEATURE_CACHE_DIR if spec.feature_cache.persistent_volume_claim else None,
         cache_dir=DOWNLOAD_CACHE_DIR if spec.cache else None,
         cache_max_size=spec.cache.max_size if spec.cache else None,
+        preflight=spec.preflight or PreflightSpec(),
         evaluation=spec.evaluation,
         output_dir=OUTPUT_DIR,
         output_uri=spec.output.uri,

@@ -39,6 +39,7 @@ from finscribe_trainer.training.arguments import steps_per_epoch
 from finscribe_trainer.training.callbacks import BASE_LOSS
 from finscribe_trainer.training.checkpoints import Checkpoint
 from finscribe_trainer.training.fit import Trained, fit
+from finscribe_trainer.training.preflight.preflight import preflight
 from finscribe_trainer.training.range_test.choose import choose_learning_rate
 from finscribe_trainer.training.run import Run
 from finscribe_trainer.training.under_training import find_under_training
@@ -73,6 +74,8 @@ def train_and_export(
     adapter = start.folder if isinstance(start, InitialAdapter) else None
     family, splits, model = run.processes.run_on_all(lambda: _prepare(run.config, source, splits, adapter))
     run.reporter.set_plan(_plan(run, splits, model))
+    if run.config.preflight.enabled and checkpoint is None:
+        run.processes.run_on_all(lambda: preflight(model, family, splits.train))
     run = choose_learning_rate(run, model, family, splits, checkpoint)
     trained = fit(run, model, family, splits, checkpoint, storage)
     if not run.processes.is_main:

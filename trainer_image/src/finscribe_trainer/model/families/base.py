@@ -144,6 +144,15 @@ class Family(ABC):
         """The shape of an image's features, by its grid: frames, height and width in patches."""
         raise NotImplementedError
 
+    def own_positions(self, model: Any, inputs: Encoded) -> torch.Tensor | None:
+        """The position ids that the model itself computes for `model_inputs`; None if it has none to compare.
+
+        Args:
+            model: the base model.
+            inputs: its arguments, with position_ids.
+        """
+        return None
+
     @property
     def end_token(self) -> int:
         """The id of the token that ends an answer: the tokenizer's eos_token."""

@@ -147,6 +147,13 @@ class PaddleOCRVL(Family):
         """One token for each square of 2 x 2 patches."""
         return math.prod(grid) // self._merge_size**2, int(self.config.text_config.hidden_size)
 
+    def own_positions(self, model: Any, inputs: Encoded) -> torch.Tensor | None:
+        """(3, rows, tokens)."""
+        names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
+        given = {name: inputs[name] for name in names if name in inputs}
+        positions: torch.Tensor = _base(model).model.get_rope_index(**given)[0]
+        return positions
+
     @property
     def _merge_size(self) -> int:
         return int(self.config.vision_config.spatial_merge_size)
