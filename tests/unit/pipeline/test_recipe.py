@@ -239,7 +239,7 @@ def test_a_nan_loss_ends_the_run(config, sample, tmp_path):
 
 @pytest.mark.train
 def test_a_defect_ends_a_run_before_its_first_step(config, sample, tmp_path):
-    blind = with_weights(sample, tmp_path / "model", "projector", 0.0)
+    blind = with_weights(sample, tmp_path / "model", "mlp_AR", 0.0)
     checked = {"model_name_or_path": str(blind), "preflight": PreflightSpec()}
     run = start(config.model_copy(update=checked))
     with pytest.raises(UserError, match=r"^page without effect: ") as caught:
