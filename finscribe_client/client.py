@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from finscribe_client.bucket import Downloaded
 
 FIELD_MANAGER = "finscribe-cli"
-Change = Literal["created", "configured", "unchanged"]
+Change = Literal["created", "configured", "unchanged", "applied"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,10 @@ class Client:
         except ClientError as error:
             raise _with_force(item.explain(error)) from error
         job = Job(after) if is_job else None
-        return Submitted(item.kind, item.name, namespace, _change(before, after), job)
+        # Secrets are written and never read.
+        return Submitted(
+            item.kind, item.name, namespace, _change(before, after) if is_job else "applied", job
+        )
 
     def _read_or_none(self, path: str) -> Object | None:
         try:
@@ -264,10 +267,9 @@ class Client:
 def _change(before: Object | None, after: Object) -> Change:
     if before is None:
         return "created"
-    same = all(before.get(key) == after.get(key) for key in ("spec",)) and all(
-        before["metadata"].get(key) == after["metadata"].get(key) for key in ("labels", "annotations")
-    )
-    return "unchanged" if same else "configured"
+    metadata = ("labels", "annotations")
+    same = [before["metadata"].get(key) == after["metadata"].get(key) for key in metadata]
+    return "unchanged" if all(same) and before["spec"] == after["spec"] else "configured"
 
 
 def _with_force(error: ClientError) -> ClientError:

@@ -10,7 +10,8 @@ PAUSE_SECONDS = 1.0
 """Before a connection is opened again."""
 
 _FOLLOW = {"follow": "true", "timestamps": "true"}
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z$")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$")
+"""Of fixed length, in the time zone of the node: as texts they have the order of the times."""
 
 
 def stream_log(

@@ -1,5 +1,6 @@
 """Reads the manifests that are submitted, and checks them as the API server will, before anything is sent."""
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,9 +99,7 @@ def _check(document: Document) -> Submission:
     data = document.data
     kind = data.get("kind") if isinstance(data, dict) else None
     if kind == "Secret":
-        if not isinstance(data.get("metadata"), dict) or not data["metadata"].get("name"):
-            message = f"{document.where(('metadata',))}: metadata.name is required."
-            raise UserError(FailureReason.InvalidConfig, message)
+        _check_secret(document)
         return Submission(document)
     if kind != KIND:
         message = f"{document.where(('kind',))}: expected a {KIND} or a Secret, got {kind or 'no kind'}."
@@ -108,6 +107,32 @@ def _check(document: Document) -> Submission:
     shown = {key: value for key, value in data.items() if key != "status"}
     parse_strictly(FineTuneJob, Document(document.source, shown, document.lines))
     return Submission(document)
+
+
+def _check_secret(document: Document) -> None:
+    """Check what the API server would quote in an error: values of Secrets are in no message."""
+    data = document.data
+    if not isinstance(data.get("metadata"), dict) or not data["metadata"].get("name"):
+        message = f"{document.where(('metadata',))}: metadata.name is required."
+        raise UserError(FailureReason.InvalidConfig, message)
+    for section in ("data", "stringData"):
+        values = data.get(section, {})
+        if not isinstance(values, dict):
+            message = f"{document.where((section,))}: {section} must be a mapping of keys to texts."
+            raise UserError(FailureReason.InvalidConfig, message)
+        for key, value in values.items():
+            if not isinstance(value, str) or (section == "data" and not _is_base64(value)):
+                kind = "base64" if section == "data" else "a text; put it in quotes"
+                message = f"{document.where((section, key))}: {section}.{key} must be {kind}."
+                raise UserError(FailureReason.InvalidConfig, message)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _location(path: str) -> Loc:

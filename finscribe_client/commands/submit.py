@@ -9,7 +9,6 @@ from finscribe_client.commands.ending import wait_for
 from finscribe_client.commands.options import HELP_SETTINGS, dry_run_option, on_cluster, output_option
 from finscribe_client.output import print_jobs
 from finscribe_client.submission import read_submissions
-from finscribe_core.constants import KIND
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -67,9 +66,8 @@ def submit(  # noqa: PLR0913 - one for each option
 
 
 def _print(item: Submitted, *, dry_run: bool) -> None:
-    kind = item.kind if item.kind == KIND else f"{item.kind} "
     note = " (dry run)" if dry_run else ""
-    click.echo(f"{kind.strip()} {item.namespace}/{item.name} {item.change}{note}")
+    click.echo(f"{item.kind} {item.namespace}/{item.name} {item.change}{note}")
     if item.job and item.job.is_suspended_by_spec:
         click.echo(f"  It is suspended. To start it: finscribe resume {item.name}")
 

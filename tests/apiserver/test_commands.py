@@ -102,6 +102,30 @@ def test_an_invalid_file_is_named_with_its_line_and_nothing_is_written(
     assert workspace.jobs() == []
 
 
+def test_a_file_may_have_the_secret_that_its_job_needs(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path
+):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3-credentials"}}
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden"}
+    manifest.write_text(yaml.safe_dump_all([build_job(), secret | {"stringData": keys}]))
+
+    printed = finscribe("submit", str(manifest)).output.splitlines()
+
+    assert printed[0] == f"Secret {workspace.namespace}/s3-credentials applied", (
+        "before the job that needs it"
+    )
+    assert printed[1] == f"FineTuneJob {workspace.namespace}/invoices created"
+    assert (
+        workspace.core.read_namespaced_secret("s3-credentials", workspace.namespace).data.keys()
+        == keys.keys()
+    )
+    for wrong in ({"stringData": 12345}, {"stringData": {"key": 12345}}, {"data": {"key": "12345!"}}):
+        manifest.write_text(yaml.safe_dump_all([build_job(), secret | wrong]))
+        error = error_of(finscribe("submit", str(manifest)))
+        assert f"{manifest}:" in error.message and next(iter(wrong)) in error.message
+        assert "12345" not in str(error)
+
+
 def test_what_the_api_server_rejects_is_named_with_its_line(
     workspace: Workspace, finscribe: Finscribe, manifest: Path
 ):

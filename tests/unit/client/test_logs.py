@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from finscribe_client import follow
-from finscribe_client.errors import ClientError
+from finscribe_client import follow, log_stream
+from finscribe_client.errors import ClientError, ClientReason
 from finscribe_client.follow import follow_log
 from finscribe_client.jobs import Job
 from finscribe_client.log_lines import LossPoint, read_losses, readable
+from finscribe_client.log_stream import stream_log
 from finscribe_client.pods import LogOptions, Pod, choose_attempt
 from finscribe_core.api.v1alpha1 import RunStatus, State, Summary
 from tests.unit.client.builders import build_condition, build_job, build_pod
@@ -103,3 +104,24 @@ def test_a_followed_log_goes_on_with_the_next_attempt_until_the_job_has_ended(mo
     monkeypatch.setattr(follow, "POLL_SECONDS", 0)
     lines = list(follow_log(TwoAttempts(), "invoices", LogOptions(tail=5)))
     assert lines == ["a-1 5", "a-2 None"]
+
+
+@pytest.mark.parametrize("zone", ["Z", "+02:00"])
+def test_a_log_that_was_cut_goes_on_with_the_next_line(monkeypatch, zone):
+    monkeypatch.setattr(log_stream, "PAUSE_SECONDS", 0)
+    lines = [f"2026-03-01T10:00:00.{n // 2:09}{zone} line {n}" for n in range(5)]
+    queries = []
+
+    def read(query):
+        queries.append(query)
+        if len(queries) == 1:
+            yield from lines[:3]
+            raise ClientError(ClientReason.ClusterUnreachable, "cut")
+        yield from lines if len(queries) == 2 else [*lines, "unable to retrieve container logs"]
+
+    running = iter([True, True, False])
+    shown = list(stream_log(read, lambda: next(running), {"tailLines": "9"}))
+
+    assert shown == [*(f"line {n}" for n in range(5)), "unable to retrieve container logs"]
+    assert [query.get("sinceTime", "")[-len(zone) :] for query in queries] == ["", zone, zone]
+    assert "tailLines" in queries[0] and "tailLines" not in queries[1]
