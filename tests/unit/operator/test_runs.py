@@ -208,7 +208,7 @@ def test_an_operator_with_other_defaults_changes_almost_every_default():
         *(f"retrain.onDataChange.{name}" for name in ("checkEvery", "minimumNewSamples", "minimumInterval")),
         *("pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", "pod.dnsConfig"),
         *("pod.affinity.podAffinity", "pod.affinity.podAntiAffinity", "storage.caBundle.key"),
-        "resources.extended",
+        *("resources.extended", "preflight.enabled"),
     }
 
 
