@@ -230,3 +230,12 @@ UNKNOWN = {
 def test_what_is_not_recognised_is_refused_with_a_next_step(files, message, tmp_path):
     with pytest.raises(UserError, match=message):
         recognise(Source(write(tmp_path, files)))
+
+
+def test_a_table_that_expands_to_more_than_memory_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("finscribe_trainer.data.expansion.ALWAYS_ALLOWED", 2**10)
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"page": ["a.png"], "text": [" " * 2**23]}), path, compression="zstd")
+    [dropped] = FORMATS["hf-parquet"].read(Source(path))
+    assert isinstance(dropped, Dropped)
+    assert "expand to more than" in dropped.reason

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from threading import Timer
 
 import pytest
 from PIL import Image
@@ -44,7 +45,12 @@ def test_documents_become_rows_whose_pages_are_in_order(folder, tmp_path):
     out = tmp_path / "out"
     outcome = import_data(Request(folder, out, pages=replace(PAGES, max_pages=4)))
 
-    assert (outcome.recognition.format, outcome.rows, outcome.pages, outcome.objects) == ("pdf-json", 4, 6, 4)
+    assert (outcome.recognition.format, outcome.rows, outcome.pages, outcome.kinds) == (
+        "pdf-json",
+        4,
+        6,
+        {"other fields": 4},
+    )
     examples = load_dataset(DataFile(out / "rows.jsonl", "rows.jsonl"), 10**6).examples
     assert [example.row.images for example in examples] == [
         ("pages/a.pdf-1.png", "pages/a.pdf-2.png"),
@@ -151,7 +157,8 @@ def test_a_document_that_kills_or_hangs_its_decoder_is_dropped_and_the_next_one_
             process.write(folder / "b.heic", tmp_path / "b")
         process._seconds = 30
         assert len(process.write(folder / "a.pdf", tmp_path / "a")) == 2
-        os.kill(process._process.pid, signal.SIGKILL)
+        os.kill(process._process.pid, signal.SIGSTOP)
+        Timer(0.3, process._process.kill).start()
         with pytest.raises(ImageError, match=r"'a\.pdf' stops its decoder"):
             process.write(folder / "a.pdf", tmp_path / "a")
 

@@ -112,7 +112,12 @@ def import_command(  # noqa: PLR0913, PLR0917 - one for each option
       finscribe data import --from label-studio export.json imported --dpi 150
     """  # noqa: D301 - click reads \b as "keep these lines"
     from finscribe_trainer.data.document_pages import PageOptions  # noqa: PLC0415 - `--help` is fast
-    from finscribe_trainer.data_tools.importing.import_data import Request, import_data  # noqa: PLC0415 - likewise
+    from finscribe_trainer.data_tools.importing.import_data import (  # noqa: PLC0415 - likewise
+        CANONICAL,
+        OTHER_FIELDS,
+        Request,
+        import_data,
+    )
 
     password = os.environ.get(ENV_PDF_PASSWORD)
     if password_file:
@@ -132,12 +137,12 @@ def import_command(  # noqa: PLR0913, PLR0917 - one for each option
     click.echo(
         f"Wrote {outcome.rows} rows with {outcome.pages} pages to {output}; dropped {len(outcome.dropped)}."
     )
-    if outcome.objects:
+    if outcome.kinds[OTHER_FIELDS]:
         click.echo(
             "The answers have the field names of the source. --mapping fields.yaml (and another OUT) maps "
             "them to FinScribe's schema."
         )
-    schema = "" if mapping else " --schema none"
+    schema = "" if outcome.kinds.keys() == {CANONICAL} else " --schema none"
     click.echo(f"Next: finscribe data validate --input {output / 'rows.jsonl'}{schema}")
     if strict and outcome.dropped:
         from finscribe_core.errors import FailureReason, UserError  # noqa: PLC0415 - likewise

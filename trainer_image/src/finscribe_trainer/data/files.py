@@ -105,7 +105,8 @@ def no_shard_error(source: str, names: Iterable[str]) -> UserError:
     return UserError(
         FailureReason.DatasetNotFound,
         f"{source}: no {', '.join(SHARD_SUFFIXES)} file is directly in it.",
-        "Name the folder or prefix that directly contains the files of rows, or a .json file itself.",
+        "Name the folder or prefix that directly contains the files of rows, or a .json file itself. For "
+        "documents and other programs' data sets, run `finscribe data import IN OUT`, which writes rows.",
     )
 
 

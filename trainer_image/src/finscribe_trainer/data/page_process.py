@@ -47,11 +47,13 @@ class PageProcess:
         Raises:
             ImageError: the document can't be read.
         """
+        if self._process is not None and not self._process.is_alive():
+            self._stop()
         if self._connection is None:
             self._start()
         assert self._connection
-        self._connection.send((document, target))
         try:
+            self._connection.send((document, target))
             if not self._connection.poll(self._seconds):
                 self._stop()
                 raise ImageError(f"{document.name!r} takes more than {self._seconds:g} s to decode")

@@ -37,7 +37,7 @@ def scan_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, read_dictionary=_text_columns(path)) as file:
             expansion = Expansion(path.stat().st_size)
-            if problem := _bytes_column(file.schema_arrow) or _declared_expansion(file.metadata, expansion):
+            if problem := _bytes_column(file.schema_arrow) or declared_expansion(file.metadata, expansion):
                 yield 1, problem
                 return
             for batch in file.iter_batches(batch_size=_batch_rows(file.metadata), use_threads=False):
@@ -72,7 +72,7 @@ def _batch_rows(metadata: "pq.FileMetaData") -> int:
     return _PREFIXED_BATCH_ROWS if repeats else _BATCH_ROWS
 
 
-def _declared_expansion(metadata: "pq.FileMetaData", expansion: Expansion) -> Problem | None:
+def declared_expansion(metadata: "pq.FileMetaData", expansion: Expansion) -> Problem | None:
     """The problem of a file with columns that need too much memory to be decompressed or decoded."""
     for chunk in _column_chunks(metadata):
         size = chunk.total_uncompressed_size

@@ -15,7 +15,13 @@ from finscribe_trainer.data.image_folders import ImageError
 from finscribe_trainer.data.image_marks import MARK
 from finscribe_trainer.data_tools.importing.formats import FORMATS
 from finscribe_trainer.data_tools.importing.journal import Journal
-from finscribe_trainer.data_tools.importing.mapping import FieldMapping, MappingError, read_mapping
+from finscribe_trainer.data_tools.importing.mapping import (
+    FieldMapping,
+    MappingError,
+    canonical_fields,
+    fields_of,
+    read_mapping,
+)
 from finscribe_trainer.data_tools.importing.page_files import PageFiles
 from finscribe_trainer.data_tools.importing.proposal import write_proposal
 from finscribe_trainer.data_tools.importing.recognition import AUTO, Recognition, recognise
@@ -26,6 +32,9 @@ from finscribe_trainer.runtime.outputs import claim_folder, remove
 from finscribe_trainer.runtime.progress import progress
 
 ROWS, IMAGES, REPORT, JOURNAL = "rows.jsonl", "pages", "import.json", "import.unfinished.jsonl"
+CANONICAL, OTHER_FIELDS, TEXT = "canonical", "other fields", "text"
+_FREE = ("metadata.", "line_items[].bbox")
+"""Fields of the schema that a mapping does not fill, or that have any name."""
 TEXT_INSTRUCTION = "Read the text of this page."
 """The prompt of documents whose answer is a text, if their format has no prompt."""
 
@@ -56,8 +65,8 @@ class Outcome:
     dropped: list[Dropped] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     """Fields of answers that the mapping does not name, with the number of their documents."""
-    objects: int = 0
-    """Rows whose answer is an object in the source's own field names."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Rows by their answers: CANONICAL, OTHER_FIELDS or TEXT."""
 
 
 def import_data(request: Request, *, overwrite: bool = False) -> Outcome:
@@ -143,8 +152,16 @@ def _entry(
     except (MappingError, ImageError, TypeError) as error:
         return {"dropped": str(error)}
     row = _row(document, pages, answer, prompt)
-    is_object = mapping is None and isinstance(_as_object(document.answer), dict)
-    return {"row": row, "left_out": left_out, "object": is_object}
+    return {"row": row, "left_out": left_out, "kind": _kind(answer)}
+
+
+def _kind(answer: Any) -> str:
+    fields = _as_object(answer)
+    if not isinstance(fields, dict):
+        return TEXT
+    known = canonical_fields()
+    others = (path for path, _, _ in fields_of(fields) if path not in known)
+    return OTHER_FIELDS if any(not path.startswith(_FREE) for path in others) else CANONICAL
 
 
 def _row(document: Document, pages: list[list[str]], answer: Any, prompt: str | None) -> dict[str, Any]:
@@ -173,7 +190,7 @@ def _finish(request: Request, outcome: Outcome, journal: Journal) -> None:
             rows.append(dump_json(entry["row"]))
             outcome.pages += len(entry["row"]["images"])
             outcome.left_out.update(entry["left_out"])
-            outcome.objects += entry["object"]
+            outcome.kinds[entry["kind"]] += 1
         else:
             outcome.dropped.append(Dropped(where, entry["dropped"]))
     outcome.rows = len(rows)

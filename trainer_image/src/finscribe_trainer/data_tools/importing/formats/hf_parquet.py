@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from finscribe_trainer.data.expansion import Expansion
+from finscribe_trainer.data.parquet import declared_expansion
 from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.data_tools.importing.formats.docvqa import question_and_answer
 from finscribe_trainer.data_tools.importing.formats.donut import ground_truth
@@ -33,6 +35,9 @@ def read(source: Source) -> Iterator[Document | Dropped]:
         name, number = source.name(path), 0
         try:
             with pq.ParquetFile(path) as table:
+                if problem := declared_expansion(table.metadata, Expansion(path.stat().st_size)):
+                    yield Dropped(name, problem.message)
+                    continue
                 for batch in table.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
                     for row in batch.to_pylist():
                         number += 1
