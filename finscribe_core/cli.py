@@ -16,6 +16,12 @@ from finscribe_core.errors import FailureReason, FinscribeError, RetryableError,
 from finscribe_core.logs import Redactor
 
 COMMANDS_GROUP = "finscribe.commands"
+SECTIONS = {
+    "finscribe_client": "Jobs on a cluster",
+    "finscribe_operator": "Jobs on this machine",
+    "finscribe_trainer": "Data, training and models",
+}
+"""Sections of the list of commands, by the package that has them."""
 
 
 class SuggestingGroup(click.Group):
@@ -103,15 +109,18 @@ class Commands(SuggestingGroup):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List every subcommand with its first line of help; one that can't be imported says why."""
-        rows = []
-        for name in self.list_commands(ctx):
-            try:
-                command = self.get_command(ctx, name)
-                rows.append((name, command.get_short_help_str(80) if command else ""))
-            except click.ClickException as error:
-                rows.append((name, f"(not installed) {error.message}"))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        for package, title in SECTIONS.items():
+            rows = []
+            for name in self.list_commands(ctx):
+                if not self.entry_points[name].value.startswith(f"{package}."):
+                    continue
+                try:
+                    command = self.get_command(ctx, name)
+                    rows.append((name, command.get_short_help_str(80) if command else ""))
+                except click.ClickException as error:
+                    rows.append((name, f"(not installed) {error.message}"))
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 def not_installed(command: str, error: ModuleNotFoundError, extra: str) -> click.ClickException:

@@ -110,3 +110,9 @@ def test_all_errors_have_one_style():
     assert "  -> See: finscribe train --help" in wrong.output
     error = UserError(FailureReason.InvalidConfig, "Two lines:\nlike this.", "Do that.")
     assert error.as_printed() == "error (InvalidConfig): Two lines:\nlike this.\n  -> Do that."
+
+
+def test_the_help_lists_every_command_once():
+    listed = CliRunner().invoke(cli.main_command, ["--help"]).output.partition("exit.\n")[2]
+    names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert sorted(names) == sorted(cli.main_command.list_commands(click.Context(cli.main_command)))
