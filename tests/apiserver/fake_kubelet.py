@@ -71,10 +71,11 @@ class FakeKubelet:
         self._ended(pod, exit_code, reason, message)
 
     def report_back_off(self, pod: str, restarts: int, exit_code: int, message: str) -> None:
-        """Report that the container has failed, and will be started again in its pod after a pause."""
-        waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed"}}
-        last = _terminated(exit_code, "Error", message)
-        self._patch_status(pod, {"phase": "Running", **_container(waiting, last, restarts)})
+        """Report that the container has failed, and will be started again in its pod after a pause, which a
+        kubelet does not report as such at first.
+        """
+        ended = {"terminated": _terminated(exit_code, "Error", message)}
+        self._patch_status(pod, {"phase": "Running", **_container(ended, None, restarts)})
 
     def report_restarted(self, pod: str, restarts: int, exit_code: int, message: str) -> None:
         """Report that the container has failed, and was started again in its pod."""

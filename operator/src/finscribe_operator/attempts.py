@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from finscribe_core.constants import CONTAINER_NAME, EXIT_PEER_LOST, EXIT_RETRY, LABEL_NODE_RANK
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import RunResult
-from finscribe_operator.objects import Object, label, true_condition
+from finscribe_operator.objects import Object, has_ended, label, true_condition
 
 _LAST_LINE_LIMIT = 400
 _DISRUPTIONS = {
@@ -88,11 +88,23 @@ def explain_disruption(pod: Object) -> Failure | None:
 def explain_restart(pod: Object) -> Failure | None:
     """Why the pod's container failed that was, or is about to be, started again; None when none was."""
     status = container_status(pod)
-    terminated = (status.get("lastState") or {}).get("terminated")
-    if not terminated or "terminated" in (status.get("state") or {}):
+    terminated = _terminated(pod)
+    if terminated and not _is_restarted_after(pod, terminated):
+        return None
+    terminated = terminated or (status.get("lastState") or {}).get("terminated") or {}
+    if not terminated:
         return None
     before = {**status, "state": {"terminated": terminated}}
     return _explain({**pod, "status": {**pod["status"], "containerStatuses": [before]}})
+
+
+def _is_restarted_after(pod: Object, terminated: Object) -> bool:
+    """Whether the kubelet, which waits before it does so, starts the container again in its pod.
+
+    Without a rule for that, a pod whose container has ended may run because of another container.
+    """
+    has_rule = bool(_container(pod).get("restartPolicyRules"))
+    return has_rule and terminated.get("exitCode") == EXIT_RETRY and not has_ended(pod)
 
 
 def container_status(pod: Object) -> Object:

@@ -57,7 +57,7 @@ _STATUSES = {
     "Job": ("startTime", "completionTime", "failed", "conditions"),
     "Pod": ("phase", "reason", "message", "podIP", "startTime", "conditions"),
 }
-_CONTAINER = ("name", "ports", "resources")
+_CONTAINER = ("name", "ports", "resources", "restartPolicyRules")
 _STATUS = ("name", "state", "lastState", "restartCount", "volumeMounts")
 
 

@@ -152,8 +152,7 @@ class Observed:
     def failed_attempts(self) -> int:
         """Failed attempts of the desired run: pods, and containers that were, or will be, started again."""
         failed = int((self.batch_job or {}).get("status", {}).get("failed", 0))
-        state = container_status(self.newest_pod).get("state") or {} if self.newest_pod else {}
-        return failed + self.restarts + (self.is_restarting and "waiting" in state)
+        return failed + self.restarts + (self.is_restarting and not _has_container(self.newest_pod))
 
     @property
     def is_restarting(self) -> bool:
@@ -164,7 +163,7 @@ class Observed:
         pod, status = self.newest_pod, self.job.status
         if pod is None or has_ended(pod) or explain_restart(pod) is None:
             return False
-        if "running" not in container_status(pod)["state"]:
+        if not _has_container(pod):
             return True
         running = next((c for c in status.conditions if c.type == ConditionType.Running), None)
         is_shown = running is not None and running.reason == Reason.Retrying
@@ -351,6 +350,11 @@ def _find_slowest(pods: Sequence[Object]) -> Object | None:
     others = (find_newest(pods, rank) for rank in sorted({node_rank(pod) for pod in pods} - {0}))
     waiting = (pod for pod in others if pod and not _is_running(pod) and not _has_succeeded(pod))
     return next(waiting, first)
+
+
+def _has_container(pod: Object | None) -> bool:
+    """Whether the trainer's container runs."""
+    return pod is not None and "running" in (container_status(pod).get("state") or {})
 
 
 def _is_running(pod: Object) -> bool:

@@ -102,7 +102,7 @@ def failed(exit_code: int, message: str = "", reason: str = "Error") -> Object:
 
 
 def restarted(times: int, message: str = "", state: Object | None = None) -> Object:
-    """The status of a pod whose container has failed, and was started again; or will be: state `waiting`."""
+    """The status of a pod whose container has failed, and was started again; or will be: in another state."""
     last = {"terminated": {"exitCode": EXIT_RETRY, "reason": "Error", "message": message}}
     status = _container(state or {"running": {"startedAt": NOW}})
     status["containerStatuses"][0] |= {"restartCount": times, "lastState": last}

@@ -30,6 +30,8 @@ from tests.unit.operator.builders import (
 
 RUN = run_name(a_job())
 UNAVAILABLE = a_failure(FailureReason.StorageUnavailable, "S3 does not answer.", "Check the endpoint.")
+BETWEEN = {"terminated": {"exitCode": EXIT_RETRY, "message": UNAVAILABLE}}
+"""How a kubelet reports a container that it is about to start again, at first."""
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}}
 DRAINED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 REPORT = ProgressReport(run=RUN, progress=Progress(phase=Phase.Training, step=42, total_steps=100))
@@ -58,8 +60,11 @@ class Case:
     job_failed: int = 0
 
 
-def pod(status: Object | None = None, attempt: int = 0) -> Object:
-    return a_pod(RUN, status, attempt)
+def pod(status: Object | None = None, attempt: int = 0, *, has_rule: bool = True) -> Object:
+    found = a_pod(RUN, status, attempt)
+    if has_rule:
+        found["spec"]["containers"][0]["restartPolicyRules"] = [{"action": "Restart"}]
+    return found
 
 
 CASES = {
@@ -67,6 +72,13 @@ CASES = {
     "one": Case(((pod(),), (pod(restarted(1)),)), (2, 1, 1)),
     "one, seen twice": Case(((pod(restarted(1)),), (pod(restarted(1)),)), (2, 1, 1)),
     "one that waits": Case(((pod(restarted(0, state=BACK_OFF)),),), (1, 0, 1)),
+    "one that is about to be": Case(((pod(restarted(0, state=BETWEEN)),),), (1, 0, 1)),
+    "none, as the pod runs because of a sidecar": Case(
+        ((pod(restarted(0, state=BETWEEN), has_rule=False),),), (1, 0, 0)
+    ),
+    "none, as it is not for this exit code": Case(
+        ((pod(restarted(0, state={"terminated": {"exitCode": EXIT_MACHINE_FULL}})),),), (1, 0, 0)
+    ),
     "one that waits, and then runs": Case(
         ((pod(restarted(0, state=BACK_OFF)),), (pod(restarted(1)),)), (2, 1, 1)
     ),
@@ -104,6 +116,7 @@ def test_the_status_names_the_failure_until_the_next_container_reports():
     store, job, batch, running = Store(), a_job(), a_batch_job(RUN), pod()
     for version, (state, reported, reason) in enumerate(
         (
+            (restarted(0, "", BETWEEN), False, "Retrying"),
             (restarted(0, UNAVAILABLE, BACK_OFF), False, "Retrying"),
             (restarted(1, UNAVAILABLE), False, "Retrying"),
             (restarted(1, UNAVAILABLE), True, "Training"),
@@ -145,6 +158,7 @@ def test_a_run_is_given_up_when_pods_and_restarts_together_exceed_the_limit():
         "Check the endpoint."
     )
     assert patch["metadata"]["annotations"] == {ANNOTATION_GAVE_UP: note}
+    assert plan(restarted(3, "", BETWEEN)).patch == patch
     assert plan(restarted(2, UNAVAILABLE, BACK_OFF)) == Plan()
     assert plan(restarted(2, UNAVAILABLE, BACK_OFF), failed_pods=1).patch == patch
     out_of_memory = failed(137, reason="OOMKilled")["containerStatuses"][0] | {"restartCount": 3}
