@@ -58,8 +58,8 @@ demo: setup ## Fine-tune a small model on synthetic receipts, from S3 to S3, on 
 ## Test it
 
 .PHONY: test
-test: setup binaries browser ## Run all tests but e2e and Kueue: unit, golden, integration, chart, API server, browser.
-	$(RUN)/pytest -m "not e2e and not kueue" $(PARALLEL) $(PYTEST_ARGS)
+test: setup binaries browser ## Run all tests but e2e, Kueue and Kubeflow: unit, golden, integration, chart, API server, browser.
+	$(RUN)/pytest -m "not e2e and not kueue and not kubeflow" $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## Run the unit tests but those of test-train: less than a minute.
@@ -74,6 +74,11 @@ test-train: setup ## Run the unit tests that train or generate with the tiny mod
 test-kueue: setup binaries ## Run jobs in queues of the real Kueue, which is built once (minutes).
 	@$(RUN)/python -m tools.kube binaries kueue
 	$(RUN)/pytest -m kueue tests/apiserver/test_queue.py $(PYTEST_ARGS)
+
+.PHONY: test-kubeflow
+test-kubeflow: setup binaries ## Apply the example for Kubeflow Trainer to the real one, which is built once (minutes).
+	@$(RUN)/python -m tools.kube binaries trainer-controller-manager
+	$(RUN)/pytest -m kubeflow tests/apiserver/test_kubeflow.py $(PYTEST_ARGS)
 
 .PHONY: test-chart
 test-chart: setup ## Run the chart's tests with the real helm.

@@ -73,6 +73,12 @@ TOOLS = {
             source=Path(__file__).parent / "kueue_jobs" / "main.go",
         ),
         Tool(
+            "trainer-controller-manager",
+            "github.com/kubeflow/trainer/v2",
+            "v2.3.0",
+            "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager",
+        ),
+        Tool(
             "kstatus",
             "sigs.k8s.io/cli-utils",
             "v0.37.2",

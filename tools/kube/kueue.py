@@ -4,7 +4,6 @@ CRDs and webhooks are those of its Go module; the API server reaches the webhook
 conversion between versions, as nothing uses another than the stored one.
 """
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from tools.kube.certificates import Certificates
 from tools.kube.control_plane import is_healthy
 from tools.kube.golang import find_go, find_module
 from tools.kube.process import Part, free_ports
+from tools.kube.webhooks import build_webhooks
 
 GROUPS = {"batch", "kueue.x-k8s.io"}
 """API groups whose webhooks are installed: those of the other frameworks need their CRDs."""
@@ -47,7 +47,8 @@ def running_kueue(server: ApiServer) -> Iterator[None]:
     )
     try:
         server.processes.start(part)
-        for manifest in _build_webhooks(webhook_port, server.ca.read_bytes()):
+        manifests = (_manifests() / "webhook" / "manifests.yaml").read_text()
+        for manifest in build_webhooks(manifests, webhook_port, server.ca.read_bytes(), GROUPS):
             server.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(manifest))
         yield
     finally:
@@ -70,20 +71,3 @@ def _build_config(webhook_port: int, health_port: int, certificates: Path) -> di
 def _manifests() -> Path:
     tool = TOOLS["kueue"]
     return find_module(find_go(), tool.module, tool.version) / "config" / "components"
-
-
-def _build_webhooks(port: int, authority: bytes) -> Iterator[dict[str, Any]]:
-    """Kueue's webhooks of the kinds that are here."""
-    for manifest in yaml.safe_load_all((_manifests() / "webhook" / "manifests.yaml").read_text()):
-        webhooks = [
-            webhook
-            for webhook in manifest["webhooks"]
-            if all(set(rule["apiGroups"]) <= GROUPS for rule in webhook["rules"])
-        ]
-        for webhook in webhooks:
-            path = webhook["clientConfig"]["service"]["path"]
-            webhook["clientConfig"] = {
-                "url": f"https://127.0.0.1:{port}{path}",
-                "caBundle": base64.b64encode(authority).decode(),
-            }
-        yield manifest | {"webhooks": webhooks}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
+import yaml
 
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.constants import KIND
@@ -43,6 +44,15 @@ def validate(document: Document) -> None:
     if kind is None:  # a block may be a section of the trainer's configuration
         document = replace(document, data={"dataset_path": "train.jsonl", **document.data})
     parse_strictly(KINDS[kind], document)
+
+
+def test_the_configuration_in_the_example_for_kubeflow_is_valid(tmp_path):
+    manifests = yaml.safe_load_all((ROOT / "examples/kubeflow.yaml").read_text())
+    (config_map,) = (each for each in manifests if each["kind"] == "ConfigMap")
+    path = tmp_path / "config.yaml"
+    path.write_text(config_map["data"]["config.yaml"])
+    (document,) = read_documents(path)
+    parse_strictly(TrainerConfig, document)
 
 
 @pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
