@@ -40,7 +40,7 @@ OTHER_PROGRAMS = {
         "metadata.NAME",
         "Label.txt",
     ),
-    *("rec_gt.txt", "img/", "entities/", "key/", "images/", "annotations/"),
+    *("a.json", "rec_gt.txt", "img/", "entities/", "key/", "images/", "annotations/"),
 }
 """What is imported, in the names of users and of other programs."""
 USER_FILES = ("experiments.yaml", "sweep/", "data/", "evaluation/", "finetune_config.yaml", "finscribe-demo/")

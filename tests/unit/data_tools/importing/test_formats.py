@@ -56,9 +56,9 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str, list[tuple[Any, ...]], list[str]]
         {"a.pdf": PAGE, "a.json": '{"total": 1.50}', "pdf/b.PDF": PAGE, "data/b.json": "{}", "c.tif": PAGE,
          "d.json": "{}", "e.pdf": PAGE, "e.json": "[1]", ".hidden.pdf": PAGE},
         "3 of 4 documents have a JSON file of the same name",
-        [("a.pdf", ["a.pdf"], {"total": 1.50}, ()), ("pdf/b.PDF", ["pdf/b.PDF"], {}, ())],
-        ["c.tif: there is no JSON file of the same name", "e.json: is no JSON object",
-         "d.json: there is no document of the same name"],
+        [("a.json", ["a.pdf"], {"total": 1.50}, ()), ("data/b.json", ["pdf/b.PDF"], {}, ())],
+        ["d.json: there is no document of the same name", "e.json: is no JSON object",
+         "c.tif: there is no JSON file of the same name"],
     ),
     "imagefolder": (
         {"train/metadata.jsonl": lines({"file_name": "a.png", "text": "12"},
@@ -204,13 +204,39 @@ def test_a_format_is_recognised_and_read(name, tmp_path):
     assert all(report.startswith(start) for report, start in zip(reports, dropped, strict=True)), reports
 
 
+def test_pages_in_files_of_their_own_are_one_document_in_their_order(tmp_path):
+    names = [
+        "a/10.png",
+        "a/9.png",
+        "b_1.jpg",
+        "b_2.jpg",
+        "b_10.jpg",
+        "c (1).png",
+        "c (2).png",
+        "INV-7.png",
+        "INV-8.png",
+    ]
+    data = dict.fromkeys(["a.json", "b.json", "c.json", "INV-7.json", "INV-8.json"], "{}")
+    source = Source(write(tmp_path, dict.fromkeys(names, PAGE) | data))
+    found = {
+        item.where: [source.name(page) for page in item.pages] for item in FORMATS["pdf-json"].read(source)
+    }
+    assert found == {
+        "a.json": ["a/9.png", "a/10.png"],
+        "b.json": ["b_1.jpg", "b_2.jpg", "b_10.jpg"],
+        "c.json": ["c (1).png", "c (2).png"],
+        "INV-7.json": ["INV-7.png"],
+        "INV-8.json": ["INV-8.png"],
+    }
+
+
 def test_links_that_lead_out_of_the_folder_are_not_followed(tmp_path):
     write(tmp_path, {"secret/a.pdf": PAGE, "secret/b.json": "{}", "in/c.pdf": PAGE, "in/c.json": "{}"})
     (tmp_path / "in/a.pdf").symlink_to("../secret/a.pdf")
     (tmp_path / "in/a.json").write_text("{}")
     (tmp_path / "in/more").symlink_to("../secret")
     items = list(FORMATS["pdf-json"].read(Source(tmp_path / "in")))
-    assert [item.where for item in items if isinstance(item, Document)] == ["c.pdf"]
+    assert [item.where for item in items if isinstance(item, Document)] == ["c.json"]
     assert Source(tmp_path / "in").find("../secret/a.pdf", tmp_path / "in/c.json") is None
     assert Source(tmp_path / "in").find("more/a.pdf", tmp_path / "in/c.json") is None
 
