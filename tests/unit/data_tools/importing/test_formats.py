@@ -119,8 +119,8 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str, list[tuple[Any, ...]], list[str]]
     "coco-text": (
         {"a.json": json.dumps(COCO), "a.png": PAGE, "b.png": PAGE},
         "a.json has images and annotations with their ids",
-        [("a.json: image 1", ["a.png"], "TOTAL 12", ())],
-        ["a.json: image 2: has no text"],
+        [("a.json:1", ["a.png"], "TOTAL 12", ())],
+        ["a.json:2: has no text"],
     ),
     "sroie": (
         {"img/a.jpg": PAGE, "entities/a.txt": '{"total": "12"}', "img/b.jpg": PAGE, "entities/c.txt": "{}"},

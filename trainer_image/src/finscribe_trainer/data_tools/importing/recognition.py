@@ -36,7 +36,8 @@ def recognise(source: Source, wanted: str = AUTO) -> Recognition:
         raise UserError(
             FailureReason.DatasetNotFound,
             f"{source.path}: no such file or folder.",
-            "Name the folder with the documents, or the file that an other program has exported.",
+            "Name a local folder with documents, or a file that another program has exported. Copy those in "
+            "a bucket first, as with `aws s3 sync`.",
         )
     names = FORMATS if wanted == AUTO else [wanted]
     found = {name: why for name in names if (why := FORMATS[name].recognise(source))}

@@ -33,8 +33,8 @@ def read(source: Source) -> Iterator[Document | Dropped]:
         for annotation in annotations:
             if box := _box(annotation):
                 boxes[annotation.get("image_id")].append(box)
-        for image in images:
-            where = f"{name}: image {image.get('id')}"
+        for number, image in enumerate(images, start=1):
+            where = f"{name}:{number}"
             file_name = image.get("file_name")
             page = source.find(file_name, path) if isinstance(file_name, str) else None
             if page is None:
