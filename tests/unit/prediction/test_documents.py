@@ -1,15 +1,18 @@
 """Every kind of input becomes documents; one that can't be read has the reason, and stops no other."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.data.document_pages import PageOptions
 from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.prediction.documents import find_documents
 from finscribe_trainer.storage import Storage
+from tests.unit.data_tools.importing.documents import encrypted_pdf, page, pdf
 
 PROMPT = "Read it."
 
@@ -25,8 +28,9 @@ def inbox(tmp_path, monkeypatch):
     return tmp_path / "inbox"
 
 
-def find(*inputs, downloads=None):
-    return find_documents(inputs, PROMPT, downloads, Storage.from_config(StorageEndpoint()))
+def find(*inputs, downloads=Path("downloads")):
+    storage = Storage.from_config(StorageEndpoint())
+    return find_documents(inputs, PROMPT, PageOptions(max_pages=3), downloads, storage)
 
 
 def turns_of(document):
@@ -46,6 +50,25 @@ def test_files_that_are_no_readable_page_have_the_reason(inbox):
     errors = {document.name: document.error for document in find("inbox") if document.example is None}
     assert errors.keys() == {"inbox/c.png", "inbox/photo.heic"}
     assert "photo.heic" in errors["inbox/photo.heic"]
+
+
+def test_a_document_of_pages_has_all_of_them_in_their_order(inbox):
+    pdf(inbox / "c.pdf", 20, 40, 30)
+    page(20).save(inbox / "d.tif", save_all=True, append_images=[page(40)])
+    page(20).save(inbox / "e.tiff")
+    pdf(inbox / "f.pdf", 20, 20, 20, 20)
+    encrypted_pdf(inbox / "g.pdf", "secret")
+    found = {document.name: document for document in find("inbox")}
+    read = {name: len(document.example.images) for name, document in found.items() if document.example}
+    assert read == {
+        **{"inbox/a/1.PNG": 1, "inbox/b.png": 1},
+        **{"inbox/c.pdf": 3, "inbox/d.tif": 2, "inbox/e.tiff": 1},
+    }
+    assert turns_of(found["inbox/c.pdf"]) == (Turn("user", PROMPT, 3),)
+    first, second, third = (Image.open(path).tobytes() for path in found["inbox/c.pdf"].example.images)
+    assert len({first, second, third}) == 3
+    assert "4 pages" in found["inbox/f.pdf"].error
+    assert "encrypted" in found["inbox/g.pdf"].error
 
 
 ROWS = {

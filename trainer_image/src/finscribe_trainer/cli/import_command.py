@@ -1,14 +1,13 @@
 """`finscribe data import`: turns documents and other programs' data sets into rows."""
 
-import os
 from pathlib import Path
 
 import click
 
-from finscribe_core.constants import ENV_PDF_PASSWORD
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.cli.page_options import page_options, read_password
 
 _FORMATS = (
     *(
@@ -50,29 +49,13 @@ _SHOWN = 20
 )
 @click.option("--prompt", help="Prompt of documents whose format has none.")
 @click.option(
-    "--dpi",
-    type=click.IntRange(36, 1200),
-    help="Resolution of PDF pages.  [default: 200, or what the model reads without making the page smaller]",
-)
-@click.option(
-    "--max-pages",
-    type=click.IntRange(1, 10_000),
-    default=20,
-    show_default=True,
-    help="Most pages of a document.",
-)
-@click.option(
     "--max-image-pixels",
     type=click.IntRange(784),
     default=_MAX_IMAGE_PIXELS,
     show_default=True,
     help="Maximum number of pixels of an image.",
 )
-@click.option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"File with the password of encrypted PDFs; or set {ENV_PDF_PASSWORD}.",
-)
+@page_options
 @click.option("--strict", is_flag=True, help="Fail if a document is dropped; the others are written.")
 @overwrite_option
 def import_command(  # noqa: PLR0913, PLR0917 - one for each option
@@ -119,10 +102,7 @@ def import_command(  # noqa: PLR0913, PLR0917 - one for each option
         import_data,
     )
 
-    password = os.environ.get(ENV_PDF_PASSWORD)
-    if password_file:
-        password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    pages = PageOptions(dpi, max_image_pixels, max_pages, password)
+    pages = PageOptions(dpi, max_image_pixels, max_pages, read_password(password_file))
     outcome = import_data(Request(source, output, format_name, mapping, prompt, pages), overwrite=overwrite)
     click.echo(f"{source} is {outcome.recognition.format}: {outcome.recognition.why}.")
     if outcome.proposal:

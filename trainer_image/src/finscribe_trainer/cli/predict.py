@@ -7,6 +7,7 @@ import click
 
 from finscribe_trainer.cli.help_settings import HELP_SETTINGS
 from finscribe_trainer.cli.overwrite_option import overwrite_option
+from finscribe_trainer.cli.page_options import page_options, read_password
 from finscribe_trainer.runtime.garbage import imports_excluded
 
 _FORMATS = ("jsonl", "json", "csv")
@@ -32,6 +33,7 @@ _FORMATS = ("jsonl", "json", "csv")
 )
 @click.option("--schema", help="JSON Schema to check answers with, or none; FinScribe's own by default.")
 @click.option("--prompt", help="Prompt of documents without one; by default the one of generated rows.")
+@page_options
 @click.option(
     "--draft",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -66,6 +68,9 @@ def predict(  # noqa: PLR0913, PLR0917 - one for each option
     format_name: str | None,
     schema: str | None,
     prompt: str | None,
+    dpi: int | None,
+    max_pages: int,
+    password_file: Path | None,
     draft: Path | None,
     view: Path | None,
     batch_size: int,
@@ -76,14 +81,14 @@ def predict(  # noqa: PLR0913, PLR0917 - one for each option
     """Read documents with a model, and write JSON with a confidence for each field.
 
     \b
-    IN is an image, a folder of images, rows without answers (.jsonl, .jsonl.gz, .parquet), or an
-    s3:// URI of them; a prefix ends with '/'. The model may be an adapter, a merged model or a base model.
+    IN is an image or a PDF, a folder of them, rows without answers (.jsonl, .jsonl.gz, .parquet), or an
+    s3:// URI of one; a prefix ends with '/'. The model may be an adapter, a merged model or a base model.
 
     \b
     Writes
       <output>                  one document per line: answer, confidence, problems (docs/predict.md)
       <output>.partial.jsonl    json and csv: the answers so far, from which the same command resumes
-      <output>.inputs/          files downloaded from s3://
+      <output>.inputs/          files downloaded from s3://, and the pages of PDFs
 
     A .jsonl output is appended to: documents that have an answer in it are skipped.
 
@@ -102,6 +107,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one for each option
     with command_session():
         # torch takes seconds to import.
         with imports_excluded():
+            from finscribe_trainer.data.document_pages import PageOptions  # noqa: PLC0415
             from finscribe_trainer.documents.schema import INSTRUCTION  # noqa: PLC0415
             from finscribe_trainer.prediction.formats import Format, render  # noqa: PLC0415
             from finscribe_trainer.prediction.predict import (  # noqa: PLC0415
@@ -120,8 +126,9 @@ def predict(  # noqa: PLR0913, PLR0917 - one for each option
             if to_terminal:
                 _write(render([prediction], chosen))
 
+        pages = PageOptions(dpi=dpi, max_pages=max_pages, password=read_password(password_file))
         request = Request(
-            inputs, model, base_model, prompt or INSTRUCTION, schema, max_new_tokens, batch_size
+            inputs, model, base_model, prompt or INSTRUCTION, schema, max_new_tokens, batch_size, pages
         )
         predictions = predict_to_files(
             request, Outputs(output, chosen, draft, view, overwrite=overwrite), show

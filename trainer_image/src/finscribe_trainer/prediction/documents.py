@@ -1,4 +1,4 @@
-"""Finds the documents to read: images, folders of them, rows without answers, and the same in a bucket."""
+"""Finds the documents to read: images, PDFs, folders, rows without answers, and the same in a bucket."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,12 +9,15 @@ from typing import Any
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.document_pages import PageOptions
 from finscribe_trainer.data.exports import export_of_row
 from finscribe_trainer.data.fetch import fetch_images
 from finscribe_trainer.data.file_texts import names_file
 from finscribe_trainer.data.files import ROW_SUFFIXES, DataFile
 from finscribe_trainer.data.image_check import ImageCheck
 from finscribe_trainer.data.image_folders import Folder, ImageError, ImageFolders
+from finscribe_trainer.data.images import hash_image
+from finscribe_trainer.data.page_process import PageProcess
 from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data.rows import Row, Turn, parse_row
@@ -24,6 +27,8 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri, local_path
 
 _MAX_IMAGE_PIXELS: int = TrainerConfig.model_fields["max_image_pixels"].default
+_PAGED_SUFFIXES = (".pdf", ".tif", ".tiff", ".heic", ".heif", ".jp2", ".j2k", ".jpx")
+"""Documents whose pages are written as images, unless they are one that can be read as it is."""
 _NO_ANSWER = "?"
 """Completes a row without an answer, to be parsed as one with an answer."""
 
@@ -55,13 +60,16 @@ class _Source:
     rows: Sequence[tuple[str, Row | str]]
 
 
-def find_documents(inputs: Sequence[str], prompt: str, downloads: Path, storage: Storage) -> list[Document]:
+def find_documents(
+    inputs: Sequence[str], prompt: str, pages: PageOptions, downloads: Path, storage: Storage
+) -> list[Document]:
     """Find the documents of all inputs, and check their images; each document once.
 
     Args:
         inputs: files, folders, and s3:// URIs of objects or (with a slash at the end) prefixes.
         prompt: for documents that have none of their own.
-        downloads: folder for objects of a bucket.
+        pages: how PDFs and other documents of several pages are read.
+        downloads: folder for objects of a bucket, and for pages of documents.
         storage: where to download them from.
 
     Raises:
@@ -76,9 +84,36 @@ def find_documents(inputs: Sequence[str], prompt: str, downloads: Path, storage:
                 f"{name} contains no document.",
                 "Name image files, a folder or prefix that contains some, or a file of rows.",
             )
-        for document in _checked(source):
-            found.setdefault(document.name, document)
+        for part in _with_pages(source, pages, downloads / "pages"):
+            for document in _checked(part):
+                found.setdefault(document.name, document)
     return list(found.values())
+
+
+def _with_pages(source: _Source, options: PageOptions, folder: Path) -> Iterator[_Source]:
+    """The source in parts, in its order: each document of pages is one, with its pages as images."""
+    rest: list[tuple[str, Row | str]] = []
+    with PageProcess(options) as process:
+        for name, row in source.rows:
+            if isinstance(row, str) or not name.lower().endswith(_PAGED_SUFFIXES):
+                rest.append((name, row))
+                continue
+            try:
+                file = source.folders.find(row.images[0])
+                folder.mkdir(parents=True, exist_ok=True)
+                images = tuple(page.name for page in process.write(file, folder / hash_image(file)[:16]))
+            except ImageError as error:
+                rest.append((name, str(error)))
+                continue
+            if not images:
+                rest.append((name, row))
+                continue
+            yield replace(source, rows=rest)
+            rest = []
+            [turn] = row.turns
+            paged = Row((replace(turn, num_images=len(images)),), "", images)
+            yield _Source(ImageFolders(Folder(str(folder), folder)), [(name, paged)])
+    yield replace(source, rows=rest)
 
 
 def _local(name: str, prompt: str) -> _Source:

@@ -10,6 +10,7 @@ from pathlib import Path
 from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, FinscribeError, UserError
 from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.data.document_pages import PageOptions
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
@@ -46,6 +47,8 @@ class Request:
     """Tokens after which an answer is cut off."""
     batch_size: int
     """Documents per batch."""
+    pages: PageOptions
+    """How PDFs and other documents of several pages are read."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def predict_to_files(
     check = AnswerCheck(request.schema)
     with _claimed(outputs) as (answers, downloads):
         storage = Storage.from_config(StorageEndpoint())
-        documents = find_documents(request.inputs, request.prompt, downloads, storage)
+        documents = find_documents(request.inputs, request.prompt, request.pages, downloads, storage)
         loaded = load_model(request.model, request.base_model, downloads, storage)
         answers.require_model(loaded.info.fingerprint)
         known = _answered(documents, answers.predictions, request.max_new_tokens)
