@@ -15,3 +15,8 @@ class Problem:
     """What is wrong, with the values."""
     remedy: str = ""
     """How to correct it; empty for the rule's general remedy."""
+
+    @property
+    def text(self) -> str:
+        """The message, after the field if there is one."""
+        return f"{self.path}: {self.message}" if self.path else self.message

@@ -45,7 +45,7 @@ def _review(example: Example, prediction: Prediction, path: Path) -> dict[str, o
         "predicted": prediction.text if prediction.answer is None else prediction.answer,
         "status": PENDING,
         "confidence": dict(sorted(prediction.confidence.items(), key=lambda item: item[1])),
-        "problems": [f"{problem.path}: {problem.message}" for problem in prediction.problems],
+        "problems": [problem.text for problem in prediction.problems],
     }
 
 

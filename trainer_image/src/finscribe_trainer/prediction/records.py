@@ -45,7 +45,7 @@ class Prediction:
 
     @property
     def least_confident(self) -> float:
-        """The lowest confidence of its fields; 0 without an answer, or when a field has none."""
+        """The lowest confidence of its fields; 0 without an answer."""
         return min(self.confidence.values(), default=0.0) if self.answer is not None else 0.0
 
 

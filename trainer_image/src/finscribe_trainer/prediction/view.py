@@ -90,7 +90,7 @@ def _view(document: Document, prediction: Prediction) -> _View:
     by_path = {problem.path: problem.message for problem in reversed(prediction.problems)}
     fields = list(_fields(prediction, by_path))
     named = {field.path for field in fields}
-    problems = [f"{each.path}: {each.message}" for each in prediction.problems if each.path not in named]
+    problems = [problem.text for problem in prediction.problems if problem.path not in named]
     return _View(prediction, [thumbnail_uri(page) for page in pages], fields, problems)
 
 

@@ -136,8 +136,7 @@ def _row(review: dict[str, Any], root: Path, check: AnswerCheck) -> str:
     problems = [problem for problem in problems if RULES[problem.rule].severity is Severity.error]
     if problems:
         first, more = problems[0], len(problems) - 1
-        path = f"{first.path}: " if first.path else ""
-        raise ReviewError(f"[{first.rule}] {path}{first.message}" + (f" (and {more} more)" if more else ""))
+        raise ReviewError(f"[{first.rule}] {first.text}" + (f" (and {more} more)" if more else ""))
     answer = to_answer(parse_document(document))
     pages = {"images": images} if images else {}
     return dump_json({"instruction": instruction, "input": input_value, **pages, "output": answer})
