@@ -18,6 +18,7 @@ from finscribe_operator.field_changes import FIELD_CHANGES, Change
 from finscribe_operator.permissions import OWN_PERMISSIONS, PERMISSIONS, Permission
 from finscribe_trainer.documents.schema import schema_json
 from tools.admission import limits_text
+from tools.chart_reference import chart_readme_text
 from tools.command_reference import command_reference_text
 from tools.dashboards import dashboard_text
 from tools.reference import aliases_text, file_reference_text, key_of_fields, kind_reference_text
@@ -146,6 +147,23 @@ def commands_reference_text() -> str:
     )
 
 
+def chart_readme() -> str:
+    """The README of the chart."""
+    intro = f"""# FinScribe
+
+An operator that fine-tunes PaddleOCR-VL on your own financial documents, one FineTuneJob at a time.
+
+```bash
+helm install finscribe charts/finscribe --namespace finscribe-system --create-namespace
+```
+
+[Installation](../../docs/install.md) has more: images, high availability, limits for teams, upgrades.
+Generated from the comments of [values.yaml](values.yaml) by `{COMMAND}`.
+"""
+    values = (ROOT / CHART / "values.yaml").read_text(encoding="utf-8")
+    return chart_readme_text(values, intro)
+
+
 def document_schema_text() -> str:
     """The JSON Schema of the documents."""
     return json.dumps(schema_json(), indent=2, ensure_ascii=False) + "\n"
@@ -157,6 +175,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     f"{CHART}/templates/_rules.tpl": rbac_rules_text,
     f"{CHART}/limits.json": limits_text,
     f"{CHART}/values.schema.json": values_schema_text,
+    f"{CHART}/README.md": chart_readme,
     f"{CHART}/dashboards/finscribe.json": dashboard_text,
     "data/schema.json": document_schema_text,
     "docs/reference/finetunejob.md": job_reference_text,

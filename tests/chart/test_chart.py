@@ -145,6 +145,24 @@ def test_the_operator_may_write_its_own_lease_and_no_other(render):
     assert container["args"] == ["--lease", "finscribe-system/finscribe-operator"]
 
 
+def test_where_the_operator_runs_and_what_its_pods_are_labelled_with_can_be_set(render):
+    given = {
+        "affinity": {"nodeAffinity": {}},
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}],
+        "priorityClassName": "system-cluster-critical",
+    }
+    settings = {**given, "replicas": 2, "podLabels": {"team": "ml"}, "podAnnotations": {"sidecar": "no"}}
+    (deployment,) = find(
+        render(*(f"operator.{name}={json.dumps(value)}" for name, value in settings.items())), "Deployment"
+    )
+    pod = deployment["spec"]["template"]
+
+    assert {name: pod["spec"][name] for name in given} == given
+    assert pod["metadata"]["labels"]["team"] == "ml"
+    assert pod["metadata"]["annotations"]["sidecar"] == "no"
+    assert "finscribe.io/config-checksum" in pod["metadata"]["annotations"]
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_several_replicas_are_spread_over_nodes_and_drained_one_after_the_other(render, replicas: int):
     objects = render(f"operator.replicas={replicas}")
