@@ -195,6 +195,12 @@ tiny-model: setup ## Pretrain a PaddleOCR-VL of 4 M parameters for at most 40 mi
 
 ## Publish it
 
+.PHONY: release
+release: setup sbom ## Write chart, manifest, wheel, SBOMs, notes and checksums of this version to dist/release/.
+	@$(RUN)/python -m tools.kube binaries helm
+	@mkdir -p $(DIST)/release && cp $(DIST)/sbom-*.json $(DIST)/licences-*.md $(DIST)/release/
+	$(RUN)/python -m tools.release $(DIST)/release
+
 .PHONY: krew
 krew: setup ## Write archive and manifest of the kubectl plugin to dist/krew/ (KREW_URL=where the archive is served).
 	$(RUN)/python -m tools.krew $(DIST)/krew $(KREW_URL)
