@@ -87,7 +87,11 @@ test-chart: setup ## Run the chart's tests with the real helm.
 
 .PHONY: e2e
 e2e: setup ## Run a real cluster on this machine, and the tests that need one.
-	$(RUN)/pytest -m e2e tests/e2e $(PYTEST_ARGS)
+	$(RUN)/pytest -m "e2e and not stages" tests/e2e $(PYTEST_ARGS)
+
+.PHONY: test-stages
+test-stages: setup ## Delete a pod of a run with two nodes at each stage, on a real cluster on this machine.
+	$(RUN)/pytest -m stages tests/e2e/test_nodes.py $(PYTEST_ARGS)
 
 .PHONY: sweep-operator
 sweep-operator: setup binaries ## Disturb a real operator in eleven ways and count what it loses (SWEEP_ARGS=--write saves it).

@@ -123,9 +123,16 @@ class Killing:
 
 
 class FaultyProxy:
-    """Forwards http://127.0.0.1:<port> to an API server, in a thread of its own."""
+    """Forwards http://127.0.0.1:<port> to an API server, in a thread of its own.
 
-    def __init__(self, server: ApiServer, seed: int = 0) -> None:
+    Args:
+        server: The API server.
+        seed: Of its choices.
+        tls: The certificate with which it is https instead.
+    """
+
+    def __init__(self, server: ApiServer, seed: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.faults = Faults()
         self.num_faults = 0
         self.killing: Killing | None = None
@@ -158,6 +165,12 @@ class FaultyProxy:
         """Accept connections, again after `refuse`."""
         self._run(self._listen())
 
+    def replace_certificate(self, tls: ssl.SSLContext) -> None:
+        """Close all connections, and accept new ones with another certificate."""
+        self.refuse()
+        self._tls = tls
+        self.accept()
+
     def drop_watches(self) -> None:
         """Close the connections of all open watches, and of requests that are stalled."""
         self._run(self._drop())
@@ -182,7 +195,7 @@ class FaultyProxy:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -294,9 +307,11 @@ def _close(request: web.Request) -> None:
 
 
 @contextmanager
-def faulty_proxy(server: ApiServer, seed: int = 0) -> Iterator[FaultyProxy]:
-    """A proxy to an API server."""
-    proxy = FaultyProxy(server, seed)
+def faulty_proxy(
+    server: ApiServer, seed: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[FaultyProxy]:
+    """A proxy to an API server; arguments are those of `FaultyProxy`."""
+    proxy = FaultyProxy(server, seed, tls)
     try:
         yield proxy
     finally:

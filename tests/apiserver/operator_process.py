@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -26,6 +27,7 @@ class OperatorProcess:
         env: added to its environment.
         pod: name of its pod, which takes part in the election of the replica that works; empty: it works
             without a Lease.
+        wrapper: a command that executes the operator's, as its last arguments.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class OperatorProcess:
         module: str = "finscribe_operator",
         env: dict[str, str] | None = None,
         pod: str = "",
+        *,
+        wrapper: Sequence[str] = (),
     ) -> None:
-        self._command = [sys.executable, "-m", module]
+        self._command = [*wrapper, sys.executable, "-m", module]
         if pod:
             self._command.append(f"--lease={SYSTEM_NAMESPACE}/{RELEASE}-operator")
             env = {"POD_NAME": pod, "POD_UID": f"uid-of-{pod}", **(env or {})}

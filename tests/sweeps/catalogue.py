@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.sweeps import clock, disturbances, hands, hostile, replicas, versions, writes
+from tests.sweeps import clock, credentials, disturbances, hands, hostile, replicas, versions, writes
 from tests.sweeps.counts import Counts
 from tests.sweeps.environment import Environment
 
@@ -59,6 +59,12 @@ SWEEPS = (
         "rights",
         "the operator's ClusterRoleBinding is deleted for a while",
         {"deleted": disturbances.take_rights},
+    ),
+    Sweep(
+        "credentials",
+        "the operator's token is revoked, and the certificate authority of the API server replaced, three "
+        "times, after new files were written",
+        {"token": credentials.revoke_tokens, "authority": credentials.replace_authorities},
     ),
     Sweep(
         "clock",

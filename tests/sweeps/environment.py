@@ -1,5 +1,6 @@
 """The API server of the sweeps, its operators, and how a burst of jobs is judged."""
 
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -75,9 +76,9 @@ class Environment:
             yield opened
 
     @contextmanager
-    def proxy(self) -> Iterator[FaultyProxy]:
+    def proxy(self, tls: ssl.SSLContext | None = None) -> Iterator[FaultyProxy]:
         """A proxy for the operator."""
-        with faulty_proxy(self.server, self.rng.randrange(2**32)) as running:
+        with faulty_proxy(self.server, self.rng.randrange(2**32), tls) as running:
             yield running
 
     @contextmanager

@@ -7,6 +7,7 @@ copy and compare them recursively.
 import asyncio
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +15,11 @@ import aiohttp
 import kopf
 
 from finscribe_core.constants import GROUP, LABEL_JOB, PLURAL, VERSION
+from finscribe_operator import service_account
 from finscribe_operator.cluster import ClusterError
 from finscribe_operator.controller import RETRY_SECONDS, Controller
 from finscribe_operator.kubernetes_cluster import PAGE_SIZE
+from finscribe_operator.service_account import Authorities
 from finscribe_operator.watch_session import WatchMiddleware
 from finscribe_operator.watches import Watches
 
@@ -56,13 +59,16 @@ def _open_session(
     controller: Controller, watches: Watches, settings: kopf.OperatorSettings
 ) -> kopf.AiohttpSession:
     """A session for all requests of kopf."""
+    info = _read_credentials(settings)
+    context = info.as_ssl_context()
+    authorities = Authorities(context)
 
     def read_headers() -> Mapping[str, str]:
+        authorities.refresh()
         return _read_credentials(settings).as_http_headers()
 
-    info = _read_credentials(settings)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        connector=aiohttp.TCPConnector(limit=0, ssl=context),
         proxy=info.proxy_url,
         trust_env=info.trust_env,
         middlewares=(WatchMiddleware(watches, read_headers, controller.knows),),
@@ -73,7 +79,11 @@ def _open_session(
 
 
 def _read_credentials(settings: kopf.OperatorSettings) -> kopf.ConnectionInfo:
-    info = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
+    if service_account.is_used():
+        info = kopf.login_with_service_account(settings=settings)
+        info = info and replace(info, server=service_account.server())  # kopf's own needs a DNS
+    else:
+        info = kopf.login_with_kubeconfig(settings=settings)
     if info is None:
         raise kopf.PermanentError("There is neither a service account nor a kubeconfig.")
     return info

@@ -32,6 +32,7 @@ from finscribe_core.constants import (
     PLURAL,
 )
 from finscribe_core.report import ProgressReport
+from finscribe_operator import service_account
 from finscribe_operator.api_errors import translate
 from finscribe_operator.clock import ServerClock
 from finscribe_operator.cluster import (
@@ -48,6 +49,7 @@ from finscribe_operator.leadership import Leadership
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.metrics import Metrics
 from finscribe_operator.objects import Object, Ref, label, namespace_of, run_of
+from finscribe_operator.service_account import Authorities
 from finscribe_operator.warning_events import REASONS, Kind, WarningEvent
 from finscribe_operator.workloads import (
     LABEL_JOB_UID,
@@ -95,6 +97,7 @@ class KubernetesCluster:
         self.clock = ServerClock()
         """The API server's time, from its responses."""
         self._knows_restart_rules: bool | None = None
+        self._authorities = Authorities(api.rest_client.ssl_context)
         # trust_env stays off: a proxy can't reach pod addresses.
         self._pods = aiohttp.ClientSession(timeout=PROGRESS_TIMEOUT)
 
@@ -106,7 +109,7 @@ class KubernetesCluster:
             kubernetes.aio.config.ConfigException: neither exists.
         """
         configuration = Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
+        if service_account.is_used():
             kube_config.load_incluster_config(  # type: ignore[no-untyped-call]  # the client is half typed
                 client_configuration=configuration
             )
@@ -324,6 +327,7 @@ class KubernetesCluster:
         self, method: str, path: str, query: dict[str, str], body: Any, type_: str = _JSON
     ) -> Object:
         code, sent = 0, time.time()
+        self._authorities.refresh()
         try:
             verb, url, headers, _, _ = await self._api.param_serialize(
                 method,
