@@ -62,9 +62,9 @@ SWEEPS = (
     ),
     Sweep(
         "credentials",
-        "the operator's token is revoked, and the certificate authority of the API server replaced, three "
-        "times, after new files were written",
-        {"token": credentials.revoke_tokens, "authority": credentials.replace_authorities},
+        "the certificate authority of the API server is replaced three times, or the operator's token is "
+        "revoked, after new files were written",
+        {"authority": credentials.replace_authorities, "token": credentials.revoke_tokens},
     ),
     Sweep(
         "clock",
