@@ -94,7 +94,7 @@ test-stages: setup ## Delete a pod of a run with two nodes at each stage, on a r
 	$(RUN)/pytest -m stages tests/e2e/test_nodes.py $(PYTEST_ARGS)
 
 .PHONY: sweep-operator
-sweep-operator: setup binaries ## Disturb a real operator in eleven ways and count what it loses (SWEEP_ARGS=--write saves it).
+sweep-operator: setup binaries ## Disturb a real operator in twelve ways and count what it loses (SWEEP_ARGS=--write saves it).
 	$(RUN)/python -m tests.sweeps $(SWEEP_ARGS)
 
 .PHONY: sweep-trainer
