@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 from finscribe_operator.service_account import FOLDER
 from tools.kube.apiserver import ApiServer
@@ -32,7 +33,6 @@ class PodAccount:
         self._server = server
         self._namespace = namespace
         self._name = name
-        self._num_tokens = 0
         self._bound_to = ""
         self.write("namespace", namespace)
         self.write("ca.crt", authorities)
@@ -40,8 +40,7 @@ class PodAccount:
 
     def replace_token(self) -> None:
         """Write a new token, and revoke the one before."""
-        before, secret = self._bound_to, f"token-{self._folder.name}-{self._num_tokens}"
-        self._num_tokens += 1
+        before, secret = self._bound_to, f"token-{uuid4()}"
         where = f"--namespace={self._namespace}"
         uid = self._server.kubectl(
             "create", "secret", "generic", secret, where, "--output=jsonpath={.metadata.uid}"
