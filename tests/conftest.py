@@ -94,7 +94,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(autouse=True)
 def restore_process() -> Iterator[None]:
-    """A command that runs in the test's process sets signal handlers and the root logger: undo that."""
+    """A command that runs in the test's process sets more than its own state: undo that."""
     num_modules = len(sys.modules)
     with process_restored():
         yield

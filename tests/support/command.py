@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ def finscribe(arguments: Sequence[str], folder: Path) -> Result:
 
 @contextmanager
 def process_restored() -> Iterator[None]:
-    """Restore the signal handlers and the root logger that a command sets for its process."""
+    """Restore the signal handlers, the root logger and the arithmetic that a command sets for its process."""
     signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -29,3 +30,5 @@ def process_restored() -> Iterator[None]:
         for number, handler in signals.items():
             signal.signal(number, handler)
         root.handlers[:], root.level = handlers, level
+        if torch := sys.modules.get("torch"):
+            torch.set_flush_denormal(False)  # hypothesis refuses to draw numbers in such a process
