@@ -12,8 +12,9 @@ RUN := .venv/bin
 SETUP := .venv/.finscribe-setup
 # Additional arguments for pytest, such as PYTEST_ARGS="-k storage -x".
 PYTEST_ARGS ?=
-# Test processes: each loads torch, about 1 GB. A file's tests stay in one; the long ones are collected first.
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Test processes: each loads torch, about 1 GB; one more than cores, because many tests wait for servers. A file's
+# tests stay in one; the long ones are collected first.
+PARALLEL := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # pytest compiles its test files once, not in each process of each run.
 unexport PYTHONDONTWRITEBYTECODE
 # Additional arguments for benchmarks, such as BENCH_ARGS="--repeat 3".
