@@ -11,6 +11,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import Document, read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.limits import find_excesses
+from finscribe_operator.manifests.config_map import build_trainer_config
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import find_run
 from tests.unit.operator.builders import a_job
@@ -33,6 +34,16 @@ def check(document: Document) -> None:
 def test_an_example_is_valid(path: Path):
     for document in read_documents(path):
         check(document)
+
+
+def test_the_two_examples_for_own_documents_are_the_same_training():
+    (config,) = read_documents(ROOT / "examples/own-documents.yaml")
+    (job,) = read_documents(ROOT / "examples/own-documents-job.yaml")
+    alone = parse_strictly(TrainerConfig, config)
+    in_a_job = build_trainer_config(parse_strictly(FineTuneJob, job))
+
+    for part in ("model_name_or_path", "method", "lora", "training", "early_stopping", "output_formats"):
+        assert getattr(in_a_job, part) == getattr(alone, part), part
 
 
 def test_the_recommended_limits_allow_a_usual_job_that_its_defaults_complete():
