@@ -90,6 +90,9 @@ def _evaluation(report: EvaluationReport | None) -> Iterator[str]:
     base, tuned = (model.model_dump(exclude_none=True) for model in (report.base, report.tuned))
     changes = [f"{name.replace('_', ' ')} {base.get(name, '-')} -> {value}" for name, value in tuned.items()]
     yield _line("Evaluation", f"{report.documents} documents, base -> tuned: " + ", ".join(changes))
+    if report.errors:
+        counts = ", ".join(f"{count} {kind}" for kind, count in report.errors.model_dump().items())
+        yield _line("Errors", f"{counts} (values in the tuned model's answers)")
     if report.gate:
         yield _line("Gate", f"{'passed' if report.gate.passed else 'failed'}: {report.gate.message}")
 

@@ -15,6 +15,9 @@ def figures(job: Job, run: Run) -> dict[str, str]:
         for model in ("base", "tuned"):
             scores: DocumentMetrics = getattr(run.evaluation, model)
             found |= {f"{model}_{name}": value for name, value in scores.model_dump().items()}
+        if run.evaluation.errors is not None:
+            counts = run.evaluation.errors.model_dump()
+            found |= {f"{kind}_values": str(count) for kind, count in counts.items()}
         gate = run.evaluation.gate
         found["gate"] = None if gate is None else ("passed" if gate.passed else "failed")
     if run.is_current:

@@ -29,6 +29,8 @@ ADAPTER_LOCATION_LIMIT = 512
 """Longer than that of the adapter of any run, and short enough for a pod's termination message."""
 AdapterLocation = Annotated[Location, Field(max_length=ADAPTER_LOCATION_LIMIT)]
 PrintableText = Annotated[str, AfterValidator(printable)]
+FieldText = Annotated[PrintableText, Field(max_length=64)]
+"""The name of a field of the documents, or its start."""
 _WORD = r"^[A-Z][A-Za-z0-9]{0,63}$"
 OtherReason = Annotated[str, Field(pattern=_WORD)]
 """A reason of another version of the trainer."""
@@ -209,6 +211,10 @@ GATE_MESSAGE_LIMIT = 300
 """Characters; the message has to fit into a pod's termination message."""
 
 
+_SHORTEST_GATE_MESSAGE = 120
+"""Characters of it in a termination message that would be too long otherwise."""
+
+
 class GateVerdict(KubeModel):
     """Whether a run meets `evaluation.gate`, so that `latest.json` may point to it."""
 
@@ -216,6 +222,21 @@ class GateVerdict(KubeModel):
     """True when the tuned model meets `evaluation.gate`."""
     message: PrintableText = Field("", max_length=GATE_MESSAGE_LIMIT)
     """The metrics that were compared with the gate."""
+    against: ObjectName | None = None
+    """The promoted run that it was compared with; unset if that was the base model."""
+    fallen_fields: Annotated[list[FieldText], Field(max_length=3)] = []
+    """The fields because of which the gate failed, the one that fell most first; at most three."""
+
+
+class AnswerErrors(KubeModel):
+    """Numbers of errors in a model's answers, by kind."""
+
+    missing: Count = 0
+    """Values of the ground truth that the answers do not have."""
+    wrong: Count = 0
+    """Values of the ground truth in whose place the answers have another one."""
+    invented: Count = 0
+    """Values that the ground truth does not have."""
 
 
 class EvaluationReport(KubeModel):
@@ -227,8 +248,17 @@ class EvaluationReport(KubeModel):
     """Metrics of the base model."""
     tuned: DocumentMetrics = DocumentMetrics()
     """Metrics of the tuned model."""
+    errors: AnswerErrors | None = None
+    """Errors of the tuned model."""
     gate: GateVerdict | None = None
     """Result of the gate; unset when the job has none."""
+
+    def shortened(self, limit: int) -> Self:
+        """The same, with at most `limit` characters of the gate's message."""
+        if self.gate is None:
+            return self
+        gate = self.gate.model_copy(update={"message": _shorten(self.gate.message, limit)})
+        return self.model_copy(update={"gate": gate})
 
 
 class DatasetState(KubeModel):
@@ -319,7 +349,9 @@ class RunResult(KubeModel):
                 return text
             texts = {"message": self.message, "remedy": self.remedy, "under_training": self.under_training}
             shorter = {name: _shorten(text, limit) for name, text in texts.items()}
-            text = self.model_copy(update={**shorter, "outputs": self.outputs.shortened()})._to_json()
+            evaluation = self.evaluation and self.evaluation.shortened(max(limit, _SHORTEST_GATE_MESSAGE))
+            parts = {"outputs": self.outputs.shortened(), "evaluation": evaluation}
+            text = self.model_copy(update={**shorter, **parts})._to_json()
         return text
 
     def _to_json(self) -> str:

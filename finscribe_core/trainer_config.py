@@ -621,6 +621,23 @@ DOWNLOAD_CACHE_SIZE = "100Gi"
 """Maximum size of a cache of downloads, unless it is set."""
 
 
+class GateReference(StrEnum):
+    """The model that the tuned one is compared with."""
+
+    Base = "Base"
+    """The base model."""
+    Promoted = "Promoted"
+    """The adapter of the run that `latest.json` names; the base model until it names one."""
+
+
+class FieldGateSpec(KubeModel):
+    """Requirement on each field of the ground truth."""
+
+    margin: Float = Field(0.05, gt=0, lt=1)
+    """Fall of a field's accuracy that has to be excluded with 95 % confidence: 0.05 is five percentage
+    points."""
+
+
 class GateSpec(KubeModel):
     """Requirement on the tuned model for `latest.json` to be moved to its run."""
 
@@ -629,15 +646,30 @@ class GateSpec(KubeModel):
     minimum: Float | None = Field(None, ge=0, le=1)
     """Lowest accepted value of the tuned model."""
     minimum_improvement: Float | None = Field(None, ge=-1, le=1)
-    """Lowest accepted improvement of the tuned over the base model."""
+    """Lowest accepted improvement of the tuned model over the one that `against` names."""
+    against: GateReference = GateReference.Base
+    """Model that `minimum_improvement` and `per_field` compare with."""
+    per_field: FieldGateSpec | None = None
+    """Requirement that no field is read worse than by that model; none when unset."""
 
     rules = (
         Rule(
-            cel="has(self.minimum) || has(self.minimumImprovement)",
-            check=lambda g: g.minimum is not None or g.minimum_improvement is not None,
-            message="evaluation.gate needs minimum, minimumImprovement or both",
+            cel="has(self.minimum) || has(self.minimumImprovement) || has(self.perField)",
+            check=lambda g: g.minimum is not None or g.compares,
+            message="evaluation.gate needs minimum, minimumImprovement or perField",
+        ),
+        Rule(
+            cel=f"{cel_value('against', 'Base')} == 'Base' || has(self.minimumImprovement) || "
+            "has(self.perField)",
+            check=lambda g: g.against is GateReference.Base or g.compares,
+            message="evaluation.gate.against needs minimumImprovement or perField, which use that model",
         ),
     )
+
+    @property
+    def compares(self) -> bool:
+        """Whether the gate compares the tuned model with another one."""
+        return self.minimum_improvement is not None or self.per_field is not None
 
 
 class EvaluationSpec(KubeModel):

@@ -25,7 +25,7 @@ def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: Monk
     uri = f"s3://{s3_env.create_bucket()}/models"
     storage = Storage.from_config(TrainerConfig(dataset_path="-").storage)
 
-    def start(name: str, evaluation: dict):
+    def start(name: str, evaluation: dict, **changes: str):
         config = TrainerConfig.model_validate(
             {
                 "model_name_or_path": str(sample / "model"),
@@ -41,6 +41,7 @@ def train_with(sample: Path, tmp_path: Path, s3_env: S3Server, monkeypatch: Monk
                     "dataloader_num_workers": 0,
                 },
                 "evaluation": {"training_documents": 0, "max_new_tokens": 40, **evaluation},
+                **changes,
             }
         )
         monkeypatch.setenv(ENV_RUN, name)
@@ -118,3 +119,52 @@ def test_documents_too_large_for_the_gpu_fail_the_gate_but_the_adapter_is_export
     assert "memory" in result.evaluation.gate.message
     assert storage.read_json(result.outputs.manifest)
     assert latest() is None
+
+
+NEVER_WORSE = {"gate": {"against": "Promoted", "minimum_improvement": -1}}
+
+
+def test_a_gate_compares_with_the_promoted_run(train_with, tmp_path, sample, monkeypatch):
+    start, latest, _ = train_with
+    rows = (sample / "val.jsonl").read_text().splitlines()
+    reordered = tmp_path / "reordered.jsonl"  # other rows by their hash
+    reordered.write_text("\n".join(reversed(rows)) + "\n")
+    evaluated = []
+    generate = AnswerGenerator.generate
+
+    def counted(self, examples, done=()):
+        evaluated.append(len(examples))
+        return generate(self, examples, done)
+
+    monkeypatch.setattr(AnswerGenerator, "generate", counted)
+
+    first = start("first", NEVER_WORSE).evaluation.gate
+    second = start("second", NEVER_WORSE).evaluation.gate
+    third = start("third", NEVER_WORSE, test_path=str(reordered), image_root=str(sample)).evaluation.gate
+
+    assert first.message.startswith("No run is promoted yet, so the base model was compared with.")
+    assert (first.against, second.against, third.against) == (None, "first", "second")
+    # Base and tuned model each; on other documents the promoted one, too.
+    assert len(evaluated) == 2 + 2 + 3
+    assert latest()["run"] == "third"
+
+    def read(run: str, which: str):
+        return read_results(tmp_path / f"{run}/evaluation/results-{which}.json")
+
+    assert read("second", "promoted").summary == read("first", "tuned").summary
+    tuned, answered = read("second", "tuned"), read("third", "promoted")
+    assert answered.model.fingerprint == tuned.model.fingerprint
+    by_image = {record.images: record.predicted for record in tuned.documents}
+    assert {record.images: record.predicted for record in answered.documents} == by_image
+
+
+def test_a_promoted_run_that_was_deleted_fails_the_gate(train_with):
+    start, latest, storage = train_with
+    uri = start("first", {"enabled": False}).outputs.uri.rpartition("/runs/")[0]
+    storage.write_latest(uri, {"run": "gone"})
+
+    gate = start("second", NEVER_WORSE).evaluation.gate
+
+    assert gate.passed is False
+    assert "was deleted" in gate.message
+    assert latest()["run"] == "gone"

@@ -149,7 +149,10 @@ VALUES = {
     ),
     "training: {fsdp: true, torch_compile: true}": ("fsdp and torch_compile are", ("torchCompile",)),
     "early_stopping: {mode: max}": ("early_stopping.mode must be", ("earlyStopping",)),
-    "evaluation: {gate: {metric: nted}}": ("needs minimum, minimum_improvement or both", ("minimumImp",)),
+    "evaluation: {gate: {metric: nted}}": (
+        "needs minimum, minimum_improvement or per_field",
+        ("minimumImp",),
+    ),
     "augmentation: {rotation_range: [5, -5]}": ("augmentation.rotation_range must be", ("rotationRange",)),
     "output_uri: models/invoices": ("output_uri must be an s3:// URI such as s3://team-models", ("^",)),
     "storage: {endpoint: localhost}": ("storage.endpoint must be a URL such as https://", ("^", "pattern")),

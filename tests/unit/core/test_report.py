@@ -10,6 +10,7 @@ from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
     ADAPTER_LOCATION_LIMIT,
     GATE_MESSAGE_LIMIT,
+    AnswerErrors,
     BestEvaluation,
     DatasetState,
     DocumentMetrics,
@@ -83,7 +84,13 @@ def test_the_outputs_below_the_longest_output_uri_fit():
             documents=100_000,
             base=model_metrics,
             tuned=model_metrics,
-            gate=GateVerdict(passed=False, message="x" * GATE_MESSAGE_LIMIT),
+            errors=AnswerErrors(missing=10**9, wrong=10**9, invented=10**9),
+            gate=GateVerdict(
+                passed=False,
+                message="x" * GATE_MESSAGE_LIMIT,
+                against="r" * 63,
+                fallen_fields=["f" * 64] * 3,
+            ),
         ),
         resumed_from=f"{run}/checkpoints/checkpoint-1000000",
         dataset=DatasetState(fingerprint="f" * 64, samples=10**12, files=10**12),

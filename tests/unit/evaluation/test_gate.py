@@ -1,13 +1,27 @@
+from dataclasses import replace
+
 import pytest
 
+from finscribe_core.report import GATE_MESSAGE_LIMIT
 from finscribe_core.trainer_config import DocumentMetric, GateSpec
-from finscribe_trainer.evaluation.gate import evaluate_gate
-from finscribe_trainer.metrics.corpus import CorpusSummary, MetricEstimate
+from finscribe_trainer.evaluation.gate import Reference, judge
+from finscribe_trainer.evaluation.results import Results
+from finscribe_trainer.metrics.corpus import MetricEstimate
+from tests.support.comparison import results_of
 
 
-def summary(field_accuracy: float, documents: int = 50) -> CorpusSummary:
+def results(field_accuracy: float, documents: int = 50) -> Results:
+    """Results with a metric of this value."""
+    some = results_of("model", [({"a": "1"}, {"a": "1"})])
     estimate = MetricEstimate(field_accuracy, field_accuracy - 0.02, field_accuracy + 0.02, documents)
-    return CorpusSummary(documents, {DocumentMetric.field_accuracy: estimate}, {}, {}, {}, {})
+    return replace(some, summary=replace(some.summary, metrics={DocumentMetric.field_accuracy: estimate}))
+
+
+def answers(count: int, **right: int) -> Results:
+    """Results of `count` documents, with the number of right values of each field."""
+    gold = dict.fromkeys(right, "1")
+    given = [{name: "1" if i < number else "2" for name, number in right.items()} for i in range(count)]
+    return results_of("model", [(gold, answer) for answer in given])
 
 
 @pytest.mark.parametrize(
@@ -24,15 +38,67 @@ def summary(field_accuracy: float, documents: int = 50) -> CorpusSummary:
     ],
 )
 def test_a_gate_checks_the_metric_and_its_improvement(gate, base, tuned, passed, expected):
-    verdict = evaluate_gate(GateSpec.model_validate(gate), summary(base), summary(tuned))
+    verdict = judge(GateSpec.model_validate(gate), Reference(results(base)), results(tuned)).verdict
 
     assert verdict.passed is passed
     assert expected in verdict.message
 
 
-def test_the_longest_message_fits():
-    gate = GateSpec(
-        metric=DocumentMetric.field_accuracy, minimum=0.123456789, minimum_improvement=0.123456789
-    )
+NEVER_WORSE = GateSpec.model_validate({"against": "Promoted", "per_field": {"margin": 0.05}})
 
-    assert not evaluate_gate(gate, summary(1 / 3), summary(0.1 / 3)).passed
+
+def test_a_model_that_reads_one_field_worse_than_the_promoted_one_fails_by_its_name():
+    before = answers(200, date=180, total=198, vendor=100)
+    after = answers(200, date=180, total=170, vendor=199)
+
+    verdict = judge(NEVER_WORSE, Reference(before, "invoices-1"), after).verdict
+
+    better = [side.summary.metrics[DocumentMetric.field_accuracy].value for side in (before, after)]
+    assert better[1] > better[0]
+    assert verdict.passed is False
+    expected = (
+        "fields below the promoted run invoices-1's by more than 0.05: total 0.99 to 0.85 (down to -0.1"
+    )
+    assert expected in verdict.message
+    assert (verdict.fallen_fields, verdict.against) == (["total"], "invoices-1")
+
+
+def test_a_model_as_good_as_the_promoted_one_passes():
+    same = answers(100, date=90, total=98)
+
+    verdict = judge(NEVER_WORSE, Reference(same, "invoices-1"), same).verdict
+
+    assert verdict.passed
+    assert verdict.fallen_fields == []
+    assert "Compared with the run invoices-1." in verdict.message
+
+
+def test_a_first_run_is_compared_with_the_base_model_and_says_so():
+    reference = Reference(answers(60, a=0), note="No run is promoted yet.")
+
+    verdict = judge(NEVER_WORSE, reference, answers(60, a=60)).verdict
+
+    assert verdict.passed
+    assert verdict.message.startswith("No run is promoted yet. field_accuracy is 1")
+    assert verdict.against is None
+
+
+def test_too_few_documents_to_compare_fields_fail_the_gate():
+    same = answers(20, date=20)
+
+    verdict = judge(NEVER_WORSE, Reference(same, "invoices-1"), same).verdict
+
+    assert verdict.passed is False
+    assert "too few documents to compare fields with a margin of 0.05: 59" in verdict.message
+
+
+def test_the_longest_message_fits():
+    names = [f"{letter}." * 100 for letter in "abcdef"]
+    gate = NEVER_WORSE.model_copy(update={"minimum": 0.987654321, "minimum_improvement": 0.123456789})
+    before, after = (answers(60, **dict.fromkeys(names, right)) for right in (60, 20))
+
+    verdict = judge(gate, Reference(before, "r" * 63), after).verdict
+
+    assert not verdict.passed
+    assert len(verdict.message) == GATE_MESSAGE_LIMIT
+    assert len(verdict.fallen_fields) == 3

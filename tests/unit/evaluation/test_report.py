@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import UserError
+from finscribe_core.trainer_config import GateSpec
 from finscribe_trainer.evaluation.compare import Comparison, compare
+from finscribe_trainer.evaluation.gate import Reference, judge
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import markdown
 from finscribe_trainer.evaluation.report.shown_documents import shown_documents
@@ -218,3 +220,23 @@ def test_an_existing_report_is_replaced_but_no_other_file(tmp_path):
 def test_a_report_has_the_suffix_of_markdown(tmp_path):
     with pytest.raises(UserError, match=r"does not end in \.md"):
         write_reports(comparison_of(GOLD, GOLD, {}), Path(tmp_path / "report.html"))
+
+
+def test_a_report_shows_which_field_failed_the_gate_and_the_kinds_of_errors():
+    gold = {"total": "1", "vendor": "2"}
+    after = [(gold, {"vendor": "2", HOSTILE: "3"})] * 20 + [(gold, {**gold, "total": "7"})] * 40
+    comparison = compare(results_of("base", [(gold, gold)] * 60), results_of("tuned", after))
+    gate = GateSpec.model_validate({"against": "Promoted", "per_field": {}})
+    judgement = judge(gate, Reference(comparison.base, "invoices-1"), comparison.tuned)
+
+    text, page = markdown(comparison, judgement=judgement), html(comparison, judgement=judgement)
+
+    assert "## Evaluation gate: failed" in text
+    assert re.search(r"^\| total \| 100.0% \| 0.0% \| .*\| 60 \| fails \|$", text, flags=re.MULTILINE)
+    assert re.search(r"^\| vendor \| 100.0% \| 100.0% \| .* \| passes \|$", text, flags=re.MULTILINE)
+    assert "| total | 0 → 20 | 0 → 40 | 0 → 0 |" in text
+    assert "| all fields | 0 → 20 | 0 → 40 | 0 → 20 |" in text
+    assert "<h2>Evaluation gate: failed</h2>" in page
+    assert page.count('<b class="bad">fails</b>') == 1
+    assert "the promoted run invoices-1" in page
+    assert "<script" not in page

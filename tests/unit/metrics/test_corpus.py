@@ -4,6 +4,7 @@ from scipy import stats
 
 from finscribe_core.trainer_config import DocumentMetric as M
 from finscribe_trainer.metrics.corpus import aggregate_scores, paired_differences
+from finscribe_trainer.metrics.error_kinds import ErrorCounts
 from finscribe_trainer.metrics.score import DocumentScore, Ratio, score_document
 from tests.support.documents import invoice
 
@@ -11,7 +12,10 @@ from tests.support.documents import invoice
 def document(right, fields=10, passed=True):
     """The score of a document with the given number of correct fields."""
     ratio = Ratio(right, fields)
-    return DocumentScore(dict.fromkeys(M, ratio), {"a": ratio}, {"vendor": ratio}, {"json": passed}, {})
+    errors = {"a": ErrorCounts(missing=0, wrong=fields - right, invented=1)}
+    return DocumentScore(
+        dict.fromkeys(M, ratio), {"a": ratio}, {"vendor": ratio}, {"json": passed}, {}, errors
+    )
 
 
 def test_a_metric_is_the_sum_of_numerators_over_the_sum_of_denominators():
@@ -20,6 +24,8 @@ def test_a_metric_is_the_sum_of_numerators_over_the_sum_of_denominators():
     assert summary.metrics[M.field_accuracy].value == pytest.approx(0.1)
     assert summary.fields["a"].value == summary.regions["vendor"].value == pytest.approx(0.1)
     assert summary.gates["json"].value == 0.5
+    assert summary.errors == {"a": (0, 9, 2)}
+    assert summary.all_errors == (0, 9, 2)
 
 
 def test_a_metric_that_applies_to_no_document_is_omitted():

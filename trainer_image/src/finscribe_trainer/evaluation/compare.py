@@ -7,7 +7,13 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.evaluation.report.labels import EXTRA_LABELS, LABELS
 from finscribe_trainer.evaluation.results import DataInfo, DocumentResult, InferenceSettings, Results
-from finscribe_trainer.metrics.corpus import MetricDifference, MetricEstimate, paired_differences
+from finscribe_trainer.metrics.corpus import (
+    CorpusSummary,
+    MetricDifference,
+    MetricEstimate,
+    paired_differences,
+)
+from finscribe_trainer.metrics.error_kinds import ErrorCounts
 
 SIGNIFICANCE_LEVEL = 0.05
 """A difference with a p-value below this is called significant."""
@@ -54,6 +60,15 @@ class Gate(Pair):
 
 
 @dataclass(frozen=True)
+class ErrorPair:
+    """The errors of both models in one field."""
+
+    name: str
+    base: ErrorCounts
+    tuned: ErrorCounts
+
+
+@dataclass(frozen=True)
 class DocumentComparison:
     """The answers of both models on one document."""
 
@@ -95,6 +110,8 @@ class Comparison:
     """Field accuracy by region of the page, most regressed first."""
     gates: tuple[Gate, ...]
     """In the order in which they are applied."""
+    errors: tuple[ErrorPair, ...]
+    """Errors by field, those with the most errors of the tuned model first; only fields with any."""
     documents: tuple[DocumentComparison, ...]
     """Documents that have fields, most regressed first."""
 
@@ -149,6 +166,7 @@ def compare(base: Results, tuned: Results) -> Comparison:
             for name, metric in base.summary.gates.items()
             if name in tuned.summary.gates
         ),
+        errors=_compare_errors(base.summary, tuned.summary),
         documents=_compare_documents(base.documents, tuned.documents),
     )
 
@@ -182,6 +200,14 @@ def check_comparable(
 def _by_change(base: Mapping[str, MetricEstimate], tuned: Mapping[str, MetricEstimate]) -> tuple[Pair, ...]:
     pairs = [Pair(name, metric, tuned[name]) for name, metric in base.items() if name in tuned]
     return tuple(sorted(pairs, key=lambda pair: (pair.change, pair.name)))
+
+
+def _compare_errors(base: CorpusSummary, tuned: CorpusSummary) -> tuple[ErrorPair, ...]:
+    nothing = ErrorCounts(0, 0, 0)
+    names = dict.fromkeys((*tuned.errors, *base.errors))
+    return tuple(
+        ErrorPair(name, base.errors.get(name, nothing), tuned.errors.get(name, nothing)) for name in names
+    )
 
 
 def _compare_documents(

@@ -96,7 +96,7 @@ def _results(
     timing: Timing,
 ) -> Results:
     records = [_record(example, answers[index]) for index, example in enumerate(test_set.examples)]
-    gold = [DocumentScore({}, {}, {}, ceiling_gates(record.gold), {}) for record in records]
+    gold = [DocumentScore({}, {}, {}, ceiling_gates(record.gold), {}, {}) for record in records]
     return Results(
         model=loaded.info,
         data=test_set.info,

@@ -13,6 +13,8 @@ from finscribe_trainer.metrics.score import DocumentScore
 
 BASE_RESULTS, TUNED_RESULTS = "results-base.json", "results-tuned.json"
 """Results files of a run's base and tuned model, in its `evaluation/` folder."""
+PROMOTED_RESULTS = "results-promoted.json"
+"""Results file of the promoted run that the tuned model was compared with, in the same folder."""
 
 _Score = Annotated[
     DocumentScore, PlainValidator(DocumentScore.from_json), PlainSerializer(DocumentScore.to_json)

@@ -1,5 +1,6 @@
 """Aggregates documents' scores to corpus metrics with confidence intervals, and compares two models."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finscribe_core.trainer_config import DocumentMetric
+from finscribe_trainer.metrics.error_kinds import ErrorCounts, sum_errors
 from finscribe_trainer.metrics.ratio import NOT_APPLICABLE, Ratio
 from finscribe_trainer.metrics.score import DocumentScore
 
@@ -51,6 +53,13 @@ class CorpusSummary:
     regions: dict[str, MetricEstimate]
     gates: dict[str, MetricEstimate]
     extra: dict[str, MetricEstimate]
+    errors: dict[str, ErrorCounts]
+    """Numbers of errors by kind, of each field that has any; the field with most errors first."""
+
+    @property
+    def all_errors(self) -> ErrorCounts:
+        """The errors of all fields."""
+        return sum_errors(self.errors.values())
 
 
 def aggregate_scores(
@@ -84,7 +93,16 @@ def aggregate_scores(
     for key, estimate in zip(keys, _estimates(numerators, denominators, resamples, seed), strict=True):
         if estimate.documents:
             estimates[key[0]][key[1]] = estimate
-    return CorpusSummary(len(scores), **estimates)
+    return CorpusSummary(len(scores), **estimates, errors=_errors_by_field(scores))
+
+
+def _errors_by_field(scores: Sequence[DocumentScore]) -> dict[str, ErrorCounts]:
+    counts: dict[str, list[ErrorCounts]] = defaultdict(list)
+    for score in scores:
+        for name, kinds in score.errors.items():
+            counts[name].append(kinds)
+    found = {name: sum_errors(kinds) for name, kinds in counts.items()}
+    return dict(sorted(found.items(), key=lambda item: (-sum(item[1]), item[0])))
 
 
 def paired_differences(

@@ -39,10 +39,10 @@ def _accuracy_by_name(results: Iterable[tuple[str, bool]]) -> dict[str, Ratio]:
     for name, correct in results:
         counts[name][0] += correct
         counts[name][1] += 1
-    return {_writable(name): Ratio(*count) for name, count in counts.items()}
+    return {writable(name): Ratio(*count) for name, count in counts.items()}
 
 
-def _writable(name: str) -> str:
+def writable(name: str) -> str:
     """A field's name in valid Unicode: keys of JSON may contain unpaired surrogates."""
     return name.encode("utf-8", "backslashreplace").decode()
 

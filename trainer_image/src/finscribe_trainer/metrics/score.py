@@ -8,6 +8,7 @@ from finscribe_core.trainer_config import DocumentMetric
 from finscribe_trainer.metrics.alignment import align
 from finscribe_trainer.metrics.anls import anls_star
 from finscribe_trainer.metrics.answer_parsing import MAX_CHARACTERS, ParsedAnswer, parse_answer
+from finscribe_trainer.metrics.error_kinds import ErrorCounts, count_errors
 from finscribe_trainer.metrics.fields import (
     by_field,
     by_region,
@@ -45,9 +46,11 @@ class DocumentScore:
     """Whether the answer passes each validation gate, in order; None where a gate does not apply."""
     extra: dict[str, Ratio]
     """`parse_rate_repaired`, `numeric_accuracy_1_percent`, `numeric_precision`."""
+    errors: dict[str, ErrorCounts]
+    """Numbers of errors by kind, of each field that has any."""
 
     def to_json(self) -> dict[str, Any]:
-        """The score as a JSON value; a ratio is a list of two numbers."""
+        """The score as a JSON value; a ratio is a list of two numbers, the errors of a field of three."""
         return {
             name: {key: list(value) if isinstance(value, tuple) else value for key, value in part.items()}
             for name, part in vars(self).items()
@@ -71,7 +74,8 @@ class DocumentScore:
                 raise ValueError("a metric is not finite")
             named = ratios.pop("metrics")
             metrics = {metric: named[metric] for metric in DocumentMetric}
-            return cls(metrics=metrics, gates=dict(data["gates"]), **ratios)
+            errors = {str(key): ErrorCounts(*map(int, kinds)) for key, kinds in data["errors"].items()}
+            return cls(metrics=metrics, gates=dict(data["gates"]), errors=errors, **ratios)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"is not a document's score: {error!r}") from None
 
@@ -141,4 +145,5 @@ def _score(
         "numeric_accuracy_1_percent": close,
         "numeric_precision": numeric_precision(exact.numerator, predicted.value),
     }
-    return DocumentScore(metrics, by_field(leaves), by_region(leaves), gates, extra)
+    errors = count_errors(leaves, predicted.value)
+    return DocumentScore(metrics, by_field(leaves), by_region(leaves), gates, extra, errors)

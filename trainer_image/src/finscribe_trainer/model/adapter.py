@@ -3,6 +3,8 @@
 import json
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Mode
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
+
+_OTHER = "other"
+"""Name of an adapter beside the model's own, which PEFT calls `default`."""
 
 
 def find_base_model(
@@ -99,6 +104,32 @@ def load_trained_adapter(model: PreTrainedModel, adapter: Path, source: ModelSou
     if loaded.missing_keys or loaded.unexpected_keys:
         raise _mismatch(adapter, source, _describe_keys(loaded.missing_keys, loaded.unexpected_keys))
     return adapted
+
+
+@contextmanager
+def other_adapter(adapted: PeftModel, adapter: Path, source: ModelSource) -> Iterator[None]:
+    """A trained adapter in place of the model's own, until the end of the context.
+
+    Raises:
+        UserError: ModelUnsupported when it does not fit this base model.
+    """
+    own = adapted.active_adapter
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found missing adapter keys")  # rejected below
+            loaded = adapted.load_adapter(str(adapter), _OTHER, torch_device=str(adapted.device))
+    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        if _OTHER in adapted.peft_config:
+            adapted.delete_adapter(_OTHER)
+        raise _mismatch(adapter, source, str(error).strip().splitlines()[0]) from error
+    try:
+        if loaded.missing_keys or loaded.unexpected_keys:
+            raise _mismatch(adapter, source, _describe_keys(loaded.missing_keys, loaded.unexpected_keys))
+        adapted.set_adapter(_OTHER)
+        yield
+    finally:
+        adapted.set_adapter(own)
+        adapted.delete_adapter(_OTHER)
 
 
 def adapter_weights(adapted: PeftModel) -> dict[str, Tensor]:

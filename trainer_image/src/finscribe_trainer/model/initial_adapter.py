@@ -19,7 +19,7 @@ from finscribe_trainer.storage.uri import is_s3_uri
 
 log = logging.getLogger(__name__)
 
-_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -76,30 +76,33 @@ def _on_disk(name: str) -> InitialAdapter | None:
 
 def _in_bucket(name: str, folder: Path, storage: Storage) -> InitialAdapter | None:
     is_promoted = name.endswith(".json")
-    location = _promoted_adapter(name, storage) if is_promoted else name.rstrip("/")
+    location = promoted_adapter(name, storage) if is_promoted else name.rstrip("/")
     if location is None:
         return None
     run, _, prefix = location.rpartition("/")
-    manifest = _read_manifest(run, storage)
+    manifest = read_run_manifest(run, storage)
     names = storage.names(location, FailureReason.ModelNotFound)
     if not names or (is_promoted and manifest is None):  # a run without manifest was deleted
         return None
     _check_complete(location, names)
     storage.fetch_objects(
-        [(f"{location}/{file}", folder / file) for file in _FILES], missing=FailureReason.ModelNotFound
+        [(f"{location}/{file}", folder / file) for file in ADAPTER_FILES], missing=FailureReason.ModelNotFound
     )
     if manifest is None:
         log.info("%s is not verified: there is no manifest beside it", location)
     else:
-        _verify(location, folder, {file: f"{prefix}/{file}" for file in _FILES}, manifest)
+        verify_files(location, folder, {file: f"{prefix}/{file}" for file in ADAPTER_FILES}, manifest)
     return InitialAdapter(location, folder)
 
 
-def _promoted_adapter(uri: str, storage: Storage) -> str | None:
+def promoted_adapter(uri: str, storage: Storage) -> str | None:
     """The prefix of the adapter of the run that a latest.json names, which is below the same prefix.
 
     Returns:
         None when there is no such file.
+
+    Raises:
+        UserError: ModelNotFound when the file names no run.
     """
     latest = storage.read_json(uri)
     if latest is None and not storage.exists(uri):
@@ -115,7 +118,7 @@ def _promoted_adapter(uri: str, storage: Storage) -> str | None:
 
 
 def _check_complete(location: str, names: list[str]) -> None:
-    if missing := [file for file in _FILES if file not in names]:
+    if missing := [file for file in ADAPTER_FILES if file not in names]:
         raise UserError(
             FailureReason.ModelNotFound,
             f"{location} is no complete adapter: {' and '.join(missing)} is missing.",
@@ -123,15 +126,20 @@ def _check_complete(location: str, names: list[str]) -> None:
         )
 
 
-def _read_manifest(run: str, storage: Storage) -> Manifest | None:
+def read_run_manifest(run: str, storage: Storage) -> Manifest | None:
+    """The manifest below a run's prefix; None when there is none, as of a run that was deleted."""
     try:
         return Manifest.model_validate(storage.read_json(f"{run}/{MANIFEST_FILE}"))
     except ValidationError:
         return None
 
 
-def _verify(location: str, folder: Path, paths: dict[str, str], manifest: Manifest) -> None:
-    """Check the files in `folder` against the manifest, which lists them by the values of `paths`."""
+def verify_files(location: str, folder: Path, paths: dict[str, str], manifest: Manifest) -> None:
+    """Check the files in `folder` against the manifest, which lists them by the values of `paths`.
+
+    Raises:
+        UserError: ModelNotFound, naming the files that differ.
+    """
     expected = {entry.path: entry.sha256 for entry in manifest.files}
     if damaged := [file for file, path in paths.items() if expected.get(path) != sha256_of(folder / file)]:
         raise UserError(

@@ -7,20 +7,30 @@ from pathlib import Path
 
 from peft import PeftModel
 
-from finscribe_core.report import DocumentMetrics, EvaluationReport, GateVerdict, format_metric
-from finscribe_core.trainer_config import EvaluationSpec
+from finscribe_core.errors import UserError
+from finscribe_core.report import (
+    GATE_MESSAGE_LIMIT,
+    AnswerErrors,
+    DocumentMetrics,
+    EvaluationReport,
+    GateVerdict,
+    format_metric,
+)
+from finscribe_core.trainer_config import EvaluationSpec, GateReference
 from finscribe_trainer.batches.oom_retry import GpuMemoryError
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, inference_settings
-from finscribe_trainer.evaluation.gate import evaluate_gate
+from finscribe_trainer.evaluation.gate import Judgement, Reference, judge
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
+from finscribe_trainer.evaluation.promoted import find_promoted_run, new_answers, stored_answers
 from finscribe_trainer.evaluation.report.pages import pages_of
 from finscribe_trainer.evaluation.report.summary import summary_sentence
 from finscribe_trainer.evaluation.report.terminal import summary_lines
 from finscribe_trainer.evaluation.report.write import write_reports
 from finscribe_trainer.evaluation.results import (
     BASE_RESULTS,
+    PROMOTED_RESULTS,
     TUNED_RESULTS,
     DataInfo,
     Results,
@@ -30,6 +40,7 @@ from finscribe_trainer.evaluation.sampling import sample_evenly
 from finscribe_trainer.evaluation.test_set import TestSet
 from finscribe_trainer.metrics.corpus import CorpusSummary
 from finscribe_trainer.model.source import ModelSource
+from finscribe_trainer.storage import Storage
 from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
@@ -37,22 +48,30 @@ log = logging.getLogger(__name__)
 REPORT = "report.md"
 
 
-def compare_models(
+_NO_PROMOTED_RUN = "No run is promoted yet, so the base model was compared with."
+
+
+def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents, and where results are
     run: Run,
     tuned: LoadedModel,
     source: ModelSource,
     splits: Splits,
     folder: Path,
+    storage: Storage,
     notes_on: Callable[[EvaluationReport], Sequence[str]] = lambda _: (),
 ) -> EvaluationReport:
     """Evaluate base and tuned model on the test documents, or the validation documents if there are none.
+
+    The promoted run's adapter is evaluated, too, if the gate compares with it and its results are of other
+    documents.
 
     Args:
         run: the run's config.
         tuned: the base model with the tuned adapter.
         source: the base model's source.
         splits: the documents.
-        folder: where both results and the report are written to.
+        folder: where the results and the report are written to.
+        storage: where the promoted run is.
         notes_on: the report's notes about the training, which may depend on the metrics.
     """
     assert isinstance(tuned.model, PeftModel)
@@ -61,25 +80,72 @@ def compare_models(
     batch_size = training.per_device_eval_batch_size or training.per_device_train_batch_size
     base = replace(tuned, info=describe_model(source, source.name, None))
     settings = inference_settings(tuned, test_set, spec.max_new_tokens)
+
+    def answer(loaded: LoadedModel) -> Results:
+        return evaluate(loaded, test_set, settings, batch_size, record_answer=record_answer)
+
     log.info("evaluating base and tuned model on %d documents", test_set.info.documents)
     try:
         with tuned.model.disable_adapter():
-            before = evaluate(base, test_set, settings, batch_size, record_answer=record_answer)
-        after = evaluate(tuned, test_set, settings, batch_size, record_answer=record_answer)
+            before = answer(base)
+        after = answer(tuned)
+        reference = _reference(run, before, tuned, source, answer, storage)
     except GpuMemoryError:
         return _out_of_memory(spec)
     comparison = compare(before, after)
     write_results(before, folder / BASE_RESULTS)
     write_results(after, folder / TUNED_RESULTS)
+    if isinstance(reference, Reference) and reference.run:
+        write_results(reference.results, folder / PROMOTED_RESULTS)
+    judgement = _judgement(spec, reference, after)
     report = EvaluationReport(
         documents=test_set.info.documents,
         base=_document_metrics(before.summary),
         tuned=_document_metrics(after.summary),
-        gate=evaluate_gate(spec.gate, before.summary, after.summary) if spec.gate else None,
+        errors=AnswerErrors(**after.summary.all_errors._asdict()),
+        gate=judgement.verdict if judgement else None,
     )
-    write_reports(comparison, folder / REPORT, pages_of(test_set.examples), notes_on(report))
+    notes = notes_on(report)
+    write_reports(comparison, folder / REPORT, pages_of(test_set.examples), notes, judgement)
     _log_summary(comparison, after)
     return report
+
+
+def _reference(
+    run: Run,
+    base: Results,
+    tuned: LoadedModel,
+    source: ModelSource,
+    answer: Callable[[LoadedModel], Results],
+    storage: Storage,
+) -> Reference | GateVerdict:
+    """What the gate compares with; a failed verdict if the promoted run can't be compared with."""
+    gate = run.config.evaluation.gate
+    if gate is None or gate.against is GateReference.Base:
+        return Reference(base)
+    name: str | None = None
+    folder = run.output_dir / "inputs" / "promoted"
+    try:
+        promoted = find_promoted_run(run.config.output_uri, storage)
+        if promoted is None:
+            return Reference(base, note=_NO_PROMOTED_RUN)
+        name = promoted.name
+        results = stored_answers(promoted, base.data, base.settings, folder, storage)
+        if results is None:
+            results = new_answers(promoted, tuned, source, answer, folder, storage)
+        return Reference(results, promoted.name)
+    except GpuMemoryError:
+        raise
+    except UserError as error:
+        which = f"The promoted run {name}" if name else "The promoted run"
+        message = f"{which} can't be compared with: {error.message}"
+        return GateVerdict(passed=False, message=message[:GATE_MESSAGE_LIMIT], against=name)
+
+
+def _judgement(spec: EvaluationSpec, reference: Reference | GateVerdict, tuned: Results) -> Judgement | None:
+    if spec.gate is None:
+        return None
+    return Judgement(reference) if isinstance(reference, GateVerdict) else judge(spec.gate, reference, tuned)
 
 
 def count_answers(run: Run, splits: Splits) -> int:

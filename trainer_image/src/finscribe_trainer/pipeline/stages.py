@@ -61,7 +61,7 @@ def train_and_export(
         source: the base model.
         splits: the rows.
         start: what the training resumes from, or the adapter that it starts from; None for a new adapter.
-        storage: for the checkpoints.
+        storage: for the checkpoints, and the promoted run.
 
     Returns:
         the run's metrics; None in every process but the first, which return after the training.
@@ -84,7 +84,7 @@ def train_and_export(
         trained = replace(trained, model=_unsharded(run.config, source, family, trained.model))
 
     with replace_together(run.output_dir, last=METRICS_FILE, outdated=RESULT_NAMES) as folder:
-        metrics = _write_result(run, trained, family, source, splits, folder)
+        metrics = _write_result(run, trained, family, source, splits, folder, storage)
     log.info("result written to %s: %s", run.output_dir, ", ".join(_written(run.output_dir)))
     return metrics
 
@@ -103,8 +103,14 @@ def _plan(run: Run, splits: Splits, model: PeftModel) -> Plan:
     )
 
 
-def _write_result(
-    run: Run, trained: Trained, family: Family, source: ModelSource, splits: Splits, folder: Path
+def _write_result(  # noqa: PLR0913, PLR0917 - what the run has led to, and where it is written to
+    run: Run,
+    trained: Trained,
+    family: Family,
+    source: ModelSource,
+    splits: Splits,
+    folder: Path,
+    storage: Storage,
 ) -> dict[str, Any]:
     """Write everything that the run results in to `folder`; returns the run's metrics."""
     run.reporter.set_phase(Phase.Exporting)
@@ -119,7 +125,7 @@ def _write_result(
             doubt = _under_training(run, _with_evaluation(metrics, report))
             return [doubt] if doubt else []
 
-        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR, notes_on)
+        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR, storage, notes_on)
         metrics = _with_evaluation(metrics, report)
     metrics["under_training"] = _under_training(run, metrics)
     if metrics["under_training"]:

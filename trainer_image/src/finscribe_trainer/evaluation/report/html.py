@@ -14,7 +14,9 @@ from PIL import Image
 
 from finscribe_trainer.data.images import open_image
 from finscribe_trainer.evaluation.compare import Comparison
+from finscribe_trainer.evaluation.gate import Judgement
 from finscribe_trainer.evaluation.report import labels
+from finscribe_trainer.evaluation.report.gate_legend import gate_legend
 from finscribe_trainer.evaluation.report.pages import Pages
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.report.provenance import provenance
@@ -74,13 +76,19 @@ def page_environment(*folders: Path) -> Environment:
     return environment
 
 
-def html(comparison: Comparison, pages: Pages | None = None, notes: Sequence[str] = ()) -> str:
+def html(
+    comparison: Comparison,
+    pages: Pages | None = None,
+    notes: Sequence[str] = (),
+    judgement: Judgement | None = None,
+) -> str:
     """The page's HTML; all texts of documents and models are escaped.
 
     Args:
         comparison: the comparison to report.
         pages: the images of its documents that are on this machine; none when None.
         notes: sentences about the training, shown with the caveats.
+        judgement: the gate's, if the run has one.
     """
     environment = page_environment(Path(__file__).parent)
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
@@ -88,6 +96,10 @@ def html(comparison: Comparison, pages: Pages | None = None, notes: Sequence[str
         comparison=comparison,
         summary=summary_sentence(comparison),
         caveats=[*notes, *caveats(comparison)],
+        judgement=judgement,
+        gate_legend=gate_legend(judgement) if judgement and judgement.fields else "",
+        errors=comparison.errors[:SHOWN_FIELDS],
+        error_kinds=labels.ERROR_KINDS,
         labels=labels.LABELS,
         extra=labels.EXTRA_LABELS,
         extra_meanings=labels.EXTRA_MEANINGS,

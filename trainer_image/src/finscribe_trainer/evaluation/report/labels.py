@@ -44,6 +44,11 @@ GATE_LABELS = {
     "required": "has all required numbers",
 }
 """The condition of each gate, with the answer as its subject."""
+ERROR_KINDS = (
+    "Missing: the answer has no value for one of the ground truth. Wrong: it has another value. "
+    "Invented: it has a value for which the ground truth has none."
+)
+"""What the kinds of errors are."""
 
 
 def words(name: str) -> str:

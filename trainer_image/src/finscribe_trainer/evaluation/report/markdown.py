@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from finscribe_trainer.evaluation.compare import Comparison, Pair
+from finscribe_trainer.evaluation.compare import Comparison, ErrorPair, Pair
+from finscribe_trainer.evaluation.gate import Judgement
+from finscribe_trainer.evaluation.report.gate_legend import gate_legend
 from finscribe_trainer.evaluation.report.labels import (
+    ERROR_KINDS,
     EXTRA_LABELS,
     GATE_LABELS,
     LABELS,
@@ -25,17 +28,18 @@ _SHOWN_LEAVES = 10
 _SHOWN_CHARACTERS = 60
 
 
-def markdown(comparison: Comparison, notes: Sequence[str] = ()) -> str:
+def markdown(comparison: Comparison, notes: Sequence[str] = (), judgement: Judgement | None = None) -> str:
     """The report, as CommonMark with tables; texts of documents and models are escaped.
 
     Args:
         comparison: the comparison to report.
         notes: sentences about the training, shown with the caveats.
+        judgement: the gate's, if the run has one.
     """
-    return "\n\n".join(_sections(comparison, notes)) + "\n"
+    return "\n\n".join(_sections(comparison, notes, judgement)) + "\n"
 
 
-def _sections(comparison: Comparison, notes: Sequence[str]) -> Iterator[str]:
+def _sections(comparison: Comparison, notes: Sequence[str], judgement: Judgement | None) -> Iterator[str]:
     yield f"# {TITLE}"
     yield f"**{escape(summary_sentence(comparison))}**"
     yield (
@@ -44,6 +48,8 @@ def _sections(comparison: Comparison, notes: Sequence[str]) -> Iterator[str]:
     )
     if notes := [*notes, *caveats(comparison)]:
         yield "\n".join(f"> - {escape(note)}" for note in notes)
+    if judgement is not None:
+        yield from _gate_of_run(judgement)
     yield "## Metrics"
     yield _metrics(comparison)
     yield (
@@ -62,6 +68,10 @@ def _sections(comparison: Comparison, notes: Sequence[str]) -> Iterator[str]:
         yield _pairs("Field", [(pair.name, pair) for pair in comparison.fields[:SHOWN_FIELDS]])
         if len(comparison.fields) > SHOWN_FIELDS:
             yield f"{len(comparison.fields) - SHOWN_FIELDS} more fields are in the results files."
+    if comparison.errors:
+        yield "## Errors by kind"
+        yield _errors(comparison)
+        yield f"Numbers of values, base model → tuned model. {ERROR_KINDS}"
     for title, shown in shown_documents(comparison):
         yield from _documents(title, shown)
     yield "## How it was measured"
@@ -71,6 +81,43 @@ def _sections(comparison: Comparison, notes: Sequence[str]) -> Iterator[str]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> str:
     line = ["---", *(align for _ in head[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, line, *rows))
+
+
+def _gate_of_run(judgement: Judgement) -> Iterator[str]:
+    verdict, changes = judgement.verdict, judgement.fields
+    yield f"## Evaluation gate: {'passed' if verdict.passed else 'failed'}"
+    yield escape(verdict.message)
+    if changes is None or not changes.tested:
+        return
+    yield _table(
+        ("Field", "Before", "Tuned", "Change", "At worst", "Documents", ""),
+        (
+            (
+                escape(change.name),
+                percent(change.before),
+                percent(change.after),
+                points(change.change),
+                points(change.low),
+                str(change.documents),
+                "fails" if change.low < -judgement.margin else "passes",
+            )
+            for change in changes.tested[:SHOWN_FIELDS]
+        ),
+    )
+    yield escape(gate_legend(judgement))
+
+
+def _errors(comparison: Comparison) -> str:
+    everything = ErrorPair(
+        "all fields", comparison.base.summary.all_errors, comparison.tuned.summary.all_errors
+    )
+    return _table(
+        ("Field", "Missing", "Wrong", "Invented"),
+        (
+            (escape(pair.name), *(f"{was} → {now}" for was, now in zip(pair.base, pair.tuned, strict=True)))
+            for pair in (everything, *comparison.errors[:SHOWN_FIELDS])
+        ),
+    )
 
 
 def _metrics(comparison: Comparison) -> str:

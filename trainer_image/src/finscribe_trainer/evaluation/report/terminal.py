@@ -49,6 +49,9 @@ def summary_lines(results: Results) -> Iterator[str]:
     yield f"{'Gate, passed by':<24} {'answers':>24}   ground truths"
     for gate, passed in results.summary.gates.items():
         yield f"{gate:<24} {_metric(passed):>24}   {percent(results.ceiling[gate].value)}"
+    errors = results.summary.all_errors
+    yield ""
+    yield f"Errors: {errors.missing} values missing, {errors.wrong} wrong, {errors.invented} invented"
     cut_off = sum(record.cut_off for record in results.documents)
     yield ""
     yield (

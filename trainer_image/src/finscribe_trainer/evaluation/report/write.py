@@ -6,6 +6,7 @@ from pathlib import Path
 from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
+from finscribe_trainer.evaluation.gate import Judgement
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
 from finscribe_trainer.evaluation.report.pages import Pages
@@ -13,7 +14,11 @@ from finscribe_trainer.runtime.files import check_writable
 
 
 def write_reports(
-    comparison: Comparison, output: Path, pages: Pages | None = None, notes: Sequence[str] = ()
+    comparison: Comparison,
+    output: Path,
+    pages: Pages | None = None,
+    notes: Sequence[str] = (),
+    judgement: Judgement | None = None,
 ) -> tuple[Path, Path]:
     """Write the report as Markdown to `output`, and as a self-contained HTML page beside it.
 
@@ -24,6 +29,7 @@ def write_reports(
         output: a path that ends in .md; its folder is created if missing.
         pages: see `html`.
         notes: sentences about the training, shown with the caveats.
+        judgement: the gate's, if the run has one.
 
     Returns:
         the paths of report.md and report.html.
@@ -32,7 +38,11 @@ def write_reports(
         UserError: see `check_output`.
     """
     page = check_output(output)
-    for path, text in ((output, markdown(comparison, notes)), (page, html(comparison, pages, notes))):
+    texts = {
+        output: markdown(comparison, notes, judgement),
+        page: html(comparison, pages, notes, judgement),
+    }
+    for path, text in texts.items():
         # A model's JSON may contain an escaped lone surrogate, which can't be encoded in UTF-8.
         write_atomically(path, text.encode(errors="replace"))
     return output, page
