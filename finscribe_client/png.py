@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finscribe_client.errors import ClientError, ClientReason
+from finscribe_core.look.colours import LIGHT
 
-_LABELS = ("training", "validation")
+_COLOURS = {"training": "train", "validation": "validation"}
 
 
 def write_plot(path: Path, curves: Sequence[Sequence[tuple[float, float]]], title: str) -> None:
@@ -21,9 +22,10 @@ def write_plot(path: Path, curves: Sequence[Sequence[tuple[float, float]]], titl
         raise ClientError(ClientReason.NotFound, "matplotlib is not installed.", remedy) from error
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for label, curve in zip(_LABELS, curves, strict=True):
+    for label, curve in zip(_COLOURS, curves, strict=True):
         if curve:
-            axes.plot(*zip(*curve, strict=True), label=label, marker="." if len(curve) < 50 else "")
+            marker = "." if len(curve) < 50 else ""
+            axes.plot(*zip(*curve, strict=True), label=label, color=LIGHT[_COLOURS[label]], marker=marker)
     axes.set(title=title, xlabel="step", ylabel="loss")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -6,13 +6,15 @@ import pytest
 from PIL import Image
 
 from finscribe_core.errors import UserError
-from finscribe_core.trainer_config import GateSpec
+from finscribe_core.trainer_config import GateSpec, TrainerConfig
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.gate import Reference, judge
+from finscribe_trainer.evaluation.report.boxes import Box, boxes_by_row
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import markdown
 from finscribe_trainer.evaluation.report.shown_documents import shown_documents
 from finscribe_trainer.evaluation.report.side_by_side import side_by_side
+from finscribe_trainer.evaluation.report.training_view import view_training
 from finscribe_trainer.evaluation.report.write import write_reports
 from tests.support.comparison import results_of
 
@@ -202,6 +204,84 @@ def test_values_shown_as_correct_are_those_that_field_accuracy_counts():
         ratio = document.base.score.metrics["field_accuracy"]
         compared = side_by_side(document).leaves
         assert (sum(leaf.base_correct for leaf in compared), len(compared)) == tuple(ratio)
+
+
+def test_every_document_is_on_the_page_with_the_filters_that_it_fits():
+    gold = {"document_type": "invoice", "total": "7", "vendor": "Acme"}
+    receipt = {**gold, "document_type": "receipt"}
+    base = [(gold, {**gold, "total": "8"}), (gold, gold), (receipt, receipt)] + [(gold, gold)] * 7
+    tuned = [(gold, gold), (gold, "Acme 7"), (receipt, {**receipt, "total": "70"})] + [(gold, gold)] * 7
+    page = html(compare(results_of("base", base), results_of("tuned", tuned)))
+    classes = [
+        set((attributes["class"] or "").split())
+        for tag, attributes in Elements(page).found
+        if tag == "article"
+    ]
+    assert len(classes) == 10
+    counts = {name: sum(name in one for one in classes) for name in set().union(*classes)}
+    assert counts == {
+        **{"improved": 1, "unchanged": 7, "regressed": 2, "imperfect": 2, "no-json": 1},
+        **{"example": 6, "type-0": 9, "type-1": 1},
+    }
+    for label in ("Examples 6", "All 10", "Regressed 2", "receipt 1"):
+        assert f">{label}</label>" in page
+    for name in ("example", "regressed", "no-json"):
+        assert f".documents:has(#show-{name}:checked) article:not(.{name})" in page
+
+
+def test_the_characters_of_a_wrong_value_that_differ_are_marked():
+    page = html(
+        comparison_of(
+            {"total": "12.50 <b>", "vendor": "Acme Ltd"}, {}, {"total": "12.60 <b>", "vendor": "Acme"}
+        )
+    )
+    assert '12.<mark class="mark-wrong">6</mark>0 &lt;b&gt;' in page
+    assert "Acme<del> Ltd</del>" in page
+
+
+def test_boxes_of_a_ground_truth_are_drawn_on_its_page_and_say_which_values_are_correct(tmp_path):
+    page = tmp_path / "page.png"
+    Image.new("RGB", (2000, 1000), "white").save(page)
+    lines = [{"text": HOSTILE, "bbox": [10, 20, 110, 60]}, {"text": "b", "bbox": [10, 80, 110, 120]}]
+    gold = {"line_items": [*lines, {"text": "c", "bbox": ["<x>", 1, 2, 3]}]}
+    wrong = {"line_items": [lines[0], {"text": "x"}, {"text": "c"}]}
+    text = html(comparison_of(gold, {}, wrong, ["page.png"]), {"page.png": page})
+    drawn = [
+        attributes for tag, attributes in Elements(text).found if tag == "rect" and "class" in attributes
+    ]
+    assert [(one["x"], one["width"], one["class"]) for one in drawn] == [
+        ("10.0", "100.0", "is-good"),
+        ("10.0", "100.0", "is-bad"),
+    ]
+    assert 'viewBox="0 0 2000 1000"' in text
+
+
+def test_boxes_of_synthetic_rows_are_found_beside_their_answers(tmp_path):
+    rows = tmp_path / "test.jsonl"
+    rows.write_text(
+        '{"boxes": {"total": [1, 2, 30, 40]}}\n{}\nnot JSON "boxes"\n{"boxes": {"total": [5, 5, 5, 5]}}\n'
+    )
+    wheres = [f"test.jsonl:{line}" for line in range(1, 5)]
+    expected = {"test.jsonl:1": [Box("total", 1, 2, 30, 40)]}
+    for source in (rows, tmp_path):
+        assert boxes_by_row(str(source), wheres) == expected
+    assert boxes_by_row("s3://bucket/test.jsonl", wheres) == {}
+
+
+def test_the_report_of_a_run_has_its_loss_curves_and_settings():
+    metrics = {
+        "train_history": [{"step": 5, "loss": 2.0}, {"step": 10, "loss": 1.0}],
+        "eval_history": [{"step": 10, "eval_loss": 1.5}, {"step": 20, "eval_loss": float("nan")}],
+        "best_step": 10,
+        "base_eval_loss": 3.0,
+        "steps": 10,
+    }
+    config = TrainerConfig(dataset_path="<train>.jsonl", training={"learning_rate": 1e-3})
+    page = html(comparison_of(GOLD, GOLD, {}), training=view_training(config, metrics))
+    assert "training loss from 2 at 5 to 1 at 10; validation loss from 1.5 at 10 to 1.5 at 10" in page
+    assert page.count("<polyline") == 3
+    assert "&lt;train&gt;.jsonl" in page
+    assert "0.001" in page
 
 
 def test_an_existing_report_is_replaced_but_no_other_file(tmp_path):

@@ -1,7 +1,7 @@
 """Evaluates base and tuned model on the same documents at the end of a run, and applies the gate."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from finscribe_trainer.evaluation.promoted import find_promoted_run, new_answers
 from finscribe_trainer.evaluation.report.pages import pages_of
 from finscribe_trainer.evaluation.report.summary import summary_sentence
 from finscribe_trainer.evaluation.report.terminal import summary_lines
+from finscribe_trainer.evaluation.report.training_view import TrainingView
 from finscribe_trainer.evaluation.report.write import write_reports
 from finscribe_trainer.evaluation.results import (
     BASE_RESULTS,
@@ -58,7 +59,7 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
     splits: Splits,
     folder: Path,
     storage: Storage,
-    notes_on: Callable[[EvaluationReport], Sequence[str]] = lambda _: (),
+    training_of: Callable[[EvaluationReport], TrainingView],
 ) -> EvaluationReport:
     """Evaluate base and tuned model on the test documents, or the validation documents if there are none.
 
@@ -72,7 +73,7 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
         splits: the documents.
         folder: where the results and the report are written to.
         storage: where the promoted run is.
-        notes_on: the report's notes about the training, which may depend on the metrics.
+        training_of: what the report shows of the training, which may depend on the metrics.
     """
     assert isinstance(tuned.model, PeftModel)
     spec, training = run.config.evaluation, run.config.training
@@ -105,8 +106,9 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
         errors=AnswerErrors(**after.summary.all_errors._asdict()),
         gate=judgement.verdict if judgement else None,
     )
-    notes = notes_on(report)
-    write_reports(comparison, folder / REPORT, pages_of(test_set.examples), notes, judgement)
+    training = training_of(report)
+    shown = pages_of(test_set.examples)
+    write_reports(comparison, folder / REPORT, shown, training.notes, judgement, training)
     _log_summary(comparison, after)
     return report
 

@@ -12,6 +12,7 @@ from finscribe_core.trainer_config import OutputFormat, TrainerConfig
 from finscribe_trainer.data.image_count import with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
+from finscribe_trainer.evaluation.report.training_view import TrainingView, view_training
 from finscribe_trainer.model.adapter import adapter_weights
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.initial_adapter import InitialAdapter
@@ -121,11 +122,11 @@ def _write_result(  # noqa: PLR0913, PLR0917 - what the run has led to, and wher
         info = describe_model(source, f"{run.name or 'tuned'} (adapter)", adapter)
         tuned = LoadedModel(trained.model, family, info, trained.features)
 
-        def notes_on(report: EvaluationReport) -> list[str]:
+        def training_of(report: EvaluationReport) -> TrainingView:
             doubt = _under_training(run, _with_evaluation(metrics, report))
-            return [doubt] if doubt else []
+            return view_training(run.config, metrics, [doubt] if doubt else [])
 
-        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR, storage, notes_on)
+        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR, storage, training_of)
         metrics = _with_evaluation(metrics, report)
     metrics["under_training"] = _under_training(run, metrics)
     if metrics["under_training"]:

@@ -8,8 +8,8 @@ from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.documents.numbers import dump_json
 from finscribe_trainer.documents.paths import leaves
-from finscribe_trainer.evaluation import report
-from finscribe_trainer.evaluation.report.html import page_environment, thumbnail_uri
+from finscribe_trainer.evaluation.report.environment import page_environment
+from finscribe_trainer.evaluation.report.page_images import PageImage, page_image
 from finscribe_trainer.prediction.documents import Document
 from finscribe_trainer.prediction.records import Prediction, counts
 from finscribe_trainer.runtime.files import check_writable
@@ -40,8 +40,7 @@ class _View:
     """A document with what the page shows of it."""
 
     prediction: Prediction
-    pages: list[str | None]
-    """Data URIs."""
+    pages: list[PageImage | None]
     fields: list[_Field]
     problems: list[str]
     """Those that belong to none of the fields."""
@@ -69,9 +68,7 @@ def write_view(path: Path, answered: Sequence[tuple[Document, Prediction]]) -> N
     """Write the page: documents with errors and problems first, then those with the least certain fields."""
     ordered = sorted(answered, key=lambda pair: (not _has_problem(pair[1]), pair[1].least_confident))
     shown = ordered[:SHOWN_DOCUMENTS]
-    template = page_environment(Path(__file__).parent, Path(report.__file__).parent).get_template(
-        "view.html.jinja"
-    )
+    template = page_environment(Path(__file__).parent).get_template("view.html.jinja")
     page = template.render(
         title=TITLE,
         counts=counts(prediction for _, prediction in answered),
@@ -91,7 +88,7 @@ def _view(document: Document, prediction: Prediction) -> _View:
     fields = list(_fields(prediction, by_path))
     named = {field.path for field in fields}
     problems = [problem.text for problem in prediction.problems if problem.path not in named]
-    return _View(prediction, [thumbnail_uri(page) for page in pages], fields, problems)
+    return _View(prediction, [page_image(page) for page in pages], fields, problems)
 
 
 def _fields(prediction: Prediction, problems: dict[str, str]) -> Iterable[_Field]:

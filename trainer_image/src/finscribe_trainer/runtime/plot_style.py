@@ -2,7 +2,9 @@
 
 from typing import Any
 
-INK, MUTED = "#1f2933", "#9aa5b1"
+from finscribe_core.look.colours import LIGHT
+
+INK, MUTED = LIGHT["ink"], LIGHT["muted"]
 STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "text.color": INK,
@@ -11,7 +13,7 @@ STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "axes.grid": True,
-    "grid.color": "#e4e7eb",
+    "grid.color": LIGHT["line"],
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,

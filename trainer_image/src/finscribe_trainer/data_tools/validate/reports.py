@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from finscribe_core.atomic_files import write_atomically
+from finscribe_core.look.style import style
 from finscribe_trainer.data.image_count import image_count
 from finscribe_trainer.data_tools.validate.rules import RULES, Severity
 from finscribe_trainer.data_tools.validate.validate import Report
@@ -122,6 +124,7 @@ def _render(template: str, report: Report, sources: list[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["style"] = Markup(style())  # noqa: S704 - a file of this package
     environment.filters |= {"markdown": escape, "code": code}
     return environment.get_template(template).render(
         report=report,

@@ -1,79 +1,54 @@
-"""Renders a comparison as a self-contained HTML page without scripts (report.html.jinja, report.css)."""
+"""Renders a comparison as a self-contained HTML page without scripts (report.html.jinja)."""
 
-import base64
-import io
-import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image
 
-from finscribe_trainer.data.images import open_image
 from finscribe_trainer.evaluation.compare import Comparison
 from finscribe_trainer.evaluation.gate import Judgement
 from finscribe_trainer.evaluation.report import labels
+from finscribe_trainer.evaluation.report.boxes import boxes_by_row
+from finscribe_trainer.evaluation.report.document_view import FILTERS, DocumentView, view_document
+from finscribe_trainer.evaluation.report.environment import page_environment
 from finscribe_trainer.evaluation.report.gate_legend import gate_legend
+from finscribe_trainer.evaluation.report.page_images import READABLE_PIXELS, PageImage, page_image
 from finscribe_trainer.evaluation.report.pages import Pages
 from finscribe_trainer.evaluation.report.plots import changes_plot, fields_plot, metrics_plot
 from finscribe_trainer.evaluation.report.provenance import provenance
-from finscribe_trainer.evaluation.report.shown_documents import ShownDocument, shown_documents
-from finscribe_trainer.evaluation.report.side_by_side import Leaf, SideBySide, side_by_side
+from finscribe_trainer.evaluation.report.shown_documents import shown_documents
 from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
+from finscribe_trainer.evaluation.report.training_view import TrainingView
 
 T = TypeVar("T")
 
 SHOWN_FIELDS = 500
 """Maximum number of rows in the table of fields."""
 PLOTTED_FIELDS = 24
+SHOWN_TYPES = 10
+"""Document types that have a filter, the most frequent ones."""
 _SHOWN_PAGES = 2
-_SHOWN_LEAVES = 60
-"""A document with more values is shown with those that at least one model got wrong."""
-_UNREADABLE_CHARACTERS = 1000
-"""Of an answer that is no JSON, beside the ground truth's values."""
-_SHOWN_CHARACTERS = 20_000
-"""Of one value or answer; the results file has the full text."""
-
-_THUMBNAIL_PIXELS = 1000
-"""Length of a page's longer side in the report: text stays legible, and a page takes about 100 kB."""
+_SMALL_PIXELS, _SMALL_QUALITY = 640, 60
+"""Pages of the documents that are no examples: about 30 kB each."""
+_MAX_PAGE_BYTES = 12_000_000
+"""Of all pages together; later documents are shown without their pages."""
 
 
 @dataclass(frozen=True)
-class _DocumentView:
-    """A document with what the page shows of it."""
+class _Entry:
+    """A document of the report."""
 
-    shown: ShownDocument
-    pages: list[str | None]
-    """Data URIs; None for a page that is not on this machine."""
-    compared: SideBySide
-    leaves: list[Leaf]
-    """All leaves, or those that at least one model got wrong, up to a limit."""
-    unshown: int
-    """Number of wrong leaves beyond the limit."""
-
-
-def page_environment(*folders: Path) -> Environment:
-    """The templates in these folders, with the filters of pages; all texts are escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(folders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": labels.percent,
-        "points": labels.points,
-        "p_value": labels.p_value,
-        "words": labels.words,
-        "bounded": _bounded,
-        "excerpt": lambda text: _bounded(text, _UNREADABLE_CHARACTERS),
-        "breakable": _breakable,
-    }
-    return environment
+    kind: str
+    """regressed, best, typical or worst for an example, which is shown at first; else empty."""
+    view: DocumentView
+    pages: list[PageImage | None]
+    """None for a page that is not on this machine."""
+    left_out: bool
+    """Whether its pages are left out, as the report is large enough."""
+    filters: tuple[str, ...]
+    """CSS classes: those of `document_view.FILTERS`, `example`, and the number of its type."""
 
 
 def html(
@@ -81,6 +56,7 @@ def html(
     pages: Pages | None = None,
     notes: Sequence[str] = (),
     judgement: Judgement | None = None,
+    training: TrainingView | None = None,
 ) -> str:
     """The page's HTML; all texts of documents and models are escaped.
 
@@ -89,9 +65,12 @@ def html(
         pages: the images of its documents that are on this machine; none when None.
         notes: sentences about the training, shown with the caveats.
         judgement: the gate's, if the run has one.
+        training: the training of the tuned model; None when it is not known.
     """
-    environment = page_environment(Path(__file__).parent)
+    environment = page_environment()
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
+    entries = list(_entries(comparison, pages or {}))
+    types = Counter(entry.view.document_type for entry in entries)
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         summary=summary_sentence(comparison),
@@ -110,10 +89,10 @@ def html(
         changes_plot=_plot(changes_plot, comparison.documents),
         fields=comparison.fields[:SHOWN_FIELDS],
         plotted=len(changed_most),
-        groups=[
-            (title, [_document_view(document, pages or {}) for document in shown])
-            for title, shown in shown_documents(comparison)
-        ],
+        entries=entries,
+        filters=_filters(entries),
+        types=types.most_common(SHOWN_TYPES) if len(types) > 1 else [],
+        training=training,
         provenance=provenance(comparison.base, comparison.tuned),
     )
 
@@ -123,38 +102,39 @@ def _plot(draw: Callable[[Sequence[T]], str], items: Sequence[T]) -> Markup:
     return Markup(draw(items)) if items else Markup()  # noqa: S704 - see above
 
 
-def _document_view(shown: ShownDocument, pages: Pages) -> _DocumentView:
-    compared = side_by_side(shown.document)
-    wrong = [leaf for leaf in compared.leaves if leaf.differs]
-    all_fit = len(compared.leaves) <= _SHOWN_LEAVES
-    return _DocumentView(
-        shown,
-        [thumbnail_uri(pages.get(name)) for name in shown.document.base.images[:_SHOWN_PAGES]],
-        compared,
-        list(compared.leaves) if all_fit else wrong[:_SHOWN_LEAVES],
-        0 if all_fit else max(0, len(wrong) - _SHOWN_LEAVES),
-    )
+def _filters(entries: Sequence[_Entry]) -> list[tuple[str, str, int]]:
+    """(class, label, documents) of each filter, the one to begin with first, or none."""
+    counts = Counter(name for entry in entries for name in ("all", *entry.filters))
+    named = {"example": "Examples", "all": "All", **FILTERS}
+    found = [
+        (name, label, counts[name])
+        for name, label in named.items()
+        if name == "all" or 0 < counts[name] < len(entries)
+    ]
+    return found if len(found) > 1 else []
 
 
-def _bounded(text: str, characters: int = _SHOWN_CHARACTERS) -> str:
-    rest = len(text) - characters
-    return text if rest <= 0 else f"{text[:characters]}… ({rest} more characters)"
-
-
-def _breakable(path: str) -> Markup:
-    """A field's path with line-break opportunities after each component."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._\]])", path))  # escapes what it joins
-
-
-def thumbnail_uri(path: Path | None) -> str | None:
-    """The image as a small JPEG in a data: URI; None if it can't be read."""
-    if path is None:
-        return None
-    try:
-        image = open_image(path)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
-    image.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=72, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+def _entries(comparison: Comparison, pages: Pages) -> Iterator[_Entry]:
+    """The examples, then all other documents, most regressed first."""
+    kinds = {
+        shown.document.base.where: shown.kind
+        for _, examples in shown_documents(comparison)
+        for shown in examples
+    }
+    in_order = sorted(comparison.documents, key=lambda document: document.base.where not in kinds)
+    order = {where: place for place, where in enumerate(kinds)}
+    in_order.sort(key=lambda document: order.get(document.base.where, len(order)))
+    boxes = boxes_by_row(comparison.base.data.source, [document.base.where for document in in_order])
+    views = [view_document(document, boxes.get(document.base.where, ())) for document in in_order]
+    types = [name for name, _ in Counter(view.document_type for view in views).most_common()]
+    num_bytes = 0
+    for view in views:
+        where = view.document.base.where
+        kind = kinds.get(where, "")
+        left_out = num_bytes > _MAX_PAGE_BYTES
+        size = (READABLE_PIXELS, 72) if kind else (_SMALL_PIXELS, _SMALL_QUALITY)
+        names = () if left_out else view.document.base.images[:_SHOWN_PAGES]
+        images = [page_image(pages.get(name), *size) for name in names]
+        num_bytes += sum(len(image.jpeg) for image in images if image)
+        filters = (*(("example",) if kind else ()), *view.filters, f"type-{types.index(view.document_type)}")
+        yield _Entry(kind, view, images, left_out and bool(view.document.base.images), filters)

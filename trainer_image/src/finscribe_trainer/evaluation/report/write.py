@@ -10,6 +10,7 @@ from finscribe_trainer.evaluation.gate import Judgement
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
 from finscribe_trainer.evaluation.report.pages import Pages
+from finscribe_trainer.evaluation.report.training_view import TrainingView
 from finscribe_trainer.runtime.files import check_writable
 
 
@@ -19,6 +20,7 @@ def write_reports(
     pages: Pages | None = None,
     notes: Sequence[str] = (),
     judgement: Judgement | None = None,
+    training: TrainingView | None = None,
 ) -> tuple[Path, Path]:
     """Write the report as Markdown to `output`, and as a self-contained HTML page beside it.
 
@@ -30,6 +32,7 @@ def write_reports(
         pages: see `html`.
         notes: sentences about the training, shown with the caveats.
         judgement: the gate's, if the run has one.
+        training: the training of the tuned model, for the HTML page; None when it is not known.
 
     Returns:
         the paths of report.md and report.html.
@@ -38,11 +41,10 @@ def write_reports(
         UserError: see `check_output`.
     """
     page = check_output(output)
-    texts = {
-        output: markdown(comparison, notes, judgement),
-        page: html(comparison, pages, notes, judgement),
-    }
-    for path, text in texts.items():
+    for path, text in (
+        (output, markdown(comparison, notes, judgement)),
+        (page, html(comparison, pages, notes, judgement, training)),
+    ):
         # A model's JSON may contain an escaped lone surrogate, which can't be encoded in UTF-8.
         write_atomically(path, text.encode(errors="replace"))
     return output, page

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from finscribe_core.atomic_files import write_atomically
+from finscribe_core.look.colours import LIGHT
 from finscribe_trainer.runtime.plot_style import MUTED, STYLE
 from finscribe_trainer.training.range_test.curve import Curve
 
-_LINE, _GOOD, _BAD = "#1f5fa8", "#1a7f4b", "#b3261e"
+_LINE, _GOOD, _BAD = LIGHT["train"], LIGHT["good"], LIGHT["bad"]
 
 
 def draw(curve: Curve, format_: str) -> bytes:

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from finscribe_core.look.colours import LIGHT, colour_of_run
 from finscribe_trainer.evaluation.report.labels import LABELS
-from finscribe_trainer.runtime.plot_style import INK, STYLE
+from finscribe_trainer.runtime.plot_style import STYLE
 from finscribe_trainer.tuning.experiments.results import Experiments, Trained
 
 
@@ -30,13 +31,11 @@ def draw(experiments: Experiments) -> bytes:
     return file.getvalue()
 
 
-def _colours(experiments: Experiments) -> dict[str, object]:
-    others = [run.name for run in experiments.runs[1:]]
-    wheel = mpl.colormaps["tab10" if len(others) <= 10 else "tab20"]
-    return {experiments.runs[0].name: INK} | {name: wheel(i % wheel.N) for i, name in enumerate(others)}
+def _colours(experiments: Experiments) -> dict[str, str]:
+    return {run.name: LIGHT[colour_of_run(place)] for place, run in enumerate(experiments.runs)}
 
 
-def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) -> None:
+def _losses(axes: Axes, experiments: Experiments, colours: dict[str, str]) -> None:
     for run in experiments.runs:
         if not run.evaluations:
             continue
@@ -52,7 +51,7 @@ def _losses(axes: Axes, experiments: Experiments, colours: dict[str, object]) ->
         axes.legend(frameon=False)
 
 
-def _intervals(axes: Axes, experiments: Experiments, runs: list[Trained], colours: dict[str, object]) -> None:
+def _intervals(axes: Axes, experiments: Experiments, runs: list[Trained], colours: dict[str, str]) -> None:
     for row, run in enumerate(runs):
         assert run.figure
         axes.plot([run.figure.low, run.figure.high], [row, row], color=colours[run.name], linewidth=2)

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from finscribe_core.atomic_files import write_atomically
+from finscribe_core.look.colours import LIGHT
 from finscribe_trainer.runtime.plot_style import STYLE
 from finscribe_trainer.tuning.experiments.folder import best_by
 from finscribe_trainer.tuning.experiments.training import write_settings
@@ -25,7 +26,7 @@ from finscribe_trainer.tuning.sweep.space import Parameter, changed
 from finscribe_trainer.tuning.sweep.sweep import BEST_FILE, JSON_FILE, PLOT_FILE, Sweep
 
 _SHOWN = 10
-_POINT, _BEST = "#7b8794", "#1f5fa8"
+_POINT, _BEST = LIGHT["base"], LIGHT["tuned"]
 
 
 def best_trial(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
