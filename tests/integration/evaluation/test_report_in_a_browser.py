@@ -4,7 +4,7 @@ Screenshots for visual review are in pytest's temporary folder."""
 
 import json
 import random
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,18 +13,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.evaluation.compare import compare
 from finscribe_trainer.evaluation.report.write import write_reports
+from tests.support.browser import TOO_WIDE, chromium, complaints_about, inaccessible
 from tests.support.comparison import results_of
 
 pytestmark = pytest.mark.browser
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 LOOKS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -33,9 +30,6 @@ LOOKS = {
     "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
     "paper": {"viewport": {"width": 718, "height": 1000}, "color_scheme": "dark"},
 }
-TOO_WIDE = """[document.documentElement, ...document.querySelectorAll("div, section, article, td, th, p, h3")]
-    .filter(element => element.scrollWidth > element.clientWidth + 1 && element.clientWidth)
-    .map(element => `${element.tagName} ${element.className} ${element.textContent.slice(0, 50)}`)"""
 OPEN_CARDS = "document.querySelectorAll('details.card').forEach(one => one.open = true)"
 LONG = "Rechtsschutzversicherungsgesellschaften" * 30
 
@@ -63,12 +57,8 @@ def report(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "there is no chromium: run `make browser`"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=LOOKS)
@@ -77,10 +67,7 @@ def page(request, browser: Browser, report: Path) -> Iterator[Page]:
     context = browser.new_context(**LOOKS[request.param], offline=True)
     page = context.new_page()
     page.emulate_media(media="print" if request.param == "paper" else "screen")
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))
+    complaints = complaints_about(page, "file:", "data:")
     page.goto(report.as_uri())
     yield page
     context.close()
@@ -148,6 +135,20 @@ def test_texts_have_sufficient_contrast(page: Page):
         }"""
     )
     assert poor == []
+
+
+def test_rules_of_accessibility_are_kept(page: Page):
+    assert inaccessible(page) == []
+
+
+def test_a_filter_shows_the_documents_that_fit_and_no_other(page: Page):
+    shown = page.locator("article:visible")
+    page.get_by_label(re.compile("^All ")).first.check()
+    everything = shown.count()
+    page.get_by_label(re.compile("^Not perfect")).check()
+    assert shown.count() == page.locator("article.imperfect").count() < everything
+    page.get_by_label(re.compile("^Examples")).check()
+    assert shown.count() == page.locator("article.example").count() < everything
 
 
 def test_scripts_in_documents_are_not_executed(page: Page):
