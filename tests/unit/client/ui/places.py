@@ -69,13 +69,13 @@ def write_answers(data: Path) -> tuple[Results, Results]:
     return of_file(results_of("base", base, pages)), of_file(results_of("tuned", tuned, pages))
 
 
-def write_job(state_dir: Path, name: str, status: FineTuneJobStatus) -> None:
-    """A job of `finscribe run`."""
+def write_job(state_dir: Path, name: str, status: FineTuneJobStatus, **spec: Any) -> None:
+    """A job of `finscribe run`; keyword arguments are sections of its spec."""
     job = {
         "apiVersion": "finscribe.io/v1alpha1",
         "kind": "FineTuneJob",
         "metadata": {"name": name, "namespace": "default"},
-        "spec": SPEC,
+        "spec": {**SPEC, **spec},
         "status": status.to_kubernetes(),
     }
     ObjectFiles(state_dir / "objects").put(job)
