@@ -23,7 +23,7 @@ BASELINE = "baseline"
 """Name of the run without changes, unless the file names it."""
 FIXED_SETTINGS = frozenset({"output_dir", "output_uri", "storage", "feature_cache_dir", "cache_dir"})
 """Settings that no experiment may change: paths, which do not affect training."""
-_OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".png")
+_OWN_FOLDER, _OWN_ENDINGS = "features", (".yaml", ".json", ".md", ".html", ".png")
 """Reserved names next to the experiments' folders: the shared feature cache, configs and results."""
 
 

@@ -137,10 +137,12 @@ def test_texts_have_sufficient_contrast(page: Page):
     assert poor == []
 
 
+@pytest.mark.parametrize("page", ["desktop", "dark"], indirect=True)
 def test_rules_of_accessibility_are_kept(page: Page):
     assert inaccessible(page) == []
 
 
+@pytest.mark.parametrize("page", ["desktop"], indirect=True)
 def test_a_filter_shows_the_documents_that_fit_and_no_other(page: Page):
     shown = page.locator("article:visible")
     page.get_by_label(re.compile("^All ")).first.check()

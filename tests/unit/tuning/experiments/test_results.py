@@ -72,6 +72,9 @@ def test_the_report_has_a_summary_a_table_and_a_plot(folder):
     assert "broken failed: NonFiniteLoss: The loss became NaN." in text
     assert "About \\| better" in text  # a user's text does not break the table
     assert (folder / "results.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "results.html").read_text()
+    assert page.count("<polyline") == sum(map(bool, LOSSES.values()))
+    assert "significantly better (+100.0 points, p = 0.016)" in page
     data = json.loads((folder / "results.json").read_text())
     assert data["best"] == "better"
     assert data["runs"][1]["judgement"]["difference"]["value"] == 1.0

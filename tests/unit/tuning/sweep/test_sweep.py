@@ -8,6 +8,7 @@ from optuna.trial import TrialState, create_trial
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.tuning.sweep.report import write_sweep
 from finscribe_trainer.tuning.sweep.space import read_space
 from finscribe_trainer.tuning.sweep.sweep import Sweep, TrialReporter, _trial_result, open_study
 from tests.support.checkpoint import write_checkpoint
@@ -83,3 +84,20 @@ def test_a_folder_of_another_space_is_rejected(study, tmp_path):
     assert len(open_study(Sweep(BASE, SPACE, tmp_path)).trials) == 6
     with pytest.raises(UserError, match="another config or space"):
         open_study(Sweep(BASE, SPACE[:1], tmp_path))
+
+
+def test_the_page_of_a_sweep_has_every_completed_trial_and_the_best_settings(study, tmp_path):
+    sweep = Sweep(BASE, SPACE, tmp_path)
+    study.add_trial(
+        create_trial(
+            value=0.5,
+            params={"training.learning_rate": 2e-5, "lora.r": 1},
+            distributions={parameter.path: parameter.distribution for parameter in SPACE},
+        )
+    )
+    assert tmp_path / "sweep.html" in write_sweep(sweep, study)
+    page = (tmp_path / "sweep.html").read_text()
+    assert "Best eval_loss: 0.5, trial 6." in page
+    assert "--set training.learning_rate=2e-05 --set lora.r=16" in page
+    assert page.count('<th scope="row">') == 7
+    assert "trials from 1 at 0 to 0.5 at 6; best so far from 1 at 0 to 0.5 at 6" in page

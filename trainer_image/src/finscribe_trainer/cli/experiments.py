@@ -69,6 +69,7 @@ def run(
     Writes below --output-dir:
       <name>/          what `finscribe train` writes
       results.md       differences from the baseline with confidence intervals and p-values
+      results.html     the same as a page, with curves
       results.json     the same in machine-readable form
       results.png      validation losses and document metrics
 
@@ -121,7 +122,7 @@ def _baseline(file: Path, given: Path | None, named: str | None) -> Path:
 @experiments.command(short_help="Report the trainings so far.", context_settings=HELP_SETTINGS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
-    """Write results.md, results.json and results.png of the experiments in DIR again, and show them.
+    """Write the results of the experiments in DIR again, and show them.
 
     DIR is the --output-dir of `finscribe experiments run`, which may still be running.
 

@@ -59,6 +59,7 @@ def sweep(config_file: Path, space: Path | None, parameters: tuple[str, ...], **
     Writes below --output-dir:
       best.yaml        the config with the best settings, for `finscribe train`
       trials.json      all trials by their number, from 0
+      sweep.html       the metric by trial, and all completed trials
       sweep.png        the metric by trial and by setting
       trial-<n>/       what `finscribe train` writes, without checkpoints; train.log
       study.db         Optuna's database, for its dashboard

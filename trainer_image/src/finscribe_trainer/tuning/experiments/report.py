@@ -1,4 +1,4 @@
-"""Writes the results of experiments: results.json, results.md, results.png."""
+"""Writes the results of experiments: results.json, results.md, results.html, results.png."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from finscribe_core.atomic_files import write_atomically
+from finscribe_core.look.colours import colour_of_run
+from finscribe_core.look.line_chart import Line
 from finscribe_trainer.evaluation.report.labels import LABELS, p_value, percent, points
 from finscribe_trainer.runtime.markdown import escape
 from finscribe_trainer.tuning.experiments.plot import draw
 from finscribe_trainer.tuning.experiments.results import (
+    HTML_FILE,
     JSON_FILE,
     MARKDOWN_FILE,
     PLOT_FILE,
@@ -17,17 +20,20 @@ from finscribe_trainer.tuning.experiments.results import (
     State,
     Trained,
 )
+from finscribe_trainer.tuning.pages.page import Page, PageTable, Section, render
 
+_DIFFERENCES = ("Experiment", "Difference, points", "95 % interval", "p", "p, adjusted", "Documents")
 COLUMNS = ("Experiment", "Changed", "Best step", "Val. loss")
 
 
 def write_results(experiments: Experiments, folder: Path) -> list[Path]:
-    """Write all three files, each atomically; returns their paths."""
+    """Write all files, each atomically; returns their paths."""
     best = experiments.best
     data = {**asdict(experiments), "best": best.name if best else None}
     contents = {
         JSON_FILE: json.dumps(data, indent=2).encode() + b"\n",
         MARKDOWN_FILE: markdown(experiments).encode(),
+        HTML_FILE: render(_page(experiments)),
         PLOT_FILE: draw(experiments),
     }
     for name, content in contents.items():
@@ -103,15 +109,46 @@ def _sections(experiments: Experiments) -> Iterator[str]:
     compared = [run for run in experiments.runs if run.judgement and run.judgement.difference]
     if compared:
         yield f"## {LABELS[experiments.judged_by]}, against the baseline"
-        yield _table(
-            ("Experiment", "Difference, points", "95 % interval", "p", "p, adjusted", "Documents"),
-            [_difference(run) for run in compared],
-        )
+        yield _table(_DIFFERENCES, [_difference(run) for run in compared])
     for run in experiments.runs:
-        texts = {"": run.description, "Expected: ": run.expected_behavior, "Notes: ": run.notes}
-        if any(texts.values()):
+        if texts := _texts(run):
             yield f"## {escape(run.name)}"
-            yield from (f"{label}{escape(text)}" for label, text in texts.items() if text)
+            yield from (f"{label}{escape(text)}" for label, text in texts)
+
+
+def _texts(run: Trained) -> list[tuple[str, str]]:
+    """What the plan says of an experiment, with labels."""
+    texts = (("", run.description), ("Expected: ", run.expected_behavior), ("Notes: ", run.notes))
+    return [(label, text) for label, text in texts if text]
+
+
+def _page(experiments: Experiments) -> Page:
+    return Page("Experiments", headline(experiments), notes(experiments), list(_page_sections(experiments)))
+
+
+def _page_sections(experiments: Experiments) -> Iterator[Section]:
+    yield Section(
+        "Results", table=PageTable(columns(experiments), [row(run, experiments) for run in experiments.runs])
+    )
+    lines = [
+        Line(
+            run.name,
+            colour_of_run(place),
+            [(one.step, one.loss) for one in run.evaluations],
+            run.best.step if run.best else None,
+        )
+        for place, run in enumerate(experiments.runs)
+    ]
+    if any(line.points for line in lines):
+        caption = "The large dots are the exported adapters."
+        yield Section("Validation losses", lines, ("step", "validation loss"), caption)
+    compared = [run for run in experiments.runs if run.judgement and run.judgement.difference]
+    if compared:
+        title = f"{LABELS[experiments.judged_by]}, against the baseline"
+        yield Section(title, table=PageTable(_DIFFERENCES, [_difference(run) for run in compared]))
+    for run in experiments.runs:
+        if texts := _texts(run):
+            yield Section(run.name, texts=[f"{label}{text}" for label, text in texts])
 
 
 def _difference(run: Trained) -> list[str]:

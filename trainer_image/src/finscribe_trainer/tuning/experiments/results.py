@@ -22,7 +22,9 @@ from finscribe_trainer.tuning.experiments.folder import (
 from finscribe_trainer.tuning.experiments.significance import Judgement, judge
 
 PLAN_FILE = "experiments.json"
-REPORT_FILES = JSON_FILE, MARKDOWN_FILE, PLOT_FILE = "results.json", "results.md", "results.png"
+JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
+HTML_FILE, PLOT_FILE = "results.html", "results.png"
+REPORT_FILES = JSON_FILE, MARKDOWN_FILE, HTML_FILE, PLOT_FILE
 
 
 class State(StrEnum):

@@ -1,4 +1,4 @@
-"""Writes and prints the results of a sweep: trials.json, best.yaml, sweep.png, a table."""
+"""Writes and prints the results of a sweep: trials.json, best.yaml, sweep.html, sweep.png, a table."""
 
 import io
 import json
@@ -19,11 +19,13 @@ from rich.table import Table
 
 from finscribe_core.atomic_files import write_atomically
 from finscribe_core.look.colours import LIGHT
+from finscribe_core.look.line_chart import Line
 from finscribe_trainer.runtime.plot_style import STYLE
 from finscribe_trainer.tuning.experiments.folder import best_by
 from finscribe_trainer.tuning.experiments.training import write_settings
+from finscribe_trainer.tuning.pages.page import Page, PageTable, Section, render
 from finscribe_trainer.tuning.sweep.space import Parameter, changed
-from finscribe_trainer.tuning.sweep.sweep import BEST_FILE, JSON_FILE, PLOT_FILE, Sweep
+from finscribe_trainer.tuning.sweep.sweep import BEST_FILE, HTML_FILE, JSON_FILE, PLOT_FILE, Sweep
 
 _SHOWN = 10
 _POINT, _BEST = LIGHT["base"], LIGHT["tuned"]
@@ -35,7 +37,7 @@ def best_trial(sweep: Sweep, study: optuna.Study) -> FrozenTrial | None:
 
 
 def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
-    """Write all trials, the plot, and the config of the best trial, if there is one; returns the paths."""
+    """Write all trials, page, plot, and the config of the best trial, if there is one; returns the paths."""
     trials = [
         {
             "number": trial.number,
@@ -54,7 +56,8 @@ def write_sweep(sweep: Sweep, study: optuna.Study) -> list[Path]:
     }
     write_atomically(sweep.folder / JSON_FILE, json.dumps(data, indent=2).encode() + b"\n")
     write_atomically(sweep.folder / PLOT_FILE, draw(sweep, study))
-    paths = [sweep.folder / JSON_FILE, sweep.folder / PLOT_FILE]
+    write_atomically(sweep.folder / HTML_FILE, render(_page(sweep, study)))
+    paths = [sweep.folder / JSON_FILE, sweep.folder / HTML_FILE, sweep.folder / PLOT_FILE]
     if best:
         write_settings(changed(sweep.base, sweep.overrides_of(best)), sweep.folder / BEST_FILE)
         paths.append(sweep.folder / BEST_FILE)
@@ -67,21 +70,55 @@ def show(sweep: Sweep, study: optuna.Study, paths: list[Path]) -> None:
     table = Table(box=SIMPLE)
     for head in ("Trial", str(metric), *(parameter.path for parameter in sweep.space)):
         table.add_column(head, justify="right")
-    ranked = sorted(_complete(study), key=lambda t: t.value or 0.0, reverse=metric.greater_is_better)
-    for trial in ranked[:_SHOWN]:
+    for trial in _ranked(sweep, study)[:_SHOWN]:
         cells = [_short(value) for value in sweep.overrides_of(trial).values()]
         table.add_row(str(trial.number), f"{trial.value:.5g}", *map(escape, cells))
     Console().print(table)
+    click.echo(_counted(study))
+    if best := best_trial(sweep, study):
+        click.echo(f"Best: {_flags(sweep, best)}")
+        click.echo(f"Train: finscribe train --config {sweep.folder / BEST_FILE}")
+    click.echo(f"Written: {', '.join(map(str, paths))}.")
+
+
+def _page(sweep: Sweep, study: optuna.Study) -> Page:
+    metric, best = sweep.base.early_stopping.metric, best_trial(sweep, study)
+    headline = f"Best {metric}: {best.value:.4g}, trial {best.number}." if best else "No trial has completed."
+    trials = _complete(study)
+    pick = max if metric.greater_is_better else min
+    values = [trial.value or 0.0 for trial in trials]
+    so_far = [(trial.number, pick(values[: i + 1])) for i, trial in enumerate(trials)]
+    found = [(trial.number, value) for trial, value in zip(trials, values, strict=True)]
+    lines = [
+        Line("trials", "base", found, dashed=True),
+        Line("best so far", "tuned", so_far, best.number if best else None),
+    ]
+    head = ["Trial", str(metric), *(parameter.path for parameter in sweep.space)]
+    rows = [
+        [str(trial.number), f"{trial.value:.5g}", *map(_short, sweep.overrides_of(trial).values())]
+        for trial in _ranked(sweep, study)
+    ]
+    sections = [Section("By trial", lines, ("trial", str(metric)))] if trials else []
+    sections += [Section("Completed trials, the best first", table=PageTable(head, rows))] if rows else []
+    notes = [_counted(study), *([f"Best: {_flags(sweep, best)}"] if best else [])]
+    return Page("Hyperparameter sweep", headline, notes, sections)
+
+
+def _ranked(sweep: Sweep, study: optuna.Study) -> list[FrozenTrial]:
+    greater_is_better = sweep.base.early_stopping.metric.greater_is_better
+    return sorted(_complete(study), key=lambda trial: trial.value or 0.0, reverse=greater_is_better)
+
+
+def _counted(study: optuna.Study) -> str:
     counts = {state: sum(t.state is state for t in study.trials) for state in TrialState}
-    click.echo(
+    return (
         f"{counts[TrialState.COMPLETE]} trials completed, {counts[TrialState.PRUNED]} were pruned, "
         f"{counts[TrialState.FAIL]} failed."
     )
-    if best := best_trial(sweep, study):
-        flags = " ".join(f"--set {path}={json.dumps(v)}" for path, v in sweep.overrides_of(best).items())
-        click.echo(f"Best: {flags}")
-        click.echo(f"Train: finscribe train --config {sweep.folder / BEST_FILE}")
-    click.echo(f"Written: {', '.join(map(str, paths))}.")
+
+
+def _flags(sweep: Sweep, trial: FrozenTrial) -> str:
+    return " ".join(f"--set {path}={json.dumps(v)}" for path, v in sweep.overrides_of(trial).items())
 
 
 def draw(sweep: Sweep, study: optuna.Study) -> bytes:

@@ -25,7 +25,9 @@ from finscribe_trainer.tuning.sweep.space import Parameter, changed
 log = logging.getLogger(__name__)
 
 STUDY_FILE, PLAN_FILE = "study.db", "sweep.json"
-REPORT_FILES = JSON_FILE, PLOT_FILE, BEST_FILE = "trials.json", "sweep.png", "best.yaml"
+JSON_FILE, HTML_FILE = "trials.json", "sweep.html"
+PLOT_FILE, BEST_FILE = "sweep.png", "best.yaml"
+REPORT_FILES = JSON_FILE, HTML_FILE, PLOT_FILE, BEST_FILE
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 

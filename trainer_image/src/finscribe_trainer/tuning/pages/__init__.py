@@ -1,0 +1,1 @@
+"""The HTML pages of experiments and sweeps, in the look of all reports."""
