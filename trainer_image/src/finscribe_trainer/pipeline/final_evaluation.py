@@ -106,9 +106,9 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
         errors=AnswerErrors(**after.summary.all_errors._asdict()),
         gate=judgement.verdict if judgement else None,
     )
-    training = training_of(report)
+    view = training_of(report)
     shown = pages_of(test_set.examples)
-    write_reports(comparison, folder / REPORT, shown, training.notes, judgement, training)
+    write_reports(comparison, folder / REPORT, shown, view.notes, judgement, view)
     _log_summary(comparison, after)
     return report
 
