@@ -21,8 +21,6 @@ _MAX_DEPTH = 4
 _MAX_FOLDERS = 500
 _LIVE_SECONDS = 300
 """A training without a result that has written nothing for so long has been interrupted."""
-_NO_TRAININGS = ("checkpoint-", "final_model", "merged_model", "features", "inputs", "logs", "runs.", ".")
-"""Starts of names of folders that are not searched."""
 
 
 class TrainingFolders:
@@ -125,9 +123,10 @@ def _trainings(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     if any(entry.name == _CONFIG and entry.is_file() for entry in entries) and _is_training(folder):
-        yield folder
+        yield folder  # below it are parts of it, such as the copy that is uploaded
+        return
     for entry in entries if depth else ():
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(_NO_TRAININGS):
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
             yield from _trainings(Path(entry.path), depth - 1)
 
 

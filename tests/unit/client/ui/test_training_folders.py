@@ -61,12 +61,13 @@ def test_damaged_files_hide_nothing_else(tmp_path: Path):
     write_training(tmp_path / "bad", {"seed": 1})
     (tmp_path / "bad" / "config.yaml").write_text("{")
     (tmp_path / "bad" / "metrics.json").write_text("[1")
-    (tmp_path / "good" / "loop").symlink_to(tmp_path)
+    write_training(tmp_path / "good" / "result", {"seed": 1})
+    (tmp_path / "loop").symlink_to(tmp_path)
     place = TrainingFolders(tmp_path, 1)
     assert {row.name for row in place.rows()} == {"good", "bad"}
     assert place.view("bad").settings is None
     with pytest.raises(ClientError, match="There is no training"):
-        place.view("good/loop/good")
+        place.view("loop/good")
 
 
 def test_a_report_on_data_is_found_beside_its_page_only(tmp_path: Path):
