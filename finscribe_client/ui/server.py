@@ -4,6 +4,7 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -30,7 +31,8 @@ def serve(pages: Pages, port: int, announce: Callable[[str], None], *, opens_bro
         announce(address)
         if opens_browser:
             webbrowser.open(address)
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in order, and passes the signal on
+            server.run(sockets=[listener])
 
 
 def prepare(pages: Pages, listener: socket.socket) -> tuple[uvicorn.Server, str]:
