@@ -19,7 +19,7 @@ from finscribe_client.ui.evaluations import SORTS, Choice, Evaluation, pages_env
 from finscribe_client.ui.run_view import Place, RunRow, RunView
 from finscribe_core.errors import FinscribeError
 from finscribe_core.look.line_chart import Line, line_chart
-from finscribe_core.look.loss_lines import loss_lines
+from finscribe_core.look.loss_lines import history_points, loss_lines
 from finscribe_core.look.style import style
 
 _FOLDER = Path(__file__).parent
@@ -260,9 +260,8 @@ def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[tu
 
 
 def _accuracy_chart(history: Mapping[str, Any]) -> str:
-    entries = history.get("eval_history") or []
-    name = "eval_field_accuracy"
-    points = [(entry["step"], 100 * entry[name]) for entry in entries if entry.get(name) is not None]
+    found = history_points(history.get("eval_history"), "eval_field_accuracy")
+    points = [(step, 100 * value) for step, value in found]
     return line_chart([Line("field accuracy", "validation", points)], "step", "field accuracy, %")
 
 

@@ -13,6 +13,7 @@ from finscribe_client.errors import ClientError, ClientReason
 from finscribe_client.ui.run_view import AnswerFiles, Attempt, OtherRun, RunRow, RunView
 from finscribe_client.ui.tensorboard_curves import read_curves
 from finscribe_core.constants import EVALUATION_PREFIX
+from finscribe_core.look.loss_lines import history_points
 from finscribe_core.settings import flat_settings
 
 _CONFIG, _METRICS = "config.yaml", "metrics.json"
@@ -99,14 +100,14 @@ class TrainingFolders:
     def _row(self, name: str, folder: Path) -> RunRow:
         metrics = _read_json(folder / _METRICS)
         state, percent = ("Complete", 100) if metrics else _unfinished(folder)
-        history = metrics.get("train_history") or []
-        tuned = ((metrics.get("evaluation") or {}).get("tuned") or {}).get("field_accuracy")
+        losses = history_points(metrics.get("train_history"), "loss")
+        tuned = _part(_part(metrics, "evaluation"), "tuned").get("field_accuracy")
         return RunRow(
             key=self._key(name),
             name=folder.name if name == "." else name,
             state=state,
             percent=percent,
-            loss=f"{history[-1]['loss']:.4g}" if history else "",
+            loss=f"{losses[-1][1]:.4g}" if losses else "",
             accuracy=str(tuned) if tuned is not None else "",
             started=_as_text(_time_of(folder / _CONFIG)),
             explanation=str(metrics.get("under_training") or "") if metrics else "",
@@ -148,15 +149,12 @@ def _history(folder: Path, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
     curves = read_curves(folder / "logs")
     if curves:
         return curves
-    log = _last_state(folder).get("log_history") or []
-    return {
-        "train_history": [entry for entry in log if "loss" in entry],
-        "eval_history": [entry for entry in log if "eval_loss" in entry],
-    }
+    log = _last_state(folder).get("log_history")
+    return {"train_history": log, "eval_history": log}
 
 
 def _facts(metrics: Mapping[str, Any], row: RunRow) -> dict[str, str]:
-    dataset = metrics.get("dataset") or {}
+    dataset = _part(metrics, "dataset")
     known = {
         "Started": row.started,
         "Model": metrics.get("model"),
@@ -175,10 +173,10 @@ def _facts(metrics: Mapping[str, Any], row: RunRow) -> dict[str, str]:
 def _figures(metrics: Mapping[str, Any]) -> dict[str, str]:
     names = ("best_eval_loss", "base_eval_loss", "best_step", "steps", "epoch", "step_seconds")
     found = {name: metrics.get(name) for name in names}
-    evaluation = metrics.get("evaluation") or {}
+    evaluation = _part(metrics, "evaluation")
     found["documents"] = evaluation.get("documents")
     for model in ("base", "tuned"):
-        found |= {f"{model}_{name}": value for name, value in (evaluation.get(model) or {}).items()}
+        found |= {f"{model}_{name}": value for name, value in _part(evaluation, model).items()}
     return {name: _number(value) for name, value in found.items() if value is not None}
 
 
@@ -227,6 +225,12 @@ def _time_of(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in a file; empty without it."""
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _as_text(time: float) -> str:

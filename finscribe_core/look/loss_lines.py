@@ -13,8 +13,8 @@ def loss_lines(metrics: Mapping[str, Any]) -> list[Line]:
         metrics: `train_history` and `eval_history` with `step` and `loss` or `eval_loss`; `best_step`, the
             evaluation whose adapter is exported, and `base_eval_loss` where they are known.
     """
-    trained = _points(metrics.get("train_history"), "loss")
-    evaluated = _points(metrics.get("eval_history"), "eval_loss")
+    trained = history_points(metrics.get("train_history"), "loss")
+    evaluated = history_points(metrics.get("eval_history"), "eval_loss")
     lines = [
         Line("training loss", "train", trained),
         Line("validation loss", "validation", evaluated, metrics.get("best_step")),
@@ -26,7 +26,12 @@ def loss_lines(metrics: Mapping[str, Any]) -> list[Line]:
     return lines
 
 
-def _points(history: Any, name: str) -> list[tuple[float, float]]:
+def history_points(history: Any, name: str) -> list[tuple[float, float]]:
+    """(step, value) of a metric, in the order of the steps; entries that lack it are left out.
+
+    >>> history_points([{"step": 2, "loss": 1.5}, {"step": 1, "loss": 2}, {"step": 3}, "x"], "loss")
+    [(1.0, 2.0), (2.0, 1.5)]
+    """
     entries = history if isinstance(history, list) else []
     return sorted(
         (float(entry["step"]), float(entry[name]))

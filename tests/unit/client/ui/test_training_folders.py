@@ -3,13 +3,16 @@ import os
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from finscribe_client.errors import ClientError
+from finscribe_client.ui.app import Pages
 from finscribe_client.ui.data_reports import find_data_reports
 from finscribe_client.ui.training_folders import TrainingFolders
+from finscribe_core.look.loss_lines import loss_lines
 from tests.unit.client.ui.places import write_training
 
 LOG = [{"step": 5, "loss": 2.0}, {"step": 5, "eval_loss": 1.5}]
@@ -29,7 +32,7 @@ def running(tmp_path: Path) -> Path:
 def test_a_training_without_a_result_is_shown_up_to_its_checkpoint(running: Path):
     view = TrainingFolders(running, 1).view(".")
     assert (view.name, view.state, view.percent, view.is_live) == ("running", "Running", 25, True)
-    assert view.history == {"train_history": LOG[:1], "eval_history": LOG[1:]}
+    assert [line.points for line in loss_lines(view.history)] == [[(5, 2.0)], [(5, 1.5)]]
     assert [attempt.name for attempt in view.attempts] == ["checkpoint-5"]
 
 
@@ -61,10 +64,14 @@ def test_damaged_files_hide_nothing_else(tmp_path: Path):
     write_training(tmp_path / "bad", {"seed": 1})
     (tmp_path / "bad" / "config.yaml").write_text("{")
     (tmp_path / "bad" / "metrics.json").write_text("[1")
+    write_training(tmp_path / "strange", {"seed": 1})
+    strange = {"evaluation": [], "dataset": 1, "train_history": [1, {"loss": "x"}], "eval_history": {}}
+    (tmp_path / "strange" / "metrics.json").write_text(json.dumps(strange))
     write_training(tmp_path / "good" / "result", {"seed": 1})
     (tmp_path / "loop").symlink_to(tmp_path)
     place = TrainingFolders(tmp_path, 1)
-    assert {row.name for row in place.rows()} == {"good", "bad"}
+    assert {row.name for row in place.rows()} == {"good", "bad", "strange"}
+    assert TestClient(Pages([place]).app()).get("/run?key=folder1/strange").status_code == 200
     assert place.view("bad").settings is None
     with pytest.raises(ClientError, match="There is no training"):
         place.view("loop/good")
