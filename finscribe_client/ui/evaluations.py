@@ -24,7 +24,7 @@ from finscribe_trainer.evaluation.report.document_view import (
 )
 from finscribe_trainer.evaluation.report.environment import page_environment
 from finscribe_trainer.evaluation.report.labels import LABELS
-from finscribe_trainer.evaluation.report.page_images import READABLE_PIXELS, PageImage, page_image
+from finscribe_trainer.evaluation.report.page_images import PageImage, page_image
 from finscribe_trainer.evaluation.report.summary import caveats, summary_sentence
 from finscribe_trainer.evaluation.results import BASE_RESULTS, TUNED_RESULTS, read_results
 from finscribe_trainer.storage.uri import is_s3_uri
@@ -74,8 +74,8 @@ class Evaluation:
 
     def __init__(self, files: AnswerFiles) -> None:
         self._files = files
-        self.comparison = _compare(files.base, files.tuned, _version(files.base), _version(files.tuned))
-        self.rows = _rows(self.comparison)
+        versions = _version(files.base), _version(files.tuned)
+        self.comparison, self.rows = _compare(files.base, files.tuned, versions)
 
     @property
     def summary(self) -> str:
@@ -132,13 +132,13 @@ class Evaluation:
         boxes = boxes_by_row(self.comparison.base.data.source, [where])
         return view_document(row.document, boxes.get(where, ()))
 
-    def page(self, row: DocumentRow, place: int, pixels: int = _PAGE_PIXELS) -> PageImage | None:
+    def page(self, row: DocumentRow, place: int) -> PageImage | None:
         """A page of a document, by its place from 0 on; None if it can't be read here."""
         names = row.document.base.images
         if not 0 <= place < len(names):
             return None
         path = self._files.page_file(self.comparison.base.data.source, names[place])
-        return page_image(path, max(pixels, READABLE_PIXELS), 80)
+        return _page(path, _version(path)) if path else None
 
 
 def pages_environment(folder: Path) -> Environment:
@@ -201,9 +201,16 @@ def _rows(comparison: Comparison) -> Sequence[DocumentRow]:
     ]
 
 
+# Another version of a file is another entry.
 @lru_cache(maxsize=4)
-def _compare(base: Path, tuned: Path, *_versions: float) -> Comparison:
-    return compare(read_results(base), read_results(tuned))
+def _compare(base: Path, tuned: Path, _: tuple[float, float]) -> tuple[Comparison, Sequence[DocumentRow]]:
+    comparison = compare(read_results(base), read_results(tuned))
+    return comparison, _rows(comparison)
+
+
+@lru_cache(maxsize=16)
+def _page(path: Path, _: float) -> PageImage | None:
+    return page_image(path, _PAGE_PIXELS, 80)
 
 
 def _version(path: Path) -> float:
