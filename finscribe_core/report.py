@@ -20,7 +20,8 @@ from finscribe_core.errors import FailureReason
 from finscribe_core.texts import printable
 
 # A report comes from a pod, whose image may be anyone's, and is copied into the status: all of it is bounded.
-Count = Annotated[int, Field(ge=0, le=10**12)]
+COUNT_LIMIT = 10**12
+Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT)]
 ShortText = Annotated[str, Field(max_length=64)]
 ObjectName = Annotated[str, Field(max_length=253)]
 Location = Annotated[str, Field(max_length=1024, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

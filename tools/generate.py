@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from finscribe_trainer.documents.schema import schema_json
 from tools.admission import limits_text
 from tools.chart_reference import chart_readme_text
 from tools.command_reference import command_reference_text
-from tools.dashboards import dashboard_text
+from tools.dashboards.build import BOARDS, dashboard_text
 from tools.reference import aliases_text, file_reference_text, key_of_fields, kind_reference_text
 
 ROOT = Path(__file__).parents[1]
@@ -176,7 +177,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     f"{CHART}/limits.json": limits_text,
     f"{CHART}/values.schema.json": values_schema_text,
     f"{CHART}/README.md": chart_readme,
-    f"{CHART}/dashboards/finscribe.json": dashboard_text,
+    **{f"{CHART}/dashboards/{board.uid}.json": partial(dashboard_text, board) for board in BOARDS},
     "data/schema.json": document_schema_text,
     "docs/reference/finetunejob.md": job_reference_text,
     "docs/reference/trainer-config.md": trainer_config_reference_text,

@@ -44,6 +44,7 @@ from finscribe_core.report import (
     MetricText,
     ObjectName,
     Outputs,
+    PhaseSeconds,
     Progress,
     ShortText,
 )
@@ -555,6 +556,17 @@ class Goodput(KubeModel):
     """How often its container has failed and was started again in it, as far as counted in `restarts`."""
 
 
+class GpuSeconds(PhaseSeconds):
+    """GPU seconds of a run in all of its attempts (GPUs x seconds), by the phases that the trainers reported.
+
+    The total is that of the pods, as in `goodput.podSeconds`: it also has the pull of the image, and what was
+    after a trainer's last report.
+    """
+
+    total: Count = 0
+    """GPU seconds of all pods so far."""
+
+
 class RunStatus(KubeModel):
     """The current run, or the last one."""
 
@@ -578,6 +590,8 @@ class RunStatus(KubeModel):
     each pod, and one more for each restart."""
     goodput: Goodput = Goodput()
     """What the attempts have cost."""
+    gpu_seconds: GpuSeconds = GpuSeconds()
+    """The GPU time of the attempts; 0 on a CPU."""
     resumed_from: Location | None = None
     """The checkpoint the last attempt resumed from."""
     initial_adapter: AdapterLocation | None = None

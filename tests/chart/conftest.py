@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,8 @@ import pytest
 import yaml
 
 from tools.kube.binaries import provide
+from tools.kube.cache import cache_dir
+from tools.kube.packages import unpack
 
 CHART = Path(__file__).parents[2] / "charts" / "finscribe"
 KUBE_VERSION = "1.36.3"
@@ -47,3 +50,10 @@ def render_text(helm) -> Callable[..., str]:
 def render(render_text) -> Render:
     """The chart rendered with `key=value` settings, as objects."""
     return lambda *settings: [found for found in yaml.safe_load_all(render_text(*settings)) if found]
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Debian's, beside its Prometheus."""
+    on_path = shutil.which("promtool")
+    return on_path or str(unpack("prometheus", "usr/bin/promtool", cache_dir() / "prometheus"))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,21 +9,12 @@ import pytest
 import yaml
 
 from tests.chart.conftest import CHART
-from tools.kube.cache import cache_dir
-from tools.kube.packages import unpack
 
 pytestmark = pytest.mark.chart
 
 ALERTS = CHART / "alerts.yaml"
 TESTS = Path(__file__).with_name("alerts.yaml")
 RUNBOOKS = CHART.parents[1] / "docs" / "runbooks"
-
-
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    """Debian's, beside its Prometheus."""
-    on_path = shutil.which("promtool")
-    return on_path or str(unpack("prometheus", "usr/bin/promtool", cache_dir() / "prometheus"))
 
 
 def written() -> list[dict]:

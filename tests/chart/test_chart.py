@@ -247,28 +247,30 @@ def test_pod_monitors_select_the_operator_and_the_runs(render):
     assert runs["spec"]["namespaceSelector"] == {"any": True}
 
 
-def test_pod_monitors_limit_samples_and_labels(render):
-    monitors = find(
+def test_samples_and_labels_are_limited_of_runs_and_only_the_operator_names_their_namespaces(render):
+    operator, runs = find(
         render("metrics.podMonitor.enabled=true", "metrics.podMonitor.limits.sampleLimit=500"), "PodMonitor"
     )
 
-    for monitor in monitors:
-        limits = {name: value for name, value in monitor["spec"].items() if name.endswith("Limit")}
-        assert limits == {
-            "sampleLimit": 500,
-            "labelLimit": 32,
-            "labelNameLengthLimit": 128,
-            "labelValueLengthLimit": 1024,
-        }
+    limits = [{n: v for n, v in found["spec"].items() if n.endswith("Limit")} for found in (operator, runs)]
+    assert limits[0] == {}
+    assert limits[1] == {
+        "sampleLimit": 500,
+        "labelLimit": 32,
+        "labelNameLengthLimit": 128,
+        "labelValueLengthLimit": 1024,
+    }
+    assert operator["spec"]["podMetricsEndpoints"][0]["honorLabels"] is True
+    assert "honorLabels" not in runs["spec"]["podMetricsEndpoints"][0]
 
 
-def test_the_dashboard_reaches_grafana_unchanged(render):
-    (config_map,) = find(render("metrics.dashboard.enabled=true"), "ConfigMap", "finscribe-dashboard")
+def test_the_dashboards_reach_grafana_unchanged(render):
+    (config_map,) = find(render("metrics.dashboard.enabled=true"), "ConfigMap", "finscribe-dashboards")
 
     assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert config_map["data"]["finscribe.json"].strip() == (
-        (CHART / "dashboards" / "finscribe.json").read_text().strip()
-    )
+    assert config_map["metadata"]["annotations"] == {"grafana_folder": "FinScribe"}
+    files = {path.name: path.read_text().strip() for path in (CHART / "dashboards").iterdir()}
+    assert {name: text.strip() for name, text in config_map["data"].items()} == files
 
 
 def test_limits_reach_the_operator_and_a_misspelt_one_is_refused(render, helm):

@@ -29,10 +29,11 @@ def test_all_files_have_the_version_and_a_checksum(folder):
     assert sums == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
-def test_the_chart_package_has_the_alerts_and_the_dashboard(folder):
+def test_the_chart_package_has_the_alerts_and_the_dashboards(folder):
     with tarfile.open(folder / f"finscribe-{VERSION}.tgz") as archive:
         packed = set(archive.getnames())
-    wanted = {"Chart.yaml", "values.yaml", "README.md", "alerts.yaml", "dashboards/finscribe.json"}
+    dashboards = {f"dashboards/{path.name}" for path in (CHART / "dashboards").iterdir()}
+    wanted = {"Chart.yaml", "values.yaml", "README.md", "alerts.yaml", *dashboards}
     assert {f"finscribe/{name}" for name in wanted} <= packed
 
 

@@ -9,24 +9,24 @@ from typing import Any
 
 from tools.kube.cluster import Cluster
 
-MONITORS = (
-    ("app.kubernetes.io/name=finscribe", "metrics"),
-    ("app.kubernetes.io/managed-by=finscribe-operator,app.kubernetes.io/component=trainer", "http"),
-)
+MONITORS = {
+    "/operator": ("app.kubernetes.io/name=finscribe", "metrics"),
+    "/runs": ("app.kubernetes.io/managed-by=finscribe-operator,app.kubernetes.io/component=trainer", "http"),
+}
 
 
-def find_targets(cluster: Cluster) -> list[dict[str, Any]]:
-    """Targets in the format of Prometheus' HTTP service discovery."""
+def find_targets(cluster: Cluster, monitor: str) -> list[dict[str, Any]]:
+    """Targets of one of `MONITORS` in the format of Prometheus' HTTP service discovery."""
+    selector, port_name = MONITORS[monitor]
     targets = []
-    for selector, port_name in MONITORS:
-        found = cluster.kubectl("get", "pods", "--all-namespaces", f"--selector={selector}", "--output=json")
-        for pod in json.loads(found)["items"]:
-            ports = [p for c in pod["spec"]["containers"] for p in c.get("ports", [])]
-            labels = {"namespace": pod["metadata"]["namespace"], "pod": pod["metadata"]["name"]}
-            if pod["status"]["phase"] == "Running" and "podIP" in pod["status"]:
-                address = pod["status"]["podIP"]
-                found_ports = [f"{address}:{p['containerPort']}" for p in ports if p.get("name") == port_name]
-                targets.append({"targets": found_ports, "labels": labels})
+    found = cluster.kubectl("get", "pods", "--all-namespaces", f"--selector={selector}", "--output=json")
+    for pod in json.loads(found)["items"]:
+        ports = [p for c in pod["spec"]["containers"] for p in c.get("ports", [])]
+        labels = {"namespace": pod["metadata"]["namespace"], "pod": pod["metadata"]["name"]}
+        if pod["status"]["phase"] == "Running" and "podIP" in pod["status"]:
+            address = pod["status"]["podIP"]
+            found_ports = [f"{address}:{p['containerPort']}" for p in ports if p.get("name") == port_name]
+            targets.append({"targets": found_ports, "labels": labels})
     return targets
 
 
@@ -36,7 +36,7 @@ def serving_targets(cluster: Cluster) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(find_targets(cluster)).encode()
+            body = json.dumps(find_targets(cluster, self.path)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

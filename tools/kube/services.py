@@ -13,7 +13,8 @@ from tools.kube.control_plane import is_healthy
 from tools.kube.packages import unpack
 from tools.kube.process import Part
 
-INTERVAL = "2s"
+INTERVAL_SECONDS = 2
+INTERVAL = f"{INTERVAL_SECONDS}s"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class S3Server:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """Debian's Prometheus; it lacks Kubernetes service discovery and gets its targets from `targets_url`."""
+    """Debian's Prometheus; it lacks Kubernetes service discovery and gets its targets from `targets_url`:
+    those of the operator below `/operator`, those of runs below `/runs`.
+    """
 
     port: int
     folder: Path
@@ -74,8 +77,15 @@ class Prometheus:
         return Part("prometheus", command, is_healthy(f"{self.url}/-/ready"))
 
     def _config(self) -> dict[str, Any]:
-        discovery = {"url": self.targets_url, "refresh_interval": INTERVAL}
+        scrapes = [
+            {
+                "job_name": name,
+                "honor_labels": name == "operator",  # its metrics name the namespaces of jobs
+                "http_sd_configs": [{"url": f"{self.targets_url}/{name}", "refresh_interval": INTERVAL}],
+            }
+            for name in ("operator", "runs")
+        ]
         return {
             "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL},
-            "scrape_configs": [{"job_name": "finscribe", "http_sd_configs": [discovery]}],
+            "scrape_configs": scrapes,
         }

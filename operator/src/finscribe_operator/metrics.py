@@ -12,6 +12,8 @@ from finscribe_core.api.conditions import ConditionType, Reason, find_true
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State
 from finscribe_core.errors import FailureReason
+from finscribe_core.report import EvaluationReport, Phase
+from finscribe_operator.clock import seconds_between
 from finscribe_operator.leadership import Leadership
 from finscribe_operator.objects import JobKey, Object, find_condition
 from finscribe_operator.store import Store
@@ -19,6 +21,14 @@ from finscribe_operator.watches import Watches
 
 _JOB = ("namespace", "finetunejob")
 _ENDED = (State.Complete, State.Failed)
+_WAITING = (
+    *(Reason.Pending, Reason.Queued, Reason.QuotaReserved, Reason.Requeued, Reason.Deactivated),
+    *(Reason.GpuLimitReached, Reason.PolicyUnknown, Reason.PodCreationFailed, Reason.Unschedulable),
+    *(Reason.ContainerCreating, Reason.ContainerCannotStart, Reason.Retrying, Reason.Stopping),
+)
+"""What a run can wait for: reasons of a condition Running that is False."""
+_OTHER = "Other"
+_START_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -68,6 +78,12 @@ class Metrics:
         # From 0 on, so that `increase` counts the first one, too.
         for outcome, reason in [("Succeeded", ""), *(("Failed", reason) for reason in FailureReason)]:
             self.runs_finished.labels(outcome, reason)
+        self.start_seconds = Histogram(
+            "finscribe_run_start_duration_seconds",
+            "Time from the start of a run's Job to that of its trainer, in its first attempt.",
+            buckets=_START_SECONDS,
+            registry=self.registry,
+        )
         self.namespace_unavailable = Gauge(
             "finscribe_operator_namespace_unavailable",
             "1 for a namespace of the operator's configuration that could not be listed the last time.",
@@ -88,8 +104,9 @@ class Metrics:
         self.registry.register(_WatchMetrics(watches or Watches()))
         self.registry.register(_LeaderMetrics(leadership))
 
-    def count_ended_runs(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
-        """Count the runs that a change of status ended."""
+    def count_changes(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
+        """Count the runs that a change of status ended, and how long one took to start."""
+        self._count_start(old, new)
         known = {record.name for record in old.runs}
         if old.run is not None and old.run.completion_time:
             known.add(old.run.name)
@@ -102,10 +119,20 @@ class Metrics:
         outcome, reason = ("Failed", failed.reason) if failed else ("Succeeded", "")
         self.runs_finished.labels(outcome, _bounded(reason)).inc()
 
+    def _count_start(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
+        """Measure the first start of a run's trainer: later ones are those of other attempts."""
+        running = find_true(new.conditions, ConditionType.Running)
+        waited = any(c.type == ConditionType.Running and c.status == "False" for c in old.conditions)
+        if running is None or not waited or new.run is None or new.run.attempts > 1:
+            return
+        if new.run.start_time:
+            seconds = seconds_between(new.run.start_time, running.last_transition_time)
+            self.start_seconds.observe(max(0.0, seconds))
+
 
 def _bounded(reason: str) -> str:
     """The reason as a label: one that a pod made up would add a time series."""
-    return reason if not reason or reason in set(FailureReason) else "Other"
+    return reason if not reason or reason in set(FailureReason) else _OTHER
 
 
 class _StoreMetrics(Collector):
@@ -122,6 +149,7 @@ class _StoreMetrics(Collector):
         statuses = list(self._store.statuses()) if self._leadership.is_held else []
         states = {key: _state(status) for key, status in statuses}
         yield self._tally(states)
+        yield self._waiting(status for _, status in statuses)
         yield CounterMetricFamily(
             "finscribe_operator_objects_refused",
             "FineTuneJobs that were refused when they were read: too large, or nested too deeply.",
@@ -145,6 +173,24 @@ class _StoreMetrics(Collector):
             family.add_metric([state], tally[state])
         return family
 
+    def _waiting(self, statuses: Iterable[Object]) -> Metric:
+        """From 0 on, so that a reason that ends is seen to end."""
+        tally = Tally(_waits_for(status) for status in statuses)
+        family = GaugeMetricFamily(
+            "finscribe_finetunejobs_waiting",
+            "FineTuneJobs whose run waits, by what it waits for: the reason of the condition Running.",
+            labels=["reason"],
+        )
+        for reason in _WAITING if self._leadership.is_held else ():
+            family.add_metric([reason], tally[reason])
+        return family
+
+
+def _waits_for(status: Object) -> str:
+    """The reason of the condition Running while it is False; that of an ended run is none of `_WAITING`."""
+    running = find_condition({"status": status}, ConditionType.Running) or {}
+    return str(running.get("reason", "")) if running.get("status") == "False" else ""
+
 
 def _state(status: Object) -> str:
     summary = status.get("summary")
@@ -165,13 +211,26 @@ def _runs(statuses: Iterable[tuple[JobKey, Object]]) -> Iterator[Metric]:
     gate = GaugeMetricFamily(
         "finscribe_run_gate_passed", "1 if that run passed its gate, 0 if it did not.", labels=labels
     )
+    gpu_seconds = GaugeMetricFamily(
+        "finscribe_run_gpu_seconds",
+        "GPU seconds of that run in all attempts, by the trainer's phase (Other: no trainer reported one).",
+        labels=[*labels, "phase"],
+    )
+    evaluation = GaugeMetricFamily(
+        "finscribe_run_evaluation_ratio",
+        "Metrics of that run's comparison, of the base and the tuned model.",
+        labels=[*labels, "model", "metric"],
+    )
     for key, status in statuses:
         known = status.get("run")
         if not isinstance(known, dict):
             continue
-        needed = {name: known[name] for name in ("name", "attempts", "goodput") if name in known}
+        needed = {
+            name: known[name] for name in ("name", "attempts", "goodput", "gpuSeconds") if name in known
+        }
         try:
             run = RunStatus.model_validate(needed)
+            report = EvaluationReport.model_validate(status.get("evaluation") or {})
         except ValidationError:  # another program wrote it
             continue
         attempts.add_metric([*key, run.name], run.attempts)
@@ -180,7 +239,19 @@ def _runs(statuses: Iterable[tuple[JobKey, Object]]) -> Iterator[Metric]:
         promoted = find_condition({"status": status}, ConditionType.Promoted)
         if promoted and promoted.get("reason") in (Reason.GatePassed, Reason.GateFailed):
             gate.add_metric([*key, run.name], promoted["reason"] == Reason.GatePassed)
-    yield from (attempts, goodput, gate)
+        for phase, seconds in _gpu_seconds(run).items():
+            gpu_seconds.add_metric([*key, run.name, phase], seconds)
+        for model, metrics in (("base", report.base), ("tuned", report.tuned)):
+            for metric, value in metrics.model_dump(exclude_none=True).items():
+                evaluation.add_metric([*key, run.name, model, metric], float(value))
+    yield from (attempts, goodput, gate, gpu_seconds, evaluation)
+
+
+def _gpu_seconds(run: RunStatus) -> dict[str, int]:
+    """GPU seconds by phase; together they are the total, unless a report was newer than it."""
+    phases = {phase: getattr(run.gpu_seconds, phase.lower()) for phase in Phase}
+    known = {str(phase): seconds for phase, seconds in phases.items() if seconds is not None}
+    return {**known, _OTHER: max(0, run.gpu_seconds.total - sum(known.values()))}
 
 
 class _WatchMetrics(Collector):

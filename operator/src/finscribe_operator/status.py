@@ -25,6 +25,7 @@ from finscribe_core.trainer_config import OutputFormat
 from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import container_status, read_result
 from finscribe_operator.goodput import count_pods
+from finscribe_operator.gpu_time import count_gpu_seconds
 from finscribe_operator.history import find_record
 from finscribe_operator.objects import Object, has_ended, node_rank
 from finscribe_operator.observe import InvalidJob, Observed, PostponedJob
@@ -267,7 +268,9 @@ def _with_run(observed: Observed, status: FineTuneJobStatus, outcome: Outcome | 
         update["outputs"] = _outputs(observed)
     progress = report.progress if report else Progress()
     pods = [pod for pod in observed.pods.get(observed.desired_run, ()) if node_rank(pod) == 0]
-    run = count_pods(run.model_copy(update=update), pods, observed.reported_at, progress)
+    counted = count_pods(run.model_copy(update=update), pods, observed.reported_at, progress)
+    gpus = observed.job.spec.resources.total_gpus
+    run = count_gpu_seconds(run, counted, status.progress.phase_seconds, progress.phase_seconds, gpus)
     return status.model_copy(update={"run": run, **reported})
 
 

@@ -86,7 +86,7 @@ class StatusWriter:
             self._known.pop(key, None)  # it may have been written: `recover_events` looks again
             raise
         self._written[key] = _Written(digest, times, self._timer())
-        self._metrics.count_ended_runs(old, new)
+        self._metrics.count_changes(old, new)
         self._add(raw, new, build_events(old, new))
 
     def recover_events(self, raw: Object, status: FineTuneJobStatus) -> None:

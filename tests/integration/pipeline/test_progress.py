@@ -44,9 +44,12 @@ class RecordingReporter(RunReporter):
             self.stop.requested.set()
 
     def duration(self, phase: Phase) -> float | None:
-        labels = {"finetunejob": "invoices", "run": RUN, "phase": phase.value}
-        registry = self.prometheus.registry
-        return registry.get_sample_value("finscribe_phase_duration_seconds", labels)
+        return self.served("finscribe_phase_duration_seconds", phase=phase.value)
+
+    def served(self, metric: str, **labels: str) -> float | None:
+        """The value that a scrape would find."""
+        labels = {"finetunejob": "invoices", "run": RUN, **labels}
+        return self.prometheus.registry.get_sample_value(metric, labels)
 
 
 @pytest.fixture
@@ -63,7 +66,12 @@ def attempt(sample: Path, tmp_path: Path, s3_env: S3Server):
                 "output_dir": str(tmp_path / folder),
                 "output_uri": uri,
                 "output_formats": ["Adapter", "Merged"],
-                "training": {"max_steps": STEPS, "eval_steps": 2, "per_device_train_batch_size": 2},
+                "training": {
+                    "max_steps": STEPS,
+                    "eval_steps": 2,
+                    "logging_steps": 2,
+                    "per_device_train_batch_size": 2,
+                },
                 "evaluation": {"training_documents": 2, "max_documents": 2, "max_new_tokens": 4},
             }
         )
@@ -105,6 +113,8 @@ def test_the_phases_of_a_training_sum_up_to_its_duration_and_the_time_left_to_no
     metrics = json.loads((tmp_path / "first/metrics.json").read_text())
     assert (last.best.step, last.best.metric) == (metrics["best_step"], "eval_loss")
     assert last.best.value == reporter.result.metrics.best_eval_loss
+    assert reporter.served("finscribe_grad_norm") > 0
+    assert reporter.served("finscribe_evaluations_without_improvement") is not None
 
 
 @pytest.mark.train

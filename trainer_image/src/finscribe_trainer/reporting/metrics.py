@@ -44,6 +44,13 @@ class RunMetrics:
         self.chosen_learning_rate = self._gauge(
             "chosen_learning_rate", "Peak learning rate chosen by a range test (learning_rate auto)."
         )
+        self.grad_norm = self._gauge(
+            "grad_norm", "Norm of the gradient before it is clipped, of the last log line."
+        )
+        self.evaluations_without_improvement = self._gauge(
+            "evaluations_without_improvement",
+            "Evaluations in a row without an improvement that counts for early stopping.",
+        )
         self.step = self._gauge("train_step", "Optimizer steps taken.")
         self.planned_steps = self._gauge("train_planned_steps", "Optimizer steps planned.")
         self.epoch = self._gauge("epoch", "Epochs trained so far, as a fraction.")

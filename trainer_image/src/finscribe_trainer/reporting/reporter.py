@@ -134,6 +134,15 @@ class RunReporter:
             self._update(best=BestEvaluation(step=step, metric=metric, value=format_metric(value)))
         self.prometheus.set(self.prometheus.best_step, step)
 
+    def record_gradient_norm(self, norm: float) -> None:
+        """Report the norm of the gradient before it is clipped."""
+        self.prometheus.set(self.prometheus.grad_norm, norm)
+
+    def record_patience(self, evaluations_without_improvement: int) -> None:
+        """Report the count of early stopping."""
+        metrics = self.prometheus
+        metrics.set(metrics.evaluations_without_improvement, evaluations_without_improvement)
+
     def record_upload(self, num_bytes: int, seconds: float) -> None:
         """Report how long an upload of a checkpoint took."""
         with self._lock:

@@ -12,7 +12,7 @@ from transformers.trainer_callback import ExportableState
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.report import Phase
-from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit, SelectionMetric
+from finscribe_core.trainer_config import EarlyStoppingSpec, PatienceUnit
 from finscribe_trainer.distributed.processes import Processes
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
@@ -149,10 +149,11 @@ class ProgressCallback(TrainerCallback, ExportableState):
     What the reporter has measured is part of each checkpoint.
     """
 
-    def __init__(self, reporter: RunReporter, metric: SelectionMetric) -> None:
+    def __init__(self, reporter: RunReporter, early_stopping: EarlyStopping) -> None:
         self.reporter = reporter
-        self.metric = metric
-        self.shown = {*SHOWN, str(metric)}
+        self.early_stopping = early_stopping
+        self.metric = early_stopping.spec.metric
+        self.shown = {*SHOWN, str(self.metric)}
         self.base: dict[str, float] = {}
         """The base model's metrics, by names that begin with base_eval_."""
         self.best = math.inf
@@ -168,6 +169,7 @@ class ProgressCallback(TrainerCallback, ExportableState):
             if "eval_loss" in entry:
                 self._update_best(entry["eval_loss"])
         self._report_best(state)
+        self.reporter.record_patience(self.early_stopping.evaluations_without_improvement)
         self.tokens_seen = state.num_input_tokens_seen  # this process reports only its own
         self.reporter.record_step(state.global_step, state.max_steps, state.epoch or 0.0)
         self.reporter.set_phase(Phase.Training)
@@ -192,6 +194,7 @@ class ProgressCallback(TrainerCallback, ExportableState):
             self.reporter.record_metrics(**reported)
             self._update_best(metrics["eval_loss"])
             self._report_best(state)
+            self.reporter.record_patience(self.early_stopping.evaluations_without_improvement)
             self.reporter.set_phase(Phase.Training)
 
     def _update_best(self, loss: float) -> None:
@@ -215,6 +218,8 @@ class ProgressCallback(TrainerCallback, ExportableState):
     ) -> None:
         """Log the console line, and report the training loss."""
         logs: dict[str, float] = given["logs"]
+        if "grad_norm" in logs:
+            self.reporter.record_gradient_norm(logs["grad_norm"])
         self.reporter.record_metrics(train_loss=logs.get("loss"), learning_rate=logs.get("learning_rate"))
         if logs.keys() & {"loss", "eval_loss", BASE_LOSS}:
             shown = {name: value for name, value in logs.items() if name.removeprefix("base_") in self.shown}

@@ -93,7 +93,7 @@ def fit(
     """
     early_stopping = EarlyStopping(run.config.early_stopping)
     metric = run.config.early_stopping.metric
-    report = ProgressCallback(run.reporter, metric)
+    report = ProgressCallback(run.reporter, early_stopping)
     processes = run.processes
     uploaded_to = run.uri if processes.is_main else None
 

@@ -1,0 +1,1 @@
+"""Grafana's dashboards of the chart, from code by Grafana's typed library."""
