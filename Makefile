@@ -157,6 +157,10 @@ lint: setup
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 
+.PHONY: lint-workflows
+lint-workflows: setup ## Lint the workflows for GitHub with actionlint, which is built once (a minute).
+	"$$($(RUN)/python -m tools.kube binaries actionlint | cut -f 2 | tail -n 1)" -color .github/workflows/*.yaml
+
 .PHONY: types
 types: setup
 	$(RUN)/mypy

@@ -64,6 +64,13 @@ TOOLS = {
             "helm.sh/helm/v3/cmd/helm",
             version_arguments=("version", "--short"),
         ),
+        Tool(
+            "actionlint",
+            "github.com/rhysd/actionlint",
+            "v1.7.12",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+            version_arguments=("-version",),
+        ),
         Tool("versitygw", VERSITYGW_MODULE, "v1.8.0", f"{VERSITYGW_MODULE}/cmd/versitygw"),
         Tool(
             "kueue",
