@@ -10,12 +10,11 @@ from pathlib import Path
 import yaml
 
 from tools.kube.binaries import provide
-from tools.kube.catalogue import KUBERNETES_VERSION
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "finscribe"
 CHANGELOG = ROOT / "CHANGELOG.md"
-NAMESPACE = "finscribe-system"
+DEPLOY = ROOT / "deploy"
 NOTES, MANIFEST, SUMS = "notes.md", "finscribe.yaml", "SHA256SUMS"
 
 
@@ -31,12 +30,7 @@ def main(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     helm = str(provide(["helm"])["helm"])
     _run(helm, "package", str(CHART), "--destination", str(folder))
-    manifest = _run(
-        *(helm, "template", "finscribe", str(CHART), "--namespace", NAMESPACE),
-        *("--kube-version", KUBERNETES_VERSION),
-    )
-    namespace = yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    (folder / MANIFEST).write_text(f"{namespace}{manifest}", encoding="utf-8")
+    (folder / MANIFEST).write_text(plain_manifest(), encoding="utf-8")
     _run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder))
     (folder / NOTES).write_text(notes(version, CHANGELOG.read_text(encoding="utf-8")), encoding="utf-8")
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS)
@@ -45,6 +39,14 @@ def main(folder: Path) -> int:
     for path in files:
         print(path)
     return 0
+
+
+def plain_manifest() -> str:
+    """The objects of deploy/, which are those of the chart with default values, in one text."""
+    base = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text(encoding="utf-8"))
+    named = [DEPLOY / resource for resource in base["resources"]]
+    files = [path for place in named for path in (sorted(place.glob("*_*.yaml")) or [place])]
+    return "---\n".join(path.read_text(encoding="utf-8").removeprefix("---\n") for path in files)
 
 
 def project_version() -> str:

@@ -12,7 +12,7 @@ from tools.kube.binaries import provide
 from tools.kube.catalogue import KUBERNETES_VERSION
 
 ROOT = Path(__file__).parents[2]
-CRDS = sorted((ROOT / "crds").glob("*.yaml"))
+CRDS = sorted((ROOT / "crds").glob("finscribe.io_*.yaml"))
 RELEASE = "finscribe"
 SYSTEM_NAMESPACE = "finscribe-system"
 KINDS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Lease")
@@ -29,11 +29,13 @@ def install_account(server: ApiServer, *values: str, namespace: str = SYSTEM_NAM
     return server.kubeconfig_of_service_account(namespace, account)
 
 
-def render_chart(*values: str, namespace: str = SYSTEM_NAMESPACE) -> list[dict[str, Any]]:
-    """The objects of the chart, with some values set."""
+def render_chart(
+    *values: str, namespace: str = SYSTEM_NAMESPACE, options: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """The objects of the chart, with some values set, and with other options of helm."""
     helm = provide(["helm"])["helm"]
     command = ["template", RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={namespace}"]
-    command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values)]
+    command += [f"--kube-version={KUBERNETES_VERSION}", *(f"--set={value}" for value in values), *options]
     rendered = subprocess.run([str(helm), *command], capture_output=True, text=True, check=True).stdout
     return [made for made in yaml.safe_load_all(rendered) if made]
 

@@ -136,7 +136,7 @@ def test_each_of_many_jobs_created_at_once_gets_one_run(workspace: Workspace, re
 
 @pytest.mark.usefixtures("operator")
 def test_a_newer_crd_does_not_disturb_a_running_operator(workspace: Workspace, server: ApiServer):
-    path = next((ROOT / "crds").glob("*.yaml"))
+    path = next((ROOT / "crds").glob("finscribe.io_*.yaml"))
     newer = yaml.safe_load(path.read_text())
     for part in newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"].values():
         if "properties" in part:

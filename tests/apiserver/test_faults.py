@@ -23,7 +23,7 @@ from tests.apiserver.other_clock import ENV_SECONDS
 from tests.apiserver.workspace import Workspace, build_job, open_workspace
 from tools.kube.apiserver import ApiServer, running_api_server
 
-CRD = next((ROOT / "crds").glob("*.yaml"))
+CRD = next((ROOT / "crds").glob("finscribe.io_*.yaml"))
 THREE_DAYS = 3 * 24 * 3600
 IN_TIME = 20.0
 """Seconds within which SIGTERM ends the operator; it forces its end after 10."""

@@ -2,7 +2,6 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.chart.conftest import CHART, KUBE_VERSION
 
 pytestmark = pytest.mark.chart
 
-DEFAULTS = Path(__file__).with_name("defaults.yaml")
+DEFAULTS = CHART.parents[1] / "deploy" / "operator.yaml"
 DIGEST = f"sha256:{'0' * 64}"
 
 

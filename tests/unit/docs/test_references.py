@@ -26,10 +26,10 @@ OUTPUT_FILES = {
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
     "results-promoted.json",
     *("sbom-operator.json", "sbom-trainer.json", "licences-operator.md", "licences-trainer.md"),
-    *("import.json", "rows.jsonl", "pages/", "rows/train.json"),
+    *("finscribe.yaml", "import.json", "rows.jsonl", "pages/", "rows/train.json"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
-"""Files of runs, models and `make sbom`, which are not in the repository."""
+"""Files of runs, models and releases, which are not in the repository."""
 OTHER_PROGRAMS = {
     *(
         "0001.pdf",
