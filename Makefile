@@ -132,7 +132,7 @@ bench-example: setup ## Train the example's model with five seeds, LoRA and QLoR
 	$(RUN)/python -m benchmarks.example $(BENCH_ARGS)
 
 .PHONY: bench-operator
-bench-operator: setup binaries ## Start a burst of jobs with this operator and another commit's (BENCH_ARGS="--baseline v1").
+bench-operator: setup binaries ## Measure speed and size of the operator, fail outside the ranges (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.operator $(BENCH_ARGS)
 
 .PHONY: bench-storage

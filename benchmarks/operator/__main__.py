@@ -1,73 +1,126 @@
-"""Measures how fast the operator starts a burst of jobs: `python -m benchmarks.operator` prints a table.
+"""Measures how fast the operator is and what it costs: `python -m benchmarks.operator` prints tables.
 
-The operator of this checkout is compared with that of another commit, in turns, each time on a new API server
-with its Job controller: everything else is the same. Kubernetes' programs, the operator and the client that
-creates the jobs share the machine.
+Each scenario has an API server of its own, with its Job controller. Kubernetes' programs, the operator and
+this client share the machine. Exits with 1 if a figure is outside its range (`ranges.yaml`).
 """
 
 import argparse
+import asyncio
+import os
+import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-from kubernetes import config
-
-from benchmarks.operator.burst import Burst, measure_burst
-from tests.apiserver.installation import CRDS, install_account
-from tools.kube.apiserver import running_api_server
+from benchmarks.operator.candidates import OURS, Candidate, finscribe, jobset, kubeflow_trainer
+from benchmarks.operator.results import Result, read_results, tables, verdicts, write_results
+from benchmarks.operator.scenarios.catalogue import SCENARIOS, Scenario
+from tools.kube.catalogue import KUBERNETES_VERSION, TOOLS
 
 ROOT = Path(__file__).parents[2]
-RESULTS = Path(__file__).with_name("RESULTS.md")
-FEATURES = {
-    "retrain": {
-        "schedule": {"cron": "0 2 * * *"},
-        "onDataChange": {"checkEvery": "1h"},
-        "onSpecChange": "Wait",
-    }
-}
-"""Sections of the spec that make the operator look at a job by itself."""
+PEERS = {"trainer": kubeflow_trainer, "jobset": jobset}
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure, print the tables, and compare with the ranges."""
+    options = _parser().parse_args()
+    names = [name for name in SCENARIOS if name in options.only] if options.only else list(SCENARIOS)
+    peers = [PEERS[name]() for name in PEERS if name in options.peers]
+    results = read_results() if options.write else {}
+    measured = {}
+    with _checkout(options.baseline) as other:
+        baseline = [] if other is None else [finscribe("baseline", other)]
+        for name in names:
+            scenario = SCENARIOS[name]
+            candidates = [finscribe(), *(baseline + peers if scenario.with_peers else [])]
+            jobs = min(scenario.jobs, options.jobs or scenario.jobs)
+            measured[name] = results[name] = _measure(scenario, candidates, jobs, options.rounds)
+            if options.write:
+                write_results(results)
+    print("\n".join(tables(measured)))
+    outside = [each for each in verdicts(measured) if each.is_outside]
+    for each in outside:
+        print(
+            f"outside: {each.range.scenario} {each.range.figure} is {each.value:.3g}, {each.range.text}",
+            file=sys.stderr,
+        )
+    sys.exit(1 if outside else 0)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make bench-operator",
-        description="Start bursts of jobs with the operator of this checkout and of another commit.",
+        description="Measure how fast the operator is and what it costs, and compare it with others.",
     )
-    parser.add_argument("--jobs", type=int, default=300, help="jobs of a burst (default: 300)")
-    parser.add_argument("--repeat", type=int, default=3, help="bursts of each operator (default: 3)")
-    parser.add_argument("--baseline", metavar="COMMIT", help="the other commit; none: only this checkout")
-    parser.add_argument("--write", action="store_true", help="also write RESULTS.md")
-    options = parser.parse_args()
-    with _checkout(options.baseline) as other:
-        text = _table(_measure(options.jobs, options.repeat, other), options.baseline)
-    print(text)
-    if options.write:
-        RESULTS.write_text(f"# Results of `make bench-operator`\n\n{text}\n", encoding="utf-8")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        choices=list(SCENARIOS),
+        metavar="SCENARIO",
+        help="only these scenarios",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="at most this many jobs in each scenario")
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="of scenarios with peers (default: 3)"
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        default=[],
+        choices=list(PEERS),
+        help="also measure these, in turns; they are built once, which takes minutes",
+    )
+    parser.add_argument(
+        "--baseline", metavar="COMMIT", help="also measure the operator of this commit, in turns"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="keep each scenario's result as it ends, and write the pages"
+    )
+    return parser
 
 
-def _measure(jobs: int, repeat: int, other: Path | None) -> dict[str, list[Burst]]:
-    """The bursts by what was measured, in turns."""
-    cases: dict[str, tuple[Path, dict[str, Any]]] = {"this checkout": (ROOT, {})}
-    if other is not None:
-        cases = {"baseline": (other, {}), **cases}
-    cases["this checkout, jobs that retrain"] = (ROOT, FEATURES)
-    found: dict[str, list[Burst]] = {name: [] for name in cases}
-    for turn in range(repeat):
-        order = list(cases.items())
-        for name, (checkout, spec) in order if turn % 2 == 0 else reversed(order):
-            # An API server of its own: the jobs of earlier bursts would be work for the next operator.
-            with running_api_server(CRDS) as server:
-                api = config.new_client_from_config(str(server.kubeconfig))  # type: ignore[no-untyped-call]
-                account = install_account(server)
-                found[name].append(measure_burst(server, api, account, checkout, spec, jobs))
-            print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
-    return found
+def _measure(scenario: Scenario, candidates: Sequence[Candidate], jobs: int, rounds: int) -> Result:
+    """The scenario with each candidate, in turns; those that fail are left out, and named."""
+    result = Result(jobs, _describe_machine())
+    for turn in range(rounds if scenario.with_peers else 1):
+        for candidate in candidates if turn % 2 == 0 else reversed(candidates):
+            try:
+                figures = asyncio.run(scenario.measure(candidate, jobs))
+            except (TimeoutError, AssertionError) as error:
+                if candidate.name == OURS:
+                    raise
+                result.note = f"{candidate.name} failed: {error}."
+                continue
+            result.figures.setdefault(candidate.name, []).append(figures)
+            shown = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+            print(f"{scenario.name}, {candidate.name}: {shown}", file=sys.stderr, flush=True)
+    _compare(result)
+    return result
+
+
+def _compare(result: Result) -> None:
+    """Add how many times Kubeflow Trainer's jobs per second these are."""
+    theirs = result.value("Kubeflow Trainer", "jobs_per_second")
+    if theirs:
+        for figures in result.figures[OURS]:
+            figures["times_trainer"] = figures["jobs_per_second"] / theirs
+
+
+def _describe_machine() -> str:
+    peers = ", ".join(f"{name} {TOOLS[tool].version}" for name, tool in _PEER_TOOLS.items())
+    return (
+        f"{os.cpu_count()} CPU cores of {platform.machine()}, Kubernetes {KUBERNETES_VERSION}, {peers}, "
+        f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}; "
+        f"load at the start: {os.getloadavg()[0]:.1f}."
+    )
+
+
+_PEER_TOOLS = {"Kubeflow Trainer": "trainer-controller-manager", "JobSet": "jobset"}
 
 
 @contextmanager
@@ -87,40 +140,6 @@ def _checkout(commit: str | None) -> Iterator[Path | None]:
 
 def _git(*arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=ROOT, check=True)  # noqa: S607 - the one on the PATH
-
-
-def _table(found: dict[str, list[Burst]], baseline: str | None) -> str:
-    rows = [
-        "| Operator | Jobs/s | To the Job, p50 | p95 | CPU s | Peak memory, MiB | Requests per job |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, bursts in found.items():
-        cells = (
-            [burst.jobs_per_second for burst in bursts],
-            [burst.p50 for burst in bursts],
-            [burst.p95 for burst in bursts],
-            [burst.cpu_seconds for burst in bursts],
-            [burst.memory_mib for burst in bursts],
-            [burst.requests_per_job for burst in bursts],
-        )
-        rows.append(f"| {name} | {' | '.join(map(_spread, cells))} |")
-    rows += ["", f"Median (lowest to highest) of {len(next(iter(found.values())))} bursts, taken in turns."]
-    if baseline:
-        own, retraining = (
-            _ratio(found, name) for name in ("this checkout", "this checkout, jobs that retrain")
-        )
-        text = f"Jobs/s, divided by those of {baseline[:12]}: {own:.2f}; jobs that retrain: {retraining:.2f}."
-        rows.append(text)
-    return "\n".join(rows)
-
-
-def _ratio(found: dict[str, list[Burst]], name: str) -> float:
-    medians = {case: median(burst.jobs_per_second for burst in bursts) for case, bursts in found.items()}
-    return medians[name] / medians["baseline"]
-
-
-def _spread(values: list[float]) -> str:
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ TOOLS = {
             "v2.3.0",
             "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager",
         ),
+        Tool("jobset", "sigs.k8s.io/jobset", "v0.12.0", "sigs.k8s.io/jobset"),
         Tool(
             "kstatus",
             "sigs.k8s.io/cli-utils",

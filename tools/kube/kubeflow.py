@@ -1,7 +1,7 @@
 """Runs the controller and the webhooks of Kubeflow Trainer on this machine, with an API server of the tests.
 
-CRDs and webhooks are those of its Go module, and JobSet's CRD that of the version that it uses. No controller
-of JobSets runs: the tests look at the JobSet.
+CRDs and webhooks are those of its Go module, and JobSet's CRD that of the version that it uses. The
+controller of JobSets (`tools/kube/jobset.py`) runs in the benchmark only: the tests look at the JobSet.
 """
 
 from collections.abc import Iterator
@@ -17,18 +17,16 @@ from tools.kube.catalogue import TOOLS
 from tools.kube.certificates import Certificates
 from tools.kube.control_plane import is_healthy
 from tools.kube.golang import find_go, find_module
+from tools.kube.jobset import find_jobset_crds
 from tools.kube.process import Part, free_ports
 from tools.kube.webhooks import build_webhooks
 
 CONTROLLER = "trainer-controller-manager"
-JOBSET = ("sigs.k8s.io/jobset", "v0.12.0")
-"""Module and version in the go.mod of Kubeflow Trainer."""
 
 
 def find_trainer_crds() -> list[Path]:
     """The files of the CRDs of Kubeflow Trainer and of JobSet."""
-    jobset = find_module(find_go(), *JOBSET) / "config" / "components" / "crd" / "bases"
-    return [*sorted((_manifests() / "crds").glob("trainer.*.yaml")), *jobset.glob("*_jobsets.yaml")]
+    return [*sorted((_manifests() / "crds").glob("trainer.*.yaml")), *find_jobset_crds()]
 
 
 @contextmanager

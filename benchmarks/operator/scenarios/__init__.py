@@ -1,0 +1,1 @@
+"""Scenarios of the benchmark, one in each file."""
