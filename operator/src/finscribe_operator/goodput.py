@@ -16,7 +16,7 @@ from finscribe_core.api.v1alpha1 import Goodput, RunStatus
 from finscribe_core.report import Progress, format_metric
 from finscribe_operator.attempts import container_status
 from finscribe_operator.clock import seconds_between
-from finscribe_operator.objects import Object, has_ended, true_condition
+from finscribe_operator.objects import Object, assigned_at, has_ended, true_condition
 from finscribe_operator.restarts import count_restarts, restarts_of
 
 
@@ -40,8 +40,7 @@ def count_pods(run: RunStatus, pods: Sequence[Object], reported_at: str, progres
                 continue
             attempts, earlier, newest, created, counted = attempts + 1, pod_seconds, name, creation, 0
         counted = max(counted, restarts_of(pod))
-        end = _end(pod) or (reported_at if pod is pods[-1] else "")
-        pod_seconds = max(pod_seconds, earlier + _seconds_until(pod, end))
+        pod_seconds = max(pod_seconds, earlier + _seconds(pod, reported_at if pod is pods[-1] else ""))
     step_seconds = known.step_seconds if progress.step_seconds is None else progress.step_seconds
     # The pods of a run whose status was lost are not known, but took as long as their steps at least.
     whole = max(pod_seconds, step_seconds)
@@ -59,15 +58,22 @@ def count_pods(run: RunStatus, pods: Sequence[Object], reported_at: str, progres
     return run.model_copy(update={"attempts": attempts, "restarts": restarts, "goodput": goodput})
 
 
-def _end(pod: Object) -> str:
-    """When a pod ended; empty when it has not, or does not say so."""
-    if not has_ended(pod):
-        return ""
+def _seconds(pod: Object, reported_at: str) -> int:
+    """How long a pod has had its node: until its end, else until its last report.
+
+    The clock of the node may be minutes off, so that both times are of one clock: the kubelet's, or the API
+    server's.
+    """
+    accepted = str(pod.get("status", {}).get("startTime") or "")
     terminated = (container_status(pod).get("state") or {}).get("terminated") or {}
     disruption = true_condition(pod, "DisruptionTarget") or {}
-    return str(terminated.get("finishedAt") or disruption.get("lastTransitionTime") or "")
+    if not accepted:
+        return 0
+    if has_ended(pod) and terminated.get("finishedAt"):
+        return _between(accepted, str(terminated["finishedAt"]))
+    lost_at = str(disruption.get("lastTransitionTime") or "") if has_ended(pod) else ""
+    return _between(assigned_at(pod), lost_at or reported_at)
 
 
-def _seconds_until(pod: Object, end: str) -> int:
-    start = pod.get("status", {}).get("startTime")
-    return max(0, int(seconds_between(start, end))) if start and end else 0
+def _between(start: str, end: str) -> int:
+    return max(0, int(seconds_between(start, end))) if end else 0

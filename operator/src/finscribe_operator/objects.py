@@ -136,3 +136,9 @@ def true_condition(obj: Object, type_: str) -> Object | None:
     """The object's condition of that type if it is True, else None."""
     condition = find_condition(obj, type_)
     return condition if condition and condition.get("status") == "True" else None
+
+
+def assigned_at(pod: Object) -> str:
+    """When the pod got its node, by the API server's clock (RFC 3339)."""
+    scheduled = true_condition(pod, "PodScheduled") or {}
+    return str(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])

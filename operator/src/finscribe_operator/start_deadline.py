@@ -8,7 +8,7 @@ from finscribe_core.constants import ANNOTATION_START_DEADLINE
 from finscribe_core.texts import to_one_line
 from finscribe_operator.clock import seconds_between
 from finscribe_operator.intake import NOTE_LIMIT
-from finscribe_operator.objects import Object, is_being_deleted, is_starting, true_condition
+from finscribe_operator.objects import Object, assigned_at, is_being_deleted, is_starting, true_condition
 from finscribe_operator.observe import Observed
 from finscribe_operator.outcome import is_told_to_end, read_outcome
 from finscribe_operator.waiting import explain_waiting
@@ -30,7 +30,7 @@ def is_overdue(observed: Observed, now: str) -> bool:
         return False
     if read_outcome(job, ()) is not None or observed.job.spec.suspend or job["spec"].get("suspend"):
         return False
-    return seconds_between(_assigned_at(pod), now) >= limit
+    return seconds_between(assigned_at(pod), now) >= limit
 
 
 def build_give_up_patch(observed: Observed) -> Object:
@@ -44,9 +44,3 @@ def build_give_up_patch(observed: Observed) -> Object:
     )
     annotations = {ANNOTATION_START_DEADLINE: to_one_line(text, NOTE_LIMIT)}
     return {"metadata": {"annotations": annotations}, "spec": AT_ONCE}
-
-
-def _assigned_at(pod: Object) -> str:
-    """When the pod got its node, by the API server's clock (RFC 3339)."""
-    scheduled = true_condition(pod, "PodScheduled") or {}
-    return str(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])

@@ -24,12 +24,14 @@ def at(minute: int) -> str:
     return f"2026-05-01T11:{minute:02}:00Z"
 
 
-def pod(attempt: int, started: int, ended: int | None = None, **status: object) -> Object:
-    """A pod that its node accepted at one minute, and whose container ended at another."""
-    state: Object = {"running": {}} if ended is None else {"terminated": {"finishedAt": at(ended)}}
+def pod(attempt: int, started: int, ended: int | None = None, slow: int = 0, **status: object) -> Object:
+    """A pod that its node accepted at one minute, and whose container ended at another; the node's clock may
+    be some minutes slow.
+    """
+    state: Object = {"running": {}} if ended is None else {"terminated": {"finishedAt": at(ended - slow)}}
     containers = [{"name": "trainer", "state": state}]
     phase = "Running" if ended is None else "Failed"
-    facts = {"phase": phase, "startTime": at(started), "containerStatuses": containers}
+    facts = {"phase": phase, "startTime": at(started - slow), "containerStatuses": containers}
     return a_pod(RUN, facts | status, attempt, creationTimestamp=at(started))
 
 
@@ -73,6 +75,13 @@ CASES = {
     "evicted with a checkpoint": Case(
         (FIRST, Seen((pod(0, 0, ended=10), pod(1, 11)), 21, 600)), 2, 1200, "0.5"
     ),
+    "its node's clock is slow": Case(
+        (Seen((pod(0, 20, slow=15),), 30, 300), Seen((pod(0, 20, ended=40, slow=15),), None, 600)),
+        1,
+        1200,
+        "0.5",
+    ),
+    "its node's clock is fast": Case((Seen((pod(0, 20, slow=-15),), 30, 300),), 1, 600, "0.5"),
     "the next attempt has not loaded its checkpoint": Case(
         (FIRST, Seen((pod(0, 0, ended=10), pod(1, 11)), 12)), 2, 660, "0.5"
     ),
