@@ -16,14 +16,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from finscribe_core.api.conditions import ConditionType, find_true
-from finscribe_core.api.defaults import complete, defaults_of, override
+from finscribe_core.api.defaults import defaults_of, override
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
 from finscribe_core.constants import ANNOTATION_OCCASION, ANNOTATION_RETRY, LABEL_CAUSE
+from finscribe_operator.completed_specs import complete_job, hash_spec
 from finscribe_operator.field_changes import (
     FIELD_CHANGES,
     Change,
-    hash_settings,
     hash_value,
     replace_training_settings,
     select,
@@ -110,9 +110,9 @@ def find_run(
         if known is not None:
             occasion = find_occasion(known[0].spec, status, now) if now else None
             return known if occasion is None else _start_again(raw, status, settings, occasion, today)
-    job = _complete(raw, status, today)
+    job = complete_job(raw, status, today)
     new = _desired(job, settings, find_cause(current, settings), today)
-    former = _former_name(_complete(raw, status, DEFAULTS) if defaults else job)
+    former = _former_name(complete_job(raw, status, DEFAULTS) if defaults else job)
     if current is not None and not current.training_hash and _was_started_for(job, current, status, former):
         return job, replace(new, name=current.name, cause=current.cause)
     started = _find_started(job, new, jobs, former) if current is None else None
@@ -133,19 +133,19 @@ def _continue_current(
     spec_hash, is_held = hash_value(settings), False
     if job is None:
         return None
-    if spec_hash != current.spec_hash and current.training_hash != hash_settings(job.spec, Change.NewRun):
+    if spec_hash != current.spec_hash and current.training_hash != hash_spec(job, Change.NewRun):
         if not holds_back(job.spec, current):
             return None
         is_held, spec_hash, settings = True, current.spec_hash, current.settings
         raw = {**raw, "spec": replace_training_settings(raw["spec"], settings)}
-        job = _complete(raw, status, defaults)
+        job = complete_job(raw, status, defaults)
     token = job.metadata.annotations.get(ANNOTATION_RETRY, "")
     failed = find_true(status.conditions, ConditionType.Failed) is not None
     is_retry = failed and token not in ("", current.retry_token)
-    is_changed = current.attempt_hash not in ("", hash_settings(job.spec, Change.NewAttempt))
+    is_changed = current.attempt_hash not in ("", hash_spec(job, Change.NewAttempt))
     if current.defaults and (is_retry or (is_changed and (failed or not current.completion_time))):
         defaults = _for_new_attempt(defaults, today)
-        job = _complete(raw, status, defaults)
+        job = complete_job(raw, status, defaults)
     return job, replace(
         _desired(job, settings, RunCause.Retried if is_retry else current.cause, today),
         name=_name_of_current(job, current, jobs),
@@ -172,7 +172,7 @@ def _start_again(
     today: Mapping[str, Any],
 ) -> tuple[FineTuneJob, DesiredRun]:
     """A new run of the spec as it is now, with the defaults of today."""
-    job = _complete(raw, status, today)
+    job = complete_job(raw, status, today)
     new = _desired(job, settings, occasion.cause, today, occasion.text)
     record = next((record for record in status.runs if record.name == new.name), None)
     return job, replace(new, cause=record.cause) if record else new
@@ -223,16 +223,11 @@ def _was_started_for(job: FineTuneJob, run: RunStatus, status: FineTuneJobStatus
     return status.observed_generation == job.metadata.generation or run.name == former
 
 
-def _complete(raw: Object, status: FineTuneJobStatus, defaults: Mapping[str, Any]) -> FineTuneJob:
-    spec = complete(FineTuneJobSpec, raw["spec"], defaults)
-    return FineTuneJob.model_validate({**raw, "spec": spec, "status": status})
-
-
 def _complete_if_valid(
     raw: Object, status: FineTuneJobStatus, defaults: Mapping[str, Any]
 ) -> FineTuneJob | None:
     try:
-        return _complete(raw, status, defaults)
+        return complete_job(raw, status, defaults)
     except ValidationError:
         return None
 
@@ -241,12 +236,12 @@ def _desired(
     job: FineTuneJob, settings: Object, cause: RunCause, today: Mapping[str, Any], occasion: str = ""
 ) -> DesiredRun:
     """The new run of a job that is completed with the defaults of today."""
-    training_hash = hash_settings(job.spec, Change.NewRun)
+    training_hash = hash_spec(job, Change.NewRun)
     return DesiredRun(
         name=_build_name(job, training_hash, occasion),
         training_hash=training_hash,
         spec_hash=hash_value(settings),
-        attempt_hash=hash_settings(job.spec, Change.NewAttempt),
+        attempt_hash=hash_spec(job, Change.NewAttempt),
         retry_token=job.metadata.annotations.get(ANNOTATION_RETRY, ""),
         defaults=today,
         settings=settings,
