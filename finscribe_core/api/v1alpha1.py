@@ -733,7 +733,10 @@ class FineTuneJob(KubeModel):
     metadata: ObjectMeta
     spec: FineTuneJobSpec
     """Model, data, hyperparameters and output."""
-    status: FineTuneJobStatus = FineTuneJobStatus()
+    # One writer has all of it: as a whole it costs the API server one entry of managedFields, not a hundred.
+    status: Annotated[FineTuneJobStatus, Field(json_schema_extra={"x-kubernetes-map-type": "atomic"})] = (
+        FineTuneJobStatus()
+    )
     """Observed state of the job."""
 
     rules = (
