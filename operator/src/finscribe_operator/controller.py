@@ -79,10 +79,6 @@ class Controller:
         self._listing: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
 
-    def knows(self, obj: Object) -> bool:
-        """Whether `on_event` would do nothing, as after a write of the operator, whose response is stored."""
-        return self._store.knows(obj)
-
     def on_event(self, obj: Object, *, deleted: bool = False) -> None:
         """Store a FineTuneJob, Job or Pod, or its deletion, and queue the FineTuneJobs it belongs to."""
         if deleted:

@@ -50,6 +50,7 @@ def build_registry(controller: Controller, watches: Watches) -> kopf.OperatorReg
     @kopf.on.event("batch", "v1", "jobs", labels={LABEL_JOB: kopf.PRESENT}, registry=registry)
     @kopf.on.event("", "v1", "pods", labels={LABEL_JOB: kopf.PRESENT}, registry=registry)
     async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+        # Only what `watch_session` could not hand on.
         controller.on_event(dict(event["object"]), deleted=event["type"] == "DELETED")
 
     return registry
@@ -71,7 +72,7 @@ def _open_session(
         connector=aiohttp.TCPConnector(limit=0, ssl=context),
         proxy=info.proxy_url,
         trust_env=info.trust_env,
-        middlewares=(WatchMiddleware(watches, read_headers, controller.knows),),
+        middlewares=(WatchMiddleware(watches, read_headers, controller.on_event),),
     )
     return kopf.AiohttpSession(
         server=info.server, default_namespace=info.default_namespace, aiohttp_session=session

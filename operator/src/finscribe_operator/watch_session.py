@@ -11,8 +11,9 @@ therefore go through a session with this middleware, which turns
 
 and makes the next request of that kind and namespace wait.
 
-kopf spends more time on an event than the operator. It therefore gets neither the fields that the store does
-not keep, which are most of the bytes, nor the versions of objects that the store knows.
+kopf spends more time and memory on an object than the operator: a task, a queue, a copy. The objects of
+listings and events are therefore handed to the operator here, and kopf sees only up to which version it has
+watched.
 """
 
 import asyncio
@@ -21,14 +22,14 @@ import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
 from yarl import URL
 
 from finscribe_core.constants import GROUP, PLURAL, VERSION
-from finscribe_operator.intake import take_in
 from finscribe_operator.objects import Object
 from finscribe_operator.watches import RESOURCES, Watches, WatchKey
 
@@ -48,6 +49,14 @@ _DISCOVERED = {
 CRD that was just created is served before it can be discovered."""
 
 
+class Receiver(Protocol):
+    """Takes in what was watched."""
+
+    def __call__(self, obj: Object, *, deleted: bool = False) -> None:
+        """A FineTuneJob, Job or Pod, or its deletion."""
+        ...
+
+
 class WatchMiddleware:
     """A client middleware of aiohttp for listings, streams and discovery."""
 
@@ -55,11 +64,11 @@ class WatchMiddleware:
         self,
         watches: Watches,
         read_headers: Callable[[], Mapping[str, str]],
-        is_known: Callable[[Object], bool],
+        receive: Receiver,
     ) -> None:
         self._watches = watches
         self._read_headers = read_headers
-        self._is_known = is_known
+        self._receive = receive
         self._failures: Counter[WatchKey | str] = Counter()
 
     async def __call__(
@@ -80,7 +89,7 @@ class WatchMiddleware:
             if is_stream and response.status in (200, 410):
                 return self._open(key, response)
             if response.status < 300:
-                problem = await _body_problem(response, "")
+                problem = await _take_listing(response, self._receive)
             else:
                 problem = await _describe(response)
         except (aiohttp.ClientError, OSError) as error:
@@ -127,7 +136,7 @@ class WatchMiddleware:
             self._watches.require_listing(key)
             response.status = 200  # `_Stream` says "410 Gone"; kopf would end at the status
         self._watches.opened(key, response.close)
-        stream: Any = _Stream(key, response, self._watches, self._failures, self._is_known)
+        stream: Any = _Stream(key, response, self._watches, self._failures, self._receive)
         response.content = stream
         return response
 
@@ -145,10 +154,10 @@ class _Stream:
         response: aiohttp.ClientResponse,
         watches: Watches,
         failures: Counter[WatchKey | str],
-        is_known: Callable[[Object], bool],
+        receive: Receiver,
     ) -> None:
         self._key = key
-        self._is_known = is_known
+        self._receive = receive
         self._close = response.close
         self._content = response.content
         self._watches = watches
@@ -182,7 +191,7 @@ class _Stream:
                 self._watches.received(self._key)
                 self._failures.pop(self._key, None)
                 if newline:
-                    yield b"\n".join(_shorten(event, self._is_known) for event in events) + newline
+                    yield b"\n".join(_hand_on(event, self._receive) for event in events) + newline
         except (aiohttp.ClientError, OSError) as error:
             if not self._watches.must_list(self._key):
                 self._failed(f"{type(error).__name__}: {error}")
@@ -234,21 +243,51 @@ def _is_event(line: bytes) -> bool:
     return not line or (line[0] == ord("{") and line[-1] == ord("}"))
 
 
-def _shorten(line: bytes, is_known: Callable[[Object], bool]) -> bytes:
-    """An event without the fields of its object that the store does not keep; empty if that version is known.
+def _hand_on(line: bytes, receive: Receiver) -> bytes:
+    """Hand on the object of an event; a bookmark with its version, which kopf continues from.
 
-    Other lines stay as they are, and so does what orjson can't parse: more than 1024 nested levels.
+    Other lines stay as they are, and so do events that kopf has to pass on itself: those that orjson can't
+    parse (more than 1024 nested levels), and those that can't be taken in.
     """
     try:
         event = orjson.loads(line)
         if event["type"] not in ("ADDED", "MODIFIED", "DELETED"):
             return line
-        event["object"] = take_in(event["object"])
-        if event["type"] != "DELETED" and is_known(event["object"]):
-            return b""
-        return orjson.dumps(event)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, KeyError, TypeError, AttributeError):
+        version = event["object"]["metadata"]["resourceVersion"]
+        receive(event["object"], deleted=event["type"] == "DELETED")
+    except Exception:  # kopf logs what is wrong with it, and goes on
         return line
+    return orjson.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}})
+
+
+async def _take_listing(response: aiohttp.ClientResponse, receive: Receiver) -> str:
+    """Hand on the objects of a listing, of which kopf then gets none. Returns why the body can't be used."""
+    body = await response.content.read()
+    with suppress(Exception):  # kopf passes on all of them itself, and logs what is wrong
+        listing = orjson.loads(body)
+        kind = {"apiVersion": listing["apiVersion"], "kind": listing["kind"].removesuffix("List")}
+        for item in listing["items"] or ():
+            receive({**kind, **item})
+        body = orjson.dumps({**listing, "items": []})
+    content: Any = _Body(response.content, body)
+    response.content = content
+    return await _body_problem(response, "")
+
+
+class _Body:
+    """The body of a response, in place of the one that was read."""
+
+    def __init__(self, content: aiohttp.StreamReader, body: bytes) -> None:
+        self._content = content
+        self._body = body
+
+    def __getattr__(self, name: str) -> Any:
+        """What aiohttp itself needs of the body."""
+        return getattr(self._content, name)
+
+    async def read(self) -> bytes:
+        """All of it."""
+        return self._body
 
 
 def _error_in(lines: bytes) -> str | None:

@@ -14,7 +14,7 @@ from finscribe_core.constants import GROUP, PLURAL, VERSION
 from finscribe_operator import watch_session
 from finscribe_operator.objects import Object
 from finscribe_operator.store import Store
-from finscribe_operator.watch_session import WatchMiddleware, watch_key
+from finscribe_operator.watch_session import Receiver, WatchMiddleware, watch_key
 from finscribe_operator.watches import Watches, WatchKey
 from tests.unit.operator.builders import a_batch_job
 
@@ -31,12 +31,12 @@ def watches() -> Watches:
 
 @asynccontextmanager
 async def session(
-    watches: Watches, handler: Handler, store: Store | None = None
+    watches: Watches, handler: Handler, receive: Receiver = lambda obj, deleted=False: Store().put(obj)
 ) -> AsyncIterator[aiohttp.ClientSession]:
     app = web.Application()
     app.router.add_get("/{path:.*}", handler)
     headers = {"Authorization": "Bearer token"}
-    middleware = WatchMiddleware(watches, lambda: headers, (store or Store()).knows)
+    middleware = WatchMiddleware(watches, lambda: headers, receive)
     async with TestServer(app, host="127.0.0.1") as server:
         url = f"http://127.0.0.1:{server.port}/"
         async with aiohttp.ClientSession(url, middlewares=(middleware,)) as opened:
@@ -72,29 +72,54 @@ async def test_kopf_sees_events_and_no_error_but_410(watches: Watches, sent: byt
         assert await read(opened) == seen
 
 
-async def test_kopf_sees_only_the_fields_that_the_store_keeps(watches: Watches):
-    job = a_batch_job("invoices-1")
-    rest = {"spec": {**job["spec"], "template": {}}, "status": {**job["status"], "active": 1}}
-    whole = {**job, **rest, "metadata": {**job["metadata"], "managedFields": [{"manager": "finscribe"}]}}
-    async with session(watches, answering(as_event(whole))) as opened:
-        assert json.loads(await read(opened)) == {"type": "MODIFIED", "object": job}
+class Received(list[tuple[Object, bool]]):
+    """What was handed on, and whether it was deleted."""
+
+    def __call__(self, obj: Object, *, deleted: bool = False) -> None:
+        self.append((obj, deleted))
 
 
-async def test_kopf_sees_no_version_that_the_store_knows_but_each_deletion(watches: Watches):
-    known, newer = a_batch_job("invoices-1"), a_batch_job("invoices-1")
-    newer["metadata"]["resourceVersion"] = "2"
-    store = Store()
-    store.put(known)
-    deletion = as_event(known).replace(b"MODIFIED", b"DELETED")
-    async with session(watches, answering(as_event(known) + as_event(newer) + deletion), store) as opened:
-        seen = [json.loads(line) for line in (await read(opened)).splitlines() if line]
-    assert seen == [
-        {"type": "MODIFIED", "object": newer},
-        {"type": "DELETED", "object": known},
+async def test_the_operator_gets_the_objects_of_events_and_kopf_their_versions(watches: Watches):
+    first, second = a_batch_job("invoices-1"), a_batch_job("invoices-1")
+    second["metadata"]["resourceVersion"] = "2"
+    deletion = as_event(second).replace(b"MODIFIED", b"DELETED")
+    received = Received()
+    async with session(watches, answering(as_event(first) + EVENT + deletion), received) as opened:
+        seen = [json.loads(line) for line in (await read(opened)).splitlines()]
+    assert received == [(first, False), (second, True)]
+    assert [(event["type"], event["object"].get("metadata", {})) for event in seen] == [
+        ("BOOKMARK", {"resourceVersion": "1"}),
+        ("ADDED", {}),
+        ("BOOKMARK", {"resourceVersion": "2"}),
     ]
 
 
-async def test_kopf_sees_events_that_are_nested_too_deep_to_be_shortened(watches: Watches):
+async def test_the_operator_gets_the_objects_of_listings_and_kopf_none(watches: Watches):
+    job = a_batch_job("invoices-1")
+    item = {name: value for name, value in job.items() if name not in ("apiVersion", "kind")}
+    listing = {"apiVersion": "batch/v1", "kind": "JobList", "metadata": {"resourceVersion": "7"}}
+    received = Received()
+    body = json.dumps({**listing, "items": [item]}).encode()
+    async with session(watches, answering(body), received) as opened, opened.get("api/v1/pods") as response:
+        assert await response.json(content_type=None) == {**listing, "items": []}
+    assert received == [(job, False)]
+
+
+async def test_kopf_gets_what_could_not_be_taken_in(watches: Watches):
+    def fail(obj: Object, *, deleted: bool = False) -> None:
+        raise KeyError("a defect")
+
+    event, body = (
+        as_event(a_batch_job("invoices-1")),
+        b'{"items": [{}], "apiVersion": "v1", "kind": "PodList"}',
+    )
+    async with session(watches, answering(event), fail) as opened:
+        assert await read(opened) == event
+    async with session(watches, answering(body), fail) as opened, opened.get("api/v1/pods") as response:
+        assert await response.read() == body
+
+
+async def test_kopf_gets_events_that_are_nested_too_deep_for_orjson(watches: Watches):
     nested = b'{"a":' * 2000 + b"{}" + b"}" * 2000
     event = as_event({**a_batch_job("invoices-1"), "spec": "NESTED"}).replace(b'"NESTED"', nested)
     async with session(watches, answering(event)) as opened:
