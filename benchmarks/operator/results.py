@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -64,7 +65,7 @@ def write_results(results: Results) -> None:
 def verdicts(results: Results) -> list[Verdict]:
     """A verdict for each range."""
     measured = {
-        name: Measured(result.jobs, SCENARIOS[name].jobs, lambda figure, r=result: r.value(OURS, figure))  # type: ignore[misc]
+        name: Measured(result.jobs, SCENARIOS[name].jobs, partial(result.value, OURS))
         for name, result in results.items()
     }
     return list(judge(read_ranges(), measured))

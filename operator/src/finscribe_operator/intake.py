@@ -87,14 +87,26 @@ def take_in(obj: Object) -> Object:
     kept: Object = {"apiVersion": obj["apiVersion"], "kind": kind, "metadata": _metadata(obj["metadata"])}
     try:
         if kind != KIND:
-            return kept | _child(kind, spec, status)
+            child: Object = _shared(_child(kind, spec, status))
+            return kept | child
         # Like a status that does not parse, one of another shape counts as empty: another program wrote it.
         is_usual = isinstance(status, dict) and not _is_deeper(status, MAX_DEPTH)
-        kept["status"] = _with_shared_defaults(status) if is_usual else {}
+        kept["status"] = _with_shared_defaults(_shared(status)) if is_usual else {}
         problem = _problem(spec)
     except Exception as error:  # one object must never stop the others, whatever is wrong with it
         problem = f"The object can't be read ({type(error).__name__}: {error})."
-    return {"spec": {}, "status": {}, **kept, REFUSED: problem} if problem else {**kept, "spec": spec}
+    if problem:
+        return {"spec": {}, "status": {}, **kept, REFUSED: problem}
+    return {**kept, "spec": _shared(spec)}
+
+
+def _shared(value: Any) -> Any:
+    """The value, in which equal texts are one: most are the same in all jobs, such as types and messages."""
+    if type(value) is str:
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {key: _shared(item) for key, item in value.items()}
+    return [_shared(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_shared_defaults(status: Object) -> Object:
