@@ -123,6 +123,10 @@ bench-data: setup ## Measure how fast data is generated, validated and scored (B
 bench-trainer: setup ## Train the same rows with FinScribe, plain Trainer, TRL, ms-swift; compare time, memory, loss.
 	$(RUN)/python -m benchmarks.trainer $(BENCH_ARGS)
 
+.PHONY: bench-plan
+bench-plan: setup ## Compare the memory that `finscribe plan` says with ten trainings (BENCH_ARGS="--write" saves it).
+	$(RUN)/python -m benchmarks.plan $(BENCH_ARGS)
+
 .PHONY: bench-learning-rate
 bench-learning-rate: setup ## Compare the suggested learning rate with ten others (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.learning_rate $(BENCH_ARGS)

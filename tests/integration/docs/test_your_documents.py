@@ -24,7 +24,7 @@ from tests.unit.docs.pages import ROOT
 pytestmark = pytest.mark.timeout(900)
 
 NUM_DOCUMENTS, NUM_UNLABELLED = 60, 2
-LOCAL = ("data", "train", "evaluate", "compare", "predict")
+LOCAL = ("data", "plan", "train", "evaluate", "compare", "predict")
 """The commands that need no cluster."""
 FEW_TOKENS = "--max-new-tokens 12"
 SHORTER = {

@@ -89,6 +89,7 @@ def test_commands_and_options_in_inline_code_exist(page):
         ("docs/local.md", "run"),
         ("docs/evaluation.md", "compare"),
         ("docs/predict.md", "predict"),
+        ("docs/plan.md", "plan"),
         ("docs/deploy.md", "merge"),
         ("docs/tuning.md", "lr-finder"),
         ("docs/tuning.md", "sweep"),

@@ -16,6 +16,8 @@ import boto3.session
 import pytest
 from accelerate import Accelerator
 from optuna.trial import create_trial
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from transformers import PreTrainedConfig, PreTrainedModel, Trainer, TrainingArguments
@@ -121,6 +123,22 @@ RELIED_ON = [
         ("self",),
         ("runtime/stop_signal.py",),
         "it ends the workers of a DataLoader's iterator",
+    ),
+    PrivateName(
+        "torch",
+        "torch._subclasses",
+        signature(FakeTensorMode),
+        ("allow_fallback_kernels", "allow_non_fake_inputs", "shape_env", "static_shapes", "export"),
+        ("planning/weightless.py",),
+        "its FakeTensorMode computes the shapes of a training step on a CPU, without data",
+    ),
+    PrivateName(
+        "torch",
+        "torch.utils._python_dispatch",
+        signature(TorchDispatchMode.__torch_dispatch__),
+        ("self", "func", "types", "args", "kwargs"),
+        ("planning/allocations.py",),
+        "its TorchDispatchMode sees each operation, also those of the backward pass",
     ),
     PrivateName(
         "python",

@@ -1,5 +1,6 @@
 """Gated MLP whose backward pass reuses the memory of its inputs, for training on a CPU."""
 
+import copy
 from collections.abc import Iterable
 from types import MethodType
 from typing import Any
@@ -30,7 +31,14 @@ def use_memory_efficient_mlps(model: PreTrainedModel) -> None:
 
 @torch.no_grad()
 def _is_gated_mlp(module: Any, dtype: torch.dtype) -> bool:
-    """Compare outputs: other MLPs with layers of these names scale the product, for example."""
+    """Compare outputs: other MLPs with layers of these names scale the product, for example.
+
+    A module without data gets some for the comparison.
+    """
+    if module.gate_proj.weight.is_meta:
+        module = copy.deepcopy(module).to_empty(device="cpu")
+        for weight in module.parameters():
+            torch.nn.init.normal_(weight, std=0.02)
     size, device = module.gate_proj.in_features, module.gate_proj.weight.device
     x = torch.linspace(-1, 1, 2 * size, dtype=dtype, device=device).view(2, size)
     was_training = module.training

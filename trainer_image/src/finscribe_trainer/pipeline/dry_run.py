@@ -48,7 +48,7 @@ def dry_run(run: Run, storage: Storage) -> str:
         scratch = Path(folder)
         checkpoint = read_named_checkpoint(run.resume, scratch, storage) if run.resume else None
         splits = load_splits(config, scratch, storage)
-        source = _model_without_weights(config, scratch / "model", storage)
+        source = model_without_weights(config, scratch / "model", storage)
         if checkpoint:
             check_fit(checkpoint, config, source)
         elif adapter := fetch_initial_adapter(config, scratch / "adapter", storage):
@@ -72,7 +72,7 @@ def _check_output_dir(output_dir: Path) -> None:
         pass
 
 
-def _model_without_weights(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:
+def model_without_weights(config: TrainerConfig, folder: Path, storage: Storage) -> ModelSource:
     """The base model's source; of weights a local folder's are checked, and a bucket's only named."""
     name = config.model_name_or_path
     if not is_s3_uri(name):

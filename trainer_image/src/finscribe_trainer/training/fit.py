@@ -137,7 +137,7 @@ def fit(
     else:
         report.base = _measure_base(run, model, trainer)
     with run.stop.deferred(), closing(curves):
-        _run_steps(run, trainer, checkpoint, early_stopping, _total_steps(run, splits))
+        _run_steps(run, trainer, checkpoint, early_stopping, total_steps(run, splits))
         processes.broadcast_from_main(uploads.wait)
         _raise_if_stopped(run, trainer.state)
         processes.shutdown()
@@ -189,7 +189,7 @@ def build_trainer(
         train=EncodedExamples(
             splits.train, family, weights, prepare_augmentation(run.config, splits.train), store
         ),
-        order=_order(run, splits, args.train_batch_size * args.world_size),
+        order=data_order(run, splits, args.train_batch_size * args.world_size),
         validation=EncodedExamples(splits.validation, family, features=store),
         callbacks=callbacks,
         stop=run.stop,
@@ -207,10 +207,10 @@ def build_trainer(
     return trainer
 
 
-def _order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
+def data_order(run: Run, splits: Splits, rows_at_once: int) -> DataOrder:
     """The order of the training rows in each epoch."""
     spec, num_rows = run.config.training, len(splits.train)
-    num_epochs = _total_steps(run, splits) / _epoch_steps(run, splits)
+    num_epochs = total_steps(run, splits) / _epoch_steps(run, splits)
     return DataOrder(
         num_rows,
         spec.seed,
@@ -232,7 +232,8 @@ def _measure_base(run: Run, model: PeftModel, trainer: AnswerTrainer) -> dict[st
     return base
 
 
-def _total_steps(run: Run, splits: Splits) -> int:
+def total_steps(run: Run, splits: Splits) -> int:
+    """Optimizer steps of the training, unless early stopping ends it."""
     spec = run.config.training
     return spec.max_steps or math.ceil(spec.num_train_epochs * _epoch_steps(run, splits))
 

@@ -1,0 +1,70 @@
+"""`finscribe plan`: what it prints for the sample; cards, batches and times."""
+
+import re
+
+import pytest
+import yaml
+
+from finscribe_trainer.planning.batches import Batch, Tokens, count, largest
+from finscribe_trainer.planning.cards import CARDS, CONTEXT, GIB, LOST, fitting
+from finscribe_trainer.planning.throughput import measured
+from finscribe_trainer.training.sampler import DataOrder
+from tests.support.command import finscribe
+
+
+@pytest.fixture
+def plan(config, tmp_path):
+    """What the command prints for the three steps with the tiny model, with these options."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+
+    def call(*options: str) -> str:
+        done = finscribe(["plan", "--config", "config.yaml", *options], tmp_path)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return call
+
+
+def test_a_plan_says_rows_tokens_steps_memory_cards_time_and_cost(plan, dataset, family):
+    text = plan("--tokens-per-second", "100", "--price", "3.6")
+    tokens = sum(row.all for row in count(dataset.examples, family))
+    assert "rows      8 training, 4 validation" in text
+    assert f"tokens    {tokens:,} an epoch" in text
+    assert "steps     3, 2 per epoch, of 4 rows" in text
+    sizes = dict(re.findall(r"^  (\w+(?: all)?) +([\d.]+) GiB$", text, re.MULTILINE))
+    assert list(sizes) == [
+        *("weights", "adapter", "optimizer", "activations", "logits", "cache", "in all"),
+    ]
+    assert "on a GPU in bfloat16" in text
+    assert "fits on   T4 (16 GB), " in text
+    assert f"cost      {1.5 * tokens / 100 / 3600 * 3.6:.2f} at 3.60 an hour" in text
+
+
+def test_a_plan_without_a_measured_speed_says_how_to_get_one(plan):
+    text = plan("--device", "cpu")
+    assert "on a CPU in float32" in text
+    assert "time      not known" in text
+    assert "fits on" not in text
+
+
+def test_the_largest_batches_are_those_of_the_trainings_own_order():
+    rows = [Tokens(length, length // 10, 0, 0) for length in (100, 400, 100, 100, 300, 90)]
+    order = DataOrder(len(rows), seed=1)
+    found = largest(order, rows, 2, num_epochs=3)
+    cut = [order.of(epoch)[first : first + 2] for epoch in range(3) for first in (0, 2, 4)]
+    assert sum(found[0].lengths) == max(sum(rows[row].all for row in batch) for batch in cut)
+    assert found[1].num_padded == max(2 * max(rows[row].all for row in batch) for batch in cut)
+    assert Batch((100, 300), 40, 0).num_padded == 600
+
+
+def test_a_card_must_hold_the_peak_with_what_cuda_and_the_allocator_take():
+    just_fits = int((CARDS["A100 (40 GB)"] * GIB - CONTEXT) / (1 + LOST))
+    assert "A100 (40 GB)" in fitting(just_fits)
+    assert "A100 (40 GB)" not in fitting(just_fits + GIB)
+    assert fitting(200 * GIB) == []
+
+
+def test_speeds_are_known_for_what_was_measured_only():
+    assert measured(37_000_000, on_cpu=True)
+    assert measured(900_000_000, on_cpu=True) is None
+    assert measured(37_000_000, on_cpu=False) is None

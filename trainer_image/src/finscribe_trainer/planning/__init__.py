@@ -1,0 +1,1 @@
+"""`finscribe plan`: tokens, steps, memory, time and cost of a training, without a GPU."""
