@@ -56,6 +56,13 @@ _SHOWN = 20
     help="Maximum number of pixels of an image.",
 )
 @page_options
+@click.option(
+    "--text-layer",
+    type=click.Choice(["ignore", "check"]),
+    default="ignore",
+    show_default=True,
+    help="check warns of values that the text of a PDF does not have.",
+)
 @click.option("--strict", is_flag=True, help="Fail if a document is dropped; the others are written.")
 @overwrite_option
 def import_command(  # noqa: PLR0913, PLR0917 - one for each option
@@ -68,6 +75,7 @@ def import_command(  # noqa: PLR0913, PLR0917 - one for each option
     max_pages: int,
     max_image_pixels: int,
     password_file: Path | None,
+    text_layer: str,
     *,
     strict: bool,
     overwrite: bool,
@@ -103,7 +111,8 @@ def import_command(  # noqa: PLR0913, PLR0917 - one for each option
     )
 
     pages = PageOptions(dpi, max_image_pixels, max_pages, read_password(password_file))
-    outcome = import_data(Request(source, output, format_name, mapping, prompt, pages), overwrite=overwrite)
+    request = Request(source, output, format_name, mapping, prompt, pages, check_text=text_layer == "check")
+    outcome = import_data(request, overwrite=overwrite)
     click.echo(f"{source} is {outcome.recognition.format}: {outcome.recognition.why}.")
     if outcome.proposal:
         click.echo(f"Wrote {outcome.proposal}: look through it, then run the same command again.")
@@ -114,6 +123,11 @@ def import_command(  # noqa: PLR0913, PLR0917 - one for each option
         click.echo(f"... and {len(outcome.dropped) - _SHOWN} more, in {output / 'import.json'}.", err=True)
     for field, count in outcome.left_out.most_common(_SHOWN):
         click.echo(f"left out {field!r} of {count} documents, which is not in {mapping}.", err=True)
+    for where, fields in list(outcome.not_in_text.items())[:_SHOWN]:
+        click.echo(f"{where}: its text does not have the value of {', '.join(fields)}.", err=True)
+    if text_layer == "check":
+        lacking = len(outcome.not_in_text)
+        click.echo(f"{outcome.num_texts} documents have a text layer; {lacking} of them lack a value.")
     click.echo(
         f"Wrote {outcome.rows} rows with {outcome.pages} pages to {output}; dropped {len(outcome.dropped)}."
     )

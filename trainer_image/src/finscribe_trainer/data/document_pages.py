@@ -144,6 +144,26 @@ def _pdf_pages(path: Path, options: PageOptions) -> Iterator[Page]:
             page.close()
 
 
+def read_text_layer(path: Path, options: PageOptions) -> str:
+    """The text that a PDF has besides its picture, page by page; empty for scans and for all other documents.
+
+    Runs in this process, as `read_pages`.
+
+    Raises:
+        ImageError: the document is damaged or encrypted.
+    """
+    with path.open("rb") as file:
+        if b"%PDF-" not in file.read(_HEAD_BYTES):
+            return ""
+    import pypdfium2  # noqa: PLC0415 - only for documents
+
+    try:
+        with closing(pypdfium2.PdfDocument(path, password=options.password)) as pdf:
+            return "\n".join(page.get_textpage().get_text_bounded() for page in pdf)
+    except pypdfium2.PdfiumError as error:
+        raise ImageError(f"{path.name!r} has no readable text: {error}") from None
+
+
 def _scale(points: tuple[float, float], options: PageOptions, number: int) -> float:
     """Pixels per point; rotation is part of the size."""
     width, height = points

@@ -1,4 +1,4 @@
-"""Writes the pages of documents as images, in a process of its own: hostile files crash or hang decoders."""
+"""Reads documents in a process of its own, and writes their pages: hostile files crash or hang decoders."""
 
 import contextlib
 import multiprocessing
@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from finscribe_trainer.data.document_pages import PageOptions, read_pages
+from finscribe_trainer.data.document_pages import PageOptions, read_pages, read_text_layer
 from finscribe_trainer.data.image_folders import ImageError
 
 _SECONDS = 300
@@ -47,6 +47,19 @@ class PageProcess:
         Raises:
             ImageError: the document can't be read.
         """
+        result: list[Path] = self._ask(document, target)
+        return result
+
+    def text_layer(self, document: Path) -> str:
+        """The text of a PDF; empty for a scan, and for any other document.
+
+        Raises:
+            ImageError: the document can't be read.
+        """
+        result: str = self._ask(document, None)
+        return result
+
+    def _ask(self, document: Path, target: Path | None) -> Any:
         if self._process is not None and not self._process.is_alive():
             self._stop()
         if self._connection is None:
@@ -57,7 +70,7 @@ class PageProcess:
             if not self._connection.poll(self._seconds):
                 self._stop()
                 raise ImageError(f"{document.name!r} takes more than {self._seconds:g} s to decode")
-            result: list[Path] | ImageError | OSError = self._connection.recv()
+            result: list[Path] | str | ImageError | OSError = self._connection.recv()
         except (EOFError, ConnectionError):
             self._stop()
             raise ImageError(f"{document.name!r} stops its decoder; it is damaged or hostile") from None
@@ -90,7 +103,11 @@ def _serve(connection: Connection, options: PageOptions) -> None:
         while True:
             document, target = connection.recv()
             try:
-                result: list[Path] | Exception = _write_pages(document, target, options)
+                result: list[Path] | str | Exception = (
+                    read_text_layer(document, options)
+                    if target is None
+                    else _write_pages(document, target, options)
+                )
             except (ImageError, OSError) as error:
                 result = error
             except MemoryError:

@@ -26,6 +26,7 @@ from finscribe_trainer.data_tools.importing.page_files import PageFiles
 from finscribe_trainer.data_tools.importing.proposal import write_proposal
 from finscribe_trainer.data_tools.importing.recognition import AUTO, Recognition, recognise
 from finscribe_trainer.data_tools.importing.source import Document, Dropped, Source
+from finscribe_trainer.data_tools.importing.text_check import not_in_text
 from finscribe_trainer.documents.numbers import dump_json, has_unpaired_surrogate, load_json
 from finscribe_trainer.documents.schema import INSTRUCTION
 from finscribe_trainer.runtime.outputs import claim_folder, remove
@@ -51,6 +52,8 @@ class Request:
     prompt: str | None = None
     """The prompt of documents whose format has none."""
     pages: PageOptions = field(default_factory=PageOptions)
+    check_text: bool = False
+    """Whether values are looked for in the text layers of PDFs."""
 
 
 @dataclass
@@ -67,6 +70,10 @@ class Outcome:
     """Fields of answers that the mapping does not name, with the number of their documents."""
     kinds: Counter[str] = field(default_factory=Counter)
     """Rows by their answers: CANONICAL, OTHER_FIELDS or TEXT."""
+    not_in_text: dict[str, list[str]] = field(default_factory=dict)
+    """Fields whose values the text layer does not have, by document."""
+    num_texts: int = 0
+    """Documents with a text layer, if it was looked for."""
 
 
 def import_data(request: Request, *, overwrite: bool = False) -> Outcome:
@@ -95,7 +102,7 @@ def import_data(request: Request, *, overwrite: bool = False) -> Outcome:
         with PageFiles(source, request.output, IMAGES, request.pages) as files:
             for document in progress(documents, "Import", unit="documents"):
                 if document.where not in journal:
-                    journal.add(document.where, _entry(document, files, mapping, request.prompt))
+                    journal.add(document.where, _entry(document, files, mapping, request))
         _finish(request, outcome, journal)
     return outcome
 
@@ -135,7 +142,7 @@ def _as_object(answer: Any) -> Any:
 
 
 def _entry(
-    document: Document | Dropped, files: PageFiles, mapping: FieldMapping | None, prompt: str | None
+    document: Document | Dropped, files: PageFiles, mapping: FieldMapping | None, request: Request
 ) -> dict[str, Any]:
     """What the journal keeps of a document: its row, or why it is dropped."""
     if isinstance(document, Dropped):
@@ -149,10 +156,14 @@ def _entry(
         if has_unpaired_surrogate(dump_json(answer)):
             return {"dropped": "a text of its answer is not Unicode"}
         pages = [files.write(page) for page in document.pages]
+        text = "\n".join(map(files.text_layer, document.pages)) if request.check_text else ""
     except (MappingError, ImageError, TypeError) as error:
         return {"dropped": str(error)}
-    row = _row(document, pages, answer, prompt)
-    return {"row": row, "left_out": left_out, "kind": _kind(answer)}
+    row = _row(document, pages, answer, request.prompt)
+    entry = {"row": row, "left_out": left_out, "kind": _kind(answer)}
+    if text.strip() and isinstance(fields := _as_object(answer), dict):
+        entry["not_in_text"] = not_in_text(fields, text)
+    return entry
 
 
 def _kind(answer: Any) -> str:
@@ -191,6 +202,9 @@ def _finish(request: Request, outcome: Outcome, journal: Journal) -> None:
             outcome.pages += len(entry["row"]["images"])
             outcome.left_out.update(entry["left_out"])
             outcome.kinds[entry["kind"]] += 1
+            outcome.num_texts += "not_in_text" in entry
+            if missing := entry.get("not_in_text"):
+                outcome.not_in_text[where] = missing
         else:
             outcome.dropped.append(Dropped(where, entry["dropped"]))
     outcome.rows = len(rows)
@@ -211,6 +225,7 @@ def _finish(request: Request, outcome: Outcome, journal: Journal) -> None:
         "pages": outcome.pages,
         "dropped": [{"where": item.where, "reason": item.reason} for item in outcome.dropped],
         "fields_left_out": dict(outcome.left_out),
+        "not_in_text_layer": outcome.not_in_text,
     }
     write_atomically(request.output / REPORT, json.dumps(report, indent=2, ensure_ascii=False).encode())
     write_atomically(request.output / ROWS, "".join(f"{row}\n" for row in rows).encode())
@@ -229,6 +244,6 @@ def _digest(request: Request, recognition: Recognition) -> str:
     pages = request.pages
     settings = [
         str(request.source.resolve()), recognition.format, mapping, request.prompt,
-        pages.dpi, pages.max_pixels, pages.max_pages,
+        pages.dpi, pages.max_pixels, pages.max_pages, request.check_text,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()

@@ -56,6 +56,14 @@ class PageFiles:
             raise result
         return result
 
+    def text_layer(self, page: Path | EmbeddedImage) -> str:
+        """The text of a document's file, if it is a PDF with one.
+
+        Raises:
+            ImageError: the file can't be read.
+        """
+        return "" if isinstance(page, EmbeddedImage) else self._process.text_layer(page.resolve())
+
     def _write_embedded(self, image: EmbeddedImage) -> list[str]:
         suffix = next(
             (suffix for magic, suffix in _SUFFIXES.items() if image.content.startswith(magic)), ".tif"
