@@ -1,8 +1,9 @@
 """Prints planned and measured memory of ten trainings on a CPU: `python -m benchmarks.plan [--write]`."""
 
 import argparse
-import logging
+import multiprocessing
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,6 @@ def main() -> None:
     parser.add_argument("--only", help="a part of the name of model or setting")
     parser.add_argument("--write", action="store_true", help=f"also write {RESULTS.relative_to(ROOT)}")
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         results = _measure_all(Path(name), options.only or "")
     report = "\n".join([describe_machine(), "", *_table(results)])
@@ -52,9 +51,16 @@ def _measure_all(folder: Path, only: str) -> dict[tuple[str, str], Result]:
         for number, (name, changes) in enumerate(SETTINGS.items()):
             if only in f"{model}, {name}":
                 output = folder / f"{model.replace('/', '-')}-{number}"
-                results[model, name] = measure(inputs | _config(changes, output))
+                results[model, name] = _in_a_process(inputs | _config(changes, output))
                 print(f"{model}, {name}: {results[model, name].error:+.1%}", flush=True)
     return results
+
+
+def _in_a_process(settings: dict[str, Any]) -> Result:
+    """Measure in a new process: memory of an earlier training that is freed meanwhile would be subtracted."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
+        return pool.submit(measure, settings).result()
 
 
 def _config(changes: dict[str, Any], output: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.profiler import ProfilerActivity, profile
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
@@ -38,7 +39,8 @@ class Result:
 
 
 def measure(settings: dict[str, Any]) -> Result:
-    """Plan and train; evaluations are left out."""
+    """Plan and train on one thread; evaluations are left out."""
+    torch.set_num_threads(1)
     config = TrainerConfig.model_validate(settings)
     storage = Storage.from_config(config.storage)
     splits = load_splits(config, Path(config.output_dir) / "inputs", storage)
