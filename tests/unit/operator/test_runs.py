@@ -209,6 +209,7 @@ def test_an_operator_with_other_defaults_changes_almost_every_default():
         *("pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution", "pod.dnsConfig"),
         *("pod.affinity.podAffinity", "pod.affinity.podAntiAffinity", "storage.caBundle.key"),
         *("resources.extended", "preflight.enabled"),
+        *("evaluation.gate.against", "evaluation.gate.perField.margin"),
     }
 
 

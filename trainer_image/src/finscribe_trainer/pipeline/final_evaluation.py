@@ -99,11 +99,12 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
     if isinstance(reference, Reference) and reference.run:
         write_results(reference.results, folder / PROMOTED_RESULTS)
     judgement = _judgement(spec, reference, after)
+    errors = after.summary.all_errors
     report = EvaluationReport(
         documents=test_set.info.documents,
         base=_document_metrics(before.summary),
         tuned=_document_metrics(after.summary),
-        errors=AnswerErrors(**after.summary.all_errors._asdict()),
+        errors=AnswerErrors(missing=errors.missing, wrong=errors.wrong, invented=errors.invented),
         gate=judgement.verdict if judgement else None,
     )
     view = training_of(report)
