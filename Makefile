@@ -135,6 +135,10 @@ bench-learning-rate: setup ## Compare the suggested learning rate with ten other
 bench-example: setup ## Train the example's model with five seeds, LoRA and QLoRA; again to go on (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.example $(BENCH_ARGS)
 
+.PHONY: bench-calibration
+bench-calibration: setup ## Count how often promised precisions hold, by 20 random halves of one model's answers.
+	$(RUN)/python -m benchmarks.calibration $(BENCH_ARGS)
+
 .PHONY: bench-operator
 bench-operator: setup binaries ## Measure speed and size of the operator, fail outside the ranges (BENCH_ARGS="--write" saves it).
 	$(RUN)/python -m benchmarks.operator $(BENCH_ARGS)

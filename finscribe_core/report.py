@@ -251,6 +251,11 @@ class EvaluationReport(KubeModel):
     """Metrics of the tuned model."""
     errors: AnswerErrors | None = None
     """Errors of the tuned model."""
+    straight_through_rate: MetricText = None
+    """Share of these documents that need no human if 95 % of such documents shall be right in every value;
+    unset if the model's confidence is not calibrated."""
+    straight_through_rate_99: MetricText = None
+    """The same for 99 %."""
     gate: GateVerdict | None = None
     """Result of the gate; unset when the job has none."""
 

@@ -621,6 +621,22 @@ DOWNLOAD_CACHE_SIZE = "100Gi"
 """Maximum size of a cache of downloads, unless it is set."""
 
 
+class GateMetric(StrEnum):
+    """A metric that a run can be required to reach: a document metric, or the straight-through rate."""
+
+    field_accuracy = "field_accuracy"
+    field_f1 = "field_f1"
+    nted = "nted"
+    anls_star = "anls_star"
+    teds_score = "teds_score"
+    teds_structure_score = "teds_structure_score"
+    numeric_accuracy = "numeric_accuracy"
+    validation_pass_rate = "validation_pass_rate"  # noqa: S105 - no password
+    parse_rate = "parse_rate"
+    straight_through_rate = "straight_through_rate"
+    """Share of the documents that need no human, of which 95 % are promised to be right in every value."""
+
+
 class GateReference(StrEnum):
     """The model that the tuned one is compared with."""
 
@@ -641,7 +657,7 @@ class FieldGateSpec(KubeModel):
 class GateSpec(KubeModel):
     """Requirement on the tuned model for `latest.json` to be moved to its run."""
 
-    metric: DocumentMetric = DocumentMetric.field_accuracy
+    metric: GateMetric = GateMetric.field_accuracy
     """Metric that is compared."""
     minimum: Float | None = Field(None, ge=0, le=1)
     """Lowest accepted value of the tuned model."""
@@ -657,6 +673,12 @@ class GateSpec(KubeModel):
             cel="has(self.minimum) || has(self.minimumImprovement) || has(self.perField)",
             check=lambda g: g.minimum is not None or g.compares,
             message="evaluation.gate needs minimum, minimumImprovement or perField",
+        ),
+        Rule(
+            cel=f"{cel_value('metric', 'field_accuracy')} != 'straight_through_rate' || "
+            "!has(self.minimumImprovement)",
+            check=lambda g: g.metric is not GateMetric.straight_through_rate or g.minimum_improvement is None,
+            message="evaluation.gate.minimumImprovement can't be used with the metric straight_through_rate",
         ),
         Rule(
             cel=f"{cel_value('against', 'Base')} == 'Base' || has(self.minimumImprovement) || "
@@ -684,6 +706,9 @@ class EvaluationSpec(KubeModel):
     loss only."""
     max_new_tokens: Int | None = Field(None, ge=1, le=131072)
     """Maximum number of tokens of an answer; when unset, 1.5 times the longest ground truth."""
+    calibration_documents: Int = Field(200, ge=0, le=100000)
+    """Validation documents on which the tuned model's confidence is calibrated after training, if there are
+    test documents; without test documents, those of the comparison are used. 0 calibrates nothing."""
     gate: GateSpec | None = None
     """Requirement for `latest.json` to be moved to the run; none when unset."""
 
@@ -692,6 +717,16 @@ class EvaluationSpec(KubeModel):
             cel=f"!has(self.gate) || {cel_value('enabled', True)}",
             check=lambda e: e.gate is None or e.enabled,
             message="evaluation.gate needs evaluation.enabled to be true",
+        ),
+        Rule(
+            cel=f"{cel_value('gate.metric', 'field_accuracy')} != 'straight_through_rate' || "
+            f"{cel_value('calibrationDocuments', 200)} > 0",
+            check=lambda e: (
+                e.gate is None
+                or e.gate.metric is not GateMetric.straight_through_rate
+                or e.calibration_documents > 0
+            ),
+            message="evaluation.gate.metric straight_through_rate needs calibrationDocuments above 0",
         ),
     )
 

@@ -22,7 +22,7 @@ EXAMPLE_LAYOUT = {
         f"runs/<run>/evaluation/{name}"
         for name in ("report.html", "report.md", "results-base.json", "results-tuned.json")
     ),
-    *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR | GENERATION),
+    *(f"runs/<run>/adapter/{name}" for name in ADAPTER | PROCESSOR | GENERATION | {"calibration.json"}),
     *(
         f"runs/<run>/merged/{name}"
         for name in {"README.md", "config.json", "model.safetensors"} | PROCESSOR | GENERATION

@@ -33,4 +33,8 @@ def test_the_commands_on_a_folder_work_with_any_model(folder):
     drafts = [json.loads(line) for line in (folder / "drafts.jsonl").read_text().splitlines()]
     assert len(drafts) == len(list((folder / "scans").iterdir()))
     assert (folder / "answers.html").is_file()
-    assert (folder / "answers.csv").read_text().startswith("file,field,value,confidence,problem\n")
+    assert (
+        (folder / "answers.csv")
+        .read_text()
+        .startswith("file,field,value,confidence,problem,calibrated,needs_review\n")
+    )

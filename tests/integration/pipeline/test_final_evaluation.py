@@ -9,6 +9,7 @@ from pytest import MonkeyPatch
 
 from finscribe_core.constants import ENV_RUN
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_trainer.evaluation.calibration import read_calibration
 from finscribe_trainer.evaluation.generation import AnswerGenerator
 from finscribe_trainer.evaluation.results import read_results
 from finscribe_trainer.pipeline.recipe import train
@@ -66,6 +67,11 @@ def test_base_and_tuned_model_are_evaluated_on_the_test_documents(train_with, tm
         f"evaluation/{name}"
         for name in ("report.html", "report.md", "results-base.json", "results-tuned.json")
     }
+    assert "adapter/calibration.json" in paths
+    calibration = read_calibration(tmp_path / "first/final_model")
+    assert "held out" in calibration.data.source
+    assert calibration.thresholds == ()  # none is right
+    assert result.evaluation.straight_through_rate == "0"
     base, tuned = (
         read_results(tmp_path / f"first/evaluation/results-{who}.json") for who in ("base", "tuned")
     )
@@ -121,7 +127,7 @@ def test_documents_too_large_for_the_gpu_fail_the_gate_but_the_adapter_is_export
     assert latest() is None
 
 
-NEVER_WORSE = {"gate": {"against": "Promoted", "minimum_improvement": -1}}
+NEVER_WORSE = {"gate": {"against": "Promoted", "minimum_improvement": -1}, "calibration_documents": 0}
 
 
 def test_a_gate_compares_with_the_promoted_run(train_with, tmp_path, sample, monkeypatch):

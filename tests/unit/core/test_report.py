@@ -84,6 +84,8 @@ def test_the_outputs_below_the_longest_output_uri_fit():
             documents=100_000,
             base=model_metrics,
             tuned=model_metrics,
+            straight_through_rate="0.123456",
+            straight_through_rate_99="0.123456",
             errors=AnswerErrors(missing=10**9, wrong=10**9, invented=10**9),
             gate=GateVerdict(
                 passed=False,

@@ -24,7 +24,7 @@ OUTPUT_FILES = {
     *("adapter_config.json", "adapter_model.safetensors", "config.json", "final_model/README.md"),
     *("adapter_model.bin", "training_state.json", "chat_template.jinja"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
-    "results-promoted.json",
+    *("results-promoted.json", "calibration.json"),
     *("sbom-operator.json", "sbom-trainer.json", "licences-operator.md", "licences-trainer.md"),
     *("finscribe.yaml", "import.json", "rows.jsonl", "pages/", "rows/train.json"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),

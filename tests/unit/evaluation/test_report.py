@@ -10,6 +10,7 @@ from finscribe_core.trainer_config import GateSpec, TrainerConfig
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.gate import Reference, judge
 from finscribe_trainer.evaluation.report.boxes import Box, boxes_by_row
+from finscribe_trainer.evaluation.report.findings import Findings
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import markdown
 from finscribe_trainer.evaluation.report.shown_documents import shown_documents
@@ -166,7 +167,8 @@ def test_a_huge_document_is_truncated_with_the_number_omitted():
 def test_notes_on_the_training_are_shown_before_the_caveats():
     comparison = comparison_of(GOLD, GOLD, {})
     note = "The model seems to be under-trained."
-    for text in (html(comparison, notes=[note]), markdown(comparison, [note])):
+    findings = Findings((note,))
+    for text in (html(comparison, findings=findings), markdown(comparison, findings)):
         plain = text.replace("\\", "")
         assert plain.index(note) < plain.index("strict JSON")
 
@@ -307,9 +309,9 @@ def test_a_report_shows_which_field_failed_the_gate_and_the_kinds_of_errors():
     after = [(gold, {"vendor": "2", HOSTILE: "3"})] * 20 + [(gold, {**gold, "total": "7"})] * 40
     comparison = compare(results_of("base", [(gold, gold)] * 60), results_of("tuned", after))
     gate = GateSpec.model_validate({"against": "Promoted", "per_field": {}})
-    judgement = judge(gate, Reference(comparison.base, "invoices-1"), comparison.tuned)
+    findings = Findings(judgement=judge(gate, Reference(comparison.base, "invoices-1"), comparison.tuned))
 
-    text, page = markdown(comparison, judgement=judgement), html(comparison, judgement=judgement)
+    text, page = markdown(comparison, findings), html(comparison, findings=findings)
 
     assert "## Evaluation gate: failed" in text
     assert re.search(r"^\| total \| 100.0% \| 0.0% \| .*\| 60 \| fails \|$", text, flags=re.MULTILINE)

@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -10,9 +12,13 @@ from PIL import Image
 from finscribe_core.constants import BUILT_IN_MODEL
 from finscribe_core.errors import FinscribeError
 from finscribe_trainer.data.rows import parse_row
+from finscribe_trainer.evaluation.calibration import write_calibration
+from finscribe_trainer.metrics.straight_through import Threshold
+from finscribe_trainer.model.built_in import find_built_in_model
 from tests.support.command import finscribe
 from tests.support.small_page import draw_page
 from tests.unit.data_tools.curate.documents import INVOICE
+from tests.unit.prediction.test_review import CALIBRATION
 
 pytestmark = pytest.mark.train
 
@@ -187,3 +193,18 @@ def test_the_page_shows_every_document_and_only_texts_of_hostile_ones(read, copy
     assert "<script" not in page
     (copy / "out.html").write_text("mine")
     assert "not a page" in str(again(copy, "--output", "out.jsonl", "--html", "out.html").exception)
+
+
+def test_a_model_with_a_calibration_says_which_documents_need_review(copy):
+    model = copy / "model"
+    shutil.copytree(find_built_in_model(), model)
+    calibration = replace(CALIBRATION, expects_json=False, thresholds=(Threshold(0.95, 0.0, 59, 0),))
+    write_calibration(calibration, model)
+    options = ("--model", str(model), "--prompt", "OCR:", "--max-new-tokens", "48", "--schema", "none")
+
+    finscribe(["predict", *options, "scans/total.png", "--output", "reviewed.jsonl"], copy)
+
+    [found] = lines_of(copy / "reviewed.jsonl")
+    assert found["needs_review"] is False
+    assert 0 < found["probability"] < 1
+    assert found["calibrated"]["total"] == pytest.approx(found["confidence"]["total"], abs=1e-3)

@@ -59,6 +59,13 @@ _FORMATS = ("jsonl", "json", "csv")
     show_default=True,
     help="Tokens after which an answer is cut off.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(("0.95", "0.99")),
+    default="0.95",
+    show_default=True,
+    help="Share of right documents that is promised among those that need no review (calibrated adapters).",
+)
 @overwrite_option
 def predict(  # noqa: PLR0913, PLR0917 - one for each option
     inputs: tuple[str, ...],
@@ -75,6 +82,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one for each option
     view: Path | None,
     batch_size: int,
     max_new_tokens: int,
+    precision: str,
     *,
     overwrite: bool,
 ) -> None:
@@ -128,7 +136,15 @@ def predict(  # noqa: PLR0913, PLR0917 - one for each option
 
         pages = PageOptions(dpi=dpi, max_pages=max_pages, password=read_password(password_file))
         request = Request(
-            inputs, model, base_model, prompt or INSTRUCTION, schema, max_new_tokens, batch_size, pages
+            inputs,
+            model,
+            base_model,
+            prompt or INSTRUCTION,
+            schema,
+            max_new_tokens,
+            batch_size,
+            pages,
+            float(precision),
         )
         predictions = predict_to_files(
             request, Outputs(output, chosen, draft, view, overwrite=overwrite), show

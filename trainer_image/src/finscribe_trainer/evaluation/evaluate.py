@@ -10,6 +10,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.batches.selection import check_prompts
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.evaluation.confidence import document_confidence, field_confidences, is_document
 from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator, max_answer_tokens
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
 from finscribe_trainer.evaluation.partial_answers import PartialAnswers, fingerprint
@@ -22,6 +23,7 @@ from finscribe_trainer.evaluation.results import (
     write_results,
 )
 from finscribe_trainer.evaluation.test_set import TestSet, download_folder
+from finscribe_trainer.metrics.answer_parsing import parse_answer
 from finscribe_trainer.metrics.corpus import aggregate_scores
 from finscribe_trainer.metrics.score import DocumentScore, ceiling_gates, score_document
 from finscribe_trainer.runtime.outputs import claim_files
@@ -63,7 +65,9 @@ def evaluate(
         partial = PartialAnswers(partial_path, fingerprint(loaded.info, test_set.info, settings))
     answers: dict[int, Answer] = dict(partial.answers) if partial else {}
     limit = settings.max_new_tokens
-    generator = AnswerGenerator(loaded.model, loaded.family, limit, batch_size, features=loaded.features)
+    generator = AnswerGenerator(
+        loaded.model, loaded.family, limit, batch_size, features=loaded.features, score_tokens=True
+    )
     try:
         missing = generator.generate(examples, done=frozenset(answers))
         for answer in progress(
@@ -110,7 +114,9 @@ def _results(
 
 
 def _record(example: Example, answer: Answer) -> DocumentResult:
-    gold = example.row.completion
+    gold, parsed = example.row.completion, parse_answer(answer.text)
+    tokens = answer.scored_tokens
+    confidence = document_confidence(parsed, tokens, cut_off=answer.cut_off, expects_json=is_document(gold))
     return DocumentResult(
         where=example.where,
         images=example.image_names,
@@ -120,6 +126,8 @@ def _record(example: Example, answer: Answer) -> DocumentResult:
         cut_off=answer.cut_off,
         seconds=answer.seconds,
         score=score_document(gold, answer.text),
+        confidence=confidence,
+        field_confidences=field_confidences(answer.text, parsed, tokens),
     )
 
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from finscribe_core.report import GATE_MESSAGE_LIMIT, GateVerdict
-from finscribe_core.trainer_config import GateSpec
+from finscribe_core.trainer_config import DocumentMetric, GateMetric, GateSpec
+from finscribe_trainer.evaluation.calibration import StraightThrough
 from finscribe_trainer.evaluation.results import Results
+from finscribe_trainer.metrics.corpus import MetricEstimate
 from finscribe_trainer.metrics.non_inferiority import (
     FieldChange,
     FieldChanges,
@@ -45,15 +47,26 @@ class Judgement:
     """The fall of a field that was tested for."""
 
 
-def judge(gate: GateSpec, reference: Reference, tuned: Results) -> Judgement:
+def judge(
+    gate: GateSpec, reference: Reference, tuned: Results, unattended: StraightThrough | None = None
+) -> Judgement:
     """Compare the metric with the gate's limits, and each field with the reference's.
 
     The metric is compared by its value; its confidence interval appears in the message only. A metric that
     applies to no document (TEDS without a table) fails the gate. Fields are compared by the lower bound of
     their change.
+
+    Args:
+        gate: the requirement.
+        reference: the other model.
+        tuned: results of the tuned model.
+        unattended: what the tuned model's threshold for a precision of 95 % does on the same documents.
     """
-    found = tuned.summary.metrics.get(gate.metric)
-    before = reference.results.summary.metrics.get(gate.metric)
+    if gate.metric is GateMetric.straight_through_rate:
+        found, before = _rate(unattended), _rate(unattended)
+    else:
+        metric = DocumentMetric(gate.metric)
+        found, before = (side.summary.metrics.get(metric) for side in (tuned, reference.results))
     if found is None or before is None or not found.documents:
         message = f"{gate.metric} applies to no document, so the gate can't pass."
         return Judgement(GateVerdict(passed=False, message=message))
@@ -76,6 +89,13 @@ def judge(gate: GateSpec, reference: Reference, tuned: Results) -> Judgement:
         fallen_fields=fallen,
     )
     return Judgement(verdict, changes, margin)
+
+
+def _rate(unattended: StraightThrough | None) -> MetricEstimate | None:
+    if unattended is None:
+        return None
+    share = unattended.accepted
+    return MetricEstimate(share.value, share.low, share.high, share.documents)
 
 
 def _metric_problems(gate: GateSpec, reference: Reference, value: float, before: float) -> Iterator[str]:

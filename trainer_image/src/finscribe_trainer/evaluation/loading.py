@@ -37,6 +37,8 @@ class LoadedModel:
     info: ModelInfo
     features: FeatureCache | None = None
     """The training's feature cache, if the vision tower is unchanged."""
+    folder: Path | None = None
+    """The files of the adapter or model that was named; None for one on the hub, or in training."""
 
 
 def load_model(name: str, base_model: str | None, folder: Path, storage: Storage) -> LoadedModel:
@@ -70,7 +72,8 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     model: Any = family.load_model(source, dtype=dtype)
     if adapter is not None:
         model = load_trained_adapter(model, adapter, source)
-    return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info)
+    files = Path(place.location) if Path(place.location).is_dir() else None
+    return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info, folder=files)
 
 
 def describe_model(source: ModelSource, name: str, adapter: Path | None) -> ModelInfo:

@@ -10,8 +10,11 @@ from pathlib import Path
 from finscribe_core.atomic_files import write_atomically
 from finscribe_trainer.evaluation.generation import Answer
 from finscribe_trainer.evaluation.results import DataInfo, InferenceSettings, ModelInfo
+from finscribe_trainer.evaluation.token_probabilities import Token
 
 log = logging.getLogger(__name__)
+
+_FORMAT = "with the probabilities of tokens"
 
 
 def fingerprint(model: ModelInfo, data: DataInfo, settings: InferenceSettings) -> str:
@@ -19,7 +22,7 @@ def fingerprint(model: ModelInfo, data: DataInfo, settings: InferenceSettings) -
 
     Without the batch size, so that an evaluation that ran out of memory can resume with a smaller one.
     """
-    parts = [model.fingerprint, data.sha256, data.rows, data.documents, asdict(settings)]
+    parts = [_FORMAT, model.fingerprint, data.sha256, data.rows, data.documents, asdict(settings)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -67,9 +70,12 @@ class PartialAnswers:
             return
         for line in lines[1:]:
             try:
-                yield Answer(**json.loads(line))
+                fields = json.loads(line)
+                tokens = tuple(Token(*token) for token in fields["scored_tokens"])
+                yield Answer(**{**fields, "scored_tokens": tokens})
             except (
                 ValueError,
+                KeyError,
                 TypeError,
                 RecursionError,
             ):  # incomplete line of a process that was killed while writing

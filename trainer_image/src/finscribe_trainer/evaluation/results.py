@@ -1,6 +1,6 @@
 """The format of results.json: a model's answers on a test set with their scores and summary metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -89,6 +89,10 @@ class DocumentResult:
     seconds: float
     """Inference time: the batch's divided by its documents."""
     score: _Score
+    confidence: float | None = None
+    """The probability that the model gives to the answer (`document_confidence`), if it is known."""
+    field_confidences: dict[str, float] = field(default_factory=dict)
+    """That of each field of the answer, by path."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,13 @@ def run_gates(gold: ParsedAnswer, predicted: ParsedAnswer) -> dict[str, bool | N
     return passed
 
 
+def contradicts_itself(data: Any) -> bool:
+    """Whether an answer of one of the schema's document types violates the schema, or does not add up."""
+    if not isinstance(data, dict) or data.get("document_type") not in DOCUMENT_TYPES:
+        return False
+    return not _matches_schema(data) or bool(check_arithmetic(data))
+
+
 def _matches_schema(data: Any) -> bool:
     try:
         parse_document(data)

@@ -1,7 +1,7 @@
 """Evaluates base and tuned model on the same documents at the end of a run, and applies the gate."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +18,20 @@ from finscribe_core.report import (
 )
 from finscribe_core.trainer_config import EvaluationSpec, GateReference
 from finscribe_trainer.batches.oom_retry import GpuMemoryError
+from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.splits import Splits
+from finscribe_trainer.evaluation.calibration import (
+    StraightThrough,
+    calibrate,
+    straight_through,
+    write_calibration,
+)
 from finscribe_trainer.evaluation.compare import Comparison, compare
 from finscribe_trainer.evaluation.evaluate import evaluate, inference_settings
 from finscribe_trainer.evaluation.gate import Judgement, Reference, judge
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
 from finscribe_trainer.evaluation.promoted import find_promoted_run, new_answers, stored_answers
+from finscribe_trainer.evaluation.report.findings import Findings
 from finscribe_trainer.evaluation.report.pages import pages_of
 from finscribe_trainer.evaluation.report.summary import summary_sentence
 from finscribe_trainer.evaluation.report.terminal import summary_lines
@@ -58,6 +66,7 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
     source: ModelSource,
     splits: Splits,
     folder: Path,
+    adapter: Path,
     storage: Storage,
     training_of: Callable[[EvaluationReport], TrainingView],
 ) -> EvaluationReport:
@@ -72,6 +81,7 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
         source: the base model's source.
         splits: the documents.
         folder: where the results and the report are written to.
+        adapter: the tuned adapter's folder, in which its calibration is written.
         storage: where the promoted run is.
         training_of: what the report shows of the training, which may depend on the metrics.
     """
@@ -82,8 +92,8 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
     base = replace(tuned, info=describe_model(source, source.name, None))
     settings = inference_settings(tuned, test_set, spec.max_new_tokens)
 
-    def answer(loaded: LoadedModel) -> Results:
-        return evaluate(loaded, test_set, settings, batch_size, record_answer=record_answer)
+    def answer(loaded: LoadedModel, documents: TestSet = test_set) -> Results:
+        return evaluate(loaded, documents, settings, batch_size, record_answer=record_answer)
 
     log.info("evaluating base and tuned model on %d documents", test_set.info.documents)
     try:
@@ -91,6 +101,8 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
             before = answer(base)
         after = answer(tuned)
         reference = _reference(run, before, tuned, source, answer, storage)
+        known = _calibration_documents(run, splits)
+        calibrated = answer(tuned, known) if known else after
     except GpuMemoryError:
         return _out_of_memory(spec)
     comparison = compare(before, after)
@@ -98,18 +110,24 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
     write_results(after, folder / TUNED_RESULTS)
     if isinstance(reference, Reference) and reference.run:
         write_results(reference.results, folder / PROMOTED_RESULTS)
-    judgement = _judgement(spec, reference, after)
+    calibration = calibrate(calibrated) if spec.calibration_documents else None
+    unattended = straight_through(calibration, after) if calibration else ()
+    if calibration:
+        write_calibration(calibration, adapter)
+    judgement = _judgement(spec, reference, after, unattended)
     errors = after.summary.all_errors
     report = EvaluationReport(
         documents=test_set.info.documents,
         base=_document_metrics(before.summary),
         tuned=_document_metrics(after.summary),
         errors=AnswerErrors(missing=errors.missing, wrong=errors.wrong, invented=errors.invented),
+        straight_through_rate=_rate(unattended, 0.95),
+        straight_through_rate_99=_rate(unattended, 0.99),
         gate=judgement.verdict if judgement else None,
     )
     view = training_of(report)
-    shown = pages_of(test_set.examples)
-    write_reports(comparison, folder / REPORT, shown, view.notes, judgement, view)
+    findings = Findings(tuple(view.notes), judgement, calibration, unattended, same_documents=known is None)
+    write_reports(comparison, folder / REPORT, pages_of(test_set.examples), findings, view)
     _log_summary(comparison, after)
     return report
 
@@ -145,15 +163,39 @@ def _reference(
         return GateVerdict(passed=False, message=message[:GATE_MESSAGE_LIMIT], against=name)
 
 
-def _judgement(spec: EvaluationSpec, reference: Reference | GateVerdict, tuned: Results) -> Judgement | None:
+def _judgement(
+    spec: EvaluationSpec,
+    reference: Reference | GateVerdict,
+    tuned: Results,
+    unattended: tuple[StraightThrough, ...],
+) -> Judgement | None:
     if spec.gate is None:
         return None
-    return Judgement(reference) if isinstance(reference, GateVerdict) else judge(spec.gate, reference, tuned)
+    if isinstance(reference, GateVerdict):
+        return Judgement(reference)
+    return judge(spec.gate, reference, tuned, unattended[0] if unattended else None)
+
+
+def _calibration_documents(run: Run, splits: Splits) -> TestSet | None:
+    """The validation documents to calibrate on; None for those that are compared, or for none."""
+    count = run.config.evaluation.calibration_documents
+    return _validation_documents(run, splits, count) if splits.test is not None and count else None
+
+
+def _rate(unattended: tuple[StraightThrough, ...], precision: float) -> str | None:
+    """The share of the documents that need no human at a precision; None without a calibration."""
+    found = [one for one in unattended if one.precision == precision]
+    return format_metric(found[0].accepted.value) if found else None
 
 
 def count_answers(run: Run, splits: Splits) -> int:
-    """The answers that the comparison generates: two for each document."""
-    return 2 * _documents(run, splits).info.documents if run.config.evaluation.enabled else 0
+    """The answers that are generated after the training: two for each document that is compared, and one for
+    each that only the confidence is calibrated on.
+    """
+    if not run.config.evaluation.enabled:
+        return 0
+    known = _calibration_documents(run, splits)
+    return 2 * _documents(run, splits).info.documents + (known.info.documents if known else 0)
 
 
 def _out_of_memory(spec: EvaluationSpec) -> EvaluationReport:
@@ -164,15 +206,22 @@ def _out_of_memory(spec: EvaluationSpec) -> EvaluationReport:
 
 
 def _documents(run: Run, splits: Splits) -> TestSet:
-    config = run.config
-    if splits.test is not None:
-        assert config.test_path is not None and splits.test_fingerprint is not None
-        examples, source, digest = splits.test, config.test_path, splits.test_fingerprint
-    else:
-        examples = splits.validation
-        source = config.validation_path or f"{config.dataset_path} (held out)"
-        digest = splits.validation_fingerprint or splits.train_fingerprint
-    chosen = sample_evenly(examples, config.evaluation.max_documents)
+    config, count = run.config, run.config.evaluation.max_documents
+    if splits.test is None:
+        return _validation_documents(run, splits, count)
+    assert config.test_path is not None and splits.test_fingerprint is not None
+    return _sample(splits.test, count, config.test_path, splits.test_fingerprint)
+
+
+def _validation_documents(run: Run, splits: Splits, count: int) -> TestSet:
+    source = run.config.validation_path or f"{run.config.dataset_path} (held out)"
+    return _sample(
+        splits.validation, count, source, splits.validation_fingerprint or splits.train_fingerprint
+    )
+
+
+def _sample(examples: Sequence[Example], count: int, source: str, digest: str) -> TestSet:
+    chosen = sample_evenly(examples, count)
     return TestSet(chosen, DataInfo(source, digest, len(examples), len(chosen)))
 
 

@@ -126,7 +126,9 @@ def _write_result(  # noqa: PLR0913, PLR0917 - what the run has led to, and wher
             doubt = _under_training(run, _with_evaluation(metrics, report))
             return view_training(run.config, metrics, [doubt] if doubt else [])
 
-        report = compare_models(run, tuned, source, splits, folder / EVALUATION_DIR, storage, training_of)
+        report = compare_models(
+            run, tuned, source, splits, folder / EVALUATION_DIR, adapter, storage, training_of
+        )
         metrics = _with_evaluation(metrics, report)
     metrics["under_training"] = _under_training(run, metrics)
     if metrics["under_training"]:

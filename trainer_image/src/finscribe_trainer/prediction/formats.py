@@ -9,7 +9,7 @@ from finscribe_trainer.documents.numbers import dump_json
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.prediction.records import Prediction, to_line
 
-_COLUMNS = ("file", "field", "value", "confidence", "problem")
+_COLUMNS = ("file", "field", "value", "confidence", "problem", "calibrated", "needs_review")
 
 
 class Format(StrEnum):
@@ -41,17 +41,21 @@ def _table(predictions: Iterable[Prediction]) -> str:
 
 def _rows(prediction: Prediction) -> Iterator[tuple[str, ...]]:
     """A row for each field; one without a field for an error, no JSON, or a problem of a missing field."""
+    review = "" if prediction.needs_review is None else str(prediction.needs_review).lower()
     if prediction.error is not None:
-        yield prediction.file, "", "", "", prediction.error
+        yield prediction.file, "", "", "", prediction.error, "", review
     elif prediction.answer is None:
-        yield prediction.file, "", prediction.text or "", "", "the answer is no JSON"
+        yield prediction.file, "", prediction.text or "", "", "the answer is no JSON", "", review
     problems: dict[str, list[str]] = {}
     for problem in prediction.problems:
         problems.setdefault(problem.path, []).append(problem.message)
     for path, value in leaves(prediction.answer):
         text = value if isinstance(value, str) else dump_json(value)
-        confidence = prediction.confidence.get(path)
+        confidence, calibrated = (
+            "" if (found := numbers.get(path)) is None else f"{found:.4f}"
+            for numbers in (prediction.confidence, prediction.calibrated)
+        )
         wrong = "; ".join(problems.pop(path, []))
-        yield prediction.file, path, text, "" if confidence is None else f"{confidence:.4f}", wrong
+        yield prediction.file, path, text, confidence, wrong, calibrated, review
     for path, messages in problems.items():
-        yield prediction.file, path, "", "", "; ".join(messages)
+        yield prediction.file, path, "", "", "; ".join(messages), "", review

@@ -12,15 +12,17 @@ from finscribe_core.errors import FailureReason, FinscribeError, UserError
 from finscribe_core.trainer_config import StorageEndpoint
 from finscribe_trainer.data.document_pages import PageOptions
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
+from finscribe_trainer.evaluation.calibration import read_calibration
 from finscribe_trainer.evaluation.generation import Answer, AnswerGenerator
 from finscribe_trainer.evaluation.loading import LoadedModel, load_model
 from finscribe_trainer.evaluation.test_set import download_folder
+from finscribe_trainer.metrics.straight_through import PRECISIONS
 from finscribe_trainer.model.families.prompt_check import DROPPED, prompt_problems
 from finscribe_trainer.prediction.answers_file import AnswersFile
 from finscribe_trainer.prediction.documents import Document, find_documents
 from finscribe_trainer.prediction.drafts import write_drafts
 from finscribe_trainer.prediction.formats import Format, render
-from finscribe_trainer.prediction.records import Prediction, to_prediction
+from finscribe_trainer.prediction.records import Prediction, Review, reviewed, to_prediction
 from finscribe_trainer.prediction.view import check_view, write_view
 from finscribe_trainer.runtime.outputs import claim_files
 from finscribe_trainer.runtime.progress import progress
@@ -49,6 +51,8 @@ class Request:
     """Documents per batch."""
     pages: PageOptions
     """How PDFs and other documents of several pages are read."""
+    precision: float = PRECISIONS[0]
+    """The share of right documents, among those that need no review, that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,12 @@ def predict_to_files(
         documents = find_documents(request.inputs, request.prompt, request.pages, downloads, storage)
         loaded = load_model(request.model, request.base_model, downloads, storage)
         answers.require_model(loaded.info.fingerprint)
+        review = _review(loaded, request.precision)
         known = _answered(documents, answers.predictions, request.max_new_tokens)
         missing = [document for document in documents if document.name not in known]
         answers.open()
         try:
-            new = predict(loaded, missing, request, check)
+            new = predict(loaded, missing, request, check, review)
             for prediction in progress(
                 new, "Read", total=len(documents), completed=len(known), unit="documents"
             ):
@@ -101,20 +106,42 @@ def predict_to_files(
                 show(prediction)
         finally:
             answers.close()
+        for name in known:  # read before, maybe with another calibration or for another precision
+            answers.predictions[name] = reviewed(answers.predictions[name], review)
         pairs = [(document, answers.predictions[document.name]) for document in documents]
         _write(outputs, answers, pairs)
         return [prediction for _, prediction in pairs]
 
 
+def _review(loaded: LoadedModel, precision: float) -> Review | None:
+    """What decides which answers need review; None for a model without calibration."""
+    calibration = read_calibration(loaded.folder) if loaded.folder else None
+    if calibration is None:
+        return None
+    if calibration.threshold(precision) is None:
+        log.warning(
+            "no threshold promises that %g %% of the documents are right: all need review "
+            "(%d validation documents, %d of them right)",
+            100 * precision,
+            calibration.right.documents,
+            calibration.right.count,
+        )
+    return Review(calibration, precision)
+
+
 def predict(
-    loaded: LoadedModel, documents: Sequence[Document], request: Request, check: AnswerCheck
+    loaded: LoadedModel,
+    documents: Sequence[Document],
+    request: Request,
+    check: AnswerCheck,
+    review: Review | None = None,
 ) -> Iterator[Prediction]:
     """Read documents in batches; those that can't be read come first, each with its error."""
     model = loaded.info.fingerprint
     readable = []
     for document in documents:
         if error := _error(document, loaded):
-            yield Prediction(document.name, error=error)
+            yield reviewed(Prediction(document.name, error=error), review)
         else:
             readable.append(document)
     generator = AnswerGenerator(
@@ -127,9 +154,9 @@ def predict(
     )
     for document, answer in _answers(generator, readable):
         if isinstance(answer, Answer):
-            yield to_prediction(document.name, answer, check, model, document.fingerprint)
+            yield to_prediction(document.name, answer, check, model, document.fingerprint, review)
         else:
-            yield Prediction(document.name, error=answer)
+            yield reviewed(Prediction(document.name, error=answer), review)
 
 
 def _error(document: Document, loaded: LoadedModel) -> str:

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from finscribe_trainer.data_tools.validate.answers import AnswerCheck
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
+from finscribe_trainer.evaluation.calibration import Calibration
+from finscribe_trainer.evaluation.confidence import document_confidence, field_confidences
 from finscribe_trainer.evaluation.generation import Answer
 from finscribe_trainer.metrics.answer_parsing import parse_answer
-from finscribe_trainer.prediction.confidence import field_confidences
 
 _DIGITS = 4
 """Decimals of a confidence."""
@@ -42,6 +43,14 @@ class Prediction:
     """SHA-256 of the model's files."""
     document: str = ""
     """SHA-256 of the prompt and the images."""
+    probability: float | None = None
+    """The probability that the model gives to the whole answer: see `document_confidence`."""
+    calibrated: dict[str, float] = field(default_factory=dict)
+    """The calibrated confidence of each field; empty for a model without calibration."""
+    document_confidence: float | None = None
+    """The calibrated probability that all values are right; None for a model without calibration."""
+    needs_review: bool | None = None
+    """Whether a human has to look at it; None for a model without calibration."""
 
     @property
     def least_confident(self) -> float:
@@ -49,12 +58,47 @@ class Prediction:
         return min(self.confidence.values(), default=0.0) if self.answer is not None else 0.0
 
 
-def to_prediction(name: str, answer: Answer, check: AnswerCheck, model: str, document: str) -> Prediction:
+@dataclass(frozen=True)
+class Review:
+    """By which a human has to look at an answer or not."""
+
+    calibration: Calibration
+    precision: float
+    """The share of right documents, among those that nobody looks at, that is asked for."""
+
+
+def reviewed(prediction: Prediction, review: Review | None) -> Prediction:
+    """The prediction with its calibrated confidence, and whether it needs review."""
+    if review is None:
+        return replace(prediction, calibrated={}, document_confidence=None, needs_review=None)
+    calibration, probability = review.calibration, prediction.probability or 0.0
+    threshold = calibration.threshold(review.precision)
+    passes = threshold is not None and probability > threshold.above and not prediction.problems
+    return replace(
+        prediction,
+        calibrated={
+            path: round(calibration.field(value), _DIGITS) for path, value in prediction.confidence.items()
+        }
+        if calibration.field
+        else {},
+        document_confidence=(
+            round(calibration.document(probability) if probability else 0.0, _DIGITS)
+            if calibration.document
+            else None
+        ),
+        needs_review=not passes,
+    )
+
+
+def to_prediction(
+    name: str, answer: Answer, check: AnswerCheck, model: str, document: str, review: Review | None = None
+) -> Prediction:
     """The record of a generated answer."""
     parsed = parse_answer(answer.text)
     usable = parsed.readable and isinstance(parsed.raw, dict | list)
     confidence = field_confidences(answer.text, parsed, answer.scored_tokens) if usable else {}
-    return Prediction(
+    expects_json = review is None or review.calibration.expects_json
+    prediction = Prediction(
         file=name,
         answer=parsed.raw if usable else None,
         confidence={path: round(value, _DIGITS) for path, value in confidence.items()},
@@ -65,7 +109,11 @@ def to_prediction(name: str, answer: Answer, check: AnswerCheck, model: str, doc
         tokens=answer.tokens,
         model=model,
         document=document,
+        probability=document_confidence(
+            parsed, answer.scored_tokens, cut_off=answer.cut_off, expects_json=expects_json
+        ),
     )
+    return reviewed(prediction, review)
 
 
 def to_line(prediction: Prediction) -> bytes:
@@ -82,9 +130,17 @@ def from_line(line: bytes) -> Prediction:
     """
     value = load_json(line.decode())
     try:
-        confidence = {path: float(number) for path, number in value["confidence"].items()}
+        confidence, calibrated = (
+            {path: float(number) for path, number in value.get(key, {}).items()}
+            for key in ("confidence", "calibrated")
+        )
+        single = {
+            key: None if value.get(key) is None else float(value[key])
+            for key in ("probability", "document_confidence")
+        }
         problems = [Problem(**problem) for problem in value["problems"]]
-        return Prediction(**{**value, "confidence": confidence, "problems": problems})
+        known = {"confidence": confidence, "calibrated": calibrated, "problems": problems}
+        return Prediction(**{**value, **single, **known})
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("not a prediction") from error
 
@@ -99,4 +155,5 @@ def counts(predictions: Iterable[Prediction]) -> Counter[str]:
         found["repaired"] += prediction.repaired
         found["cut off"] += prediction.cut_off
         found["with problems"] += bool(prediction.problems)
+        found["that need no review"] += prediction.needs_review is False
     return found

@@ -8,11 +8,11 @@ from typing import TypeVar
 from markupsafe import Markup
 
 from finscribe_trainer.evaluation.compare import Comparison
-from finscribe_trainer.evaluation.gate import Judgement
 from finscribe_trainer.evaluation.report import labels
 from finscribe_trainer.evaluation.report.boxes import boxes_by_row
 from finscribe_trainer.evaluation.report.document_view import FILTERS, DocumentView, view_document
 from finscribe_trainer.evaluation.report.environment import page_environment
+from finscribe_trainer.evaluation.report.findings import Findings
 from finscribe_trainer.evaluation.report.gate_legend import gate_legend
 from finscribe_trainer.evaluation.report.page_images import READABLE_PIXELS, PageImage, page_image
 from finscribe_trainer.evaluation.report.pages import Pages
@@ -54,8 +54,7 @@ class _Entry:
 def html(
     comparison: Comparison,
     pages: Pages | None = None,
-    notes: Sequence[str] = (),
-    judgement: Judgement | None = None,
+    findings: Findings | None = None,
     training: TrainingView | None = None,
 ) -> str:
     """The page's HTML; all texts of documents and models are escaped.
@@ -63,10 +62,11 @@ def html(
     Args:
         comparison: the comparison to report.
         pages: the images of its documents that are on this machine; none when None.
-        notes: sentences about the training, shown with the caveats.
-        judgement: the gate's, if the run has one.
+        findings: what the run has found besides; None outside a run.
         training: the training of the tuned model; None when it is not known.
     """
+    findings = findings or Findings()
+    judgement = findings.judgement
     environment = page_environment()
     changed_most = sorted(comparison.fields, key=lambda pair: abs(pair.change), reverse=True)[:PLOTTED_FIELDS]
     entries = list(_entries(comparison, pages or {}))
@@ -74,7 +74,8 @@ def html(
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         summary=summary_sentence(comparison),
-        caveats=[*notes, *caveats(comparison)],
+        caveats=[*findings.notes, *caveats(comparison)],
+        findings=findings,
         judgement=judgement,
         gate_legend=gate_legend(judgement) if judgement and judgement.fields else "",
         errors=comparison.errors[:SHOWN_FIELDS],

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from finscribe_trainer.evaluation.compare import Comparison, ErrorPair, Pair
 from finscribe_trainer.evaluation.gate import Judgement
+from finscribe_trainer.evaluation.report.findings import Findings
 from finscribe_trainer.evaluation.report.gate_legend import gate_legend
 from finscribe_trainer.evaluation.report.labels import (
     ERROR_KINDS,
@@ -28,28 +29,32 @@ _SHOWN_LEAVES = 10
 _SHOWN_CHARACTERS = 60
 
 
-def markdown(comparison: Comparison, notes: Sequence[str] = (), judgement: Judgement | None = None) -> str:
+def markdown(comparison: Comparison, findings: Findings | None = None) -> str:
     """The report, as CommonMark with tables; texts of documents and models are escaped.
 
     Args:
         comparison: the comparison to report.
-        notes: sentences about the training, shown with the caveats.
-        judgement: the gate's, if the run has one.
+        findings: what the run has found besides; None outside a run.
     """
-    return "\n\n".join(_sections(comparison, notes, judgement)) + "\n"
+    return "\n\n".join(_sections(comparison, findings or Findings())) + "\n"
 
 
-def _sections(comparison: Comparison, notes: Sequence[str], judgement: Judgement | None) -> Iterator[str]:
+def _sections(comparison: Comparison, findings: Findings) -> Iterator[str]:
     yield f"# {TITLE}"
     yield f"**{escape(summary_sentence(comparison))}**"
     yield (
         f"By field accuracy, {comparison.improved} documents improved over the base model, "
         f"{comparison.unchanged} are unchanged, and {comparison.regressed} regressed."
     )
-    if notes := [*notes, *caveats(comparison)]:
+    if notes := [*findings.notes, *caveats(comparison)]:
         yield "\n".join(f"> - {escape(note)}" for note in notes)
-    if judgement is not None:
-        yield from _gate_of_run(judgement)
+    if findings.judgement is not None:
+        yield from _gate_of_run(findings.judgement)
+    if findings.unattended:
+        yield "## Documents that need no human"
+        head = ("Promised right", "Without a human", "Right among these", "On the validation documents")
+        yield _table(head, findings.straight_through_rows())
+        yield findings.straight_through_legend
     yield "## Metrics"
     yield _metrics(comparison)
     yield (

@@ -1,12 +1,11 @@
 """Writes a comparison's report as Markdown (report.md) and as a self-contained HTML page (report.html)."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from finscribe_core.atomic_files import write_atomically
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.evaluation.compare import Comparison
-from finscribe_trainer.evaluation.gate import Judgement
+from finscribe_trainer.evaluation.report.findings import Findings
 from finscribe_trainer.evaluation.report.html import html
 from finscribe_trainer.evaluation.report.markdown import TITLE, markdown
 from finscribe_trainer.evaluation.report.pages import Pages
@@ -18,8 +17,7 @@ def write_reports(
     comparison: Comparison,
     output: Path,
     pages: Pages | None = None,
-    notes: Sequence[str] = (),
-    judgement: Judgement | None = None,
+    findings: Findings | None = None,
     training: TrainingView | None = None,
 ) -> tuple[Path, Path]:
     """Write the report as Markdown to `output`, and as a self-contained HTML page beside it.
@@ -30,8 +28,7 @@ def write_reports(
         comparison: the comparison to report.
         output: a path that ends in .md; its folder is created if missing.
         pages: see `html`.
-        notes: sentences about the training, shown with the caveats.
-        judgement: the gate's, if the run has one.
+        findings: what the run has found besides; None outside a run.
         training: the training of the tuned model, for the HTML page; None when it is not known.
 
     Returns:
@@ -41,10 +38,11 @@ def write_reports(
         UserError: see `check_output`.
     """
     page = check_output(output)
-    for path, text in (
-        (output, markdown(comparison, notes, judgement)),
-        (page, html(comparison, pages, notes, judgement, training)),
-    ):
+    texts = {
+        output: markdown(comparison, findings),
+        page: html(comparison, pages, findings, training),
+    }
+    for path, text in texts.items():
         # A model's JSON may contain an escaped lone surrogate, which can't be encoded in UTF-8.
         write_atomically(path, text.encode(errors="replace"))
     return output, page

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
+from finscribe_trainer.evaluation.confidence import field_confidences
 from finscribe_trainer.evaluation.token_probabilities import Token
 from finscribe_trainer.metrics.answer_parsing import parse_answer
-from finscribe_trainer.prediction.confidence import field_confidences
 
 WHOLE = '{"name": "Kim", "items": [{"price": 12.5}, {"price": 7}], "none": null}'
 # text, whether it has ended, and its fields with the characters that count

@@ -1,4 +1,4 @@
-"""The confidence of each field of an answer: the probability that the model gives to its value."""
+"""The confidence of an answer and of each of its fields: the probability that the model gives to them."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -7,7 +7,27 @@ from collections.abc import Sequence
 from finscribe_trainer.documents.paths import leaves
 from finscribe_trainer.evaluation.token_probabilities import Token
 from finscribe_trainer.loss.value_spans import find_spans_before_error, find_value_spans
-from finscribe_trainer.metrics.answer_parsing import ParsedAnswer
+from finscribe_trainer.metrics.answer_parsing import ParsedAnswer, parse_answer
+from finscribe_trainer.metrics.validation_gates import contradicts_itself
+
+
+def is_document(gold: str) -> bool:
+    """Whether a ground truth is a JSON object or list."""
+    answer = parse_answer(gold)
+    return answer.strict and isinstance(answer.raw, dict | list)
+
+
+def document_confidence(
+    answer: ParsedAnswer, tokens: Sequence[Token], *, cut_off: bool, expects_json: bool
+) -> float:
+    """The probability that the model gives to the whole answer: the product of those of all its tokens.
+
+    It is 0 for an answer that is known to be wrong: one that was cut off or has no tokens and, where JSON is
+    expected, one that is no strict JSON or contradicts itself.
+    """
+    if cut_off or not tokens or (expects_json and (not answer.strict or contradicts_itself(answer.raw))):
+        return 0.0
+    return math.exp(sum(token.log_prob for token in tokens))
 
 
 def field_confidences(text: str, answer: ParsedAnswer, tokens: Sequence[Token]) -> dict[str, float]:
