@@ -78,12 +78,16 @@ class Bench:
             TimeoutError: that takes more than four minutes.
         """
         async with asyncio.timeout(_SETTLE_SECONDS):
-
-            async def exist() -> bool:
-                return await self.api.count(PODS) >= pods
-
-            await until(exist)
+            await self.await_pods(pods)
             await self.be_quiet()
+
+    async def await_pods(self, number: int) -> None:
+        """Wait until this many pods exist."""
+
+        async def exist() -> bool:
+            return await self.api.count(PODS) >= number
+
+        await until(exist)
 
     async def be_quiet(self) -> None:
         """Wait until the processes have nothing more to do."""

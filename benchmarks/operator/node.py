@@ -87,18 +87,24 @@ class Node:
         done: set[str] = set()
 
         async def schedule() -> None:
-            while True:
-                new = [pod for pod in await self.pods("") if pod.name not in done]
-                await self._each(self._kubelet.report_waiting, new)
-                done.update(pod.name for pod in new)
+            new = [pod for pod in await self.pods("") if pod.name not in done]
+            await self._each(self._kubelet.report_waiting, new)
+            done.update(pod.name for pod in new)
+
+        ended = asyncio.Event()
+
+        async def keep_scheduling() -> None:
+            while not ended.is_set():
+                await schedule()
                 await asyncio.sleep(_SCHEDULING_SECONDS)
 
-        task = asyncio.create_task(schedule())
+        task = asyncio.create_task(keep_scheduling())
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            ended.set()
+            await task
+        await schedule()
 
     async def succeed(self, pods: Sequence[Pod]) -> None:
         """End the containers with a result."""

@@ -35,7 +35,8 @@ async def _live(bench: Bench, node: Node, jobs: int, prefix: str, pods: int, *, 
     async with asyncio.timeout(_SECONDS):
         async with node.scheduling():
             await bench.create(f"{prefix}-{number}" for number in range(jobs))
-            await bench.settle(pods + jobs)
+            await bench.await_pods(pods + jobs)
+        await bench.be_quiet()
         running = await node.pods(f"{prefix}-")
         await node.run(running, lambda _: training(1))
         await node.await_requests(running, POLLS)
