@@ -30,8 +30,8 @@ SYSTEM_NAMESPACE = "finscribe-system"
 BUCKET = "finscribe-demo"
 CREDENTIALS = ("finscribe", "only-for-this-test")
 WATCH_SECONDS = 1.0
-EXAMPLE_ROWS = 800
-"""A third of the sample: enough to read some fields."""
+EXAMPLE_ROWS = 480
+"""A fifth of the sample: enough to read some fields."""
 POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 

@@ -38,7 +38,7 @@ def test_the_example_is_trained_and_its_adapter_has_the_reported_loss(
     assert float(status.evaluation.tuned.field_accuracy) > float(status.evaluation.base.field_accuracy)
     adapter = bucket.download(outputs.adapter, tmp_path / "adapter")
     loss = eval_loss_of_adapter(find_built_in_model(), adapter, bucket.example_sample / "val.jsonl")
-    assert loss == pytest.approx(metrics["best_eval_loss"], rel=0.05)  # the run computed in bfloat16
+    assert loss == pytest.approx(metrics["best_eval_loss"], rel=0.05)
 
 
 def test_a_run_that_fails_its_gate_is_complete_and_latest_json_is_not_written(team: Team, bucket: Bucket):
