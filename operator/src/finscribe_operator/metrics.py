@@ -122,8 +122,9 @@ class Metrics:
     def _count_start(self, old: FineTuneJobStatus, new: FineTuneJobStatus) -> None:
         """Measure the first start of a run's trainer: later ones are those of other attempts."""
         running = find_true(new.conditions, ConditionType.Running)
-        waited = any(c.type == ConditionType.Running and c.status == "False" for c in old.conditions)
-        if running is None or not waited or new.run is None or new.run.attempts > 1:
+        # A new job has no condition before; Unknown is that of a trainer which has started.
+        has_started = any(c.type == ConditionType.Running and c.status != "False" for c in old.conditions)
+        if running is None or has_started or new.run is None or new.run.attempts > 1:
             return
         if new.run.start_time:
             seconds = seconds_between(new.run.start_time, running.last_transition_time)

@@ -58,9 +58,10 @@ def running(status: str, at: str, attempts: int) -> FineTuneJobStatus:
     return FineTuneJobStatus(conditions=[condition], run=run)
 
 
-def test_the_time_to_start_is_that_of_a_runs_first_attempt():
+@pytest.mark.parametrize("waits", [running("False", "2026-05-01T11:00:00Z", 1), FineTuneJobStatus()])
+def test_the_time_to_start_is_that_of_a_runs_first_attempt(waits: FineTuneJobStatus):
     metrics = Metrics(Store())
-    waits, starts = running("False", "2026-05-01T11:00:00Z", 1), running("True", "2026-05-01T11:00:40Z", 1)
+    starts = running("True", "2026-05-01T11:00:40Z", 1)
     lost = running("Unknown", "2026-05-01T11:05:00Z", 1)
     retries, again = running("False", "2026-05-01T11:10:00Z", 2), running("True", "2026-05-01T11:20:00Z", 2)
     for old, new in ((waits, starts), (starts, starts), (lost, starts), (retries, again)):
