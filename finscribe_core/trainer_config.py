@@ -706,9 +706,10 @@ class EvaluationSpec(KubeModel):
     loss only."""
     max_new_tokens: Int | None = Field(None, ge=1, le=131072)
     """Maximum number of tokens of an answer; when unset, 1.5 times the longest ground truth."""
-    calibration_documents: Int = Field(200, ge=0, le=100000)
+    calibration_documents: Int | None = Field(None, ge=0, le=100000)
     """Validation documents on which the tuned model's confidence is calibrated after training, if there are
-    test documents; without test documents, those of the comparison are used. 0 calibrates nothing."""
+    test documents; without test documents, those of the comparison are used. 200 when unset; 0 calibrates
+    nothing."""
     gate: GateSpec | None = None
     """Requirement for `latest.json` to be moved to the run; none when unset."""
 
@@ -724,7 +725,7 @@ class EvaluationSpec(KubeModel):
             check=lambda e: (
                 e.gate is None
                 or e.gate.metric is not GateMetric.straight_through_rate
-                or e.calibration_documents > 0
+                or e.calibration_documents != 0
             ),
             message="evaluation.gate.metric straight_through_rate needs calibrationDocuments above 0",
         ),

@@ -272,6 +272,7 @@ def test_logs_events_curves_and_the_end_of_a_job_are_shown(
 ):
     finscribe("submit", str(manifest))
     first = workspace.await_pod()
+    workspace.await_condition("Running", "False")
     assert "has not started" in error_of(finscribe("logs", "invoices")).message
     with serving_logs(workspace.core, tmp_path / "pki") as node:
         bind(workspace.core, workspace.namespace, first)

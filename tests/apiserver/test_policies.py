@@ -90,6 +90,7 @@ def test_changed_defaults_replace_no_pod_and_apply_to_the_next_attempt(namespace
         other.apply(build_job())
         pod = other.await_pod()
         run = other.batch_jobs()[0]
+        other.await_condition("Running", "False")  # what the run was started with is recorded
 
     with start(defaults={"pod": {"labels": {"cost": "new"}}}):
         other.apply(build_job("second"))

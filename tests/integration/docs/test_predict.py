@@ -29,7 +29,7 @@ def test_the_commands_on_a_folder_work_with_any_model(folder):
     lines = [line for line in finscribe_lines("docs/predict.md", "predict") if f"{TUNED} scans" in line]
     short = "finscribe/tiny-ocr-vl --max-new-tokens 8"
     run([line.replace(TUNED, short) for line in lines], folder)
-    assert len(lines) == 3
+    assert len(lines) == 4
     drafts = [json.loads(line) for line in (folder / "drafts.jsonl").read_text().splitlines()]
     assert len(drafts) == len(list((folder / "scans").iterdir()))
     assert (folder / "answers.html").is_file()

@@ -43,6 +43,7 @@ def test_a_job_is_parsed_and_hashed_again_when_spec_or_defaults_differ(
 
 def test_only_the_jobs_that_were_completed_last_are_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(completed_specs, "MAX_KNOWN", 2)
+    monkeypatch.setattr(completed_specs, "_known", {})
     jobs = [apply_merge_patch(a_job(), {"metadata": {"uid": f"kept-{number}"}}) for number in range(3)]
     specs = [complete_job(job, STATUS, DEFAULTS).spec for job in jobs]
     assert complete_job(jobs[2], STATUS, DEFAULTS).spec is specs[2]

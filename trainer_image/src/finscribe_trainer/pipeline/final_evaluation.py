@@ -54,6 +54,8 @@ from finscribe_trainer.training.run import Run
 
 log = logging.getLogger(__name__)
 
+CALIBRATION_DOCUMENTS = 200
+"""When the config does not say how many."""
 REPORT = "report.md"
 
 
@@ -110,7 +112,7 @@ def compare_models(  # noqa: PLR0913, PLR0917 - the run, its model and documents
     write_results(after, folder / TUNED_RESULTS)
     if isinstance(reference, Reference) and reference.run:
         write_results(reference.results, folder / PROMOTED_RESULTS)
-    calibration = calibrate(calibrated) if spec.calibration_documents else None
+    calibration = calibrate(calibrated) if spec.calibration_documents != 0 else None
     unattended = straight_through(calibration, after) if calibration else ()
     if calibration:
         write_calibration(calibration, adapter)
@@ -179,7 +181,9 @@ def _judgement(
 def _calibration_documents(run: Run, splits: Splits) -> TestSet | None:
     """The validation documents to calibrate on; None for those that are compared, or for none."""
     count = run.config.evaluation.calibration_documents
-    return _validation_documents(run, splits, count) if splits.test is not None and count else None
+    if splits.test is None or count == 0:
+        return None
+    return _validation_documents(run, splits, CALIBRATION_DOCUMENTS if count is None else count)
 
 
 def _rate(unattended: tuple[StraightThrough, ...], precision: float) -> str | None:
