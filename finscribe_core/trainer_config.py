@@ -721,7 +721,7 @@ class EvaluationSpec(KubeModel):
         ),
         Rule(
             cel=f"{cel_value('gate.metric', 'field_accuracy')} != 'straight_through_rate' || "
-            f"{cel_value('calibrationDocuments', 200)} > 0",
+            "!has(self.calibrationDocuments) || self.calibrationDocuments > 0",
             check=lambda e: (
                 e.gate is None
                 or e.gate.metric is not GateMetric.straight_through_rate
