@@ -13,6 +13,7 @@ import pytest
 
 from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_core.errors import FailureReason
+from tests.apiserver.eventually import eventually
 from tests.e2e.board_pictures import draw
 from tests.e2e.range_queries import Range
 from tests.e2e.team import Bucket, Team
@@ -29,6 +30,8 @@ ROWS = "datasets/watched"
 def watched(team: Team, bucket: Bucket, prometheus: Prometheus) -> Iterator[Range]:
     """The time of two jobs: one that fails, and one that fails at first, is retried, and succeeds."""
     began = time.time()
+    # What was counted before the first scrape is no increase.
+    eventually(lambda: Range(prometheus.url, began, time.time()).read("finscribe_operator_leader"), within=60)
     team.submit("failed", dataset={"train": "s3://finscribe-demo/nowhere/train.jsonl"})
     team.submit(
         "watched",
