@@ -1,5 +1,4 @@
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from finscribe_trainer.evaluation.report.side_by_side import side_by_side
 from finscribe_trainer.evaluation.report.training_view import view_training
 from finscribe_trainer.evaluation.report.write import write_reports
 from tests.support.comparison import results_of
+from tests.support.html_elements import Elements
 
 HOSTILE = "| `[a](b)` \n# big $x^2$ </td></svg><script>alert(1)</script></style><img src=x onerror=alert(1)>"
 GOLD = {"vendor": {"name": "Acme"}, "total": "12.50", HOSTILE: HOSTILE}
@@ -37,19 +37,6 @@ def hostile() -> Comparison:
 @pytest.fixture(scope="module")
 def page(hostile) -> str:
     return html(hostile)
-
-
-class Elements(HTMLParser):
-    """The elements of a page, as a browser parses them, with their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
 
 
 def test_hostile_texts_of_documents_stay_texts_on_the_page(page):

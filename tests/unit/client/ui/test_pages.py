@@ -1,6 +1,5 @@
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from finscribe_client.ui.job_runs import JobRuns
 from finscribe_client.ui.training_folders import TrainingFolders
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus, State, Summary
 from finscribe_core.report import Metrics, Phase, PhaseSeconds, Progress
+from tests.support.html_elements import Elements
 from tests.unit.client.builders import build_condition
 from tests.unit.client.ui.places import HOSTILE, write_answers, write_job, write_training
 
@@ -47,19 +47,6 @@ def client(root: Path) -> TestClient:
     client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)
     assert client.get(f"/?token={TOKEN}").status_code == 303
     return client
-
-
-class Elements(HTMLParser):
-    """Tags and attributes of a page, as a browser parses them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
 
 
 def read(client: TestClient, path: str) -> str:
