@@ -503,6 +503,8 @@ class Summary(KubeModel):
 
 RETRY_TOKEN_LIMIT = 253
 UNDER_TRAINING_LIMIT = 1024
+DEFAULTS_LIMIT = 262_144
+"""Characters of the defaults of a run; the built-in ones are 2,400."""
 
 
 class ResultLookup(StrEnum):
@@ -621,9 +623,9 @@ class RunStatus(KubeModel):
     """The training settings as they are written in the spec that the run was started for."""
     dataset: DatasetState | None = None
     """The training data, as the run found them."""
-    defaults: SettingValues = {}
-    """The values of settings that the spec leaves unset, as they were when the run started. An upgrade of the
-    operator does not change them."""
+    defaults_json: Annotated[str, Field(max_length=DEFAULTS_LIMIT)] = ""
+    """The values of settings that the spec leaves unset, as they were when the run started, as JSON. An
+    upgrade of the operator does not change them."""
 
 
 class RunRecord(KubeModel):

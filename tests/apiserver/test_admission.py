@@ -4,6 +4,7 @@ import pytest
 from kubernetes import client
 
 from finscribe_core.constants import GROUP, PLURAL, VERSION
+from finscribe_operator.completed_specs import read_defaults
 from tests.apiserver.eventually import eventually
 from tests.apiserver.workspace import Workspace, build_job
 from tests.cases.invalid_specs import VALID, InvalidSpec, load_invalid_specs
@@ -146,7 +147,7 @@ def test_a_job_is_stored_as_it_is_written_and_its_status_shows_the_defaults(work
 
     run = eventually(lambda: workspace.status().run, what="a status")
     assert workspace.job()["spec"] == build_job()["spec"]
-    assert run.defaults["training"]["numTrainEpochs"] == 5
+    assert read_defaults(run.defaults_json)["training"]["numTrainEpochs"] == 5
 
 
 def test_kubectl_explain_shows_the_defaults(workspace: Workspace):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from finscribe_core.report import RunResult
+from finscribe_operator.completed_specs import read_defaults
 from tests.apiserver.eventually import eventually
 from tests.apiserver.operator_process import OperatorProcess
 from tests.apiserver.workspace import Workspace, build_job
@@ -45,7 +46,7 @@ def test_an_operator_with_other_defaults_starts_nothing(
         assert {name: c for name, c in _children(workspace).items() if "new" not in name} == children
         states = [row[0] for row in workspace.table()]
         assert (states.count("Complete"), states.count("Running")) == (FINISHED, RUNNING)
-        assert new.defaults["lora"]["r"] == other_defaults()["lora"]["r"] != 16
+        assert read_defaults(new.defaults_json)["lora"]["r"] == other_defaults()["lora"]["r"] != 16
     finally:
         upgraded.stop()
         operator.start()

@@ -140,7 +140,7 @@ WHILE_IT_RUNS = (
     Act("set status.run.trainingHash", lambda t: t.patch_status({"run": {"trainingHash": "0"}})),
     # The status alone records the settings of the pod, so the run continues in a new one.
     Act("set status.run.attemptHash", lambda t: t.patch_status({"run": {"attemptHash": "0"}})),
-    Act("remove status.run.defaults", lambda t: t.patch_status({"run": {"defaults": None}})),
+    Act("remove status.run.defaultsJson", lambda t: t.patch_status({"run": {"defaultsJson": None}})),
     Act("set status.observedGeneration", lambda t: t.patch_status({"observedGeneration": 99})),
     Act("set condition Complete", _complete),
     Act("set condition Complete and completionTime", _complete_with_time),
@@ -164,7 +164,7 @@ AFTER_ITS_END = (
     Act("remove status.run.completionTime", lambda t: t.patch_status({"run": {"completionTime": None}})),
     Act("set status.run.trainingHash", lambda t: t.patch_status({"run": {"trainingHash": "0"}})),
     Act("set status.run.attemptHash", lambda t: t.patch_status({"run": {"attemptHash": "0"}})),
-    Act("remove status.run.defaults", lambda t: t.patch_status({"run": {"defaults": None}})),
+    Act("remove status.run.defaultsJson", lambda t: t.patch_status({"run": {"defaultsJson": None}})),
     Act("remove status.run.outputs", lambda t: t.patch_status({"run": {"outputs": None}})),
     Act("remove status.metrics", lambda t: t.patch_status({"metrics": None})),
     Act(

@@ -6,7 +6,11 @@ with the spec that it was created with. Parsing and hashing that is most of an o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
+
+import orjson
 
 from finscribe_core.api.defaults import complete
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus
@@ -15,6 +19,9 @@ from finscribe_operator.objects import Object
 
 MAX_KNOWN = 256
 """Jobs whose completed specs are kept: those that are worked on, not all."""
+MAX_DEFAULTS = 64
+"""Different defaults that are kept; there are as many as versions of the operator that started runs."""
+_NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,21 @@ def complete_job(raw: Object, status: FineTuneJobStatus, defaults: Mapping[str, 
     if len(_known) > MAX_KNOWN:
         del _known[next(iter(_known))]
     return job
+
+
+def write_defaults(defaults: Mapping[str, Any]) -> str:
+    """Defaults as JSON, for the status of a run; empty if there are none."""
+    return orjson.dumps(dict(defaults), option=orjson.OPT_SORT_KEYS).decode() if defaults else ""
+
+
+@lru_cache(maxsize=MAX_DEFAULTS)
+def read_defaults(text: str) -> Mapping[str, Any]:
+    """The defaults in the status of a run; empty if another program wrote something else there."""
+    try:
+        defaults = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _NO_DEFAULTS
+    return MappingProxyType(defaults) if isinstance(defaults, dict) else _NO_DEFAULTS
 
 
 def hash_spec(job: FineTuneJob, change: Change) -> str:

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from finscribe_core.api.defaults import complete
 from finscribe_core.api.v1alpha1 import ExperimentStatus, FineTuneJobSpec, State
+from finscribe_operator.completed_specs import read_defaults
 from finscribe_operator.manifests import build_experiment
 from finscribe_operator.merge_patch import build_merge_patch
 from finscribe_operator.objects import Object, is_being_deleted, label
@@ -66,7 +67,7 @@ def _is_up_to_date(live: Object | None, desired: Object) -> bool:
     if live is None:
         return False
     run = read_status(live).run
-    defaults = (run.defaults if run else {}) or DEFAULTS
+    defaults = read_defaults(run.defaults_json if run else "") or DEFAULTS
     try:
         first, second = (
             FineTuneJobSpec.model_validate(complete(FineTuneJobSpec, job["spec"], defaults))

@@ -36,10 +36,6 @@ MAX_SPEC_BYTES = 256 * 1024
 JSON_RECURSION_LIMIT = 20_000
 """Twice the nesting that an API server accepts (10,000, the limit of Go's JSON decoder)."""
 
-MAX_SHARED_DEFAULTS = 64
-"""Different defaults that are kept; there are as many as versions of the operator that started runs."""
-
-_shared_defaults: dict[str, Object] = {}
 _METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion"),
     *("creationTimestamp", "deletionTimestamp"),
@@ -91,7 +87,7 @@ def take_in(obj: Object) -> Object:
             return kept | child
         # Like a status that does not parse, one of another shape counts as empty: another program wrote it.
         is_usual = isinstance(status, dict) and not _is_deeper(status, MAX_DEPTH)
-        kept["status"] = _with_shared_defaults(_shared(status)) if is_usual else {}
+        kept["status"] = _shared(status) if is_usual else {}
         problem = _problem(spec)
     except Exception as error:  # one object must never stop the others, whatever is wrong with it
         problem = f"The object can't be read ({type(error).__name__}: {error})."
@@ -107,17 +103,6 @@ def _shared(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shared(item) for key, item in value.items()}
     return [_shared(item) for item in value] if isinstance(value, list) else value
-
-
-def _with_shared_defaults(status: Object) -> Object:
-    """The status, in which the runs of all jobs that started with the same defaults share one object."""
-    run = status.get("run")
-    if not isinstance(run, dict) or not run.get("defaults"):
-        return status
-    if len(_shared_defaults) >= MAX_SHARED_DEFAULTS:
-        _shared_defaults.clear()
-    text = json.dumps(run["defaults"], sort_keys=True)
-    return {**status, "run": {**run, "defaults": _shared_defaults.setdefault(text, run["defaults"])}}
 
 
 def _metadata(meta: Mapping[str, Any]) -> Object:

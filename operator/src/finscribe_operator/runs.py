@@ -20,7 +20,12 @@ from finscribe_core.api.defaults import defaults_of, override
 from finscribe_core.api.retraining import RunCause
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobSpec, FineTuneJobStatus, RunStatus
 from finscribe_core.constants import ANNOTATION_OCCASION, ANNOTATION_RETRY, LABEL_CAUSE
-from finscribe_operator.completed_specs import complete_job, hash_spec
+from finscribe_operator.completed_specs import (
+    complete_job,
+    hash_spec,
+    read_defaults,
+    write_defaults,
+)
 from finscribe_operator.field_changes import (
     FIELD_CHANGES,
     Change,
@@ -76,7 +81,7 @@ class DesiredRun:
                 "spec_hash": self.spec_hash,
                 "attempt_hash": run.attempt_hash or self.attempt_hash,
                 "retry_token": self.retry_token,
-                "defaults": dict(self.defaults),
+                "defaults_json": write_defaults(self.defaults),
                 "settings": dict(self.settings),
             }
         )
@@ -128,7 +133,8 @@ def _continue_current(
     today: Mapping[str, Any],
 ) -> tuple[FineTuneJob, DesiredRun] | None:
     """The current run, if the spec still asks for it or lets it continue; else None."""
-    defaults: Mapping[str, Any] = current.defaults or today
+    kept = read_defaults(current.defaults_json)
+    defaults = kept or today
     job = _complete_if_valid(raw, status, defaults)
     spec_hash, is_held = hash_value(settings), False
     if job is None:
@@ -143,7 +149,7 @@ def _continue_current(
     failed = find_true(status.conditions, ConditionType.Failed) is not None
     is_retry = failed and token not in ("", current.retry_token)
     is_changed = current.attempt_hash not in ("", hash_spec(job, Change.NewAttempt))
-    if current.defaults and (is_retry or (is_changed and (failed or not current.completion_time))):
+    if kept and (is_retry or (is_changed and (failed or not current.completion_time))):
         defaults = _for_new_attempt(defaults, today)
         job = complete_job(raw, status, defaults)
     return job, replace(
@@ -151,7 +157,7 @@ def _continue_current(
         name=_name_of_current(job, current, jobs),
         training_hash=current.training_hash,
         spec_hash=spec_hash,
-        defaults=defaults if current.defaults else {},
+        defaults=defaults if kept else {},
         occasion=current.occasion,
         holds_back=is_held,
     )

@@ -24,6 +24,7 @@ from finscribe_core.texts import to_one_line
 from finscribe_core.trainer_config import OutputFormat
 from finscribe_operator.activity import Activity, read_activity
 from finscribe_operator.attempts import container_status, read_result
+from finscribe_operator.completed_specs import write_defaults
 from finscribe_operator.goodput import count_pods
 from finscribe_operator.gpu_time import count_gpu_seconds
 from finscribe_operator.history import find_record
@@ -159,7 +160,7 @@ def build_new_attempt_status(observed: Observed, now: str) -> FineTuneJobStatus:
             "cause": observed.desired.cause,
             "attempt_hash": observed.desired.attempt_hash,
             "retry_token": observed.desired.retry_token,
-            "defaults": dict(observed.desired.defaults),
+            "defaults_json": write_defaults(observed.desired.defaults),
             "completion_time": None,
             "failed_attempts": 0,
             "restarts": 0,

@@ -15,6 +15,7 @@ from finscribe_core.api.v1alpha1 import (
 )
 from finscribe_core.constants import ANNOTATION_RETRY
 from finscribe_operator import runs
+from finscribe_operator.completed_specs import read_defaults
 from finscribe_operator.field_changes import FIELD_CHANGES, Change, replace_training_settings
 from finscribe_operator.job_defaults import JobDefaults
 from finscribe_operator.manifests import lookup_name
@@ -133,7 +134,7 @@ class TestDefaultsOfThePlatformTeam:
         job, run = find_run(a_job(), FineTuneJobStatus(), defaults=PLATFORM)
 
         assert (job.spec.image, job.spec.pod.labels) == ("trainer:7", {"cost": "1"})
-        assert run.build_status().defaults["image"] == "trainer:7"
+        assert read_defaults(run.build_status().defaults_json)["image"] == "trainer:7"
         assert run.training_hash == desired().training_hash
 
     def test_that_change_leave_the_run_and_its_pod_alone(self):
@@ -275,9 +276,19 @@ def test_such_a_run_in_the_history_is_found_again():
     assert desired(None, status).name == "invoices-a64130b6"
 
 
-@pytest.mark.parametrize("defaults", [{"lora": "none"}, {"lora": {"r": "many"}}, {"no": {"such": "field"}}])
-def test_defaults_that_another_program_wrote_do_not_change_the_run(defaults: Object):
-    run = started().run.model_copy(update={"defaults": defaults})
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        pytest.param('{"lora": "none"}', id="no-section"),
+        pytest.param('{"lora": {"r": "many"}}', id="no-number"),
+        pytest.param('{"no": {"such": "field"}}', id="no-field"),
+        pytest.param("[1, 2]", id="no-object"),
+        pytest.param('{"lora": ', id="no-json"),
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
+def test_defaults_that_another_program_wrote_do_not_change_the_run(defaults: str):
+    run = started().run.model_copy(update={"defaults_json": defaults})
     job, after = find_run(a_job(), FineTuneJobStatus(run=run))
     assert after.name == desired().name
     assert job.spec.training.seed == 42
