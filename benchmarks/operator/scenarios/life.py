@@ -16,7 +16,8 @@ _SECONDS = 180.0
 async def measure(candidate: Candidate, jobs: int) -> Figures:
     """What the operator writes in a life, and how much more with a retry."""
     async with running_bench(candidate) as bench, running_node(bench) as node:
-        await bench.warm_up()
+        async with node.scheduling():
+            await bench.warm_up()
         before, requests = bench.usage(), await count_requests(bench.operator)
         await _live(bench, node, jobs, "plain", AT_ONCE, retried=False)
         used, plain = bench.usage().since(before), await count_requests(bench.operator) - requests

@@ -20,7 +20,6 @@ from finscribe_operator.objects import (
     JobKey,
     Object,
     Ref,
-    find_condition,
     is_being_deleted,
     key_of,
 )
@@ -33,13 +32,10 @@ from finscribe_operator.status import (
     build_status,
     find_unexplained_ends,
 )
+from finscribe_operator.status_delay import StatusDelay
 from finscribe_operator.status_writer import StatusWriter
 from finscribe_operator.store import Store
 from finscribe_operator.workloads import Workload
-
-FIRST_STATUS_SECONDS, PLACED_SECONDS = 2.0, 0.3
-"""How long the first status of a new Job waits for the Job controller to start it, or if it has, for its pod
-to get a node. Each takes an instant, and saves one of three writes until its node prepares the pod."""
 
 
 class Reconciler:
@@ -63,14 +59,12 @@ class Reconciler:
         self._config = config
         self._metrics = metrics
         self._clock = clock
-        self._timer = timer
         self._policies = Policies(cluster, config)
         self._reserved: dict[JobKey, int] = {}
         """GPUs of the jobs whose runs are being started, until the store has their Jobs."""
-        self._created: dict[JobKey, float] = {}
-        """When the Jobs were created that the Job controller may be about to start, by the timer."""
         self._children = Children(cluster, store, config, clock)
         self._status = StatusWriter(cluster, store, metrics, clock)
+        self._delay = StatusDelay(timer)
 
     async def reconcile(self, key: JobKey) -> float | None:
         """Make the writes that the job needs now; the seconds until it has to be reconciled again, if any.
@@ -82,7 +76,7 @@ class Reconciler:
         observed = self._observe(key)
         if observed is None or is_being_deleted(observed.raw):
             self._status.forget(key)
-            self._created.pop(key, None)
+            self._delay.forget(key)
             return None
         if isinstance(observed, InvalidJob):
             status = build_invalid_status(observed, self._clock())
@@ -100,26 +94,10 @@ class Reconciler:
         return self._seconds_until_due(key, observed)
 
     def _seconds_until_due(self, key: JobKey, observed: Observed) -> float | None:
-        after = self._observe(key) if has_times(observed.job.spec) or key in self._created else None
-        if not isinstance(after, Observed):
-            return None
-        due = seconds_until_due(after, self._clock()) if has_times(observed.job.spec) else None
-        if key not in self._created:
-            return due
-        wait = max(self._seconds_until_started(key, after), 0.0)
-        if not wait:
-            del self._created[key]
-        return wait if due is None else min(due, wait)
-
-    def _seconds_until_started(self, key: JobKey, observed: Observed) -> float:
-        """How much longer the first status of a Job waits for its start; 0 or less when it does not."""
-        job, pod, created = observed.batch_job, observed.newest_pod, self._created.get(key)
-        if job is None or created is None or job["spec"].get("suspend"):
-            return 0.0
-        if pod is None or "startTime" not in job.get("status", {}):
-            return created + FIRST_STATUS_SECONDS - self._timer()
-        is_placed = find_condition(pod, "PodScheduled") is not None
-        return 0.0 if is_placed else created + PLACED_SECONDS - self._timer()
+        after = self._observe(key) if has_times(observed.job.spec) else None
+        due = seconds_until_due(after, self._clock()) if isinstance(after, Observed) else None
+        waits = [seconds for seconds in (due, self._delay.seconds_left(key)) if seconds is not None]
+        return min(waits, default=None)
 
     def _observe(self, key: JobKey) -> Observed | InvalidJob | PostponedJob | None:
         policy = self._policies.of(key.namespace)
@@ -189,10 +167,9 @@ class Reconciler:
         after = self._observe(key)
         if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
-        if failure is None and self._seconds_until_started(key, after) > 0:
-            return
-        self._created.pop(key, None)
         status = build_status(after, self._clock(), str(failure) if failure else "")
+        if failure is None and self._delay.holds_back(key, after, status):
+            return
         await self._status.write(after.raw, after.job.status, status)
 
     async def _correct_view(self, observed: Observed) -> bool:
@@ -236,7 +213,7 @@ class Reconciler:
             await self._children.delete_run(superseded)
         if plan.create:
             await self._children.create_run(observed)
-            self._created[key_of(observed.raw)] = self._timer()
+            self._delay.add_created(key_of(observed.raw))
             self._metrics.runs_started.labels(observed.desired.cause).inc()
         elif plan.patch and observed.batch_job is not None:
             ref = Ref.of(observed.batch_job)

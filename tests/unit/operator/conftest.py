@@ -2,11 +2,11 @@
 
 import pytest
 
-from finscribe_operator import reconcile
+from finscribe_operator import status_delay
 
 
 @pytest.fixture(autouse=True)
 def _no_job_controller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write the first status of a Job at once: in these tests nothing starts it, or schedules its pod."""
-    monkeypatch.setattr(reconcile, "FIRST_STATUS_SECONDS", 0.0)
-    monkeypatch.setattr(reconcile, "PLACED_SECONDS", 0.0)
+    """Write each status at once: in these tests nothing starts a Job, schedules its pod, or completes it."""
+    for name in ("FIRST_STATUS_SECONDS", "PLACED_SECONDS", "PASSING_SECONDS"):
+        monkeypatch.setattr(status_delay, name, 0.0)
