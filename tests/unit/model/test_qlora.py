@@ -5,9 +5,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from finscribe_core.errors import UserError
 from finscribe_core.trainer_config import LoraSpec, Method, OutputFormat
 from finscribe_trainer.loss.answer_loss import answer_loss
-from finscribe_trainer.model.lora import attach_adapter, prevent_weight_repacking, quantization_options
+from finscribe_trainer.model.adapter import load_trained_adapter, save_adapter
+from finscribe_trainer.model.lora import attach_adapter
+from finscribe_trainer.model.quantization import (
+    prevent_weight_repacking,
+    quantization_options,
+    round_as_in_training,
+)
 from finscribe_trainer.pipeline.recipe import train
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
@@ -31,6 +38,28 @@ def test_only_linear_layers_of_the_language_model_are_in_4_bits_with_double_quan
     others = [module for name, module in linear.items() if name not in in_4_bits]
     assert {type(module) for module in others} == {torch.nn.Linear}
     assert {module.weight.dtype for module in others} == {torch.float32}
+
+
+def test_an_adapter_finds_the_weights_again_that_it_was_trained_on(family, source, dataset, tmp_path):
+    """On the exact weights of the base model its logits are others."""
+    trained = attach_adapter(quantised(family, source), family, LoraSpec(dropout=0.0)).eval()
+    save_adapter(trained, tmp_path)
+    exact = family.load_model(source, dtype=torch.float32)
+    rounded = family.load_model(source, dtype=torch.float32)
+    round_as_in_training(rounded, family, tmp_path)
+    batch = family.model_inputs(family.collate([family.encode(dataset.examples[0])]))
+    with torch.no_grad():
+        expected = trained(**batch).logits
+        logits = load_trained_adapter(rounded, tmp_path, source).eval()(**batch).logits
+        others = load_trained_adapter(exact, tmp_path, source).eval()(**batch).logits
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    assert (others - expected).norm() > 100 * (logits - expected).norm()
+
+
+def test_another_quantization_is_refused(family, source, tmp_path):
+    (tmp_path / "quantization_config.json").write_text('{"bnb_4bit_quant_type": "fp4"}')
+    with pytest.raises(UserError, match="another quantization than that of method QLoRA"):
+        round_as_in_training(family.load_model(source, dtype=torch.float32), family, tmp_path)
 
 
 def test_an_evaluation_does_not_change_the_gradient(family, source, dataset):

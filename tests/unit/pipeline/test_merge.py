@@ -98,7 +98,7 @@ def test_the_guides_command_writes_tensors_with_the_bases_names_and_shapes(adapt
 
 
 def test_adapter_and_merged_model_compute_the_same_with_the_code_of_their_cards(config, sample, tmp_path):
-    """Run without FinScribe installed; trained in 4 bits, which the merged model must not contain."""
+    """Run without FinScribe installed; trained in 4 bits, in which the merged model must not be stored."""
     both = {"output_formats": [OutputFormat.Adapter, OutputFormat.Merged], "method": Method.QLoRA}
     run = Run(config.model_copy(update=both), "", None, RunReporter(run="", job=""), StopSignal())
     train(run)
@@ -111,7 +111,8 @@ def test_adapter_and_merged_model_compute_the_same_with_the_code_of_their_cards(
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["finscribe_modules"] == []
-    assert printed["difference"] < 1e-5 < printed["adapter_effect"]
+    # bitsandbytes computes in bfloat16 on some CPUs, which rounds to 2^-9.
+    assert printed["difference"] < 0.01 < printed["adapter_effect"]
     assert printed["answers"][0] == printed["answers"][1] != "\n"
     assert printed["tied"]
     assert printed["eos"] == 2

@@ -54,7 +54,7 @@ def merge(dtype: str, max_shard_size: str, *, overwrite: bool, **named: Any) -> 
     The result has the layout of a model on the hub: transformers alone loads it, with tokenizer, processor,
     chat template and generation config. Its logits are compared with those of base model plus adapter on a
     synthetic page: if they differ, the merge fails and leaves no files. An adapter that was trained on a
-    4-bit base model (QLoRA) is merged into the unquantized base model.
+    4-bit base model (QLoRA) is merged into weights that are rounded in the same way.
 
     The merge runs on the CPU in float32: it needs 4 bytes of memory per parameter.
 

@@ -20,7 +20,14 @@ from finscribe_trainer.model.adapter import find_base_model, load_trained_adapte
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.families.registry import load_family
 from finscribe_trainer.model.precision import choose_dtype, flush_denormals
-from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelSource, fetch_model_files
+from finscribe_trainer.model.quantization import round_as_in_training
+from finscribe_trainer.model.source import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    QUANTIZATION_CONFIG,
+    ModelSource,
+    fetch_model_files,
+)
 from finscribe_trainer.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -71,6 +78,7 @@ def load_model(name: str, base_model: str | None, folder: Path, storage: Storage
     log.info("loading %s (%s, %s)", name, "GPU" if on_gpu else "CPU", str(dtype).removeprefix("torch."))
     model: Any = family.load_model(source, dtype=dtype)
     if adapter is not None:
+        round_as_in_training(model, family, adapter)
         model = load_trained_adapter(model, adapter, source)
     files = Path(place.location) if Path(place.location).is_dir() else None
     return LoadedModel(model.to("cuda" if on_gpu else "cpu").eval(), family, info, folder=files)
@@ -95,6 +103,7 @@ def describe_model(source: ModelSource, name: str, adapter: Path | None) -> Mode
         digest.update(f"{source.location}@{commit}".encode())
     if adapter is not None:
         _add_files(digest, [adapter / ADAPTER_CONFIG, adapter / ADAPTER_WEIGHTS])
+        _add_files(digest, adapter.glob(QUANTIZATION_CONFIG))
     return ModelInfo(name, source.name if adapter is not None else None, commit, digest.hexdigest())
 
 

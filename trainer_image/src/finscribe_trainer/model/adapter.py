@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
+from finscribe_trainer.model.quantization import save_quantization
 from finscribe_trainer.model.source import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelSource, fetch_model_files
 from finscribe_trainer.storage import Storage
 
@@ -142,8 +143,11 @@ def adapter_weights(adapted: PeftModel) -> dict[str, Tensor]:
 
 
 def save_adapter(adapted: PeftModel, folder: Path) -> None:
-    """Write the adapter's weights (safetensors) and config to a folder, without a request to the hub."""
+    """Write the adapter's weights (safetensors) and config, and how its base model is quantized, to a folder;
+    without a request to the hub.
+    """
     adapted.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+    save_quantization(adapted, folder)
 
 
 def load_weights(adapted: PeftModel, adapter: Path) -> None:

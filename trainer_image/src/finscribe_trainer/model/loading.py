@@ -16,8 +16,6 @@ from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
 from finscribe_trainer.model.lora import (
     attach_adapter,
     log_adapter,
-    prevent_weight_repacking,
-    quantization_options,
     refuse_tied_targets,
 )
 from finscribe_trainer.model.precision import (
@@ -28,6 +26,7 @@ from finscribe_trainer.model.precision import (
     describe_choices,
     flush_denormals,
 )
+from finscribe_trainer.model.quantization import prevent_weight_repacking, quantization_options
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.runtime.cpu_memory import return_freed_memory
 

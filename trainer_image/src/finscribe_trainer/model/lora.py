@@ -1,4 +1,4 @@
-"""Attaches a new LoRA adapter to the base model; options for QLoRA's 4-bit base model."""
+"""Attaches a new LoRA adapter to the base model."""
 
 import logging
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import BitsAndBytesConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.trainer_config import LoraScope, LoraSpec
@@ -117,38 +117,3 @@ def _linear_names(model: PreTrainedModel, family: Family, spec: LoraSpec) -> lis
         if isinstance(module, torch.nn.Linear) and re.match(scope, path)
     }
     return sorted(names)[:10]
-
-
-def quantization_options(family: Family, compute_dtype: torch.dtype) -> dict[str, Any]:
-    """Options of `from_pretrained` for QLoRA: NF4 with double quantization, the language model only.
-
-    Raises:
-        UserError: InvalidConfig when bitsandbytes is not installed.
-    """
-    try:
-        import bitsandbytes  # noqa: F401, PLC0415 - only to check that it is installed
-    except ImportError:
-        raise UserError(
-            FailureReason.InvalidConfig,
-            "method QLoRA needs bitsandbytes, which is not installed.",
-            "Use method LoRA, or install bitsandbytes (not available on macOS).",
-        ) from None
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute_dtype,
-        llm_int8_skip_modules=list(family.unquantized_modules),  # applies to 4-bit loading, too
-    )
-    return {"quantization_config": config}
-
-
-def prevent_weight_repacking(model: PreTrainedModel) -> None:
-    """Keep bitsandbytes from repacking 4-bit weights at the first evaluation.
-
-    On CPUs with AVX512-BF16 it repacks them permanently for a kernel that has no backward pass: after an
-    evaluation the gradients of earlier layers would lack the part that flows through the frozen weights.
-    """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 - not declared on nn.Module

@@ -1,8 +1,8 @@
 """Merges an adapter into its base model, and verifies that the merged model computes the same logits.
 
 The reference (base model with adapter) and the merged model are both computed in float32 on the CPU. The base
-model is loaded from disk again, so that a quantized one is never merged, and the merged model from the files
-that were written.
+model is loaded from disk again, and after QLoRA its weights are rounded as in the training; the merged model
+is loaded from the files that were written.
 """
 
 import gc
@@ -21,6 +21,7 @@ from finscribe_trainer.model.batch import Encoded
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.generation_config import trained_generation_config
 from finscribe_trainer.model.lora import refuse_tied_targets
+from finscribe_trainer.model.quantization import round_as_in_training
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.runtime.files import follow_umask
 
@@ -68,7 +69,8 @@ def export_merged(
     log.info("merging %s into %s", adapter, source.name)
     base = family.load_model(source, dtype="auto")
     dtype = files.dtype or base.dtype
-    adapted = load_trained_adapter(base.float(), adapter, source).eval()
+    round_as_in_training(base.float(), family, adapter)
+    adapted = load_trained_adapter(base, adapter, source).eval()
     refuse_tied_targets(adapted, "Use the adapter with its base model: it can't be merged.")
     reference = [_logits(adapted, batch) for batch in batches]
     merged: PreTrainedModel = adapted.merge_and_unload()

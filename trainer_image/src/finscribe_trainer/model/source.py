@@ -21,6 +21,8 @@ from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import is_s3_uri
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+QUANTIZATION_CONFIG = "quantization_config.json"
+"""Beside an adapter: how its base model was quantized in training; transformers' name and content."""
 _CHECK_NAME = "Check the model's name: a hub id, a folder, or an s3:// prefix."
 
 

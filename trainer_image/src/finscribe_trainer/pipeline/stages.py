@@ -8,7 +8,7 @@ from typing import Any
 from peft import PeftModel, set_peft_model_state_dict
 
 from finscribe_core.report import EvaluationReport, Phase
-from finscribe_core.trainer_config import OutputFormat, TrainerConfig
+from finscribe_core.trainer_config import Method, OutputFormat, TrainerConfig
 from finscribe_trainer.data.image_count import with_images
 from finscribe_trainer.data.splits import Splits
 from finscribe_trainer.evaluation.loading import LoadedModel, describe_model
@@ -134,7 +134,8 @@ def _write_result(  # noqa: PLR0913, PLR0917 - what the run has led to, and wher
     if metrics["under_training"]:
         log.warning("%s", metrics["under_training"])
     write_metrics(metrics, folder / METRICS_FILE)
-    usage = usage_for(family, source, shared_prompt(splits.train))
+    in_4_bits = run.config.method is Method.QLoRA
+    usage = usage_for(family, source, shared_prompt(splits.train), quantized=in_4_bits)
     write_cards(folder, run.name or run.output_dir.resolve().name, run.config, metrics, usage)
     return metrics
 

@@ -1,7 +1,6 @@
 """Builds a model with its adapter as tensors without data, which take no memory."""
 
 import copy
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from finscribe_trainer.batches.packing import ROW_BY_ROW
 from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.gated_mlp import use_memory_efficient_mlps
 from finscribe_trainer.model.lora import attach_adapter
+from finscribe_trainer.model.quantization import quantized_layers
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,7 @@ def build(config: TrainerConfig, family: Family, dtype: torch.dtype, *, on_cpu: 
     with torch.device("meta"), _default_dtype(dtype):
         base: Any = family.model_class(copy.deepcopy(family.config))
     base.set_attn_implementation("eager" if eager else "sdpa")
-    quantized = [
-        module.weight.numel()
-        for name, module in base.named_modules()
-        if isinstance(module, torch.nn.Linear) and not _stays(name, family)
-    ]
+    quantized = [layer.weight.numel() for layer in quantized_layers(base, family).values()]
     weights = sum(each.numel() for each in base.parameters())
     model = attach_adapter(base, family, config.lora)
     if on_cpu and not config.training.torch_compile:
@@ -71,10 +67,6 @@ def build(config: TrainerConfig, family: Family, dtype: torch.dtype, *, on_cpu: 
         _replace_tensors(model)
     model.train()
     return WeightlessModel(model, mode, weights, sum(quantized), max(quantized, default=0), trained)
-
-
-def _stays(name: str, family: Family) -> bool:
-    return any(re.match(pattern, name) for pattern in family.unquantized_modules)
 
 
 @contextmanager

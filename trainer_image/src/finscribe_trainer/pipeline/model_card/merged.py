@@ -26,7 +26,7 @@ def write_merged_card(merged: Path, adapter: Path, usage: Usage) -> None:
         ModelCard(path.read_text(encoding="utf-8"), ignore_metadata_errors=True) if path.is_file() else None
     )
     data = card.data.to_dict() if card else {}  # type: ignore[no-untyped-call] # the hub's is untyped
-    usage = replace(usage, prompt=data.get("prompt") or usage.prompt, merged=True)
+    usage = replace(usage, prompt=data.get("prompt") or usage.prompt, merged=True, quantized=False)
     changed = {
         **data,
         "base_model": usage.base_on_hub,

@@ -31,6 +31,8 @@ class Usage:
     has_chat_template: bool
     merged: bool = False
     """True for a merged model, false for an adapter."""
+    quantized: bool = False
+    """Whether the adapter was trained on a base model in 4 bits."""
 
     @property
     def base_is_built_in(self) -> bool:
@@ -54,14 +56,15 @@ class Usage:
         return "image-text-to-text" if self.reads_images else "text-generation"
 
 
-def usage_for(family: Family, source: ModelSource, prompt: str | None) -> Usage:
-    """The usage of an adapter of this base model."""
+def usage_for(family: Family, source: ModelSource, prompt: str | None, *, quantized: bool = False) -> Usage:
+    """The usage of an adapter of this base model, in 4 bits or not."""
     return Usage(
         base=source.name.removeprefix("hf://"),
         revision=source.revision,
         prompt=prompt,
         reads_images=family.reads_images,
         has_chat_template=bool(family.processing.chat_template),
+        quantized=quantized,
     )
 
 
