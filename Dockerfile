@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two images: `docker build --target operator .` and `docker build --target trainer .`
+# Three images: `docker build --target operator .`, and likewise `trainer` and `ui`, the web view of a cluster.
 # Packages are installed from uv.lock, with hashes; the project itself is the last and smallest layer.
 
 # USER is the name of a user that a platform assigns and /etc/passwd lacks: PyTorch names its caches by it.
@@ -24,6 +24,9 @@ RUN for side in operator trainer; do \
         /uv/bin/uv export --frozen --no-dev --no-emit-project --extra $side --output-file /$side.txt --quiet; \
     done
 
+FROM requirements AS ui-requirements
+RUN /uv/bin/uv export --frozen --no-dev --no-emit-project --extra ui --output-file /ui.txt --quiet
+
 # Only the code (.dockerignore excludes everything else), installed into an empty environment.
 FROM tools AS code
 COPY . .
@@ -41,6 +44,17 @@ RUN --mount=type=cache,target=/uv --mount=type=cache,target=/root/.cache/uv \
 COPY --from=code /opt/finscribe /opt/finscribe
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "finscribe_operator"]
+
+FROM base AS ui
+LABEL org.opencontainers.image.title="FinScribe web view"
+COPY --from=ui-requirements /ui.txt /opt/finscribe/requirements.txt
+RUN --mount=type=cache,target=/uv --mount=type=cache,target=/root/.cache/uv \
+    python -m venv /uv && /uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
+    && /uv/bin/uv pip install --python /opt/finscribe --link-mode copy --compile-bytecode \
+        --require-hashes --requirement /opt/finscribe/requirements.txt
+COPY --from=code /opt/finscribe /opt/finscribe
+USER 65532:65532
+ENTRYPOINT ["python", "-m", "finscribe_client.ui"]
 
 FROM base AS trainer
 LABEL org.opencontainers.image.title="FinScribe trainer"

@@ -225,7 +225,7 @@ krew: setup ## Write archive and manifest of the kubectl plugin to dist/krew/ (K
 .PHONY: sbom
 sbom: setup ## Write what is in the images to dist/: SBOM (CycloneDX) and licences; fails on a GPL licence.
 	@mkdir -p $(DIST)
-	@for image in operator trainer; do \
+	@for image in operator trainer ui; do \
 		$(EXPORT) $$image --format cyclonedx1.5 --output-file $(DIST)/sbom-$$image.json; \
 		packages=$$($(EXPORT) $$image --no-emit-project --no-hashes --no-annotate --no-header | sed 's/[=; ].*//'); \
 		$(RUN)/pip-licenses --order license --format markdown --with-urls --packages $$packages \

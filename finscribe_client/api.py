@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import urllib3
 
-from finscribe_client.errors import ClientError, ClientReason, translate
+from finscribe_client.errors import COMMANDS, PAGES, ClientError, ClientReason, Remedies, translate
 from finscribe_core.constants import GROUP, PLURAL, VERSION
 from finscribe_core.texts import to_one_line
 
@@ -38,11 +38,19 @@ class Api:
         server: URL of the API server.
     """
 
-    def __init__(self, configuration: "Configuration", namespace: str) -> None:
+    def __init__(
+        self,
+        configuration: "Configuration",
+        namespace: str,
+        remedies: Remedies = COMMANDS,
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> None:
         from kubernetes.client import ApiClient  # noqa: PLC0415 - slow to import
 
         self.namespace = namespace
         self.server = str(configuration.host)
+        self._remedies = remedies
+        self._on_refused = on_refused
         configuration.retries = False
         self._client = ApiClient(configuration)
         self._client.user_agent = "finscribe-cli"
@@ -77,6 +85,24 @@ class Api:
             raise ClientError(ClientReason.NoCluster, message, remedy) from error
         chosen = next((c for c in contexts if c["name"] == context), current)
         return cls(configuration, chosen["context"].get("namespace") or "default")
+
+    @classmethod
+    def with_token(cls, server: str, ca: Path, token: str, on_refused: Callable[[], None]) -> Self:
+        """Connect with a bearer token and nothing else.
+
+        Args:
+            server: URL of the API server.
+            ca: file of the certificate authority that it must be known to.
+            token: the token.
+            on_refused: is called when the API server does not accept the token, at any request.
+        """
+        from kubernetes.client import Configuration  # noqa: PLC0415 - slow to import
+
+        configuration = Configuration()
+        configuration.host = server
+        configuration.ssl_ca_cert = str(ca)
+        configuration.api_key["BearerToken"] = f"Bearer {token}"
+        return cls(configuration, "", PAGES, on_refused)
 
     def request(
         self,
@@ -154,7 +180,10 @@ class Api:
             raise self._unreachable(error) from error
         if sent.status < 300:
             return sent.response
-        raise translate(sent.status, _as_status(self._read(sent.response)), _namespace_of(path))
+        if sent.status == 401:
+            self._on_refused()
+        status = _as_status(self._read(sent.response))
+        raise translate(sent.status, status, _namespace_of(path), self._remedies)
 
     def _read(self, response: Any) -> bytes:
         try:
@@ -164,9 +193,8 @@ class Api:
 
     def _unreachable(self, error: Exception) -> ClientError:
         why = to_one_line(str(error).rpartition(": ")[2] or type(error).__name__, 300)
-        remedy = "Check the network and VPN, or choose another --context."
         message = f"The cluster's API server {self.server} does not answer: {why}."
-        return ClientError(ClientReason.ClusterUnreachable, message, remedy)
+        return ClientError(ClientReason.ClusterUnreachable, message, self._remedies.no_answer)
 
 
 def jobs_path(namespace: str, name: str = "") -> str:

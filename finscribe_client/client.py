@@ -5,7 +5,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from finscribe_client.api import APPLY, MERGE, Api, Object, core_path, jobs_path
 from finscribe_client.errors import ClientError, ClientReason
@@ -54,10 +54,13 @@ class Client:
     Args:
         namespace: the namespace of jobs; that of the context by default.
         context: a context of the kubeconfig; the current one by default.
+        api: another connection than that of the kubeconfig.
     """
 
-    def __init__(self, namespace: str | None = None, context: str | None = None) -> None:
-        self.api = Api.connect(context)
+    def __init__(
+        self, namespace: str | None = None, context: str | None = None, api: Api | None = None
+    ) -> None:
+        self.api = api or Api.connect(context)
         self.namespace = namespace or self.api.namespace
 
     @property
@@ -65,7 +68,7 @@ class Client:
         """Where the jobs are, for messages."""
         return f"namespace {self.namespace}"
 
-    def in_namespace(self, namespace: str) -> "Client":
+    def in_namespace(self, namespace: str) -> Self:
         """A client for another namespace, by the same connection."""
         other = copy(self)
         other.namespace = namespace

@@ -1,6 +1,7 @@
 """Defines the errors of the client, and translates those of the API server into them, each with a remedy."""
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -62,18 +63,55 @@ class InvalidObjectError(ClientError):
         """Path of each invalid field, and what is wrong with it."""
 
 
-def translate(code: int, status: dict[str, Any], namespace: str) -> ClientError:
+@dataclass(frozen=True)
+class Remedies:
+    """What somebody can do about an error of the API server, where they read it."""
+
+    signed_out: str
+    or_another: str
+    """What else can be done, after the role to ask for."""
+    not_installed: str
+    no_namespace: str
+    no_job: str
+    """With `{namespace}`."""
+    no_answer: str
+
+
+COMMANDS = Remedies(
+    signed_out="Log in again, or choose another --context: `kubectl config get-contexts`.",
+    or_another="or pass another --namespace or --context",
+    not_installed="Ask who runs the cluster to install FinScribe, or choose another --context.",
+    no_namespace="Pass another --namespace, or create it: `kubectl create namespace NAME`.",
+    no_job="`finscribe list --namespace {namespace}` shows those that exist.",
+    no_answer="Check the network and VPN, or choose another --context.",
+)
+"""In a terminal, with the user's own kubeconfig."""
+PAGES = Remedies(
+    signed_out="Sign in again: your token has ended, or was withdrawn.",
+    or_another="or choose another namespace",
+    not_installed="Ask who runs the cluster to install FinScribe.",
+    no_namespace="Choose another namespace.",
+    no_job="The list of runs shows those that exist.",
+    no_answer="Try again; ask who runs the cluster if it stays so.",
+)
+"""On a page of the web view in the cluster."""
+
+
+def translate(
+    code: int, status: dict[str, Any], namespace: str, remedies: Remedies = COMMANDS
+) -> ClientError:
     """The error for an HTTP status and the API's Status object.
 
     Args:
         code: HTTP status.
         status: the response; empty or with other keys if it is not from the API.
         namespace: the namespace of the request; empty for all of them.
+        remedies: what can be done where the error is read.
     """
     message = to_one_line(str(status.get("message") or f"HTTP {code}"), _MESSAGE_LIMIT)
     details = status.get("details") or {}
     if code == 404:
-        return _not_found(str(details.get("kind", "")), str(details.get("name", "")), namespace)
+        return _not_found(str(details.get("kind", "")), str(details.get("name", "")), namespace, remedies)
     if code == 422 and details.get("causes"):
         causes = [(str(c.get("field", "")), str(c.get("message", ""))) for c in details["causes"]]
         return InvalidObjectError(message, causes)
@@ -81,9 +119,9 @@ def translate(code: int, status: dict[str, Any], namespace: str) -> ClientError:
     match code:
         case 401:
             reason, message = ClientReason.AccessDenied, "The cluster did not accept your credentials."
-            remedy = "Log in again, or choose another --context: `kubectl config get-contexts`."
+            remedy = remedies.signed_out
         case 403 if " cannot " in message:
-            reason, remedy = ClientReason.AccessDenied, _ask_for_role(message, namespace)
+            reason, remedy = ClientReason.AccessDenied, _ask_for_role(message, namespace, remedies)
         case 400 | 403 | 422:
             reason, remedy = ClientReason.Rejected, ""
         case 409:
@@ -91,20 +129,20 @@ def translate(code: int, status: dict[str, Any], namespace: str) -> ClientError:
     return ClientError(reason, message, remedy)
 
 
-def _ask_for_role(message: str, namespace: str) -> str:
+def _ask_for_role(message: str, namespace: str, remedies: Remedies) -> str:
     role = "view" if re.search(r" cannot (get|list|watch) ", message) else "edit"
     where = f"in namespace {namespace}" if namespace else "in all namespaces"
-    return f"Ask for the role `{role}` {where}, or pass another --namespace or --context."
+    return f"Ask for the role `{role}` {where}, {remedies.or_another}."
 
 
-def _not_found(kind: str, name: str, namespace: str) -> ClientError:
+def _not_found(kind: str, name: str, namespace: str, remedies: Remedies) -> ClientError:
     if not name:
-        remedy = "Ask who runs the cluster to install FinScribe, or choose another --context."
-        return ClientError(ClientReason.NotInstalled, "This cluster has no FineTuneJobs.", remedy)
+        message = "This cluster has no FineTuneJobs."
+        return ClientError(ClientReason.NotInstalled, message, remedies.not_installed)
     if kind == "namespaces":
-        remedy = "Pass another --namespace, or create it: `kubectl create namespace NAME`."
-        return ClientError(ClientReason.NamespaceNotFound, f"There is no namespace {name}.", remedy)
+        message = f"There is no namespace {name}."
+        return ClientError(ClientReason.NamespaceNotFound, message, remedies.no_namespace)
     what, remedy = kind or "object", ""
     if kind == PLURAL:
-        what, remedy = "FineTuneJob", f"`finscribe list --namespace {namespace}` shows those that exist."
+        what, remedy = "FineTuneJob", remedies.no_job.format(namespace=namespace)
     return ClientError(ClientReason.NotFound, f"There is no {what} {name} in namespace {namespace}.", remedy)

@@ -8,11 +8,8 @@ from finscribe_client.reader import Reader
 
 def losses_of_log(reader: Reader, job: Job, run: str) -> list[LossPoint]:
     """The losses in the logs of all attempts that still have a pod."""
-    lines: list[str] = []
-    for pod in reader.pods(job, run):
-        if pod.node == 0 and not pod.waits_for:
-            lines += reader.log(pod, LogOptions())
-    return read_losses(lines)
+    pods = [pod for pod in reader.pods(job, run) if pod.node == 0 and not pod.waits_for]
+    return read_losses(line for pod in pods for line in reader.log(pod, LogOptions()))
 
 
 def losses_of_result(job: Job, run: Run, endpoint: str | None) -> list[LossPoint]:

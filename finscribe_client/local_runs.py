@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from finscribe_client.errors import ClientError, ClientReason
 from finscribe_client.follow import POLL_SECONDS, follow_job
@@ -26,6 +27,10 @@ class LocalRuns:
     def place(self) -> str:
         """Where the jobs are, for messages."""
         return str(self._state_dir)
+
+    def in_namespace(self, namespace: str) -> Self:
+        """The same jobs: they have one namespace."""
+        return self
 
     def list(self, *, all_namespaces: bool = False, selector: str = "") -> Sequence[Job]:
         """The jobs, by name; all of them, as they have one namespace and no labels."""

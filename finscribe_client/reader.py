@@ -1,7 +1,7 @@
 """What can be read about jobs, on a cluster and on this machine: a protocol."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 from finscribe_client.errors import ClientError, ClientReason
 from finscribe_client.jobs import Job, Run
@@ -15,6 +15,10 @@ class Reader(Protocol):
     @property
     def place(self) -> str:
         """Where the jobs are, for messages."""
+        ...
+
+    def in_namespace(self, namespace: str) -> Self:
+        """The jobs of another namespace."""
         ...
 
     def list(self, *, all_namespaces: bool = False, selector: str = "") -> Sequence[Job]:

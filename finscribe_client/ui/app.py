@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from jinja2 import Environment
 from markupsafe import Markup
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -23,8 +27,21 @@ from finscribe_core.look.loss_lines import history_points, loss_lines
 from finscribe_core.look.style import style
 
 _FOLDER = Path(__file__).parent
+_STATUS: Mapping[str, int] = {ClientReason.NotFound: 404, ClientReason.AccessDenied: 403}
 PAGE_SIZE = 50
 """Documents on one page of the list."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who sees the pages, where visitors sign in."""
+
+    name: str
+    """The user's name in the cluster."""
+    namespace: str
+    """Whose jobs are listed; empty for all."""
+    can_sign_out: bool
+    """False if something else signs the visitor in."""
 
 
 class Pages:
@@ -33,13 +50,15 @@ class Pages:
     Args:
         places: where runs are.
         report_folders: where reports of data sets are searched.
+        visit: who sees them; None where nobody signs in.
     """
 
-    def __init__(self, places: Sequence[Place], report_folders: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, places: Sequence[Place], report_folders: Sequence[Path] = (), visit: Visit | None = None
+    ) -> None:
         self._places = {place.address: place for place in places}
         self._report_folders = report_folders
-        self._templates = pages_environment(_FOLDER / "templates")
-        self._templates.filters |= {"age": _age, "duration": duration, "when": _when}
+        self._visit = visit
         self._style = style() + (_FOLDER / "ui.css").read_text(encoding="utf-8")
 
     def app(self) -> Starlette:
@@ -169,7 +188,7 @@ class Pages:
         form = parse_qs((await request.body()).decode("utf-8", "replace"))
         key, action = form.get("key", [""])[0], form.get("action", [""])[0]
         place, path = self._find(key)
-        place.change(path, action)
+        await run_in_threadpool(place.change, path, action)
         return RedirectResponse(
             str(request.url_for("run").include_query_params(key=key).replace(scheme="", netloc="")), 303
         )
@@ -216,17 +235,29 @@ class Pages:
         return None if before is None else _differences(before, view.settings)
 
     def _render(self, template: str, status: int = 200, **values: Any) -> Response:
-        values.setdefault("is_live", False)
-        page = self._templates.get_template(template).render(**values)
-        return HTMLResponse(page.encode("utf-8", "replace"), status)
+        return render(template, status, visit=self._visit, **values)
 
     def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, FinscribeError)
-        status = 404 if str(error.reason) == ClientReason.NotFound else 502
+        status = _STATUS.get(str(error.reason), 502)
         return self._render("error.html.jinja", status, message=error.message, remedy=error.remedy)
 
     def _not_found(self, request: Request, error: Exception) -> Response:
         return self._render("error.html.jinja", 404, message="There is no such page.", remedy="")
+
+
+def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page, from one of the templates."""
+    values = {"is_live": False, "visit": None, **values}
+    page = _templates().get_template(template).render(**values)
+    return HTMLResponse(page.encode("utf-8", "replace"), status)
+
+
+@cache
+def _templates() -> Environment:
+    templates = pages_environment(_FOLDER / "templates")
+    templates.filters |= {"age": _age, "duration": duration, "when": _when}
+    return templates
 
 
 def _compared(views: Sequence[RunView]) -> dict[str, Any]:

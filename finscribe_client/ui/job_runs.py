@@ -1,5 +1,6 @@
 """Reads the runs of jobs: of a cluster with the user's own rights, or of `finscribe run` on this machine."""
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,12 @@ _ACTIONS = {
     State.Complete: ("retrain",),
 }
 _DONE = "Succeeded"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_ON_ANOTHER_MACHINE = (
+    "The documents of this run, the settings that it used, and its curves once its pods are gone are in the "
+    "bucket, for which this server has no credentials. Your own machine shows them with yours: "
+    "finscribe ui --namespace {}"
+)
 
 
 class JobRuns:
@@ -43,6 +50,7 @@ class JobRuns:
         endpoint: URL of the object storage, if it has another one here than the jobs name.
         all_namespaces: whether to show those of all namespaces.
         client: may change them; None to show them only.
+        reads_bucket: whether to read results, where the jobs say that they are.
     """
 
     def __init__(
@@ -53,11 +61,13 @@ class JobRuns:
         *,
         all_namespaces: bool = False,
         client: "Client | None" = None,
+        reads_bucket: bool = True,
     ) -> None:
         self._reader = reader
         self._endpoint = endpoint
         self._all = all_namespaces
         self._client = client
+        self._reads_bucket = reads_bucket
         self._folder = tempfile.TemporaryDirectory(prefix="finscribe-ui-")
         self._read: dict[str, Any] = {}
         self.title = "All namespaces" if all_namespaces else reader.place[:1].upper() + reader.place[1:]
@@ -94,6 +104,7 @@ class JobRuns:
         place = next((i for i, one in enumerate(runs) if run and one.name == run.name), len(runs))
         is_current = run is None or run.is_current
         progress = job.status.progress
+        has_result = run is not None and run.outputs.uri is not None
         seconds = progress.phase_seconds.model_dump(exclude_none=True) if progress.phase_seconds else {}
         return RunView(
             key=key,
@@ -112,9 +123,12 @@ class JobRuns:
             events=events,
             attempts=attempts,
             others=[self._other(job, one, run) for one in runs] if len(runs) > 1 else (),
-            answers=self._answers(job, run) if run and run.outputs.evaluation else None,
+            answers=self._answers(job, run)
+            if run and run.outputs.evaluation and self._reads_bucket
+            else None,
             actions=_ACTIONS.get(job.state, ()) if self._client and is_current else (),
             problems=problems,
+            note=_ON_ANOTHER_MACHINE.format(job.namespace) if has_result and not self._reads_bucket else "",
         )
 
     def settings(self, path: str) -> Mapping[str, str] | None:
@@ -139,14 +153,14 @@ class JobRuns:
 
     def _find(self, path: str) -> tuple[Job, Run | None]:
         namespace, name, run_name = (*path.split("/"), "", "")[:3]
-        for job in self._reader.list(all_namespaces=self._all):
-            if (job.namespace, job.name) == (namespace, name):
-                runs = job.runs
-                if not run_name:
-                    return job, runs[0] if runs else None
-                if found := job.find_run(run_name):
-                    return job, found
-        raise ClientError(ClientReason.NotFound, f"There is no job or run {path} in {self._reader.place}.")
+        if _NAME.fullmatch(namespace) and _NAME.fullmatch(name):
+            job = self._reader.in_namespace(namespace).get(name)
+            runs = job.runs
+            if not run_name:
+                return job, runs[0] if runs else None
+            if found := job.find_run(run_name):
+                return job, found
+        raise ClientError(ClientReason.NotFound, f"There is no job or run {path}.")
 
     def _key(self, job: Job, run: Run | None) -> str:
         return f"{self.address}/{job.namespace}/{job.name}" + (f"/{run.name}" if run else "")
@@ -177,7 +191,7 @@ class JobRuns:
     def _history(self, job: Job, run: Run) -> Mapping[str, Any]:
         """The losses of the logs; of a run whose pods are gone, those of its result."""
         points = losses_of_log(self._reader, job, run.name)
-        if not points and run.outputs.uri:
+        if not points and run.outputs.uri and self._reads_bucket:
             return self._once(f"metrics {run.name}", lambda: self._result(job, run).metrics())
         best = job.status.progress.best if run.is_current else None
         base = run.metrics.base_eval_loss
@@ -190,7 +204,7 @@ class JobRuns:
 
     def _settings(self, job: Job, run: Run) -> Mapping[str, str] | None:
         """Those that the trainer used, if the result holds them; else those of the current run's spec."""
-        if run.outputs.uri and run.outcome == _DONE:
+        if run.outputs.uri and run.outcome == _DONE and self._reads_bucket:
             try:
                 folder = Path(self._folder.name)
                 read = self._once(f"settings {run.name}", lambda: self._result(job, run).settings(folder))

@@ -93,6 +93,8 @@ class RunView:
     """Changes that its state permits."""
     problems: Sequence[str] = ()
     """Parts that could not be read, and why."""
+    note: str = ""
+    """What is not shown here by design, and where it can be seen."""
 
 
 class Place(Protocol):

@@ -1,4 +1,4 @@
-"""Serves the pages on this machine, at an address with a secret."""
+"""Serves the pages: on this machine at an address with a secret, or in a pod."""
 
 import secrets
 import socket
@@ -7,11 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from finscribe_client.ui.access import Access
 from finscribe_client.ui.app import Pages
 
 HOST = "127.0.0.1"
+_SECONDS_TO_END = 10
 
 
 def serve(pages: Pages, port: int, announce: Callable[[str], None], *, opens_browser: bool = False) -> None:
@@ -42,3 +44,17 @@ def prepare(pages: Pages, listener: socket.socket) -> tuple[uvicorn.Server, str]
     app = Access(pages.app(), token, [f"{name}:{port}" for name in (HOST, "localhost")])
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     return uvicorn.Server(config), f"http://{HOST}:{port}/?token={token}"
+
+
+def serve_cluster(app: ASGIApp, address: str, port: int) -> None:
+    """Serve in a pod until SIGTERM; requests are not logged, as nothing in them is the log's business."""
+    uvicorn.run(
+        app,
+        host=address,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_SECONDS_TO_END,
+    )

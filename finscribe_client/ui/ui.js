@@ -17,6 +17,8 @@ async function refresh() {
         }
       }
       if (!fresh.querySelector("[data-live]")) live.removeAttribute("data-live");
+    } else if (response.status === 401) {
+      location.reload(); // the page says how to get in again
     }
   } catch {
     // The server has ended, or the network: the next attempt shows it.

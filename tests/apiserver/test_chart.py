@@ -8,6 +8,7 @@ from tools.kube.apiserver import ApiServer
 OPTIONS = (
     *("operator.replicas=2", "admissionPolicy.enabled=true", "operator.config.limits.gpus=4"),
     *("networkPolicy.enabled=true", "networkPolicy.namespaces={default,kube-system}"),
+    *("ui.enabled=true", "ui.hosts={finscribe.example.org}", "ui.allowChanges=true"),
     *("metrics.dashboard.enabled=true", "operator.config.policies[0].namespaceSelector.tier=small"),
 )
 

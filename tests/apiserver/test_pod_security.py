@@ -77,6 +77,16 @@ def test_the_chart_has_no_pod_but_the_operators_which_is_admitted_with_its_token
     assert mounts_token(admit(restricted, template))
 
 
+@pytest.mark.parametrize("fixed", ["true", "false"])
+def test_the_pod_of_the_web_view_is_admitted_and_gets_no_token(restricted: Workspace, fixed: str):
+    objects = render_chart(f"operator.config.fixedUserId={fixed}", "ui.enabled=true")
+    templates = {
+        made["metadata"]["name"]: made["spec"]["template"] for made in objects if made["kind"] == "Deployment"
+    }
+
+    assert not mounts_token(admit(restricted, templates["finscribe-ui"]))
+
+
 @pytest.mark.parametrize(
     ("where", "setting"),
     [

@@ -35,6 +35,7 @@ ENDS: dict[str, End] = {
     "metadata service": "169.254.169.254",
     "node": "10.0.0.7",
     "API server": "10.96.0.1",
+    "Ingress": ("ingress", {"app": "nginx"}),
 }
 ALLOWED = {
     ("run", "name server", 53),
@@ -71,9 +72,14 @@ Allows = Callable[[str, str, int], bool]
 
 def read(objects: list[dict[str, Any]]) -> Allows:
     """Whether the policies among these objects allow a connection from one end to another one's port."""
-    (deployment,) = find(objects, "Deployment")
-    template = deployment["spec"]["template"]
-    ends = ENDS | {"operator": (deployment["metadata"]["namespace"], template["metadata"]["labels"])}
+    own = {
+        made["metadata"]["name"].removeprefix("finscribe-"): (
+            made["metadata"]["namespace"],
+            made["spec"]["template"]["metadata"]["labels"],
+        )
+        for made in find(objects, "Deployment")
+    }
+    ends = ENDS | own
 
     def policies(end: End, kind: str) -> list[dict[str, Any]]:
         found = [
@@ -137,6 +143,21 @@ def test_without_monitors_nobody_reads_the_operators_metrics_and_only_the_operat
     allows = read(render(*ON, "networkPolicy.monitors=[]"))
 
     assert {c for c in ALLOWED if not allows(*c)} == {c for c in ALLOWED if c[0] == "monitor"}
+
+
+@pytest.mark.parametrize("visitors", [[], ["Ingress"]], ids=["nobody", "the Ingress"])
+def test_the_web_view_reaches_the_api_server_only_and_is_open_to_its_visitors_only(
+    render: Render, visitors: list[str]
+):
+    peer = '[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]'
+    settings = [f"networkPolicy.visitors={peer}"] if visitors else []
+    allows = read(render(*ON, "ui.enabled=true", *settings))
+    others = {*ENDS, "operator"}
+
+    assert {name for name in others if allows(name, "ui", 8080)} == set(visitors)
+    assert {name for name in others for port in (53, 80, 8080) if allows("ui", name, port)} == set()
+    assert allows("ui", "API server", 443) and allows("ui", "node", 6443)
+    assert {c for c in ALLOWED | REFUSED if allows(*c)} == ALLOWED
 
 
 def test_a_rule_of_the_platform_opens_its_own_storage(render: Render):

@@ -7,7 +7,7 @@ import click
 from tools.kube.binaries import locate
 from tools.kube.catalogue import CLUSTER, TOOLS
 from tools.kube.cluster import local_cluster
-from tools.kube.images import TARGETS
+from tools.kube.images import TARGETS, UI
 from tools.kube.progress import ToolError, say
 
 
@@ -58,9 +58,9 @@ def restart(part: str) -> None:
 
 
 @main.command()
-@click.argument("targets", nargs=-1, type=click.Choice(TARGETS))
+@click.argument("targets", nargs=-1, type=click.Choice((*TARGETS, UI)))
 def images(targets: tuple[str, ...]) -> None:
-    """Build the images (both, or TARGETS), and load them into the cluster when it is up."""
+    """Build the images (operator and trainer, or TARGETS), and load them into the cluster when it is up."""
     cluster = local_cluster()
     for target in targets or TARGETS:
         cluster.provide_image(target)

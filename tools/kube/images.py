@@ -13,6 +13,9 @@ from tools.kube.progress import ToolError, step
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("operator", "trainer")
+"""What a cluster needs."""
+UI = "ui"
+"""The web view, which a cluster can have, too."""
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 

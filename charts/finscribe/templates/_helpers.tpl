@@ -10,6 +10,25 @@ app.kubernetes.io/component: operator
 
 {{- define "finscribe.labels" -}}
 {{ include "finscribe.selectorLabels" . }}
+{{ include "finscribe.chartLabels" . }}
+{{- end }}
+
+{{- define "finscribe.ui.name" -}}
+{{ printf "%s-ui" .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "finscribe.ui.selectorLabels" -}}
+app.kubernetes.io/name: finscribe
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: ui
+{{- end }}
+
+{{- define "finscribe.ui.labels" -}}
+{{ include "finscribe.ui.selectorLabels" . }}
+{{ include "finscribe.chartLabels" . }}
+{{- end }}
+
+{{- define "finscribe.chartLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}

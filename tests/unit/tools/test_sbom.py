@@ -21,7 +21,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("image", "among", "not_among"),
-    [("operator", {"kopf", "pydantic"}, {"torch", "pytest"}), ("trainer", {"torch"}, {"kopf", "pytest"})],
+    [
+        ("operator", {"kopf", "pydantic"}, {"torch", "pytest"}),
+        ("trainer", {"torch"}, {"kopf", "pytest"}),
+        ("ui", {"starlette", "kubernetes"}, {"torch", "kopf", "pytest"}),
+    ],
 )
 def test_sbom_and_licences_name_the_packages_of_the_image_and_no_others(
     written: Path, image: str, among: set[str], not_among: set[str]

@@ -6,8 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from finscribe_client.local_runs import LocalRuns
-from finscribe_client.ui.access import CONTENT_POLICY, Access
+from finscribe_client.ui.access import Access
 from finscribe_client.ui.app import Pages
+from finscribe_client.ui.guard import CONTENT_POLICY
 from finscribe_client.ui.job_runs import JobRuns
 from finscribe_client.ui.training_folders import TrainingFolders
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunRecord, RunStatus, State, Summary
