@@ -24,9 +24,6 @@ RUN for side in operator trainer; do \
         /uv/bin/uv export --frozen --no-dev --no-emit-project --extra $side --output-file /$side.txt --quiet; \
     done
 
-FROM requirements AS ui-requirements
-RUN /uv/bin/uv export --frozen --no-dev --no-emit-project --extra ui --output-file /ui.txt --quiet
-
 # Only the code (.dockerignore excludes everything else), installed into an empty environment.
 FROM tools AS code
 COPY . .
@@ -45,17 +42,6 @@ COPY --from=code /opt/finscribe /opt/finscribe
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "finscribe_operator"]
 
-FROM base AS ui
-LABEL org.opencontainers.image.title="FinScribe web view"
-COPY --from=ui-requirements /ui.txt /opt/finscribe/requirements.txt
-RUN --mount=type=cache,target=/uv --mount=type=cache,target=/root/.cache/uv \
-    python -m venv /uv && /uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
-    && /uv/bin/uv pip install --python /opt/finscribe --link-mode copy --compile-bytecode \
-        --require-hashes --requirement /opt/finscribe/requirements.txt
-COPY --from=code /opt/finscribe /opt/finscribe
-USER 65532:65532
-ENTRYPOINT ["python", "-m", "finscribe_client.ui"]
-
 FROM base AS trainer
 LABEL org.opencontainers.image.title="FinScribe trainer"
 COPY --from=requirements /trainer.txt /opt/finscribe/requirements.txt
@@ -66,3 +52,18 @@ RUN --mount=type=cache,target=/uv --mount=type=cache,target=/root/.cache/uv \
 COPY --from=code /opt/finscribe /opt/finscribe
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "finscribe_trainer"]
+
+# Its stages are the last ones, so that builds of the other images run none of them.
+FROM requirements AS ui-requirements
+RUN /uv/bin/uv export --frozen --no-dev --no-emit-project --extra ui --output-file /ui.txt --quiet
+
+FROM base AS ui
+LABEL org.opencontainers.image.title="FinScribe web view"
+COPY --from=ui-requirements /ui.txt /opt/finscribe/requirements.txt
+RUN --mount=type=cache,target=/uv --mount=type=cache,target=/root/.cache/uv \
+    python -m venv /uv && /uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
+    && /uv/bin/uv pip install --python /opt/finscribe --link-mode copy --compile-bytecode \
+        --require-hashes --requirement /opt/finscribe/requirements.txt
+COPY --from=code /opt/finscribe /opt/finscribe
+USER 65532:65532
+ENTRYPOINT ["python", "-m", "finscribe_client.ui"]

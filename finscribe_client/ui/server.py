@@ -53,6 +53,7 @@ def serve_cluster(app: ASGIApp, address: str, port: int) -> None:
         host=address,
         port=port,
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -26,6 +26,7 @@ OUTPUT_FILES = {
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
     *("results-promoted.json", "calibration.json"),
     *("sbom-operator.json", "sbom-trainer.json", "licences-operator.md", "licences-trainer.md"),
+    *("sbom-ui.json", "licences-ui.md"),
     *("finscribe.yaml", "import.json", "rows.jsonl", "pages/", "rows/train.json"),
     *("generated.json", "final_model/", "merged_model/", "adapter/", "merged/", "logs/", "runs/"),
 }
