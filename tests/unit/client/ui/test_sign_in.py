@@ -1,15 +1,20 @@
 """Who gets into the web view of a cluster, with what in the cookie, and for how long."""
 
+import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from finscribe_client.api import jobs_path
 from finscribe_client.errors import PAGES, ClientError, translate
 from finscribe_client.ui.sign_in import SignIn
 from finscribe_client.ui.visitors import MAX_AGE_SECONDS, MAX_OF_ONE_NAME, MAX_VISITORS, Visitors
-from finscribe_core.constants import PLURAL
+from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State, Summary
+from finscribe_core.report import outputs_below
+from tests.unit.client.builders import SPEC, build_condition
 
 HOST = "finscribe.example.org"
 ANA, BEN = "ana.token", "ben.token"
@@ -21,6 +26,8 @@ class Cluster:
     def __init__(self) -> None:
         self.withdrawn: set[str] = set()
         self.now = 0.0
+        self.objects: dict[str, dict[str, Any]] = {}
+        """By path."""
 
     def connect(self, token: str, on_refused: Callable[[], None]) -> "Connection":
         return Connection(self, token, on_refused)
@@ -38,12 +45,11 @@ class Connection:
             raise translate(401, {}, "", PAGES)
         if path.endswith("/selfsubjectreviews"):
             return {"status": {"userInfo": {"username": self._token.partition(".")[0]}}}
-        return {"status": {"allowed": True}}
+        return self._cluster.objects.get(path, {"status": {"allowed": True}})
 
-    def items(self, path: str, query: dict) -> Iterator[dict]:
+    def items(self, path: str, query: dict | None = None) -> Iterator[dict]:
         self.request("GET", path)
-        if path.endswith(f"/{PLURAL}"):
-            yield from ()
+        yield from ()
 
 
 @pytest.fixture
@@ -190,6 +196,33 @@ def test_a_namespace_is_chosen_for_this_browser_until_somebody_else_signs_in(vie
     assert client.post("/namespace", data={"namespace": "../team"}).status_code == 400
     sign_in(client, BEN)
     assert 'name="namespace" value=""' in client.get("/").text
+
+
+def test_no_address_is_visited_that_a_job_names_and_the_page_says_what_is_missing(view, cluster):
+    with socket.create_server(("127.0.0.1", 0)) as bucket:
+        bucket.setblocking(False)
+        outputs = outputs_below("s3://team/tax/runs/tax-1", merged=False, evaluated=True)
+        status = FineTuneJobStatus(
+            observed_generation=1,
+            summary=Summary(state=State.Complete),
+            conditions=[build_condition("Reconciling", "False", "Done")],
+            run=RunStatus(name="tax-1", outputs=outputs),
+        )
+        storage = {"endpoint": f"http://127.0.0.1:{bucket.getsockname()[1]}"}
+        cluster.objects[jobs_path("team", "tax")] = {
+            "metadata": {"name": "tax", "namespace": "team"},
+            "spec": {**SPEC, "storage": storage},
+            "status": status.to_kubernetes(),
+        }
+        client = browser(view)
+        sign_in(client, ANA)
+        page = client.get("/run?key=cluster/team/tax").text
+
+        assert "no credentials" in page and "finscribe ui --namespace team" in page
+        assert "can&#39;t be read" not in page and "All 3 documents" not in page
+        assert client.get("/documents?key=cluster/team/tax").status_code == 404
+        with pytest.raises(BlockingIOError):
+            bucket.accept()
 
 
 def test_a_token_of_nobody_is_refused(cluster):
