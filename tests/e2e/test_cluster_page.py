@@ -1,0 +1,94 @@
+"""The commands of docs/cluster-tutorial.md, as they are, lead from a cluster to a job on the board."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import RELEASE, ROOT, SYSTEM_NAMESPACE
+from tests.e2e.range_queries import Range
+from tests.e2e.team import Bucket
+from tests.support.page_script import script_of
+from tests.unit.docs.pages import ALL
+from tools.kube.binaries import provide
+from tools.kube.cluster import Cluster
+from tools.kube.images import image_name
+from tools.kube.services import INTERVAL_SECONDS, Prometheus
+
+PAGE = ALL["docs/cluster-tutorial.md"]
+NAMESPACE = "first-job"
+SECONDS = 900
+"""Longest time for all commands of the page, on two busy cores."""
+
+
+@pytest.fixture
+def helm(cluster: Cluster, release: None) -> Iterator[Path]:
+    """The program. What the page makes of the release, and its namespace, are undone afterwards."""
+    program = provide(["helm"])["helm"]
+    command = [str(program), f"--kubeconfig={cluster.kubeconfig}", f"--namespace={SYSTEM_NAMESPACE}"]
+    history = subprocess.run(
+        [*command, "history", RELEASE, "--output=json"], capture_output=True, text=True, check=True
+    )
+    before = str(json.loads(history.stdout)[-1]["revision"])
+    yield program
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    subprocess.run([*command, "rollback", RELEASE, before, "--wait", "--timeout=3m"], check=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkout, as far as the page needs it."""
+    for name in ("charts", "examples"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("aws") is None, reason="the page uploads rows with the aws command")
+def test_the_commands_of_the_page_lead_to_a_job_on_the_board_and_to_its_result(
+    cluster: Cluster, bucket: Bucket, prometheus: Prometheus, helm: Path, folder: Path
+):
+    values = {
+        "REGISTRY": image_name("operator").partition("/")[0],
+        "ENDPOINT": bucket.server.url,
+        "BUCKET": "first-bucket",
+        "YOUR_KEY_ID": bucket.server.access_key,
+        "YOUR_SECRET_KEY": bucket.server.secret_key,
+    }
+    began = time.time()
+    programs = [Path(sys.executable).parent, provide(["kubectl"])["kubectl"].parent, helm.parent]
+    environment = os.environ | {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
+    }
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", script_of(PAGE, values)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+    time.sleep(2 * INTERVAL_SECONDS)  # the end is scraped
+    found = Range(prometheus.url, began, time.time())
+    for query in queries_of_the_board(cluster, "Loss"):
+        labels = [series.labels for series in found.read(query)]
+        drawn = [one for one in labels if (one["namespace"], one["finetunejob"]) == (NAMESPACE, "invoices")]
+        assert drawn, f"the board draws nothing for {query}: {labels}"
+    assert (folder / "result/adapter/adapter_model.safetensors").exists()
+    assert (folder / "result/evaluation/report.html").exists()
+
+
+def queries_of_the_board(cluster: Cluster, panel: str) -> list[str]:
+    """The queries of a panel of the dashboard Run, as the cluster has it for Grafana."""
+    name = ("configmap", f"{RELEASE}-dashboards", f"--namespace={SYSTEM_NAMESPACE}", "--output=json")
+    board = json.loads(json.loads(cluster.kubectl("get", *name))["data"]["finscribe-run.json"])
+    return [q["expr"] for one in board["panels"] if one["title"] == panel for q in one["targets"]]
