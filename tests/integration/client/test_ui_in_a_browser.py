@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 import yaml
 from playwright.sync_api import Browser, Page
 
@@ -16,12 +17,15 @@ from finscribe_client.local_runs import LocalRuns
 from finscribe_client.ui.app import Pages
 from finscribe_client.ui.job_runs import JobRuns
 from finscribe_client.ui.server import HOST, prepare
+from finscribe_client.ui.sign_in import SignIn
 from finscribe_client.ui.training_folders import TrainingFolders
+from finscribe_client.ui.visitors import Visitors
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State, Summary
 from finscribe_core.report import PhaseSeconds, Progress
 from tests.support.browser import TOO_WIDE, chromium, complaints_about, inaccessible
 from tests.unit.client.builders import build_condition
 from tests.unit.client.ui.places import HOSTILE, write_answers, write_job, write_training
+from tests.unit.client.ui.token_cluster import TokenCluster
 
 pytestmark = pytest.mark.browser
 LOOKS = {
@@ -116,4 +120,44 @@ def test_the_page_of_a_running_training_refreshes_itself(browser: Browser, addre
     page.locator(".curve").first.wait_for(timeout=20_000)
     assert "30 %" in page.locator(".wide").inner_text().replace("\N{NO-BREAK SPACE}", " ")
     assert complaints == []
+    page.context.close()
+
+
+@pytest.fixture
+def shared() -> Iterator[str]:
+    """Address of the running server of a cluster's visitors."""
+    app = SignIn(Visitors(TokenCluster().connect), [], may_change=False)
+    with socket.create_server((HOST, 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_visitor_signs_in_chooses_a_namespace_and_signs_out(
+    browser: Browser, shared: str, look: str, tmp_path: Path
+):
+    page = browser.new_context(**LOOKS[look]).new_page()
+    complaints = complaints_about(page, shared)
+
+    def look_at(name: str) -> None:
+        page.screenshot(path=tmp_path / f"{look}-{name}.png", full_page=True)
+        assert (page.evaluate(TOO_WIDE), inaccessible(page)) == ([], []), name
+
+    page.goto(f"{shared}/compare")
+    look_at("sign-in")
+    page.get_by_label("Token").fill("somebody-with-the-long-name-of-a-service-account-in-another-namespace.token")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Compare two runs").wait_for()
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_label("Namespace").fill("team-invoices")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("heading", name="Namespace team-invoices").wait_for()
+    look_at("runs")
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    assert [one for one in complaints if "401" not in one] == []
     page.context.close()

@@ -1,64 +1,31 @@
 """Who gets into the web view of a cluster, with what in the cookie, and for how long."""
 
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from finscribe_client.api import jobs_path
-from finscribe_client.errors import PAGES, ClientError, translate
+from finscribe_client.errors import ClientError
 from finscribe_client.ui.sign_in import SignIn
 from finscribe_client.ui.visitors import MAX_AGE_SECONDS, MAX_OF_ONE_NAME, MAX_VISITORS, Visitors
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus, State, Summary
 from finscribe_core.report import outputs_below
 from tests.unit.client.builders import SPEC, build_condition
+from tests.unit.client.ui.token_cluster import TokenCluster
 
 HOST = "finscribe.example.org"
 ANA, BEN = "ana.token", "ben.token"
 
 
-class Cluster:
-    """What an API server says to tokens: each known one is of the user whose name it begins with."""
-
-    def __init__(self) -> None:
-        self.withdrawn: set[str] = set()
-        self.now = 0.0
-        self.objects: dict[str, dict[str, Any]] = {}
-        """By path."""
-
-    def connect(self, token: str, on_refused: Callable[[], None]) -> "Connection":
-        return Connection(self, token, on_refused)
-
-
-class Connection:
-    namespace = ""
-
-    def __init__(self, cluster: Cluster, token: str, on_refused: Callable[[], None]) -> None:
-        self._cluster, self._token, self._on_refused = cluster, token, on_refused
-
-    def request(self, method: str, path: str, *_: object, body: dict | None = None) -> dict:
-        if self._token in self._cluster.withdrawn or not self._token.endswith(".token"):
-            self._on_refused()
-            raise translate(401, {}, "", PAGES)
-        if path.endswith("/selfsubjectreviews"):
-            return {"status": {"userInfo": {"username": self._token.partition(".")[0]}}}
-        return self._cluster.objects.get(path, {"status": {"allowed": True}})
-
-    def items(self, path: str, query: dict | None = None) -> Iterator[dict]:
-        self.request("GET", path)
-        yield from ()
+@pytest.fixture
+def cluster() -> TokenCluster:
+    return TokenCluster()
 
 
 @pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
-
-
-@pytest.fixture
-def view(cluster: Cluster) -> SignIn:
+def view(cluster: TokenCluster) -> SignIn:
     visitors = Visitors(cluster.connect, lambda: cluster.now)
     return SignIn(visitors, [HOST], may_change=False)
 
@@ -144,20 +111,20 @@ def test_a_proxy_signs_visitors_in_by_the_header_which_alone_counts(view):
     assert "Sign out" in client.get("/").text
 
 
-def sign_out(client: TestClient, cluster: Cluster) -> None:
+def sign_out(client: TestClient, cluster: TokenCluster) -> None:
     assert client.post("/sign-out").status_code == 303
 
 
-def grow_old(client: TestClient, cluster: Cluster) -> None:
+def grow_old(client: TestClient, cluster: TokenCluster) -> None:
     cluster.now += MAX_AGE_SECONDS + 1
 
 
-def withdraw(client: TestClient, cluster: Cluster) -> None:
+def withdraw(client: TestClient, cluster: TokenCluster) -> None:
     cluster.withdrawn.add(ANA)
     assert "Sign in again" in client.get("/").text
 
 
-def sign_in_elsewhere(client: TestClient, cluster: Cluster) -> None:
+def sign_in_elsewhere(client: TestClient, cluster: TokenCluster) -> None:
     for _ in range(MAX_OF_ONE_NAME):
         sign_in(TestClient(client.app, base_url=client.base_url, headers=client.headers), ANA)
 
