@@ -149,7 +149,9 @@ def test_a_visitor_signs_in_chooses_a_namespace_and_signs_out(
 
     page.goto(f"{shared}/compare")
     look_at("sign-in")
-    page.get_by_label("Token").fill("somebody-with-the-long-name-of-a-service-account-in-another-namespace.token")
+    page.get_by_label("Token").fill(
+        "somebody-with-the-long-name-of-a-service-account-in-another-namespace.token"
+    )
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Compare two runs").wait_for()
     page.get_by_role("link", name="Runs").click()
