@@ -13,6 +13,7 @@ from finscribe_client.ui.run_view import AnswerFiles
 from finscribe_core.constants import EVALUATION_PREFIX
 from finscribe_core.errors import FailureReason, FinscribeError
 from finscribe_trainer.data.image_folders import Folder, ImageError, ImageFolders
+from finscribe_trainer.data.table_images import ImageFile
 from finscribe_trainer.evaluation.compare import Comparison, DocumentComparison, compare
 from finscribe_trainer.evaluation.report.boxes import boxes_by_row
 from finscribe_trainer.evaluation.report.document_view import (
@@ -146,7 +147,7 @@ def pages_environment(folder: Path) -> Environment:
     return page_environment(folder)
 
 
-def local_page(source: str, name: str, folder: Path) -> Path | None:
+def local_page(source: str, name: str, folder: Path) -> ImageFile | None:
     """The file of a page that a row names; None if it is not on this machine, or outside the rows' folder.
 
     Args:
@@ -175,7 +176,7 @@ def fetch_answers(result: Result, folder: Path) -> AnswerFiles:
         path.parent.mkdir(parents=True, exist_ok=True)
         storage.fetch_file(uri, path, missing=missing)
 
-    def page_file(source: str, name: str) -> Path | None:
+    def page_file(source: str, name: str) -> ImageFile | None:
         if not is_s3_uri(source):
             return local_page(source, name, folder)
         prefix = source.rpartition("/")[0] if not source.endswith("/") else source.rstrip("/")
@@ -209,9 +210,9 @@ def _compare(base: Path, tuned: Path, _: tuple[float, float]) -> tuple[Compariso
 
 
 @lru_cache(maxsize=16)
-def _page(path: Path, _: float) -> PageImage | None:
+def _page(path: ImageFile, _: float) -> PageImage | None:
     return page_image(path, _PAGE_PIXELS, 80)
 
 
-def _version(path: Path) -> float:
+def _version(path: ImageFile) -> float:
     return path.stat().st_mtime

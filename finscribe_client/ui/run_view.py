@@ -55,7 +55,7 @@ class AnswerFiles:
 
     base: Path
     tuned: Path
-    page_file: Callable[[str, str], Path | None]
+    page_file: Callable[[str, str], Any]
     """The file of a page, by the source of the rows and the page's name in the results."""
 
 

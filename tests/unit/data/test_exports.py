@@ -13,7 +13,7 @@ from finscribe_trainer.data.files import DataFile
 LABEL_STUDIO = {"id": 0, "data": {"ocr": "/data/local-files/?d=images/0.png"}, "annotations": []}
 DONUT = {"file_name": "0.png", "ground_truth": '{"gt_parse": {"total": "12"}}'}
 DOCVQA = {"question": "Which total?", "answers": ["12"], "image": "images/0.png"}
-HUGGING_FACE = {"image": {"bytes": b"\x89PNG", "path": "0.png"}, "ground_truth": "{}"}
+HUGGING_FACE = {"image": {"bytes": b"\x89PNG", "path": "0.png"}, "label": 3}
 COCO = {"images": [{"id": 1, "file_name": "0.png"}], "annotations": []}
 
 FILES = {
@@ -33,7 +33,12 @@ FILES = {
         ":1: the Hugging Face Image",
         "imagefolder",
     ),
-    "Hugging Face": ("a.parquet", [HUGGING_FACE], "a.parquet:1: .*Hugging Face image columns", "hf-parquet"),
+    "Hugging Face": (
+        "a.parquet",
+        [HUGGING_FACE],
+        "a.parquet:1: .*Hugging Face table with images",
+        "hf-parquet",
+    ),
     "Arrow": ("a.arrow", "ARROW1", "a.arrow: the Hugging Face Arrow format .*to_parquet", "hf-parquet"),
     "PPOCRLabel": ("Label.txt", "images/0.png\t[]\n", "Label.txt: the PaddleOCR .PPOCRLabel.", "paddleocr"),
     "PaddleOCR": ("rec_gt.txt", "images/0.png\t12\n", "rec_gt.txt: the PaddleOCR .recognition.", "paddleocr"),

@@ -144,11 +144,12 @@ def test_a_huge_row_is_a_problem_and_the_next_one_is_read(name, tmp_path):
     assert found[1].completion == "b"
 
 
-def test_a_table_with_image_bytes_is_rejected_with_a_remedy(tmp_path):
-    rows = [{"prompt": "a", "completion": "b", "image": {"bytes": b"\x89PNG", "path": "a.png"}}]
-    [(where, problem)] = scan(write(tmp_path / "rows.parquet", rows))
-    assert (where, problem.rule, problem.path) == ("rows.parquet:1", "image-bytes", "image")
-    assert "finscribe data import --from hf-parquet" in problem.message
+def test_nested_texts_of_several_row_groups_are_read(tmp_path):
+    rows = [
+        {"messages": [{"role": role, "content": f"{n}"} for role in ("user", "assistant")]} for n in range(5)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet", row_group_size=2)
+    assert [row.completion for _, row in scan(tmp_path / "rows.parquet")] == ["0", "1", "2", "3", "4"]
 
 
 def test_dates_of_a_table_become_iso_8601(tmp_path):

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.files import DataFile
@@ -13,6 +12,7 @@ from finscribe_trainer.data.image_folders import ImageError, ImageFolders
 from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import read_rows
 from finscribe_trainer.data.rows import Row
+from finscribe_trainer.data.table_images import ImageFile
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Example:
     row: Row
     where: str
     """`file:line`."""
-    images: tuple[Path, ...] = ()
+    images: tuple[ImageFile, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     """(width, height) of each image in pixels."""
     image_hashes: tuple[str, ...] = ()

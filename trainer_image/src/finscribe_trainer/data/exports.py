@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import Any
+
+from finscribe_trainer.data.table_images import IMAGE_COLUMNS, is_in_table
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,25 @@ def import_command(export: Export) -> str:
 def export_of_row(row: dict[str, Any]) -> Export | None:
     """The format of another program that a row has, by its keys."""
     return next((export for keys, export in _BY_KEYS if keys <= row.keys()), None)
+
+
+def table_row_refusal(row: dict[str, Any]) -> str | None:
+    """What a row with images of a Hugging Face table lacks, and how to convert it; None for other rows."""
+    named = [name for key in IMAGE_COLUMNS for name in _texts(row.get(key))]
+    if not any(map(is_in_table, named)):
+        return None
+    if known := export_of_row(row):
+        return refusal(replace(known, importer="hf-parquet"))
+    others = ", ".join(sorted(row.keys() - set(IMAGE_COLUMNS))) or "no other key"
+    return (
+        "a row of a Hugging Face table with images is read if it has ground_truth, text, messages, "
+        f"conversations, or prompt and completion; this one has {others}; "
+        f"{import_command(Export('Hugging Face', 'hf-parquet'))}"
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    return [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
 
 
 def export_of_files(names: Iterable[str]) -> Export | None:

@@ -1,6 +1,6 @@
 """Names the format of a file that is not a supported image, by its first bytes, with a remedy."""
 
-from pathlib import Path
+from finscribe_trainer.data.table_images import ImageFile
 
 _IMPORT = "run `finscribe data import IN OUT`, which writes its pages as images"
 _CONVERT = "convert it to PNG or JPEG"
@@ -46,7 +46,7 @@ _TEXTS: tuple[tuple[bytes, str, str], ...] = (
 _HEAD_BYTES = 512
 
 
-def describe_file(path: Path) -> tuple[str, str] | None:
+def describe_file(path: ImageFile) -> tuple[str, str] | None:
     """What a file is, with an article, and how to make an image of it; None if its format is not known.
 
     Raises:

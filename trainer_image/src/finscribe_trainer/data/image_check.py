@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import wait
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import Self
 
 from finscribe_trainer.data.file_texts import how_to_convert
 from finscribe_trainer.data.image_folders import ImageError, ImageFolders
 from finscribe_trainer.data.images import check_image
+from finscribe_trainer.data.table_images import ImageFile
 from finscribe_trainer.runtime.stop_signal import StopRequested
 from finscribe_trainer.storage.thread_pool import DaemonThreadPool
 
@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 class CheckedImage:
     """A valid image."""
 
-    path: Path
+    path: ImageFile
     published_name: str
     """See `ImageFolders.published_name`."""
     size: tuple[int, int]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from finscribe_trainer.data.table_images import ImageFile, TableImage, find_table_image
 from finscribe_trainer.storage.uri import is_s3_uri
 
 _LONGEST = 200
@@ -42,14 +43,16 @@ class ImageFolders:
         """Whether images may have to be downloaded."""
         return any(is_s3_uri(folder.source) for folder in self.all)
 
-    def find(self, name: str) -> Path:
-        """The file of an image named in a row, with symbolic links resolved.
+    def find(self, name: str) -> ImageFile:
+        """The file of an image named in a row, with symbolic links resolved, or its place in a table.
 
         Raises:
             ImageError: the name points outside the folders, also through a symbolic link, or there is no
                 such file.
         """
         check_name(name)
+        if image := find_table_image(self.rows.path, name):
+            return image
         try:
             inside = [path for path in self._resolved(name) if self._holds(path)]
             found = next((path for path in inside if path.is_file()), None)
@@ -66,7 +69,8 @@ class ImageFolders:
         return found
 
     def objects(self, name: str) -> list[tuple[str, Path]]:
-        """(URI, local path) of each object that a name may mean; empty without an s3:// folder.
+        """(URI, local path) of each object that a name may mean; empty without an s3:// folder, and for an
+        image in a table.
 
         Raises:
             ImageError: see `check_name`.
@@ -74,20 +78,20 @@ class ImageFolders:
         check_name(name)
         if is_s3_uri(name):
             uris = [name]
-        elif name.startswith("/"):
+        elif name.startswith("/") or find_table_image(self.rows.path, name):
             uris = []
         else:
             uris = [f"{folder.source}/{name}" for folder in self.all if is_s3_uri(folder.source)]
         return [place for uri in uris for place in self._below(_normalize(uri))]
 
-    def published_name(self, name: str, path: Path) -> str:
+    def published_name(self, name: str, path: ImageFile) -> str:
         """How results name an image: by its URI, or relative to its folder, without this machine's paths.
 
         Args:
             name: the name in the row.
             path: what `find` returned for it.
         """
-        if not name.startswith("/"):
+        if isinstance(path, TableImage) or not name.startswith("/"):
             return name if is_s3_uri(name) else str(PurePosixPath(name))
         folder = next(folder for folder in self.all if path.is_relative_to(folder.path.resolve()))
         return path.relative_to(folder.path.resolve()).as_posix()
@@ -125,7 +129,7 @@ def check_name(name: str) -> None:
         )
 
 
-def resolve_image(root: Path, name: str) -> Path:
+def resolve_image(root: Path, name: str) -> ImageFile:
     """The file of an image that a row names relative to the folder of its file.
 
     Raises:

@@ -2,7 +2,6 @@
 
 import hashlib
 import warnings
-from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
@@ -11,6 +10,7 @@ from finscribe_trainer.data.file_texts import how_to_convert
 from finscribe_trainer.data.image_folders import ImageError
 from finscribe_trainer.data.image_pixels import PixelError, check_pixels, is_white_zero, to_rgb
 from finscribe_trainer.data.jpeg_scans import MAX_SCANS, has_too_many_scans
+from finscribe_trainer.data.table_images import ImageFile, readable
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 """Formats that are decoded, whatever the suffix: Pillow would run an external program for PostScript."""
@@ -23,7 +23,7 @@ _MIN_SIDE = 4
 _MAX_COUNTED_PAGES = 1000
 
 
-def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int], str]:
+def check_image(path: ImageFile, name: str, max_pixels: int) -> tuple[tuple[int, int], str]:
     """Decode an image completely; its size is checked first, so that nothing above `max_pixels` is decoded.
 
     Returns:
@@ -37,7 +37,7 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
             warnings.simplefilter(
                 "ignore", Image.DecompressionBombWarning
             )  # max_pixels is the user's own limit
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(readable(path), formats=_FORMATS) as image:
                 size = image.size
                 _check_header(image, path, name, max_pixels)
                 image.draft(
@@ -60,19 +60,19 @@ def check_image(path: Path, name: str, max_pixels: int) -> tuple[tuple[int, int]
     return size, hash_image(path)
 
 
-def hash_image(path: Path) -> str:
+def hash_image(path: ImageFile) -> str:
     """SHA-256 of an image's file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: ImageFile) -> Image.Image:
     """Decode an image to RGB as it is seen on white paper, with its EXIF rotation.
 
     Raises:
         PixelError: `check_image` would reject it.
     """
-    with Image.open(path, formats=_FORMATS) as image:
+    with Image.open(readable(path), formats=_FORMATS) as image:
         return to_rgb(ImageOps.exif_transpose(image), white_is_zero=is_white_zero(image))
 
 
@@ -95,7 +95,7 @@ def check_shape(size: tuple[int, int], what: str, max_pixels: int) -> None:
         )
 
 
-def _check_header(image: Image.Image, path: Path, name: str, max_pixels: int) -> None:
+def _check_header(image: Image.Image, path: ImageFile, name: str, max_pixels: int) -> None:
     """Check what is known before the pixels are decoded.
 
     Raises:
@@ -125,7 +125,7 @@ def _count_pages(image: Image.Image) -> str:
     return f"more than {_MAX_COUNTED_PAGES}"
 
 
-def _unsupported(path: Path, name: str) -> str:
+def _unsupported(path: ImageFile, name: str) -> str:
     described = describe_file(path)
     if described is None:
         formats = ", ".join(_FORMATS)

@@ -1,8 +1,10 @@
-"""Translates rows of other programs that say the same in other keys: ShareGPT, ERNIEKit and ms-swift."""
+"""Translates rows of other programs that say the same in other keys: ShareGPT, ERNIEKit, ms-swift, Donut."""
 
 from typing import Any
 
-from finscribe_trainer.data.row_fields import RowError, json_type
+from finscribe_trainer.data.row_fields import RowError, json_type, read_answer
+from finscribe_trainer.documents.numbers import load_json
+from finscribe_trainer.documents.schema import INSTRUCTION, TEXT_INSTRUCTION
 
 _ROLES = {
     **dict.fromkeys(("human", "user"), "user"),
@@ -10,6 +12,14 @@ _ROLES = {
     "system": "system",
 }
 _TAGS = {"mask": "user", "no_mask": "assistant"}
+_IMAGES = frozenset({"image", "images"})
+_OTHER_FORMATS = frozenset(
+    (
+        *("instruction", "input", "output", "prompt", "completion", "messages", "conversations", "query"),
+        *("response", "text_info", "question", "answers"),
+    )
+)
+"""Keys of a row that has a prompt, or whose `text` is not its answer."""
 
 
 def as_messages(data: dict[str, Any]) -> dict[str, Any]:
@@ -27,6 +37,49 @@ def as_messages(data: dict[str, Any]) -> dict[str, Any]:
     if {"query", "response"} <= data.keys():
         return _renamed(data, ("query", "response", "history", "system"), _from_swift(data))
     return data
+
+
+def lacks_prompt(data: dict[str, Any]) -> bool:
+    """Whether a row is that of a data set without prompts: a page with its `ground_truth` or `text`."""
+    return bool(_IMAGES & data.keys() and {"ground_truth", "text"} & data.keys()) and not (
+        _OTHER_FORMATS & data.keys()
+    )
+
+
+def with_prompt(data: dict[str, Any]) -> dict[str, Any]:
+    """A row that `lacks_prompt` with the prompt that its import would give it; any other row unchanged.
+
+    Raises:
+        RowError: it has no answer.
+    """
+    if not lacks_prompt(data):
+        return data
+    rest = {key: value for key, value in data.items() if key not in ("ground_truth", "text")}
+    if "ground_truth" not in data:
+        return rest | {"instruction": TEXT_INSTRUCTION, "output": read_answer(data, "text")}
+    answer = ground_truth(data)
+    return rest | {
+        "instruction": TEXT_INSTRUCTION if isinstance(answer, str) else INSTRUCTION,
+        "output": answer,
+    }
+
+
+def ground_truth(data: dict[str, Any]) -> Any:
+    """The answer of a row of Donut: the `gt_parse` in its `ground_truth`.
+
+    Raises:
+        RowError: it has none.
+    """
+    value = data.get("ground_truth")
+    if isinstance(value, str):
+        try:
+            value = load_json(value)
+        except ValueError as error:
+            raise RowError(f"its ground_truth is no JSON ({error})") from None
+    if not isinstance(value, dict) or not value.get("gt_parse", value.get("gt_parses")):
+        raise RowError("its ground_truth has no gt_parse")
+    parses = value.get("gt_parse") or value["gt_parses"]
+    return parses[0] if isinstance(parses, list) and len(parses) == 1 else parses
 
 
 def _renamed(data: dict[str, Any], read: tuple[str, ...], messages: list[dict[str, Any]]) -> dict[str, Any]:

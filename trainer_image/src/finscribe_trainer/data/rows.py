@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finscribe_trainer.data.exports import export_of_row, refusal
+from finscribe_trainer.data.exports import export_of_row, refusal, table_row_refusal
 from finscribe_trainer.data.file_texts import is_encoded, names_file, names_file_below, names_image
 from finscribe_trainer.data.image_marks import MARK
-from finscribe_trainer.data.row_dialects import as_messages
+from finscribe_trainer.data.row_dialects import as_messages, with_prompt
 from finscribe_trainer.data.row_fields import (
     Role,
     RowError,
@@ -57,11 +57,13 @@ def parse_row(data: Any, root: Path | None = None) -> Row:
     """
     if not isinstance(data, dict):
         raise RowError(f"a row must be a JSON object, not {json_type(data)}")
-    data = as_messages(data)
+    data = with_prompt(as_messages(data))
     if "messages" in data:
         row = _from_messages(data)
     elif "completion" in data or "prompt" in data:
         row = _from_prompt(data)
+    elif "instruction" not in data and (problem := table_row_refusal(data)):
+        raise RowError(problem)
     elif "instruction" not in data and (export := export_of_row(data)):
         raise RowError(refusal(export))
     else:

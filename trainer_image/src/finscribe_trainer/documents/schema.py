@@ -24,7 +24,9 @@ from pydantic import (
 from finscribe_trainer.documents.numbers import MAX_DIGITS, read_decimal
 
 INSTRUCTION = "Read this financial document as JSON."
-"""The prompt of generated rows: synthetic documents, and corrections without a prompt."""
+"""The prompt of generated rows, and of those without one whose answers are objects."""
+TEXT_INSTRUCTION = "Read the text of this page."
+"""The prompt of rows without one whose answers are texts."""
 _DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 
 

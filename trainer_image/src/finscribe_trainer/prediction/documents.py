@@ -18,9 +18,11 @@ from finscribe_trainer.data.image_check import ImageCheck
 from finscribe_trainer.data.image_folders import Folder, ImageError, ImageFolders
 from finscribe_trainer.data.images import hash_image
 from finscribe_trainer.data.page_process import PageProcess
+from finscribe_trainer.data.row_dialects import lacks_prompt
 from finscribe_trainer.data.row_fields import RowError
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data.rows import Row, Turn, parse_row
+from finscribe_trainer.data.table_images import TableImage
 from finscribe_trainer.documents.numbers import dump_json
 from finscribe_trainer.documents.problems import Problem
 from finscribe_trainer.storage import Storage
@@ -100,6 +102,9 @@ def _with_pages(source: _Source, options: PageOptions, folder: Path) -> Iterator
                 continue
             try:
                 file = source.folders.find(row.images[0])
+                if isinstance(file, TableImage):
+                    rest.append((name, row))
+                    continue
                 folder.mkdir(parents=True, exist_ok=True)
                 images = tuple(page.name for page in process.write(file, folder / hash_image(file)[:16]))
             except ImageError as error:
@@ -189,7 +194,7 @@ def _completed(data: Any, prompt: str) -> Any:
     if "prompt" in data:
         return {**data, "completion": _NO_ANSWER}
     names_document = data.keys() & {"image", "images", "input"} and export_of_row(data) is None
-    if "instruction" in data or names_document:
+    if "instruction" in data or names_document or lacks_prompt(data):
         return {"instruction": prompt, **data, "output": _NO_ANSWER}
     return data
 

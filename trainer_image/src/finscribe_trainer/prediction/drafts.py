@@ -6,11 +6,11 @@ from pathlib import Path
 
 from finscribe_core.atomic_files import atomic_path
 from finscribe_trainer.data.dataset import Example
+from finscribe_trainer.data.table_images import ImageFile, write_image
 from finscribe_trainer.data_tools.curate.corrections import PENDING
 from finscribe_trainer.documents.numbers import dump_json
 from finscribe_trainer.prediction.documents import Document
 from finscribe_trainer.prediction.records import Prediction
-from finscribe_trainer.runtime.files import link_or_copy
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 def write_drafts(path: Path, answered: Iterable[tuple[Document, Prediction]]) -> None:
     """Write a pending review for each document, with its fields of lowest confidence first.
 
-    Images that are not below the folder of `path` are linked (or copied) to a folder beside it. Documents
-    with more than one message are left out, since a review has one instruction.
+    Images that are not files below the folder of `path` are linked (or copied) to a folder beside it.
+    Documents with more than one message are left out, since a review has one instruction.
     """
     left_out = 0
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,16 +49,16 @@ def _review(example: Example, prediction: Prediction, path: Path) -> dict[str, o
     }
 
 
-def _images(example: Example) -> Iterable[tuple[Path, str]]:
+def _images(example: Example) -> Iterable[tuple[ImageFile, str]]:
     return zip(example.images, example.image_hashes, strict=True)
 
 
-def _image(image: Path, digest: str, path: Path) -> str:
+def _image(image: ImageFile, digest: str, path: Path) -> str:
     """The image's path relative to the folder of the reviews."""
     folder = path.parent.resolve()
-    if not image.is_relative_to(folder):
+    if not isinstance(image, Path) or not image.is_relative_to(folder):
         target = folder / f"{path.stem}-images" / f"{digest[:12]}-{image.name}"
         if not target.exists():
-            link_or_copy(image, target)
+            write_image(image, target)
         image = target
     return image.relative_to(folder).as_posix()

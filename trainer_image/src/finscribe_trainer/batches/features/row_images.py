@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL.Image import Image
 
@@ -11,6 +10,7 @@ from finscribe_trainer.batches.augmentation.pixels import augment_image
 from finscribe_trainer.batches.features.store import FeatureStore
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.images import open_image
+from finscribe_trainer.data.table_images import ImageFile
 from finscribe_trainer.model.families.base import ImageInput, UncachedImage
 
 
@@ -34,7 +34,7 @@ def open_row_images(
     ]
 
 
-def _open(path: Path, params: AugmentationParams | None) -> Image:
+def _open(path: ImageFile, params: AugmentationParams | None) -> Image:
     image = open_image(path)
     return image if params is None else augment_image(image, params)
 

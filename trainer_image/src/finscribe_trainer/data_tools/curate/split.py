@@ -16,10 +16,10 @@ from finscribe_trainer.data.row_problems import RowProblems
 from finscribe_trainer.data.row_reader import scan_values
 from finscribe_trainer.data.rows import Row, parse_row
 from finscribe_trainer.data.same_document import Groups, document_keys
+from finscribe_trainer.data.table_images import write_image
 from finscribe_trainer.data_tools.curate.output_files import create_files
 from finscribe_trainer.documents.numbers import dump_json, load_json
 from finscribe_trainer.documents.problems import Problem
-from finscribe_trainer.runtime.files import link_or_copy
 from finscribe_trainer.runtime.progress import progress
 
 SPLITS = ("train", "val", "test")
@@ -211,17 +211,17 @@ def _digest(*parts: str | bytes) -> bytes:
 
 
 def _link(root: Path, output_dir: Path, name: str) -> None:
-    """Hard-link an image to its path below `output_dir`; copy it where hard links are not possible."""
+    """Hard-link an image to its path below `output_dir`; else copy it."""
     source, target = resolve_image(root, name), output_dir / name
     if target.exists():
-        if target.samefile(source) or hash_image(target) == hash_image(source):
+        if hash_image(target) == hash_image(source):
             return
         raise UserError(
             FailureReason.InvalidConfig,
             f"{target} exists already with other content.",
             "Name another folder.",
         )
-    link_or_copy(source, target)
+    write_image(source, target)
 
 
 def _too_few(source: Path, split: str) -> UserError:

@@ -28,7 +28,7 @@ from finscribe_trainer.data_tools.importing.recognition import AUTO, Recognition
 from finscribe_trainer.data_tools.importing.source import Document, Dropped, Source
 from finscribe_trainer.data_tools.importing.text_check import not_in_text
 from finscribe_trainer.documents.numbers import dump_json, has_unpaired_surrogate, load_json
-from finscribe_trainer.documents.schema import INSTRUCTION
+from finscribe_trainer.documents.schema import INSTRUCTION, TEXT_INSTRUCTION
 from finscribe_trainer.runtime.outputs import claim_folder, remove
 from finscribe_trainer.runtime.progress import progress
 
@@ -36,8 +36,6 @@ ROWS, IMAGES, REPORT, JOURNAL = "rows.jsonl", "pages", "import.json", "import.un
 CANONICAL, OTHER_FIELDS, TEXT = "canonical", "other fields", "text"
 _FREE = ("metadata.", "line_items[].bbox")
 """Fields of the schema that a mapping does not fill, or that have any name."""
-TEXT_INSTRUCTION = "Read the text of this page."
-"""The prompt of documents whose answer is a text, if their format has no prompt."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ RULES: dict[str, Rule] = {
         "A .gz or .parquet file expands to more than 256 MiB and 1,000 times its size.",
         "Write the rows as .jsonl; remove repeated rows.",
     ),
-    "image-bytes": Rule(_E, "A parquet column contains image bytes.", "[Import](import.md) the table."),
+    "image-bytes": Rule(_E, "A parquet table has bytes that are not read.", "[Import](import.md) the table."),
     "row-format": Rule(
         _E, "The row has none of the supported formats.", "See the row formats in docs/data.md."
     ),

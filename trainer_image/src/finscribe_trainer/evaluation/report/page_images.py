@@ -3,11 +3,11 @@
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 
 from finscribe_trainer.data.images import open_image
+from finscribe_trainer.data.table_images import ImageFile
 
 READABLE_PIXELS = 1000
 """Length of a page's longer side at which text stays legible; a page takes about 100 kB."""
@@ -28,7 +28,7 @@ class PageImage:
         return f"data:image/jpeg;base64,{base64.b64encode(self.jpeg).decode()}"
 
 
-def page_image(path: Path | None, pixels: int = READABLE_PIXELS, quality: int = 72) -> PageImage | None:
+def page_image(path: ImageFile | None, pixels: int = READABLE_PIXELS, quality: int = 72) -> PageImage | None:
     """The image as a small JPEG; None if it can't be read.
 
     Args:

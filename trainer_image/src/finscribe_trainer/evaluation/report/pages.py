@@ -6,11 +6,12 @@ from pathlib import Path
 
 from finscribe_trainer.data.dataset import Example
 from finscribe_trainer.data.image_folders import Folder, ImageError, ImageFolders
+from finscribe_trainer.data.table_images import ImageFile
 from finscribe_trainer.evaluation.results import Results
 from finscribe_trainer.evaluation.test_set import download_folder
 from finscribe_trainer.storage.uri import is_s3_uri
 
-Pages = Mapping[str, Path]
+Pages = Mapping[str, ImageFile]
 """The file of each page that is on this machine, by its name in the results."""
 
 

@@ -1,12 +1,11 @@
 """Donut: a `metadata.jsonl` with `file_name` and `ground_truth`, the JSON text of a `gt_parse`."""
 
 from collections.abc import Iterator
-from typing import Any
 
+from finscribe_trainer.data.row_dialects import ground_truth
 from finscribe_trainer.data_tools.importing.formats.imagefolder import metadata_files, pages_of
 from finscribe_trainer.data_tools.importing.json_files import first_row, values
 from finscribe_trainer.data_tools.importing.source import Document, Dropped, Source
-from finscribe_trainer.documents.numbers import load_json
 
 
 def recognise(source: Source) -> str | None:
@@ -23,28 +22,9 @@ def read(source: Source) -> Iterator[Document | Dropped]:
                 yield row
                 continue
             try:
-                answer = ground_truth(row)
+                answer = ground_truth(row if isinstance(row, dict) else {})
             except ValueError as error:
                 yield Dropped(where, str(error))
                 continue
             pages = pages_of(source, path, where, row)
             yield pages if isinstance(pages, Dropped) else Document(where, pages, answer)
-
-
-def ground_truth(row: Any) -> Any:
-    """The answer of a row.
-
-    Raises:
-        ValueError: it has none.
-    """
-    text = row.get("ground_truth") if isinstance(row, dict) else None
-    value = text
-    if isinstance(text, str):
-        try:
-            value = load_json(text)
-        except ValueError as error:
-            raise ValueError(f"its ground_truth is no JSON ({error})") from None
-    if not isinstance(value, dict) or not value.get("gt_parse", value.get("gt_parses")):
-        raise ValueError("its ground_truth has no gt_parse")
-    parses = value.get("gt_parse") or value["gt_parses"]
-    return parses[0] if isinstance(parses, list) and len(parses) == 1 else parses

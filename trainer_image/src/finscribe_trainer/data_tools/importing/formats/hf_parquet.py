@@ -9,9 +9,9 @@ from typing import Any
 
 from finscribe_trainer.data.expansion import Expansion
 from finscribe_trainer.data.parquet import declared_expansion
+from finscribe_trainer.data.row_dialects import ground_truth
 from finscribe_trainer.data.rows import Turn
 from finscribe_trainer.data_tools.importing.formats.docvqa import question_and_answer
-from finscribe_trainer.data_tools.importing.formats.donut import ground_truth
 from finscribe_trainer.data_tools.importing.formats.imagefolder import answer_of
 from finscribe_trainer.data_tools.importing.formats.rows import row_document
 from finscribe_trainer.data_tools.importing.source import Document, Dropped, EmbeddedImage, Source, missing
