@@ -13,6 +13,7 @@ from finscribe_trainer.evaluation.calibration import (
     write_calibration,
 )
 from finscribe_trainer.evaluation.report.findings import Findings
+from finscribe_trainer.metrics.straight_through import share
 from tests.support.comparison import results_of
 
 GOLD = {"total": "1", "vendor": "2"}
@@ -83,6 +84,21 @@ def test_a_calibration_of_another_version_is_refused(tmp_path):
         read_calibration(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("right", "documents", "precision", "why"),
+    [
+        (200, 200, 0.99, "it needs at least 459 answered validation documents; you have 200"),
+        (89, 89, 0.95, "it needs at least 90 answered validation documents; you have 89"),
+        (300, 459, 0.99, "no threshold reaches it; 300 of 459 validation documents are right"),
+    ],
+)
+def test_why_nothing_is_promised_is_said_with_the_number_of_documents_it_needs(
+    right, documents, precision, why
+):
+    calibration = replace(calibrate(SURE_AND_UNSURE), right=share(right, documents))
+    assert calibration.why_no_threshold(precision) == why
+
+
 def test_a_report_says_what_is_promised_and_that_documents_are_too_few():
     calibration = calibrate(SURE_AND_UNSURE)
     findings = Findings(calibration=calibration, unattended=straight_through(calibration, SURE_AND_UNSURE))
@@ -93,6 +109,6 @@ def test_a_report_says_what_is_promised_and_that_documents_are_too_few():
         "99.0%",
         "none",
         "",
-        "no threshold reaches it; at least 459 validation documents are needed",
+        "it needs at least 459 answered validation documents; you have 180",
     )
     assert "180 validation documents; 66.7% of them are right" in findings.straight_through_legend

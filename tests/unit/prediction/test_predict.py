@@ -208,3 +208,8 @@ def test_a_model_with_a_calibration_says_which_documents_need_review(copy):
     assert found["needs_review"] is False
     assert 0 < found["probability"] < 1
     assert found["calibrated"]["total"] == pytest.approx(found["confidence"]["total"], abs=1e-3)
+
+    stricter = ("--output", "reviewed.jsonl", "--precision", "0.99")
+    result = finscribe(["predict", *options, "scans/total.png", *stricter], copy)
+    assert lines_of(copy / "reviewed.jsonl")[0]["needs_review"] is True
+    assert "it needs at least 459 answered validation documents; you have 100" in result.output

@@ -24,6 +24,7 @@ from finscribe_trainer.metrics.straight_through import (
     Share,
     Threshold,
     choose_threshold,
+    documents_needed,
     share,
 )
 
@@ -67,6 +68,13 @@ class Calibration:
     def threshold(self, precision: float) -> Threshold | None:
         """The threshold that promises a precision."""
         return next((found for found in self.thresholds if found.precision == precision), None)
+
+    def why_no_threshold(self, precision: float) -> str:
+        """Why there is no threshold for a precision, as a clause."""
+        count, needed = self.right.documents, documents_needed(precision)
+        if count < needed:
+            return f"it needs at least {needed} answered validation documents; you have {count}"
+        return f"no threshold reaches it; {self.right.count} of {count} validation documents are right"
 
 
 @dataclass(frozen=True)

@@ -120,11 +120,9 @@ def _review(loaded: LoadedModel, precision: float) -> Review | None:
         return None
     if calibration.threshold(precision) is None:
         log.warning(
-            "no threshold promises that %g %% of the documents are right: all need review "
-            "(%d validation documents, %d of them right)",
+            "all documents need review, as %g %% can't be promised: %s",
             100 * precision,
-            calibration.right.documents,
-            calibration.right.count,
+            calibration.why_no_threshold(precision),
         )
     return Review(calibration, precision)
 

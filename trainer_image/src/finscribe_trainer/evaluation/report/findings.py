@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from finscribe_trainer.evaluation.calibration import Calibration, StraightThrough
 from finscribe_trainer.evaluation.gate import Judgement
 from finscribe_trainer.evaluation.report.labels import percent
-from finscribe_trainer.metrics.straight_through import Share, documents_needed
+from finscribe_trainer.metrics.straight_through import Share
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Findings:
             assert self.calibration is not None
             threshold = self.calibration.threshold(found.precision)
             if threshold is None:
-                count, needed = self.calibration.right.documents, documents_needed(found.precision)
-                few = f"; at least {needed} validation documents are needed" if count < needed else ""
-                yield percent(found.precision), "none", "", f"no threshold reaches it{few}"
+                why = self.calibration.why_no_threshold(found.precision)
+                yield percent(found.precision), "none", "", why
                 continue
             chosen = f"{threshold.accepted} accepted, {threshold.errors} of them not right"
             yield percent(found.precision), _share(found.accepted), _share(found.right), chosen
