@@ -5,7 +5,6 @@ model, ROWS if documents are to be generated. Also writes facts.json.
 """
 
 import json
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.cli.generate import generate
 from finscribe_trainer.data.dataset import Example, load_dataset
 from finscribe_trainer.data.files import DataFile
+from finscribe_trainer.data.table_images import write_image
 from finscribe_trainer.data_tools.synthetic.content import make_document
 from finscribe_trainer.data_tools.synthetic.locales import LOCALES
 from finscribe_trainer.documents.schema import DOCUMENT_TYPES, to_answer
@@ -88,7 +88,7 @@ def _write_rows(file: Path, examples: list[Example]) -> None:
             [image], [turn] = example.images, example.row.turns
             copy = file.parent / "images" / image.name
             if not copy.exists():
-                shutil.copyfile(image, copy)
+                write_image(image, copy)
             row = {"prompt": turn.text, "image": f"images/{image.name}", "completion": example.row.completion}
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
 
