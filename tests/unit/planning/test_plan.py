@@ -1,6 +1,8 @@
 """`finscribe plan`: what it prints for the sample; cards, batches and times."""
 
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -38,6 +40,17 @@ def test_a_plan_says_rows_tokens_steps_memory_cards_time_and_cost(plan, dataset,
     assert "on a GPU in bfloat16" in text
     assert "fits on   T4 (16 GB), " in text
     assert f"cost      {1.5 * tokens / 100 / 3600 * 3.6:.2f} at 3.60 an hour" in text
+
+
+@pytest.mark.train
+def test_a_probe_measures_the_speed_by_training_and_keeps_nothing(plan, config, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    text = plan("--device", "cpu", "--probe")
+    assert re.search(r"for all steps, without evaluations \(by 1 step in \d+\.\d s on this machine\)", text)
+    assert "time      0 min" in text
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not Path(config.output_dir).exists()
 
 
 def test_a_plan_without_a_measured_speed_says_how_to_get_one(plan):

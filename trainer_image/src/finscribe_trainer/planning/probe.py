@@ -1,4 +1,4 @@
-"""Trains for a minute on this machine, to measure how fast it is."""
+"""Trains for at most a minute on this machine, to measure how fast it is."""
 
 import tempfile
 import time
@@ -13,6 +13,7 @@ from finscribe_trainer.model.families.base import Family
 from finscribe_trainer.model.loading import load_adapted_model
 from finscribe_trainer.model.source import ModelSource
 from finscribe_trainer.planning.throughput import Throughput
+from finscribe_trainer.runtime.stop_signal import StopRequested
 from finscribe_trainer.training.fit import build_trainer
 from finscribe_trainer.training.run import Run
 
@@ -21,21 +22,34 @@ _MAX_STEPS = 10_000
 
 
 class _Clock(TrainerCallback):
-    """Ends the training after a minute; the first step, which warms up, does not count."""
+    """Ends the training a minute after its first step, which warms up and does not count.
+
+    It ends with the first epoch, too: later ones find pages in the feature cache.
+    """
 
     def __init__(self) -> None:
-        self.begin = self.start = self.end = time.monotonic()
+        self.start = self.end = 0.0
         self.tokens_before = self.tokens = 0
+        self.steps = 0
+        """Those that count."""
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Note the time and the tokens so far."""
-        now = time.monotonic()
+        self.end, self.tokens = time.monotonic(), int(state.num_input_tokens_seen)
         if state.global_step == 1:
-            self.start, self.tokens_before = now, int(state.num_input_tokens_seen)
-        self.end, self.tokens = now, int(state.num_input_tokens_seen)
-        control.should_training_stop = now - self.begin > SECONDS and state.global_step > 1
+            self.start, self.tokens_before = self.end, self.tokens
+        self.steps = state.global_step - 1
+        over = self.end - self.start > SECONDS or (state.epoch or 0) >= 1
+        control.should_training_stop = control.should_training_stop or (over and self.steps > 0)
+
+    def throughput(self) -> Throughput:
+        """What was measured."""
+        seconds = self.end - self.start
+        rate = (self.tokens - self.tokens_before) / seconds
+        steps = f"{self.steps} step{'s' if self.steps > 1 else ''}"
+        return Throughput(rate, rate, f"by {steps} in {seconds:.1f} s on this machine")
 
 
 def probe(run: Run, source: ModelSource, family: Family, splits: Splits) -> Throughput:
@@ -43,6 +57,7 @@ def probe(run: Run, source: ModelSource, family: Family, splits: Splits) -> Thro
 
     Raises:
         FinscribeError: as the training would.
+        StopRequested: a stop was requested.
     """
     model = load_adapted_model(run.config, source, family)
     clock = _Clock()
@@ -69,5 +84,6 @@ def probe(run: Run, source: ModelSource, family: Family, splits: Splits) -> Thro
                 trainer.train()
         finally:
             trainer.shut_down_workers()
-    rate = (clock.tokens - clock.tokens_before) / (clock.end - clock.start)
-    return Throughput(rate, rate, f"{clock.end - clock.start:.0f} s on this machine, first epoch")
+    if run.stop.requested.is_set():
+        raise StopRequested
+    return clock.throughput()
