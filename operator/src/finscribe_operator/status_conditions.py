@@ -1,6 +1,7 @@
 """Sets a job's conditions, and all that is derived from them: state, columns of kubectl, kstatus; pure."""
 
 from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_condition
+from finscribe_core.api.described_training import describe_training
 from finscribe_core.api.retraining import SpecChangePolicy
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State, Summary
 from finscribe_core.texts import to_one_line
@@ -72,7 +73,10 @@ def set_conditions(
 
 def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[ConditionUpdate]:
     ended = status.run is not None and bool(status.run.completion_time)
-    accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, _describe_spec(observed))
+    # Not of an ended run: its status, which is complete, would be written again for it.
+    training = "" if ended else describe_training(observed.job.spec)
+    message = " ".join(filter(None, (_describe_effect(observed), training, _describe_sharing(observed))))
+    accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, message)
     if not observed.job.spec.suspend:
         return [accepted, (ConditionType.Suspended, False, Reason.NotSuspended, "")]
     if ended:
@@ -81,9 +85,8 @@ def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[Cond
     return [accepted, (ConditionType.Suspended, True, Reason.SuspendedBySpec, message)]
 
 
-def _describe_spec(observed: Observed) -> str:
-    shared = describe_shared_output(observed.shares_output_with, observed.job.metadata.namespace)
-    return f"{_describe_effect(observed)} {shared}".strip()
+def _describe_sharing(observed: Observed) -> str:
+    return describe_shared_output(observed.shares_output_with, observed.job.metadata.namespace)
 
 
 def _describe_effect(observed: Observed) -> str:

@@ -289,6 +289,17 @@ def test_a_run_without_a_result_is_not_promoted_when_it_has_a_gate():
     assert (condition.status, condition.reason) == ("False", "Finished")
 
 
+def test_a_valid_spec_is_described_until_the_run_has_ended():
+    pod = a_pod(RUN, succeeded(a_success()))
+    statuses = observed(JOB, a_batch_job(RUN)), observed(JOB, a_batch_job(RUN, ended("Complete")), pod)
+    running, complete = (
+        next(c.message for c in build_status(each, NOW).conditions if c.type == "Accepted")
+        for each in statuses
+    )
+    assert running.startswith("The spec is valid. It trains for ") and running.endswith("on 1 GPU.")
+    assert complete == "The spec is valid."
+
+
 def test_a_run_that_stopped_early_is_complete_at_100_percent():
     pod = a_pod(RUN, succeeded(a_success()))
 
