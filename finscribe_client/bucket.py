@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from finscribe_client.errors import ClientError, ClientReason
 from finscribe_client.jobs import Job, Run
 from finscribe_client.log_lines import LossPoint
+from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_core.constants import LATEST_FILE, MANIFEST_FILE
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import published_metrics
 from finscribe_core.trainer_config import StorageEndpoint
+from finscribe_trainer.data.fetch import count_file, list_rows
 from finscribe_trainer.runtime.output_layout import METRICS_FILE
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.manifest import Manifest, ManifestFile, damaged_files, read_manifest
@@ -166,6 +168,16 @@ class Result:
         if not dry_run:
             self.storage.write_latest(self.output_uri, payload)
         return True
+
+
+def count_training_rows(spec: FineTuneJobSpec) -> int:
+    """Rows of a job's training data; of .parquet files only their footers are read.
+
+    Raises:
+        FinscribeError: they can't be read with the user's credentials.
+    """
+    storage = Storage.from_config(_endpoint(spec.storage.endpoint, spec.storage.region))
+    return sum(count_file(file, storage) for file in list_rows(spec.dataset.train, storage))
 
 
 def _endpoint(url: str | None, region: str | None) -> StorageEndpoint:

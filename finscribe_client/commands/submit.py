@@ -9,6 +9,7 @@ from finscribe_client.commands.ending import wait_for
 from finscribe_client.commands.options import HELP_SETTINGS, dry_run_option, on_cluster, output_option
 from finscribe_client.output import print_jobs
 from finscribe_client.submission import read_submissions
+from finscribe_client.training_plan import plan_lines
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -37,7 +38,8 @@ def submit(  # noqa: PLR0913 - one for each option
 
     FILE is YAML with FineTuneJobs, and Secrets that they need; `-` is the standard input. All are
     checked on this machine, then by the cluster, before the first one is written. Fields are set by
-    server-side apply.
+    server-side apply. Of each job it prints how it trains, and its steps if your credentials of the object
+    storage let it count the rows within 3 seconds.
 
     \b
     Exit codes:  0 submitted; with --wait: complete   1 with --wait: failed
@@ -68,6 +70,9 @@ def submit(  # noqa: PLR0913 - one for each option
 def _print(item: Submitted, *, dry_run: bool) -> None:
     note = " (dry run)" if dry_run else ""
     click.echo(f"{item.kind} {item.namespace}/{item.name} {item.change}{note}")
+    if item.job and item.change != "unchanged":
+        for line in plan_lines(item.job.raw):
+            click.echo(f"  {line}")
     if item.job and item.job.is_suspended_by_spec:
         click.echo(f"  It is suspended. To start it: finscribe resume {item.name}")
 

@@ -54,12 +54,17 @@ def error_of(result: Result) -> FinscribeError:
 
 def test_a_job_is_submitted_listed_and_shown(workspace: Workspace, finscribe: Finscribe, manifest: Path):
     dry = finscribe("submit", str(manifest), "--dry-run")
-    assert dry.output == f"FineTuneJob {workspace.namespace}/invoices created (dry run)\n"
+    first, trains, counted = dry.output.splitlines()
+    assert first == f"FineTuneJob {workspace.namespace}/invoices created (dry run)"
+    assert trains.startswith("  It trains for ")
+    assert counted.startswith("  Its rows were not counted: ")
     assert workspace.jobs() == []
 
     submitted = finscribe("submit", str(manifest))
-    assert f"FineTuneJob {workspace.namespace}/invoices created\nNext: finscribe watch" in submitted.output
-    assert "unchanged" in finscribe("submit", str(manifest)).output
+    assert f"FineTuneJob {workspace.namespace}/invoices created\n  It trains" in submitted.output
+    assert "\nNext: finscribe watch" in submitted.output
+    again = finscribe("submit", str(manifest)).output
+    assert "unchanged" in again and "It trains" not in again
     manifest.write_text(manifest.read_text() + "  backoffLimit: 5\n")
     assert "configured" in finscribe("submit", str(manifest)).output
     assert workspace.job()["spec"]["backoffLimit"] == 5

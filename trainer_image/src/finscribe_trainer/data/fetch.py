@@ -9,6 +9,7 @@ from finscribe_core.errors import FailureReason, UserError
 from finscribe_trainer.data.dataset import image_names
 from finscribe_trainer.data.files import DataFile, check_suffix, is_shard, no_shard_error
 from finscribe_trainer.data.image_folders import Folder, ImageError
+from finscribe_trainer.data.row_count import count_rows
 from finscribe_trainer.storage import Storage
 from finscribe_trainer.storage.uri import ObjectUri, is_s3_uri, local_path
 from finscribe_trainer.storage.version import FileVersion
@@ -57,6 +58,18 @@ def list_rows(uri: str, storage: Storage) -> list[FileVersion]:
         return list(_list_shards(uri.rstrip("/"), storage).values())
     check_suffix(uri)
     return [storage.version(uri)]
+
+
+def count_file(file: FileVersion, storage: Storage) -> int:
+    """The rows of one of the files of `list_rows`, which is read, but not written to the disk.
+
+    Raises:
+        UserError: DatasetInvalid: it is damaged.
+        RetryableError: StorageUnavailable, also when it is replaced meanwhile.
+    """
+    local = None if is_s3_uri(file.name) else Path(file.name).expanduser()
+    with local.open("rb") if local else storage.open(file) as content:
+        return count_rows(file.name, content, file.size)
 
 
 def _image_root(name: str, downloads: Path) -> Folder:

@@ -2,20 +2,16 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from finscribe_core.logs import AS_PRINTED
 from finscribe_core.report import RunResult
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_trainer.data.fetch import list_rows
-from finscribe_trainer.data.row_count import count_rows
+from finscribe_trainer.data.fetch import count_file, list_rows
 from finscribe_trainer.data.state import dataset_state, row_sources
 from finscribe_trainer.pipeline.outcome import run_task
 from finscribe_trainer.reporting import RunReporter
 from finscribe_trainer.runtime.stop_signal import StopSignal
 from finscribe_trainer.storage import Storage
-from finscribe_trainer.storage.uri import is_s3_uri
-from finscribe_trainer.storage.version import FileVersion
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +50,6 @@ def report_data_state(config: TrainerConfig, storage: Storage, known: str | None
     if state.fingerprint == known:
         message = f"The data set is unchanged: fingerprint {known}."
         return RunResult(succeeded=True, message=message, dataset=state)
-    samples = sum(_count(file, storage) for file in files["train"])
+    samples = sum(count_file(file, storage) for file in files["train"])
     message = f"{samples} training rows; {state.files} files of rows; fingerprint {state.fingerprint}."
     return RunResult(succeeded=True, message=message, dataset=dataset_state(files, samples))
-
-
-def _count(file: FileVersion, storage: Storage) -> int:
-    local = None if is_s3_uri(file.name) else Path(file.name).expanduser()
-    with local.open("rb") if local else storage.open(file) as content:
-        return count_rows(file.name, content, file.size)
