@@ -59,7 +59,7 @@ def test_a_run_with_four_ranks_that_loses_a_pod_ends_with_the_same_adapter(
 
     together, disturbed = undisturbed.run, team.status(name).run
     assert (together.attempts, disturbed.attempts, disturbed.failed_attempts) == (1, 2, 1)
-    assert (disturbed.resumed_from is not None) == ("checkpoint" in stage)
+    assert disturbed.resumed_from or "checkpoint" not in stage
     assert adapter(bucket, disturbed.outputs.adapter) == adapter(bucket, together.outputs.adapter)
 
 
