@@ -24,6 +24,12 @@ def train(workspace: Workspace, other_than: str = "") -> str:
     return pod
 
 
+def next_time(workspace: Workspace) -> str | None:
+    """When the schedule starts the next run; None while the status does not say it."""
+    retrain = workspace.status().retrain
+    return retrain.schedule.next_time if retrain and retrain.schedule else None
+
+
 def miss_a_time(workspace: Workspace, ago: timedelta) -> None:
     """The schedule was handled until then only: the operator was not running since."""
     then = (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -82,9 +88,10 @@ def test_a_time_that_was_missed_for_too_long_is_left_out(workspace: Workspace, o
 
 @pytest.mark.usefixtures("operator")
 def test_a_run_starts_at_the_time_of_the_schedule_though_nothing_has_changed(workspace: Workspace):
-    workspace.apply(build_job(retrain={"schedule": {"cron": "* * * * *"}}))
-    first = train(workspace)
-    time = workspace.status().retrain.schedule.next_time
+    workspace.apply(build_job())
+    first = train(workspace)  # before there is a schedule, whose time may come meanwhile
+    workspace.change({"spec": {"retrain": {"schedule": {"cron": "* * * * *"}}}})
+    time = eventually(lambda: next_time(workspace), what="a next time")
 
     eventually(lambda: len(causes(workspace)) == 2, within=75)
 

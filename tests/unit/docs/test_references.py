@@ -22,7 +22,7 @@ from tests.unit.docs.pages import ALL, ROOT, Page
 OUTPUT_FILES = {
     *(CONFIG_FILE, METRICS_FILE, "manifest.json", "latest.json", "trainer_state.json"),
     *("adapter_config.json", "adapter_model.safetensors", "config.json", "final_model/README.md"),
-    *("adapter_model.bin", "training_state.json", "chat_template.jinja"),
+    *("adapter_model.bin", "quantization_config.json", "training_state.json", "chat_template.jinja"),
     *("report.html", "report.md", "results-base.json", "results-tuned.json", "evaluation/report.html"),
     *("results-promoted.json", "calibration.json"),
     *("sbom-operator.json", "sbom-trainer.json", "licences-operator.md", "licences-trainer.md"),
