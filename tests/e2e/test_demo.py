@@ -17,7 +17,7 @@ MIN_ON_UNSEEN_TEMPLATE = 0.03
 def test_the_tuned_model_reads_most_fields_of_unseen_documents_and_the_base_model_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # a thread for each CPU, as for users
 
     demo = run_demo(tmp_path)
 

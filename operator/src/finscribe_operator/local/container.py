@@ -20,8 +20,9 @@ ENTRYPOINT = (sys.executable, "-m", "finscribe_trainer")
 """The entry point of the trainer image."""
 MACHINE_DIRECTORIES = ("/tmp", "/dev/shm")  # noqa: S108 - no file is created there
 """Mount paths that are not translated: containers lack them, this machine has them."""
-MACHINE_VARIABLES = ("HOME", "HF_HOME", "TMPDIR")
-"""Variables that are not passed on: pods need them for a read-only file system, this machine has them set."""
+MACHINE_VARIABLES = ("HOME", "HF_HOME", "TMPDIR", "OMP_NUM_THREADS")
+"""Variables that are not passed on: pods need them for a read-only file system, and for a thread for each CPU
+that they request. This machine has them set, and all its CPUs are used."""
 USERS_PATHS = frozenset({"model_name_or_path"})
 """Config keys whose absolute path is the user's own, on this machine."""
 
