@@ -109,6 +109,11 @@ class Condition(KubeModel):
     """When `status` last changed (RFC 3339)."""
 
 
+def find_typed(conditions: list[Condition], type_: ConditionType) -> Condition | None:
+    """The condition of that type, whatever its status; None without it."""
+    return next((c for c in conditions if c.type == type_), None)
+
+
 def find_true(conditions: list[Condition], type_: ConditionType) -> Condition | None:
     """The condition of that type if it is True, else None."""
     return next((c for c in conditions if c.type == type_ and c.status == "True"), None)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from finscribe_core.api.conditions import ConditionType, Reason, find_true
+from finscribe_core.api.conditions import ConditionType, Reason, find_true, find_typed
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, ResultLookup, RunStatus
 from finscribe_core.constants import ANNOTATION_ATTEMPT, ANNOTATION_SUSPENDED, LABEL_TASK
 from finscribe_core.fields import dotted
@@ -165,7 +165,7 @@ class Observed:
             return False
         if not _has_container(pod):
             return True
-        running = next((c for c in status.conditions if c.type == ConditionType.Running), None)
+        running = find_typed(status.conditions, ConditionType.Running)
         is_shown = running is not None and running.reason == Reason.Retrying
         is_new = self.restarts > (status.run.restarts if status.run else 0)
         return self.report is None and (is_shown or is_new)

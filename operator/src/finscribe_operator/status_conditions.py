@@ -1,6 +1,6 @@
 """Sets a job's conditions, and all that is derived from them: state, columns of kubectl, kstatus; pure."""
 
-from finscribe_core.api.conditions import Condition, ConditionType, Reason, set_condition
+from finscribe_core.api.conditions import Condition, ConditionType, Reason, find_typed, set_condition
 from finscribe_core.api.described_training import describe_training
 from finscribe_core.api.retraining import SpecChangePolicy
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State, Summary
@@ -138,7 +138,7 @@ def _derive_state(conditions: list[Condition]) -> State:
     ):
         if type_ in true:
             return state
-    running = next((c for c in conditions if c.type == ConditionType.Running), None)
+    running = find_typed(conditions, ConditionType.Running)
     if running is not None and running.status == "Unknown":
         return State.Unknown
     return State.Retrying if running is not None and running.reason == Reason.Retrying else State.Pending

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from finscribe_core.api.conditions import Condition, ConditionType, Reason
+from finscribe_core.api.conditions import ConditionType, Reason, find_typed
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.objects import JobKey, find_condition, has_ended, is_being_deleted
 from finscribe_operator.observe import Observed
@@ -76,7 +76,8 @@ def _passing_reason(observed: Observed, status: FineTuneJobStatus) -> str:
     A pod that is being deleted may be gone with its result before its Job is complete.
     """
     old = observed.job.status
-    before, now = _running(old), _running(status)
+    before = find_typed(old.conditions, ConditionType.Running)
+    now = find_typed(status.conditions, ConditionType.Running)
     if before is None or now is None or old.run is None or status.run is None or status.run.completion_time:
         return ""
     is_same = (old.run.name, old.run.attempts) == (status.run.name, status.run.attempts)
@@ -88,7 +89,3 @@ def _passing_reason(observed: Observed, status: FineTuneJobStatus) -> str:
         return now.reason
     pod = observed.newest_pod
     return now.reason if now.reason == Reason.Finished and pod is not None and has_ended(pod) else ""
-
-
-def _running(status: FineTuneJobStatus) -> Condition | None:
-    return next((c for c in status.conditions if c.type == ConditionType.Running), None)
