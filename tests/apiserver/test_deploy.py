@@ -43,8 +43,7 @@ def installer(server: ApiServer) -> ApiServer:
         server.kubectl("apply", "--filename=-", stdin=json.dumps(namespace))
     for module, pattern in MODULES.items():
         (path,) = find_module(find_go(), *module).glob(pattern)
-        server.kubectl("apply", "--server-side", f"--filename={path}")
-        server.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"--filename={path}")
+        server.install_crd(path)
     return server
 
 

@@ -1,7 +1,6 @@
 """The API server fails, forgets, or refuses: the operator survives, serves again, and says what is wrong."""
 
 import itertools
-import json
 import shutil
 import signal
 import socket
@@ -60,12 +59,6 @@ def running(operator: OperatorProcess, *, wait: bool = True) -> Iterator[Operato
     finally:
         if operator.is_running:
             operator.kill()
-
-
-def is_established(server: ApiServer) -> bool:
-    status = json.loads(server.kubectl("get", f"--filename={CRD}", "--output=json"))["status"]
-    found = {condition["type"]: condition["status"] for condition in status.get("conditions") or []}
-    return found.get("Established") == "True"
 
 
 def serves(workspace: Workspace, name: str) -> None:
@@ -212,8 +205,7 @@ def test_jobs_are_served_after_the_crd_was_removed_and_applied_again(
         serves(workspace, "before")
         server.kubectl("delete", f"--filename={CRD}")
         eventually(lambda: "HTTP 404" in operator.log.read_text(), what="the watch is refused")
-        server.kubectl("apply", "--server-side", f"--filename={CRD}")
-        eventually(lambda: is_established(server))
+        server.install_crd(CRD)
         serves(workspace, "after")
         workspace.kubelet.report_succeeded(workspace.await_pod("after"), RunResult(succeeded=True))
         workspace.await_condition("Complete", "True", name="after")

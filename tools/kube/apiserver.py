@@ -63,6 +63,20 @@ class ApiServer:
         """Run kubectl as administrator; the caller checks the exit code."""
         return try_kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
+    def install_crd(self, path: Path) -> None:
+        """Install the custom resource definition of a file and wait until it is served.
+
+        Raises:
+            ToolError: The server refused it, or does not serve it.
+        """
+        self.kubectl("apply", "--server-side", f"--filename={path}")
+        wait = ("wait", "--for=condition=Established", f"--filename={path}", "--timeout=20s")
+        for _ in range(20):  # kubectl fails at once on a definition that has no conditions yet
+            if self.try_kubectl(*wait).returncode == 0:
+                return
+            time.sleep(0.5)
+        self.kubectl(*wait)
+
     def stop(self, *names: str, sig: signal.Signals = signal.SIGTERM) -> None:
         """Stop parts, all by default; the API server before etcd, because it waits for etcd when it stops."""
         for name in reversed(self.parts):
@@ -178,20 +192,9 @@ def _start(
     server.start("etcd", "kube-apiserver")
     # Before the garbage collector starts, because it looks for new kinds only every 30 seconds.
     for crd in crds:
-        server.kubectl("apply", "--server-side", f"--filename={crd}")
-        _await_established(server, crd)
+        server.install_crd(crd)
     server.start(*(part.name for part in parts[2:]))
     return server
-
-
-def _await_established(server: ApiServer, crd: Path) -> None:
-    """Wait until a CRD is served. kubectl fails at once on one that has no conditions yet."""
-    wait = ("wait", "--for=condition=Established", f"--filename={crd}", "--timeout=20s")
-    for _ in range(20):
-        if server.try_kubectl(*wait).returncode == 0:
-            return
-        time.sleep(0.5)
-    server.kubectl(*wait)
 
 
 def _stop(processes: Processes) -> None:
