@@ -48,6 +48,9 @@ TITLES = {
     "create_ms": Title("Create", "ms"),
     "status_write_ms": Title("Status write", "ms"),
     "object_bytes": Title("Object", "bytes"),
+    "empty_get_ms": Title("GET of an empty object without schema", "ms"),
+    "empty_create_ms": Title("Create one", "ms"),
+    "empty_status_write_ms": Title("Its status write", "ms"),
 }
 
 

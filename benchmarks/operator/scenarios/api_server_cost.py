@@ -1,6 +1,10 @@
-"""What a FineTuneJob costs the API server: CPU time of a GET, a creation, and a status write."""
+"""What a FineTuneJob costs the API server: CPU time of a GET, a creation, and a status write.
+
+An empty object of a definition without schema and rules is measured, too: no custom resource costs less.
+"""
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -8,7 +12,8 @@ from unittest import mock
 
 import orjson
 
-from benchmarks.operator.bench import AT_ONCE, Bench, running_bench
+from benchmarks.operator.api import MERGE_PATCH
+from benchmarks.operator.bench import AT_ONCE, NAMESPACE, Bench, running_bench
 from benchmarks.operator.candidates import Candidate
 from benchmarks.operator.figures import Figures
 from benchmarks.operator.node import training
@@ -22,6 +27,26 @@ from finscribe_operator.objects import Object
 from finscribe_operator.store import Store
 
 _IDLE_SECONDS = 5.0
+_ANY_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_EMPTY_CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "empties.bench.finscribe.io"},
+    "spec": {
+        "group": "bench.finscribe.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Empty", "plural": "empties", "singular": "empty"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": _ANY_OBJECT},
+            }
+        ],
+    },
+}
 
 
 async def measure(candidate: Candidate, jobs: int) -> Figures:
@@ -44,7 +69,36 @@ async def measure(candidate: Candidate, jobs: int) -> Figures:
             "create_ms": await _cost(bench, create, jobs, idle),
             "status_write_ms": await _cost_of_status(bench, await bench.api.get(path), jobs, idle),
         }
-        return {**figures, "object_bytes": len(orjson.dumps(await bench.api.get(path)))}
+        figures["object_bytes"] = len(orjson.dumps(await bench.api.get(path)))
+        return {**figures, **await _costs_of_empty(bench, jobs, idle)}
+
+
+async def _costs_of_empty(bench: Bench, number: int, idle: float) -> Figures:
+    """The same requests for an empty object, whose status has nothing but a number."""
+    file = bench.server.folder / "empty-crd.json"
+    file.write_text(json.dumps(_EMPTY_CRD), encoding="utf-8")
+    bench.server.install_crd(file)
+    collection = f"/apis/bench.finscribe.io/v1/namespaces/{NAMESPACE}/empties"
+
+    async def create(each: int) -> None:
+        metadata = {"name": f"empty-{each}"}
+        await bench.api.send(
+            "POST", collection, {"apiVersion": "bench.finscribe.io/v1", "kind": "Empty", "metadata": metadata}
+        )
+
+    async def read(_: int) -> None:
+        await bench.api.get(f"{collection}/empty-0")
+
+    async def write(each: int) -> None:
+        await bench.api.send(
+            "PATCH", f"{collection}/empty-0/status", {"status": {"step": each + 1}}, MERGE_PATCH
+        )
+
+    return {
+        "empty_create_ms": await _cost(bench, create, number, idle),
+        "empty_get_ms": await _cost(bench, read, number, idle),
+        "empty_status_write_ms": await _cost(bench, write, number, idle),
+    }
 
 
 async def _cost_of_status(bench: Bench, job: Object, jobs: int, idle: float) -> float:
