@@ -13,9 +13,9 @@ RECORDED = json.loads((ROOT / "benchmarks" / "learning_rate" / "adapters.json").
 
 @pytest.mark.parametrize("adapter", RECORDED)
 def test_the_chosen_rate_is_one_with_which_the_adapter_learns(adapter):
-    """Measured for attention at rank 16: of 0.003, 0.01 and 0.03, a training ends lowest with 0.01."""
+    """In docs/ablations.md the best of 0.003, 0.01 and 0.03 is 0.003 or 0.01 for each of them."""
     losses = RECORDED[adapter]
     rates = [SCHEDULE.at(step) for step in range(len(losses))]
     curve = analyse(rates, losses, SCHEDULE.num_steps, diverged=len(losses) < SCHEDULE.num_steps)
-    assert 0.006 < curve.suggestion <= 0.02
+    assert 0.003 < curve.suggestion <= 0.014
     assert curve.falls_until is not None
