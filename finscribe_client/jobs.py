@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from finscribe_core.api.conditions import Condition, ConditionType, find_true
+from finscribe_core.api.conditions import Condition, ConditionType, find_true, find_typed
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec, FineTuneJobStatus, RunRecord, RunStatus, State
 from finscribe_core.report import EvaluationReport, Metrics, Outputs
 
@@ -103,7 +103,7 @@ class Job:
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """The condition of that type; None without it."""
-        return next((c for c in self.status.conditions if c.type == type_), None)
+        return find_typed(self.status.conditions, type_)
 
     @property
     def explanation(self) -> tuple[str, str]:

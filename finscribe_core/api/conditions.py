@@ -134,7 +134,7 @@ def set_condition(  # noqa: PLR0913 - these are the fields of a condition
     `holds` is None when it is not known whether the condition is true.
     """
     status: Literal["True", "False", "Unknown"] = "Unknown" if holds is None else "True" if holds else "False"
-    old = next((c for c in conditions if c.type == type_), None)
+    old = find_typed(conditions, type_)
     new = Condition(
         type=type_,
         status=status,

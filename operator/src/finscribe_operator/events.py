@@ -2,7 +2,7 @@
 
 import re
 
-from finscribe_core.api.conditions import Condition, ConditionType, Reason
+from finscribe_core.api.conditions import Condition, ConditionType, Reason, find_typed
 from finscribe_core.api.retraining import RetrainStatus
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, RunStatus
 from finscribe_operator.cluster import Event
@@ -128,7 +128,7 @@ def _outcome_events(old: FineTuneJobStatus, new: FineTuneJobStatus) -> list[Even
 
 
 def _get(status: FineTuneJobStatus, type_: ConditionType) -> Condition | None:
-    return next((condition for condition in status.conditions if condition.type == type_), None)
+    return find_typed(status.conditions, type_)
 
 
 def _same(new: Condition, old: Condition | None) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from finscribe_core.api.conditions import ConditionType
+from finscribe_core.api.conditions import ConditionType, find_typed
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus, State
 from finscribe_core.constants import KIND
 from finscribe_core.errors import is_disk_full
@@ -186,7 +186,7 @@ class Session:
 
 def _is_finished(status: FineTuneJobStatus) -> bool:
     """Whether the job has reached a state that only a changed spec changes."""
-    reconciling = next((c for c in status.conditions if c.type == ConditionType.Reconciling), None)
+    reconciling = find_typed(status.conditions, ConditionType.Reconciling)
     return reconciling is not None and reconciling.status == "False"
 
 
