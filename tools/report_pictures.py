@@ -16,7 +16,7 @@ COLORS = 128
 MAX_BYTES = 200_000
 """Of one picture."""
 PICTURES = {
-    "demo-result.png": ("header", "main > section:first-child"),
+    "demo-result.png": ("header", "main > section:has(h2:text-is('Metrics'))"),
     "demo-answer.png": ("article:has-text('Typical')",),
 }
 """Each file with the elements of the report that it shows, from the first to the last."""
