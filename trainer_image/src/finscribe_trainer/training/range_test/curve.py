@@ -21,10 +21,10 @@ FEWEST_STEPS = 10
 """Minimum number of steps for a suggestion."""
 DIVERGED = 4.0
 """The loss has diverged when it is this many times its minimum (as in fastai)."""
-_WITHIN = 2.0
-"""The largest rate with which the loss does not rise is divided by this: the lower end of where the best rate
-is. A rate that is a little too high costs more than one that is a little too low, and the end of the fall is
-estimated from few steps: docs/ablations.md compares both with other rates."""
+_BELOW_LARGEST = 2.0
+"""The suggestion is the largest rate with which the loss does not rise, divided by this: the lower end of the
+range in which the best rate is. At a rate that is a little too high a training can fail, at one that is a
+little too low it only learns more slowly (docs/ablations.md)."""
 _RANGE = 3.0
 """The suggested range begins at the largest rate divided by this."""
 _SMOOTHING = 0.03
@@ -113,7 +113,7 @@ def analyse(
         stopped = diverged or end < len(smoothed) - 2
         largest = learning_rates[end]
         found = {
-            "suggestion": _rounded(largest / _WITHIN),
+            "suggestion": _rounded(largest / _BELOW_LARGEST),
             "range": (_rounded(largest / _RANGE), _rounded(largest)),
             "steepest": steepest,
             "falls_until": largest if stopped else None,
