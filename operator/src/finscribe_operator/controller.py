@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from finscribe_core.constants import KIND
+from finscribe_core.constants import KIND, PLURAL
 from finscribe_operator.clock import Clock, utc_now
 from finscribe_operator.cluster import Cluster, ClusterError
 from finscribe_operator.config import OperatorConfig
@@ -29,7 +29,7 @@ from finscribe_operator.objects import JobKey, Object, is_starting, keys_of, par
 from finscribe_operator.polls import EVENTS_SECONDS, Polls
 from finscribe_operator.reconcile import Reconciler
 from finscribe_operator.store import HistoryChangedError, Store
-from finscribe_operator.watches import Watches
+from finscribe_operator.watches import Watches, WatchKey
 from finscribe_operator.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ SETTLE_SECONDS = 0.5
 """Between the first watch stream that is open again and a listing: others open at the same time."""
 FIRST_POLL_SECONDS = 5.0
 """How long a start waits for answers before it writes statuses: pods may be many, or not answer."""
-_KINDS = ("Job", "Pod", KIND)
-"""Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is seen to
+_KINDS = {"Job": "jobs", "Pod": "pods", KIND: PLURAL}
+"""Their plural names. Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is seen to
 have ended, the end of its pods must be known."""
 
 
@@ -119,7 +119,8 @@ class Controller:
         self._work = asyncio.create_task(self._reconcile_all())
         for key in self._store.all_keys():
             self.enqueue(key)
-        self._resync_soon.set()  # in case a watch has delivered nothing lately
+        if any(time.monotonic() - at > POLL_SECONDS for at in self.listed_at.values()):
+            self._resync_soon.set()  # in case a watch has delivered nothing lately
 
     async def step_down(self) -> None:
         """Cancel all work. Unfinished reconciliations are repeated by the next leader."""
@@ -202,10 +203,12 @@ class Controller:
         for namespace in namespaces:
             changed: set[JobKey] = set()
             try:
-                for kind in _KINDS:
+                for kind, plural in _KINDS.items():
                     since = self._store.begin_listing(kind)
                     listing = await self._cluster.list_objects(kind, namespace)
                     changed |= self._store.replace(kind, listing, since, namespace)
+                    if not self.started.is_set():
+                        self._watches.begin_at(WatchKey(plural, namespace), listing.version)
                 self.listed_at[namespace] = time.monotonic()
                 self.listed_since.setdefault(namespace, self.listed_at[namespace])
             except ClusterError as error:

@@ -134,7 +134,8 @@ class Reconciler:
         except ClusterError as error:
             failure = error
         if not plan.wait:
-            await self._update_status(key, observed.desired_run, failure)
+            after = observed if plan == Plan() else self._observe(key)
+            await self._update_status(key, after, observed.desired_run, failure)
         if failure is not None:
             raise failure
 
@@ -162,9 +163,14 @@ class Reconciler:
             status = build_invalid_status(invalid, self._clock())
             await self._status.write(after.raw, after.job.status, status)
 
-    async def _update_status(self, key: JobKey, run: str, failure: ClusterError | None) -> None:
+    async def _update_status(
+        self,
+        key: JobKey,
+        after: Observed | InvalidJob | PostponedJob | None,
+        run: str,
+        failure: ClusterError | None,
+    ) -> None:
         """Update the status after the writes, unless the spec has changed to another run in between."""
-        after = self._observe(key)
         if not isinstance(after, Observed) or after.desired_run != run or is_being_deleted(after.raw):
             return
         status = build_status(after, self._clock(), str(failure) if failure else "")

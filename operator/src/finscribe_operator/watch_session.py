@@ -13,7 +13,7 @@ and makes the next request of that kind and namespace wait.
 
 kopf spends more time and memory on an object than the operator: a task, a queue, a copy. The objects of
 listings and events are therefore handed to the operator here, and kopf sees only up to which version it has
-watched.
+watched. Its first listing, which would repeat the controller's, is empty and has the version of that one.
 """
 
 import asyncio
@@ -80,18 +80,22 @@ class WatchMiddleware:
             return await self._discover(request, handler)
         if self._failures[key]:
             await self._pause(key)
-        is_stream = "watch" in request.url.query
+        is_stream, version = "watch" in request.url.query, 0
         if not is_stream and "continue" not in request.url.query:
-            self._watches.listed(key)
+            version = self._watches.listed(key)
+        if version:
+            request.url = request.url.update_query(limit="1")
         problem = ""
         try:
             response = await self._send(request, handler)
             if is_stream and response.status in (200, 410):
                 return self._open(key, response)
-            if response.status < 300:
-                problem = await _take_listing(response, self._receive)
-            else:
+            if response.status >= 300:
                 problem = await _describe(response)
+            elif version:
+                await _replace_listing(response, version)
+            else:
+                problem = await _take_listing(response, self._receive)
         except (aiohttp.ClientError, OSError) as error:
             problem = f"{type(error).__name__}: {error}"
         if not problem:
@@ -272,6 +276,14 @@ async def _take_listing(response: aiohttp.ClientResponse, receive: Receiver) -> 
     content: Any = _Body(response.content, body)
     response.content = content
     return await _body_problem(response, "")
+
+
+async def _replace_listing(response: aiohttp.ClientResponse, version: int) -> None:
+    """Let kopf get an empty listing of the state that the controller has listed, and watch from there on."""
+    await response.content.read()
+    body = orjson.dumps({"items": [], "metadata": {"resourceVersion": str(version)}})
+    content: Any = _Body(response.content, body)
+    response.content = content
 
 
 class _Body:

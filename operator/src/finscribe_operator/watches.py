@@ -42,7 +42,10 @@ class _Watch:
     """Closes the open stream; None while none is open."""
     problem: str = ""
     must_list: bool = False
-    was_open: bool = False
+    begins_at: int = 0
+    """The version of the controller's listing from which the first stream goes on; 0 if there is none."""
+    is_gapless: bool = False
+    """Whether the stream goes on where the controller's listing or an earlier stream ended."""
 
 
 class Watches:
@@ -58,8 +61,8 @@ class Watches:
             for resource, namespace in product(RESOURCES, namespaces)
         }
         self.on_recovery: Callable[[], None] = lambda: None
-        """Called when a stream is open for the first time, or again after a failure: what happened since the
-        controller's listing may be lost."""
+        """Called when a stream is open that did not begin where the controller's listing or another stream
+        ended, or again after a failure: what happened in between may be lost."""
 
     def expect(self) -> None:
         """From now on the streams are expected to open."""
@@ -71,9 +74,9 @@ class Watches:
         """A request for a stream was accepted."""
         watch = self._watches[key]
         watch.close, watch.changed_at = close, self._now()
-        if watch.problem or not watch.was_open:
+        if watch.problem or not watch.is_gapless:
             self.on_recovery()
-        watch.was_open = True
+        watch.is_gapless = True
 
     def received(self, key: WatchKey) -> None:
         """A stream delivered something."""
@@ -85,11 +88,21 @@ class Watches:
 
     def require_listing(self, key: WatchKey) -> None:
         """Make the next stream begin with a new listing."""
-        self._watches[key].must_list = True
+        self._watches[key].must_list, self._watches[key].begins_at = True, 0
 
-    def listed(self, key: WatchKey) -> None:
-        """The listing from which a stream will continue was begun."""
-        self._watches[key].must_list = False
+    def begin_at(self, key: WatchKey, version: int) -> None:
+        """Let the first stream begin at this version: the controller has listed what there was before."""
+        if key in self._watches:
+            self._watches[key].begins_at = version
+
+    def listed(self, key: WatchKey) -> int:
+        """A listing from which a stream will go on is wanted: the version of the controller's, if it can be
+        used instead, once; else 0.
+        """
+        watch = self._watches[key]
+        version, watch.begins_at = watch.begins_at, 0
+        watch.is_gapless, watch.must_list = bool(version), False
+        return version
 
     def closed(self, key: WatchKey, close: Callable[[], None]) -> None:
         """The stream that was opened with `close` has ended."""

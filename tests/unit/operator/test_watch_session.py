@@ -196,12 +196,44 @@ def test_listings_and_streams_are_told_from_discovery(path: str, key: tuple[str,
     assert watch_key(URL(f"https://host{path}?watch=true")) == key
 
 
-def test_a_listing_is_wanted_when_a_stream_opens_for_the_first_time_and_after_a_failure():
+STEPS_BEFORE_A_STREAM: dict[str, tuple[Callable[[Watches], object], bool]] = {
+    "kopf has listed": (lambda watches: watches.listed(KEY), True),
+    "kopf goes on where a stream ended": (lambda watches: None, False),
+    "the stream before was cut": (lambda watches: watches.failed(KEY, "cut"), True),
+    "kopf has listed again": (lambda watches: watches.listed(KEY), True),
+}
+
+
+def test_a_listing_is_wanted_when_a_stream_opens_and_events_may_have_been_lost_before():
     watches, wanted = Watches([""]), []
     watches.on_recovery = lambda: wanted.append(1)
-    key = WatchKey("jobs", "")
-    for count, problem in ((1, ""), (1, ""), (2, "cut")):
-        if problem:
-            watches.failed(key, problem)
-        watches.opened(key, lambda: None)
-        assert len(wanted) == count
+    for name, (step, expected) in STEPS_BEFORE_A_STREAM.items():
+        wanted.clear()
+        step(watches)
+        watches.opened(KEY, lambda: None)
+        watches.received(KEY)
+        assert bool(wanted) == expected, name
+
+
+async def test_the_first_listing_of_kopf_is_that_of_the_controller(watches: Watches):
+    asked, received, wanted = [], Received(), []
+    watches.on_recovery = lambda: wanted.append(1)
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["limit"])
+        pod = {"metadata": {"name": "a", "uid": "u", "resourceVersion": "50"}}
+        listing = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "60"}}
+        return web.json_response({**listing, "items": [pod]})
+
+    async def list_pods() -> Object:
+        async with opened.get("api/v1/pods?limit=500") as response:
+            return await response.json()
+
+    watches.begin_at(KEY, 40)
+    async with session(watches, answer, received) as opened:
+        first = await list_pods()
+        watches.opened(KEY, lambda: None)
+        assert (first["metadata"]["resourceVersion"], first["items"], received) == ("40", [], [])
+        assert wanted == []
+        second = await list_pods()
+    assert (second["metadata"]["resourceVersion"], len(received), asked) == ("60", 1, ["1", "500"])
