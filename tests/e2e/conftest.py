@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +95,30 @@ def _write_sample(folder: Path, rows: int) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Helm:
+    """Helm with the cluster's credentials, in the operator's namespace."""
+
+    program: Path
+    kubeconfig: Path
+
+    def __call__(self, *arguments: str) -> str:
+        """Standard output of a command; the test fails with its message if it does."""
+        command = [str(self.program), f"--kubeconfig={self.kubeconfig}", f"--namespace={SYSTEM_NAMESPACE}"]
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.fail(f"helm {arguments[0]}: {done.stderr}", pytrace=False)
+        return done.stdout
+
+    def upgrade(self, settings: Mapping[str, object], *options: str) -> None:
+        """Install the chart of this checkout, or upgrade to it, and wait until its pods are ready."""
+        values = [f"--set-json={key}={json.dumps(value)}" for key, value in settings.items()]
+        chart = str(ROOT / "charts/finscribe")
+        self("upgrade", "--install", RELEASE, chart, "--wait", "--timeout=3m", *options, *values)
+
+
 @pytest.fixture(scope="session")
-def release(cluster: Cluster) -> None:
+def release(cluster: Cluster) -> Helm:
     """Install the chart with helm, as a user does, with the images just built."""
     settings = {
         "operator.image.pullPolicy": "Never",
@@ -104,18 +126,25 @@ def release(cluster: Cluster) -> None:
         "operator.config.imagePullPolicy": "Never",
         "operator.config.progressIntervalSeconds": 1,
     }
-    command = [str(provide(["helm"])["helm"]), f"--kubeconfig={cluster.kubeconfig}", "upgrade", "--install"]
-    command += [RELEASE, str(ROOT / "charts/finscribe"), f"--namespace={SYSTEM_NAMESPACE}"]
-    command += ["--create-namespace", "--wait", "--timeout=3m"]
-    command += [f"--set-json={key}={json.dumps(value)}" for key, value in settings.items()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
+    helm = Helm(provide(["helm"])["helm"], cluster.kubeconfig)
+    try:
+        helm.upgrade(settings, "--create-namespace")
+    except pytest.fail.Exception as failure:
         pods = cluster.kubectl("describe", "pods", f"--namespace={SYSTEM_NAMESPACE}")
-        pytest.fail(f"helm: {done.stderr}\n{pods[-3000:]}", pytrace=False)
+        pytest.fail(f"{failure}\n{pods[-3000:]}", pytrace=False)
+    return helm
+
+
+@pytest.fixture
+def helm(release: Helm) -> Iterator[Helm]:
+    """What a test makes of the release is undone afterwards."""
+    before = json.loads(release("history", RELEASE, "--output=json"))[-1]["revision"]
+    yield release
+    release("rollback", RELEASE, str(before), "--wait", "--timeout=3m")
 
 
 @pytest.fixture(scope="session")
-def prometheus(cluster: Cluster, services: Processes, release: None) -> Iterator[Prometheus]:
+def prometheus(cluster: Cluster, services: Processes, release: Helm) -> Iterator[Prometheus]:
     with serving_targets(cluster) as url:
         server = Prometheus(free_ports(1)[0], services.folder / "prometheus", url)
         services.start(server.part())
@@ -151,7 +180,7 @@ class TableWatcher:
 
 
 @pytest.fixture(scope="session")
-def team(cluster: Cluster, bucket: Bucket, release: None, prometheus: Prometheus) -> Iterator[Team]:
+def team(cluster: Cluster, bucket: Bucket, release: Helm, prometheus: Prometheus) -> Iterator[Team]:
     """A namespace that enforces Pod Security `restricted`, with the Secret of the bucket."""
     team = Team(cluster, "team-invoices")
     labels = {"name": team.namespace, "labels": POD_SECURITY}

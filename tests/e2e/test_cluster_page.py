@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import RELEASE, ROOT, SYSTEM_NAMESPACE
+from tests.e2e.conftest import RELEASE, ROOT, SYSTEM_NAMESPACE, Helm
 from tests.e2e.range_queries import Range
 from tests.e2e.team import Bucket
 from tests.support.page_script import script_of
@@ -28,17 +28,10 @@ SECONDS = 900
 
 
 @pytest.fixture
-def helm(cluster: Cluster, release: None) -> Iterator[Path]:
-    """The program. What the page makes of the release, and its namespace, are undone afterwards."""
-    program = provide(["helm"])["helm"]
-    command = [str(program), f"--kubeconfig={cluster.kubeconfig}", f"--namespace={SYSTEM_NAMESPACE}"]
-    history = subprocess.run(
-        [*command, "history", RELEASE, "--output=json"], capture_output=True, text=True, check=True
-    )
-    before = str(json.loads(history.stdout)[-1]["revision"])
-    yield program
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """The one that the page makes, deleted afterwards."""
+    yield NAMESPACE
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
-    subprocess.run([*command, "rollback", RELEASE, before, "--wait", "--timeout=3m"], check=True)
 
 
 @pytest.fixture
@@ -51,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the page uploads rows with the aws command")
 def test_the_commands_of_the_page_lead_to_a_job_on_the_board_and_to_its_result(
-    cluster: Cluster, bucket: Bucket, prometheus: Prometheus, helm: Path, folder: Path
+    cluster: Cluster, bucket: Bucket, prometheus: Prometheus, helm: Helm, namespace: str, folder: Path
 ):
     values = {
         "REGISTRY": image_name("operator").partition("/")[0],
@@ -61,7 +54,7 @@ def test_the_commands_of_the_page_lead_to_a_job_on_the_board_and_to_its_result(
         "YOUR_SECRET_KEY": bucket.server.secret_key,
     }
     began = time.time()
-    programs = [Path(sys.executable).parent, provide(["kubectl"])["kubectl"].parent, helm.parent]
+    programs = [Path(sys.executable).parent, provide(["kubectl"])["kubectl"].parent, helm.program.parent]
     environment = os.environ | {
         "KUBECONFIG": str(cluster.kubeconfig),
         "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
@@ -81,7 +74,7 @@ def test_the_commands_of_the_page_lead_to_a_job_on_the_board_and_to_its_result(
     found = Range(prometheus.url, began, time.time())
     for query in queries_of_the_board(cluster, "Loss"):
         labels = [series.labels for series in found.read(query)]
-        drawn = [one for one in labels if (one["namespace"], one["finetunejob"]) == (NAMESPACE, "invoices")]
+        drawn = [one for one in labels if (one["namespace"], one["finetunejob"]) == (namespace, "invoices")]
         assert drawn, f"the board draws nothing for {query}: {labels}"
     assert (folder / "result/adapter/adapter_model.safetensors").exists()
     assert (folder / "result/evaluation/report.html").exists()
