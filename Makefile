@@ -107,7 +107,7 @@ sweep-trainer: setup ## Kill, drain and starve real trainings at each stage, and
 binaries: setup
 	@echo "Programs for the tests (missing ones are built once into the user's cache, which takes minutes):"
 	@$(RUN)/python -m tools.kube binaries etcd kube-apiserver kube-controller-manager \
-		kube-scheduler kubectl helm kstatus versitygw
+		kube-scheduler kubectl helm kstatus kubeconform versitygw
 
 .PHONY: browser
 browser: setup

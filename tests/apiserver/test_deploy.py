@@ -12,18 +12,11 @@ from finscribe_core.yaml_files import read_documents
 from finscribe_operator.config import OperatorConfig
 from tests.apiserver.eventually import eventually
 from tests.apiserver.installation import ROOT, SYSTEM_NAMESPACE, render_chart
+from tests.support.gitops_crds import gitops_crds
 from tools.kube.apiserver import ApiServer
-from tools.kube.golang import find_go, find_module
 from tools.release import plain_manifest
 
 GITOPS = ROOT / "examples" / "gitops"
-MODULES = {
-    ("github.com/argoproj/argo-cd/v3", "v3.2.0"): "manifests/crds/application-crd.yaml",
-    ("github.com/fluxcd/source-controller", "v1.7.0"): "config/crd/bases/*_gitrepositories.yaml",
-    ("github.com/fluxcd/helm-controller", "v1.4.0"): "config/crd/bases/*_helmreleases.yaml",
-    ("github.com/fluxcd/kustomize-controller", "v1.7.3"): "config/crd/bases/*_kustomizations.yaml",
-}
-"""The CRDs of Argo CD and Flux, as files of their Go modules."""
 NAMESPACES = (SYSTEM_NAMESPACE, "argocd", "flux-system")
 
 
@@ -41,8 +34,7 @@ def installer(server: ApiServer) -> ApiServer:
     for name in NAMESPACES:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         server.kubectl("apply", "--filename=-", stdin=json.dumps(namespace))
-    for module, pattern in MODULES.items():
-        (path,) = find_module(find_go(), *module).glob(pattern)
+    for path in gitops_crds():
         server.install_crd(path)
     return server
 

@@ -71,6 +71,13 @@ TOOLS = {
             "github.com/rhysd/actionlint/cmd/actionlint",
             version_arguments=("-version",),
         ),
+        Tool(
+            "kubeconform",
+            "github.com/yannh/kubeconform",
+            "v0.8.0",
+            "github.com/yannh/kubeconform/cmd/kubeconform",
+            version_arguments=("-v",),
+        ),
         Tool("versitygw", VERSITYGW_MODULE, "v1.8.0", f"{VERSITYGW_MODULE}/cmd/versitygw"),
         Tool(
             "kueue",
