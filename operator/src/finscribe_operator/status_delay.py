@@ -7,7 +7,7 @@ from finscribe_core.api.v1alpha1 import FineTuneJobStatus
 from finscribe_operator.objects import JobKey, find_condition, has_ended, is_being_deleted
 from finscribe_operator.observe import Observed
 
-FIRST_STATUS_SECONDS, PLACED_SECONDS = 2.0, 0.3
+FIRST_STATUS_SECONDS, PLACED_SECONDS = 2.0, 1.0
 """How long the first status of a new Job waits for the Job controller to start it, or if it has, for its pod
 to get a node. Each takes an instant, and saves one of three writes until its node prepares the pod."""
 PASSING_SECONDS = 5.0
