@@ -94,7 +94,7 @@ def _measure(scenario: Scenario, candidates: Sequence[Candidate], jobs: int, rou
             except (TimeoutError, AssertionError) as error:
                 if candidate.name == OURS:
                     raise
-                result.note = f"{candidate.name} failed: {error}."
+                result.note = f"{candidate.name} failed: {error!r}."
                 continue
             result.figures.setdefault(candidate.name, []).append(figures)
             shown = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
