@@ -1,15 +1,20 @@
 """`finscribe submit`: create or change jobs."""
 
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import click
+import yaml
 
 from finscribe_client.client import Client, Submitted
 from finscribe_client.commands.ending import wait_for
 from finscribe_client.commands.options import HELP_SETTINGS, dry_run_option, on_cluster, output_option
 from finscribe_client.output import print_jobs
-from finscribe_client.submission import read_submissions
+from finscribe_client.submission import Submission, read_submissions
 from finscribe_client.training_plan import plan_lines
+from finscribe_core.constants import KIND
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -20,6 +25,7 @@ from finscribe_client.training_plan import plan_lines
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Longest time that --wait waits."
 )
+@click.option("--plan", is_flag=True, help="First run `finscribe plan` for each job: memory, time, cards.")
 @dry_run_option
 @output_option("text", "json", "yaml", "name", default="text")
 @on_cluster
@@ -31,6 +37,7 @@ def submit(  # noqa: PLR0913 - one for each option
     wait: bool,
     follow: bool,
     timeout: float | None,
+    plan: bool,
     dry_run: bool,
     output: str,
 ) -> None:
@@ -39,7 +46,8 @@ def submit(  # noqa: PLR0913 - one for each option
     FILE is YAML with FineTuneJobs, and Secrets that they need; `-` is the standard input. All are
     checked on this machine, then by the cluster, before the first one is written. Fields are set by
     server-side apply. Of each job it prints how it trains, and its steps if your credentials of the object
-    storage let it count the rows within 3 seconds.
+    storage let it count the rows within 3 seconds. --plan reads all rows for memory and time, too, which
+    takes longer; if it fails, nothing is submitted.
 
     \b
     Exit codes:  0 submitted; with --wait: complete   1 with --wait: failed
@@ -48,13 +56,17 @@ def submit(  # noqa: PLR0913 - one for each option
     \b
     Examples:
       finscribe submit examples/paddleocr-vl.yaml
-      finscribe submit examples/paddleocr-vl.yaml --dry-run
+      finscribe submit examples/paddleocr-vl.yaml --plan --dry-run
       finscribe submit examples/paddleocr-vl.yaml --wait --timeout 86400
     """  # noqa: D301 - click reads \b as "keep these lines"
     if dry_run and (wait or follow):
         raise click.UsageError("--dry-run starts nothing to wait for.")
     namespace = click.get_current_context().params.get("namespace")
-    done = client.apply(read_submissions(files, namespace), force=force_conflicts, dry_run=dry_run)
+    submissions = read_submissions(files, namespace)
+    if plan:
+        for submission in submissions:
+            _plan(submission)
+    done = client.apply(submissions, force=force_conflicts, dry_run=dry_run)
     jobs = [item.job for item in done if item.job]
     if output == "text":
         for item in done:
@@ -65,6 +77,25 @@ def submit(  # noqa: PLR0913 - one for each option
         wait_for(client, jobs, timeout, follow=follow)
     elif output == "text" and not dry_run:
         click.echo(f"Next: finscribe watch {jobs[0].name}" + _namespace(client, jobs[0].namespace))
+
+
+def _plan(submission: Submission) -> None:
+    """Print the plan of a job; ends the command as that of the plan ends, if that fails."""
+    if submission.kind != KIND:
+        return
+    click.echo(f"{KIND} {submission.name}:", err=True)
+    with tempfile.TemporaryDirectory(prefix="finscribe-plan-") as folder:
+        job = Path(folder) / f"{submission.name}.yaml"
+        job.write_text(yaml.safe_dump(submission.document.data), encoding="utf-8")
+        planned = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "finscribe_trainer", "plan", "--config", str(job)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    if planned.returncode:
+        raise click.exceptions.Exit(planned.returncode)
+    click.echo(planned.stdout, err=True)
 
 
 def _print(item: Submitted, *, dry_run: bool) -> None:

@@ -52,6 +52,16 @@ def error_of(result: Result) -> FinscribeError:
     return result.exception
 
 
+def test_a_job_that_cannot_be_planned_is_not_submitted(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path
+):
+    job = build_job(model={"source": "oci://registry.example.com/models/paddleocr-vl:1"})
+    manifest.write_text(yaml.safe_dump(job))
+
+    assert finscribe("submit", str(manifest), "--plan").exit_code == EXIT_USER_ERROR
+    assert "invoices" not in finscribe("list").output
+
+
 def test_a_job_is_submitted_listed_and_shown(workspace: Workspace, finscribe: Finscribe, manifest: Path):
     dry = finscribe("submit", str(manifest), "--dry-run")
     first, trains, counted = dry.output.splitlines()

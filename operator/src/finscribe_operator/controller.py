@@ -43,8 +43,8 @@ SETTLE_SECONDS = 0.5
 FIRST_POLL_SECONDS = 5.0
 """How long a start waits for answers before it writes statuses: pods may be many, or not answer."""
 _KINDS = {"Job": "jobs", "Pod": "pods", KIND: PLURAL}
-"""Their plural names. Children first: a job must never be reconciled without its children. Pods after Jobs: when a Job is seen to
-have ended, the end of its pods must be known."""
+"""Their plural names. Children first: a job must never be reconciled without its children. Pods after Jobs:
+when a Job is seen to have ended, the end of its pods must be known."""
 
 
 class Controller:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from finscribe_core.api.job_settings import build_trainer_config
 from finscribe_core.api.v1alpha1 import FineTuneJob, FineTuneJobStatus
 from finscribe_core.parsing import parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_core.yaml_files import Document, read_documents
 from finscribe_operator.config import OperatorConfig
 from finscribe_operator.limits import find_excesses
-from finscribe_operator.manifests.config_map import build_trainer_config
 from finscribe_operator.objects import Object
 from finscribe_operator.runs import find_run
 from tests.unit.operator.builders import a_job

@@ -42,6 +42,38 @@ def test_a_plan_says_rows_tokens_steps_memory_cards_time_and_cost(plan, dataset,
     assert f"cost      {1.5 * tokens / 100 / 3600 * 3.6:.2f} at 3.60 an hour" in text
 
 
+def test_a_job_is_planned_with_its_gpus(config, tmp_path):
+    job = {
+        "apiVersion": "finscribe.io/v1alpha1",
+        "kind": "FineTuneJob",
+        "metadata": {"name": "invoices"},
+        "spec": {
+            "model": {"source": "hf://PaddlePaddle/PaddleOCR-VL"},
+            "dataset": {"train": "s3://team-docs/train.jsonl", "validation": "s3://team-docs/val.jsonl"},
+            "output": {"uri": "s3://team-models/invoices"},
+            "cache": {"persistentVolumeClaim": {"name": "downloads"}},
+            "training": {"perDeviceTrainBatchSize": 2, "effectiveBatchSize": 8, "numTrainEpochs": 3},
+            "resources": {"gpus": 2, "nodes": 2},
+        },
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    here = (
+        f"{name}={getattr(config, name)}"
+        for name in ("model_name_or_path", "dataset_path", "validation_path")
+    )
+    options = [word for setting in here for word in ("--set", setting)]
+
+    done = finscribe(["plan", "--config", "job.yaml", *options, "--tokens-per-second", "100"], tmp_path)
+
+    assert done.exit_code == 0, done.output
+    assert "steps     3, 1 per epoch, of 8 rows, on 4 devices" in done.output
+    assert "memory    on each GPU in bfloat16" in done.output
+    job["spec"]["model"]["source"] = "oci://registry.example.com/models/paddleocr-vl:1"
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    refused = finscribe(["plan", "--config", "job.yaml"], tmp_path)
+    assert "job.yaml:13: a model in an image is not read here" in str(refused.exception)
+
+
 @pytest.mark.train
 def test_a_probe_measures_the_speed_by_training_and_keeps_nothing(plan, config, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()

@@ -1,6 +1,7 @@
 """`finscribe plan`: what a training will do and need, before it is started."""
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,10 @@ from finscribe_trainer.runtime.garbage import imports_excluded
 @click.option(
     "--device",
     type=click.Choice(["gpu", "cpu"]),
-    default="gpu",
-    show_default=True,
-    help="What the training is planned for; this machine needs none.",
+    help="What the training is planned for; this machine needs none. Default: gpu, or what a job asks for.",
 )
 @click.option(
-    "--price", type=click.FloatRange(min=0), help="Price of an hour of the device, in any currency."
+    "--price", type=click.FloatRange(min=0), help="Price of an hour of one device, in any currency."
 )
 @click.option(
     "--tokens-per-second",
@@ -34,7 +33,7 @@ from finscribe_trainer.runtime.garbage import imports_excluded
 @click.option("--probe", "measure", is_flag=True, help="Train for a minute on this machine to measure it.")
 def plan(
     config_file: Path,
-    device: str,
+    device: str | None,
     price: float | None,
     tokens_per_second: float | None,
     *,
@@ -45,7 +44,8 @@ def plan(
 
     Rows and images are checked as for a training; of the model only config and tokenizer are loaded. The
     memory is that of the largest batches, which are computed with tensors without data. docs/plan.md has
-    what is part of it, and how far it was measured.
+    what is part of it, and how far it was measured. FILE may also be a FineTuneJob: its GPUs and nodes share
+    the rows, and the time is what all of them take.
 
     \b
     Exit codes:  0 done   78 user error: change config or data   75 transient error: run again   70 bug
@@ -55,6 +55,7 @@ def plan(
       finscribe plan --config finetune_config.yaml
       finscribe plan --config finetune_config.yaml --set lora.r=64 --price 2.5 --tokens-per-second 4000
       finscribe plan --config finetune_config.yaml --device cpu --probe
+      finscribe plan --config job.yaml
     """  # noqa: D301 - click reads \b as "keep these lines"
     if measure and tokens_per_second:
         raise click.UsageError("Pass --probe or --tokens-per-second.")
@@ -64,7 +65,8 @@ def plan(
         with imports_excluded():
             import torch  # noqa: PLC0415
 
-            from finscribe_trainer.pipeline.config import load_config  # noqa: PLC0415
+            from finscribe_trainer.distributed.processes import Processes  # noqa: PLC0415
+            from finscribe_trainer.pipeline.config import load_config, load_job  # noqa: PLC0415
             from finscribe_trainer.pipeline.dry_run import model_without_weights  # noqa: PLC0415
             from finscribe_trainer.pipeline.inputs import (  # noqa: PLC0415
                 fetch_model,
@@ -78,11 +80,19 @@ def plan(
             from finscribe_trainer.training.accumulation import with_known_accumulation  # noqa: PLC0415
             from finscribe_trainer.training.run import Run  # noqa: PLC0415
 
-        if measure and (device == "gpu") != torch.cuda.is_available():
-            raise click.UsageError(f"--probe measures this machine, which is no {device}.")
-        config = with_known_accumulation(load_config(config_file, overrides))
+        found, processes, on_cpu = load_job(config_file, overrides), Processes(), device == "cpu"
+        if found is not None:
+            resources = found[0].spec.resources
+            processes.world_size = max(resources.total_gpus, resources.num_nodes)
+            on_cpu = resources.gpus == 0 if device is None else on_cpu
+        if measure and on_cpu == torch.cuda.is_available():
+            raise click.UsageError(
+                f"--probe measures this machine, which is no {'CPU' if on_cpu else 'GPU'}."
+            )
+        config = load_config(config_file, overrides) if found is None else found[1]
+        config = with_known_accumulation(config, processes.world_size)
         storage = open_storage(config, stop.cancel_transfers)
-        run = Run(config, "", None, RunReporter(run="", job=""), stop)
+        run = Run(config, "", None, RunReporter(run="", job=""), stop, processes=processes)
         with tempfile.TemporaryDirectory(prefix="finscribe-plan-") as folder:
             scratch = Path(folder)
             splits = load_splits(config, scratch, storage)
@@ -91,8 +101,8 @@ def plan(
                 speed = Throughput(tokens_per_second, tokens_per_second, "--tokens-per-second")
             if measure:
                 source = fetch_model(config, scratch / "model", storage)
-                speed = partial(probe, run, source)
+                speed = partial(probe, replace(run, processes=Processes()), source)
             else:
                 source = model_without_weights(config, scratch / "model", storage)
-            planned = make_plan(run, source, splits, on_cpu=device == "cpu", speed=speed)
+            planned = make_plan(run, source, splits, on_cpu=on_cpu, speed=speed)
     click.echo(describe(planned, price))

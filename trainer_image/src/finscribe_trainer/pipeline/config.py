@@ -4,12 +4,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from finscribe_core.api.job_settings import build_trainer_config
+from finscribe_core.api.v1alpha1 import FineTuneJob
+from finscribe_core.constants import KIND, MODEL_DIR
 from finscribe_core.errors import FailureReason, UserError
 from finscribe_core.fields import find_setting
 from finscribe_core.file_kinds import FileKind, read_document
 from finscribe_core.overrides import apply_overrides, field_path, parse_assignment
-from finscribe_core.parsing import parse_leniently
+from finscribe_core.parsing import parse_leniently, parse_strictly
 from finscribe_core.trainer_config import TrainerConfig
+from finscribe_core.yaml_files import Document, read_documents
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +22,8 @@ _FIELD_OF_FLAG = {
     "val_file": ("--val-file", "validation_path"),
     "output_dir": ("--output-dir", "output_dir"),
 }
+
+_OF_THE_POD = {"model_name", "cache_dir", "cache_max_size", "feature_cache_dir"}
 
 Flags = dict[str, tuple[str, Any]]
 """Settings that flags override, by dotted path: the flag and the value."""
@@ -35,6 +41,38 @@ def load_config(path: Path, overrides: dict[str, Any]) -> TrainerConfig:
         UserError: InvalidConfig, naming file, line and field.
     """
     document = read_document(path, FileKind.Config, "Write one config to a file: docs/training-guide.md.")
+    return _with_overrides(document, overrides)
+
+
+def load_job(path: Path, overrides: dict[str, Any]) -> tuple[FineTuneJob, TrainerConfig] | None:
+    """The FineTuneJob of a file and its config as for `load_config`, for this machine; None without a job.
+
+    Folders of its pod are left out: caches, and a model from an image.
+
+    Raises:
+        UserError: InvalidConfig, naming file, line and field; also for several jobs.
+    """
+    documents = read_documents(path)
+    jobs = [each for each in documents if isinstance(each.data, dict) and each.data.get("kind") == KIND]
+    if not jobs:
+        return None
+    if len(jobs) > 1:
+        raise UserError(
+            FailureReason.InvalidConfig, f"{path} holds {len(jobs)} jobs.", "Write one to a file."
+        )
+    job = parse_strictly(FineTuneJob, jobs[0])
+    values = build_trainer_config(job).model_dump(mode="json", exclude_none=True, exclude=_OF_THE_POD)
+    config = _with_overrides(Document(jobs[0].source, values, {}), overrides)
+    if config.model_name_or_path == MODEL_DIR:
+        raise UserError(
+            FailureReason.InvalidConfig,
+            f"{jobs[0].where(('spec', 'model', 'source'))}: a model in an image is not read here.",
+            "Pass a folder or a name on the hub: --set model_name_or_path=...",
+        )
+    return job, config
+
+
+def _with_overrides(document: Document, overrides: dict[str, Any]) -> TrainerConfig:
     flags = _settings_from_flags(overrides)
     assigned = dict(parse_assignment(text) for text in overrides.get("assignments", ()))
     config, unknown = parse_leniently(

@@ -34,8 +34,11 @@ class Plan:
     spec: TrainingSpec
     target: Target
     memory: Memory
+    """Of one process."""
     speed: Throughput | None
-    """None if it is not known."""
+    """Of one process; None if it is not known."""
+    num_processes: int = 1
+    """Each on a device of its own."""
 
     @property
     def tokens(self) -> int:
@@ -47,7 +50,8 @@ class Plan:
         """Of the first epoch and of each later one."""
         if self.speed is None:
             return None
-        return self.tokens / self.speed.first, self.tokens / self.speed.later
+        each = self.tokens / self.num_processes
+        return each / self.speed.first, each / self.speed.later
 
     @property
     def hours(self) -> float | None:
@@ -65,7 +69,7 @@ def make_plan(
     """Plan the training of a run.
 
     Args:
-        run: gives the config.
+        run: gives the config, and the number of processes.
         source: the base model, of which only the small files are read.
         splits: the rows.
         on_cpu: whether it is planned for a CPU instead of a GPU.
@@ -79,7 +83,8 @@ def make_plan(
     batch_size = spec.per_device_train_batch_size
     rows = count(splits.train, family)
     evaluated = count([*splits.validation, *(splits.test or [])], family)
-    epoch_steps, num_steps = steps_per_epoch(spec, len(rows)), total_steps(run, splits)
+    num_processes = run.processes.world_size
+    epoch_steps, num_steps = steps_per_epoch(spec, len(rows), num_processes), total_steps(run, splits)
     train = largest(data_order(run, splits, batch_size), rows, batch_size, num_steps / epoch_steps)
     losses = of_rows(evaluated[: len(splits.validation)], spec.per_device_eval_batch_size or batch_size)
     target = Target(on_cpu, _dtype(spec, on_cpu=on_cpu))
@@ -87,7 +92,7 @@ def make_plan(
     if callable(speed):
         speed = speed(family, splits)
     speed = speed or measured(memory.parameters, on_cpu=on_cpu)
-    return Plan(splits, rows, train[0], epoch_steps, num_steps, spec, target, memory, speed)
+    return Plan(splits, rows, train[0], epoch_steps, num_steps, spec, target, memory, speed, num_processes)
 
 
 def _dtype(spec: TrainingSpec, *, on_cpu: bool) -> torch.dtype:
@@ -104,6 +109,7 @@ def describe(plan: Plan, price: float | None) -> str:
 
 def _data_lines(plan: Plan) -> list[str]:
     splits, rows, spec = plan.splits, plan.rows, plan.spec
+    step_rows = spec.per_device_train_batch_size * spec.gradient_accumulation_steps * plan.num_processes
     test = f", {len(splits.test)} test" if splits.test is not None else ""
     mean = statistics.mean
     return [
@@ -113,14 +119,14 @@ def _data_lines(plan: Plan) -> list[str]:
         f"{mean(row.images for row in rows):,.0f} of them of images and "
         f"{mean(row.answer for row in rows):,.0f} of the answer; the largest batch has "
         f"{sum(plan.largest.lengths):,}",
-        f"steps     {plan.num_steps:,}, {plan.epoch_steps:,} per epoch, of "
-        f"{spec.per_device_train_batch_size * spec.gradient_accumulation_steps} rows",
+        f"steps     {plan.num_steps:,}, {plan.epoch_steps:,} per epoch, of {step_rows} rows"
+        f"{f', on {plan.num_processes} devices' if plan.num_processes > 1 else ''}",
     ]
 
 
 def _memory_lines(plan: Plan) -> list[str]:
     memory, peak = plan.memory, plan.memory.peak
-    device = "a CPU" if plan.target.on_cpu else "a GPU"
+    device = f"{'a' if plan.num_processes == 1 else 'each'} {'CPU' if plan.target.on_cpu else 'GPU'}"
     parts = {
         "weights": memory.weights,
         "adapter": memory.adapter,
@@ -155,7 +161,8 @@ def _time_lines(plan: Plan, price: float | None) -> list[str]:
         f"{_duration(plan.hours * 3600)} for all steps, without evaluations ({plan.speed.source})"
     ]
     if price is not None:
-        lines.append(f"cost      {plan.hours * price:,.2f} at {price:,.2f} an hour, for all steps")
+        cost = plan.hours * plan.num_processes * price
+        lines.append(f"cost      {cost:,.2f} at {price:,.2f} an hour of a device, for all steps")
     return lines
 
 
