@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
+from finscribe_core.api.job_settings import build_trainer_config
 from finscribe_core.api.v1alpha1 import FineTuneJob
 from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
-from finscribe_operator.manifests.config_map import build_trainer_config
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "finetunejob.yaml"
 
