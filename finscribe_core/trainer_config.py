@@ -337,6 +337,11 @@ class TrainingSpec(KubeModel):
             )
         return self.effective_batch_size // rows
 
+    def rows_per_step(self, num_processes: int) -> int:
+        """Rows of an optimizer step, of all processes together."""
+        rows = self.per_device_train_batch_size * self.gradient_accumulation_steps * num_processes
+        return self.effective_batch_size or rows
+
     @property
     def known_learning_rate(self) -> float:
         """The learning rate as a number.

@@ -19,11 +19,7 @@ def describe_training(spec: FineTuneJobSpec) -> str:
 
 def rows_per_step(spec: FineTuneJobSpec) -> int:
     """Rows of an optimizer step, of all processes together."""
-    training = spec.training
-    if training.effective_batch_size is not None:
-        return training.effective_batch_size
-    processes = max(spec.resources.gpus, 1) * spec.resources.num_nodes
-    return training.per_device_train_batch_size * training.gradient_accumulation_steps * processes
+    return spec.training.rows_per_step(max(spec.resources.gpus, 1) * spec.resources.num_nodes)
 
 
 def _where(spec: FineTuneJobSpec) -> str:

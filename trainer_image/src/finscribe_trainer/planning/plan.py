@@ -109,7 +109,7 @@ def describe(plan: Plan, price: float | None) -> str:
 
 def _data_lines(plan: Plan) -> list[str]:
     splits, rows, spec = plan.splits, plan.rows, plan.spec
-    step_rows = spec.per_device_train_batch_size * spec.gradient_accumulation_steps * plan.num_processes
+    step_rows = spec.rows_per_step(plan.num_processes)
     test = f", {len(splits.test)} test" if splits.test is not None else ""
     mean = statistics.mean
     return [

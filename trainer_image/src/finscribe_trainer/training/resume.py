@@ -173,7 +173,7 @@ def training_inputs(config: TrainerConfig, splits: Splits, num_processes: int = 
     """Everything that the trained weights depend on, by dotted name, as JSON values."""
     spec = config.training
     return _settings(config) | {
-        EFFECTIVE_BATCH: spec.per_device_train_batch_size * spec.gradient_accumulation_steps * num_processes,
+        EFFECTIVE_BATCH: spec.rows_per_step(num_processes),
         "the training data (its SHA-256)": splits.train_fingerprint,
         "the validation data (its SHA-256)": splits.validation_fingerprint,
         "the number of training rows": len(splits.train),
