@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from finscribe_core.api.described_training import describe_training, rows_per_step
+from finscribe_core.api.described_training import describe_training
 from finscribe_core.api.v1alpha1 import FineTuneJobSpec
 from finscribe_core.errors import FinscribeError
 
@@ -42,7 +42,8 @@ def _steps(spec: FineTuneJobSpec, rows: int) -> str:
     """The steps, without rows that turn out to be too long, and before early stopping."""
     training, dataset = spec.training, spec.dataset
     split = 0.0 if dataset.validation else dataset.validation_split or 0.05
-    an_epoch = max(1, math.ceil(rows * (1 - split) / rows_per_step(spec)))
+    step_rows = training.rows_per_step(spec.resources.num_processes)
+    an_epoch = max(1, math.ceil(rows * (1 - split) / step_rows))
     steps = training.max_steps or math.ceil(an_epoch * training.num_train_epochs)
     return f"{rows:,} rows: about {an_epoch:,} steps an epoch, {steps:,} in all."
 

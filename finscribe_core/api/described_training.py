@@ -11,15 +11,11 @@ def describe_training(spec: FineTuneJobSpec) -> str:
     else:
         length = f"{training.num_train_epochs:g} epoch{'' if training.num_train_epochs == 1 else 's'}"
     most = "at most " if spec.early_stopping.enabled else ""
-    text = f"It trains for {most}{length}, with {rows_per_step(spec):,} rows per step, {_where(spec)}"
+    rows = training.rows_per_step(spec.resources.num_processes)
+    text = f"It trains for {most}{length}, with {rows:,} rows per step, {_where(spec)}"
     if spec.experiments:
         return f"{text}; experiments ({len(spec.experiments)}) change some of it."
     return f"{text}."
-
-
-def rows_per_step(spec: FineTuneJobSpec) -> int:
-    """Rows of an optimizer step, of all processes together."""
-    return spec.training.rows_per_step(max(spec.resources.gpus, 1) * spec.resources.num_nodes)
 
 
 def _where(spec: FineTuneJobSpec) -> str:

@@ -104,6 +104,11 @@ class ResourcesSpec(PodResourcesSpec):
         """GPUs of all pods together."""
         return self.gpus * self.num_nodes
 
+    @property
+    def num_processes(self) -> int:
+        """Processes of the trainer in all pods: one for each GPU, or one a pod on the CPU."""
+        return max(self.gpus, 1) * self.num_nodes
+
 
 class Toleration(KubeModel):
     """A taint the pod tolerates, as in a pod's spec."""

@@ -18,6 +18,7 @@ from finscribe_core.constants import PLURAL
 from tests.apiserver.eventually import eventually
 from tests.apiserver.workspace import Workspace, build_job, open_workspace
 from tools.kube.apiserver import ApiServer
+from tools.kube.control_plane import is_healthy
 from tools.kube.process import free_ports
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -67,17 +68,10 @@ def shared(server: ApiServer, operator_kubeconfig: Path) -> Iterator[Shared]:
     command += [f"--ca-file={server.ca}", f"--api-server={server.url}", "--allow-changes"]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         shared = Shared(f"http://127.0.0.1:{port}", log)
-        eventually(lambda: _is_healthy(shared.url), within=60, what="the web view")
+        eventually(is_healthy(f"{shared.url}/healthz"), within=60, what="the web view")
         yield shared
         process.terminate()
         assert process.wait(30) in (0, -15)
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def token_of(workspace: Workspace, account: str, role: str) -> str:

@@ -14,6 +14,7 @@ from tests.e2e.conftest import SYSTEM_NAMESPACE, Helm
 from tests.e2e.team import Team
 from tools.kube.binaries import provide
 from tools.kube.cluster import Cluster
+from tools.kube.control_plane import is_healthy
 from tools.kube.images import UI
 from tools.kube.process import free_ports
 
@@ -25,7 +26,7 @@ def web_view(cluster: Cluster, helm: Helm) -> Iterator[str]:
         cluster.provide_image(UI)
     helm.upgrade({"ui.enabled": True, "ui.image.pullPolicy": "Never"}, "--reuse-values")
     with forwarded_port(cluster, "service/finscribe-ui") as url:
-        eventually(lambda: answers(url), within=30, what="the web view")
+        eventually(is_healthy(f"{url}/healthz"), within=30, what="the web view")
         yield url
 
 
@@ -39,13 +40,6 @@ def forwarded_port(cluster: Cluster, target: str) -> Iterator[str]:
             yield f"http://localhost:{port}"
         finally:
             process.terminate()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_a_visitor_signs_in_with_a_token_and_sees_the_jobs_that_it_may_view(team: Team, web_view: str):

@@ -273,15 +273,17 @@ async def _take_listing(response: aiohttp.ClientResponse, receive: Receiver) -> 
         for item in listing["items"] or ():
             receive({**kind, **item})
         body = orjson.dumps({**listing, "items": []})
-    content: Any = _Body(response.content, body)
-    response.content = content
+    _replace_body(response, body)
     return await _body_problem(response, "")
 
 
 async def _replace_listing(response: aiohttp.ClientResponse, version: int) -> None:
     """Let kopf get an empty listing of the state that the controller has listed, and watch from there on."""
     await response.content.read()
-    body = orjson.dumps({"items": [], "metadata": {"resourceVersion": str(version)}})
+    _replace_body(response, orjson.dumps({"items": [], "metadata": {"resourceVersion": str(version)}}))
+
+
+def _replace_body(response: aiohttp.ClientResponse, body: bytes) -> None:
     content: Any = _Body(response.content, body)
     response.content = content
 

@@ -83,7 +83,7 @@ def plan(
         found, processes, on_cpu = load_job(config_file, overrides), Processes(), device == "cpu"
         if found is not None:
             resources = found[0].spec.resources
-            processes.world_size = max(resources.total_gpus, resources.num_nodes)
+            processes.world_size = resources.num_processes
             on_cpu = resources.gpus == 0 if device is None else on_cpu
         if measure and on_cpu == torch.cuda.is_available():
             raise click.UsageError(

@@ -24,6 +24,7 @@ _FIELD_OF_FLAG = {
 }
 
 _OF_THE_POD = {"model_name", "cache_dir", "cache_max_size", "feature_cache_dir"}
+"""Settings of a job that name what only its pod has."""
 
 Flags = dict[str, tuple[str, Any]]
 """Settings that flags override, by dotted path: the flag and the value."""
