@@ -119,7 +119,8 @@ def settings() -> Iterator[Setting]:
 FEATURES = (
     Setting("base model", "not tuned", trained=False),
     Setting("base model", "random weights", random_base=True),
-    Setting("labels", "prompt and answer", prompt_labels=True),
+    # The preflight would stop it, because the prompt counts in the loss.
+    Setting("labels", "prompt and answer", {"preflight.enabled": False}, prompt_labels=True),
     *(Setting("training documents", str(number), documents=number) for number in DOCUMENTS),
     Setting("feature cache", "off", {"feature_cache.enabled": False}),
     Setting("augmentation", "default ranges", {"augmentation.enabled": True}),

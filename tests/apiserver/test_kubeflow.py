@@ -17,6 +17,8 @@ from tools.kube.kubeflow import find_trainer_crds, running_kubeflow_trainer
 
 pytestmark = pytest.mark.kubeflow
 EXAMPLE = ROOT / "examples" / "kubeflow.yaml"
+RUN = ["kubectl apply -f examples/kubeflow.yaml"]
+"""Commands of pages that a test runs, in a namespace of its own."""
 RANK = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 

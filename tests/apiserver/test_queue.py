@@ -21,6 +21,8 @@ pytestmark = pytest.mark.kueue
 QUIET_SECONDS = float(os.environ.get("QUEUE_QUIET_SECONDS", "15"))
 """How long nothing may be written while nothing changes."""
 QUEUES = ROOT / "examples" / "kueue.yaml"
+RUN = ["kubectl apply -f examples/kueue.yaml"]
+"""Commands of pages that a test runs, for a namespace of its own."""
 OPERATOR = f"system:serviceaccount:{SYSTEM_NAMESPACE}:"
 
 

@@ -23,6 +23,7 @@ from tests.unit.operator.builders import NOW, a_batch_job, a_job
 from tools.kube.apiserver import ApiServer
 from tools.kube.binaries import provide
 
+RUN = [ARGO_CD] = [line for line in ALL["docs/gitops.md"].tested_commands if "argocd-cm" in line]
 GOLDEN = Path(__file__).with_name("stages.yaml")
 
 
@@ -71,14 +72,13 @@ def test_the_command_of_the_gitops_page_adds_the_health_check_to_the_settings_of
     server.kubectl(
         "create", "configmap", "argocd-cm", "--namespace=argocd", "--from-literal=url=https://argo"
     )
-    command = next(line for line in ALL["docs/gitops.md"].blocks("bash") if "argocd-cm" in line)
     folder = provide(["kubectl"])["kubectl"].parent
     env = os.environ | {
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "KUBECONFIG": str(server.kubeconfig),
     }
 
-    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", command], cwd=ROOT, env=env, check=True)
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", ARGO_CD], cwd=ROOT, env=env, check=True)
 
     data = json.loads(server.kubectl("get", "cm", "argocd-cm", "--namespace=argocd", "--output=json"))["data"]
     key = "resource.customizations.health.finscribe.io_FineTuneJob"

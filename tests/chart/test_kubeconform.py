@@ -9,12 +9,11 @@ import pytest
 
 from tests.chart.json_schemas import LOCATION, write_schemas
 from tests.support.gitops_crds import gitops_crds
+from tests.support.prometheus_crds import prometheus_crds
 from tools.kube.binaries import provide
-from tools.kube.golang import find_go, find_module
 from tools.release import plain_manifest
 
 ROOT = Path(__file__).parents[2]
-PROMETHEUS_OPERATOR = ("github.com/prometheus-operator/prometheus-operator", "v0.85.0")
 ALL_OPTIONS = (
     *("operator.replicas=2", "admissionPolicy.enabled=true", 'operator.config.limits={"gpus": 4}'),
     *("networkPolicy.enabled=true", 'networkPolicy.namespaces=["team"]', "ui.enabled=true"),
@@ -27,17 +26,8 @@ Conform = Callable[[str], list[str]]
 def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Conform:
     """Runs kubeconform on manifests; returns what it finds wrong."""
     program, folder = provide(["kubeconform"])["kubeconform"], tmp_path_factory.mktemp("schemas")
-    monitors = find_module(find_go(), *PROMETHEUS_OPERATOR) / "example" / "prometheus-operator-crd"
     own = (ROOT / "crds").glob("finscribe.io_*.yaml")
-    write_schemas(
-        folder,
-        [
-            *own,
-            *gitops_crds(),
-            *monitors.glob("*_podmonitors.yaml"),
-            *monitors.glob("*_prometheusrules.yaml"),
-        ],
-    )
+    write_schemas(folder, [*own, *gitops_crds(), *prometheus_crds()])
     command = [str(program), "-output=json", "-verbose", f"-schema-location={folder}/{LOCATION}"]
 
     def run(manifests: str) -> list[str]:

@@ -74,10 +74,14 @@ class Team:
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
 
     def submit(self, name: str, **changes: Any) -> None:
-        """Apply the example under another name, with few rows and without evaluation; keyword arguments are
-        merged into the sections of its spec.
+        """Apply the manifest of a job."""
+        self.apply(self.manifest(name, **changes))
+
+    def manifest(self, name: str, **changes: Any) -> dict[str, Any]:
+        """The example under another name, with few rows and without evaluation; keyword arguments are merged
+        into the sections of its spec.
         """
-        job = yaml.safe_load(EXAMPLE.read_text())
+        job: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
         job["metadata"] = {"name": name, "namespace": self.namespace}
         job["spec"]["output"]["uri"] = f"s3://finscribe-demo/results/{name}"
         job["spec"]["output"]["formats"] = ["Adapter"]
@@ -87,7 +91,7 @@ class Team:
         for section, change in changes.items():
             old = job["spec"].get(section)
             job["spec"][section] = old | change if isinstance(old, dict) else change
-        self.apply(job)
+        return job
 
     def status(self, name: str) -> FineTuneJobStatus:
         return FineTuneJobStatus.model_validate(

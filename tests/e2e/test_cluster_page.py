@@ -1,30 +1,26 @@
 """The commands of docs/cluster-tutorial.md, as they are, lead from a cluster to a job on the board."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import RELEASE, ROOT, SYSTEM_NAMESPACE, Helm
+from tests.e2e.conftest import RELEASE, ROOT, SYSTEM_NAMESPACE
 from tests.e2e.range_queries import Range
+from tests.e2e.shell import open_shell
 from tests.e2e.team import Bucket
 from tests.support.page_script import script_of
 from tests.unit.docs.pages import ALL
-from tools.kube.binaries import provide
 from tools.kube.cluster import Cluster
 from tools.kube.images import image_name
 from tools.kube.services import INTERVAL_SECONDS, Prometheus
 
 PAGE = ALL["docs/cluster-tutorial.md"]
 NAMESPACE = "first-job"
-SECONDS = 900
-"""Longest time for all commands of the page, on two busy cores."""
+RUN = PAGE.tested_commands
 
 
 @pytest.fixture
@@ -42,9 +38,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("helm")
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the page uploads rows with the aws command")
 def test_the_commands_of_the_page_lead_to_a_job_on_the_board_and_to_its_result(
-    cluster: Cluster, bucket: Bucket, prometheus: Prometheus, helm: Helm, namespace: str, folder: Path
+    cluster: Cluster, bucket: Bucket, prometheus: Prometheus, namespace: str, folder: Path
 ):
     values = {
         "REGISTRY": image_name("operator").partition("/")[0],
@@ -54,21 +51,8 @@ def test_the_commands_of_the_page_lead_to_a_job_on_the_board_and_to_its_result(
         "YOUR_SECRET_KEY": bucket.server.secret_key,
     }
     began = time.time()
-    programs = [Path(sys.executable).parent, provide(["kubectl"])["kubectl"].parent, helm.program.parent]
-    environment = os.environ | {
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
-    }
-    done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", script_of(PAGE, values)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+    open_shell(cluster, folder, "default").run(script_of(PAGE, values))
 
     time.sleep(2 * INTERVAL_SECONDS)  # the end is scraped
     found = Range(prometheus.url, began, time.time())

@@ -8,6 +8,8 @@ import pytest
 from tests.support.demo import run_demo
 from tests.support.result_layout import EXAMPLE_LAYOUT, layout_of
 
+RUN = ["make demo", "finscribe demo"]
+"""Commands of pages that this test runs: the first only calls the second."""
 MIN_ACCURACY = 0.70
 """Floor of field and numeric accuracy and TEDS; five seeds got 86 to 97 % (docs/benchmarks.md)."""
 MIN_ON_UNSEEN_TEMPLATE = 0.03

@@ -11,6 +11,7 @@ from tests.unit.docs.pages import ROOT
 
 pytestmark = pytest.mark.timeout(900)  # the training of the README takes minutes
 
+RUN = finscribe_lines("README.md", "sample", "train", "data", "evaluate", "compare")
 FEW_ROWS = "--rows 64 --validation-rows 8 --test-rows 4"
 
 

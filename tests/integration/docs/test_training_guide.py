@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import urllib.request
@@ -10,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.docs.shell import environment, finscribe_lines
-from tests.support.command import finscribe
+from tests.integration.docs.shell import call, environment, finscribe_lines
 from tests.unit.docs.pages import ALL, ROOT
 
 PAGE = "docs/training-guide.md"
@@ -24,21 +22,15 @@ evaluation: {training_documents: 1, max_documents: 2, max_new_tokens: 24}
 SHORTER = {"--count 5000": "--count 12", "finscribe lr-finder": "finscribe lr-finder --num-steps 20"}
 """Parts of lines that would take long; all else is unchanged."""
 TRAIN, *_ = [line for line in finscribe_lines(PAGE) if line.startswith("finscribe train ")]
+TENSORBOARD = next(line for line in ALL[PAGE].tested_commands if line.startswith("tensorboard "))
 DRY_RUN = f"{TRAIN} --dry-run"
 LINES = [line for line in finscribe_lines(PAGE) if line != TRAIN]  # that one makes the `project`
+RUN = [TRAIN, *LINES, TENSORBOARD]
 
 
 def file_of(name: str) -> str:
     """The YAML block of the page whose first line names the file."""
     return next(block for block in ALL[PAGE].blocks("yaml") if block.startswith(f"# {name}\n"))
-
-
-def call(line: str, folder: Path) -> None:
-    """Run a line of the page in this folder; what it prints is shown if it fails."""
-    program, *arguments = shlex.split(line)
-    assert program == "finscribe"
-    done = finscribe(arguments, folder)
-    assert done.exit_code == 0, f"{done.exception!r}\n{done.output[-3000:]}"
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +109,8 @@ def test_the_output_folder_equals_the_tree_in_the_guide(project):
 
 
 def test_tensorboard_shows_the_metrics_that_the_guide_names(project):
-    (line,) = [line for line in ALL[PAGE].commands if line.startswith("tensorboard ")]
     process = subprocess.Popen(
-        [*line.split(), "--port", "0", "--host", "127.0.0.1"],
+        [*TENSORBOARD.split(), "--port", "0", "--host", "127.0.0.1"],
         cwd=project,
         env=environment(),
         stderr=subprocess.PIPE,

@@ -2,30 +2,29 @@
 
 import base64
 import json
-import runpy
-import shlex
 import shutil
 import urllib.error
 import urllib.request
 from itertools import count
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from PIL import Image
 
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.model.built_in import find_built_in_model
-from tests.integration.docs.shell import finscribe_lines
-from tests.support.command import finscribe
+from tests.integration.docs.shell import call, finscribe_lines, served
 from tests.support.german_answers import in_german
-from tests.unit.docs.pages import ROOT
+from tests.unit.docs.pages import ALL, ROOT
 
 pytestmark = pytest.mark.timeout(900)
 
 NUM_DOCUMENTS, NUM_UNLABELLED = 60, 2
 LOCAL = ("data", "plan", "train", "evaluate", "compare", "predict")
 """The commands that need no cluster."""
+LINES = finscribe_lines("docs/your-documents.md", *LOCAL)
+[SERVER] = [line for line in ALL["docs/your-documents.md"].tested_commands if line.startswith("python ")]
+RUN = [*LINES, SERVER]
 FEW_TOKENS = "--max-new-tokens 12"
 SHORTER = {
     "train": "--set training.learning_rate=1e-4 --set training.max_steps=2 --set evaluation.max_new_tokens=12"
@@ -44,10 +43,7 @@ def write_pdf(image: Path, pdf: Path) -> None:
 
 def run(line: str, folder: Path) -> str:
     """What a command of the page prints."""
-    words = shlex.split(line)[1:]
-    done = finscribe([*words, *shlex.split(SHORTER.get(words[0], ""))], folder)
-    assert done.exit_code == 0, f"{line}\n{done.exception!r}\n{done.output[-3000:]}"
-    return done.output
+    return call(f"{line} {SHORTER.get(line.split()[1], '')}", folder)
 
 
 def rows(file: Path) -> list[dict]:
@@ -87,7 +83,7 @@ def folder(tmp_path_factory) -> Path:
 def done(folder: Path) -> Path:
     """The folder after all commands of the page, in their order."""
     answers = [row["output"] for row in rows(folder / "sample/val.jsonl")]
-    for line in finscribe_lines("docs/your-documents.md", *LOCAL):
+    for line in LINES:
         if line.startswith("finscribe data corrections"):
             review(folder / "drafts.jsonl", answers)
         run(line, folder)
@@ -116,15 +112,8 @@ def test_the_commands_of_the_page_lead_from_pdfs_in_other_names_to_a_model(done)
 @pytest.fixture(scope="module")
 def server(done: Path):
     """The address of the example, which serves the merged model."""
-    example = runpy.run_path(str(done / "examples/serve/transformers_server.py"))
-    with example["Server"](
-        ("127.0.0.1", 0), example["Model"](done / "finetuned_model/merged_model", 12)
-    ) as running:
-        thread = Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}/v1"
-        running.shutdown()
-        thread.join()
+    with served(f"{SERVER} --port 0 {FEW_TOKENS}", done) as address:
+        yield address
 
 
 def ask(server: str, **changed) -> dict:

@@ -16,7 +16,6 @@ pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
 
 def parse_call(line: str) -> tuple[click.Group, list[str]] | None:
     """The click group that a command line calls, with its arguments; None for other programs."""
-    line = line.removeprefix(".venv/bin/")
     for program, group in PROGRAMS.items():
         if line.startswith(f"{program} "):
             return group, shlex.split(line.removeprefix(program))

@@ -17,6 +17,7 @@ from tests.support.german_answers import in_german
 from tests.unit.docs.pages import ALL, ROOT
 
 PAGE = ALL["docs/import.md"]
+RUN = PAGE.tested_commands
 
 
 def test_the_commands_turn_pdfs_in_other_field_names_into_valid_rows(tmp_path):
@@ -29,7 +30,7 @@ def test_the_commands_turn_pdfs_in_other_field_names_into_valid_rows(tmp_path):
         (tmp_path / f"invoices/{number}.json").write_text(json.dumps(in_german(answer)))
         answers[f"pages/{number}.pdf-1.png"] = answer
 
-    for command in PAGE.commands:
+    for command in RUN:
         done = finscribe(shlex.split(command)[1:], tmp_path)
         assert done.exit_code == 0, f"{command}\n{done.exception!r}\n{done.output[-3000:]}"
         assert "dropped " not in done.output.replace("dropped 0.", ""), done.output

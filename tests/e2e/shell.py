@@ -1,0 +1,74 @@
+"""A user's shell with kubectl, helm and finscribe, and a kubeconfig of the cluster."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tools.kube.binaries import provide
+from tools.kube.cluster import Cluster
+
+SECONDS = 900
+"""Longest time of all commands of a page, on two busy cores."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs commands in a folder, with a namespace of the cluster as the current one."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, script: str, options: str = "-euxo pipefail", seconds: int = SECONDS) -> str:
+        """What the commands print; the test fails with it if they do."""
+        done = self.try_to_run(script, options, seconds)
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def try_to_run(
+        self, script: str, options: str = "-euxo pipefail", seconds: int = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", *options.split(), "-c", script],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+
+    @contextmanager
+    def serving(self, line: str) -> Iterator[str]:
+        """The address that a command prints, which serves until the end of the block."""
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {line}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout
+            found = (re.search(r"(?:127\.0\.0\.1|localhost):\d+\S*", text) for text in process.stdout)
+            yield f"http://{next(filter(None, found))[0]}"
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+def open_shell(cluster: Cluster, folder: Path, namespace: str) -> Shell:
+    """A shell in an existing folder, for a namespace that need not exist."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["contexts"][0]["context"]["namespace"] = namespace
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    programs = [Path(sys.executable).parent, *(provide([name])[name].parent for name in ("kubectl", "helm"))]
+    path = os.pathsep.join([*map(str, programs), os.environ["PATH"]])
+    return Shell(folder, os.environ | {"KUBECONFIG": str(kubeconfig), "PATH": path})
