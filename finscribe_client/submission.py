@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ class Submission:
         """The object for a namespace, without what only the operator writes."""
         data = {key: value for key, value in self.document.data.items() if key != "status"}
         return {**data, "metadata": {**data["metadata"], "namespace": namespace}}
+
+    def annotated(self, name: str, value: str) -> "Submission":
+        """The same object with an annotation."""
+        data = self.document.data
+        annotations = {**(data["metadata"].get("annotations") or {}), name: value}
+        metadata = {**data["metadata"], "annotations": annotations}
+        return Submission(replace(self.document, data={**data, "metadata": metadata}))
 
     def explain(self, error: ClientError) -> ClientError:
         """The API server's error, with file and line of each field that it names."""

@@ -14,7 +14,7 @@ from finscribe_client.commands.options import HELP_SETTINGS, dry_run_option, on_
 from finscribe_client.output import print_jobs
 from finscribe_client.submission import Submission, read_submissions
 from finscribe_client.training_plan import plan_lines
-from finscribe_core.constants import KIND
+from finscribe_core.constants import ANNOTATION_PLAN, KIND
 
 
 @click.command(context_settings=HELP_SETTINGS)
@@ -64,8 +64,7 @@ def submit(  # noqa: PLR0913 - one for each option
     namespace = click.get_current_context().params.get("namespace")
     submissions = read_submissions(files, namespace)
     if plan:
-        for submission in submissions:
-            _plan(submission)
+        submissions = [_planned(submission) for submission in submissions]
     done = client.apply(submissions, force=force_conflicts, dry_run=dry_run)
     jobs = [item.job for item in done if item.job]
     if output == "text":
@@ -79,23 +78,28 @@ def submit(  # noqa: PLR0913 - one for each option
         click.echo(f"Next: finscribe watch {jobs[0].name}" + _namespace(client, jobs[0].namespace))
 
 
-def _plan(submission: Submission) -> None:
-    """Print the plan of a job; ends the command as that of the plan ends, if that fails."""
+def _planned(submission: Submission) -> Submission:
+    """Print the plan of a job, and annotate the job with it in short.
+
+    Ends the command as that of the plan ends, if that fails.
+    """
     if submission.kind != KIND:
-        return
+        return submission
     click.echo(f"{KIND} {submission.name}:", err=True)
     with tempfile.TemporaryDirectory(prefix="finscribe-plan-") as folder:
         job = Path(folder) / f"{submission.name}.yaml"
         job.write_text(yaml.safe_dump(submission.document.data), encoding="utf-8")
+        summary = Path(folder) / "summary.txt"
         planned = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "finscribe_trainer", "plan", "--config", str(job)],
+            [sys.executable, "-m", "finscribe_trainer", "plan", f"--config={job}", f"--summary={summary}"],
             stdout=subprocess.PIPE,
             text=True,
             check=False,
         )
-    if planned.returncode:
-        raise click.exceptions.Exit(planned.returncode)
-    click.echo(planned.stdout, err=True)
+        if planned.returncode:
+            raise click.exceptions.Exit(planned.returncode)
+        click.echo(planned.stdout, err=True)
+        return submission.annotated(ANNOTATION_PLAN, summary.read_text(encoding="utf-8").strip())
 
 
 def _print(item: Submitted, *, dry_run: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,13 +16,14 @@ from click.testing import CliRunner, Result
 from finscribe_client import ClientError, ClientReason
 from finscribe_client.api import Api
 from finscribe_core.cli import main_command
-from finscribe_core.constants import EXIT_RETRY, EXIT_USER_ERROR
+from finscribe_core.constants import BUILT_IN_MODEL, EXIT_RETRY, EXIT_USER_ERROR
 from finscribe_core.errors import FailureReason, FinscribeError
 from finscribe_core.report import RunResult
 from tests.apiserver.eventually import eventually
 from tests.apiserver.log_server import bind, serving_logs
 from tests.apiserver.test_life import RESULT
 from tests.apiserver.workspace import Workspace, build_job
+from tests.support.s3 import S3Server
 from tools.kube.binaries import provide
 from tools.kube.process import free_ports
 
@@ -60,6 +62,24 @@ def test_a_job_that_cannot_be_planned_is_not_submitted(
 
     assert finscribe("submit", str(manifest), "--plan").exit_code == EXIT_USER_ERROR
     assert "invoices" not in finscribe("list").output
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_plan_of_a_job_is_printed_and_quoted_by_its_condition(
+    workspace: Workspace, finscribe: Finscribe, manifest: Path, sample: Path, s3_env: S3Server
+):
+    bucket = s3_env.create_bucket()
+    for file in (*sample.glob("*.jsonl"), *sample.glob("images/*")):
+        s3_env.client().upload_file(str(file), bucket, str(file.relative_to(sample)))
+    dataset = {"train": f"s3://{bucket}/train.jsonl", "validation": f"s3://{bucket}/val.jsonl"}
+    job = build_job(model={"source": BUILT_IN_MODEL}, dataset=dataset, training={"maxSteps": 3})
+    manifest.write_text(yaml.safe_dump(job))
+
+    submitted = finscribe("submit", str(manifest), "--plan")
+
+    assert submitted.exit_code == 0 and "\nsteps     3, " in submitted.output, submitted.output
+    message = workspace.await_condition("Accepted", "True")
+    assert re.search(r"Planned at submit: 3 steps on \d rows, 0\.\d+ GiB at the peak on a GPU\.$", message)
 
 
 def test_a_job_is_submitted_listed_and_shown(workspace: Workspace, finscribe: Finscribe, manifest: Path):

@@ -92,7 +92,7 @@ def test_the_commands_of_the_pages_work_before_while_and_after_a_job_trains(
 
     run(install, shell)
     for line in secrets:
-        shell.run("kubectl delete secret s3-credentials --ignore-not-found")
+        shell.run(f"kubectl delete secret {line.split()[4]} --ignore-not-found")  # two pages create one
         run([line], shell)
     run(apply, shell)
     eventually(lambda: team.status("invoices").progress.step > 8, within=RUN_SECONDS)

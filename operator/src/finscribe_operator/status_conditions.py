@@ -4,6 +4,7 @@ from finscribe_core.api.conditions import Condition, ConditionType, Reason, find
 from finscribe_core.api.described_training import describe_training
 from finscribe_core.api.retraining import SpecChangePolicy
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus, State, Summary
+from finscribe_core.constants import ANNOTATION_PLAN
 from finscribe_core.texts import to_one_line
 from finscribe_operator.activity import Activity
 from finscribe_operator.experiments import build_experiment_statuses
@@ -74,7 +75,7 @@ def set_conditions(
 def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[ConditionUpdate]:
     ended = status.run is not None and bool(status.run.completion_time)
     # Not of an ended run: its status, which is complete, would be written again for it.
-    training = "" if ended else describe_training(observed.job.spec)
+    training = "" if ended else f"{describe_training(observed.job.spec)}{_describe_plan(observed)}"
     message = " ".join(filter(None, (_describe_effect(observed), training, _describe_sharing(observed))))
     accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, message)
     if not observed.job.spec.suspend:
@@ -83,6 +84,12 @@ def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[Cond
         return [accepted, (ConditionType.Suspended, False, Reason.Finished, "The run has already ended.")]
     message = "spec.suspend is true; the run resumes from its last checkpoint once it is false."
     return [accepted, (ConditionType.Suspended, True, Reason.SuspendedBySpec, message)]
+
+
+def _describe_plan(observed: Observed) -> str:
+    """What `finscribe submit --plan` found; the spec may have changed since."""
+    plan = observed.job.metadata.annotations.get(ANNOTATION_PLAN, "")
+    return f" Planned at submit: {plan.rstrip('.')}." if plan else ""
 
 
 def _describe_sharing(observed: Observed) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from finscribe_core.api.v1alpha1 import FineTuneJobStatus
+from finscribe_core.constants import ANNOTATION_PLAN
 from finscribe_core.errors import FailureReason
 from finscribe_core.report import (
     DocumentMetrics,
@@ -298,6 +299,18 @@ def test_a_valid_spec_is_described_until_the_run_has_ended():
     )
     assert running.startswith("The spec is valid. It trains for ") and running.endswith("on 1 GPU.")
     assert complete == "The spec is valid."
+
+
+def test_the_plan_that_was_made_at_submit_is_quoted():
+    job = a_job()
+    job["metadata"]["annotations"] = {ANNOTATION_PLAN: "10 steps on 20 rows, 4.20 GiB at the peak on a GPU"}
+
+    status = build_status(observed(job, a_batch_job(RUN)), NOW)
+
+    accepted = next(c.message for c in status.conditions if c.type == "Accepted")
+    assert accepted.endswith(
+        "on 1 GPU. Planned at submit: 10 steps on 20 rows, 4.20 GiB at the peak on a GPU."
+    )
 
 
 def test_a_run_that_stopped_early_is_complete_at_100_percent():

@@ -31,11 +31,17 @@ from finscribe_trainer.runtime.garbage import imports_excluded
     help="Speed of the device, from an earlier training's log.",
 )
 @click.option("--probe", "measure", is_flag=True, help="Train for a minute on this machine to measure it.")
+@click.option(
+    "--summary",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the plan in one line to this file.",
+)
 def plan(
     config_file: Path,
     device: str | None,
     price: float | None,
     tokens_per_second: float | None,
+    summary: Path | None,
     *,
     measure: bool,
     **overrides: Any,
@@ -73,7 +79,7 @@ def plan(
                 load_splits,
                 open_storage,
             )
-            from finscribe_trainer.planning.plan import Probe, describe, make_plan  # noqa: PLC0415
+            from finscribe_trainer.planning.plan import Probe, describe, make_plan, summarize  # noqa: PLC0415
             from finscribe_trainer.planning.probe import probe  # noqa: PLC0415
             from finscribe_trainer.planning.throughput import Throughput  # noqa: PLC0415
             from finscribe_trainer.reporting import RunReporter  # noqa: PLC0415
@@ -106,3 +112,5 @@ def plan(
                 source = model_without_weights(config, scratch / "model", storage)
             planned = make_plan(run, source, splits, on_cpu=on_cpu, speed=speed)
     click.echo(describe(planned, price))
+    if summary:
+        summary.write_text(f"{summarize(planned)}\n", encoding="utf-8")

@@ -107,6 +107,16 @@ def describe(plan: Plan, price: float | None) -> str:
     return "\n".join([*_data_lines(plan), *_memory_lines(plan), *_time_lines(plan, price)])
 
 
+def summarize(plan: Plan) -> str:
+    """The plan in a few words: steps, rows, memory, time."""
+    device = "the CPU" if plan.target.on_cpu else "a GPU" if plan.num_processes == 1 else "each GPU"
+    time = "" if plan.hours is None else f", about {_duration(plan.hours * 3600)}"
+    return (
+        f"{plan.num_steps:,} steps on {len(plan.rows):,} rows, "
+        f"{plan.memory.total / GIB:.2f} GiB at the peak on {device}{time}"
+    )
+
+
 def _data_lines(plan: Plan) -> list[str]:
     splits, rows, spec = plan.splits, plan.rows, plan.spec
     step_rows = spec.rows_per_step(plan.num_processes)
