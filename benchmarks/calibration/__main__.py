@@ -2,14 +2,20 @@
 
 Without options the small model that ships answers questions about new pages. With `--results` the answers
 are those of a results.json, such as of a tuned adapter on many documents. One model's answers are divided at
-random, once for each seed: thresholds are chosen on some, and the precision is counted on all others.
+random, once for each seed: thresholds are chosen on some, and the precision is counted on all others. With
+`--trained` a model is trained for each seed, on documents of its own; what is in the folder is not repeated.
 """
 
 import argparse
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +39,13 @@ SIZES = (PageSize(16, 8), PageSize(24, 14), PageSize(28, 17), PageSize(32, 20))
 def main() -> None:
     """Measure, and print a table."""
     options = _parser().parse_args()
+    if options.trained:
+        _print_trained(options)
+    else:
+        _print_divided(options)
+
+
+def _print_divided(options: argparse.Namespace) -> None:
     results = (
         read_results(options.results) if options.results else _answers(options.folder, options.documents)
     )
@@ -41,7 +54,34 @@ def main() -> None:
         f"{len(results.documents)} documents, {right} right, {options.seeds} times "
         f"{options.validation} of them to calibrate on. {describe_machine()}\n"
     )
-    tables = [_of_seed(results, options.validation, seed) for seed in range(options.seeds)]
+    _print_table([_of_seed(results, options.validation, seed) for seed in range(options.seeds)])
+
+
+def _print_trained(options: argparse.Namespace) -> None:
+    from benchmarks.calibration import trained  # noqa: PLC0415 - imports torch
+
+    seeds = range(options.seeds)
+    with ThreadPoolExecutor(options.workers) as pool:
+        list(pool.map(partial(_train, folder=options.folder), seeds))
+    shares = [trained.share_of_right(seed, options.folder) for seed in seeds]
+    print(
+        f"{options.seeds} trainings, each calibrated on {trained.VALIDATION} documents and applied to "
+        f"{trained.NEW} others, of which it answers {_spread(shares)} right in every value. "
+        f"{describe_machine(1)}\n"
+    )
+    _print_table([trained.promises(seed, options.folder) for seed in seeds])
+
+
+def _train(seed: int, folder: Path) -> None:
+    """Train the model of a seed in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.calibration.trained", str(seed), str(folder)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"seed-{seed}.log").open("ab") as log:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, stdout=log, stderr=log, env=environment, check=True)
+
+
+def _print_table(tables: Sequence[tuple[StraightThrough, ...]]) -> None:
     print("| Promised | Promise given | Kept | Without a human | Right among these |")
     print("|---:|---:|---:|---:|---:|")
     for precision, found in zip(PRECISIONS, zip(*tables, strict=True), strict=True):
@@ -59,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--documents", type=int, default=1200, metavar="N", help="pages for the small model")
     add("--validation", type=int, default=600, metavar="N", help="documents that thresholds are chosen on")
     add("--seeds", type=int, default=20, metavar="N", help="random divisions of the documents")
+    add("--trained", action="store_true", help="train a model for each seed")
+    add("--workers", type=int, default=1, metavar="N", help="trainings at a time")
     add("--folder", type=Path, default=Path("bench-calibration"), help="pages and answers so far")
     return parser
 
@@ -104,8 +146,13 @@ def _row(precision: float, found: Sequence[StraightThrough]) -> str:
     kept = sum(one.right.value >= precision for one in given)
     cells = [f"{precision:.0%}", f"{len(given)} of {len(found)}", f"{kept} of {len(given)}"]
     for shares in ([one.accepted.value for one in given], [one.right.value for one in given]):
-        cells.append(f"{np.mean(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})" if shares else "")
+        cells.append(_spread(shares) if shares else "")
     return f"| {' | '.join(cells)} |"
+
+
+def _spread(shares: Sequence[float]) -> str:
+    """Mean, lowest and highest."""
+    return f"{np.mean(shares):.1%} ({min(shares):.1%} to {max(shares):.1%})"
 
 
 if __name__ == "__main__":
