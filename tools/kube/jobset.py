@@ -49,7 +49,7 @@ def running_jobset(server: ApiServer) -> Iterator[None]:
     try:
         server.processes.start(part)
         manifests = (_manifests() / "webhook" / "manifests.yaml").read_text()
-        for manifest in build_webhooks(manifests, webhook_port, server.ca.read_bytes()):
+        for manifest in build_webhooks(CONTROLLER, manifests, webhook_port, server.ca.read_bytes()):
             server.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump(manifest))
         yield
     finally:

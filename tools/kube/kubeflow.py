@@ -52,7 +52,7 @@ def running_kubeflow_trainer(server: ApiServer) -> Iterator[None]:
     try:
         server.processes.start(part)
         manifests = (_manifests() / "webhook" / "manifests.yaml").read_text()
-        for manifest in build_webhooks(manifests, webhook_port, server.ca.read_bytes()):
+        for manifest in build_webhooks(CONTROLLER, manifests, webhook_port, server.ca.read_bytes()):
             server.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump(manifest))
         yield
     finally:

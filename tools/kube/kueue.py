@@ -48,7 +48,7 @@ def running_kueue(server: ApiServer) -> Iterator[None]:
     try:
         server.processes.start(part)
         manifests = (_manifests() / "webhook" / "manifests.yaml").read_text()
-        for manifest in build_webhooks(manifests, webhook_port, server.ca.read_bytes(), GROUPS):
+        for manifest in build_webhooks("kueue", manifests, webhook_port, server.ca.read_bytes(), GROUPS):
             server.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(manifest))
         yield
     finally:

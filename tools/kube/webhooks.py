@@ -8,11 +8,12 @@ import yaml
 
 
 def build_webhooks(
-    manifests: str, port: int, authority: bytes, groups: set[str] | None = None
+    controller: str, manifests: str, port: int, authority: bytes, groups: set[str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """The webhook configurations of a file, called by URL instead of by Service.
 
     Args:
+        controller: prefix of their names, which are the same for all controllers that kubebuilder has laid out.
         manifests: the file's content.
         port: the controller's.
         authority: the certificate of the authority that has signed the controller's.
@@ -30,4 +31,5 @@ def build_webhooks(
                 "url": f"https://127.0.0.1:{port}{path}",
                 "caBundle": base64.b64encode(authority).decode(),
             }
-        yield manifest | {"webhooks": webhooks}
+        metadata = manifest["metadata"] | {"name": f"{controller}-{manifest['metadata']['name']}"}
+        yield manifest | {"metadata": metadata, "webhooks": webhooks}
