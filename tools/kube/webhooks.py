@@ -13,7 +13,7 @@ def build_webhooks(
     """The webhook configurations of a file, called by URL instead of by Service.
 
     Args:
-        controller: prefix of their names, which are the same for all controllers that kubebuilder has laid out.
+        controller: prefix of their names, which kubebuilder makes the same for all controllers.
         manifests: the file's content.
         port: the controller's.
         authority: the certificate of the authority that has signed the controller's.
