@@ -79,7 +79,7 @@ def test_the_plan_of_a_job_is_printed_and_quoted_by_its_condition(
 
     assert submitted.exit_code == 0 and "\nsteps     3, " in submitted.output, submitted.output
     message = workspace.await_condition("Accepted", "True")
-    assert re.search(r"Planned at submit: 3 steps on \d rows, 0\.\d+ GiB at the peak on a GPU\.$", message)
+    assert re.search(r"Planned at submit: 3 steps on \d rows, 0\.\d+ GiB at the peak on a GPU\.", message)
 
 
 def test_a_job_is_submitted_listed_and_shown(workspace: Workspace, finscribe: Finscribe, manifest: Path):
