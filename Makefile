@@ -136,7 +136,7 @@ bench-example: setup ## Train the example's model with five seeds, LoRA and QLoR
 	$(RUN)/python -m benchmarks.example $(BENCH_ARGS)
 
 .PHONY: bench-calibration
-bench-calibration: setup ## Count how often promised precisions hold, by 20 random halves of one model's answers.
+bench-calibration: setup ## Count how often promised precisions hold: one model's answers, or BENCH_ARGS="--trained".
 	$(RUN)/python -m benchmarks.calibration $(BENCH_ARGS)
 
 .PHONY: bench-operator

@@ -83,7 +83,7 @@ def project(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("data", "data/test_dataset"):
         shutil.copytree(sample / "images", folder / name / "images", dirs_exist_ok=True)
     for source, copies in {
-        "sample/train.jsonl": ("data/train.jsonl", "data/reviewed.jsonl"),
+        "sample/train.jsonl": ("data/train.jsonl",),
         "sample/val.jsonl": (
             "sample/test.jsonl",
             *("data/val.jsonl", "data/test.jsonl", "data/test_dataset/test.jsonl"),
