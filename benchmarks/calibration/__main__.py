@@ -63,13 +63,13 @@ def _print_trained(options: argparse.Namespace) -> None:
     seeds = range(options.seeds)
     with ThreadPoolExecutor(options.workers) as pool:
         list(pool.map(partial(_train, folder=options.folder), seeds))
-    shares = [trained.share_of_right(seed, options.folder) for seed in seeds]
+    answers = [trained.measure(seed, options.folder) for seed in seeds]
+    shares = [sum(map(is_right, one.documents)) / len(one.documents) for one in answers]
     print(
-        f"{options.seeds} trainings, each calibrated on {trained.VALIDATION} documents and applied to "
-        f"{trained.NEW} others, of which it answers {_spread(shares)} right in every value. "
-        f"{describe_machine(1)}\n"
+        f"{options.seeds} trainings, each calibrated on {options.validation} of {trained.DOCUMENTS} "
+        f"documents, of which it answers {_spread(shares)} right in every value. {describe_machine(1)}\n"
     )
-    _print_table([trained.promises(seed, options.folder) for seed in seeds])
+    _print_table([_of_seed(one, options.validation, seed) for seed, one in zip(seeds, answers, strict=True)])
 
 
 def _train(seed: int, folder: Path) -> None:
