@@ -62,7 +62,8 @@ def shell(cluster: Cluster, team: Team, bucket: Bucket, tmp_path: Path) -> Shell
     (tmp_path / "examples").mkdir()
     for file, name in JOBS.items():
         training = {"numTrainEpochs": 4, "evalSteps": 8, "saveSteps": 8}
-        job = team.manifest(name, training=training, earlyStopping={"enabled": False})
+        output = {"uri": f"s3://{bucket.name}/results/pages/{name}"}
+        job = team.manifest(name, training=training, earlyStopping={"enabled": False}, output=output)
         (tmp_path / file).write_text(yaml.safe_dump(job))
     shell = open_shell(cluster, tmp_path, NAMESPACE)
     server = bucket.server
