@@ -62,8 +62,9 @@ def _print_trained(options: argparse.Namespace) -> None:
 
     seeds = range(options.seeds)
     with ThreadPoolExecutor(options.workers) as pool:
-        list(pool.map(partial(_train, folder=options.folder), seeds))
-    answers = [trained.measure(seed, options.folder) for seed in seeds]
+        missing = [seed for seed in seeds if not trained.results_file(seed, options.folder).exists()]
+        list(pool.map(partial(_train, folder=options.folder), missing))
+    answers = [read_results(trained.results_file(seed, options.folder)) for seed in seeds]
     shares = [sum(map(is_right, one.documents)) / len(one.documents) for one in answers]
     print(
         f"{options.seeds} trainings, each calibrated on {options.validation} of {trained.DOCUMENTS} "
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--results", type=Path, metavar="FILE", help="a results.json in place of the small model's answers")
     add("--documents", type=int, default=1200, metavar="N", help="pages for the small model")
     add("--validation", type=int, default=600, metavar="N", help="documents that thresholds are chosen on")
-    add("--seeds", type=int, default=20, metavar="N", help="random divisions of the documents")
+    add("--seeds", type=int, default=20, metavar="N", help="random divisions of the documents, or trainings")
     add("--trained", action="store_true", help="train a model for each seed")
     add("--workers", type=int, default=1, metavar="N", help="trainings at a time")
     add("--folder", type=Path, default=Path("bench-calibration"), help="pages and answers so far")

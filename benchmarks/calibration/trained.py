@@ -14,7 +14,6 @@ from finscribe_core.overrides import apply_overrides
 from finscribe_core.trainer_config import TrainerConfig
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.evaluation.evaluate import evaluate_to_file
-from finscribe_trainer.evaluation.results import Results, read_results
 from finscribe_trainer.evaluation.test_set import load_test_set
 from finscribe_trainer.pipeline.config import load_config
 from finscribe_trainer.pipeline.session import run_session
@@ -27,19 +26,21 @@ NUMBER, SUMMARY, TOTAL = "invoice_number", "financial_summary", "grand_total"
 STEPS, BATCH_SIZE, NEW_TOKENS = 320, 32, 128
 
 
-def measure(seed: int, folder: Path) -> Results:
-    """Train with receipts and a seed of their own; returns the answers to others. Nothing is repeated."""
-    work = folder / f"seed-{seed}"
-    results = work / "results.json"
-    if not results.exists():
-        shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
-        work.mkdir(parents=True)
-        _write_rows(work, seed)
-        _train(work, seed)
-        test_set = load_test_set(str(work / "documents.jsonl"), None, results)
-        adapter = str(work / "run" / ADAPTER_DIR)
-        evaluate_to_file(results, adapter, None, test_set, BATCH_SIZE, NEW_TOKENS)
-    return read_results(results)
+def results_file(seed: int, folder: Path) -> Path:
+    """The answers of the model that was trained with a seed."""
+    return folder / f"seed-{seed}" / "results.json"
+
+
+def measure(seed: int, folder: Path) -> None:
+    """Train with a seed, on receipts that no other seed has, and write the answers to other receipts."""
+    results = results_file(seed, folder)
+    work = results.parent
+    shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
+    work.mkdir(parents=True)
+    _write_rows(work, seed)
+    _train(work, seed)
+    test_set = load_test_set(str(work / "documents.jsonl"), None, results)
+    evaluate_to_file(results, str(work / "run" / ADAPTER_DIR), None, test_set, BATCH_SIZE, NEW_TOKENS)
 
 
 def _write_rows(work: Path, seed: int) -> None:

@@ -25,23 +25,21 @@ class Shell:
     folder: Path
     environment: dict[str, str]
 
-    def run(self, script: str, options: str = "-euxo pipefail", seconds: int = SECONDS) -> str:
+    def run(self, script: str) -> str:
         """What the commands print; the test fails with it if they do."""
-        done = self.try_to_run(script, options, seconds)
+        done = self.try_to_run(script)
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
-    def try_to_run(
-        self, script: str, options: str = "-euxo pipefail", seconds: int = SECONDS
-    ) -> subprocess.CompletedProcess[str]:
+    def try_to_run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", *options.split(), "-c", script],
+            ["bash", "-euxo", "pipefail", "-c", script],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
             check=False,
-            timeout=seconds,
+            timeout=SECONDS,
         )
 
     @contextmanager

@@ -43,12 +43,10 @@ _METADATA = (
 )
 NOTE_LIMIT = 2048
 """Characters of the annotation that says why a Job was ended."""
-PLAN_LIMIT = 253
-"""Characters of the annotation with a job's plan."""
 _ANNOTATIONS = {
     **dict.fromkeys((ANNOTATION_ATTEMPT, ANNOTATION_GPUS, ANNOTATION_OCCASION, ANNOTATION_SUSPENDED), 253),
+    ANNOTATION_PLAN: 253,
     ANNOTATION_RETRY: RETRY_TOKEN_LIMIT,
-    ANNOTATION_PLAN: PLAN_LIMIT,
     **dict.fromkeys((ANNOTATION_START_DEADLINE, ANNOTATION_GAVE_UP), NOTE_LIMIT),
 }
 """The annotations that are read, and how many of their characters are kept."""

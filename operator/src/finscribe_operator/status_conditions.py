@@ -75,8 +75,8 @@ def set_conditions(
 def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[ConditionUpdate]:
     ended = status.run is not None and bool(status.run.completion_time)
     # Not of an ended run: its status, which is complete, would be written again for it.
-    training = "" if ended else f"{describe_training(observed.job.spec)}{_describe_plan(observed)}"
-    message = " ".join(filter(None, (_describe_effect(observed), training, _describe_sharing(observed))))
+    training = () if ended else (describe_training(observed.job.spec), _describe_plan(observed))
+    message = " ".join(filter(None, (_describe_effect(observed), *training, _describe_sharing(observed))))
     accepted: ConditionUpdate = (ConditionType.Accepted, True, Reason.Accepted, message)
     if not observed.job.spec.suspend:
         return [accepted, (ConditionType.Suspended, False, Reason.NotSuspended, "")]
@@ -89,7 +89,7 @@ def _spec_conditions(observed: Observed, status: FineTuneJobStatus) -> list[Cond
 def _describe_plan(observed: Observed) -> str:
     """What `finscribe submit --plan` found; the spec may have changed since."""
     plan = observed.job.metadata.annotations.get(ANNOTATION_PLAN, "")
-    return f" Planned at submit: {plan.rstrip('.')}." if plan else ""
+    return f"Planned at submit: {plan.rstrip('.')}." if plan else ""
 
 
 def _describe_sharing(observed: Observed) -> str:

@@ -3,13 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.integration.docs.shell import call, environment, finscribe_lines
+from tests.integration.docs.shell import call, finscribe_lines, served
 from tests.unit.docs.pages import ALL, ROOT
 
 PAGE = "docs/training-guide.md"
@@ -109,21 +108,11 @@ def test_the_output_folder_equals_the_tree_in_the_guide(project):
 
 
 def test_tensorboard_shows_the_metrics_that_the_guide_names(project):
-    process = subprocess.Popen(
-        [*TENSORBOARD.split(), "--port", "0", "--host", "127.0.0.1"],
-        cwd=project,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr
-        address = next(found[0] for text in process.stderr if (found := re.search(r"http://\S+?/", text)))
-        with urllib.request.urlopen(f"{address}data/plugin/scalars/tags", timeout=30) as answer:
-            tags = {tag for run_ in json.load(answer).values() for tag in run_}
-    finally:
-        process.terminate()
-        process.wait(30)
+    with (
+        served(f"{TENSORBOARD} --port 0 --host 127.0.0.1", project) as address,
+        urllib.request.urlopen(f"{address}data/plugin/scalars/tags", timeout=30) as answer,
+    ):
+        tags = {tag for run_ in json.load(answer).values() for tag in run_}
     asked = re.findall(r"^\| `(\w+)` \| ", ALL[PAGE].text, re.MULTILINE)
     assert asked == ["train_loss", "eval_loss", "eval_field_accuracy", "eval_teds_score"]
     written = {tag.replace("/", "_") for tag in tags}

@@ -27,6 +27,8 @@ RUNNERS = [
 ]
 """Test modules with the constant RUN: the command lines that their tests run."""
 
+pages = pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
+
 
 @pytest.fixture(scope="module")
 def run_lines() -> set[str]:
@@ -36,12 +38,12 @@ def run_lines() -> set[str]:
     return called.union(*(import_module(name).RUN for name in RUNNERS))
 
 
-@pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
+@pages
 def test_a_test_runs_each_command_line_of_a_page(page, run_lines):
     assert [line for line in page.tested_commands if line not in run_lines] == []
 
 
-@pytest.mark.parametrize("page", ALL.values(), ids=ALL.keys())
+@pages
 def test_a_reader_is_told_why_no_test_runs_the_others(page):
     titles = page.titles_of_untested_commands
     assert [title for title in titles if not re.fullmatch(r"Not run by tests: .{10,}", title)] == []
