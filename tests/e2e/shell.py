@@ -1,16 +1,15 @@
 """A user's shell with kubectl, helm and finscribe, and a kubeconfig of the cluster."""
 
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from tests.support.served import served
 from tools.kube.binaries import provide
 from tools.kube.cluster import Cluster
 
@@ -42,23 +41,9 @@ class Shell:
             timeout=SECONDS,
         )
 
-    @contextmanager
-    def serving(self, line: str) -> Iterator[str]:
+    def serving(self, line: str) -> AbstractContextManager[str]:
         """The address that a command prints, which serves until the end of the block."""
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec {line}"],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert process.stdout
-            found = (re.search(r"(?:127\.0\.0\.1|localhost):\d+\S*", text) for text in process.stdout)
-            yield f"http://{next(filter(None, found))[0]}"
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
+        return served(line, self.folder, self.environment)
 
 
 def open_shell(cluster: Cluster, folder: Path, namespace: str) -> Shell:

@@ -1,13 +1,9 @@
 """Runs the command lines of a page: in a shell, or in the process of the test."""
 
 import os
-import re
 import shlex
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.command import finscribe
@@ -49,29 +45,3 @@ def call(line: str, folder: Path) -> str:
     done = finscribe(arguments, folder)
     assert done.exit_code == 0, f"{line}\n{done.exception!r}\n{done.output[-3000:]}"
     return done.output
-
-
-@contextmanager
-def served(line: str, folder: Path) -> Iterator[str]:
-    """The address that a line prints, which starts a server; it is ended by SIGINT, as with Ctrl+C."""
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {line}"],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout
-        printed: list[str] = []
-        for text in process.stdout:
-            printed.append(text)
-            if found := re.search(r"http://(?:127\.0\.0\.1|localhost):\S+", text):
-                yield found[0]
-                break
-        else:
-            raise AssertionError(f"{line} prints no address:\n{''.join(printed)[-3000:]}")
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)

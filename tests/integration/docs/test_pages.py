@@ -8,8 +8,9 @@ import httpx
 import pytest
 import yaml
 
-from tests.integration.docs.shell import call, run, served
+from tests.integration.docs.shell import call, environment, run
 from tests.support.s3 import S3Server
+from tests.support.served import served
 from tests.unit.docs.pages import ALL, ROOT
 
 pytestmark = pytest.mark.timeout(600)
@@ -176,7 +177,7 @@ def test_the_commands_of_a_page_work_in_their_order(page: str, copy: Path):
         make_ready(line, copy)
         if server := next(filter(line.startswith, SERVERS), ""):
             options, path = SERVERS[server]
-            with served(f"{line} {options}", copy) as address:
+            with served(f"{line} {options}", copy, environment()) as address:
                 assert httpx.get(f"{address}{path}", follow_redirects=True).status_code == 200
             continue
         if "--nproc-per-node" in line:

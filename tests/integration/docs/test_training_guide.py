@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.docs.shell import call, finscribe_lines, served
+from tests.integration.docs.shell import call, environment, finscribe_lines
+from tests.support.served import served
 from tests.unit.docs.pages import ALL, ROOT
 
 PAGE = "docs/training-guide.md"
@@ -109,7 +110,7 @@ def test_the_output_folder_equals_the_tree_in_the_guide(project):
 
 def test_tensorboard_shows_the_metrics_that_the_guide_names(project):
     with (
-        served(f"{TENSORBOARD} --port 0 --host 127.0.0.1", project) as address,
+        served(f"{TENSORBOARD} --port 0 --host 127.0.0.1", project, environment()) as address,
         urllib.request.urlopen(f"{address}data/plugin/scalars/tags", timeout=30) as answer,
     ):
         tags = {tag for run_ in json.load(answer).values() for tag in run_}

@@ -13,8 +13,9 @@ from PIL import Image
 
 from finscribe_trainer.data_tools.sample.dataset import write_dataset
 from finscribe_trainer.model.built_in import find_built_in_model
-from tests.integration.docs.shell import call, finscribe_lines, served
+from tests.integration.docs.shell import call, environment, finscribe_lines
 from tests.support.german_answers import in_german
+from tests.support.served import served
 from tests.unit.docs.pages import ALL, ROOT
 
 pytestmark = pytest.mark.timeout(900)
@@ -112,7 +113,7 @@ def test_the_commands_of_the_page_lead_from_pdfs_in_other_names_to_a_model(done)
 @pytest.fixture(scope="module")
 def server(done: Path):
     """The address of the example, which serves the merged model."""
-    with served(f"{SERVER} --port 0 {FEW_TOKENS}", done) as address:
+    with served(f"{SERVER} --port 0 {FEW_TOKENS}", done, environment()) as address:
         yield address
 
 
